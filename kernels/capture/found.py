@@ -1,0 +1,93 @@
+"""What a scan reports: files that can be read, and things that were left, each with its reason."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Self
+
+from kernels.nofollow import folder, open_plain
+
+
+class FileChanged(Exception):
+    """A captured file is no longer what was captured; if it is still there the next scan reports it again."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was changed or removed after it was captured")
+        self.name = name
+
+
+class Stamp(NamedTuple):
+    """What tells one state of a file from the next without reading it. Code cannot set the ctime."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """The stamp within a `stat` result."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@dataclass(frozen=True)
+class CapturedFile:
+    """A new or changed file of a workspace.
+
+    `name` is its path in the workspace as text that can be shown, `size` in bytes, `sha256` in hex, `mtime`
+    in seconds since 1970.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    mtime: float
+    workspace: Path = field(repr=False)
+    path: str = field(repr=False)  # in the workspace, as the file system has it (surrogateescape)
+    stamp: Stamp = field(repr=False)
+
+    def open(self) -> BinaryIO:
+        """The file's bytes from the start; read at most `size` of them, the file may grow meanwhile.
+
+        Raises:
+            FileChanged: it is not the same file in the same state any more.
+        """
+        try:
+            with folder(self.workspace) as top:
+                descriptor = open_path(self.path, top)
+        except OSError:
+            raise FileChanged(self.name) from None
+        if Stamp.of(os.fstat(descriptor)) != self.stamp:
+            os.close(descriptor)
+            raise FileChanged(self.name)
+        return os.fdopen(descriptor, "rb")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A thing in the workspace that was not captured; `name: reason` reads as a line for a person."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is new since the scan before."""
+
+    captured: tuple[CapturedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+def open_path(path: str, top: int) -> int:
+    """`open_plain` for a path below the folder `top`.
+
+    Raises:
+        OSError: as `folder` and `open_plain` do.
+    """
+    parents, _, name = path.rpartition("/")
+    if not parents:
+        return open_plain(name, top)
+    with folder(parents, inside=top) as here:
+        return open_plain(name, here)

@@ -1,0 +1,132 @@
+"""Says when to look at a workspace: one watcher for all of them, and a slow round for what it missed.
+
+    async with Observer(root) as observer:
+        observer.watch(session_id, hint)        # hint() is called on the loop; it should start a scan
+        observer.unwatch(session_id)
+
+What the watcher says is never taken for what is there. Its limits were measured: it ends for everyone at a
+name that is not UTF-8, so it is restarted and everyone is hinted. Told to watch a tree it follows links (a
+link to `/` put a watch on every folder of the host) and takes a watch a folder, so it is given the
+workspaces' own folders only; what changes deeper is found by the round.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Self
+
+from watchfiles import awatch
+
+STEP = 100  # ms without a change after which changes are told
+TICK = 1000  # ms, the longest that a new workspace waits for its watch
+ROUND = 20.0  # seconds between hints to everyone, whatever the watcher says
+FIRST_DELAY = 0.1  # seconds before the watcher is started again; doubles up to LAST_DELAY
+LAST_DELAY = 10.0  # seconds
+
+logger = logging.getLogger(__name__)
+
+
+class Observer:
+    """Hints for the workspaces below `root`, while entered. Without inotify the rounds remain."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._hints: dict[str, Callable[[], None]] = {}
+        self._changed = asyncio.Event()  # the set of workspaces, or there is nothing to do any more
+        self._stop = asyncio.Event()
+        self._warned = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._observe(), name="observer")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        self._changed.set()
+        if self._task:
+            await self._task
+
+    def watch(self, session_id: str, hint: Callable[[], None]) -> None:
+        """Call `hint` on the loop, from a second on, whenever this workspace may have changed."""
+        self._hints[session_id] = hint
+        self._changed.set()
+
+    def unwatch(self, session_id: str) -> None:
+        """Hint no more for `session_id`; one that is not watched is fine."""
+        if self._hints.pop(session_id, None):
+            self._changed.set()
+
+    async def _observe(self) -> None:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._follow())
+            both.create_task(self._go_round())
+
+    async def _go_round(self) -> None:
+        while not await _is_set(self._stop, ROUND):
+            self._hint(self._hints)
+
+    async def _follow(self) -> None:
+        """Keep a watcher: a new one when the set of workspaces changes, and after a pause when it dies."""
+        clock = asyncio.get_running_loop().time
+        delay = FIRST_DELAY
+        while not self._stop.is_set():
+            self._changed.clear()
+            folders = [path for name in self._hints if (path := self._root / name).is_dir()]
+            if not folders:
+                await self._changed.wait()
+                continue
+            started = clock()
+            try:
+                await self._listen(folders)
+            except Exception as error:  # whatever it dies of, the scan is the truth and the rounds go on
+                self._warn(error)
+                delay = FIRST_DELAY if clock() - started > LAST_DELAY else min(delay * 2, LAST_DELAY)
+                await _is_set(self._stop, delay)
+                self._hint(self._hints)
+
+    async def _listen(self, folders: list[Path]) -> None:
+        watcher = awatch(
+            *folders,
+            watch_filter=None,
+            step=STEP,
+            stop_event=self._stop,
+            rust_timeout=TICK,
+            yield_on_timeout=True,
+            recursive=False,
+        )
+        async with aclosing(watcher):
+            async for changes in watcher:
+                self._hint({path.removeprefix(f"{self._root}/").partition("/")[0] for _, path in changes})
+                # Only here, between two waits: stopping a watcher drops the changes that it holds.
+                if self._changed.is_set():
+                    return
+
+    def _hint(self, session_ids: Iterable[str]) -> None:
+        for session_id in list(session_ids):
+            hint = self._hints.get(session_id)
+            try:
+                if hint:
+                    hint()
+            except Exception:  # one session's fault must not cost the others their hint
+                logger.exception("The hint for workspace %s failed", session_id)
+
+    def _warn(self, error: Exception) -> None:
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        logger.log(
+            level,
+            "The watcher of the workspaces ended and is started again (said once). A file that comes up after"
+            " its cell may be announced up to %.0f s late. %r",
+            ROUND,
+            error,
+        )
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Whether `event` is set, waiting up to `seconds` for it."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

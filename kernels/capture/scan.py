@@ -1,0 +1,186 @@
+"""The truth about a workspace: what is new or changed in it since the last scan.
+
+capture = Capture(workspace.path)
+capture.accept()                        # what is there at the start is not news
+scan = await capture.look()             # after a cell, and when the observer hints
+with capture.lock:                      # a file of ours is not news either
+    capture.accept(workspace.place(name, source))
+"""
+
+import asyncio
+import hashlib
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
+from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk
+from kernels.names import shown_name
+from kernels.nofollow import folder
+from kernels.text import human_size
+
+MIB = 1024 * 1024
+CHUNK = MIB  # bytes
+NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
+CHANGED = "was changing while being read: it is looked at again later"
+
+
+class Capture:
+    """The scans of one workspace; hold `lock` to keep a scan from falling between two steps of yours."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        max_file: int = 50 * MIB,
+        max_files: int = 64,
+        max_depth: int = 8,
+        max_entries: int = 2000,
+    ) -> None:
+        self.lock = threading.RLock()
+        self._workspace = workspace
+        self._max_file = max_file
+        self._max_files = max_files
+        self._max_depth = max_depth
+        self._max_entries = max_entries
+        self._known: dict[str, Stamp] = {}
+        self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
+
+    async def look(self) -> Scan:
+        """`scan` in a thread. When cancelled, what it found is new again for the next one."""
+        scanning = asyncio.ensure_future(asyncio.to_thread(self.scan))
+        try:
+            return await asyncio.shield(scanning)
+        except asyncio.CancelledError:
+            for file in (await scanning).captured:
+                self._known.pop(file.path, None)
+            raise
+
+    def scan(self) -> Scan:
+        """Report every file that is new or changed, and everything new that cannot be captured.
+
+        Of more than `max_files` the first are taken and the rest is named and counted, and not offered
+        again until it changes: files that come up after some later, unrelated cell would only puzzle. They
+        stay in the workspace. Files that code deleted are forgotten.
+        """
+        with self.lock:
+            survey = _Survey()
+            try:
+                with folder(self._workspace) as top:
+                    self._survey(top, survey)
+            except OSError as error:
+                self._skip_for_now("", f"cannot be looked at: {error.strerror}", survey)
+            else:
+                self._unsettled.discard("")
+            return survey.scan()
+
+    def accept(self, name: str | None = None) -> None:
+        """Take what is there now for known, without a word: everything, or the file `name`."""
+        with self.lock, suppress(OSError), folder(self._workspace) as top:
+            if name is None:
+                walk = Walk(max_depth=self._max_depth, max_entries=self._max_entries)
+                self._known = {entry.path: entry.stamp for entry in walk.entries(top)}
+            else:
+                status = os.stat(name, dir_fd=top, follow_symlinks=False)
+                self._known[name] = Stamp.of(status)
+
+    def forget(self) -> None:
+        """Know nothing: the next scan reports everything that is there."""
+        with self.lock:
+            self._known.clear()
+            self._unsettled.clear()
+
+    def _survey(self, top: int, survey: "_Survey") -> None:
+        walk = Walk(max_depth=self._max_depth, max_entries=self._max_entries)
+        seen = set()
+        for entry in walk.entries(top):
+            seen.add(entry.path)
+            if self._known.get(entry.path) != entry.stamp:
+                self._report(entry, top, survey)
+        # A cut walk may have missed what is still there. Its memory is bounded all the same.
+        if not walk.cut or len(self._known) > 10 * self._max_entries:
+            for path in self._known.keys() - seen:
+                del self._known[path]
+            self._unsettled &= seen | {""}
+
+    def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
+        if entry.problem == VANISHED:
+            self._skip_for_now(entry.path, VANISHED, survey)
+            return
+        problem = entry.problem or self._limit(entry, survey)
+        if problem:
+            survey.skip(entry.path, problem, kind=problem.removeprefix(f"{human_size(entry.stamp.size)}: "))
+        else:
+            found = self._read(entry, top)
+            if isinstance(found, str):
+                self._skip_for_now(entry.path, found, survey)
+                return
+            survey.captured.append(found)
+        self._known[entry.path] = entry.stamp
+        self._unsettled.discard(entry.path)
+
+    def _skip_for_now(self, path: str, reason: str, survey: "_Survey") -> None:
+        if path not in self._unsettled:
+            self._unsettled.add(path)
+            survey.skip(path, reason, kind=reason)
+
+    def _limit(self, entry: Entry, survey: "_Survey") -> str:
+        if entry.stamp.size > self._max_file:
+            return f"{human_size(entry.stamp.size)}: over the {human_size(self._max_file)} limit"
+        if len(survey.captured) >= self._max_files:
+            return f"over {self._max_files} files at a time: it stays in the workspace, put many into one zip"
+        return ""
+
+    def _read(self, entry: Entry, top: int) -> CapturedFile | str:
+        """The file with its hash, or why it could not be read."""
+        try:
+            descriptor = open_path(entry.path, top)
+        except PermissionError:
+            return UNREADABLE
+        except FileNotFoundError:
+            return VANISHED
+        except OSError:  # swapped for something else
+            return CHANGED
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if Stamp.of(os.fstat(descriptor)) != entry.stamp:
+                return CHANGED
+            digest = hashlib.sha256()
+            left = entry.stamp.size
+            while left and (chunk := file.read(min(left, CHUNK))):
+                digest.update(chunk)
+                left -= len(chunk)
+            if Stamp.of(os.fstat(descriptor)) != entry.stamp:
+                return CHANGED
+        return CapturedFile(
+            name=shown_name(entry.path),
+            size=entry.stamp.size,
+            sha256=digest.hexdigest(),
+            mtime=entry.stamp.mtime_ns / 1e9,
+            workspace=self._workspace,
+            path=entry.path,
+            stamp=entry.stamp,
+        )
+
+
+class _Survey:
+    """A scan being made: what is skipped is kept by kind, so that many of one kind become a count."""
+
+    def __init__(self) -> None:
+        self.captured: list[CapturedFile] = []
+        self._skipped: dict[str, list[Skipped]] = {}
+
+    def skip(self, path: str, reason: str, *, kind: str) -> None:
+        self._skipped.setdefault(kind, []).append(Skipped(shown_name(path) or "the workspace", reason))
+
+    def scan(self) -> Scan:
+        skipped: list[Skipped] = []
+        for kind, things in self._skipped.items():
+            skipped += (
+                things if len(things) <= NAMED + 1 else [*things[:NAMED], _others(kind, things[NAMED:])]
+            )
+        return Scan(tuple(self.captured), tuple(skipped))
+
+
+def _others(kind: str, things: list[Skipped]) -> Skipped:
+    return Skipped(f"{things[0].name} and {len(things) - 1:,} more", kind)
