@@ -1,0 +1,191 @@
+"""What happens while a cell runs, as frozen values, and the one function that makes them of Jupyter messages.
+
+    match event:
+        case Stream(name, text): ...
+        case Display(bundle=bundle): ...
+
+A kernel runs strangers' code, so a message can be anything at all. `from_message` gives an event, or None for a
+message that means nothing here; it raises `BadMessage` and nothing else, and whatever it lets through is repaired
+(no lone surrogates, no NUL) and within the limits. Message fields:
+https://jupyter-client.readthedocs.io/en/stable/messaging.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernels.text import clip, human_size, repair
+
+__all__ = [
+    "BadMessage",
+    "ClearOutput",
+    "Display",
+    "Event",
+    "Failure",
+    "InputRequest",
+    "Queued",
+    "Restarted",
+    "Result",
+    "Stream",
+    "from_message",
+]
+
+MAX_MIMES = 32  # entries of one MIME bundle that are kept
+MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The cell waits: `position` others go first (1 means that it is next)."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A piece of text written to `name`, "stdout" or "stderr"; control characters such as `\\r` are in it."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """Something shown: a MIME bundle (text and base64 as str, JSON as it is). `update` replaces `display_id`."""
+
+    bundle: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str | None = None
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The value of the cell's last expression, as a MIME bundle, with the cell's execution count."""
+
+    bundle: Mapping[str, Any]
+    count: int | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exception that ended the cell; `traceback` is lines with ANSI colours, the person's own frames."""
+
+    ename: str
+    evalue: str
+    traceback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClearOutput:
+    """What the cell has shown so far goes away: now, or with `wait` when the next output comes."""
+
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequest:
+    """The cell asks `prompt` and waits; with `password` the answer must not be shown or stored."""
+
+    prompt: str
+    password: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The kernel is a fresh one. `reason` is why, `kept` what is still there, `lost` the names that are gone."""
+
+    reason: str
+    kept: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted
+
+
+class BadMessage(ValueError):
+    """A message that no honest kernel sends."""
+
+
+def from_message(kind: str, content: Any, *, max_text: int, max_display: int) -> Event | None:
+    """The event of one Jupyter message, or None when its kind means nothing here.
+
+    `kind` is the message's type, `content` its parsed content; `max_text` and `max_display` are in bytes (text is
+    counted in characters, which is the same for ASCII). Raises: BadMessage for a content of the wrong shape.
+    """
+    if not isinstance(content, dict):
+        raise BadMessage(f"{kind}: the content is not an object")
+    match kind:
+        case "stream":
+            name = "stderr" if content.get("name") == "stderr" else "stdout"
+            return Stream(name, repair(_text(content, "text")))
+        case "display_data" | "update_display_data":
+            transient = content.get("transient")
+            display_id = transient.get("display_id") if isinstance(transient, dict) else None
+            return Display(
+                _bundle(content, max_text, max_display),
+                _metadata(content),
+                _short(display_id) if isinstance(display_id, str) else None,
+                kind == "update_display_data",
+            )
+        case "execute_result":
+            count = content.get("execution_count")
+            bundle = _bundle(content, max_text, max_display)
+            return Result(bundle, count if isinstance(count, int) else None, _metadata(content))
+        case "error":
+            return Failure(
+                _short(_text(content, "ename")),
+                clip(repair(_text(content, "evalue")), max_text // 4),
+                _traceback(content.get("traceback"), max_text),
+            )
+        case "clear_output":
+            return ClearOutput(bool(content.get("wait")))
+        case "input_request":
+            return InputRequest(_short(_text(content, "prompt")), bool(content.get("password")))
+    return None
+
+
+def _text(content: dict[str, Any], key: str) -> str:
+    value = content.get(key)
+    if not isinstance(value, str):
+        raise BadMessage(f"{key!r} is not text")
+    return value
+
+
+def _short(text: str) -> str:
+    return clip(repair(text), MAX_NAME)
+
+
+def _traceback(lines: Any, max_text: int) -> tuple[str, ...]:
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise BadMessage("'traceback' is not a list of text")
+    return tuple(clip(repair("\n".join(lines)), max_text).split("\n"))
+
+
+def _metadata(content: dict[str, Any]) -> dict[str, Any]:
+    metadata = content.get("metadata")
+    return repair(metadata) if isinstance(metadata, dict) and len(str(metadata)) < MAX_NAME else {}
+
+
+def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> dict[str, Any]:
+    """The MIME bundle within its limits: plain text is clipped, anything else too large becomes a sentence."""
+    data = content.get("data")
+    if not isinstance(data, dict):
+        raise BadMessage("'data' is not a MIME bundle")
+    bundle: dict[str, Any] = {}
+    left_out: list[str] = []
+    for mime, value in list(data.items())[:MAX_MIMES]:
+        size = len(value) if isinstance(value, str) else len(repr(value))
+        if mime == "text/plain" and isinstance(value, str):
+            bundle[mime] = clip(repair(value), max_text)
+        elif size > max_display:
+            limit = human_size(max_display)
+            left_out.append(f"[{_short(str(mime))} of {human_size(size)} left out: over the {limit} limit]")
+        else:
+            bundle[_short(str(mime))] = repair(value)
+    if left_out:
+        bundle["text/plain"] = "\n".join(
+            [*([bundle["text/plain"]] if "text/plain" in bundle else []), *left_out]
+        )
+    return bundle

@@ -1,0 +1,64 @@
+"""How a kernel's process is started: its arguments, environment, folders and limits, decided here and nowhere else.
+
+    launch = plan(python, run_folder=..., workspace=..., outside=os.environ)
+
+Pure: nothing is read or written. The environment is built from an allow-list, never copied, since a stock kernel
+finds the bot's tokens in its own `os.environ`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+__all__ = ["Launch", "Limits", "plan"]
+
+KiB, MiB = 1 << 10, 1 << 20
+PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
+INSIDE = Path(__file__).parent / "inside"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one cell, and its kernel, may use. Text in characters, sizes in bytes; None is no limit."""
+
+    cell: timedelta | None = timedelta(seconds=60)  # a cell's own time; waiting and questions do not count
+    answer: timedelta | None = timedelta(minutes=5)  # one `input()` waits for its answer
+    questions: int = 20  # `input()`s a cell
+    text: int = MiB  # text a cell: head and tail are kept
+    display: int = 8 * MiB  # one picture, table or other display
+    shown: int = 64 * MiB  # all displays that a cell holds at one time
+    late_text: int = 64 * KiB  # text of a cell after its end
+    file: int = 50 * MiB  # one captured file
+    files: int = 64  # captured files a cell
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One kernel process to be. All paths are absolute, since the process has another working folder."""
+
+    argv: tuple[str, ...]  # "{connection_file}" stands for the path that jupyter_client fills in
+    env: Mapping[str, str]
+    folder: Path  # the working folder
+    writable: tuple[Path, ...]  # all that the kernel has to write to; made, 0700, before it starts
+
+
+def plan(python: Path, *, run_folder: Path, workspace: Path, outside: Mapping[str, str]) -> Launch:
+    """The launch of an IPython kernel by the interpreter `python`.
+
+    `run_folder` is for its sockets and settings and goes with the process; `workspace` is the person's working and
+    home folder and stays. `outside` is the environment of this process, of which `PASSED_ON` is all that is used.
+    """
+    environment = python.parent.parent
+    ipython = run_folder / "ipython"
+    env = {name: outside[name] for name in PASSED_ON if name in outside} | {
+        "HOME": str(workspace),
+        "IPYTHONDIR": str(ipython),
+        "MPLCONFIGDIR": str(environment / "matplotlib"),
+        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+        "VIRTUAL_ENV": str(environment),
+    }
+    argv = (str(python), str(INSIDE), str(run_folder), "-f", "{connection_file}")
+    return Launch(argv, env, workspace, (run_folder, ipython, workspace))

@@ -1,0 +1,91 @@
+"""A line of people before a number of places, each of whom can see how many go first.
+
+    async with line.enter() as ticket:
+        async for position in ticket: ...     # 2, 1; ends when it is this one's turn
+        ...                                   # the place is held until the block is left
+
+First come, first served. One kernel is a line before one place; a pool is a line before many.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Line", "Ticket"]
+
+
+class Line:
+    """At most `places` tickets are served at a time; the others wait in order."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._tickets: list[Ticket] = []
+        self._crowded = asyncio.Event()
+
+    @property
+    def served(self) -> int:
+        """Tickets that have their turn now."""
+        return min(len(self._tickets), self._places)
+
+    @property
+    def waiting(self) -> int:
+        """Tickets that wait."""
+        return len(self._tickets) - self.served
+
+    def enter(self) -> "Ticket":
+        """Stand in line, from now on; leave with `Ticket.leave` or as a context manager."""
+        ticket = Ticket(self)
+        self._tickets.append(ticket)
+        if self.waiting:
+            self._crowded.set()
+        return ticket
+
+    async def crowded(self, at_most: float) -> None:
+        """Return when somebody waits, or after `at_most` seconds."""
+        if not self.waiting:
+            self._crowded.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._crowded.wait(), at_most)
+
+    def position(self, ticket: "Ticket") -> int:
+        """How many must leave before it is this ticket's turn: 0 when it is now, or when it has left."""
+        return max(0, self._tickets.index(ticket) - self._places + 1) if ticket in self._tickets else 0
+
+    def leave(self, ticket: "Ticket") -> None:
+        """Give the place, or the wait, up; doing it twice is no error."""
+        if ticket in self._tickets:
+            for other in self._tickets:
+                other.moved.set()
+            self._tickets.remove(ticket)
+
+
+class Ticket:
+    """One place in a line; iterate it to wait: the iteration ends with this one's turn, or when it leaves."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.moved = asyncio.Event()
+
+    def leave(self) -> None:
+        """Give the place, or the wait, up."""
+        self._line.leave(self)
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        last = 0
+        while position := self._line.position(self):
+            self.moved.clear()
+            if position != last:
+                yield position
+                last = position
+            if position == self._line.position(self):
+                await self.moved.wait()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()

@@ -1,0 +1,187 @@
+"""All kernels of this machine: one a session, at most so many processes at a time, idle ones ended.
+
+    async with Pool(python=..., workspaces=..., limits=Limits(), size=16) as pool:
+        kernel = pool.kernel(session_id, files)
+        async with kernel.run(code) as run: ...
+
+Kernels start with their first cell. Where all places are taken a cell waits in line and tells its position; a
+kernel that nobody uses gives its place up for it. Leaving the block ends every kernel and leaves no process, socket
+or run folder; `pool.detach()` before leaves the processes running. Workspaces stay in any case.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import zmq
+
+from kernels.capture import Observer
+from kernels.files import FileSource
+from kernels.kernel import Kernel
+from kernels.launch import Limits
+from kernels.line import Line
+from kernels.process import DETACHED
+from kernels.workspace import Workspace
+
+__all__ = ["Pool"]
+
+log = logging.getLogger(__name__)
+
+SWEEP = 30.0  # seconds between looks for idle kernels
+SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
+PREFIX = (
+    "kernelcord-"  # of run folders in the system's temporary folder; short, for socket paths end at 107 bytes
+)
+
+
+class Pool:
+    """The kernels of this machine; see the module's text.
+
+    `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces, `size` the
+    most kernel processes at a time, `idle` the time after which an unused one is ended (None: never).
+    """
+
+    def __init__(
+        self,
+        *,
+        python: Path,
+        workspaces: Path,
+        limits: Limits,
+        size: int = 16,
+        idle: timedelta | None = timedelta(hours=1),
+    ) -> None:
+        self.limits = limits
+        self._python = python
+        self._workspaces = workspaces.absolute()
+        self._idle = idle
+        self._places = Line(size)
+        self._kernels: dict[str, Kernel] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._workspaces.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
+        async with AsyncExitStack() as stack:
+            self._run_root = stack.enter_context(_run_root())
+            self._context = stack.enter_context(_context())
+            self._observer = await stack.enter_async_context(Observer(self._workspaces))
+            self._sweeper = asyncio.create_task(self._sweep_often(), name="kernel pool")
+            stack.push_async_callback(self._close)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def kernel(self, session_id: str, source: FileSource) -> Kernel:
+        """The kernel of a session, the same one at each call; `source` gives the cells their stored files.
+
+        Raises: ValueError for a session id that cannot be a folder's name.
+        """
+        kernel = self._kernels.get(session_id)
+        if kernel is None:
+            workspace = Workspace.open(self._workspaces, session_id)
+            kernel = self._kernels[session_id] = Kernel(
+                session_id,
+                workspace,
+                source,
+                python=self._python,
+                run_root=self._run_root,
+                context=self._context,
+                places=self._places,
+                limits=self.limits,
+            )
+            self._observer.watch(session_id, kernel.hint)
+        return kernel
+
+    async def close(self, session_id: str) -> None:
+        """End a session's kernel, and forget it; a session without one is no error."""
+        kernel = self._kernels.pop(session_id, None)
+        if kernel is not None:
+            self._observer.unwatch(session_id)
+            await kernel.shutdown()
+
+    async def detach(self) -> None:
+        """Leave every kernel's process running without us; leaving the block then ends none."""
+        await asyncio.gather(*(kernel.detach() for kernel in self._kernels.values()))
+
+    async def sweep(self, now: float) -> None:
+        """End the kernels for which there is a reason (see `_reason`); `now` is monotonic seconds.
+
+        One kernel's failure is logged and never stops the sweep.
+        """
+        for kernel in sorted(self._kernels.values(), key=lambda kernel: kernel.last_used):
+            reason = self._reason(kernel, now)
+            if reason is not None:
+                try:
+                    await kernel.cull(reason)
+                except Exception:  # whatever goes wrong with one kernel, the others must be looked at too
+                    log.exception("the kernel of session %s could not be ended", kernel.session_id)
+
+    def _reason(self, kernel: Kernel, now: float) -> str | None:
+        """Why this kernel is to be ended now, or None. Each condition has its name and its sentence."""
+        unused = now - kernel.last_used
+        if kernel.dead and not kernel.busy:
+            return "the kernel ended"
+        if kernel.busy or not kernel.alive:
+            return None
+        if self._idle is not None and unused > self._idle.total_seconds():
+            return "it was not used for a long time"
+        if self._places.waiting and unused > SPARED:
+            return "it was not in use and others needed its place"
+        return None
+
+    async def _sweep_often(self) -> None:
+        while True:
+            await self._places.crowded(SWEEP)
+            await self.sweep(monotonic())
+            if self._places.waiting:
+                await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
+
+    async def _close(self) -> None:
+        self._sweeper.cancel()
+        await asyncio.wait([self._sweeper])
+        for session_id in self._kernels:
+            self._observer.unwatch(session_id)
+        await asyncio.gather(*(kernel.shutdown() for kernel in self._kernels.values()))
+
+
+@contextlib.contextmanager
+def _run_root() -> Iterator[Path]:
+    """A short folder for the kernels' run folders, locked while we live; those of the dead are removed first."""
+    parent = Path(tempfile.gettempdir())
+    for old in parent.glob(f"{PREFIX}*"):
+        if old.stat().st_uid == os.getuid() and not any(old.glob(f"*/{DETACHED}")):
+            with contextlib.suppress(OSError), (old / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(old, ignore_errors=True)
+    root = Path(tempfile.mkdtemp(prefix=PREFIX))
+    with (root / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield root
+        finally:
+            if not any(root.glob(f"*/{DETACHED}")):
+                shutil.rmtree(root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+    context = zmq.Context()
+    try:
+        yield context
+    finally:
+        context.destroy(linger=0)

@@ -1,0 +1,156 @@
+"""Whose message is it? Sorts what a kernel sends: to the running cell, to late output, or to nothing.
+
+    router = Router(limits, too_broken)
+    router.begin(message_id, run)         # until `end`, the messages of that request go to `run`
+    router.receive(message)               # never raises
+    late = await router.late.get()        # what comes for cells that have ended
+
+A kernel can send anything. What cannot be understood is counted, and after `BROKEN` of it `too_broken` is called.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kernels.capture import Scan
+from kernels.events import BadMessage, Event, Stream, from_message
+from kernels.launch import Limits
+from kernels.run import Run
+from kernels.wire import Message
+
+__all__ = ["Late", "Router", "Variable"]
+
+BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
+RECENT = 64  # cells whose late output is still told apart
+DISPLAY_COST = 1000  # characters that a late display counts for
+MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One of the person's variables: its name, type, and shape or value where that is short."""
+
+    name: str
+    type: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What came after a cell's end: an event of the cell `tag`, or the files that a scan found then."""
+
+    tag: int
+    event: Event | None = None
+    scan: Scan | None = None
+
+
+@dataclass
+class _Cell:
+    """A cell that was sent, and how many characters it may still show after its end."""
+
+    tag: int
+    left: int
+
+
+class Router:
+    """The messages of one session's kernel, over all its processes."""
+
+    def __init__(self, limits: Limits, too_broken: Callable[[], None]) -> None:
+        self._limits = limits
+        self._too_broken = too_broken
+        self._broken = 0
+        self._cells: OrderedDict[str, _Cell] = OrderedDict()
+        self._running_id = ""
+        self.running: Run | None = None
+        self.late: asyncio.Queue[Late] = asyncio.Queue()
+        self.variables: tuple[Variable, ...] = ()
+        self.quit_asked = False
+
+    def begin(self, message_id: str, run: Run) -> None:
+        """The request `message_id` runs the cell `run`."""
+        self.running, self._running_id = run, message_id
+        self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
+        while len(self._cells) > RECENT:
+            self._cells.popitem(last=False)
+
+    def end(self) -> None:
+        """The cell is over: what still comes for it is late."""
+        self.running, self._running_id = None, ""
+
+    def forget(self) -> tuple[str, ...]:
+        """The process is gone: no variables, no faults. Returns the names of the variables that were there."""
+        names = tuple(variable.name for variable in self.variables)
+        self.variables, self.quit_asked, self._broken = (), False, 0
+        return names
+
+    def late_scan(self, scan: Scan) -> None:
+        """A scan found files after the last cell."""
+        tag = next(reversed(self._cells.values())).tag if self._cells else 0
+        self.late.put_nowait(Late(tag, scan=scan))
+
+    def receive(self, message: Message | None) -> None:
+        """Sort one message; None is one that could not be parsed."""
+        if message is None:
+            self._count_broken()
+            return
+        run = self.running if message.parent_id == self._running_id else None
+        content = message.content if isinstance(message.content, dict) else {}
+        match message.channel, message.kind:
+            case "shell", "execute_reply" if run is not None:
+                self._reply(run, content, message.metadata)
+            case "iopub", "status" if run is not None and content.get("execution_state") == "idle":
+                run.idle()
+            case (("iopub" | "stdin"), kind) if message.parent_id in self._cells:
+                event = self._event(kind, message.content)
+                if event is not None and run is not None:
+                    run.take(event)
+                elif event is not None:
+                    self._take_late(self._cells[message.parent_id], event)
+
+    def _reply(self, run: Run, content: dict[str, Any], metadata: Any) -> None:
+        self.variables = _variables(metadata)
+        payload = content.get("payload")
+        for entry in payload if isinstance(payload, list) else ():
+            if isinstance(entry, dict) and entry.get("source") == "ask_exit":
+                self.quit_asked = True
+            elif (
+                isinstance(entry, dict) and "data" in entry
+            ):  # what Jupyter shows in a pager: the help of `name?`
+                event = self._event("display_data", entry)
+                if event is not None:
+                    run.take(event)
+        count = content.get("execution_count")
+        run.reply(str(content.get("status")), count if isinstance(count, int) else None)
+
+    def _event(self, kind: str, content: Any) -> Event | None:
+        try:
+            return from_message(kind, content, max_text=self._limits.text, max_display=self._limits.display)
+        except BadMessage:
+            self._count_broken()
+            return None
+
+    def _take_late(self, cell: _Cell, event: Event) -> None:
+        if cell.left > 0:
+            cell.left -= len(event.text) if isinstance(event, Stream) else DISPLAY_COST
+            if cell.left <= 0:
+                event = Stream("stderr", "[... further output of this cell is left out ...]\n")
+            self.late.put_nowait(Late(cell.tag, event=event))
+
+    def _count_broken(self) -> None:
+        self._broken += 1
+        if self._broken == BROKEN:
+            self._too_broken()
+
+
+def _variables(metadata: Any) -> tuple[Variable, ...]:
+    """The variables that a reply names; a hostile one names none."""
+    try:
+        described = metadata["kernelcord"]["variables"][:MOST_VARIABLES]
+        return tuple(
+            Variable(*(str(part)[:LONGEST] for part in (name, kind, detail)))
+            for name, kind, detail in described
+        )
+    except (TypeError, KeyError, ValueError):
+        return ()
