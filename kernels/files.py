@@ -1,0 +1,256 @@
+"""The broker: how code in a kernel gets at stored files, over a Unix socket of its own in the run folder.
+
+    async with Broker(run_folder / "files.sock", source):
+        ...     # inside, load_file("k7m3q9x2va") dials the socket and is passed a read-only descriptor
+
+Who asks is decided by which socket was dialled, never by what the request says: the `FileSource` behind it
+knows its person. A request is one JSON line, the answer another:
+
+    {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": ...} and a descriptor
+    {"op": "path", "file": "k7m3q9x2va"}    {"ok": true, "name": "data.csv"}, placed in the workspace
+    {"op": "list"}                          {"ok": true, "files": [{"file_id": ...}, ...]}
+    anything else, or a refusal             {"ok": false, "missing": bool, "message": "a sentence"}
+
+The peer is hostile. Its line is bounded and timed, few connections are served at once, and nothing that it
+does raises out of the broker.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Coroutine, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, Self
+
+LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
+LONGEST_NAME = 1024  # characters of a file's id or name
+AT_ONCE = 16  # connections served; more wait their turn in the backlog
+BACKLOG = 128
+ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
+ANSWERING_TIME = 30.0  # seconds for the store
+PAUSE = 0.1  # seconds after a connection could not be accepted
+
+logger = logging.getLogger(__name__)
+
+
+class FileUnavailable(Exception):
+    """The person cannot have this file; `message` is the sentence that they read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @classmethod
+    def absent(cls, wanted: str) -> Self:
+        """The one answer for what is expired, foreign or was never there."""
+        return cls(f"no file {wanted}: it expired, or is not yours")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stored file, open for reading; `size` in bytes. The broker closes `file`."""
+
+    file_id: str
+    filename: str
+    file_type: str
+    size: int
+    file: BinaryIO
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A stored file in a list; `size` in bytes, the dates ISO 8601 with a time zone."""
+
+    file_id: str
+    filename: str
+    file_type: str
+    size: int
+    source: str
+    uploaded_at: str
+    expires_at: str
+
+
+class FileSource(Protocol):
+    """The files of one person, as the broker asks for them. `wanted` is an id or a name, and hostile."""
+
+    async def open(self, wanted: str) -> Opened:
+        """The file. Raises FileUnavailable when the person has no such file."""
+
+    async def place(self, wanted: str) -> str:
+        """Put the file into the workspace, accepted by capture; its name there. Raises FileUnavailable."""
+
+    async def list(self) -> Sequence[FileRow]:
+        """The files that the person can load, newest first."""
+
+
+class Broker:
+    """Serves one kernel's requests on the socket `path`, while entered; `path` is at most 107 bytes long."""
+
+    def __init__(self, path: Path, source: FileSource) -> None:
+        self._path = path
+        self._source = source
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    async def __aenter__(self) -> Self:
+        """Raises OSError when the path is taken or too long."""
+        try:
+            os.fchmod(self._listener.fileno(), 0o600)  # before bind, so that there is no moment without it
+            self._listener.bind(str(self._path))
+            self._listener.listen(BACKLOG)
+            self._listener.setblocking(False)
+        except OSError:
+            self._listener.close()
+            raise
+        self._start(self._accept(), self._listener)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(OSError):  # the kernel may have deleted it
+            self._path.unlink()
+
+    def _start(self, work: Coroutine[Any, Any, None], own: socket.socket) -> None:
+        """Run `work` and then close its `own` socket, even if it is cancelled before its first step."""
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            own.close()
+            self._free.release()
+
+        task = asyncio.create_task(work, name="file broker")
+        self._tasks.add(task)
+        task.add_done_callback(over)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._free.acquire()
+            try:
+                peer, _ = await loop.sock_accept(self._listener)
+            except OSError as error:  # out of descriptors, or the peer has left already
+                self._free.release()
+                logger.warning("A kernel's request for files could not be accepted: %s", error)
+                await asyncio.sleep(PAUSE)  # nothing tells when there is a descriptor again
+                continue
+            peer.setblocking(False)
+            self._start(self._serve(peer), peer)
+
+    async def _serve(self, peer: socket.socket) -> None:
+        with suppress(OSError):  # the peer left, sends nothing or takes nothing: its own loss
+            async with asyncio.timeout(ASKING_TIME):
+                line = await _read_line(peer)
+            answer, descriptor = await self._answer(line)
+            try:
+                async with asyncio.timeout(ASKING_TIME):
+                    await _send(peer, json.dumps(answer).encode() + b"\n", descriptor)
+            finally:
+                if descriptor is not None:
+                    os.close(descriptor)
+
+    async def _answer(self, line: bytes) -> tuple[dict[str, Any], int | None]:
+        """The answer to a request, and the descriptor to pass with it; the caller closes it."""
+        try:
+            async with asyncio.timeout(ANSWERING_TIME):
+                return await self._perform(_parse(line))
+        except _BadRequest as bad:
+            return _refusal(str(bad)), None
+        except FileUnavailable as refusal:
+            return _refusal(refusal.message, missing=True), None
+        except Exception:  # whatever the store fails of, the kernel reads one sentence and we the traceback
+            logger.exception("A kernel's request for files failed")
+            return _refusal("the files cannot be reached right now: try again in a moment"), None
+
+    async def _perform(self, request: dict[str, Any]) -> tuple[dict[str, Any], int | None]:
+        if request.get("op") == "list":
+            rows = await self._source.list()
+            return {"ok": True, "files": [asdict(row) for row in rows]}, None
+        wanted = _wanted(request)
+        if request.get("op") == "path":
+            return {"ok": True, "name": await self._source.place(wanted)}, None
+        if request.get("op") != "open":
+            raise _BadRequest("the request has no op that is known: open, path or list")
+        opened = await self._source.open(wanted)
+        with closing(opened.file):
+            descriptor = await _read_only(opened.file)
+        told = {"file_id": opened.file_id, "filename": opened.filename, "file_type": opened.file_type}
+        return {"ok": True, **told, "size": opened.size}, descriptor
+
+
+class _BadRequest(Exception):
+    """A request that is not one; its text is the answer."""
+
+
+def _refusal(message: str, *, missing: bool = False) -> dict[str, Any]:
+    return {"ok": False, "missing": missing, "message": message}
+
+
+async def _read_line(peer: socket.socket) -> bytes:
+    """All up to the first newline, or what came before the peer stopped or the bound was reached."""
+    loop = asyncio.get_running_loop()
+    line = bytearray()
+    while b"\n" not in line and len(line) < LONGEST_REQUEST:
+        chunk = await loop.sock_recv(peer, LONGEST_REQUEST - len(line))
+        if not chunk:
+            break
+        line += chunk
+    return bytes(line)
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    if not line.endswith(b"\n"):
+        raise _BadRequest(f"the request is not one line of at most {LONGEST_REQUEST} bytes")
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or thousands of levels deep
+        request = None
+    if not isinstance(request, dict):
+        raise _BadRequest("the request is not a JSON object")
+    return request
+
+
+def _wanted(request: dict[str, Any]) -> str:
+    wanted = request.get("file")
+    if not isinstance(wanted, str) or not wanted:
+        raise _BadRequest("a file is named by its id or its name, a text")
+    if len(wanted) > LONGEST_NAME:
+        raise FileUnavailable.absent(f"{wanted[:20]}...")
+    return wanted
+
+
+async def _read_only(file: BinaryIO) -> int:
+    """A descriptor of its own for the bytes of `file`, from their start, that cannot be written through."""
+    with suppress(OSError):  # io.UnsupportedOperation: its bytes are in memory, or far away
+        descriptor = file.fileno()
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.open(f"/dev/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    copying = asyncio.ensure_future(asyncio.to_thread(_in_memory, file))
+    try:
+        return await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        os.close(await copying)
+        raise
+
+
+def _in_memory(file: BinaryIO) -> int:
+    with os.fdopen(os.memfd_create("stored file", os.MFD_CLOEXEC), "wb") as memory:
+        shutil.copyfileobj(file, memory)
+        memory.flush()
+        return os.open(f"/dev/fd/{memory.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+async def _send(peer: socket.socket, line: bytes, descriptor: int | None) -> None:
+    loop = asyncio.get_running_loop()
+    if descriptor is not None:  # with the first byte; the buffer of a new connection has room for that
+        socket.send_fds(peer, [line[:1]], [descriptor])
+        line = line[1:]
+    await loop.sock_sendall(peer, line)
