@@ -1,0 +1,38 @@
+# All the set-up there is. Every target first sees to the environments, which takes no time when nothing changed.
+
+SETUP = @python=$$(sh config/find-python) && "$$python" -m config.environments
+BIN = .venv/bin
+
+.PHONY: help run test check soak lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target text; do \
+		printf '  make %-6s %s\n' "$$target" "$$text"; done
+
+run: ## set up and start at the terminal; without a terminal, read cells from standard input (ARGS="--timeout 60s")
+	$(SETUP) run
+	@if [ -n "$$DISCORD_TOKEN" ]; then echo "The Discord front comes in a later version; this is the terminal." >&2; fi
+# In a process group of its own, Ctrl-C interrupts the cell and not make.
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/python -m bot.console $(ARGS)
+
+test: check ## check, then run the tests (ARGS="tests/kernels -k interrupt" for some of them)
+	$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
+
+check: ## format, lint, types and layering
+	$(SETUP) test
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet tests/test_layering.py
+
+soak: ## the long tests
+	$(SETUP) test
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest versions)
+	$(SETUP) test
+	$(BIN)/python -m config.lock $(ARGS)
+
+clean: ## remove the environments and caches; files and sessions in data/ stay
+	rm -rf .venv .venv-kernels .venv.lock .venv.log .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

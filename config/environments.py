@@ -1,0 +1,207 @@
+"""Makes the two Python environments from their locks, and does nothing when they are as they should be.
+
+    python -m config.environments run     # .venv with the bot's packages, .venv-kernels with the kernels'
+    python -m config.environments test    # and the packages of the checks and tests
+
+Standard library only: `make` runs it with the machine's own Python. An environment carries a stamp of what it
+was made from, written when all of it is in place; with another stamp or none it is made anew, so a half-made
+one is never used.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import debian, fonts
+from config.errors import StepFailed
+from config.registry import uv_environment
+from config.steps import explain, run, say
+
+__all__ = ["Environment", "environments", "main", "remaining"]
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ".venv.lock"  # held while environments are made
+LOG = ".venv.log"  # what a failed step printed
+FONTS = "fonts"  # the one step that is repeated without all the others
+
+STEPS = {
+    "interpreter": "a Python environment",
+    "uv": "uv, which installs the rest",
+    "bot": "the bot's packages",
+    "dev": "the packages of the checks and tests",
+    "kernels": "the kernels' packages (about 900 MB)",
+    FONTS: "first imports, and the system's fonts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A folder made by `python -m venv`, and its steps in order, each with a digest of what goes into it."""
+
+    folder: Path
+    steps: Mapping[str, str]
+
+    @property
+    def done(self) -> dict[str, str]:
+        """The steps that are in place, by the stamp; none where the interpreter is gone."""
+        try:
+            stamp = json.loads(self.stamp.read_bytes()) if self.python.exists() else {}
+        except (OSError, ValueError):
+            stamp = {}
+        return stamp if isinstance(stamp, dict) else {}
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """The file that says what the environment was made from."""
+        return self.folder / "kernelcord.json"
+
+
+def environments(root: Path, goal: str) -> tuple[Environment, Environment]:
+    """The bot's and the kernels' environments of the checkout `root`, for the goal "run" or "test"."""
+    bot, kernels = root / ".venv", root / ".venv-kernels"
+    # An environment holds absolute paths, so one that was copied or moved is another.
+    interpreter = f"{sys.version} at {os.path.realpath(sys.executable)} for"
+    bot_locks = ("uv", "bot", "dev") if goal == "test" else ("uv", "bot")
+    return (
+        Environment(
+            bot,
+            {"interpreter": f"{interpreter} {bot}"}
+            | {name: _digest(_lock(root, name)) for name in bot_locks},
+        ),
+        Environment(
+            kernels,
+            {
+                "interpreter": f"{interpreter} {kernels}",
+                "kernels": _digest(_lock(root, "kernels")),
+                FONTS: f"{fonts.state()} {_digest(_warm(root))}",
+            },
+        ),
+    )
+
+
+def remaining(done: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[str, ...]:
+    """The steps of `wanted` still to do: all of them when one was done from something else (fonts aside)."""
+    if any(done.get(step, digest) != digest for step, digest in wanted.items() if step != FONTS):
+        return tuple(wanted)
+    return tuple(step for step, digest in wanted.items() if done.get(step) != digest)
+
+
+def main(goal: str, root: Path = ROOT) -> None:
+    """Sees to it that both environments are there.
+
+    Raises:
+        StepFailed: a step failed; nothing half-made will be used.
+    """
+    begun = time.monotonic()
+    if any(remaining(each.done, each.steps) for each in environments(root, goal)):
+        with _alone(root / LOCK):
+            debian.add_venv()
+            if goal == "test":
+                debian.add_cjk_font()
+            bot, kernels = environments(root, goal)
+            _make(bot, root, bot.folder)
+            _make(kernels, root, bot.folder)
+    say(f"Kernelcord's environments are ready ({time.monotonic() - begun:.1f} s).")
+
+
+def _make(environment: Environment, root: Path, bot: Path) -> None:
+    done = environment.done
+    todo = remaining(done, environment.steps)
+    if not todo:
+        return
+    environment.stamp.unlink(missing_ok=True)
+    python = environment.python
+    for step in todo:
+        text = f"{environment.folder.name}: {STEPS[step]}"
+        if step == "interpreter":
+            run(text, os.path.realpath(sys.executable), "-I", "-m", "venv", "--clear", environment.folder)
+            done = {}
+        elif step == "uv":
+            pip = (python, "-I", "-m", "pip")
+            run(text, *pip, "install", "--no-user", "--require-hashes", "-r", _lock(root, step))
+        elif step == FONTS:
+            run(text, python, "-I", _warm(root), environment.folder / "matplotlib")
+        else:
+            _install(text, bot, python, _lock(root, step))
+    aside = environment.stamp.with_suffix(".new")
+    aside.write_text(json.dumps({**done, **environment.steps}, indent=1), encoding="utf-8")
+    aside.replace(environment.stamp)
+
+
+def _install(text: str, bot: Path, python: Path, lock: Path) -> None:
+    uv = bot / "bin" / "uv"
+    pip = (bot / "bin" / "python", "-I", "-m", "pip")
+    pip_config = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
+    env = os.environ | uv_environment(pip_config, os.environ)
+    # Copied: as links, a file in both environments would be one file, and a kernel could write the bot's.
+    flags = ["--require-hashes", "--link-mode", "copy", *([] if _has_cache(uv) else ["--no-cache"])]
+    run(text, uv, "pip", "install", *flags, "--python", python, "-r", lock, env=env)
+
+
+def _has_cache(uv: Path) -> bool:
+    """Whether uv can keep what it downloads: a home folder may be read-only, or missing."""
+    folder = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another make is setting up here; waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _lock(root: Path, name: str) -> Path:
+    return root / "config" / "locks" / f"{name}.txt"
+
+
+def _warm(root: Path) -> Path:
+    return root / "config" / "warm.py"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _report(failure: StepFailed) -> str:
+    log = ROOT / LOG
+    try:
+        log.write_text(failure.output, encoding="utf-8")
+        more = f" All that it printed is in {LOG}."
+    except OSError:
+        more = ""
+    return f"Set-up stopped at {failure.step}. {explain(failure)}{more}"
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except StepFailed as failure:
+        sys.exit(_report(failure))
+    except OSError as error:
+        sys.exit(f"Set-up stopped. {explain(StepFailed('', str(error), 1))}")
+    except KeyboardInterrupt:
+        sys.exit("\nSet-up was interrupted; the same command goes on.")

@@ -1,0 +1,41 @@
+"""The log: standard error, one line a record, whatever the record says.
+
+    configure(settings.log_level, settings.secrets)
+
+A record may hold what a stranger wrote, so control and format characters are escaped: none ends a line,
+colours it or turns its direction. Secrets are blanked out, also where a library's error quotes them.
+"""
+
+import logging
+import sys
+import unicodedata
+from collections.abc import Iterable
+
+__all__ = ["OneLine", "configure"]
+
+ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format characters, lone surrogates, separators
+
+
+class OneLine(logging.Formatter):
+    """A record as one line of text that shows none of `secrets`."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, its traceback included."""
+        line = super().format(record)
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        return "".join(
+            letter.encode("unicode_escape").decode() if unicodedata.category(letter) in ESCAPED else letter
+            for letter in line
+        )
+
+
+def configure(level: str = "warning", secrets: Iterable[str] = ()) -> None:
+    """Sends every record of `level` ("debug" to "error") and above to standard error."""
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(OneLine(secrets))
+    logging.basicConfig(level=level.upper(), handlers=[output], force=True)

@@ -1,0 +1,182 @@
+"""Every setting, declared once: its default, its unit and what it is for.
+
+    settings = load()                               # from the environment, and .env in the working folder
+    add_flags(parser)                               # --timeout 5m --data DIR ...: all but the secrets
+    settings = from_args(args, cell_timeout=None)   # flags, then the environment, then this default
+
+`python -m config` prints the README's table.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from annotated_types import Ge
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config.errors import InvalidSettings
+from config.units import Duration, Limit, MiB, Size, written
+
+__all__ = ["Settings", "add_flags", "from_args", "load", "table"]
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+# The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
+FLAGS = {"cell_timeout": "--timeout"}
+VARIABLES = {"data": "KERNELCORD_DATA"}
+# By a field's type: what its value is called in --help, and what is accepted.
+KINDS: Mapping[object, tuple[str, str]] = {
+    timedelta: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d"),
+    timedelta | None: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d, or none"),
+    ByteSize: ("size", "a size such as 500kB, 50MiB or 1GiB"),
+    Path: ("path", "a path"),
+    SecretStr | None: ("secret", "a text"),
+}
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()  # not resolved: an environment's interpreter is a link
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Folder = Annotated[Path, AfterValidator(_absolute)]
+Count = Annotated[int, Field(ge=0)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+
+
+class Settings(BaseSettings):
+    """What Kernelcord can be told. A variable is named like its field, in capitals, `data` aside.
+
+    Raises:
+        pydantic.ValidationError: a value cannot be used; `load` and `from_args` say it in sentences.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, env_file=".env", env_ignore_empty=True, extra="ignore")
+
+    discord_token: SecretStr | None = Field(None, description="the Discord bot's token")
+    mongodb_uri: SecretStr | None = Field(
+        None, description="keep sessions and files' records in this MongoDB; SQLite without it"
+    )
+    data: Folder = Field(
+        CHECKOUT / "data", validation_alias=VARIABLES["data"], description="folder of all that is kept"
+    )
+    retention: Duration = Field(timedelta(hours=48), description="how long files and idle sessions are kept")
+    quota: Size = Field(ByteSize(1024 * MiB), description="stored files of one person, together")
+    session_scope: Literal["user", "place"] = Field(
+        "user", description="one kernel for each `user`, or for each `place` (channel or DM)"
+    )
+    cell_timeout: Limit = Field(
+        timedelta(seconds=60), description="a cell's time; at the terminal `none` unless set"
+    )
+    input_timeout: Limit = Field(timedelta(minutes=5), description="how long `input()` waits for its answer")
+    inputs_per_cell: Count = Field(20, description="calls of `input()` in one cell")
+    max_text: Size = Field(ByteSize(MiB), description="text of one cell; its head and tail are kept")
+    max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
+    max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
+    max_files: Count = Field(64, description="files captured from one cell")
+    max_kernels: int = Field(16, ge=1, description="kernels at one time; who comes later waits")
+    idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
+    kernel_python: Folder = Field(
+        CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that kernels run on"
+    )
+    log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**{VARIABLES.get(name, name): value for name, value in values.items()})
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must never be shown, for the log to blank out."""
+        kept = (self.discord_token, self.mongodb_uri)
+        return tuple(secret.get_secret_value() for secret in kept if secret)
+
+
+def load(**given: Any) -> Settings:
+    """The settings: `given` first, then the environment, then `.env`, then the defaults.
+
+    Raises:
+        InvalidSettings: a value cannot be used.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        names = {variable: name for name, variable in VARIABLES.items()}
+        wrong = {
+            names.get(str(each["loc"][0]), str(each["loc"][0])): each["input"] for each in error.errors()
+        }
+        raise InvalidSettings(tuple(_problem(name, value, given) for name, value in wrong.items())) from None
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Adds a flag for every setting but the secrets; a flag that is not given is None in the namespace."""
+    group = parser.add_argument_group("settings")
+    for name, field in Settings.model_fields.items():
+        if not _is_secret(name):
+            text = f"{field.description} ({written(field.default)})"
+            group.add_argument(_flag(name), dest=name, metavar=_kind(name)[0], help=text)
+
+
+def from_args(args: Namespace, **defaults: Any) -> Settings:
+    """The settings as `load`, flags first. `defaults` stand in for the declared ones, behind the environment.
+
+    An invalid value ends the program with exit status 2 and a sentence for each on standard error.
+    """
+    given = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
+    try:
+        settings = load(**{name: value for name, value in given.items() if value is not None})
+    except InvalidSettings as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    return settings.model_copy(
+        update={name: value for name, value in defaults.items() if name not in settings.model_fields_set}
+    )
+
+
+def table() -> str:
+    """The README's table of settings, in Markdown."""
+    lines = ["| variable | flag | default | what it is |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, Path):
+            default = default.relative_to(CHECKOUT)
+        flag = "" if _is_secret(name) else f"`{_flag(name)}`"
+        text = written(default) if default is not None else ""
+        lines.append(
+            f"| `{_variable(name)}` | {flag} | {f'`{text}`' if text else ''} | {field.description} |"
+        )
+    return "\n".join(lines)
+
+
+def _kind(name: str) -> tuple[str, str]:
+    """What a setting's value is called in --help, and what is accepted."""
+    annotation = Settings.model_fields[name].annotation
+    if choices := [choice for choice in get_args(annotation) if isinstance(choice, str)]:
+        return "|".join(choices), " or ".join(choices)
+    if annotation is int:
+        least = next(limit.ge for limit in Settings.model_fields[name].metadata if isinstance(limit, Ge))
+        return "number", f"a whole number, {least} or more"
+    return KINDS[annotation]
+
+
+def _problem(name: str, value: object, given: Mapping[str, object]) -> str:
+    by = _flag(name) if name in given else _variable(name)
+    shown = "***" if _is_secret(name) else repr(str(value))
+    return f"{by} is {shown}, which is not {_kind(name)[1]}."
+
+
+def _is_secret(name: str) -> bool:
+    return Settings.model_fields[name].annotation == SecretStr | None
+
+
+def _flag(name: str) -> str:
+    return FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def _variable(name: str) -> str:
+    return VARIABLES.get(name, name.upper())
