@@ -46,6 +46,7 @@ class Capture:
         self._max_entries = max_entries
         self._known: dict[str, Stamp] = {}
         self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
+        self._untold: tuple[Skipped, ...] = ()  # found by a look that was cancelled
 
     async def look(self) -> Scan:
         """`scan` in a thread. When cancelled, what it found is new again for the next one."""
@@ -53,7 +54,9 @@ class Capture:
         try:
             return await asyncio.shield(scanning)
         except asyncio.CancelledError:
-            for file in (await scanning).captured:
+            lost = await scanning
+            self._untold += lost.skipped
+            for file in lost.captured:
                 self._known.pop(file.path, None)
             raise
 
@@ -73,7 +76,8 @@ class Capture:
                 self._skip_for_now("", f"cannot be looked at: {error.strerror}", survey)
             else:
                 self._unsettled.discard("")
-            return survey.scan()
+            untold, self._untold = self._untold, ()
+            return Scan(tuple(survey.captured), untold + survey.skipped())
 
     def accept(self, name: str | None = None) -> None:
         """Take what is there now for known, without a word: everything, or the file `name`."""
@@ -173,13 +177,11 @@ class _Survey:
     def skip(self, path: str, reason: str, *, kind: str) -> None:
         self._skipped.setdefault(kind, []).append(Skipped(shown_name(path) or "the workspace", reason))
 
-    def scan(self) -> Scan:
-        skipped: list[Skipped] = []
+    def skipped(self) -> tuple[Skipped, ...]:
+        told: list[Skipped] = []
         for kind, things in self._skipped.items():
-            skipped += (
-                things if len(things) <= NAMED + 1 else [*things[:NAMED], _others(kind, things[NAMED:])]
-            )
-        return Scan(tuple(self.captured), tuple(skipped))
+            told += things if len(things) <= NAMED + 1 else [*things[:NAMED], _others(kind, things[NAMED:])]
+        return tuple(told)
 
 
 def _others(kind: str, things: list[Skipped]) -> Skipped:

@@ -184,7 +184,7 @@ def _sqlite(data: bytes, **options: Any) -> Any:
     """A connection to a copy in memory; bytes when it is another kind of database."""
     if not data.startswith(SQLITE):
         return data
-    # Bytes 18 and 19 may say "write-ahead log", which a copy in memory cannot have (sqlite.org/fileformat.html).
+    # Bytes 18 and 19 may ask for a write-ahead log, which memory cannot have: sqlite.org/fileformat2.html.
     copy = data[:18] + b"\x01\x01" + data[20:]
     connection = sqlite3.connect(":memory:", **options)
     connection.deserialize(copy)

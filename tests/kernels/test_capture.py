@@ -1,0 +1,443 @@
+"""A scan reports what is new in a workspace, whatever hostile code has put there, and does nothing else."""
+
+import asyncio
+import hashlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kernels.capture import Capture, FileChanged, Scan, Skipped
+from kernels.workspace import Workspace
+
+SECRET = b"DISCORD_TOKEN=secret"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Workspace.open(tmp_path / "workspaces", "1234").path
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "secret.env"
+    path.write_bytes(SECRET)
+    return path
+
+
+def names(scan: Scan) -> list[str]:
+    return [file.name for file in scan.captured]
+
+
+def reasons(scan: Scan) -> dict[str, str]:
+    return {skipped.name: skipped.reason for skipped in scan.skipped}
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_new_file_is_captured_with_all_that_is_known_of_it(folder: Path) -> None:
+    """Name, size, hash and time are those of the file, and its bytes can be read."""
+    (folder / "out").mkdir()
+    path = folder / "out" / "data.csv"
+    path.write_bytes(b"a,b\n1,2\n")
+    os.utime(path, (1_700_000_000.5, 1_700_000_000.5))
+    (file,) = Capture(folder).scan().captured
+    assert (file.name, file.size, file.mtime) == ("out/data.csv", 8, 1_700_000_000.5)
+    assert file.sha256 == hashlib.sha256(b"a,b\n1,2\n").hexdigest()
+    with file.open() as stream:
+        assert stream.read() == b"a,b\n1,2\n"
+
+
+def test_a_file_is_reported_once_and_again_when_it_changed(folder: Path) -> None:
+    """What is known is not news; the same content written again is."""
+    capture = Capture(folder)
+    (folder / "data.csv").write_bytes(b"1")
+    assert names(capture.scan()) == ["data.csv"]
+    assert capture.scan() == Scan()
+    (folder / "data.csv").write_bytes(b"1")
+    assert names(capture.scan()) == ["data.csv"]
+
+
+def test_a_change_with_size_and_time_set_back_is_seen(folder: Path) -> None:
+    """Code can forge a file's modification time, but not hide a change with it."""
+    capture = Capture(folder)
+    path = folder / "data.csv"
+    path.write_bytes(b"1")
+    before = path.stat()
+    capture.scan()
+    path.write_bytes(b"2")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert names(capture.scan()) == ["data.csv"]
+
+
+def test_accepted_files_are_not_news(folder: Path) -> None:
+    """What was there at the start, and what the service placed, is taken in silence until it changes."""
+    capture = Capture(folder)
+    (folder / "old.csv").write_bytes(b"1")
+    (folder / "link").symlink_to("old.csv")
+    capture.accept()
+    with capture.lock:
+        capture.accept(Workspace(folder).place("upload.csv", b"2"))
+    assert capture.scan() == Scan()
+    (folder / "upload.csv").write_bytes(b"3")
+    assert names(capture.scan()) == ["upload.csv"]
+    capture.accept("absent.csv")
+    capture.forget()
+    assert names(capture.scan()) == ["old.csv", "upload.csv"]
+
+
+def test_a_deleted_file_that_comes_back_is_news(folder: Path) -> None:
+    """A file that went is forgotten."""
+    capture = Capture(folder)
+    (folder / "data.csv").write_bytes(b"1")
+    capture.scan()
+    (folder / "data.csv").rename(folder.parent / "aside")
+    assert capture.scan() == Scan()
+    (folder.parent / "aside").rename(folder / "data.csv")
+    assert names(capture.scan()) == ["data.csv"]
+
+
+def test_hidden_names_and_caches_are_passed_over(folder: Path) -> None:
+    """What no person means as a result is neither captured nor talked about."""
+    for name in (".cache/x", ".ipynb_checkpoints/n.ipynb", "__pycache__/m.pyc", "src/.hidden", "src/ok.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    scan = Capture(folder).scan()
+    assert names(scan) == ["src/ok.py"]
+    assert scan.skipped == ()
+
+
+def test_everything_that_is_not_a_plain_file_is_skipped_with_its_reason(folder: Path, secret: Path) -> None:
+    """Links, pipes, sockets and folders named like files are told once, and none of them is opened."""
+    (folder / "link.txt").symlink_to(secret)
+    (folder / "loop").symlink_to(".")
+    os.link(secret, folder / "hard.txt")
+    os.mkfifo(folder / "pipe.csv")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket.csv"))
+    (folder / "x.csv").mkdir()
+    capture = Capture(folder)
+    before = descriptors()
+    scan = capture.scan()
+    assert scan.captured == ()
+    told = reasons(scan)
+    assert told["link.txt"].startswith("a symbolic link")
+    assert told["loop"].startswith("a symbolic link")
+    assert told["hard.txt"].startswith("a hard link")
+    assert told["pipe.csv"] == "a pipe, not a file"
+    assert told["socket.csv"] == "a socket, not a file"
+    assert told["x.csv"] == "a folder, with nothing in it"
+    assert len(told) == 6
+    assert capture.scan() == Scan()
+    assert descriptors() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+def test_a_device_is_skipped(folder: Path) -> None:
+    """A device is not opened: opening one may already do something."""
+    os.mknod(folder / "null.csv", 0o600 | 0o020000, os.makedev(1, 3))
+    assert reasons(Capture(folder).scan()) == {"null.csv": "a device, not a file"}
+
+
+def test_a_folder_named_like_a_file_gives_its_files(folder: Path) -> None:
+    """`x.csv/part.csv` is a file like others."""
+    (folder / "x.csv").mkdir()
+    (folder / "x.csv" / "part.csv").touch()
+    scan = Capture(folder).scan()
+    assert (names(scan), scan.skipped) == (["x.csv/part.csv"], ())
+
+
+def test_a_file_over_the_limit_is_skipped_by_its_size_alone(folder: Path) -> None:
+    """A sparse 3 GB file, and one of 1 TB, are told with their size and the limit, and not read."""
+    for name, size in (("big.bin", 3 * 1024**3 + 1024**3 // 10), ("huge.bin", 1024**4)):
+        with (folder / name).open("wb") as file:
+            file.truncate(size)
+    scan = Capture(folder).scan()
+    assert scan.captured == ()
+    assert reasons(scan) == {
+        "big.bin": "3.1 GB: over the 50 MB limit",
+        "huge.bin": "1.0 TB: over the 50 MB limit",
+    }
+
+
+def test_a_file_of_exactly_the_limit_is_captured(folder: Path) -> None:
+    """The limit is the largest size that is taken."""
+    (folder / "a").write_bytes(b"1234")
+    (folder / "b").write_bytes(b"12345")
+    scan = Capture(folder, max_file=4).scan()
+    assert (names(scan), list(reasons(scan))) == (["a"], ["b"])
+
+
+def test_of_a_thousand_files_the_first_are_taken_and_the_rest_is_counted(folder: Path) -> None:
+    """64 are captured, some named, all counted; a later scan brings up none of them until one changes."""
+    for number in range(1000):
+        (folder / f"{number:04}.txt").write_text(str(number))
+    capture = Capture(folder)
+    scan = capture.scan()
+    assert names(scan) == [f"{number:04}.txt" for number in range(64)]
+    assert [skipped.name for skipped in scan.skipped] == [
+        *(f"{number:04}.txt" for number in range(64, 69)),
+        "0069.txt and 930 more",
+    ]
+    assert all(skipped.reason.startswith("over 64 files at a time") for skipped in scan.skipped)
+    assert capture.scan() == Scan()
+    (folder / "0999.txt").write_text("again")
+    assert names(capture.scan()) == ["0999.txt"]
+
+
+def test_many_links_are_a_few_lines_with_their_reason(folder: Path) -> None:
+    """A thousand of one problem are not a thousand lines, and the count says the problem itself."""
+    for number in range(1000):
+        (folder / f"{number:04}").symlink_to("/etc/passwd")
+    scan = Capture(folder).scan()
+    assert len(scan.skipped) == 6
+    assert scan.skipped[-1].name == "0005 and 994 more"
+    assert scan.skipped[-1].reason.startswith("a symbolic link")
+
+
+def test_many_files_over_the_limit_are_counted_without_their_sizes(folder: Path) -> None:
+    """Files too large for the same reason are counted together though their sizes differ."""
+    for number in range(10):
+        (folder / f"{number}").write_bytes(b"x" * (5 + number))
+    scan = Capture(folder, max_file=4).scan()
+    assert scan.skipped[0].reason == "5 B: over the 4 B limit"
+    assert (scan.skipped[-1].name, scan.skipped[-1].reason) == ("5 and 4 more", "over the 4 B limit")
+
+
+def test_the_walk_is_bounded_and_says_where_it_stopped(folder: Path) -> None:
+    """Beyond so many entries, hidden ones too, nothing is looked at, and a person is told once a change."""
+    (folder / "many").mkdir()
+    for number in range(30):
+        (folder / "many" / f".{number}").touch()
+    (folder / "near.txt").touch()
+    capture = Capture(folder, max_entries=20)
+    scan = capture.scan()
+    assert names(scan) == ["near.txt"]
+    assert reasons(scan) == {"many/...": "over 20 files and folders: the rest was not looked at"}
+    assert capture.scan() == Scan()
+    (folder / "many" / "31").touch()
+    assert list(reasons(capture.scan())) == ["many/..."]
+
+
+def test_a_cut_walk_does_not_report_the_same_file_twice(folder: Path) -> None:
+    """What a cut walk did not come to is not taken for deleted."""
+    capture = Capture(folder, max_entries=20)
+    (folder / "z").mkdir()
+    (folder / "z" / "data.csv").touch()
+    assert names(capture.scan()) == ["z/data.csv"]
+    for number in range(30):
+        (folder / f".{number}").touch()
+    capture.scan()
+    for number in range(30):
+        (folder / f".{number}").unlink()
+    assert capture.scan() == Scan()
+
+
+def test_a_folder_too_deep_is_told(folder: Path) -> None:
+    """Eight folders deep is looked into, the ninth is not; 900 are no harm."""
+    deep = "/".join("d" * 8)
+    (folder / deep).mkdir(parents=True)
+    (folder / deep / "in.txt").touch()
+    here = os.open(folder / deep, os.O_RDONLY)
+    for _ in range(900):
+        os.mkdir("e", dir_fd=here)
+        inner = os.open("e", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    scan = Capture(folder).scan()
+    assert names(scan) == [f"{deep}/in.txt"]
+    assert reasons(scan) == {f"{deep}/e": "more than 8 folders deep: not looked into"}
+    Workspace(folder).remove()
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"a\xff.csv", "a_~"),
+        (b"a\n@everyone.csv", "a_@everyone~"),
+        ("a\u202egpj.exe".encode(), "a_gpj~"),
+        (b"x" * 251 + b".csv", "x" * 251 + ".csv"),
+    ],
+)
+def test_a_hostile_name_is_shown_repaired_and_its_file_still_read(
+    folder: Path, raw: bytes, shown: str
+) -> None:
+    """Not UTF-8, newline, right-to-left, 255 bytes: text that can be shown, and that very file's bytes."""
+    with open(os.fsencode(folder) + b"/" + raw, "wb") as file:
+        file.write(b"bytes")
+    (found,) = Capture(folder).scan().captured
+    assert found.name.startswith(shown)
+    assert found.name.isprintable()
+    found.name.encode()
+    with found.open() as stream:
+        assert stream.read() == b"bytes"
+
+
+def test_two_names_that_look_alike_once_repaired_both_survive(folder: Path) -> None:
+    """The same name after repair does not make one file of two."""
+    for raw in (b"a\xff.csv", b"a\xfe.csv", b"a_.csv"):
+        with open(os.fsencode(folder) + b"/" + raw, "wb") as file:
+            file.write(raw)
+    scan = Capture(folder).scan()
+    assert len(set(names(scan))) == 3
+    assert len({file.sha256 for file in scan.captured}) == 3
+
+
+@pytest.mark.parametrize(
+    "change", ["write", "replace", "link", "delete", "hard link", "folder", "parent link"]
+)
+def test_a_file_that_changed_since_its_scan_is_not_opened(folder: Path, secret: Path, change: str) -> None:
+    """What is read is what was captured, or nothing: no link in its place, no other file or bytes."""
+    (folder / "out").mkdir()
+    path = folder / "out" / "data.csv"
+    path.write_bytes(b"1")
+    (file,) = Capture(folder).scan().captured
+    if change == "write":
+        path.write_bytes(b"2")
+    elif change == "replace":
+        (folder / "other").write_bytes(b"1")
+        (folder / "other").rename(path)
+    elif change == "hard link":
+        os.link(path, folder / "second")
+    elif change == "parent link":
+        (folder / "out").rename(folder.parent / "out")
+        (folder / "out").symlink_to(folder.parent / "out")
+    else:
+        path.unlink()
+        if change == "link":
+            path.symlink_to(secret)
+        elif change == "folder":
+            path.mkdir()
+    before = descriptors()
+    with pytest.raises(FileChanged) as raised:
+        file.open()
+    assert raised.value.name == "out/data.csv"
+    assert descriptors() == before
+
+
+@contextmanager
+def swapping(*steps: object) -> Iterator[None]:
+    """Run the steps, callables, over and over in a thread."""
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for step in steps:
+                assert callable(step)
+                step()
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_swap_between_scan_and_read_never_leaks(folder: Path, secret: Path) -> None:
+    """Thousands of swaps of a file for a link to a secret give the file's own bytes, or nothing."""
+    target, spare = folder / "data.csv", folder / ".spare"
+
+    def file() -> None:
+        spare.write_bytes(b"mine")
+        spare.rename(target)
+        time.sleep(0.0002)  # long enough to be captured now and then, so that the test can fail
+
+    def link() -> None:
+        spare.symlink_to(secret)
+        spare.rename(target)
+
+    def pipe() -> None:
+        os.mkfifo(spare)
+        spare.rename(target)
+
+    before = descriptors()
+    digests, contents = set(), set()
+    end = time.monotonic() + 1.5
+    with swapping(file, link, pipe):
+        while time.monotonic() < end:
+            capture = Capture(folder)
+            for found in capture.scan().captured:
+                digests.add(found.sha256)
+                try:
+                    with found.open() as stream:
+                        contents.add(stream.read())
+                except FileChanged:
+                    continue
+    assert digests <= {hashlib.sha256(b"mine").hexdigest()}
+    assert contents <= {b"mine"}
+    assert digests
+    assert descriptors() == before
+
+
+def test_a_file_that_grows_is_read_within_its_size_and_settles(folder: Path) -> None:
+    """A file being written is told once, not read past its size, and captured whole when it is still."""
+    capture = Capture(folder)
+    path = folder / "log.txt"
+    told: list[Skipped] = []
+    with path.open("ab", buffering=0) as log, swapping(lambda: log.write(b"x" * 16)):
+        for _ in range(200):
+            scan = capture.scan()
+            told += scan.skipped
+            assert all(file.name == "log.txt" for file in scan.captured)
+    size = path.stat().st_size
+    settled = capture.scan()
+    assert [file.size for file in settled.captured] == [size]
+    assert {skipped.reason.partition(":")[0] for skipped in told} <= {"was changing while being read"}
+
+
+def test_a_workspace_that_is_gone_is_told_once(folder: Path) -> None:
+    """Code can delete its own workspace, or put a link there; then there is nothing to report but that."""
+    capture = Capture(folder)
+    folder.rmdir()
+    assert list(reasons(capture.scan())) == ["the workspace"]
+    folder.symlink_to("/etc")
+    assert capture.scan() == Scan()
+    folder.unlink()
+    folder.mkdir()
+    (folder / "data.csv").touch()
+    assert names(capture.scan()) == ["data.csv"]
+
+
+def test_an_unreadable_file_is_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that we may not read is told, once, until it changes."""
+    (folder / "data.csv").touch()
+
+    def forbid(_path: str, _top: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr("kernels.capture.scan.open_path", forbid)
+    capture = Capture(folder)
+    assert reasons(capture.scan()) == {"data.csv": "unreadable: its permissions forbid it"}
+    assert capture.scan() == Scan()
+
+
+async def test_a_look_is_a_scan_in_a_thread(folder: Path) -> None:
+    """The loop goes on while a workspace is being read."""
+    (folder / "data.csv").touch()
+    assert names(await Capture(folder).look()) == ["data.csv"]
+
+
+async def test_a_cancelled_look_loses_nothing(folder: Path) -> None:
+    """What a look found that nobody heard of, files and skipped things, is reported by the next one."""
+    (folder / "data.csv").touch()
+    (folder / "link").symlink_to("data.csv")
+    capture = Capture(folder)
+    with capture.lock:  # so that the look is within its thread when it is cancelled
+        look = asyncio.create_task(capture.look())
+        await asyncio.sleep(0)  # one turn of the loop: the thread is started
+        look.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await look
+    scan = await capture.look()
+    assert names(scan) == ["data.csv"]
+    assert list(reasons(scan)) == ["link"]

@@ -1,0 +1,67 @@
+"""Names from outside become names that are safe to write and to show."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.names import LONGEST_NAME, safe_name, shown_name, with_suffix
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("data.csv", "data.csv"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\data.csv", "data.csv"),
+        (".bashrc", "bashrc"),
+        ("..", "file"),
+        ("", "file"),
+        ("a/", "a"),
+        ("a\nb.csv", "a_b.csv"),
+        ("a\u202egpj.exe", "a_gpj.exe"),
+        ("a\ud800.csv", "a_.csv"),
+        ("a\0.csv", "a_.csv"),
+        ("\u0645\u06cc\u200c\u062e.csv", "\u0645\u06cc\u200c\u062e.csv"),
+    ],
+)
+def test_a_name_becomes_one_plain_component(name: str, safe: str) -> None:
+    """Folders, leading dots and unshowable characters go; an honest name stays, Persian joiners too."""
+    assert safe_name(name) == safe
+
+
+@given(st.text(st.characters(), max_size=300))
+def test_any_name_becomes_safe(name: str) -> None:
+    """Whatever comes in, the result is a short, visible, storable name without separators, and is stable."""
+    safe = safe_name(name)
+    assert 0 < len(safe.encode()) <= LONGEST_NAME
+    assert "/" not in safe
+    assert not safe.startswith(".")
+    assert safe_name(safe) == safe
+
+
+def test_a_long_name_keeps_its_extension() -> None:
+    """A name is cut before its extension, and never within a character."""
+    safe = safe_name("\u00e9" * 200 + ".csv")
+    assert safe.endswith("\u00e9.csv")
+    assert LONGEST_NAME - 1 <= len(safe.encode()) <= LONGEST_NAME
+
+
+def test_a_clean_path_is_shown_as_it_is() -> None:
+    """Repair changes nothing about an honest path."""
+    assert shown_name("out/r\u00e9sum\u00e9 (1).csv") == "out/r\u00e9sum\u00e9 (1).csv"
+
+
+def test_two_repaired_paths_stay_two() -> None:
+    """Paths that differ only in bytes that cannot be shown are shown under two names, the same every time."""
+    one, two = (shown_name(os.fsdecode(raw)) for raw in (b"a\xff.csv", b"a\xfe.csv"))
+    assert one != two
+    assert one.startswith("a_~")
+    assert one.endswith(".csv")
+    assert one == shown_name(os.fsdecode(b"a\xff.csv"))
+
+
+def test_a_suffix_goes_before_the_extension() -> None:
+    """The kind of a file stays readable from its name."""
+    assert with_suffix("data.csv", "-2") == "data-2.csv"
