@@ -74,10 +74,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Scan:
-    """What is new since the scan before."""
+    """What is new since the scan before; `unrested` when something was left, being written still."""
 
     captured: tuple[CapturedFile, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    unrested: bool = False
 
 
 def open_path(path: str, top: int) -> int:

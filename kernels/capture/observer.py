@@ -81,7 +81,7 @@ class Observer:
             started = clock()
             try:
                 await self._listen(folders)
-            except Exception as error:  # whatever it dies of, the scan is the truth and the rounds go on
+            except Exception as error:  # noqa: BLE001  whatever it dies of, the rounds go on
                 self._warn(error)
                 delay = FIRST_DELAY if clock() - started > LAST_DELAY else min(delay * 2, LAST_DELAY)
                 await _is_set(self._stop, delay)

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import os
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,9 +49,9 @@ class Capture:
         self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
         self._untold: tuple[Skipped, ...] = ()  # found by a look that was cancelled
 
-    async def look(self) -> Scan:
+    async def look(self, *, rested: float = 0.0) -> Scan:
         """`scan` in a thread. When cancelled, what it found is new again for the next one."""
-        scanning = asyncio.ensure_future(asyncio.to_thread(self.scan))
+        scanning = asyncio.ensure_future(asyncio.to_thread(self.scan, rested=rested))
         try:
             return await asyncio.shield(scanning)
         except asyncio.CancelledError:
@@ -60,15 +61,18 @@ class Capture:
                 self._known.pop(file.path, None)
             raise
 
-    def scan(self) -> Scan:
+    def scan(self, *, rested: float = 0.0) -> Scan:
         """Report every file that is new or changed, and everything new that cannot be captured.
+
+        What changed within the last `rested` seconds is left for a later scan: a log that grows line by line
+        would be a new version at each.
 
         Of more than `max_files` the first are taken and the rest is named and counted, and not offered
         again until it changes: files that come up after some later, unrelated cell would only puzzle. They
         stay in the workspace. Files that code deleted are forgotten.
         """
         with self.lock:
-            survey = _Survey()
+            survey = _Survey(rested)
             try:
                 with folder(self._workspace) as top:
                     self._survey(top, survey)
@@ -77,7 +81,7 @@ class Capture:
             else:
                 self._unsettled.discard("")
             untold, self._untold = self._untold, ()
-            return Scan(tuple(survey.captured), untold + survey.skipped())
+            return Scan(tuple(survey.captured), untold + survey.skipped(), survey.unrested)
 
     def accept(self, name: str | None = None) -> None:
         """Take what is there now for known, without a word: everything, or the file `name`."""
@@ -100,7 +104,7 @@ class Capture:
         seen = set()
         for entry in walk.entries(top):
             seen.add(entry.path)
-            if self._known.get(entry.path) != entry.stamp:
+            if self._known.get(entry.path) != entry.stamp and survey.has_rested(entry):
                 self._report(entry, top, survey)
         # A cut walk may have missed what is still there. Its memory is bounded all the same.
         if not walk.cut or len(self._known) > 10 * self._max_entries:
@@ -170,9 +174,17 @@ class Capture:
 class _Survey:
     """A scan being made: what is skipped is kept by kind, so that many of one kind become a count."""
 
-    def __init__(self) -> None:
+    def __init__(self, rested: float) -> None:
         self.captured: list[CapturedFile] = []
+        self.unrested = False
+        self._rested = rested
         self._skipped: dict[str, list[Skipped]] = {}
+
+    def has_rested(self, entry: Entry) -> bool:
+        age = time.time() - entry.stamp.ctime_ns / 1e9
+        young = 0 <= age < self._rested  # one from the future, after the clock was set back, would never rest
+        self.unrested = self.unrested or young
+        return not young
 
     def skip(self, path: str, reason: str, *, kind: str) -> None:
         self._skipped.setdefault(kind, []).append(Skipped(shown_name(path) or "the workspace", reason))

@@ -34,7 +34,7 @@ def _bordered[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except Exception as error:  # any: it is raised again as it is, without our frames
+        except Exception as error:  # noqa: BLE001  any: it is raised again, without our frames
             raise error.with_traceback(None) from None
 
     return call
@@ -102,8 +102,8 @@ class _Files:
 
     def _exchange(self, request: bytes) -> tuple[bytes, list[int]]:
         with socket.socket(socket.AF_UNIX) as service:
+            service.connect(self._socket_path)  # with a time-out it would fail at once when others wait too
             service.settimeout(ANSWERING_TIME)
-            service.connect(self._socket_path)
             service.sendall(request)
             line, descriptors, _, _ = socket.recv_fds(service, CHUNK, 1)
             for descriptor in descriptors:

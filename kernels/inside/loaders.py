@@ -58,7 +58,7 @@ def load(data: bytes, filename: str, file_type: str, options: dict[str, Any]) ->
         return reader(unpack(data) if unpack else data, **options)
     except MemoryError:
         raise
-    except Exception as error:  # readers raise whatever they like at bytes that they do not understand
+    except Exception as error:  # noqa: BLE001  readers raise whatever they like
         what = extension if extension in LOADERS else file_type
         raise NotLoaded(f"could not be read as {what}: {type(error).__name__}: {error}") from None
 
@@ -165,9 +165,9 @@ def _matlab(data: bytes, **options: Any) -> Any:
 
 def _pickle(data: bytes, **options: Any) -> Any:
     try:
-        return pickle.loads(data, **options)
-    except Exception:  # joblib's files are called .pkl too, and fail here in any way
-        return _joblib(data)
+        return pickle.loads(data, **options)  # noqa: S301  the person's own, in the person's own kernel
+    except Exception:  # noqa: BLE001  joblib's files are called .pkl too, and fail here in any way
+        return _joblib(data, **options)
 
 
 def _joblib(data: bytes, **options: Any) -> Any:

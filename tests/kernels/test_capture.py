@@ -20,25 +20,30 @@ SECRET = b"DISCORD_TOKEN=secret"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """A workspace's folder."""
     return Workspace.open(tmp_path / "workspaces", "1234").path
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
+    """A file of the host that no scan may open."""
     path = tmp_path / "secret.env"
     path.write_bytes(SECRET)
     return path
 
 
 def names(scan: Scan) -> list[str]:
+    """What was captured."""
     return [file.name for file in scan.captured]
 
 
 def reasons(scan: Scan) -> dict[str, str]:
+    """What was skipped, and why."""
     return {skipped.name: skipped.reason for skipped in scan.skipped}
 
 
 def descriptors() -> int:
+    """How many this process has open."""
     return len(os.listdir("/proc/self/fd"))
 
 
@@ -419,6 +424,19 @@ def test_an_unreadable_file_is_skipped(folder: Path, monkeypatch: pytest.MonkeyP
     capture = Capture(folder)
     assert reasons(capture.scan()) == {"data.csv": "unreadable: its permissions forbid it"}
     assert capture.scan() == Scan()
+
+
+async def test_what_is_still_being_written_is_left_until_it_rested(folder: Path) -> None:
+    """A scan that asks for rest leaves what is young, says so, and a later one reports it."""
+    capture = Capture(folder)
+    (folder / "old.csv").touch()
+    capture.accept()
+    (folder / "young.csv").touch()
+    (folder / "link").symlink_to("old.csv")
+    assert await capture.look(rested=3600) == Scan(unrested=True)
+    scan = await capture.look()
+    assert (names(scan), list(reasons(scan)), scan.unrested) == (["young.csv"], ["link"], False)
+    assert await capture.look(rested=3600) == Scan()
 
 
 async def test_a_look_is_a_scan_in_a_thread(folder: Path) -> None:

@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace."""
     return Workspace.open(tmp_path / "workspaces", "1234")
 
 

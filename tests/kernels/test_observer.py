@@ -1,0 +1,223 @@
+"""The observer hints when a workspace may have changed, whatever happens to its watcher."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from kernels.capture import Observer, observer
+from kernels.workspace import Workspace
+
+SOON = 0.4  # seconds between two tries while a watcher may still be starting
+WARNING = "The watcher of the workspaces ended"
+
+
+class Hints:
+    """Counts its calls, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._called = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.count += 1
+        self._called.set()
+
+    async def next(self, act: Callable[[], object] = lambda: None) -> None:
+        """Wait for the next call, doing `act` again until it comes."""
+        self._called.clear()
+        async with asyncio.timeout(20):
+            while not self._called.is_set():
+                act()
+                await observer._is_set(self._called, SOON)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New workspaces are watched sooner."""
+    monkeypatch.setattr(observer, "TICK", 100)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The root of all workspaces."""
+    return tmp_path / "workspaces"
+
+
+def writer(workspace: Workspace) -> Callable[[], object]:
+    """Each call writes another file."""
+    numbers = count()
+
+    def write() -> None:
+        (workspace.path / f"{next(numbers)}.txt").touch()
+
+    return write
+
+
+def watches() -> int:
+    """The inotify watches of this process."""
+    found = 0
+    for name in os.listdir("/proc/self/fdinfo"):
+        try:
+            with open(f"/proc/self/fdinfo/{name}") as info:
+                found += info.read().count("inotify wd")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def one_warning(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Within, the watcher's end is logged once."""
+    with caplog.at_level(logging.WARNING, logger="kernels"):
+        yield
+    assert [record.getMessage()[: len(WARNING)] for record in caplog.records] == [WARNING]
+
+
+async def test_a_change_hints_its_session_only(root: Path) -> None:
+    """Who wrote a file is looked at, and nobody else."""
+    mine, theirs = Hints(), Hints()
+    workspace = Workspace.open(root, "1")
+    Workspace.open(root, "2")
+    async with Observer(root) as watching:
+        watching.watch("1", mine)
+        watching.watch("2", theirs)
+        await mine.next(writer(workspace))
+    assert theirs.count == 0
+
+
+async def test_sessions_come_and_go(root: Path) -> None:
+    """A workspace that comes later is watched too, and one that was let go hints no more."""
+    first, second = Hints(), Hints()
+    one, two = Workspace.open(root, "1"), Workspace.open(root, "2")
+    async with Observer(root) as watching:
+        watching.watch("1", first)
+        await first.next(writer(one))
+        watching.watch("2", second)
+        await second.next(writer(two))
+        watching.unwatch("1")
+        watching.unwatch("1")
+        before = first.count
+        writer(one)()
+        await second.next(writer(two))
+        assert first.count == before
+
+
+async def test_a_name_that_is_not_text_ends_hints_for_nobody(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The watcher ends for everyone at such a name: all are hinted, it is restarted, one line is logged."""
+    monkeypatch.setattr(observer, "LAST_DELAY", 0.1)
+    bad, good = Hints(), Hints()
+    hostile, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
+    numbers = count()
+
+    def write_badly() -> None:
+        Path(os.fsdecode(os.fsencode(hostile.path) + b"/\xff%d" % next(numbers))).touch()
+
+    with one_warning(caplog):
+        async with Observer(root) as watching:
+            watching.watch("1", bad)
+            watching.watch("2", good)
+            await good.next(write_badly)
+            await good.next(write_badly)
+            await good.next(writer(workspace))
+            assert bad.count
+
+
+async def test_without_a_watcher_hints_still_come(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where inotify cannot be had every session is hinted now and then, and the log says so once."""
+
+    async def none_left(*_: object, **__: object) -> AsyncGenerator[None]:
+        raise OSError("too many inotify instances")
+        yield
+
+    monkeypatch.setattr(observer, "awatch", none_left)
+    monkeypatch.setattr(observer, "LAST_DELAY", 0.1)
+    hints = Hints()
+    Workspace.open(root, "1")
+    with one_warning(caplog):
+        async with Observer(root) as watching:
+            watching.watch("1", hints)
+            await hints.next()
+            await hints.next()
+
+
+async def test_the_round_finds_what_the_watcher_does_not(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in a folder below is no change to the watcher; the round hints all the same."""
+    monkeypatch.setattr(observer, "ROUND", 0.2)
+    hints = Hints()
+    Workspace.open(root, "1")
+    async with Observer(root) as watching:
+        watching.watch("1", hints)
+        await hints.next()
+
+
+async def test_links_and_folders_in_a_workspace_get_no_watch(root: Path, tmp_path: Path) -> None:
+    """A link to a large tree, or a thousand folders, cost not one watch: a workspace is one watch."""
+    workspace = Workspace.open(root, "1")
+    hints = Hints()
+    for number in range(50):
+        (tmp_path / "elsewhere" / str(number)).mkdir(parents=True)
+        (workspace.path / str(number)).mkdir()
+    (workspace.path / "link").symlink_to(tmp_path / "elsewhere")
+    before = watches()
+    async with Observer(root) as watching:
+        watching.watch("1", hints)
+        await hints.next(writer(workspace))
+        assert watches() - before == 1
+
+
+async def test_a_hint_that_fails_costs_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One session's fault is logged, and the next session is hinted."""
+    monkeypatch.setattr(observer, "ROUND", 0.2)
+
+    def fail() -> None:
+        raise RuntimeError("fault")
+
+    hints = Hints()
+    async with Observer(root) as watching:
+        watching.watch("1", fail)
+        watching.watch("2", hints)
+        await hints.next()
+    assert caplog.records[0].getMessage() == "The hint for workspace 1 failed"
+
+
+async def test_a_workspace_that_is_missing_does_not_disturb_others(root: Path) -> None:
+    """A folder that code deleted is left out until it is there again."""
+    hints = Hints()
+    workspace = Workspace.open(root, "2")
+    async with Observer(root) as watching:
+        watching.watch("1", Hints())
+        watching.watch("2", hints)
+        await hints.next(writer(workspace))
+
+
+def test_leaving_ends_the_watcher(root: Path) -> None:
+    """No task, no watch and no thread remains, whether it watched, idled or was never used."""
+
+    async def use(*session_ids: str) -> None:
+        hints = Hints()
+        async with Observer(root) as watching:
+            for session_id in session_ids:
+                watching.watch(session_id, hints)
+                await hints.next(writer(Workspace.open(root, session_id)))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    threads, before = set(threading.enumerate()), watches()
+    asyncio.run(use())
+    asyncio.run(use("1", "2"))
+    assert watches() == before
+    for thread in set(threading.enumerate()) - threads:  # anyio keeps its worker until the loop is closed
+        thread.join(timeout=5)
+        assert not thread.is_alive()
