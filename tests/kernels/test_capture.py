@@ -394,6 +394,8 @@ def test_a_file_that_grows_is_read_within_its_size_and_settles(folder: Path) -> 
             scan = capture.scan()
             told += scan.skipped
             assert all(file.name == "log.txt" for file in scan.captured)
+    with path.open("ab") as log:
+        log.write(b"end")
     size = path.stat().st_size
     settled = capture.scan()
     assert [file.size for file in settled.captured] == [size]
