@@ -74,7 +74,7 @@ def watches() -> int:
 
 
 def wait_for_no_watch() -> None:
-    """Wait: a watcher that was left is closed by a thread of its own. The time-out of the test bounds this."""
+    """A watcher that was left is closed by a thread of its own. The time-out of the test bounds it."""
     while watches():
         time.sleep(0.01)  # that thread tells nobody when it is done
 
