@@ -1,0 +1,96 @@
+"""Keep people's files, and the transcripts of their sessions.
+
+    async with open_store(data_dir) as store:                       # or open_store(data_dir, mongodb_uri=...)
+        files = FileStore(store, LocalBlobs(data_dir / "files"), clock=clock)
+        stored = await files.put(user_id, session_id, "data.csv", content, source="generated")
+        cell = await store.transcripts.begin_cell(session_id, place, author, code, at)
+
+It knows the database and the disk, nothing of kernels or Discord, and reads no environment.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from filestore.blobs import Blobs, LocalBlobs
+from filestore.errors import (
+    BlobExists,
+    BlobMissing,
+    FileIdTaken,
+    FileStoreError,
+    FileTooLarge,
+    NoSuchCell,
+    NoSuchFile,
+    NoSuchSession,
+    QuotaExceeded,
+    StoreTooNew,
+    StoreUnavailable,
+)
+from filestore.files import FileStore
+from filestore.filetypes import file_type
+from filestore.janitor import Janitor, Swept
+from filestore.records import (
+    CellRecord,
+    Cursor,
+    LoadedFile,
+    MessageCell,
+    OpenFile,
+    Page,
+    Said,
+    SessionRecord,
+    StoredFile,
+    UsageRecord,
+    UsageTotal,
+)
+from filestore.sqlite import open_sqlite
+from filestore.store import Store
+
+__all__ = [
+    "BlobExists",
+    "BlobMissing",
+    "Blobs",
+    "CellRecord",
+    "Cursor",
+    "FileIdTaken",
+    "FileStore",
+    "FileStoreError",
+    "FileTooLarge",
+    "Janitor",
+    "LoadedFile",
+    "LocalBlobs",
+    "MessageCell",
+    "NoSuchCell",
+    "NoSuchFile",
+    "NoSuchSession",
+    "OpenFile",
+    "Page",
+    "QuotaExceeded",
+    "Said",
+    "SessionRecord",
+    "Store",
+    "StoreTooNew",
+    "StoreUnavailable",
+    "StoredFile",
+    "Swept",
+    "UsageRecord",
+    "UsageTotal",
+    "file_type",
+    "open_store",
+]
+
+
+@asynccontextmanager
+async def open_store(data_dir: Path, *, mongodb_uri: str | None = None) -> AsyncIterator[Store]:
+    """The store: the file "kernelcord.db" in `data_dir`, or the MongoDB database that a URI names.
+
+    Raises:
+        StoreUnavailable: the file cannot be used, or the server does not answer within 5 s.
+    """
+    if mongodb_uri is None:
+        async with open_sqlite(data_dir / "kernelcord.db") as store:
+            yield store
+    else:
+        from filestore.mongo import open_mongo  # only who uses it waits for its driver to load
+
+        async with open_mongo(mongodb_uri) as shared_store:
+            yield shared_store

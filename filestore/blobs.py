@@ -1,0 +1,227 @@
+"""Bytes by key: the Protocol, and the local directory that keeps it.
+
+    blobs = LocalBlobs(root)
+    written = await blobs.put("7/k7m3q9x2va", content, limit=50 * MIB)
+    with await blobs.open("7/k7m3q9x2va") as file: ...
+
+A key is "folder/name"; the folder is a person's. Bytes are copied to a temporary file beside their place,
+synced, renamed, and the folder is synced, so that bytes that `put` has told of survive a power cut. Folders
+are 0700, files 0600. Disk work is done in threads; who is cancelled waits for the thread, so nothing goes
+on behind.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from filestore.copying import Written, copy
+from filestore.errors import BlobExists, BlobMissing
+
+FOLDER_TRIES = 5  # times a put makes its folder again when a sweep removes it, empty, at that moment
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}")
+_TEMPORARY = ".part"  # no key has a dot
+
+
+@dataclass(frozen=True, slots=True)
+class BlobEntry:
+    """Bytes that lie there, whether a row knows them or not."""
+
+    key: str
+    size: int  # bytes
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """How much `tidy` removed."""
+
+    temporary: int
+    folders: int
+
+
+class Blobs(Protocol):
+    """Bytes by key. A key is written once, and never again with other bytes."""
+
+    async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
+        """Keep the bytes, from the content's position to its end; durable when this returns.
+
+        Raises:
+            FileTooLarge: there are more than `limit` bytes.
+            BlobExists: the key is in use.
+        """
+
+    async def open(self, key: str) -> BinaryIO:
+        """A read-only file object with a real descriptor.
+
+        Raises:
+            BlobMissing: nothing lies under the key.
+        """
+
+    async def delete(self, key: str) -> None:
+        """Delete the bytes, if there are any, and their folder when it is empty then."""
+
+    async def missing(self, keys: Collection[str]) -> set[str]:
+        """Those of the keys that have no bytes."""
+
+    def folders(self) -> AsyncIterator[list[BlobEntry]]:
+        """All bytes that lie there, folder by folder."""
+
+    async def tidy(self, before: datetime) -> Tidied:
+        """Remove what puts that died before then left half done, and empty folders."""
+
+
+class LocalBlobs:
+    """Blobs in a directory of this machine; it is made by the first put."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
+        """Copy to a temporary file, sync, rename, sync the folder."""
+        target = self._path(key)
+        return await _in_thread(lambda: self._put(target, content, limit), lambda _: _unlink(target))
+
+    async def open(self, key: str) -> BinaryIO:
+        """Open the file; never through a link."""
+        target = self._path(key)
+        return await _in_thread(lambda: _open(key, target), lambda file: file.close())
+
+    async def delete(self, key: str) -> None:
+        """Unlink the file and remove the folder it leaves empty."""
+        target = self._path(key)
+        await _in_thread(lambda: _unlink(target))
+
+    async def missing(self, keys: Collection[str]) -> set[str]:
+        """Look at each path; an absent root is an OSError, not the loss of every file."""
+        paths = {key: self._path(key) for key in keys}
+
+        def work() -> set[str]:
+            os.stat(self._root)
+            return {key for key, path in paths.items() if not path.exists()}
+
+        return await _in_thread(work)
+
+    async def folders(self) -> AsyncIterator[list[BlobEntry]]:
+        """Read a folder at a time; names that are no keys are left out."""
+        for folder in await _in_thread(self._folders):
+            yield await _in_thread(partial(_entries, folder))
+
+    async def tidy(self, before: datetime) -> Tidied:
+        """Unlink temporary files last written before then, and remove empty folders."""
+        return await _in_thread(lambda: self._tidy(before.timestamp()))
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"not a key of the form folder/name: {key[:100]!r}")
+        return self._root / key
+
+    def _put(self, target: Path, content: BinaryIO | bytes, limit: int) -> Written:
+        self._claim(target)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_TEMPORARY}")
+        try:
+            written = copy(content, temporary, limit=limit)
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
+        except BaseException:  # whatever stopped it, neither claim nor half a copy stays
+            temporary.unlink(missing_ok=True)
+            _unlink(target)
+            raise
+        return written
+
+    def _claim(self, target: Path) -> None:
+        """Make the place of a key, empty, so that no two puts share one."""
+        for tries_left in reversed(range(FOLDER_TRIES)):
+            self._make_folder(target.parent)
+            try:
+                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+                return
+            except FileExistsError as error:
+                raise BlobExists(f"{target.parent.name}/{target.name}") from error
+            except FileNotFoundError:
+                if not tries_left:
+                    raise
+
+    def _make_folder(self, folder: Path) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            _sync_folder(self._root)
+
+    def _folders(self) -> list[Path]:
+        with suppress(FileNotFoundError), os.scandir(self._root) as found:
+            return [self._root / entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
+        return []
+
+    def _tidy(self, before: float) -> Tidied:
+        temporary = folders = 0
+        for folder in self._folders():
+            for path in folder.glob(f".*{_TEMPORARY}"):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
+                        temporary += 1
+            folders += _remove_empty(folder)
+        return Tidied(temporary, folders)
+
+
+def _entries(folder: Path) -> list[BlobEntry]:
+    entries = []
+    with suppress(FileNotFoundError), os.scandir(folder) as found:  # gone with its last file
+        for entry in found:
+            key = f"{folder.name}/{entry.name}"
+            if _KEY.fullmatch(key):
+                with suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    entries.append(
+                        BlobEntry(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                    )
+    return entries
+
+
+def _open(key: str, path: Path) -> BinaryIO:
+    try:
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    except FileNotFoundError as error:
+        raise BlobMissing(key) from error
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _remove_empty(path.parent)
+
+
+def _remove_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:  # not empty, or gone
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _in_thread[T](work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+    """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it."""
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if running.exception() is None and undo is not None:
+            undo(running.result())
+        raise

@@ -1,0 +1,104 @@
+"""Every failure of this package; each carries fields, and its text is a sentence a person can act on.
+
+FileStoreError
+├── NoSuchFile           foreign, expired, absent and malformed ids alike
+├── NoSuchCell           the transcript holds no such cell (it was cleared)
+├── NoSuchSession        the session was deleted, or never was
+├── QuotaExceeded        the person's files would take more than their share
+├── FileTooLarge         one file above the limit
+├── FileIdTaken          a new id met an old one; FileStore draws another
+├── BlobExists           a key that holds bytes already; FileStore draws another
+├── BlobMissing          no bytes under this key
+└── StoreUnavailable     the database did not answer, or cannot be used
+    └── StoreTooNew      the database was written by a later version
+"""
+
+SHOWN_ID = 40  # characters of an id that an error repeats
+
+
+class FileStoreError(Exception):
+    """Any failure of the file store."""
+
+
+class NoSuchFile(FileStoreError):
+    """No file of this id that the person may read; `file_id` is what was asked for, clipped."""
+
+    def __init__(self, file_id: object) -> None:
+        text = file_id if isinstance(file_id, str) else type(file_id).__name__
+        shown = "".join(mark if mark.isprintable() else "\ufffd" for mark in text[:SHOWN_ID])
+        self.file_id = shown + "…" if len(text) > SHOWN_ID else shown
+        super().__init__(f"no file {self.file_id}: it expired, or is not yours")
+
+
+class NoSuchCell(FileStoreError):
+    """The session's transcript has no cell `seq`; it may have been cleared."""
+
+    def __init__(self, session_id: str, seq: int) -> None:
+        self.session_id, self.seq = session_id, seq
+        super().__init__(f"no cell {seq} in session {session_id}: its transcript may have been cleared")
+
+
+class NoSuchSession(FileStoreError):
+    """No session of this id; it may have been deleted."""
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"no session {session_id}: it may have been deleted")
+
+
+class QuotaExceeded(FileStoreError):
+    """A file of `size` bytes does not fit beside the `used` bytes of the person's `quota`."""
+
+    def __init__(self, used: int, quota: int, size: int) -> None:
+        self.used, self.quota, self.size = used, quota, size
+        super().__init__(
+            f"{size} bytes do not fit: {used} of {quota} bytes are used; delete files to make room"
+        )
+
+
+class FileTooLarge(FileStoreError):
+    """A file of `size` bytes (at least: reading stops early) is above the `limit` in bytes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size, self.limit = size, limit
+        super().__init__(f"the file has {size} bytes or more; at most {limit} are kept")
+
+
+class FileIdTaken(FileStoreError):
+    """A file of this id is there already."""
+
+    def __init__(self, file_id: str) -> None:
+        self.file_id = file_id
+        super().__init__(f"a file {file_id} is there already; draw another id")
+
+
+class BlobExists(FileStoreError):
+    """Bytes lie under this key already; keys are never written twice."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"bytes lie under {key} already; choose another key")
+
+
+class BlobMissing(FileStoreError):
+    """No bytes lie under this key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"no bytes under {key}")
+
+
+class StoreUnavailable(FileStoreError):
+    """The database cannot be used now; `reason` is its own account."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the database cannot be used now: {reason}")
+
+
+class StoreTooNew(StoreUnavailable):
+    """The database has schema `found`; this program knows only up to `known`."""
+
+    def __init__(self, found: int, known: int) -> None:
+        self.found, self.known = found, known
+        super().__init__(f"it has schema {found}, this version knows {known}; update the program")

@@ -1,0 +1,244 @@
+"""The files of people: kept for a while under a short id, versioned by name, read by their owner only.
+
+    files = FileStore(store, LocalBlobs(root), clock=lambda: datetime.now(UTC))
+    stored = await files.put(user_id, session_id, "plot.png", content, source="generated")
+    loaded = await files.load_file(stored.file_id, user_id)
+
+The bytes are durable before the row is, and the row before the id is told: an id that `put` has returned
+can be loaded, and bytes without a row are found by the janitor.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import BinaryIO
+
+from filestore.blobs import Blobs
+from filestore.copying import Written
+from filestore.errors import BlobExists, BlobMissing, FileIdTaken, NoSuchFile, QuotaExceeded
+from filestore.filetypes import file_type
+from filestore.names import clean_name, file_id_of, new_file_id
+from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
+from filestore.removal import remove_expired
+from filestore.store import Store
+
+MIB = 1024 * 1024
+RETENTION = timedelta(hours=48)
+QUOTA = 1024 * MIB  # bytes a person
+MAX_FILE = 50 * MIB
+PAGE_LIMIT = 200  # files a page at most
+ID_TRIES = 10  # ids drawn for one file; a second is needed once in 8e14 files or so
+
+log = logging.getLogger(__name__)
+
+
+class FileStore:
+    """Puts, finds, lists, shares and deletes files. One error, NoSuchFile, hides why a file cannot be had."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        *,
+        clock: Callable[[], datetime],
+        retention: timedelta = RETENTION,
+        quota: int = QUOTA,
+        max_file: int = MAX_FILE,
+        new_id: Callable[[], str] = new_file_id,
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._retention = retention
+        self._quota = quota
+        self._max_file = max_file
+        self._new_id = new_id
+
+    async def put(
+        self,
+        user_id: int,
+        session_id: str,
+        filename: str,
+        content: BinaryIO | bytes,
+        *,
+        source: Source,
+        cell: int | None = None,
+    ) -> StoredFile:
+        """Keep a file, from the content's position to its end, and give it an id.
+
+        The same bytes as the newest version of this name in the session keep that version's id and renew its
+        expiry; other bytes are the next version.
+
+        Raises:
+            FileTooLarge: the file is above `max_file`.
+            QuotaExceeded: the person has no room for it.
+            StoreUnavailable: the database does not answer; nothing was announced.
+        """
+        name = clean_name(filename)
+        file_id, key, written = await self._write(user_id, content)
+        for _ in range(ID_TRIES):
+            now = self._clock()
+            file = StoredFile(
+                file_id=file_id,
+                user_id=user_id,
+                session_id=session_id,
+                filename=name,
+                version=1,
+                blob_key=key,
+                file_size=written.size,
+                sha256=written.sha256,
+                file_type=file_type(name, written.head),
+                source=source,
+                uploaded_at=now,
+                expires_at=now + self._retention,
+                cell=cell,
+            )
+            try:
+                stored = await self._store.files.add(file, quota=self._quota)
+            except FileIdTaken:
+                file_id = self._new_id()
+                continue
+            except QuotaExceeded:
+                await self._blobs.delete(key)
+                raise
+            # Any other failure may have written the row after all: the janitor judges the bytes.
+            if stored.blob_key != key:
+                await self._blobs.delete(key)
+            return stored
+        raise FileIdTaken(file_id)
+
+    async def find(self, id_or_name: str, user_id: int, session_id: str) -> StoredFile:
+        """The file of this id, else the person's newest of this name, in the session first, then anywhere.
+
+        Raises:
+            NoSuchFile: there is none that the person may read.
+        """
+        now = self._clock()
+        if (file_id := file_id_of(id_or_name)) and (
+            found := await self._store.files.readable(file_id, user_id, now)
+        ):
+            return found
+        if isinstance(id_or_name, str):
+            name = clean_name(id_or_name)
+            for where in (session_id, None):
+                if found := await self._store.files.named(name, user_id, now, where):
+                    return found
+        raise NoSuchFile(id_or_name)
+
+    async def open(self, file_id: str, user_id: int) -> OpenFile:
+        """The file's record and its bytes as an open file, for who owns it or has a share.
+
+        Raises:
+            NoSuchFile: foreign, expired, absent or malformed.
+        """
+        valid = file_id_of(file_id)
+        record = valid and await self._store.files.readable(valid, user_id, self._clock())
+        if not record:
+            raise NoSuchFile(file_id)
+        try:
+            return OpenFile(record, await self._blobs.open(record.blob_key))
+        except BlobMissing as error:
+            log.error("the bytes of file %s are gone", record.file_id)
+            raise NoSuchFile(file_id) from error
+
+    async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
+        """The file's record and all its bytes, for who owns it or has a share.
+
+        Raises:
+            NoSuchFile: foreign, expired, absent or malformed.
+        """
+        opened = await self.open(file_id, user_id)
+        with opened.file:
+            return LoadedFile(opened.record, await asyncio.to_thread(opened.file.read))
+
+    async def list_user_files(
+        self, user_id: int, *, limit: int = 50, after: Cursor | None = None, session_id: str | None = None
+    ) -> Page:
+        """The person's files, uploads and generated ones, newest first, at most 200 a page.
+
+        `after` is the `next` of the page before; `session_id` narrows the list to one session.
+        """
+        limit = max(1, min(limit, PAGE_LIMIT))
+        found = await self._store.files.page(
+            user_id, self._clock(), limit=limit + 1, after=after, session_id=session_id
+        )
+        files = tuple(found[:limit])
+        more = len(found) > limit
+        return Page(files, Cursor(files[-1].uploaded_at, files[-1].file_id) if more else None)
+
+    async def used(self, user_id: int) -> int:
+        """Bytes of the person's quota that are taken."""
+        return await self._store.files.used(user_id, self._clock())
+
+    async def extend(self, file_id: str, user_id: int, by: timedelta | None = None) -> StoredFile:
+        """Let the person's own file live `by` longer than it would, or (None) a whole retention from now.
+
+        Raises:
+            NoSuchFile: foreign, expired, absent or malformed.
+        """
+        now = self._clock()
+        own = await self._own(file_id, user_id, now)
+        until = now + self._retention if by is None else own.expires_at + by
+        extended = await self._store.files.extend(own.file_id, user_id, now, until)
+        if extended is None:  # deleted meanwhile
+            raise NoSuchFile(file_id)
+        return extended
+
+    async def delete(self, file_id: str, user_id: int) -> None:
+        """Delete the person's own file, bytes and all.
+
+        Raises:
+            NoSuchFile: foreign, expired, absent or malformed.
+        """
+        valid = file_id_of(file_id)
+        condemned = valid and await self._store.files.condemn(valid, user_id, self._clock())
+        if not condemned:
+            raise NoSuchFile(file_id)
+        await self._blobs.delete(condemned.blob_key)
+        await self._store.files.remove([condemned.file_id])
+
+    async def share(self, file_id: str, owner_id: int, user_id: int) -> None:
+        """Let another person read the owner's file as long as it lives.
+
+        Raises:
+            NoSuchFile: foreign, expired, absent or malformed.
+        """
+        valid = file_id_of(file_id)
+        if not valid or not await self._store.shares.add(valid, owner_id, user_id, self._clock()):
+            raise NoSuchFile(file_id)
+
+    async def unshare(self, file_id: str, owner_id: int, user_id: int) -> None:
+        """End a share; nothing happens when there is none.
+
+        Raises:
+            NoSuchFile: foreign, expired, absent or malformed.
+        """
+        own = await self._own(file_id, owner_id, self._clock())
+        await self._store.shares.remove(own.file_id, owner_id, user_id)
+
+    async def forget(self, user_id: int) -> None:
+        """Delete everything of a person: files and bytes, sessions and transcripts, usage, shares."""
+        await self._store.files.condemn_all(user_id)
+        await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)
+        for session in await self._store.sessions.of_user(user_id):
+            await self._store.sessions.delete(session.session_id)
+        await self._store.usage.forget(user_id)
+        await self._store.shares.forget(user_id)
+
+    async def _own(self, file_id: str, user_id: int, now: datetime) -> StoredFile:
+        valid = file_id_of(file_id)
+        found = valid and await self._store.files.readable(valid, user_id, now)
+        if not found or found.user_id != user_id:
+            raise NoSuchFile(file_id)
+        return found
+
+    async def _write(self, user_id: int, content: BinaryIO | bytes) -> tuple[str, str, Written]:
+        """Keep the bytes under the id that the file will most likely have."""
+        for _ in range(ID_TRIES):
+            file_id = self._new_id()
+            key = f"{user_id}/{file_id}"
+            with suppress(BlobExists):  # before a byte of the content was read
+                return file_id, key, await self._blobs.put(key, content, limit=self._max_file)
+        raise FileIdTaken(file_id)

@@ -1,0 +1,69 @@
+"""The store in MongoDB, for when several machines share it.
+
+async with open_mongo("mongodb://127.0.0.1/kernelcord") as store: ...
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from filestore.mongo.database import connected
+from filestore.mongo.files import MongoFiles, MongoShares
+from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
+from filestore.mongo.transcripts import MongoTranscripts
+
+# There is no TTL index: it would delete a row and orphan its bytes; the janitor deletes both, bytes first.
+UNIQUE = (
+    ("user_files", "file_id"),
+    ("user_files", "blob_key"),
+    ("user_files", "user_id", "session_id", "filename", "version"),
+    ("entries", "session_id", "seq"),
+    ("texts", "text", "part"),
+    ("sessions", "session_id"),
+)
+INDEXES = (
+    ("user_files", "user_id", "uploaded_at", "file_id"),
+    ("user_files", "expires_at"),
+    ("user_files", "shared_with"),
+    ("texts", "session_id"),
+    ("sessions", "user_id", "last_used_at"),
+    ("sessions", "last_used_at"),
+    ("usage", "user_id", "at"),
+    ("message_cells", "session_id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MongoStore:
+    """store.Store."""
+
+    files: MongoFiles
+    shares: MongoShares
+    transcripts: MongoTranscripts
+    sessions: MongoSessions
+    usage: MongoUsage
+    server_settings: MongoServerSettings
+    message_cells: MongoMessageCells
+
+
+@asynccontextmanager
+async def open_mongo(uri: str) -> AsyncIterator[MongoStore]:
+    """The store in the database that `uri` names, "kernelcord" when it names none; indexes are made first.
+
+    Raises:
+        StoreUnavailable: the URI is wrong, or the server does not answer within 5 s.
+    """
+    async with connected(uri) as database:
+        for name, *fields in UNIQUE:
+            await database[name].index(*fields, unique=True)
+        for name, *fields in INDEXES:
+            await database[name].index(*fields)
+        yield MongoStore(
+            MongoFiles(database),
+            MongoShares(database),
+            MongoTranscripts(database),
+            MongoSessions(database),
+            MongoUsage(database),
+            MongoServerSettings(database),
+            MongoMessageCells(database),
+        )

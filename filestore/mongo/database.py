@@ -1,0 +1,152 @@
+"""The MongoDB connection: the one module that knows the driver.
+
+    async with connected(uri) as database:
+        await database["user_files"].insert({...})
+
+Writes wait for a majority and the journal. Whatever keeps the server from answering becomes
+StoreUnavailable, after 5 s at most when it is down. A value that a person sent can never be an operator:
+filters are built with `equal`. The driver is past its end of life; its successor,
+`pymongo.AsyncMongoClient`, differs here by an `await` before `aggregate` and `close`.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from filestore.errors import StoreUnavailable
+
+Document = dict[str, Any]
+Order = Sequence[tuple[str, int]]
+
+SERVER_SELECTION = (
+    5_000  # milliseconds until a server that is down is an error; the driver's default is 30,000
+)
+DATABASE = "kernelcord"  # when the URI names none
+
+
+class Taken(Exception):
+    """An insert met another document with the same unique key."""
+
+
+def equal(**fields: object) -> Document:
+    """A filter on fields being exactly these values, whatever the values look like."""
+    return {name: {"$eq": value} for name, value in fields.items()}
+
+
+class Collection:
+    """One collection, with the verbs we use."""
+
+    def __init__(self, collection: AsyncIOMotorCollection[Document]) -> None:
+        self._collection = collection
+
+    async def index(self, *fields: str, unique: bool = False) -> None:
+        """Make an ascending index, unless it is there."""
+        with _answering():
+            await self._collection.create_index([(field, 1) for field in fields], unique=unique)
+
+    async def insert(self, document: Document, *, key: Sequence[str]) -> None:
+        """Add a document; meeting the very same one under the unique fields `key` is success.
+
+        A cancelled insert may have been written (10 of 180), so its retry meets its own document.
+
+        Raises:
+            Taken: another document is in the way.
+        """
+        with _answering():
+            try:
+                await self._collection.insert_one(dict(document))
+            except DuplicateKeyError as error:
+                same_key = equal(**{field: document[field] for field in key})
+                if await self._collection.find_one(same_key, {"_id": 0}) != document:
+                    raise Taken from error
+
+    async def insert_all(self, documents: Sequence[Document]) -> None:
+        """Add documents under `_id`s of their own."""
+        with _answering():
+            await self._collection.insert_many(documents)
+
+    async def one(self, condition: Document, order: Order = ()) -> Document | None:
+        """The first document that meets a condition."""
+        with _answering():
+            found: Document | None = await self._collection.find_one(condition, sort=list(order) or None)
+            return found
+
+    async def many(self, condition: Document, order: Order, limit: int = 0) -> list[Document]:
+        """The documents that meet a condition; 0 is no limit."""
+        with _answering():
+            cursor = self._collection.find(condition, sort=list(order), limit=limit)
+            found: list[Document] = await cursor.to_list(None)
+            return found
+
+    async def change(
+        self, condition: Document, change: Document, *, upsert: bool = False, before: bool = False
+    ) -> Document | None:
+        """Change one document; as it was `before`, or as it is now, or None when none met the condition."""
+        with _answering():
+            for last_try in (False, True):
+                try:
+                    found: Document | None = await self._collection.find_one_and_update(
+                        condition, change, upsert=upsert, return_document=not before
+                    )
+                    break
+                except DuplicateKeyError:  # two upserts at once: the loser now finds the winner's document
+                    if last_try:
+                        raise
+            return found
+
+    async def change_all(self, condition: Document, change: Document) -> None:
+        """Change every document that meets a condition."""
+        with _answering():
+            await self._collection.update_many(condition, change)
+
+    async def delete(self, condition: Document) -> int:
+        """Delete every document that meets a condition; how many there were."""
+        with _answering():
+            return int((await self._collection.delete_many(condition)).deleted_count)
+
+    async def sums(self, condition: Document, *fields: str) -> tuple[int, dict[str, Any]]:
+        """How many documents meet a condition, and the sum of each field over them."""
+        group = {"_id": None, "count": {"$sum": 1}} | {field: {"$sum": f"${field}"} for field in fields}
+        with _answering():
+            cursor = self._collection.aggregate([{"$match": condition}, {"$group": group}])
+            found = await cursor.to_list(None)
+        total = found[0] if found else {"count": 0} | dict.fromkeys(fields, 0)
+        return total["count"], {field: total[field] for field in fields}
+
+
+class Database:
+    """The collections of one database, by name."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[Document]) -> None:
+        self._database = database
+
+    def __getitem__(self, name: str) -> Collection:
+        return Collection(self._database[name])
+
+
+@asynccontextmanager
+async def connected(uri: str) -> AsyncIterator[Database]:
+    """The database that `uri` names ("kernelcord" when it names none); nothing is sent yet.
+
+    Raises:
+        StoreUnavailable: the URI is not one.
+    """
+    with _answering():
+        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            uri, w="majority", journal=True, serverSelectionTimeoutMS=SERVER_SELECTION, tz_aware=True
+        )
+    try:
+        yield Database(client.get_default_database(DATABASE))
+    finally:
+        client.close()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise StoreUnavailable(str(error).partition(", Timeout:")[0]) from error

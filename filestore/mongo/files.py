@@ -1,0 +1,183 @@
+"""`user_files` in MongoDB; a document lists whom its file is shared with, so one query decides who may read.
+
+There are no transactions (a lone server has none). A put claims its bytes in the person's quota document
+with compare-and-set before it writes the row, so that puts at once, also of several processes, never pass
+the quota; a claim of a process that died lapses after a minute.
+"""
+
+from collections.abc import Collection as Several
+from dataclasses import asdict, fields, replace
+from datetime import datetime, timedelta
+
+from filestore.errors import FileIdTaken, QuotaExceeded
+from filestore.mongo.database import Database, Document, Taken, equal
+from filestore.records import EPOCH, Cursor, StoredFile
+
+CLAIM = timedelta(minutes=1)
+NEWEST = (("uploaded_at", -1), ("version", -1), ("file_id", -1))
+
+
+class MongoFiles:
+    """store.Files."""
+
+    def __init__(self, database: Database) -> None:
+        self._files = database["user_files"]
+        self._quotas = database["quotas"]
+
+    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+        name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
+        now = file.uploaded_at
+        while True:
+            newest = await self._files.one(name | _unexpired(now), [("version", -1)])
+            if newest and newest["sha256"] == file.sha256:
+                if renewed := await self._renew(equal(file_id=newest["file_id"]), now, file.expires_at):
+                    return renewed
+                continue  # deleted meanwhile
+            await self._claim(file, quota)
+            try:
+                last = await self._files.one(name, [("version", -1)])
+                numbered = replace(file, version=last["version"] + 1 if last else 1)
+                await self._files.insert(asdict(numbered) | {"shared_with": []}, key=["file_id"])
+                return numbered
+            except Taken:
+                if await self._files.one(equal(file_id=file.file_id)):
+                    raise FileIdTaken(file.file_id) from None
+                # Another put of this name took the version: look again.
+            finally:
+                await self._release(file)
+
+    async def readable(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
+        reader = {"$or": [equal(user_id=user_id), equal(shared_with=user_id)]}
+        return _stored_file(await self._files.one(equal(file_id=file_id) | _unexpired(now) | reader))
+
+    async def named(
+        self, filename: str, user_id: int, now: datetime, session_id: str | None = None
+    ) -> StoredFile | None:
+        condition = equal(user_id=user_id, filename=filename) | _unexpired(now) | _within(session_id)
+        return _stored_file(await self._files.one(condition, NEWEST))
+
+    async def page(
+        self,
+        user_id: int,
+        now: datetime,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        session_id: str | None = None,
+    ) -> list[StoredFile]:
+        condition = equal(user_id=user_id) | _unexpired(now) | _within(session_id)
+        if after:
+            same_moment = equal(uploaded_at=after.uploaded_at) | {"file_id": {"$lt": after.file_id}}
+            condition["$or"] = [{"uploaded_at": {"$lt": after.uploaded_at}}, same_moment]
+        return await self._many(condition, [("uploaded_at", -1), ("file_id", -1)], limit)
+
+    async def extend(
+        self, file_id: str, user_id: int, now: datetime, expires_at: datetime
+    ) -> StoredFile | None:
+        return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
+
+    async def used(self, user_id: int, now: datetime) -> int:
+        return await self._bytes(equal(user_id=user_id) | _unexpired(now))
+
+    async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
+        own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)
+        return _stored_file(await self._files.change(own, {"$set": {"expires_at": EPOCH}}))
+
+    async def condemn_all(self, user_id: int) -> None:
+        await self._files.change_all(equal(user_id=user_id), {"$set": {"expires_at": EPOCH}})
+        await self._quotas.delete(equal(_id=user_id))
+
+    async def condemned(
+        self, now: datetime, *, after: str = "", limit: int = 200, user_id: int | None = None
+    ) -> list[StoredFile]:
+        whose = equal(user_id=user_id) if user_id is not None else {}
+        expired: Document = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | whose
+        found = await self._many(expired, [("file_id", 1)], limit)
+        these = {"file_id": {"$in": [file.file_id for file in found]}}
+        await self._files.change_all(these | {"expires_at": {"$lte": now}}, {"$set": {"expires_at": EPOCH}})
+        return await self._many(these | equal(expires_at=EPOCH), [("file_id", 1)])
+
+    async def remove(self, file_ids: Several[str]) -> int:
+        return await self._files.delete({"file_id": {"$in": list(file_ids)}})
+
+    async def known_keys(self, blob_keys: Several[str]) -> set[str]:
+        found = await self._many({"blob_key": {"$in": list(blob_keys)}}, [("blob_key", 1)])
+        return {file.blob_key for file in found}
+
+    async def batch(self, *, after: str = "", limit: int = 500) -> list[StoredFile]:
+        return await self._many({"file_id": {"$gt": after}}, [("file_id", 1)], limit)
+
+    async def _many(
+        self, condition: Document, order: list[tuple[str, int]], limit: int = 0
+    ) -> list[StoredFile]:
+        return [_record(document) for document in await self._files.many(condition, order, limit)]
+
+    async def _renew(self, which: Document, now: datetime, expires_at: datetime) -> StoredFile | None:
+        later = {"$max": {"expires_at": expires_at}}
+        return _stored_file(await self._files.change(which | _unexpired(now), later))
+
+    async def _bytes(self, condition: Document) -> int:
+        _, sums = await self._files.sums(condition, "file_size")
+        return int(sums["file_size"])
+
+    async def _claim(self, file: StoredFile, quota: int) -> None:
+        now = file.uploaded_at
+        claim = {"file_id": file.file_id, "size": file.file_size, "until": now + CLAIM}
+        claimed = None
+        while claimed is None:
+            ledger = await self._quotas.change(
+                equal(_id=file.user_id), {"$setOnInsert": {"revision": 0, "claims": []}}, upsert=True
+            )
+            assert ledger is not None  # an upsert finds or makes one
+            claims = [other for other in ledger["claims"] if other["until"] > now]
+            elsewhere = {"file_id": {"$nin": [other["file_id"] for other in claims]}}
+            rows = await self._bytes(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
+            used = rows + sum(other["size"] for other in claims)
+            if used + file.file_size > quota:
+                raise QuotaExceeded(used, quota, file.file_size)
+            claimed = await self._quotas.change(
+                equal(_id=file.user_id, revision=ledger["revision"]),
+                {"$inc": {"revision": 1}, "$push": {"claims": claim}},
+            )
+
+    async def _release(self, file: StoredFile) -> None:
+        over = {"$or": [equal(file_id=file.file_id), {"until": {"$lte": file.uploaded_at}}]}
+        await self._quotas.change(equal(_id=file.user_id), {"$pull": {"claims": over}})
+
+
+class MongoShares:
+    """store.Shares."""
+
+    def __init__(self, database: Database) -> None:
+        self._files = database["user_files"]
+
+    async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:
+        own = equal(file_id=file_id, user_id=owner_id) | _unexpired(now)
+        return await self._files.change(own, {"$addToSet": {"shared_with": user_id}}) is not None
+
+    async def remove(self, file_id: str, owner_id: int, user_id: int) -> bool:
+        shared = equal(file_id=file_id, user_id=owner_id, shared_with=user_id)
+        return await self._files.change(shared, {"$pull": {"shared_with": user_id}}) is not None
+
+    async def people(self, file_id: str) -> tuple[int, ...]:
+        document = await self._files.one(equal(file_id=file_id))
+        return tuple(sorted(document["shared_with"])) if document else ()
+
+    async def forget(self, user_id: int) -> None:
+        await self._files.change_all(equal(shared_with=user_id), {"$pull": {"shared_with": user_id}})
+
+
+def _unexpired(now: datetime) -> Document:
+    return {"expires_at": {"$gt": now}}
+
+
+def _within(session_id: str | None) -> Document:
+    return {} if session_id is None else equal(session_id=session_id)
+
+
+def _record(document: Document) -> StoredFile:
+    return StoredFile(**{field.name: document[field.name] for field in fields(StoredFile)})
+
+
+def _stored_file(document: Document | None) -> StoredFile | None:
+    return None if document is None else _record(document)

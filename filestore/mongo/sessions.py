@@ -1,0 +1,141 @@
+"""Sessions, usage, settings of servers and messages' cells in MongoDB; settings are JSON text."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from filestore.errors import NoSuchSession
+from filestore.mongo.database import Database, Document, Order, equal
+from filestore.mongo.transcripts import MongoTranscripts
+from filestore.records import MessageCell, SessionRecord, UsageRecord, UsageTotal
+
+
+class MongoSessions:
+    """store.Sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._sessions = database["sessions"]
+        self._counters = database["counters"]
+        self._transcripts = MongoTranscripts(database)
+
+    async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
+        new = SessionRecord(session_id, user_id, place, None, {}, at, at)
+        fresh = {
+            "user_id": new.user_id,
+            "place": new.place,
+            "kernel": None,
+            "settings": "{}",
+            "created_at": new.created_at,
+            "last_used_at": new.last_used_at,
+        }
+        document = await self._sessions.change(
+            equal(session_id=new.session_id), {"$setOnInsert": fresh}, upsert=True
+        )
+        assert document is not None  # an upsert finds or makes one
+        return _session(document)
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        document = await self._sessions.one(equal(session_id=session_id))
+        return _session(document) if document else None
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        await self._change(session_id, {"$max": {"last_used_at": at}})
+
+    async def set_kernel(self, session_id: str, kernel: str | None) -> None:
+        await self._change(session_id, {"$set": {"kernel": kernel}})
+
+    async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
+        await self._change(session_id, {"$set": {"settings": json.dumps(settings)}})
+
+    async def of_user(self, user_id: int) -> list[SessionRecord]:
+        return await self._many(equal(user_id=user_id), [("last_used_at", -1), ("session_id", 1)])
+
+    async def idle_since(self, before: datetime) -> list[SessionRecord]:
+        return await self._many({"last_used_at": {"$lt": before}}, [("last_used_at", 1), ("session_id", 1)])
+
+    async def delete(self, session_id: str) -> None:
+        await self._transcripts.clear(session_id)
+        await self._counters.delete(equal(_id=session_id))
+        await self._sessions.delete(
+            equal(session_id=session_id)
+        )  # last: a crash before leaves it to be found
+
+    async def _many(self, condition: Document, order: Order) -> list[SessionRecord]:
+        return [_session(document) for document in await self._sessions.many(condition, order)]
+
+    async def _change(self, session_id: str, change: Document) -> None:
+        if await self._sessions.change(equal(session_id=session_id), change) is None:
+            raise NoSuchSession(session_id)
+
+
+class MongoUsage:
+    """store.Usage."""
+
+    def __init__(self, database: Database) -> None:
+        self._usage = database["usage"]
+
+    async def add(self, usage: UsageRecord) -> None:
+        await self._usage.insert_all(
+            [
+                {
+                    "user_id": usage.user_id,
+                    "at": usage.at,
+                    "model": usage.model,
+                    "input_tokens": usage.input_tokens,
+                    "output_tokens": usage.output_tokens,
+                    "cost": usage.cost,
+                    "cell_seconds": usage.cell_seconds,
+                }
+            ]
+        )
+
+    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+        recent = equal(user_id=user_id) | {"at": {"$gte": since}}
+        turns, sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
+        return UsageTotal(turns, **sums)
+
+    async def forget(self, user_id: int) -> None:
+        await self._usage.delete(equal(user_id=user_id))
+
+
+class MongoServerSettings:
+    """store.ServerSettings."""
+
+    def __init__(self, database: Database) -> None:
+        self._settings = database["server_settings"]
+
+    async def get(self, server_id: int) -> dict[str, Any]:
+        document = await self._settings.one(equal(_id=server_id))
+        settings: dict[str, Any] = json.loads(document["settings"]) if document else {}
+        return settings
+
+    async def set(self, server_id: int, settings: dict[str, Any]) -> None:
+        change = {"$set": {"settings": json.dumps(settings)}}
+        await self._settings.change(equal(_id=server_id), change, upsert=True)
+
+
+class MongoMessageCells:
+    """store.MessageCells."""
+
+    def __init__(self, database: Database) -> None:
+        self._cells = database["message_cells"]
+
+    async def set(self, cell: MessageCell) -> None:
+        change = {"$set": {"session_id": cell.session_id, "seq": cell.seq}}
+        await self._cells.change(equal(_id=cell.message_id), change, upsert=True)
+
+    async def get(self, message_id: int) -> MessageCell | None:
+        document = await self._cells.one(equal(_id=message_id))
+        return MessageCell(document["_id"], document["session_id"], document["seq"]) if document else None
+
+
+def _session(document: Document) -> SessionRecord:
+    return SessionRecord(
+        session_id=document["session_id"],
+        user_id=document["user_id"],
+        place=document["place"],
+        kernel=document["kernel"],
+        settings=json.loads(document["settings"]),
+        created_at=document["created_at"],
+        last_used_at=document["last_used_at"],
+    )

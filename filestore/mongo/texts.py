@@ -1,0 +1,56 @@
+"""Texts too long for one document (16 MiB at most), kept in pieces of documents of their own.
+
+`keep` gives back what a document should hold: the text itself, or a reference to its pieces. A reference is
+written before the document that holds it, and dropped after, so that a document never points at nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from bson import ObjectId
+
+from filestore.mongo.database import Database
+
+INLINE_LIMIT = 256 * 1024  # characters, 1 MiB of UTF-8 at most
+PIECE = 256 * 1024  # characters
+
+
+class Texts:
+    """Long texts of sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._pieces = database["texts"]
+
+    async def keep(self, session_id: str, text: str) -> str | ObjectId:
+        """The text when it is short, else a reference to it."""
+        return text if len(text) <= INLINE_LIMIT else await self.put(session_id, text)
+
+    async def put(self, session_id: str, text: str) -> ObjectId:
+        """Write a text in pieces, whatever its length."""
+        reference = ObjectId()
+        await self._pieces.insert_all(
+            [
+                {"session_id": session_id, "text": reference, "part": part, "piece": text[at : at + PIECE]}
+                for part, at in enumerate(range(0, len(text), PIECE))
+            ]
+        )
+        return reference
+
+    async def read(self, references: Iterable[ObjectId]) -> dict[ObjectId, str]:
+        """The texts that are there."""
+        wanted = list(references)
+        pieces: defaultdict[ObjectId, list[str]] = defaultdict(list)
+        if wanted:
+            order = [("text", 1), ("part", 1)]
+            for document in await self._pieces.many({"text": {"$in": wanted}}, order):
+                pieces[document["text"]].append(document["piece"])
+        return {reference: "".join(parts) for reference, parts in pieces.items()}
+
+    async def drop(self, kept: Iterable[object]) -> None:
+        """Delete the texts that are references."""
+        if references := [value for value in kept if isinstance(value, ObjectId)]:
+            await self._pieces.delete({"text": {"$in": references}})
+
+    async def clear(self, session_id: str) -> None:
+        """Delete every text of a session."""
+        await self._pieces.delete({"session_id": {"$eq": session_id}})

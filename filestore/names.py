@@ -1,0 +1,56 @@
+"""File ids and file names: drawn, recognised, repaired.
+
+An id is ten characters without look-alikes (no 0 o 1 l i), drawn by `secrets`: 31**10 = 8e14 of them.
+People may type it in any case.
+"""
+
+import re
+import secrets
+
+from filestore.records import storable
+
+ID_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+ID_LENGTH = 10
+NAME_LIMIT = 255  # bytes of UTF-8, what file systems take
+SUFFIX_LIMIT = 32  # bytes of a long name's end that are kept, so that its type survives
+UNNAMED = "unnamed"
+
+_ID = re.compile(f"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+# Control characters, line separators, and marks that reorder or hide the text around them.
+_INVISIBLE = re.compile("[\x01-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def new_file_id() -> str:
+    """A fresh id; unique only once the store's index has agreed."""
+    return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+
+
+def file_id_of(value: object) -> str | None:
+    """The id that `value` spells, in lower case; None when it cannot be one."""
+    if not isinstance(value, str) or len(value) > 4 * ID_LENGTH:
+        return None
+    folded = value.strip().lower()
+    return folded if _ID.fullmatch(folded) else None
+
+
+def clean_name(name: str) -> str:
+    """A name that can be stored, shown on one line and never climbs out of a folder; at most 255 bytes.
+
+    Folders in it stay ("plots/a.png"); a long name keeps its beginning and its extension.
+    """
+    visible = _INVISIBLE.sub("_", storable(name))
+    return _descending(_clip(_descending(visible))) or UNNAMED  # clipping "a/..b" can leave "a/.."
+
+
+def _descending(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part.strip() not in ("", ".", ".."))
+
+
+def _clip(name: str) -> str:
+    raw = name.encode()
+    if len(raw) <= NAME_LIMIT:
+        return name
+    suffix = name[dot:].encode() if (dot := name.rfind(".")) > name.rfind("/") else b""
+    if len(suffix) > SUFFIX_LIMIT:
+        suffix = b""
+    return raw[: NAME_LIMIT - len(suffix)].decode(errors="ignore") + suffix.decode()

@@ -1,0 +1,187 @@
+"""What the store keeps, as frozen values; making one repairs it, so no backend has to.
+
+Moments are made UTC and cut to milliseconds (what both backends can keep); a moment without a time zone is a
+ValueError. Text loses lone surrogates and NUL, which no database takes.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Literal
+
+Source = Literal["uploaded", "generated", "notebook"]
+Output = dict[str, Any]  # one output of a cell, shaped as nbformat v4 has it
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # when a condemned file expired
+RUNNING = "running"  # the status of a cell that has begun and not finished
+
+_UNSTORABLE = re.compile(r"[\ud800-\udfff\x00]")
+
+
+def moment(at: datetime) -> datetime:
+    """The same moment in UTC, cut to whole milliseconds.
+
+    Raises:
+        ValueError: `at` has no time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"{at!r} has no time zone; use datetime.now(UTC)")
+    utc = at.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD in place of every lone surrogate and NUL."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def _repair(record: object, *, text: Sequence[str] = (), moments: Sequence[str] = ()) -> None:
+    for name in text:
+        object.__setattr__(record, name, storable(getattr(record, name)))
+    for name in moments:
+        object.__setattr__(record, name, moment(getattr(record, name)))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One version of one file of a person; a row of `user_files`."""
+
+    file_id: str
+    user_id: int
+    session_id: str
+    filename: str
+    version: int  # 1 for the first of its name in the session
+    blob_key: str
+    file_size: int  # bytes
+    sha256: str  # hexadecimal
+    file_type: str  # a category of filetypes.py
+    source: Source
+    uploaded_at: datetime
+    expires_at: datetime
+    cell: int | None = None  # seq of the cell that made it
+
+    def __post_init__(self) -> None:
+        _repair(self, text=("session_id", "filename"), moments=("uploaded_at", "expires_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A file's record and all its bytes."""
+
+    record: StoredFile
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file's record and a read-only file object with a real descriptor; whoever holds it closes it."""
+
+    record: StoredFile
+    file: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of files ended; give it back to get the next page."""
+
+    uploaded_at: datetime
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some files, newest first; `next` is None on the last page."""
+
+    files: tuple[StoredFile, ...]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person or the model said in a session, as Markdown."""
+
+    session_id: str
+    seq: int
+    place: str
+    author: str
+    markdown: str
+    at: datetime
+
+    def __post_init__(self) -> None:
+        _repair(self, text=("session_id", "place", "author", "markdown"), moments=("at",))
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """A cell and what came of it; `status` is "running" until it is finished.
+
+    Then: "ok", "error", "timeout", "interrupted", "died" or "out of memory".
+    """
+
+    session_id: str
+    seq: int
+    place: str
+    author: str
+    code: str
+    outputs: tuple[Output, ...]
+    status: str
+    started_at: datetime
+    execution_time: float | None = None  # seconds
+    execution_count: int | None = None
+    file_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _repair(self, text=("session_id", "place", "author", "code"), moments=("started_at",))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session: whose it is, where it was opened, which kernel it has, how it is set."""
+
+    session_id: str
+    user_id: int
+    place: str
+    kernel: str | None
+    settings: dict[str, Any]
+    created_at: datetime
+    last_used_at: datetime
+
+    def __post_init__(self) -> None:
+        _repair(self, text=("session_id", "place"), moments=("created_at", "last_used_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """What one turn of a person cost."""
+
+    user_id: int
+    at: datetime
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost: float  # US dollars
+    cell_seconds: float
+
+    def __post_init__(self) -> None:
+        _repair(self, text=("model",), moments=("at",))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotal:
+    """The sum of a person's turns over some time."""
+
+    turns: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0  # US dollars
+    cell_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCell:
+    """Which cell a message of the chat made."""
+
+    message_id: int
+    session_id: str
+    seq: int

@@ -1,0 +1,46 @@
+"""The store in one SQLite file: the default, needs no server.
+
+async with open_sqlite(path) as store: ...
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filestore.sqlite.database import opened
+from filestore.sqlite.files import SqliteFiles, SqliteShares
+from filestore.sqlite.sessions import SqliteMessageCells, SqliteServerSettings, SqliteSessions, SqliteUsage
+from filestore.sqlite.transcripts import SqliteTranscripts
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteStore:
+    """store.Store."""
+
+    files: SqliteFiles
+    shares: SqliteShares
+    transcripts: SqliteTranscripts
+    sessions: SqliteSessions
+    usage: SqliteUsage
+    server_settings: SqliteServerSettings
+    message_cells: SqliteMessageCells
+
+
+@asynccontextmanager
+async def open_sqlite(path: Path) -> AsyncIterator[SqliteStore]:
+    """The store at `path`; its folder (0700) and file (0600) are made when they are not there.
+
+    Raises:
+        StoreUnavailable: the file cannot be made, read, or is of a later version (StoreTooNew).
+    """
+    async with opened(path) as database:
+        yield SqliteStore(
+            SqliteFiles(database),
+            SqliteShares(database),
+            SqliteTranscripts(database),
+            SqliteSessions(database),
+            SqliteUsage(database),
+            SqliteServerSettings(database),
+            SqliteMessageCells(database),
+        )

@@ -1,0 +1,127 @@
+"""The SQLite file: one writer thread that runs whole transactions, and readers with connections of their own.
+
+    async with opened(path) as database:
+        await database.write(lambda connection: connection.execute(...))
+        rows = await database.read(lambda connection: connection.execute(...).fetchall())
+
+A transaction is one call: cancelling whoever awaits it can drop it whole or let it end, never leave it open
+(BEGIN and COMMIT awaited one by one left 50 of 200 transactions open). `synchronous=FULL` in WAL mode makes
+each commit durable before `write` returns.
+"""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from filestore.errors import StoreTooNew, StoreUnavailable
+from filestore.sqlite.schema import MIGRATIONS
+
+BUSY_TIMEOUT = 10_000  # milliseconds to wait for another process that writes
+READERS = 3  # threads, each with a connection
+
+
+class Database:
+    """Runs functions of a connection, each in a transaction of its own, off the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections: list[sqlite3.Connection] = []
+        self._own = threading.local()
+        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
+        self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
+
+    async def write[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a write transaction: committed when this returns, rolled back when `work` raises.
+
+        Raises:
+            StoreUnavailable: the database refused (disk full, locked, broken file).
+        """
+        return await self._run(self._writer, "BEGIN IMMEDIATE", work)
+
+    async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on one consistent view of the database.
+
+        Raises:
+            StoreUnavailable: the database refused.
+        """
+        return await self._run(self._readers, "BEGIN", work)
+
+    async def close(self) -> None:
+        """Let running transactions end, then close every connection."""
+        for executor in (self._readers, self._writer):
+            await asyncio.to_thread(executor.shutdown)
+        for connection in self._connections:
+            connection.close()
+
+    async def _run[T](
+        self, executor: ThreadPoolExecutor, begin: str, work: Callable[[sqlite3.Connection], T]
+    ) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, self._transaction, begin, work)
+
+    def _transaction[T](self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection = self._connection()
+            connection.execute(begin)
+            try:
+                result = work(connection)
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    with suppress(sqlite3.Error):  # a full disk can have rolled back already
+                        connection.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            raise StoreUnavailable(f"{self._path.name}: {error}") from error
+        return result
+
+    def _connection(self) -> sqlite3.Connection:
+        if not hasattr(self._own, "connection"):
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._connections.append(connection)
+            connection.row_factory = sqlite3.Row
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            self._own.connection = connection
+        own: sqlite3.Connection = self._own.connection
+        return own
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[Database]:
+    """The database at `path`, made (0600) or brought to the newest schema first.
+
+    Raises:
+        StoreUnavailable: it cannot be made or read.
+        StoreTooNew: a later version of the program wrote it.
+    """
+    database = Database(path)
+    try:
+        try:
+            await asyncio.to_thread(_make_private, path)
+        except OSError as error:
+            raise StoreUnavailable(f"{path}: {error.strerror}") from error
+        await database.write(_migrate)
+        yield database
+    finally:
+        await database.close()
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > len(MIGRATIONS):
+        raise StoreTooNew(found, len(MIGRATIONS))
+    for statements in MIGRATIONS[found:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

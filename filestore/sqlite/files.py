@@ -1,0 +1,232 @@
+"""`user_files` and their shares in SQLite; each verb is one transaction."""
+
+from collections.abc import Collection
+from dataclasses import astuple, fields, replace
+from datetime import datetime
+from sqlite3 import Connection, IntegrityError, Row
+from typing import Any
+
+from filestore.errors import FileIdTaken, QuotaExceeded
+from filestore.records import EPOCH, Cursor, StoredFile
+from filestore.sqlite.database import Database
+from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+
+COLUMNS = tuple(field.name for field in fields(StoredFile))
+_INSERT = f"INSERT INTO user_files ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+class SqliteFiles:
+    """store.Files."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+        return await self._database.write(lambda connection: _add(connection, file, quota))
+
+    async def readable(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
+        return await self._one(
+            """SELECT * FROM user_files WHERE file_id = ? AND expires_at > ? AND (user_id = ? OR EXISTS (
+                   SELECT 1 FROM shares WHERE shares.file_id = user_files.file_id AND shares.user_id = ?))""",
+            file_id,
+            now,
+            user_id,
+            user_id,
+        )
+
+    async def named(
+        self, filename: str, user_id: int, now: datetime, session_id: str | None = None
+    ) -> StoredFile | None:
+        return await self._one(
+            """SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND expires_at > ?
+               AND session_id = coalesce(?, session_id)
+               ORDER BY uploaded_at DESC, version DESC, file_id DESC LIMIT 1""",
+            user_id,
+            filename,
+            now,
+            session_id,
+        )
+
+    async def page(
+        self,
+        user_id: int,
+        now: datetime,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        session_id: str | None = None,
+    ) -> list[StoredFile]:
+        older, place = (
+            ("AND (uploaded_at, file_id) < (?, ?)", (after.uploaded_at, after.file_id)) if after else ("", ())
+        )
+        return await self._many(
+            f"""SELECT * FROM user_files WHERE user_id = ? AND expires_at > ?
+                AND session_id = coalesce(?, session_id) {older}
+                ORDER BY uploaded_at DESC, file_id DESC LIMIT ?""",
+            user_id,
+            now,
+            session_id,
+            *place,
+            limit,
+        )
+
+    async def extend(
+        self, file_id: str, user_id: int, now: datetime, expires_at: datetime
+    ) -> StoredFile | None:
+        return await self._change(
+            """UPDATE user_files SET expires_at = max(expires_at, ?)
+               WHERE file_id = ? AND user_id = ? AND expires_at > ? RETURNING *""",
+            expires_at,
+            file_id,
+            user_id,
+            now,
+        )
+
+    async def used(self, user_id: int, now: datetime) -> int:
+        return await self._database.read(lambda connection: _used(connection, user_id, now))
+
+    async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
+        return await self._change(
+            """UPDATE user_files SET expires_at = ?
+               WHERE file_id = ? AND user_id = ? AND expires_at > ? RETURNING *""",
+            EPOCH,
+            file_id,
+            user_id,
+            now,
+        )
+
+    async def condemn_all(self, user_id: int) -> None:
+        await self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE user_files SET expires_at = ? WHERE user_id = ?", _values(EPOCH, user_id)
+            )
+        )
+
+    async def condemned(
+        self, now: datetime, *, after: str = "", limit: int = 200, user_id: int | None = None
+    ) -> list[StoredFile]:
+        chosen = _values(EPOCH, now, after, user_id, limit)
+
+        def work(connection: Connection) -> list[StoredFile]:
+            rows = connection.execute(
+                """UPDATE user_files SET expires_at = ? WHERE file_id IN (
+                       SELECT file_id FROM user_files WHERE expires_at <= ? AND file_id > ?
+                       AND user_id = coalesce(?, user_id) ORDER BY file_id LIMIT ?) RETURNING *""",
+                chosen,
+            ).fetchall()
+            return sorted(map(_stored_file, rows), key=lambda file: file.file_id)
+
+        return await self._database.write(work)
+
+    async def remove(self, file_ids: Collection[str]) -> int:
+        def work(connection: Connection) -> int:
+            return connection.executemany(
+                "DELETE FROM user_files WHERE file_id = ?", [(file_id,) for file_id in file_ids]
+            ).rowcount
+
+        return await self._database.write(work)
+
+    async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
+        def work(connection: Connection) -> set[str]:
+            query = "SELECT 1 FROM user_files WHERE blob_key = ?"
+            return {key for key in blob_keys if connection.execute(query, (key,)).fetchone()}
+
+        return await self._database.read(work)
+
+    async def batch(self, *, after: str = "", limit: int = 500) -> list[StoredFile]:
+        return await self._many(
+            "SELECT * FROM user_files WHERE file_id > ? ORDER BY file_id LIMIT ?", after, limit
+        )
+
+    async def _many(self, query: str, *values: object) -> list[StoredFile]:
+        return await self._database.read(
+            lambda connection: [_stored_file(row) for row in connection.execute(query, _values(*values))]
+        )
+
+    async def _one(self, query: str, *values: object) -> StoredFile | None:
+        return next(iter(await self._many(query, *values)), None)
+
+    async def _change(self, query: str, *values: object) -> StoredFile | None:
+        def work(connection: Connection) -> StoredFile | None:
+            row = connection.execute(query, _values(*values)).fetchone()
+            return _stored_file(row) if row else None
+
+        return await self._database.write(work)
+
+
+class SqliteShares:
+    """store.Shares."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:
+        def work(connection: Connection) -> bool:
+            own = "SELECT 1 FROM user_files WHERE file_id = ? AND user_id = ? AND expires_at > ?"
+            if not connection.execute(own, _values(file_id, owner_id, now)).fetchone():
+                return False
+            connection.execute("INSERT OR IGNORE INTO shares VALUES (?, ?)", (file_id, user_id))
+            return True
+
+        return await self._database.write(work)
+
+    async def remove(self, file_id: str, owner_id: int, user_id: int) -> bool:
+        def work(connection: Connection) -> bool:
+            query = """DELETE FROM shares WHERE file_id = ? AND user_id = ?
+                       AND EXISTS (SELECT 1 FROM user_files WHERE file_id = shares.file_id AND user_id = ?)"""
+            return connection.execute(query, (file_id, user_id, owner_id)).rowcount > 0
+
+        return await self._database.write(work)
+
+    async def people(self, file_id: str) -> tuple[int, ...]:
+        query = "SELECT user_id FROM shares WHERE file_id = ? ORDER BY user_id"
+        return await self._database.read(
+            lambda connection: tuple(row[0] for row in connection.execute(query, (file_id,)))
+        )
+
+    async def forget(self, user_id: int) -> None:
+        await self._database.write(
+            lambda connection: connection.execute("DELETE FROM shares WHERE user_id = ?", (user_id,))
+        )
+
+
+def _add(connection: Connection, file: StoredFile, quota: int) -> StoredFile:
+    versions = "FROM user_files WHERE user_id = ? AND session_id = ? AND filename = ?"
+    name = (file.user_id, file.session_id, file.filename)
+    now = to_milliseconds(file.uploaded_at)
+    newest = connection.execute(
+        f"SELECT * {versions} AND expires_at > ? ORDER BY version DESC LIMIT 1", (*name, now)
+    ).fetchone()
+    if newest and newest["sha256"] == file.sha256:
+        row = connection.execute(
+            "UPDATE user_files SET expires_at = max(expires_at, ?) WHERE file_id = ? RETURNING *",
+            _values(file.expires_at, newest["file_id"]),
+        ).fetchone()
+        return _stored_file(row)
+    used = _used(connection, file.user_id, file.uploaded_at)
+    if used + file.file_size > quota:
+        raise QuotaExceeded(used, quota, file.file_size)
+    last = connection.execute(f"SELECT coalesce(max(version), 0) {versions}", name).fetchone()[0]
+    numbered = replace(file, version=last + 1)
+    try:
+        connection.execute(_INSERT, _values(*astuple(numbered)))
+    except IntegrityError as error:  # one transaction at a time decides versions, so it is the id
+        raise FileIdTaken(file.file_id) from error
+    return numbered
+
+
+def _used(connection: Connection, user_id: int, now: datetime) -> int:
+    query = "SELECT coalesce(sum(file_size), 0) FROM user_files WHERE user_id = ? AND expires_at > ?"
+    total: int = connection.execute(query, _values(user_id, now)).fetchone()[0]
+    return total
+
+
+def _values(*values: object) -> tuple[Any, ...]:
+    return tuple(to_milliseconds(value) if isinstance(value, datetime) else value for value in values)
+
+
+def _stored_file(row: Row) -> StoredFile:
+    named = {name: row[name] for name in COLUMNS}
+    for name in ("uploaded_at", "expires_at"):
+        named[name] = from_milliseconds(named[name])
+    return StoredFile(**named)

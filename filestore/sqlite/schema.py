@@ -1,0 +1,91 @@
+"""The tables, as the steps that lead from an empty file to today's; a step, once released, never changes.
+
+`PRAGMA user_version` counts the steps a file has taken. Moments are milliseconds since 1970, UTC; settings,
+outputs and lists are JSON text.
+"""
+
+_FIRST = (
+    """CREATE TABLE user_files (
+        file_id TEXT PRIMARY KEY,
+        user_id INTEGER NOT NULL,
+        session_id TEXT NOT NULL,
+        filename TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        blob_key TEXT NOT NULL UNIQUE,
+        file_size INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        file_type TEXT NOT NULL,
+        source TEXT NOT NULL,
+        uploaded_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        cell INTEGER,
+        UNIQUE (user_id, session_id, filename, version)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX files_by_user ON user_files (user_id, uploaded_at, file_id)",
+    "CREATE INDEX files_by_expiry ON user_files (expires_at)",
+    """CREATE TABLE shares (
+        file_id TEXT NOT NULL REFERENCES user_files ON DELETE CASCADE,
+        user_id INTEGER NOT NULL,
+        PRIMARY KEY (file_id, user_id)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX shares_by_user ON shares (user_id)",
+    """CREATE TABLE counters (
+        session_id TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE entries (
+        session_id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('said', 'cell')),
+        place TEXT NOT NULL,
+        author TEXT NOT NULL,
+        text TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        status TEXT,
+        execution_time REAL,
+        execution_count INTEGER,
+        file_ids TEXT NOT NULL DEFAULT '[]',
+        PRIMARY KEY (session_id, seq)
+    ) STRICT""",
+    """CREATE TABLE outputs (
+        session_id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        json TEXT NOT NULL,
+        PRIMARY KEY (session_id, seq, position),
+        FOREIGN KEY (session_id, seq) REFERENCES entries ON DELETE CASCADE
+    ) STRICT""",
+    """CREATE TABLE sessions (
+        session_id TEXT PRIMARY KEY,
+        user_id INTEGER NOT NULL,
+        place TEXT NOT NULL,
+        kernel TEXT,
+        settings TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_used_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX sessions_by_user ON sessions (user_id, last_used_at)",
+    "CREATE INDEX sessions_by_use ON sessions (last_used_at)",
+    """CREATE TABLE usage (
+        user_id INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        cost REAL NOT NULL,
+        cell_seconds REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX usage_by_user ON usage (user_id, at)",
+    """CREATE TABLE server_settings (
+        server_id INTEGER PRIMARY KEY,
+        settings TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE message_cells (
+        message_id INTEGER PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        seq INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX messages_by_session ON message_cells (session_id)",
+)
+
+MIGRATIONS = (_FIRST,)

@@ -1,0 +1,160 @@
+"""Sessions, usage, settings of servers and messages' cells in SQLite."""
+
+import json
+from datetime import datetime
+from sqlite3 import Connection, Row
+from typing import Any
+
+from filestore.errors import NoSuchSession
+from filestore.records import MessageCell, SessionRecord, UsageRecord, UsageTotal
+from filestore.sqlite.database import Database
+from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+from filestore.sqlite.transcripts import clear
+
+
+class SqliteSessions:
+    """store.Sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
+        new = SessionRecord(session_id, user_id, place, None, {}, at, at)
+        created = to_milliseconds(new.created_at)
+
+        def work(connection: Connection) -> SessionRecord:
+            connection.execute(
+                "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?, NULL, '{}', ?, ?)",
+                (new.session_id, user_id, new.place, created, created),
+            )
+            return _session(
+                connection.execute(
+                    "SELECT * FROM sessions WHERE session_id = ?", (new.session_id,)
+                ).fetchone()
+            )
+
+        return await self._database.write(work)
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        return next(iter(await self._many("WHERE session_id = ?", session_id)), None)
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        await self._set(session_id, "last_used_at = max(last_used_at, ?)", to_milliseconds(at))
+
+    async def set_kernel(self, session_id: str, kernel: str | None) -> None:
+        await self._set(session_id, "kernel = ?", kernel)
+
+    async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
+        await self._set(session_id, "settings = ?", json.dumps(settings))
+
+    async def of_user(self, user_id: int) -> list[SessionRecord]:
+        return await self._many("WHERE user_id = ? ORDER BY last_used_at DESC, session_id", user_id)
+
+    async def idle_since(self, before: datetime) -> list[SessionRecord]:
+        return await self._many(
+            "WHERE last_used_at < ? ORDER BY last_used_at, session_id", to_milliseconds(before)
+        )
+
+    async def delete(self, session_id: str) -> None:
+        def work(connection: Connection) -> None:
+            clear(connection, session_id)
+            connection.execute("DELETE FROM counters WHERE session_id = ?", (session_id,))
+            connection.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
+
+        await self._database.write(work)
+
+    async def _many(self, condition: str, *values: object) -> list[SessionRecord]:
+        query = f"SELECT * FROM sessions {condition}"
+        return await self._database.read(
+            lambda connection: [_session(row) for row in connection.execute(query, values)]
+        )
+
+    async def _set(self, session_id: str, change: str, value: object) -> None:
+        query = f"UPDATE sessions SET {change} WHERE session_id = ?"
+        if not await self._database.write(
+            lambda connection: connection.execute(query, (value, session_id)).rowcount
+        ):
+            raise NoSuchSession(session_id)
+
+
+class SqliteUsage:
+    """store.Usage."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, usage: UsageRecord) -> None:
+        row = (
+            usage.user_id,
+            to_milliseconds(usage.at),
+            usage.model,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cost,
+            usage.cell_seconds,
+        )
+        await self._database.write(
+            lambda connection: connection.execute("INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        )
+
+    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+        query = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+                   total(cost), total(cell_seconds) FROM usage WHERE user_id = ? AND at >= ?"""
+        values = (user_id, to_milliseconds(since))
+        return await self._database.read(
+            lambda connection: UsageTotal(*connection.execute(query, values).fetchone())
+        )
+
+    async def forget(self, user_id: int) -> None:
+        await self._database.write(
+            lambda connection: connection.execute("DELETE FROM usage WHERE user_id = ?", (user_id,))
+        )
+
+
+class SqliteServerSettings:
+    """store.ServerSettings."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, server_id: int) -> dict[str, Any]:
+        query = "SELECT settings FROM server_settings WHERE server_id = ?"
+        row = await self._database.read(lambda connection: connection.execute(query, (server_id,)).fetchone())
+        settings: dict[str, Any] = json.loads(row["settings"]) if row else {}
+        return settings
+
+    async def set(self, server_id: int, settings: dict[str, Any]) -> None:
+        query = "INSERT OR REPLACE INTO server_settings VALUES (?, ?)"
+        values = (server_id, json.dumps(settings))
+        await self._database.write(lambda connection: connection.execute(query, values))
+
+
+class SqliteMessageCells:
+    """store.MessageCells."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def set(self, cell: MessageCell) -> None:
+        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?)"
+        values = (cell.message_id, cell.session_id, cell.seq)
+        await self._database.write(lambda connection: connection.execute(query, values))
+
+    async def get(self, message_id: int) -> MessageCell | None:
+        query = "SELECT * FROM message_cells WHERE message_id = ?"
+        row = await self._database.read(
+            lambda connection: connection.execute(query, (message_id,)).fetchone()
+        )
+        return MessageCell(*row) if row else None
+
+
+def _session(row: Row) -> SessionRecord:
+    return SessionRecord(
+        session_id=row["session_id"],
+        user_id=row["user_id"],
+        place=row["place"],
+        kernel=row["kernel"],
+        settings=json.loads(row["settings"]),
+        created_at=from_milliseconds(row["created_at"]),
+        last_used_at=from_milliseconds(row["last_used_at"]),
+    )

@@ -1,0 +1,246 @@
+"""What a database must do for us: a small Protocol of verbs for each concern, and `Store`, which has all.
+
+Verbs, never filters. Every method is async and raises StoreUnavailable when the database does not answer.
+The clock is always passed in: `now` decides what has expired. Two backends keep these promises, `sqlite` and
+`mongo`; the tests of tests/filestore that run on every backend are the contract.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from filestore.records import (
+    CellRecord,
+    Cursor,
+    MessageCell,
+    Output,
+    Said,
+    SessionRecord,
+    StoredFile,
+    UsageRecord,
+    UsageTotal,
+)
+
+
+class Files(Protocol):
+    """Rows of `user_files`. A row past `expires_at` is invisible to all but the janitor's verbs.
+
+    To remove a file: condemn its row (it expires at the epoch, so that nothing can renew it), unlink the
+    bytes, remove the row. A crash in between leaves a row that the next sweep meets again.
+    """
+
+    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+        """Keep a file's row, its `uploaded_at` being now; the row that stands for it comes back.
+
+        If the newest unexpired version of its name in the person's session has the same sha256, that row gets
+        the later of both expiries and comes back. Otherwise the file gets the next version of its name.
+
+        Raises:
+            QuotaExceeded: the person's unexpired files and this one are above `quota` bytes.
+            FileIdTaken: the id is in use.
+        """
+
+    async def readable(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
+        """The file, if the person owns it or it is shared with them."""
+
+    async def named(
+        self, filename: str, user_id: int, now: datetime, session_id: str | None = None
+    ) -> StoredFile | None:
+        """The person's newest file of this name, in one session or (None) anywhere."""
+
+    async def page(
+        self,
+        user_id: int,
+        now: datetime,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        session_id: str | None = None,
+    ) -> list[StoredFile]:
+        """At most `limit` files of the person, newest first, older than `after`."""
+
+    async def extend(
+        self, file_id: str, user_id: int, now: datetime, expires_at: datetime
+    ) -> StoredFile | None:
+        """Let the person's own file live until `expires_at`, if that is later than it would."""
+
+    async def used(self, user_id: int, now: datetime) -> int:
+        """Bytes of the person's unexpired files."""
+
+    async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
+        """Expire the person's own file for good."""
+
+    async def condemn_all(self, user_id: int) -> None:
+        """Expire all files of a person for good."""
+
+    async def condemned(
+        self, now: datetime, *, after: str = "", limit: int = 200, user_id: int | None = None
+    ) -> list[StoredFile]:
+        """Expire for good, and list in order of id from `after` on, the files that expired by `now`."""
+
+    async def remove(self, file_ids: Collection[str]) -> int:
+        """Delete rows, with their shares; how many there were."""
+
+    async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
+        """Those of the keys that have a row, expired or not."""
+
+    async def batch(self, *, after: str = "", limit: int = 500) -> list[StoredFile]:
+        """All rows, expired or not, in order of id from `after` on."""
+
+
+class Shares(Protocol):
+    """Who else may read a file; shares end with their file."""
+
+    async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:
+        """Let a person read an owner's file; False when the owner has no such file."""
+
+    async def remove(self, file_id: str, owner_id: int, user_id: int) -> bool:
+        """End a share; False when there was none."""
+
+    async def people(self, file_id: str) -> tuple[int, ...]:
+        """Whom a file is shared with, in order of their ids."""
+
+    async def forget(self, user_id: int) -> None:
+        """End every share that was given to a person."""
+
+
+class Transcripts(Protocol):
+    """What was said and run in a session, numbered by one counter from 1; numbers are never used again."""
+
+    async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
+        """Add words to the transcript."""
+
+    async def begin_cell(
+        self, session_id: str, place: str, author: str, code: str, at: datetime
+    ) -> CellRecord:
+        """Add a cell that is about to run; on disk before this returns."""
+
+    async def append_outputs(
+        self, session_id: str, seq: int, outputs: Sequence[Output], file_ids: Sequence[str] = ()
+    ) -> None:
+        """Add outputs and files to a cell, also after it has finished.
+
+        Raises:
+            NoSuchCell: the transcript holds no such cell.
+        """
+
+    async def finish_cell(
+        self,
+        session_id: str,
+        seq: int,
+        *,
+        status: str,
+        outputs: Sequence[Output] | None = None,
+        execution_time: float | None = None,
+        execution_count: int | None = None,
+        file_ids: Sequence[str] = (),
+    ) -> None:
+        """End a cell. `outputs` replace those appended before (None keeps them); `file_ids` join them.
+
+        Raises:
+            NoSuchCell: the transcript holds no such cell.
+        """
+
+    async def entries(
+        self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None
+    ) -> list[Said | CellRecord]:
+        """At most `limit` entries after seq `after`, in order, of one place or (None) of all."""
+
+    async def unfinished(self, session_id: str) -> list[CellRecord]:
+        """The cells that were begun and never finished, in order of seq."""
+
+    async def clear(self, session_id: str) -> None:
+        """Forget the whole transcript, and which messages made its cells."""
+
+
+class Sessions(Protocol):
+    """The sessions themselves. `set_*` and `touch` raise NoSuchSession when there is none of that id."""
+
+    async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
+        """The session as it stands; made first when there is none."""
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """The session, if there is one."""
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        """Note that the session was used; time never runs backwards."""
+
+    async def set_kernel(self, session_id: str, kernel: str | None) -> None:
+        """Note which kernel the session has."""
+
+    async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
+        """Replace the session's settings (anything JSON holds)."""
+
+    async def of_user(self, user_id: int) -> list[SessionRecord]:
+        """A person's sessions, the one used last first."""
+
+    async def idle_since(self, before: datetime) -> list[SessionRecord]:
+        """The sessions not used since `before`, the longest idle first."""
+
+    async def delete(self, session_id: str) -> None:
+        """Forget a session and its transcript; nothing happens when there is none."""
+
+
+class Usage(Protocol):
+    """What turns cost."""
+
+    async def add(self, usage: UsageRecord) -> None:
+        """Record one turn."""
+
+    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+        """The sum of a person's turns from `since` on."""
+
+    async def forget(self, user_id: int) -> None:
+        """Delete all usage of a person."""
+
+
+class ServerSettings(Protocol):
+    """Settings of a Discord server: anything JSON holds."""
+
+    async def get(self, server_id: int) -> dict[str, Any]:
+        """A server's settings; empty when none were set."""
+
+    async def set(self, server_id: int, settings: dict[str, Any]) -> None:
+        """Replace a server's settings."""
+
+
+class MessageCells(Protocol):
+    """Which cell a message made."""
+
+    async def set(self, cell: MessageCell) -> None:
+        """Note a message's cell; a later one replaces it."""
+
+    async def get(self, message_id: int) -> MessageCell | None:
+        """The cell of a message, if it made one."""
+
+
+class Store(Protocol):
+    """A database, open."""
+
+    @property
+    def files(self) -> Files:
+        """Rows of files."""
+
+    @property
+    def shares(self) -> Shares:
+        """Who else may read them."""
+
+    @property
+    def transcripts(self) -> Transcripts:
+        """What was said and run."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Sessions."""
+
+    @property
+    def usage(self) -> Usage:
+        """What turns cost."""
+
+    @property
+    def server_settings(self) -> ServerSettings:
+        """Settings of servers."""
+
+    @property
+    def message_cells(self) -> MessageCells:
+        """Cells of messages."""
