@@ -66,7 +66,12 @@ class Settings(BaseSettings):
     data: Folder = Field(
         CHECKOUT / "data", validation_alias=VARIABLES["data"], description="folder of all that is kept"
     )
-    retention: Duration = Field(timedelta(hours=48), description="how long files and idle sessions are kept")
+    retention: Duration = Field(
+        timedelta(hours=48), description="how long files and idle workspaces are kept"
+    )
+    transcript_retention: Duration = Field(
+        timedelta(days=30), description="how long the transcript of an idle session is kept"
+    )
     quota: Size = Field(ByteSize(1024 * MiB), description="stored files of one person, together")
     session_scope: Literal["user", "place"] = Field(
         "user", description="one kernel for each `user`, or for each `place` (channel or DM)"
@@ -80,7 +85,7 @@ class Settings(BaseSettings):
     max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
     max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
     max_files: Count = Field(64, description="files captured from one cell")
-    max_kernels: int = Field(16, ge=1, description="kernels at one time; who comes later waits")
+    max_kernels: int = Field(32, ge=1, description="kernels at one time; who comes later waits")
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
     kernel_python: Folder = Field(
         CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that kernels run on"
