@@ -22,7 +22,7 @@ class KernelStartFailed(KernelError):
 
 
 class KernelClosed(KernelError):
-    """This kernel was detached or shut down: ask the pool for a new one."""
+    """The kernel was detached or shut down: ask the pool for a new one."""
 
     def __init__(self) -> None:
         super().__init__("This kernel is closed.")

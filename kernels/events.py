@@ -4,14 +4,15 @@
         case Stream(name, text): ...
         case Display(bundle=bundle): ...
 
-A kernel runs strangers' code, so a message can be anything at all. `from_message` gives an event, or None for a
-message that means nothing here; it raises `BadMessage` and nothing else, and whatever it lets through is repaired
-(no lone surrogates, no NUL) and within the limits. Message fields:
+A kernel runs strangers' code, so a message can be anything at all. `from_message` gives an event, or None for
+a message that means nothing here; it raises `BadMessage` and nothing else, and whatever it lets through is
+repaired (no lone surrogates, no NUL) and within the limits. Message fields:
 https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from kernels.text import clip, human_size, repair
@@ -27,10 +28,12 @@ __all__ = [
     "Restarted",
     "Result",
     "Stream",
+    "execution_count",
     "from_message",
 ]
 
 MAX_MIMES = 32  # entries of one MIME bundle that are kept
+MAX_COUNT = 1 << 31  # what every database holds as a number
 MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
 
 
@@ -51,7 +54,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """Something shown: a MIME bundle (text and base64 as str, JSON as it is). `update` replaces `display_id`."""
+    """Something shown: a MIME bundle (text and base64 as str). `update` replaces `display_id`."""
 
     bundle: Mapping[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +97,7 @@ class InputRequest:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The kernel is a fresh one. `reason` is why, `kept` what is still there, `lost` the names that are gone."""
+    """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone."""
 
     reason: str
     kept: tuple[str, ...]
@@ -111,39 +114,55 @@ class BadMessage(ValueError):
 def from_message(kind: str, content: Any, *, max_text: int, max_display: int) -> Event | None:
     """The event of one Jupyter message, or None when its kind means nothing here.
 
-    `kind` is the message's type, `content` its parsed content; `max_text` and `max_display` are in bytes (text is
-    counted in characters, which is the same for ASCII). Raises: BadMessage for a content of the wrong shape.
+    `kind` is the message's type, `content` its parsed content. `max_text` and `max_display` are in bytes;
+    text is counted in characters, which is the same for ASCII. Raises: BadMessage for a content of the
+    wrong shape.
     """
     if not isinstance(content, dict):
         raise BadMessage(f"{kind}: the content is not an object")
-    match kind:
-        case "stream":
-            name = "stderr" if content.get("name") == "stderr" else "stdout"
-            return Stream(name, repair(_text(content, "text")))
-        case "display_data" | "update_display_data":
-            transient = content.get("transient")
-            display_id = transient.get("display_id") if isinstance(transient, dict) else None
-            return Display(
-                _bundle(content, max_text, max_display),
-                _metadata(content),
-                _short(display_id) if isinstance(display_id, str) else None,
-                kind == "update_display_data",
-            )
-        case "execute_result":
-            count = content.get("execution_count")
-            bundle = _bundle(content, max_text, max_display)
-            return Result(bundle, count if isinstance(count, int) else None, _metadata(content))
-        case "error":
-            return Failure(
-                _short(_text(content, "ename")),
-                clip(repair(_text(content, "evalue")), max_text // 4),
-                _traceback(content.get("traceback"), max_text),
-            )
-        case "clear_output":
-            return ClearOutput(bool(content.get("wait")))
-        case "input_request":
-            return InputRequest(_short(_text(content, "prompt")), bool(content.get("password")))
+    try:
+        match kind:
+            case "stream":
+                return _stream(content)
+            case "display_data":
+                return _display(content, max_text, max_display)
+            case "update_display_data":
+                return replace(_display(content, max_text, max_display), update=True)
+            case "execute_result":
+                bundle = _bundle(content, max_text, max_display)
+                return Result(bundle, execution_count(content), _metadata(content))
+            case "error":
+                return _failure(content, max_text)
+            case "clear_output":
+                return ClearOutput(bool(content.get("wait")))
+            case "input_request":
+                return InputRequest(_short(_text(content, "prompt")), bool(content.get("password")))
+    except RecursionError:
+        raise BadMessage(f"{kind}: the content is nested too deep") from None
     return None
+
+
+def _stream(content: dict[str, Any]) -> Stream:
+    name = "stderr" if content.get("name") == "stderr" else "stdout"
+    return Stream(name, repair(_text(content, "text")))
+
+
+def _display(content: dict[str, Any], max_text: int, max_display: int) -> Display:
+    transient = content.get("transient")
+    display_id = transient.get("display_id") if isinstance(transient, dict) else None
+    short_id = _short(display_id) if isinstance(display_id, str) else None
+    return Display(_bundle(content, max_text, max_display), _metadata(content), short_id)
+
+
+def _failure(content: dict[str, Any], max_text: int) -> Failure:
+    evalue = clip(repair(_text(content, "evalue")), max_text // 4)
+    return Failure(_short(_text(content, "ename")), evalue, _traceback(content.get("traceback"), max_text))
+
+
+def execution_count(content: dict[str, Any]) -> int | None:
+    """The execution count that a message's content tells, when it is one."""
+    count = content.get("execution_count")
+    return count if isinstance(count, int) and 0 <= count < MAX_COUNT else None
 
 
 def _text(content: dict[str, Any], key: str) -> str:
@@ -165,27 +184,29 @@ def _traceback(lines: Any, max_text: int) -> tuple[str, ...]:
 
 def _metadata(content: dict[str, Any]) -> dict[str, Any]:
     metadata = content.get("metadata")
-    return repair(metadata) if isinstance(metadata, dict) and len(str(metadata)) < MAX_NAME else {}
+    return repair(metadata) if isinstance(metadata, dict) and len(repr(metadata)) < MAX_NAME else {}
 
 
 def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> dict[str, Any]:
-    """The MIME bundle within its limits: plain text is clipped, anything else too large becomes a sentence."""
+    """The MIME bundle within its limits: plain text is clipped, what else is too large becomes a sentence."""
     data = content.get("data")
     if not isinstance(data, dict):
         raise BadMessage("'data' is not a MIME bundle")
     bundle: dict[str, Any] = {}
     left_out: list[str] = []
-    for mime, value in list(data.items())[:MAX_MIMES]:
+    room = max_display
+    for key, raw in islice(data.items(), MAX_MIMES):
+        mime, value = _short(str(key)), repair(raw)
         size = len(value) if isinstance(value, str) else len(repr(value))
         if mime == "text/plain" and isinstance(value, str):
-            bundle[mime] = clip(repair(value), max_text)
-        elif size > max_display:
+            bundle[mime] = clip(value, max_text)
+        elif size > room:
             limit = human_size(max_display)
-            left_out.append(f"[{_short(str(mime))} of {human_size(size)} left out: over the {limit} limit]")
+            left_out.append(f"[{mime} of {human_size(size)} left out: over the {limit} limit]")
         else:
-            bundle[_short(str(mime))] = repair(value)
+            bundle[mime] = value
+            room -= size
     if left_out:
-        bundle["text/plain"] = "\n".join(
-            [*([bundle["text/plain"]] if "text/plain" in bundle else []), *left_out]
-        )
+        plain = [bundle["text/plain"]] if "text/plain" in bundle else []
+        bundle["text/plain"] = "\n".join([*map(str, plain), *left_out])
     return bundle

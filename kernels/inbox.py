@@ -1,12 +1,13 @@
 """The events of a cell that nobody has taken yet, kept small: a slow reader gets fewer and larger ones.
 
 inbox.put(Stream("stdout", "a"))
-event = await inbox.get(deadline)      # None when it was woken, or at the deadline (monotonic seconds)
+event = await inbox.get()      # None when it was woken for something else
 """
 
 import asyncio
-import time
+import re
 from collections import deque
+from dataclasses import replace
 
 from kernels.events import ClearOutput, Display, Event, Stream
 from kernels.text import Terminal
@@ -14,10 +15,11 @@ from kernels.text import Terminal
 __all__ = ["Inbox"]
 
 MERGE = 256 * 1024  # characters up to which pieces of text are joined
+_MOVES = re.compile(r"\x1b\[\d*[A-K]")  # the cursor goes elsewhere, or something is erased
 
 
 class Inbox:
-    """A queue of events in which text is joined and redrawn text, pictures and clears take each other's place."""
+    """A queue of events in which text is joined, and what is redrawn takes the place of what it was."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -28,15 +30,18 @@ class Inbox:
         last = self._events[-1] if self._events else None
         match last, event:
             case Stream(name, before), Stream(same, text) if name == same and len(before) < MERGE:
-                self._events[-1] = Stream(name, _redrawn(before + text))
-            case Display(update=True, display_id=one), Display(update=True, display_id=other) if one == other:
-                self._events[-1] = event
+                self._events[-1] = Stream(name, _joined(before, text))
+            case _, Display(update=True) if self._updated(event):
+                pass
+            case ClearOutput(wait=True), Stream() | Display(update=False):
+                self._drop_shown()
+                self._events += [ClearOutput(wait=True), event]
+            case _, ClearOutput(wait=False):
+                self._drop_shown()
+                self._events.append(event)
             case ClearOutput(), ClearOutput():
                 pass
             case _:
-                if isinstance(event, ClearOutput) and not event.wait:
-                    kept = [waiting for waiting in self._events if not isinstance(waiting, Stream | Display)]
-                    self._events = deque(kept)
                 self._events.append(event)
         self._woken.set()
 
@@ -48,25 +53,39 @@ class Inbox:
         """The next event, or None when there is none."""
         return self._events.popleft() if self._events else None
 
-    async def get(self, deadline: float | None) -> Event | None:
-        """The next event; None when woken without one, or when the deadline has passed."""
+    async def get(self) -> Event | None:
+        """The next event; None when woken without one."""
         if not self._events:
-            self._woken.clear()
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            try:
-                await asyncio.wait_for(self._woken.wait(), left)
-            except TimeoutError:
-                return None
+            await self._woken.wait()
+        self._woken.clear()
         return self.take()
 
+    def _drop_shown(self) -> None:
+        """Forget what is cleared before anybody has seen it."""
+        kept = (
+            waiting for waiting in self._events if not isinstance(waiting, Stream | Display | ClearOutput)
+        )
+        self._events = deque(kept)
 
-def _redrawn(text: str) -> str:
-    """`text` with what a later `\\r` in it overwrites left out; a `\\r` at its start stays, for it redraws what was
-    shown before.
+    def _updated(self, update: Display) -> bool:
+        """Whether the display that `update` is for waits here, and has been replaced by it."""
+        for place, waiting in enumerate(self._events):
+            if isinstance(waiting, Display) and waiting.display_id == update.display_id:
+                self._events[place] = replace(update, update=waiting.update)
+                return True
+        return False
+
+
+def _joined(before: str, text: str) -> str:
+    """Both pieces, less what a later `\\r` overwrites in the line that goes on from one to the next.
+
+    The line's first `\\r` stays, for it redraws what was shown before these. Where more moves, all stays.
     """
-    if text.count("\r") < 2:
-        return text
-    head, _, body = text.partition("\r")
+    settled, newline, line = before.rpartition("\n")
+    line += text
+    head, _, redrawn = line.partition("\r")
+    if "\r" not in redrawn or _MOVES.search(line):
+        return before + text
     terminal = Terminal()
-    terminal.write(body)
-    return f"{head}\r{terminal.render()}" + ("\r" if text.endswith("\r") else "")
+    terminal.write(redrawn)
+    return f"{settled}{newline}{head}\r{terminal.render()}" + ("\r" if text.endswith("\r") else "")

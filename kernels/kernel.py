@@ -5,8 +5,9 @@
         async for event in run: ...
     async for late in kernel.late(): ...      # what threads show or write after their cell
 
-The process starts with the first cell. It may be ended when idle, be killed, or die; then the next cell gets a fresh
-one and is told so by `Restarted`, with the names of the variables that are gone. The workspace stays.
+The process starts with the first cell. It may be ended when idle, be killed, or die; then the next cell
+gets a fresh one and is told so by `Restarted`, with the names of the variables that are gone. The workspace
+stays.
 """
 
 import asyncio
@@ -14,28 +15,32 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
+from typing import BinaryIO
 
 import zmq
 
 from kernels.capture import Capture, Scan
-from kernels.errors import KernelClosed
-from kernels.events import Event, Queued, Restarted
+from kernels.errors import KernelClosed, KernelStartFailed
+from kernels.events import Restarted
 from kernels.files import Broker, FileSource
+from kernels.finish import stop, to_the_end
 from kernels.launch import Limits, plan
 from kernels.line import Line, Ticket
-from kernels.process import KernelProcess
+from kernels.process import KernelProcess, run_folder
 from kernels.router import Late, Router, Variable
 from kernels.run import Run
 from kernels.workspace import Workspace
 
-__all__ = ["Kernel"]
+__all__ = ["DIED", "Kernel"]
 
 log = logging.getLogger(__name__)
 
+DIED = "the kernel died"
+REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 SETTLED = 1.0  # seconds; a late file must have rested so long, or each line of a log would be a new version
 
 
@@ -69,7 +74,11 @@ class Kernel:
         self._stack = AsyncExitStack()
         self._ending = asyncio.Lock()
         self._process: KernelProcess | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._death: asyncio.Task[None] | None = None
+        self._killing: asyncio.Task[None] | None = None
+        self._given_up = False
+        self._ended_because = DIED
         self._restarted: Restarted | None = None
         self._closed = False
         self._router = Router(limits, self._condemn)
@@ -88,25 +97,25 @@ class Kernel:
     @property
     def alive(self) -> bool:
         """Whether there is a process that holds variables."""
-        return self._process is not None and not self._process.exited.is_set()
+        return self._process is not None and not self.dead
 
     @property
     def dead(self) -> bool:
-        """Whether its process has ended by itself."""
-        return self._process is not None and self._process.exited.is_set()
+        """Whether its process has ended by itself, or is given up."""
+        return self._process is not None and (self._process.exited.is_set() or self._given_up)
 
     def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Run:
         """A cell, to be entered with `async with`; its own time is the limits' `cell`.
 
-        `tag` is the caller's name for the cell, given back with late output. Without `allow_input` an `input()` in
-        the cell fails at once. Raises: KernelClosed.
+        `tag` is the caller's name for the cell, given back with late output. Without `allow_input` an
+        `input()` in the cell fails at once. Raises: KernelClosed.
         """
         if self._closed:
             raise KernelClosed
         return Run(self, code, tag=tag, allow_input=allow_input)
 
     async def late(self) -> AsyncIterator[Late]:
-        """What comes after the end of its cell: output of threads, files they write. Ends never; one reader."""
+        """What comes after its cell: output of threads, files they write. Never ends; for one reader."""
         while True:
             yield await self._router.late.get()
 
@@ -122,21 +131,29 @@ class Kernel:
     async def cull(self, reason: str) -> None:
         """End the process unless a cell runs; the next cell is told `reason` and what was lost."""
         async with self.line.enter() as ticket:
-            if self.line.position(ticket) == 0:
-                await self._lose(reason)
+            if ticket.served:
+                await self.replace(reason)
 
     async def detach(self) -> None:
         """Leave the process running, for any Jupyter client that has its connection file, and close."""
-        if self._process is not None:
+        if self.alive and self._process is not None:
             self._process.detach()
-        await self.shutdown()
+        await self._close("it goes on without us")
 
     async def shutdown(self) -> None:
         """End the process, and close; a running cell ends as "died". Again does nothing."""
-        self._closed = True
-        if self._router.running is not None:
-            self._router.running.died(-signal.SIGTERM)
-        await self._end()
+        await self._close("the kernel was shut down")
+
+    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+        """Put a file into the workspace as `Workspace.place` does, unseen by capture; returns its name."""
+
+        def place() -> str:
+            with self.capture.lock:
+                placed = self.workspace.place(name, source, beside=beside)
+                self.capture.accept(placed)
+                return placed
+
+        return await asyncio.to_thread(place)
 
     def hint(self) -> None:
         """Something in the workspace may have changed: look, unless the end of a cell will."""
@@ -145,105 +162,132 @@ class Kernel:
 
     # What a run needs (RunHost):
 
-    async def ready(self) -> AsyncIterator[Event]:
-        """Have a live process, telling of waiting and of a restart. Raises: KernelStartFailed, KernelClosed."""
+    async def ready(self) -> AsyncGenerator[int]:
+        """Have a live process; gives the position in line while it waits for a place in the pool.
+
+        Raises: KernelStartFailed, KernelClosed.
+        """
+        if self.dead:
+            await self.replace(self._ended_because)
+        if self._process is None and not self._closed:
+            place = self._place = self._places.enter()
+            try:
+                async for position in place:
+                    yield position
+                if place.served and not self._closed:
+                    await self._have_started()
+            finally:
+                if self._process is None:
+                    place.leave()
         if self._closed:
             raise KernelClosed
-        if self.dead:
-            await self._lose("the kernel ended")
-        if self._process is None:
-            self._place = self._places.enter()
-            async for position in self._place:
-                yield Queued(position)
-            if self._place is None:  # withdrawn
-                return
-            await self._start()
-        if self._restarted is not None:
-            restarted, self._restarted = self._restarted, None
-            yield restarted
 
     def withdraw(self) -> None:
-        """Stop waiting for a place in the pool."""
+        """Let `ready` end at once, with nothing ready."""
         if self._process is None and self._place is not None:
             self._place.leave()
-            self._place = None
+        if self._starting is not None:
+            self._starting.cancel()
+
+    def restarted(self) -> Restarted | None:
+        """What has to be told of a process that was replaced; given once."""
+        restarted, self._restarted = self._restarted, None
+        return restarted
 
     def execute(self, run: Run) -> None:
         """Send the code of `run`, which from now on gets its messages."""
-        assert self._process is not None
-        content = {
-            "code": run.code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": run.allow_input,
-            "stop_on_error": False,
-        }
-        message_id = self._process.wire.send("shell", "execute_request", content)
-        self._router.begin(message_id, run)
+        if self._process is None:
+            run.died(-signal.SIGTERM, "the kernel was shut down")
+            return
+        content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
+        self._router.begin(self._process.wire.send("shell", "execute_request", content), run)
+        if self._process.exited.is_set():  # while the run told of what came before
+            run.died(self._process.exit_code or 0)
 
     def answer(self, text: str) -> None:
         """Send the answer to an `input()`."""
-        assert self._process is not None
-        self._process.wire.send("stdin", "input_reply", {"value": text})
-
-    async def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the running cell."""
         if self._process is not None:
-            await self._process.interrupt()
+            self._process.wire.send("stdin", "input_reply", {"value": text})
 
-    async def replace(self, reason: str) -> Restarted:
-        """Kill the process, with its variables; the next cell gets a fresh one."""
-        lost = self._router.forget()
-        await self._end(now=True)
-        return Restarted(reason, ("files",), lost)
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the running cell; the router tells the run when it was."""
+        if self._process is not None:
+            self._process.interrupt()
+
+    def kill(self) -> None:
+        """Kill the process, without waiting for its end."""
+        if self._process is not None:
+            self._given_up = True
+            self._killing = asyncio.create_task(self._process.kill(), name="kernel end")
+
+    async def replace(self, reason: str) -> None:
+        """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
+        if self._process is not None and not self._closed:
+            self._restarted = Restarted(reason, ("files",), self._router.forget())
+            await self._end(now=True)
 
     async def look(self) -> Scan:
-        """Scan the workspace for what the cell wrote; the cell is over then."""
+        """Scan the workspace for what the cell wrote; no message is the cell's any more."""
         self._router.end()
         self.last_used = monotonic()
         scan = await self.capture.look()
         if self._router.quit_asked:
-            await self._lose("quit() ended the kernel")
+            await self.replace("quit() ended the kernel")
         return scan
 
     # The process:
 
+    async def _have_started(self) -> None:
+        """Start, in a task of its own, which `withdraw` and `_end` can cancel."""
+        starting = self._starting = asyncio.create_task(self._start(), name="kernel start")
+        try:
+            await asyncio.wait([starting])
+        finally:
+            await to_the_end(stop(starting))
+            self._starting = None
+        if not starting.cancelled():
+            starting.result()
+
     async def _start(self) -> None:
-        folder = self._run_root / secrets.token_hex(4)
-        launch = plan(self._python, run_folder=folder, workspace=self.workspace.path, outside=os.environ)
-        async with AsyncExitStack() as stack:
-            folder.mkdir(mode=0o700)
-            await stack.enter_async_context(Broker(folder / "files.sock", self._source))
-            starting = KernelProcess.start(launch, folder, self._context, self._router.receive)
-            self._process = await stack.enter_async_context(starting)
-            self._stack = stack.pop_all()
+        path = self._run_root / secrets.token_hex(4)
+        launch = plan(self._python, run_folder=path, workspace=self.workspace.path, outside=os.environ)
+        try:
+            async with AsyncExitStack() as stack:
+                folder = stack.enter_context(run_folder(path))
+                await stack.enter_async_context(Broker(folder / "files.sock", self._source))
+                starting = KernelProcess.start(launch, folder, self._context, self._router.receive)
+                self._process = await stack.enter_async_context(starting)
+                self._stack = stack.pop_all()
+        except OSError as error:
+            raise KernelStartFailed(str(error)) from error
+        self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._mourn(self._process), name="kernel death")
 
-    async def _lose(self, reason: str) -> None:
-        """End the process; the next cell tells `reason` and what was lost."""
-        if self._process is not None:
-            self._restarted = await self.replace(reason)
+    async def _close(self, reason: str) -> None:
+        self._closed = True
+        if self._router.running is not None:
+            self._router.running.died(-signal.SIGTERM, reason)
+        await self._end()
 
     async def _end(self, *, now: bool = False) -> None:
+        await to_the_end(self._end_process(now=now))
+
+    async def _end_process(self, *, now: bool) -> None:
         async with self._ending:
-            for task in (self._death, self._looking):
-                if task is not None:
-                    task.cancel()
-                    await asyncio.wait([task])
-            if now and self._process is not None:
-                await self._process.kill()
-            self._death = self._looking = self._process = None
+            for task in (self._starting, self._death, self._killing, self._looking):
+                await stop(task)
+            if self._process is not None:
+                await self._process.end(now=now)
+            self._death = self._process = None
             await self._stack.aclose()
             if self._place is not None:
                 self._place.leave()
-                self._place = None
 
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
         await process.wire.drained()
         if self._router.running is not None:
-            self._router.running.died(process.exit_code or 0)
+            self._router.running.died(process.exit_code or 0, self._ended_because)
 
     async def _look_late(self) -> None:
         """Look until nothing in the workspace is still being written, or the next cell takes over."""
@@ -259,7 +303,6 @@ class Kernel:
             self._looking = None
 
     def _condemn(self) -> None:
-        """Kill the process: what it sends is not what a kernel sends."""
-        if self._process is not None:
-            log.warning("the kernel of session %s is ended: it sends broken messages", self.session_id)
-            self._killing = asyncio.create_task(self._process.kill(), name="kernel end")
+        log.warning("the kernel of session %s is ended: it sends broken messages", self.session_id)
+        self._ended_because = "it sent what no kernel sends"
+        self.kill()

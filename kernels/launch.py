@@ -1,9 +1,9 @@
-"""How a kernel's process is started: its arguments, environment, folders and limits, decided here and nowhere else.
+"""How a kernel's process is started: arguments, environment, folders and limits, all decided here.
 
     launch = plan(python, run_folder=..., workspace=..., outside=os.environ)
 
-Pure: nothing is read or written. The environment is built from an allow-list, never copied, since a stock kernel
-finds the bot's tokens in its own `os.environ`.
+Pure: nothing is read or written. The environment is built from an allow-list, never copied, since a stock
+kernel finds the bot's tokens in its own `os.environ`.
 """
 
 from collections.abc import Mapping
@@ -46,8 +46,9 @@ class Launch:
 def plan(python: Path, *, run_folder: Path, workspace: Path, outside: Mapping[str, str]) -> Launch:
     """The launch of an IPython kernel by the interpreter `python`.
 
-    `run_folder` is for its sockets and settings and goes with the process; `workspace` is the person's working and
-    home folder and stays. `outside` is the environment of this process, of which `PASSED_ON` is all that is used.
+    `run_folder` is for its sockets and settings and goes with the process; `workspace` is the person's
+    working and home folder and stays. `outside` is this process's environment, of which only `PASSED_ON` is
+    used.
     """
     environment = python.parent.parent
     ipython = run_folder / "ipython"

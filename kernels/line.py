@@ -53,6 +53,10 @@ class Line:
         """How many must leave before it is this ticket's turn: 0 when it is now, or when it has left."""
         return max(0, self._tickets.index(ticket) - self._places + 1) if ticket in self._tickets else 0
 
+    def serves(self, ticket: "Ticket") -> bool:
+        """Whether it is this ticket's turn."""
+        return ticket in self._tickets[: self._places]
+
     def leave(self, ticket: "Ticket") -> None:
         """Give the place, or the wait, up; doing it twice is no error."""
         if ticket in self._tickets:
@@ -67,6 +71,11 @@ class Ticket:
     def __init__(self, line: Line) -> None:
         self._line = line
         self.moved = asyncio.Event()
+
+    @property
+    def served(self) -> bool:
+        """Whether it is this one's turn."""
+        return self._line.serves(self)
 
     def leave(self) -> None:
         """Give the place, or the wait, up."""

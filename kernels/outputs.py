@@ -5,9 +5,10 @@
     for event in outputs.close(): ...         # the tail of a text that was clipped
     outputs.cells()                           # nbformat v4 output dicts
 
-`clear_output`, `update_display_data`, `\\r` and backspace are acted on, so a progress bar is one line and a loop
-that redraws a plot holds one picture. Text beyond the limit keeps its head, which was passed on at once, and its
-tail, which follows when the cell ends.
+`clear_output`, `update_display_data`, `\\r` and backspace are acted on, so a progress bar is one line and a
+loop that redraws a plot holds one picture. Text beyond the limit keeps its head, which was passed on at
+once, and its tail, which follows when the cell ends. The work that a cell can make us do, and what it can
+make us hold, is bounded in every direction.
 """
 
 from collections import deque
@@ -20,7 +21,11 @@ from kernels.text import Terminal, human_size, left_out, strip_ansi
 
 __all__ = ["Outputs"]
 
+MOST = 2000  # outputs of a cell, and pieces of its tail
+ENDINGS = 8  # more of them that may be results or errors: the cell's end is seen after a thousand plots
+ELSEWHERE = 64  # displays of earlier cells that a cell may update
 PIECE = 64 * 1024  # characters of a long text that are looked at in one step
+DRAWN = 4  # times `max_text` that are drawn: a line redrawn without end costs time, not room
 
 
 class _Text:
@@ -30,18 +35,23 @@ class _Text:
 
 
 class Outputs:
-    """The outputs of one cell, in order. `max_text` in characters, `max_shown` in bytes of all displays together."""
+    """The outputs of one cell, in order. `max_text` in characters, `max_shown` in bytes of all displays."""
 
     def __init__(self, *, max_text: int, max_shown: int) -> None:
         self._max_text = max_text
         self._max_shown = max_shown
+        self._drawn = 0
+        self._elsewhere: set[str] = set()  # display ids of earlier cells
         self._shown: list[_Text | Display | Result | Failure] = []
-        self._clear_next = False
+        self._held = 0  # bytes of the displays in `_shown`
+        self._last_text: _Text | None = None
+        self._text_before = 0  # characters of all texts in `_shown` but the last
         self._tail: deque[tuple[str, str]] = deque()
         self._tail_size = self._cut = 0
+        self._clear_next = False
 
     def add(self, event: Event) -> list[Event]:
-        """Fold `event` in; returns what may be passed on of it, which is nothing, itself, or a clipped one."""
+        """Fold `event` in; returns what may be passed on of it: nothing, itself, or a clipped one."""
         match event:
             case Stream(name, text):
                 self._clear_if_due()
@@ -51,21 +61,10 @@ class Outputs:
             case ClearOutput():
                 self._clear()
             case Display(update=True):
-                event = self._within_limit(event)
-                for place, shown in enumerate(self._shown):
-                    if isinstance(shown, Display) and shown.display_id == event.display_id:
-                        self._shown[place] = event
-            case Display():
+                return self._update(event)
+            case Display() | Result() | Failure():
                 self._clear_if_due()
-                event = self._within_limit(event)
-                self._shown.append(event)
-            case Result():
-                self._clear_if_due()
-                event = self._within_limit(event)
-                self._shown.append(event)
-            case Failure():
-                self._clear_if_due()
-                self._shown.append(event)
+                return self._show(event)
         return [event]
 
     def close(self) -> list[Event]:
@@ -73,20 +72,24 @@ class Outputs:
         if not self._tail:
             return []
         notice = [Stream(self._tail[0][0], left_out(self._cut))] if self._cut else []
-        events: list[Event] = [*notice, *(Stream(name, text) for name, text in self._tail)]
+        tail = [*notice, *(Stream(name, text) for name, text in self._tail)]
         self._tail.clear()
-        for event in events:
-            if isinstance(event, Stream):
-                self._block(event.name).terminal.write(event.text)
-        return events
+        for piece in tail:
+            self._block(piece.name).terminal.write(piece.text)
+        return list(tail)
 
     def cells(self) -> tuple[dict[str, Any], ...]:
         """The outputs as nbformat v4 dicts (https://nbformat.readthedocs.io/en/latest/format_description.html)."""
         return tuple(_notebook_output(shown) for shown in self._shown)
 
     def text(self) -> str:
-        """All that reads as text, without colours: streams, results, tracebacks, displays that are not pictures."""
-        return strip_ansi("".join(_as_text(shown) for shown in self._shown))
+        """All that reads as text, without colours; of what has a picture, nothing."""
+        pieces: list[str] = []
+        for shown in self._shown:
+            if pieces and not isinstance(shown, _Text) and not pieces[-1].endswith("\n"):
+                pieces.append("\n")
+            pieces.append(_as_text(shown))
+        return strip_ansi("".join(filter(None, pieces)))
 
     def pictures(self) -> Iterator[Display | Result]:
         """The displays and results that carry a PNG or JPEG picture, in order."""
@@ -94,47 +97,90 @@ class Outputs:
             if isinstance(shown, Display | Result) and _is_picture(shown):
                 yield shown
 
+    # Text:
+
     def _write(self, name: str, text: str) -> list[Event]:
         passed: list[str] = []
         for start in range(0, len(text), PIECE):
             piece = text[start : start + PIECE]
-            room = self._max_text // 2 - self._text_size()
-            if self._tail or room <= 0:
+            room = self._room()
+            if room <= 0:
                 self._keep_tail(name, piece)
                 continue
             now, later = (piece, "") if "\r" in piece else (piece[:room], piece[room:])
+            self._drawn += len(now)
             self._block(name).terminal.write(now)
             passed.append(now)
             if later:
                 self._keep_tail(name, later)
         return [Stream(name, "".join(passed))] if passed else []
 
+    def _room(self) -> int:
+        """Characters of text that may be passed on at once; none when something is kept for the tail."""
+        if self._tail or len(self._shown) >= MOST or self._drawn >= DRAWN * self._max_text:
+            return 0
+        size = self._text_before + (self._last_text.terminal.size if self._last_text else 0)
+        return self._max_text // 2 - size
+
     def _keep_tail(self, name: str, text: str) -> None:
-        self._tail.append((name, text))
+        if self._tail and self._tail[-1][0] == name and len(self._tail[-1][1]) < PIECE:
+            self._tail[-1] = (name, self._tail[-1][1] + text)
+        else:
+            self._tail.append((name, text))
         self._tail_size += len(text)
-        while (surplus := self._tail_size - self._max_text // 2) > 0:
+        while (surplus := self._tail_size - self._max_text // 2) > 0 or len(self._tail) > MOST:
             first_name, first = self._tail.popleft()
-            if len(first) > surplus:
+            if 0 < surplus < len(first):
                 self._tail.appendleft((first_name, first[surplus:]))
-            self._tail_size -= min(surplus, len(first))
-            self._cut += min(surplus, len(first))
+                first = first[:surplus]
+            self._tail_size -= len(first)
+            self._cut += len(first)
 
     def _block(self, name: str) -> _Text:
         last = self._shown[-1] if self._shown else None
         if not isinstance(last, _Text) or last.name != name:
-            last = _Text(name)
+            self._text_before += self._last_text.terminal.size if self._last_text else 0
+            last = self._last_text = _Text(name)
             self._shown.append(last)
         return last
 
-    def _text_size(self) -> int:
-        return sum(shown.terminal.size for shown in self._shown if isinstance(shown, _Text))
+    # All else:
 
-    def _within_limit[T: (Display, Result)](self, event: T) -> T:
-        held = sum(_size(shown) for shown in self._shown if isinstance(shown, Display | Result))
-        if held + _size(event) <= self._max_shown:
+    def _show(self, event: Display | Result | Failure) -> list[Event]:
+        most = MOST if isinstance(event, Display) else MOST + ENDINGS
+        if len(self._shown) > most:
+            return []
+        if len(self._shown) == most:
+            event = _emptied(event, f"[further output left out: a cell shows at most {MOST:,} things]")
+        event = self._within_limit(event, 0)
+        self._held += _size(event)
+        self._shown.append(event)
+        return [event]
+
+    def _update(self, event: Display) -> list[Event]:
+        """Replace what was shown under the same id, here or, where there is none, in an earlier cell."""
+        if event.display_id is None:
+            return []
+        places = [
+            place
+            for place, shown in enumerate(self._shown)
+            if isinstance(shown, Display) and shown.display_id == event.display_id
+        ]
+        if not places and event.display_id not in self._elsewhere:
+            if len(self._elsewhere) == ELSEWHERE:
+                return []
+            self._elsewhere.add(event.display_id)
+        for place in places:
+            before = _size(self._shown[place])
+            event = self._within_limit(event, before)
+            self._held += _size(event) - before
+            self._shown[place] = replace(event, update=False)
+        return [event]
+
+    def _within_limit[T: Display | Result | Failure](self, event: T, freed: int) -> T:
+        if self._held - freed + _size(event) <= self._max_shown:
             return event
-        note = f"[output left out: a cell shows at most {human_size(self._max_shown)}]"
-        return replace(event, bundle={"text/plain": note}, metadata={})
+        return _emptied(event, f"[output left out: a cell shows at most {human_size(self._max_shown)}]")
 
     def _clear_if_due(self) -> None:
         if self._clear_next:
@@ -143,12 +189,24 @@ class Outputs:
     def _clear(self) -> None:
         self._shown.clear()
         self._tail.clear()
-        self._tail_size = self._cut = 0
+        self._last_text = None
+        self._held = self._text_before = self._tail_size = self._cut = 0
         self._clear_next = False
 
 
-def _size(event: Display | Result) -> int:
-    return sum(len(value) if isinstance(value, str) else len(repr(value)) for value in event.bundle.values())
+def _size(shown: _Text | Display | Result | Failure) -> int:
+    match shown:
+        case _Text():
+            return 0
+        case Failure():
+            return len(shown.evalue) + sum(map(len, shown.traceback))
+    return sum(len(value) if isinstance(value, str) else len(repr(value)) for value in shown.bundle.values())
+
+
+def _emptied[T: Display | Result | Failure](event: T, note: str) -> T:
+    if isinstance(event, Failure):
+        return replace(event, evalue=note, traceback=(note,))
+    return replace(event, bundle={"text/plain": note}, metadata={})
 
 
 def _is_picture(event: Display | Result) -> bool:
@@ -171,23 +229,9 @@ def _notebook_output(shown: _Text | Display | Result | Failure) -> dict[str, Any
         case _Text():
             return {"output_type": "stream", "name": shown.name, "text": shown.terminal.render()}
         case Failure():
-            return {
-                "output_type": "error",
-                "ename": shown.ename,
-                "evalue": shown.evalue,
-                "traceback": list(shown.traceback),
-            }
-        case Result():
-            data, metadata = dict(shown.bundle), dict(shown.metadata)
-            return {
-                "output_type": "execute_result",
-                "execution_count": shown.count,
-                "data": data,
-                "metadata": metadata,
-            }
-        case Display():
-            return {
-                "output_type": "display_data",
-                "data": dict(shown.bundle),
-                "metadata": dict(shown.metadata),
-            }
+            error = {"ename": shown.ename, "evalue": shown.evalue, "traceback": list(shown.traceback)}
+            return {"output_type": "error", **error}
+    shared = {"data": dict(shown.bundle), "metadata": dict(shown.metadata)}
+    if isinstance(shown, Result):
+        return {"output_type": "execute_result", "execution_count": shown.count, **shared}
+    return {"output_type": "display_data", **shared}

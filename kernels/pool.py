@@ -4,9 +4,10 @@
         kernel = pool.kernel(session_id, files)
         async with kernel.run(code) as run: ...
 
-Kernels start with their first cell. Where all places are taken a cell waits in line and tells its position; a
-kernel that nobody uses gives its place up for it. Leaving the block ends every kernel and leaves no process, socket
-or run folder; `pool.detach()` before leaves the processes running. Workspaces stay in any case.
+Kernels start with their first cell. Where all places are taken a cell waits in line and tells its position;
+a kernel that nobody uses gives its place up for it. Leaving the block ends every kernel and leaves no
+process, socket or run folder; `pool.detach()` before leaves the processes running. Workspaces stay in any
+case.
 """
 
 import asyncio
@@ -28,10 +29,11 @@ import zmq
 
 from kernels.capture import Observer
 from kernels.files import FileSource
-from kernels.kernel import Kernel
+from kernels.finish import stop
+from kernels.kernel import DIED, Kernel
 from kernels.launch import Limits
 from kernels.line import Line
-from kernels.process import DETACHED
+from kernels.process import ALIVE, DETACHED
 from kernels.workspace import Workspace
 
 __all__ = ["Pool"]
@@ -39,6 +41,7 @@ __all__ = ["Pool"]
 log = logging.getLogger(__name__)
 
 SWEEP = 30.0  # seconds between looks for idle kernels
+LONGEST_PARENT = 60  # characters of the temporary folder's path that leave room for a socket's
 SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
 PREFIX = (
     "kernelcord-"  # of run folders in the system's temporary folder; short, for socket paths end at 107 bytes
@@ -48,8 +51,9 @@ PREFIX = (
 class Pool:
     """The kernels of this machine; see the module's text.
 
-    `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces, `size` the
-    most kernel processes at a time, `idle` the time after which an unused one is ended (None: never).
+    `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces,
+    `size` the most kernel processes at a time, `idle` the time after which an unused one is ended (None:
+    never).
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class Pool:
         idle: timedelta | None = timedelta(hours=1),
     ) -> None:
         self.limits = limits
-        self._python = python
+        self._python = python.absolute()  # not resolved: an environment's python is a link
         self._workspaces = workspaces.absolute()
         self._idle = idle
         self._places = Line(size)
@@ -93,10 +97,9 @@ class Pool:
         """
         kernel = self._kernels.get(session_id)
         if kernel is None:
-            workspace = Workspace.open(self._workspaces, session_id)
             kernel = self._kernels[session_id] = Kernel(
                 session_id,
-                workspace,
+                self.workspace(session_id),
                 source,
                 python=self._python,
                 run_root=self._run_root,
@@ -106,6 +109,10 @@ class Pool:
             )
             self._observer.watch(session_id, kernel.hint)
         return kernel
+
+    def workspace(self, session_id: str) -> Workspace:
+        """The folder of a session, with a kernel or without. Raises: ValueError for an id that is none."""
+        return Workspace.open(self._workspaces, session_id)
 
     async def close(self, session_id: str) -> None:
         """End a session's kernel, and forget it; a session without one is no error."""
@@ -135,7 +142,7 @@ class Pool:
         """Why this kernel is to be ended now, or None. Each condition has its name and its sentence."""
         unused = now - kernel.last_used
         if kernel.dead and not kernel.busy:
-            return "the kernel ended"
+            return DIED
         if kernel.busy or not kernel.alive:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
@@ -152,30 +159,48 @@ class Pool:
                 await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
 
     async def _close(self) -> None:
-        self._sweeper.cancel()
-        await asyncio.wait([self._sweeper])
+        await stop(self._sweeper)
         for session_id in self._kernels:
             self._observer.unwatch(session_id)
-        await asyncio.gather(*(kernel.shutdown() for kernel in self._kernels.values()))
+        endings = (kernel.shutdown() for kernel in self._kernels.values())
+        for failure in await asyncio.gather(*endings, return_exceptions=True):
+            if failure is not None:
+                log.error("a kernel could not be ended", exc_info=failure)
 
 
 @contextlib.contextmanager
 def _run_root() -> Iterator[Path]:
-    """A short folder for the kernels' run folders, locked while we live; those of the dead are removed first."""
+    """A short folder for the run folders, locked while we live; those of the dead are removed first."""
     parent = Path(tempfile.gettempdir())
+    if len(str(parent)) > LONGEST_PARENT:
+        parent = Path("/tmp")  # noqa: S108  what we make in it is ours alone, 0700
     for old in parent.glob(f"{PREFIX}*"):
-        if old.stat().st_uid == os.getuid() and not any(old.glob(f"*/{DETACHED}")):
-            with contextlib.suppress(OSError), (old / "lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(old, ignore_errors=True)
-    root = Path(tempfile.mkdtemp(prefix=PREFIX))
-    with (root / "lock").open("wb") as lock:
+        with contextlib.suppress(OSError):
+            _remove_stale(old)
+    root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    with (root / "taking").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        (root / "taking").rename(root / "lock")  # so that nobody finds a lock that is not taken
         try:
             yield root
         finally:
             if not any(root.glob(f"*/{DETACHED}")):
                 shutil.rmtree(root, ignore_errors=True)
+
+
+def _remove_stale(root: Path) -> None:
+    """Remove a run root whose pool is gone, unless a detached kernel still lives in it.
+
+    Raises: OSError when it is in use, or not a run root of ours.
+    """
+    if root.lstat().st_uid != os.getuid():
+        return
+    with (root / "lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for mark in root.glob(f"*/{DETACHED}"):
+            with mark.with_name(ALIVE).open("rb") as alive:
+                fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(root)
 
 
 @contextlib.contextmanager

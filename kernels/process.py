@@ -1,10 +1,11 @@
 """One kernel process, from its start to its end, through jupyter_client's manager and provisioner.
 
-    async with KernelProcess.start(launch, context, receive) as process:
-        process.wire.send("shell", ...)
-        await process.exited.wait()
+    with run_folder(path) as folder:
+        async with KernelProcess.start(launch, folder, context, receive) as process:
+            process.wire.send("shell", ...)
+            await process.exited.wait()
 
-The process, its sockets and its run folder are gone when the block is left, unless it was detached: then it
+The process, its sockets and its run folder are gone when the blocks are left, unless it was detached: then it
 goes on without us, and any Jupyter client can use it by the connection file in its run folder.
 """
 
@@ -14,7 +15,7 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,22 +23,29 @@ import zmq
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from kernels.errors import KernelStartFailed
+from kernels.finish import stop, to_the_end
 from kernels.launch import Launch
 from kernels.wire import Message, Wire
 
-__all__ = ["DETACHED", "KernelProcess"]
+__all__ = ["ALIVE", "DETACHED", "KernelProcess", "run_folder"]
+
+log = logging.getLogger(__name__)
 
 START = 60.0  # seconds until a kernel must have answered; a loaded machine needs several
-END = 4.0  # seconds for an orderly end: half of it by request, half by SIGTERM, then SIGKILL
+ORDERLY = 2.0  # seconds to end by request, and again by SIGTERM, before SIGKILL
+KILLED = 5.0  # seconds until a killed process must be gone
+LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
 DETACHED = "detached"  # the file in a run folder that tells the kernel to outlive its parent
+ALIVE = "alive"  # the file in a run folder that the kernel holds locked as long as it lives
 LOG_TAIL = 2000  # characters of a failed start's output that are told
 
 
 @dataclass
 class KernelProcess:
-    """A running kernel: `wire` to speak with it, `exited` set when it has ended, `exit_code` then as in subprocess."""
+    """A running kernel: `wire` to speak with it, `exited` set at its end, `exit_code` as in subprocess."""
 
     wire: Wire
     folder: Path
@@ -54,66 +62,87 @@ class KernelProcess:
         context: zmq.Context[zmq.Socket[bytes]],
         receive: Callable[[Message | None], None],
     ) -> AsyncIterator["KernelProcess"]:
-        """Start the kernel and wait until it answers. `folder` is its run folder, made here and removed at the end.
+        """Start the kernel and wait until it answers. `folder` is its run folder.
 
-        Raises: KernelStartFailed, with the end of what the process wrote.
+        Raises: KernelStartFailed, with the end of what the process wrote, or what the system said.
         """
-        for path in launch.writable:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         manager = _manager(launch, folder, context)
         ready = _Ready(receive)
-        log_file = folder / "start.log"
         try:
-            with log_file.open("wb") as output:
-                await manager.start_kernel(
-                    cwd=str(launch.folder),
-                    env=dict(launch.env),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=output,
-                )
-            connection = dict(manager.get_connection_info())
-            async with Wire(connection, context, manager.session, ready) as wire:
+            async with contextlib.AsyncExitStack() as stack:
+                stack.push_async_callback(_release, manager, folder)
+                await _launch(launch, folder / LOG, manager)
+                wire = Wire(dict(manager.get_connection_info()), context, manager.session, ready)
                 process = KernelProcess(wire, folder, manager)
-                watcher = asyncio.create_task(process._watch(), name="kernel exit")
-                try:
-                    await process._answered(ready, log_file)
-                    yield process
-                finally:
-                    watcher.cancel()
-                    await asyncio.wait([watcher])
-                    if not process.detached:
-                        await _end(manager)
+                stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
+                stack.push_async_callback(process.end, now=True)
+                await stack.enter_async_context(wire)
+                await process._answered(ready)
+                ending = stack.pop_all()
+        except (OSError, zmq.ZMQError) as error:
+            raise KernelStartFailed(str(error)) from error
+        try:
+            yield process
         finally:
-            if not (folder / DETACHED).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+            await to_the_end(ending.aclose())
 
-    async def interrupt(self) -> None:
+    def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the running cell, by a message on the control channel."""
         self.wire.send("control", "interrupt_request", {})
 
     async def kill(self) -> None:
-        """End the process at once, with all that it started in its process group."""
+        """Kill the process and what it has started in its process group, without waiting for their end."""
         if self._manager.provisioner is not None:
             await self._manager.provisioner.kill()
-        await self.exited.wait()
+
+    async def end(self, *, now: bool = False) -> None:
+        """End the process: by request, by SIGTERM, by SIGKILL, each with its time; `now`, by SIGKILL at once.
+
+        A process that not even the last one ends, since it is stuck in the system, is left behind and logged.
+        """
+        provisioner = self._manager.provisioner
+        if self.detached or provisioner is None:
+            return
+        if not now and not self.exited.is_set():
+            self.interrupt()
+            self.wire.send("control", "shutdown_request", {"restart": False})
+            if not await self._exits_within(ORDERLY):
+                await provisioner.terminate()
+                await self._exits_within(ORDERLY)
+        await provisioner.kill()
+        if not await self._exits_within(KILLED):
+            log.error(
+                "the kernel process %s cannot be killed; it is left behind", getattr(provisioner, "pid", "?")
+            )
 
     def detach(self) -> None:
         """Let the process outlive us: leaving the block then only closes our sockets."""
         (self.folder / DETACHED).touch()
         self.detached = True
+        self._manager._connection_file_written = False  # it removes what it has written
+        provisioner = self._manager.provisioner
+        if isinstance(provisioner, LocalProvisioner) and provisioner.process is not None:
+            provisioner.process.returncode = (
+                0  # subprocess warns of a child that is left, and this one is meant to be
+            )
+            provisioner.process = None
 
-    async def _answered(self, ready: "_Ready", log_file: Path) -> None:
+    async def _answered(self, ready: "_Ready") -> None:
         self.wire.send("shell", "kernel_info_request", {})
         exited = asyncio.create_task(self.exited.wait())
         answered = asyncio.create_task(ready.event.wait())
         try:
             await asyncio.wait([exited, answered], timeout=START, return_when=asyncio.FIRST_COMPLETED)
             if not ready.event.is_set():
-                raise KernelStartFailed(log_file.read_text("utf-8", "replace")[-LOG_TAIL:])
+                raise KernelStartFailed(_tail(self.folder / LOG))
         finally:
-            exited.cancel()
-            answered.cancel()
+            await stop(exited)
+            await stop(answered)
+
+    async def _exits_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.exited.wait(), seconds)
+        return self.exited.is_set()
 
     async def _watch(self) -> None:
         provisioner = self._manager.provisioner
@@ -121,8 +150,22 @@ class KernelProcess:
         pid = getattr(provisioner, "pid", None)
         if pid is not None and hasattr(os, "pidfd_open"):
             await _ended(pid)
+            await (
+                provisioner.kill()
+            )  # what it leaves behind; its process group is surely its own until it is reaped
         self.exit_code = await provisioner.wait()  # reaps it; where there is no pidfd it looks every 0.1 s
         self.exited.set()
+
+
+@contextlib.contextmanager
+def run_folder(path: Path) -> Iterator[Path]:
+    """Make a kernel's run folder, and remove it at the end unless the kernel was detached."""
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        if not (path / DETACHED).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class _Ready:
@@ -147,11 +190,39 @@ def _manager(launch: Launch, folder: Path, context: zmq.Context[zmq.Socket[bytes
         connection_file=str(folder / "kernel.json"),
         transport="ipc",
         ip=str(folder / "s"),
-        shutdown_wait_time=END,
         log=logging.getLogger(f"{__name__}.jupyter"),
     )
     manager._kernel_spec = KernelSpec(argv=list(launch.argv), display_name="Kernelcord", language="python")
     return manager
+
+
+async def _launch(launch: Launch, log_file: Path, manager: AsyncKernelManager) -> None:
+    for path in launch.writable:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log_file.open("wb") as output:
+        await manager.start_kernel(
+            cwd=str(launch.folder),
+            env=dict(launch.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+        )
+
+
+async def _release(manager: AsyncKernelManager, folder: Path) -> None:
+    """Close what the manager holds, and end a process that was launched but is not watched yet."""
+    if (folder / DETACHED).exists():
+        manager._close_control_socket()
+        return
+    if manager.provisioner is not None and manager.has_kernel:
+        await manager.provisioner.kill()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(manager.provisioner.wait(), KILLED)
+    await manager.cleanup_resources()
+
+
+def _tail(log_file: Path) -> str:
+    return log_file.read_text("utf-8", "replace")[-LOG_TAIL:]
 
 
 async def _ended(pid: int) -> None:
@@ -166,11 +237,3 @@ async def _ended(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-
-
-async def _end(manager: AsyncKernelManager) -> None:
-    """End the process in order, or by force; close what the manager holds."""
-    if manager.has_kernel:
-        await manager.shutdown_kernel()
-    else:
-        await manager.cleanup_resources()

@@ -5,26 +5,39 @@
     router.receive(message)               # never raises
     late = await router.late.get()        # what comes for cells that have ended
 
-A kernel can send anything. What cannot be understood is counted, and after `BROKEN` of it `too_broken` is called.
+A kernel can send anything. What cannot be understood is counted, and after `BROKEN` of it `too_broken` is
+called.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from kernels.capture import Scan
-from kernels.events import BadMessage, Event, Stream, from_message
+from kernels.events import (
+    BadMessage,
+    Display,
+    Event,
+    InputRequest,
+    Result,
+    Stream,
+    execution_count,
+    from_message,
+)
 from kernels.launch import Limits
 from kernels.run import Run
+from kernels.text import repair
 from kernels.wire import Message
 
 __all__ = ["Late", "Router", "Variable"]
 
 BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
 RECENT = 64  # cells whose late output is still told apart
-DISPLAY_COST = 1000  # characters that a late display counts for
+LATE_COST = 1000, 64  # characters that a late display counts for, and again one for so many bytes of it
+MOST_LATE = 1000  # pieces of late output that wait to be taken; the newest are left out
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
 
@@ -64,7 +77,7 @@ class Router:
         self._cells: OrderedDict[str, _Cell] = OrderedDict()
         self._running_id = ""
         self.running: Run | None = None
-        self.late: asyncio.Queue[Late] = asyncio.Queue()
+        self.late: asyncio.Queue[Late] = asyncio.Queue(MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
         self.quit_asked = False
 
@@ -80,7 +93,7 @@ class Router:
         self.running, self._running_id = None, ""
 
     def forget(self) -> tuple[str, ...]:
-        """The process is gone: no variables, no faults. Returns the names of the variables that were there."""
+        """The process is gone: no variables, no faults. Returns the names of those that were there."""
         names = tuple(variable.name for variable in self.variables)
         self.variables, self.quit_asked, self._broken = (), False, 0
         return names
@@ -88,7 +101,7 @@ class Router:
     def late_scan(self, scan: Scan) -> None:
         """A scan found files after the last cell."""
         tag = next(reversed(self._cells.values())).tag if self._cells else 0
-        self.late.put_nowait(Late(tag, scan=scan))
+        self._tell_late(Late(tag, scan=scan))
 
     def receive(self, message: Message | None) -> None:
         """Sort one message; None is one that could not be parsed."""
@@ -100,6 +113,8 @@ class Router:
         match message.channel, message.kind:
             case "shell", "execute_reply" if run is not None:
                 self._reply(run, content, message.metadata)
+            case "control", "interrupt_reply" if self.running is not None:
+                self.running.interrupted()
             case "iopub", "status" if run is not None and content.get("execution_state") == "idle":
                 run.idle()
             case (("iopub" | "stdin"), kind) if message.parent_id in self._cells:
@@ -115,14 +130,11 @@ class Router:
         for entry in payload if isinstance(payload, list) else ():
             if isinstance(entry, dict) and entry.get("source") == "ask_exit":
                 self.quit_asked = True
-            elif (
-                isinstance(entry, dict) and "data" in entry
-            ):  # what Jupyter shows in a pager: the help of `name?`
+            elif isinstance(entry, dict) and "data" in entry:  # for Jupyter's pager: the help of `name?`
                 event = self._event("display_data", entry)
                 if event is not None:
                     run.take(event)
-        count = content.get("execution_count")
-        run.reply(str(content.get("status")), count if isinstance(count, int) else None)
+        run.reply(str(content.get("status")), execution_count(content))
 
     def _event(self, kind: str, content: Any) -> Event | None:
         try:
@@ -132,11 +144,15 @@ class Router:
             return None
 
     def _take_late(self, cell: _Cell, event: Event) -> None:
-        if cell.left > 0:
-            cell.left -= len(event.text) if isinstance(event, Stream) else DISPLAY_COST
+        if cell.left > 0 and not isinstance(event, InputRequest):
+            cell.left -= _cost(event)
             if cell.left <= 0:
                 event = Stream("stderr", "[... further output of this cell is left out ...]\n")
-            self.late.put_nowait(Late(cell.tag, event=event))
+            self._tell_late(Late(cell.tag, event=event))
+
+    def _tell_late(self, late: Late) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self.late.put_nowait(late)
 
     def _count_broken(self) -> None:
         self._broken += 1
@@ -144,13 +160,22 @@ class Router:
             self._too_broken()
 
 
+def _cost(event: Event) -> int:
+    """The characters that a late event counts for."""
+    if isinstance(event, Stream):
+        return len(event.text)
+    each, bytes_each = LATE_COST
+    shown = event.bundle.values() if isinstance(event, Display | Result) else ()
+    return each + sum(len(str(value)) for value in shown) // bytes_each
+
+
 def _variables(metadata: Any) -> tuple[Variable, ...]:
     """The variables that a reply names; a hostile one names none."""
     try:
         described = metadata["kernelcord"]["variables"][:MOST_VARIABLES]
         return tuple(
-            Variable(*(str(part)[:LONGEST] for part in (name, kind, detail)))
+            Variable(*(repair(str(part)[:LONGEST]) for part in (name, kind, detail)))
             for name, kind, detail in described
         )
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, RecursionError):
         return ()

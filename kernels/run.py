@@ -8,55 +8,36 @@ The steps of a cell, in order:
 
 1. It stands in its kernel's line (one cell at a time) and tells its position: `Queued`.
 2. The kernel gets ready: it may have to start, or start again, which it tells: `Queued`, `Restarted`.
-3. The code is sent. Events come until the kernel has both replied and said that it is idle *for this cell*.
-4. When time is up, or somebody interrupts, the kernel is interrupted; after `GRACE` seconds more it is killed,
-   and `Restarted` tells what was lost. A kernel that dies by itself is told in the same way.
+3. The code is sent. Events come until the kernel has replied and said that it is idle, both *for this cell*.
+4. When time is up, or somebody interrupts, the kernel is interrupted; if it has not stopped after `GRACE` it
+   is killed, and `Restarted` tells what was lost. A kernel that dies by itself is told in the same way.
 5. When the block is left the workspace is scanned for files, and the next cell may go.
 
-Whoever leaves the block early (a break, an exception, a cancelled task) interrupts the cell first.
+Whoever leaves the block early (a break, an exception, a cancelled task) interrupts the cell first. The
+clock does not depend on how quickly the events are taken.
 """
 
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-from kernels.capture import CapturedFile, Scan, Skipped
+from kernels.capture import Scan
+from kernels.clock import Clock
 from kernels.errors import NoQuestion
 from kernels.events import Event, Failure, InputRequest, Queued, Restarted, Stream
+from kernels.finish import to_the_end
 from kernels.inbox import Inbox
 from kernels.launch import Limits
 from kernels.line import Line
 from kernels.outputs import Outputs
+from kernels.result import RunResult
+from kernels.text import repair
 
 __all__ = ["Run", "RunHost", "RunResult"]
 
-GRACE = 2.0  # seconds that an interrupted cell has to end by itself
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What came of a cell.
-
-    `status` is "ok", "error" (the person's exception, in `error`), "timeout", "interrupted", "died" or
-    "out of memory". `cause` says more of a time-out: "deadline", "no answer" or "too many questions".
-    `output` is all text shown, without colours; `outputs` the nbformat v4 output dicts. `execution_time` is in
-    seconds, without waiting in line. `exit_code` is that of a kernel that died (-9: killed by signal 9).
-    `skipped` names every file that was not captured, with the reason.
-    """
-
-    status: str
-    output: str
-    outputs: tuple[dict[str, Any], ...]
-    error: Failure | None
-    execution_time: float
-    execution_count: int | None
-    captured: tuple[CapturedFile, ...]
-    skipped: tuple[Skipped, ...]
-    cause: str | None = None
-    exit_code: int | None = None
+GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
 
 
 class RunHost(Protocol):
@@ -65,11 +46,11 @@ class RunHost(Protocol):
     line: Line
     limits: Limits
 
-    def ready(self) -> AsyncIterator[Event]:
-        """Have a live process, telling of waiting and of a restart."""
+    def ready(self) -> AsyncGenerator[int]:
+        """Have a live process; gives the position in line while it waits for a place."""
 
     def withdraw(self) -> None:
-        """Stop waiting in `ready`."""
+        """Let `ready` end at once, with nothing ready."""
 
     def execute(self, run: "Run") -> None:
         """Send the code; from now on the run gets its messages."""
@@ -77,14 +58,20 @@ class RunHost(Protocol):
     def answer(self, text: str) -> None:
         """Send the answer to an `input()`."""
 
-    async def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the cell."""
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the cell; the run is told when it was: `Run.interrupted`."""
 
-    async def replace(self, reason: str) -> Restarted:
-        """Kill the process; the next cell gets a fresh one."""
+    def kill(self) -> None:
+        """Kill the process, without waiting for its end."""
+
+    async def replace(self, reason: str) -> None:
+        """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
+
+    def restarted(self) -> Restarted | None:
+        """What has to be told of a process that was replaced; given once."""
 
     async def look(self) -> Scan:
-        """Scan the workspace for what the cell wrote."""
+        """Scan the workspace for what the cell wrote; no message is the cell's any more."""
 
 
 class Run:
@@ -95,7 +82,7 @@ class Run:
     """
 
     def __init__(self, host: RunHost, code: str, *, tag: int = 0, allow_input: bool = True) -> None:
-        self.code = code
+        self.code: str = repair(code)
         self.tag = tag
         self.allow_input = allow_input
         self._host = host
@@ -107,11 +94,11 @@ class Run:
         self._error: Failure | None = None
         self._count: int | None = None
         self._exit_code: int | None = None
-        self._replied = self._idle = self._dead = self._told = False
-        self._started: float | None = None
-        self._ended = 0.0
-        self._deadline: float | None = None  # monotonic
-        self._left_at_question: float | None = None  # the cell's own seconds that remain after the question
+        self._restarted: Restarted | None = None
+        self._replied = self._idle = self._interrupting = False
+        self._fallen: str | None = None  # why the kernel is gone
+        self._clock = Clock(self._ring)
+        self._sent = False
         self._question: InputRequest | None = None
         self._questions = 0
         self._result: RunResult | None = None
@@ -126,7 +113,7 @@ class Run:
     @property
     def over(self) -> bool:
         """Whether the kernel is done with this cell, or gone."""
-        return self._dead or (self._replied and self._idle)
+        return self._fallen is not None or (self._replied and self._idle and not self._interrupting)
 
     async def __aenter__(self) -> Self:
         self._ticket = self._host.line.enter()
@@ -138,46 +125,37 @@ class Run:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._started is not None and not self.over:
-                await self.interrupt()
-            if self._started is not None:
-                async for _ in self._finishing():
-                    pass
-            await self._events.aclose()
-            scan = await self._host.look() if self._started is not None else Scan((), ())
-            self._result = self._make_result(scan)
-        finally:
-            self._ticket.leave()
+        await to_the_end(self._leave(told=kind is None))
 
     async def interrupt(self) -> None:
         """Stop the cell: its events end within `GRACE` seconds, and the next cell works."""
-        if self._started is not None and not self.over and self._status is None:
-            await self._stop("interrupted")
-        elif self._started is None:
+        if self._sent:
+            self._stop("interrupted")
+        elif self._result is None:
             self._status = "interrupted"
-            self._ticket.leave()
-            self._host.withdraw()
+            if self._ticket.served:
+                self._host.withdraw()
+            else:
+                self._ticket.leave()
 
     def answer(self, text: str) -> None:
         """Answer the `input()` that the last `InputRequest` asked. Raises: NoQuestion."""
         question, self._question = self._question, None
         if question is None or self.over:
             raise NoQuestion
-        self._host.answer(text)
-        self._deadline = None if self._left_at_question is None else time.monotonic() + self._left_at_question
-        echo = "" if question.password else text
-        self.take(Stream("stdout", f"{question.prompt}{echo}\n"))
+        self._host.answer(text := repair(text))
+        self._clock.resume()
+        self.take(Stream("stdout", f"{question.prompt}{'' if question.password else text}\n"))
 
     # What the kernel's reader reports:
 
     def take(self, event: Event) -> None:
         """An event of this cell has come from the kernel."""
-        if isinstance(event, Failure):
-            self._error = event
         if isinstance(event, InputRequest):
             self._ask(event)
             return
+        if isinstance(event, Failure):
+            self._error = event
         for passed in self._outputs.add(event):
             self._inbox.put(passed)
 
@@ -187,19 +165,23 @@ class Run:
         self._count = count
         if status != "ok" and self._status is None:
             self._status = "error"
-        self._inbox.wake()
+        self._note_the_end()
 
     def idle(self) -> None:
         """The kernel says that it is idle for this cell."""
         self._idle = True
-        self._inbox.wake()
+        self._note_the_end()
 
-    def died(self, exit_code: int) -> None:
-        """The kernel's process has ended by itself; `exit_code` as in subprocess."""
+    def interrupted(self) -> None:
+        """The kernel has been interrupted: it will not be once more, in the middle of the next cell."""
+        self._interrupting = False
+        self._note_the_end()
+
+    def died(self, exit_code: int, reason: str = "the kernel died") -> None:
+        """The kernel's process has ended, or is not ours any more; `exit_code` as in subprocess."""
         if not self.over:
-            self._dead = True
             self._exit_code = exit_code
-            self._inbox.wake()
+            self._fall(reason)
 
     # The cell itself:
 
@@ -207,82 +189,110 @@ class Run:
         async for position in self._ticket:
             yield Queued(position)
         if self._status is None:
-            async for event in self._host.ready():
-                yield event
+            async with aclosing(self._host.ready()) as positions:
+                async for position in positions:
+                    yield Queued(position)
+        if self._status is None:
+            for restarted in self._restarts():
+                yield restarted
         if self._status is not None:  # interrupted while it waited
             return
-        self._started = time.monotonic()
-        self._deadline = _after(self._started, self._host.limits.cell)
+        self._sent = True
+        self._clock.start(self._host.limits.cell)
         self._host.execute(self)
-        async for event in self._finishing():
+        while not self.over:
+            if (event := await self._inbox.get()) is not None:
+                yield event
+        async for event in self._ending():
             yield event
 
-    async def _finishing(self) -> AsyncGenerator[Event]:
-        """Events until the cell is over, however that comes about."""
-        while not self.over:
-            event = await self._inbox.get(self._deadline)
-            if event is not None:
-                yield event
-            elif not self.over and self._deadline is not None and time.monotonic() >= self._deadline:
-                if self._status is None:
-                    await self._stop("timeout")
-                else:
-                    self._dead = True
-        if self._dead and not self._told:
-            self._told = True
-            reason = (
-                "the kernel died" if self._exit_code is not None else f"it did not stop within {GRACE:.0f} s"
-            )
-            self._status = self._status or "died"
-            yield await self._host.replace(reason)
-        if not self._ended:
-            self._ended = time.monotonic()
-            for event in self._outputs.close():
-                self._inbox.put(event)
+    async def _ending(self) -> AsyncIterator[Event]:
+        """What is left to tell when the cell is over."""
+        for tail in self._outputs.close():
+            self._inbox.put(tail)
         while (event := self._inbox.take()) is not None:
             yield event
+        if self._fallen is not None:
+            await self._host.replace(self._fallen)
+            for restarted in self._restarts():
+                yield restarted
 
-    async def _stop(self, status: str) -> None:
-        self._status = status
-        if status == "timeout" and self._cause is None:
-            self._cause = "no answer" if self._question else "deadline"
-        self._question = None
-        self._deadline = time.monotonic() + GRACE
-        await self._host.interrupt()
+    def _restarts(self) -> Iterator[Restarted]:
+        """The restart that has to be told, if there was one."""
+        if (restarted := self._host.restarted()) is not None:
+            self._restarted = restarted
+            yield restarted
+
+    async def _leave(self, *, told: bool) -> None:
+        """End the cell wherever it is. Unless `told` of a restart by its result, the next cell tells it."""
+        try:
+            await self.interrupt()
+            await self._events.aclose()
+            scan = Scan()
+            if self._sent:
+                while not self.over:
+                    await self._inbox.get()
+                self._outputs.close()
+                if self._fallen is not None:
+                    await self._host.replace(self._fallen)
+                if told:
+                    list(self._restarts())
+                scan = await self._host.look()
+            self._result = self._make_result(scan)
+        finally:
+            self._clock.stop()
+            self._ticket.leave()
+
+    def _stop(self, status: str, cause: str | None = None) -> None:
+        """Interrupt the cell, once; it has `GRACE` then."""
+        if not self.over and self._status is None:
+            self._status, self._cause = status, cause
+            self._question = None
+            self._interrupting = True
+            self._clock.start(GRACE)
+            self._host.interrupt()
+
+    def _ring(self) -> None:
+        """Time is up: the cell's own, that for an answer, or that for stopping."""
+        if self._status is None:
+            self._stop("timeout", "no answer" if self._question else "deadline")
+        elif not self.over:
+            self._host.kill()
+            self._fall(f"it did not stop within {GRACE.total_seconds():.0f} s")
+
+    def _fall(self, reason: str) -> None:
+        self._fallen = reason
+        self._status = self._status or "died"
+        self._note_the_end()
+
+    def _note_the_end(self) -> None:
+        if self.over:
+            self._clock.stop()
         self._inbox.wake()
 
     def _ask(self, question: InputRequest) -> None:
         """Pass a question on; the cell's own clock stands still until it is answered."""
-        self._questions += 1
-        limits, now = self._host.limits, time.monotonic()
-        if self._question is None:
-            self._left_at_question = None if self._deadline is None else self._deadline - now
-        self._question = question
-        if self._status is not None:
+        if self._status is not None or not self.allow_input or self.over:
             return
-        if self._questions > limits.questions:
-            self._cause = "too many questions"
-            self._deadline = now
-            self._inbox.wake()
+        self._questions += 1
+        if self._questions > self._host.limits.questions:
+            self._stop("timeout", "too many questions")
         else:
-            self._deadline = _after(now, limits.answer)
+            self._question = question
+            self._clock.pause(self._host.limits.answer)
             self._inbox.put(question)
 
     def _make_result(self, scan: Scan) -> RunResult:
-        started = self._started if self._started is not None else self._ended
         return RunResult(
-            status=self._status or ("ok" if self._started is not None else "interrupted"),
+            status=self._status or ("ok" if self._sent else "interrupted"),
             output=self._outputs.text(),
             outputs=self._outputs.cells(),
-            error=self._error,
-            execution_time=max(0.0, self._ended - started),
+            error=self._error if self._status is not None else None,
+            execution_time=self._clock.worked,
             execution_count=self._count,
             captured=scan.captured,
             skipped=scan.skipped,
             cause=self._cause,
             exit_code=self._exit_code,
+            restarted=self._restarted,
         )
-
-
-def _after(start: float, time_out: timedelta | None) -> float | None:
-    return None if time_out is None else start + time_out.total_seconds()

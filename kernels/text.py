@@ -5,11 +5,13 @@ terminal.write("10%\\r20%\\r")
 terminal.render()        # "20%"
 """
 
+import math
 import re
 from typing import Any
 
-__all__ = ["Terminal", "clip", "human_size", "repair", "strip_ansi"]
+__all__ = ["Terminal", "clip", "human_size", "left_out", "repair", "strip_ansi"]
 
+DEEPEST = 100  # levels of nested JSON: whoever stores it must be able to write it down again
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _MOVES = re.compile(r"[\r\b]|\x1b\[\d*A|\x1b\[[0-2]?K")
@@ -18,14 +20,22 @@ _TOKEN = re.compile(
 )
 
 
-def repair(value: Any) -> Any:
-    """`value` with every text in it storable as UTF-8: NUL and lone surrogates become U+FFFD. JSON values only."""
-    if isinstance(value, str):
-        return _UNSAFE.sub("\ufffd", value) if _UNSAFE.search(value) else value
-    if isinstance(value, dict):
-        return {repair(str(key)): repair(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [repair(item) for item in value]
+def repair(value: Any, levels: int = DEEPEST) -> Any:
+    """A JSON value that can be stored: NUL and lone surrogates become U+FFFD, infinity and NaN null.
+
+    Raises: RecursionError when it is nested more than `levels` deep.
+    """
+    if levels == 0:
+        raise RecursionError("nested too deep")
+    match value:
+        case str():
+            return _UNSAFE.sub("\ufffd", value) if _UNSAFE.search(value) else value
+        case dict():
+            return {repair(str(key)): repair(item, levels - 1) for key, item in value.items()}
+        case list():
+            return [repair(item, levels - 1) for item in value]
+        case float() if not math.isfinite(value):
+            return None
     return value
 
 
@@ -59,10 +69,12 @@ def strip_ansi(text: str) -> str:
 class Terminal:
     """Text as a terminal shows it: `\\r`, backspace, erase-line and cursor-up are acted on, colours are kept.
 
-    Lines more than `REACH` above the last are settled: no cursor comes back to them.
+    Lines more than `REACH` above the last are settled: no cursor comes back to them. Nor does one come back
+    to the start of a line of more than `WIDEST` characters, as in a window in which it has wrapped.
     """
 
     REACH = 64  # lines; nested progress bars need a few, nothing here is a full screen
+    WIDEST = 4096  # characters
 
     def __init__(self) -> None:
         self._settled: list[str] = []
@@ -70,7 +82,7 @@ class Terminal:
         self._rows = [""]
         self._row = 0
         self._cells: list[str] | None = (
-            None  # the current row, a shown character each, while it is overwritten
+            None  # the current row while it is overwritten: a shown character each
         )
         self._column = 0
         self._colour = ""  # codes that wait for the next character
@@ -89,7 +101,11 @@ class Terminal:
                 self._rows[self._row] += part
             elif part:
                 self._draw(part)
-        self._settle()
+            if len(self._rows[self._row] if self._cells is None else self._cells) > self.WIDEST:
+                self._commit()
+                self._settle(self._row + 1, end="")
+        if len(self._rows) > self.REACH and self._row >= len(self._rows) - self.REACH:
+            self._settle(len(self._rows) - self.REACH)
 
     def render(self) -> str:
         """All of it as text."""
@@ -110,14 +126,13 @@ class Terminal:
         else:
             self._split(column=0)
 
-    def _settle(self) -> None:
-        surplus = len(self._rows) - self.REACH
-        if surplus > 0 and self._row >= surplus:
-            text = "\n".join(self._rows[:surplus]) + "\n"
-            self._settled.append(text)
-            self._settled_size += len(text)
-            del self._rows[:surplus]
-            self._row -= surplus
+    def _settle(self, count: int, end: str = "\n") -> None:
+        """Add the first `count` rows to the settled text; where none is left, `end` and a new one follow."""
+        text = "\n".join(self._rows[:count]) + ("\n" if len(self._rows) > count else end)
+        self._settled.append(text)
+        self._settled_size += len(text)
+        self._rows = self._rows[count:] or [""]
+        self._row = max(0, self._row - count)
 
     def _draw(self, part: str) -> None:
         if self._cells is None:

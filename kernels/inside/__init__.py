@@ -1,0 +1,1 @@
+"""What runs within the kernel, by the kernels' own Python; it imports nothing of ours."""

@@ -11,15 +11,20 @@
 Run by the kernels' own Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
 """
 
+import fcntl
 import os
+import signal
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
+
+PARENT = os.getppid()  # at once, since it may die while we start
 
 HERE = Path(__file__).resolve().parent
 sys.path[0] = str(HERE.parent)
-from inside import files, streams, variables  # noqa: E402  (the path must be set first)
+from inside import files, streams, variables  # type: ignore[import-not-found]  # noqa: E402  (the path first)
 
 del sys.path[0]
 
@@ -30,60 +35,73 @@ from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 PARENT_LOOK = 1.0  # seconds between looks whether the parent still lives
 
 
-class Kernel(IPythonKernel):
+class Kernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel, which also tells what variables there are."""
 
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
-    def finish_metadata(self, parent, metadata, reply_content):
-        metadata = super().finish_metadata(parent, metadata, reply_content)
-        metadata["kernelcord"] = {
-            "variables": variables.describe(self.shell.user_ns, self.shell.user_ns_hidden)
-        }
+    def finish_metadata(
+        self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Add the variables to what goes with each reply."""
+        metadata = dict(super().finish_metadata(parent, metadata, reply_content))
+        metadata["kernelcord"] = {"variables": variables.describe(self.shell)}
         return metadata
 
-    async def do_execute(self, *args, **kwargs):
+    async def do_execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the cell, and let what it has written through."""
         reply = await super().do_execute(*args, **kwargs)
-        streams.settle()
+        streams.settle(self.own_streams)
         return reply
 
 
-class Program(IPKernelApp):
+class Program(IPKernelApp):  # type: ignore[misc]
     """IPython's kernel program, started for one person."""
 
-    def _bind_socket(self, socket, port):
+    def _bind_socket(self, socket: zmq.Socket[bytes], port: int) -> Any:
         if socket.type == zmq.XPUB:
             socket.setsockopt(zmq.XPUB_NODROP, 1)
         return super()._bind_socket(socket, port)
 
-    def init_heartbeat(self):
+    def init_heartbeat(self) -> None:
         """Leave the heartbeat out: nobody listens, and it costs a thread and a context."""
 
-    def init_poller(self):
-        threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+    def init_poller(self) -> None:
+        """Follow our parent by our own rule."""
+        threading.Thread(target=_follow_parent, daemon=True).start()
 
-    def init_path(self):
-        """Let the person's own modules be found, but after Python's: a `random.py` must not break the kernel."""
+    def init_path(self) -> None:
+        """Find the person's own modules after Python's: a `random.py` must not break the kernel."""
         packages = next(
             (place for place, path in enumerate(sys.path) if "site-packages" in path), len(sys.path)
         )
         sys.path.insert(packages, "")
 
-    def init_io(self):
+    def init_io(self) -> None:
+        """Make the streams."""
         super().init_io()
         streams.silence_originals()
 
+    def init_kernel(self) -> None:
+        """Make the kernel, which knows its own streams."""
+        super().init_kernel()
+        self.kernel.own_streams = sys.stdout, sys.stderr
 
-def _follow_parent(parent):
-    while os.getppid() == parent:
+
+def _follow_parent() -> None:
+    while os.getppid() == PARENT:
         time.sleep(PARENT_LOOK)  # the one way to see this that every system has
     if not (RUN_FOLDER / "detached").exists():
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
 
 RUN_FOLDER = Path(sys.argv.pop(1))
 
 if __name__ == "__main__":
+    alive = (RUN_FOLDER / "alive").open("wb")
+    fcntl.flock(alive, fcntl.LOCK_EX)  # for the next pool, which must not take a living kernel's folder away
     files.install(str(RUN_FOLDER / "files.sock"))
     program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell

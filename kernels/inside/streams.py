@@ -1,8 +1,8 @@
 """Standard output and error of the kernel, so that nothing written is late or lost.
 
-ipykernel reads what is written to the descriptors 1 and 2 (by child processes, by C code) in a thread, and a cell can
-be told finished while that thread still holds some: 55 of 300 cells of `os.write(1, ...)` were. `settle` waits until
-the pipes are empty and their readers at rest.
+ipykernel reads what is written to the descriptors 1 and 2 (by child processes, by C code) in a thread, and
+a cell can be told finished while that thread still holds some: 55 of 300 cells of `os.write(1, ...)` were.
+`settle` waits until the pipes are empty and their readers at rest.
 """
 
 import array
@@ -23,63 +23,73 @@ SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop w
 LOOK = 0.0005  # seconds between looks
 
 
-class Output(OutStream):
+class Output(OutStream):  # type: ignore[misc]
     """One of the two streams."""
 
     reading = False
 
-    def _watch_pipe_fd(self):
-        """Pass on what arrives in the pipe; `reading` is true from before a read until its text is passed on."""
+    def _watch_pipe_fd(self) -> None:
+        """Pass on what arrives in the pipe; `reading` is true from before a read until that is done."""
         ready = select.poll()
         ready.register(self._fid, select.POLLIN)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
-            self.reading = False
             ready.poll()
             self.reading = True
             piece = os.read(self._fid, READ)
+            if piece and self._should_watch:
+                self.write(decoder.decode(piece))
+            self.reading = False
             if not piece or not self._should_watch:
                 return
-            self.write(decoder.decode(piece))
 
-    def at_rest(self):
+    def at_rest(self) -> bool:
         """Whether nothing is in the pipe or on its way from it."""
         if self._fid is None:
             return True
         waiting = array.array("i", [0])
-        fcntl.ioctl(self._fid, termios.FIONREAD, waiting)
+        try:
+            fcntl.ioctl(self._fid, termios.FIONREAD, waiting)
+        except OSError:  # the person has closed it
+            return True
         return waiting[0] == 0 and not self.reading
 
 
-def settle():
-    """Wait until all that was written to the descriptors before now has been passed on, and send it."""
+def settle(own: tuple[Output, Output]) -> None:
+    """Wait until all that was written to the descriptors of the streams `own` before now has been passed on.
+
+    What the person has put in a stream's place is no stream to the kernel, so ours comes back.
+    """
     until = time.monotonic() + SETTLE
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, Output):
-            while not stream.at_rest() and time.monotonic() < until:
-                time.sleep(LOOK)  # the reading thread needs the GIL
+    for stream in own:
+        while not stream.at_rest() and time.monotonic() < until:
+            time.sleep(LOOK)  # the reading thread needs the GIL
+    if not callable(getattr(sys.stdout, "flush", None)):
+        sys.stdout = own[0]
+    if not callable(getattr(sys.stderr, "flush", None)):
+        sys.stderr = own[1]
 
 
-def silence_originals():
-    """Send what would go to the process's first stdout and stderr nowhere; a start's last words are told by then."""
+def silence_originals() -> None:
+    """Send what would go to the process's first stdout and stderr nowhere, once it has started."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        if getattr(stream, "_original_stdstream_copy", None) is not None:
+        if isinstance(stream, Output):
             os.dup2(null, stream._original_stdstream_copy)
     os.close(null)
 
 
-def follow_threads():
+def follow_threads() -> None:
     """Let each thread keep the cell that started it, so that what it prints later comes under that cell."""
     start = threading.Thread.start
 
-    def start_in_context(self):
+    def start_in_context(self: threading.Thread) -> None:
         context, run = contextvars.copy_context(), self.run
-        self.run = lambda: context.run(run)
+        self.run = lambda: context.run(run)  # type: ignore[method-assign]
         try:
             start(self)
         finally:
             if self.ident is None:
                 del self.run
 
-    threading.Thread.start = start_in_context
+    threading.Thread.start = start_in_context  # type: ignore[method-assign]

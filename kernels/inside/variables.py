@@ -1,28 +1,31 @@
-"""The person's variables, described in a few words each, without running code of theirs where that can be helped."""
+"""The person's variables in a few words each, without running code of theirs where that can be helped."""
+
+from typing import Any
 
 MOST = 200  # variables described; the newest are kept
 LONGEST = 60  # characters of a name or a type
 
 
-def describe(namespace, hidden):
+def describe(shell: Any) -> list[list[str]]:
     """A list of [name, type, detail] of what the person has defined, e.g. ["df", "DataFrame", "5 x 3"]."""
-    names = [
-        name
-        for name in namespace
-        if isinstance(name, str) and name not in hidden and not name.startswith("_")
-    ]
-    return [_describe(name, namespace[name]) for name in names[-MOST:]]
+    try:
+        namespace, hidden = shell.user_ns, shell.user_ns_hidden
+        mine = [name for name in list(namespace) if type(name) is str and name[:1] != "_"]
+        names = [name for name in mine if name not in hidden]
+        return [_describe(name, namespace[name]) for name in names[-MOST:] if name in namespace]
+    except BaseException:  # noqa: BLE001  the person can replace all of it, and the reply must go out
+        return []
 
 
-def _describe(name, value):
+def _describe(name: str, value: object) -> list[str]:
     kind = type(value)
     try:
         return [name[:LONGEST], kind.__name__[:LONGEST], _detail(kind, value)]
-    except Exception:  # a class can make any look at it fail; the reply of the cell must go out all the same
+    except BaseException:  # noqa: BLE001  a class can raise anything at any look at it
         return [name[:LONGEST], "?", ""]
 
 
-def _detail(kind, value):
+def _detail(kind: type, value: Any) -> str:
     if kind in (bool, int, float, complex):
         return repr(value)[:LONGEST] if kind is not int or -(10**40) < value < 10**40 else "large"
     if kind in (str, bytes, list, tuple, dict, set, frozenset):

@@ -1,0 +1,57 @@
+"""How long a cell has worked, and the alarm when its time is up. Waiting for a person does not count.
+
+clock = Clock(ring)         # `ring` is called on the loop
+clock.start(limit)
+clock.pause(answer_limit)   # a question is asked
+clock.resume()              # it was answered: what was left of `limit` goes on
+clock.stop()
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+
+__all__ = ["Clock"]
+
+
+class Clock:
+    """One cell's clock. Limits of None never ring."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self.worked = 0.0  # seconds, without the stretch that is running now
+        self._ring = ring
+        self._since: float | None = None
+        self._left: timedelta | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def start(self, limit: timedelta | None) -> None:
+        """Run, and ring after `limit`; whatever was left before does not count any more."""
+        self.stop()
+        self._since, self._left = monotonic(), limit
+        self._ring_after(limit)
+
+    def pause(self, limit: timedelta | None) -> None:
+        """Stand still, and ring unless it is resumed within `limit`; again renews `limit`."""
+        if self._since is not None:
+            worked = timedelta(seconds=monotonic() - self._since)
+            self._left = None if self._left is None else max(timedelta(), self._left - worked)
+        self.stop()
+        self._ring_after(limit)
+
+    def resume(self) -> None:
+        """Go on, with what was left."""
+        self.start(self._left)
+
+    def stop(self) -> None:
+        """Stand still, and never ring."""
+        if self._since is not None:
+            self.worked += monotonic() - self._since
+        self._since = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _ring_after(self, limit: timedelta | None) -> None:
+        if limit is not None:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(limit.total_seconds(), self._ring)
