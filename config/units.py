@@ -51,6 +51,13 @@ def written(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
+def _finite(text: object) -> object:
+    value = duration(text)
+    if value is None:
+        raise ValueError("a duration is needed")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_finite)]
 Limit = Annotated[timedelta | None, BeforeValidator(duration)]
 Size = Annotated[ByteSize, Field(gt=0)]

@@ -1,0 +1,68 @@
+"""The log: one line a record, whatever is in it."""
+
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from config.log import OneLine, configure
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """The root logger, put back as it was."""
+    logger = logging.getLogger()
+    handlers, level = logger.handlers[:], logger.level
+    yield logger
+    logger.handlers[:], logger.level = handlers, level
+
+
+def record(message: str, *args: object) -> logging.LogRecord:
+    """A record as a logger makes it."""
+    return logging.LogRecord("kernels.run", logging.WARNING, "run.py", 1, message, args, None)
+
+
+@pytest.mark.parametrize("hostile", ["\n", "\r", "\x1b[31m", "\x00", "\u2028", "\u202e", "\x85", "\ud800"])
+def test_hostile_text_stays_in_its_line(hostile: str) -> None:
+    """No text ends its line, colours it, turns its direction or cannot be written."""
+    line = OneLine().format(record("file %s", f"a{hostile}2026-01-01 ERROR forged"))
+    assert hostile not in line
+    assert len(line.splitlines()) == 1
+    assert line.encode()
+
+
+def test_other_scripts_are_left_as_they_are() -> None:
+    """A name is readable in the log in whatever script it is."""
+    assert OneLine().format(record("%s", "你好 مرحبا 😀")).endswith("WARNING kernels.run: 你好 مرحبا 😀")
+
+
+def test_traceback_is_in_the_same_line() -> None:
+    """An exception's traceback is part of its record's one line."""
+    try:
+        raise ValueError("bad\nvalue")
+    except ValueError:
+        failed = record("failed")
+        failed.exc_info = sys.exc_info()
+    line = OneLine().format(failed)
+    assert "ValueError: bad" in line
+    assert "\n" not in line
+
+
+def test_secrets_are_blanked_out() -> None:
+    """A secret that a library quotes does not reach the log; an empty one blanks nothing."""
+    line = OneLine(["mongodb://a:b@c", ""]).format(record("cannot reach %s", "mongodb://a:b@c/db"))
+    assert line.endswith("cannot reach ***/db")
+
+
+def test_records_go_to_standard_error(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output belongs to the cells; what is below the level is left out."""
+    configure("warning")
+    logging.getLogger("bot").warning("said")
+    logging.getLogger("bot").info("not said")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "said" in err

@@ -1,0 +1,189 @@
+"""Settings: where a value comes from, how it is written, and what is said of one that cannot be used."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ByteSize, ValidationError
+
+from config.errors import InvalidSettings
+from config.settings import Settings, add_flags, from_args, load, table
+from config.units import MiB, duration, written
+
+GiB = 1024 * MiB
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty working folder, and none of our variables."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("KERNELCORD_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def parsed(*flags: str, **defaults: Any) -> Settings:
+    """What the flags make of the settings."""
+    parser = ArgumentParser()
+    add_flags(parser)
+    return from_args(parser.parse_args(flags), **defaults)
+
+
+def test_defaults_are_those_of_the_design(root: Path) -> None:
+    """Nothing set means a minute a cell, 48 hours, 50 MiB a file, and data beside the code."""
+    settings = load()
+    assert settings.cell_timeout == timedelta(seconds=60)
+    assert settings.retention == timedelta(hours=48)
+    assert settings.max_file == 50 * MiB
+    assert settings.quota == GiB
+    assert settings.data == root / "data"
+    assert settings.kernel_python == root / ".venv-kernels" / "bin" / "python"
+
+
+def test_every_default_is_a_value_that_is_accepted() -> None:
+    """Writing a default out changes nothing, so the README's table can be copied into .env."""
+    plain = load()
+    named = {name: written(value) for name, value in plain if value is not None}
+    assert load(**named) == plain
+
+
+def test_environment_is_read_without_a_prefix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each variable is the setting's name in capitals; only the data folder's says whose it is."""
+    monkeypatch.setenv("CELL_TIMEOUT", "5m")
+    monkeypatch.setenv("MAX_FILES", "3")
+    monkeypatch.setenv("KERNELCORD_DATA", "here")
+    monkeypatch.setenv("DATA", "elsewhere")
+    settings = load()
+    assert (settings.cell_timeout, settings.max_files) == (timedelta(minutes=5), 3)
+    assert settings.data == tmp_path / "here"
+
+
+def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`MONGODB_URI=` in a compose file means no MongoDB, not a broken address."""
+    monkeypatch.setenv("MONGODB_URI", "")
+    monkeypatch.setenv("QUOTA", "")
+    assert load().mongodb_uri is None
+    assert load().quota == GiB
+
+
+def test_dotenv_is_read_behind_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """.env in the working folder counts, the environment counts more, and what is not ours is left alone."""
+    (tmp_path / ".env").write_text("MAX_FILES=3\nMAX_KERNELS=5\nOTHER=1\n")
+    monkeypatch.setenv("MAX_FILES", "4")
+    settings = load()
+    assert (settings.max_files, settings.max_kernels) == (4, 5)
+
+
+def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the terminal a cell has no deadline unless the environment or a flag sets one."""
+    assert parsed(cell_timeout=None).cell_timeout is None
+    monkeypatch.setenv("CELL_TIMEOUT", "5")
+    assert parsed(cell_timeout=None).cell_timeout == timedelta(seconds=5)
+    assert parsed("--timeout", "7s", cell_timeout=None).cell_timeout == timedelta(seconds=7)
+    assert parsed("--timeout", "none").cell_timeout is None
+
+
+def test_every_setting_but_the_secrets_has_a_flag(tmp_path: Path) -> None:
+    """Flags are visible to every user of a machine, so tokens have none."""
+    parser = ArgumentParser()
+    add_flags(parser)
+    named = set(vars(parser.parse_args([])))
+    assert named == set(Settings.model_fields) - {"discord_token", "mongodb_uri"}
+    assert parsed("--data", "d", "--retention", "10s", "--max-file", "10MiB").data == tmp_path / "d"
+    assert "(50MiB)" in parser.format_help()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("CELL_TIMEOUT", "5 minuts", "CELL_TIMEOUT is '5 minuts', which is not a duration such as"),
+        ("RETENTION", "none", "RETENTION is 'none', which is not a duration such as"),
+        ("MAX_FILE", "big", "MAX_FILE is 'big', which is not a size such as 500kB, 50MiB or 1GiB."),
+        ("MAX_FILE", "0", "MAX_FILE is '0', which is not a size"),
+        ("MAX_KERNELS", "0", "MAX_KERNELS is '0', which is not a whole number, 1 or more."),
+        ("SESSION_SCOPE", "server", "SESSION_SCOPE is 'server', which is not user or place."),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL is 'loud', which is not debug or info or warning or error."),
+    ],
+)
+def test_invalid_value_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    """The sentence names the variable, the value and what is accepted."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings) as raised:
+        load()
+    (problem,) = raised.value.problems
+    assert problem.startswith(sentence)
+
+
+def test_invalid_values_end_the_program_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All problems are told at once, a line each, by the name under which each value was given."""
+    monkeypatch.setenv("QUOTA", "x")
+    with pytest.raises(SystemExit) as raised:
+        parsed("--timeout", "soon", "--data", "d")
+    assert raised.value.code == 2
+    assert {line.split(" is ")[0] for line in capsys.readouterr().err.splitlines()} == {"QUOTA", "--timeout"}
+
+
+def test_settings_do_not_change() -> None:
+    """Settings are read once; nobody turns one while the program runs."""
+    with pytest.raises(ValidationError):
+        load().max_files = 1  # type: ignore[misc]
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token appears neither in the settings' text nor in the table."""
+    monkeypatch.setenv("DISCORD_TOKEN", "s3cr3t-token")
+    settings = load()
+    assert "s3cr3t" not in f"{settings!r} {settings} {table()}"
+    assert settings.secrets == ("s3cr3t-token",)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("60", 60),
+        ("60s", 60),
+        ("0.5", 0.5),
+        ("5m", 300),
+        (" 48 H ", 172_800),
+        ("7d", 604_800),
+        ("1.5h", 5400),
+    ],
+)
+def test_duration_is_read(text: str, seconds: float) -> None:
+    """Seconds are meant where no unit is given."""
+    assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0s", "-5", "5 weeks", "1e9", "9" * 10, "5m30s", "٣", "inf", "nan"]
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """Neither nothing, nor less, nor for ever is a duration; `none` is how to have no limit."""
+    with pytest.raises(ValueError, match="not a duration"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (timedelta(hours=48), "48h"),
+        (timedelta(minutes=90), "90m"),
+        (timedelta(seconds=61), "61s"),
+        (timedelta(seconds=0.5), "0.5s"),
+        (ByteSize(50 * MiB), "50MiB"),
+        (ByteSize(3 * GiB), "3GiB"),
+        (ByteSize(1000), "1000B"),
+        (None, "none"),
+        ("user", "user"),
+        (64, "64"),
+    ],
+)
+def test_value_is_written_as_a_person_would(value: object, text: str) -> None:
+    """The largest unit that keeps a value whole."""
+    assert written(value) == text
