@@ -86,10 +86,12 @@ class Outputs:
         """All that reads as text, without colours; of what has a picture, nothing."""
         pieces: list[str] = []
         for shown in self._shown:
-            if pieces and not isinstance(shown, _Text) and not pieces[-1].endswith("\n"):
+            text = _as_text(shown)
+            if text and pieces and not isinstance(shown, _Text) and not pieces[-1].endswith("\n"):
                 pieces.append("\n")
-            pieces.append(_as_text(shown))
-        return strip_ansi("".join(filter(None, pieces)))
+            if text:
+                pieces.append(text)
+        return strip_ansi("".join(pieces))
 
     def pictures(self) -> Iterator[Display | Result]:
         """The displays and results that carry a PNG or JPEG picture, in order."""

@@ -1,0 +1,166 @@
+"""Messages of a kernel become events, or are refused; nothing else comes of them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.events import (
+    BadMessage,
+    ClearOutput,
+    Display,
+    Event,
+    Failure,
+    InputRequest,
+    Result,
+    Stream,
+    from_message,
+)
+
+MAX_TEXT, MAX_DISPLAY = 400, 200
+KINDS = (
+    "stream",
+    "display_data",
+    "update_display_data",
+    "execute_result",
+    "error",
+    "clear_output",
+    "input_request",
+    "comm_open",
+)
+KEYS = st.sampled_from(
+    [
+        "name",
+        "text",
+        "data",
+        "metadata",
+        "transient",
+        "display_id",
+        "ename",
+        "evalue",
+        "traceback",
+        "wait",
+        "prompt",
+        "password",
+        "execution_count",
+        "text/plain",
+        "image/png",
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=500),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+
+
+def made(kind: str, content: object) -> Event | None:
+    """The event of a message, within this module's limits."""
+    return from_message(kind, content, max_text=MAX_TEXT, max_display=MAX_DISPLAY)
+
+
+@given(st.sampled_from(KINDS), JSON)
+def test_any_content_is_an_event_or_a_bad_message(kind: str, content: object) -> None:
+    """Whatever a kernel sends, nothing but BadMessage is raised, and an event can be stored as it is."""
+    try:
+        event = made(kind, content)
+    except BadMessage:
+        return
+    match event:
+        case Display(bundle, metadata, display_id):
+            json.dumps([bundle, metadata, display_id], allow_nan=False, ensure_ascii=False).encode()
+            others = [value for mime, value in bundle.items() if mime != "text/plain"]
+            assert sum(len(value) for value in others if isinstance(value, str)) <= MAX_DISPLAY
+        case Result(bundle, count):
+            json.dumps([bundle, count], allow_nan=False, ensure_ascii=False).encode()
+        case Failure(ename, evalue, traceback):
+            "".join([ename, evalue, *traceback]).encode()
+        case Stream(name, text):
+            text.encode()
+            assert name in ("stdout", "stderr")
+        case InputRequest(prompt, _):
+            prompt.encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "event"),
+    [
+        ("stream", {"name": "stderr", "text": "a"}, Stream("stderr", "a")),
+        ("clear_output", {"wait": True}, ClearOutput(wait=True)),
+        ("input_request", {"prompt": "?", "password": True}, InputRequest("?", password=True)),
+        ("error", {"ename": "E", "evalue": "v", "traceback": ["a", "b"]}, Failure("E", "v", ("a", "b"))),
+        (
+            "display_data",
+            {"data": {"image/png": "aa"}, "metadata": {}, "transient": {"display_id": "i"}},
+            Display({"image/png": "aa"}, {}, "i"),
+        ),
+        (
+            "update_display_data",
+            {"data": {"text/plain": "a"}, "transient": {"display_id": "i"}},
+            Display({"text/plain": "a"}, {}, "i", update=True),
+        ),
+        (
+            "execute_result",
+            {"data": {"text/plain": "2"}, "execution_count": 3},
+            Result({"text/plain": "2"}, 3),
+        ),
+        ("comm_open", {"data": {}}, None),
+    ],
+)
+def test_honest_messages_become_their_events(kind: str, content: object, event: Event | None) -> None:
+    """Each kind of message that means something here has its event, and any other has none."""
+    assert made(kind, content) == event
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("stream", []),
+        ("stream", {"name": "stdout"}),
+        ("stream", {"name": "stdout", "text": 1}),
+        ("display_data", {"data": "text"}),
+        ("error", {"ename": "E", "evalue": "v", "traceback": "text"}),
+        ("input_request", {"prompt": None}),
+    ],
+)
+def test_wrong_shapes_are_bad_messages(kind: str, content: object) -> None:
+    """A missing key or a wrong type is told as such, whichever it is."""
+    with pytest.raises(BadMessage):
+        made(kind, content)
+
+
+def test_a_display_nested_too_deep_is_a_bad_message() -> None:
+    """A JSON display that nobody could write down again is refused."""
+    value: object = 1
+    for _ in range(500):
+        value = [value]
+    with pytest.raises(BadMessage):
+        made("display_data", {"data": {"application/json": value}})
+
+
+def test_a_display_over_the_limit_is_named() -> None:
+    """What is too large becomes a sentence beside the plain text, and what fits stays."""
+    content = {"data": {"text/plain": "<Figure>", "image/png": "x" * (MAX_DISPLAY + 1), "text/html": "<b>"}}
+    event = made("display_data", content)
+    assert isinstance(event, Display)
+    assert event.bundle["text/html"] == "<b>"
+    assert "image/png" not in event.bundle
+    assert event.bundle["text/plain"].startswith("<Figure>\n[image/png of 201 B left out")
+
+
+def test_the_limit_holds_for_all_of_a_display_together() -> None:
+    """Many types that are each within the limit do not add up to more than it."""
+    data = {f"text/{number}": "x" * 100 for number in range(5)}
+    event = made("display_data", {"data": data})
+    assert isinstance(event, Display)
+    assert sum(mime in event.bundle for mime in data) == MAX_DISPLAY // 100
+
+
+def test_an_execution_count_is_a_small_number_or_none() -> None:
+    """A count that no database could hold is none."""
+    event = made("execute_result", {"data": {}, "execution_count": 10**30})
+    assert isinstance(event, Result)
+    assert event.count is None

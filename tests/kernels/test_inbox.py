@@ -1,0 +1,107 @@
+"""The events that nobody has taken yet stay few."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.events import ClearOutput, Display, Event, InputRequest, Result, Stream
+from kernels.inbox import Inbox
+from kernels.text import Terminal
+
+
+def kept(*events: Event) -> list[Event]:
+    """What can be taken after all of `events` were put."""
+    inbox = Inbox()
+    for event in events:
+        inbox.put(event)
+    taken = []
+    while (event := inbox.take()) is not None:
+        taken.append(event)
+    return taken
+
+
+def shown(name: str, display_id: str | None = None, *, update: bool = False) -> Display:
+    """A display of a word."""
+    return Display({"text/plain": name}, {}, display_id, update)
+
+
+def test_pieces_of_one_stream_are_joined() -> None:
+    """Whoever comes late reads one text; another stream begins another."""
+    assert kept(Stream("stdout", "a"), Stream("stdout", "b"), Stream("stderr", "c")) == [
+        Stream("stdout", "ab"),
+        Stream("stderr", "c"),
+    ]
+
+
+def test_a_redrawn_line_is_kept_once() -> None:
+    """A thousand states of a progress bar are one, which still redraws the line that was shown before."""
+    (only,) = kept(*(Stream("stderr", f"\r{number:4}") for number in range(1000)))
+    assert only == Stream("stderr", "\r 999")
+
+
+@given(
+    st.lists(st.sampled_from(["a", "bcd", "\r", "\n", "\b", "\x1b[K", "\x1b[A", "\x1b[31m"]), max_size=25),
+    st.lists(st.sampled_from(["x", "yz", "\r", "\n"]), max_size=5),
+)
+def test_joining_changes_nothing_that_is_seen(pieces: list[str], before: list[str]) -> None:
+    """Drawn after what was shown before, the joined text is what the single pieces would be."""
+    one, other = Terminal(), Terminal()
+    for text in before:
+        one.write(text)
+        other.write(text)
+    for text in pieces:
+        one.write(text)
+    for event in kept(*(Stream("stdout", text) for text in pieces)):
+        assert isinstance(event, Stream)
+        other.write(event.text)
+    assert strip(other) == strip(one)
+
+
+def strip(terminal: Terminal) -> str:
+    """What is seen, less the colour."""
+    return terminal.render().replace("\x1b[31m", "")
+
+
+def test_an_update_replaces_the_waiting_display() -> None:
+    """Updates of a display that nobody has seen yet change it where it waits."""
+    assert kept(
+        shown("a", "i"), Stream("stdout", "x"), *(shown(str(n), "i", update=True) for n in range(99))
+    ) == [
+        shown("98", "i"),
+        Stream("stdout", "x"),
+    ]
+
+
+def test_what_is_cleared_unseen_is_dropped() -> None:
+    """A clear takes what waits with it, but never a question or a result."""
+    question, result = InputRequest("?", password=False), Result({}, 1)
+    assert kept(Stream("stdout", "a"), question, result, shown("b"), ClearOutput(wait=False)) == [
+        question,
+        result,
+        ClearOutput(wait=False),
+    ]
+
+
+def test_an_animation_is_its_last_picture() -> None:
+    """Each picture after a clear that waits takes the place of those before it."""
+    frames = [event for number in range(100) for event in (ClearOutput(wait=True), shown(str(number)))]
+    assert kept(*frames) == [ClearOutput(wait=True), shown("99")]
+
+
+async def test_a_wake_without_an_event_is_none() -> None:
+    """Who waits is woken for the end of a cell, too."""
+    inbox = Inbox()
+    getting = asyncio.create_task(inbox.get())
+    await asyncio.sleep(0)
+    inbox.wake()
+    assert await asyncio.wait_for(getting, 5) is None
+
+
+async def test_an_event_wakes_who_waits() -> None:
+    """An event that is put while somebody waits is theirs."""
+    inbox = Inbox()
+    getting = asyncio.create_task(inbox.get())
+    await asyncio.sleep(0)
+    inbox.put(ClearOutput(wait=False))
+    assert await asyncio.wait_for(getting, 5) == ClearOutput(wait=False)

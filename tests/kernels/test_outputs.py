@@ -1,0 +1,164 @@
+"""The outputs of a cell are folded as a notebook folds them, and held within limits."""
+
+from kernels import outputs as module
+from kernels.events import ClearOutput, Display, Failure, Result, Stream
+from kernels.outputs import Outputs
+
+LIMIT = 1000
+
+
+def folded(*events: object, max_text: int = LIMIT, max_shown: int = LIMIT) -> Outputs:
+    """The outputs of a cell that is over."""
+    outputs = Outputs(max_text=max_text, max_shown=max_shown)
+    for event in events:
+        outputs.add(event)  # type: ignore[arg-type]
+    outputs.close()
+    return outputs
+
+
+def png(data: str, display_id: str | None = None, *, update: bool = False) -> Display:
+    """A picture, or so it says."""
+    return Display({"image/png": data}, {}, display_id, update)
+
+
+def test_streams_of_one_name_are_one_output() -> None:
+    """Pieces of text in a row are one output; another name begins another."""
+    cells = folded(Stream("stdout", "a"), Stream("stdout", "b"), Stream("stderr", "c")).cells()
+    assert [(cell["name"], cell["text"]) for cell in cells] == [("stdout", "ab"), ("stderr", "c")]
+
+
+def test_each_kind_is_a_notebook_output() -> None:
+    """Displays, results and errors are the dicts of nbformat v4."""
+    cells = folded(png("aa"), Result({"text/plain": "2"}, 5), Failure("E", "v", ("t",))).cells()
+    assert cells == (
+        {"output_type": "display_data", "data": {"image/png": "aa"}, "metadata": {}},
+        {"output_type": "execute_result", "execution_count": 5, "data": {"text/plain": "2"}, "metadata": {}},
+        {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["t"]},
+    )
+
+
+def test_clear_output_forgets_at_once() -> None:
+    """Without `wait` what was shown is gone, text and pictures alike."""
+    assert folded(Stream("stdout", "a"), png("aa"), ClearOutput(wait=False)).cells() == ()
+
+
+def test_clear_output_that_waits_forgets_with_the_next_output() -> None:
+    """With `wait` the old picture stays until a new one comes."""
+    events = [png("old"), ClearOutput(wait=True)]
+    assert [cell["data"]["image/png"] for cell in folded(*events).cells()] == ["old"]
+    assert [cell["data"]["image/png"] for cell in folded(*events, png("new")).cells()] == ["new"]
+
+
+def test_an_update_replaces_every_display_of_its_id() -> None:
+    """`update_display` changes what was shown, and shows nothing new."""
+    outputs = folded(png("a", "x"), png("b", "y"), png("c", "x", update=True))
+    assert [cell["data"]["image/png"] for cell in outputs.cells()] == ["c", "b"]
+
+
+def test_an_update_without_an_id_is_for_nothing() -> None:
+    """Displays without an id are not replaced by an update without one."""
+    outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
+    outputs.add(png("a"))
+    assert outputs.add(png("b", update=True)) == []
+    assert [cell["data"]["image/png"] for cell in outputs.cells()] == ["a"]
+
+
+def test_an_update_of_an_earlier_cells_display_is_passed_on() -> None:
+    """The id is not of this cell, so the event goes on to whoever showed it; only so many ids can do that."""
+    outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
+    assert outputs.add(png("a", "earlier", update=True)) == [png("a", "earlier", update=True)]
+    passed = [
+        outputs.add(png("a", f"forged {number}", update=True)) for number in range(module.ELSEWHERE * 2)
+    ]
+    assert sum(map(len, passed)) == module.ELSEWHERE - 1
+    assert outputs.cells() == ()
+
+
+def test_a_progress_bar_is_one_moving_line() -> None:
+    """What tqdm writes is one line in the record, however often it was redrawn."""
+    bar = [Stream("stderr", f"\r{percent:3}%|{'#' * (percent // 10):10}|") for percent in range(0, 101, 10)]
+    assert folded(*bar, Stream("stderr", "\n")).text() == "100%|##########|\n"
+
+
+def test_long_text_keeps_head_and_tail() -> None:
+    """The head is passed on at once, the tail at the end after a line that says what is missing."""
+    outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
+    (first,) = outputs.add(Stream("stdout", "a" * 600))
+    assert first == Stream("stdout", "a" * (LIMIT // 2))
+    assert outputs.add(Stream("stdout", "b" * 10_000)) == []
+    assert outputs.add(Stream("stdout", "end")) == []
+    passed = "".join(event.text for event in outputs.close() if isinstance(event, Stream))
+    assert "left out" in passed
+    assert passed.endswith("bend")
+    assert outputs.text() == "a" * (LIMIT // 2) + passed
+    assert len(outputs.text()) < LIMIT + 100
+
+
+def test_text_just_over_half_the_limit_is_whole() -> None:
+    """What fits into head and tail together is not cut, and nothing says that it was."""
+    outputs = folded(Stream("stdout", "a" * 600), Stream("stderr", "b" * 300))
+    assert outputs.text() == "a" * 600 + "b" * 300
+
+
+def test_a_result_comes_through_a_flood_of_text() -> None:
+    """The cell's value is shown after a text of any length."""
+    outputs = folded(Stream("stdout", "x" * 100_000), Result({"text/plain": "42"}, 1))
+    assert "42" in outputs.text()
+
+
+def test_displays_over_the_cells_limit_are_named() -> None:
+    """When all displays together are too much, a sentence stands in place of the one that is over."""
+    outputs = folded(png("a" * 600), png("b" * 600))
+    assert [picture.bundle for picture in outputs.pictures()] == [{"image/png": "a" * 600}]
+    assert "left out" in outputs.text()
+
+
+def test_replaced_and_cleared_displays_give_their_room_back() -> None:
+    """A loop that redraws a plot is never over the limit."""
+    events = (
+        [png("a" * 600, "x")]
+        + [png("b" * 600, "x", update=True)] * 5
+        + [ClearOutput(wait=True), png("c" * 600)]
+    )
+    outputs = folded(*events)
+    assert [picture.bundle["image/png"] for picture in outputs.pictures()] == ["c" * 600]
+
+
+def test_the_number_of_outputs_is_bounded_and_the_end_is_seen() -> None:
+    """After so many displays one sentence says so; the result of the cell still has its place."""
+    events = [Display({"text/plain": str(number)}) for number in range(module.MOST + 50)]
+    outputs = folded(*events, Result({"text/plain": "the end"}, 1), max_shown=1 << 20)
+    assert len(outputs.cells()) == module.MOST + 2
+    assert "further output left out" in outputs.text()
+    assert outputs.text().endswith("the end\n")
+
+
+def test_two_names_in_turn_do_not_multiply() -> None:
+    """A cell that writes single characters to both streams in turn holds a bounded number of outputs."""
+    events = [Stream(name, "x") for _ in range(3 * module.MOST) for name in ("stdout", "stderr")]
+    assert len(folded(*events, max_text=1 << 20).cells()) <= 2 * module.MOST + 1
+
+
+def test_forged_errors_are_bounded() -> None:
+    """A thousand errors of a kernel that lies take no more room than the cell has."""
+    outputs = folded(*[Failure("E", "v" * 100, ("t" * 100,))] * 1000)
+    assert sum(len(cell["evalue"]) for cell in outputs.cells()) < 3 * module.MOST * 100
+    assert len(outputs.text()) < module.MOST * 100
+
+
+def test_a_line_that_is_redrawn_without_end_is_drawn_for_so_long_only() -> None:
+    """Drawing costs time: beyond a multiple of the limit only the last state is drawn, at the end."""
+    outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
+    passed = [
+        outputs.add(Stream("stdout", f"\r{number:09}")) for number in range(2 * module.DRAWN * LIMIT // 10)
+    ]
+    assert passed[0] != []
+    assert passed[-1] == []
+    outputs.close()
+    assert outputs.text().endswith(f"{len(passed) - 1:09}")
+
+
+def test_text_is_without_colours_and_pictures() -> None:
+    """`text` is what a model or a plain log reads."""
+    outputs = folded(Stream("stdout", "\x1b[31mred\x1b[0m"), png("aa"), Result({"text/plain": "2"}, 1))
+    assert outputs.text() == "red\n2\n"

@@ -1,0 +1,142 @@
+"""Text is repaired, clipped and drawn as a terminal would draw it."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.text import Terminal, clip, human_size, repair, strip_ansi
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+class Oracle:
+    """A terminal as simple as it can be: a list of rows of characters, and a cursor."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[str]] = [[]]
+        self.row = self.column = 0
+
+    def write(self, text: str) -> None:
+        for up, erase, char in re.findall(r"\x1b\[(\d*)A|\x1b\[([0-2]?K)|(.)", text, re.DOTALL):
+            row = self.rows[self.row]
+            if char == "\n":
+                self.row, self.column = self.row + 1, 0
+                if self.row == len(self.rows):
+                    self.rows.append([])
+            elif char == "\r":
+                self.column = 0
+            elif char == "\b":
+                self.column = max(0, self.column - 1)
+            elif char:
+                row.extend(" " * (self.column - len(row)))
+                row[self.column : self.column + 1] = [char]
+                self.column += 1
+            elif erase:
+                del row[0 if erase == "2K" else self.column :]
+            else:
+                self.row = max(0, self.row - int(up or 1))
+
+    def render(self) -> str:
+        return "\n".join("".join(row) for row in self.rows)
+
+
+PIECES = st.lists(
+    st.sampled_from(["a", "bc", "def", " ", "\n", "\r", "\b", "\x1b[K", "\x1b[2K", "\x1b[A", "\x1b[2A"]),
+    max_size=30,
+).map("".join)
+
+
+@given(st.lists(PIECES, max_size=6))
+def test_a_terminal_shows_what_the_simplest_terminal_shows(writes: list[str]) -> None:
+    """However the text is cut into writes, the rows are those of a plain grid with a cursor."""
+    terminal, oracle = Terminal(), Oracle()
+    for text in writes:
+        terminal.write(text)
+        oracle.write(text)
+    assert terminal.render() == oracle.render()
+    assert terminal.size == len(terminal.render())
+
+
+def test_a_progress_bar_is_one_line() -> None:
+    """A line that is redrawn after a carriage return holds its last state only."""
+    terminal = Terminal()
+    for percent in range(0, 101, 10):
+        terminal.write(f"\r{percent:3}% done")
+    assert terminal.render() == "100% done"
+
+
+def test_a_redrawn_line_keeps_its_colours() -> None:
+    """A coloured bar that is drawn anew has its last state in its last colour, reset at its end."""
+    terminal = Terminal()
+    terminal.write("\x1b[31m50%\x1b[0m")
+    terminal.write("\r\x1b[32m99%\x1b[0m")
+    assert terminal.render().endswith("\x1b[32m99%\x1b[0m")
+    assert strip_ansi(terminal.render()) == "99%"
+
+
+def test_lines_beyond_reach_are_settled() -> None:
+    """A cursor that goes up further than the reach changes none of the settled lines."""
+    terminal = Terminal()
+    terminal.write("".join(f"line {number}\n" for number in range(Terminal.REACH * 2)))
+    terminal.write("\x1b[9999A!")
+    lines = terminal.render().split("\n")
+    assert lines[: Terminal.REACH] == [f"line {number}" for number in range(Terminal.REACH)]
+    assert sum("!" in line for line in lines) == 1
+
+
+def test_a_line_that_is_too_wide_wraps() -> None:
+    """After a very long line a carriage return goes back to the start of a new one, and nothing is lost."""
+    terminal = Terminal()
+    terminal.write("x" * (Terminal.WIDEST + 1))
+    terminal.write("tail\rT")
+    assert terminal.render() == "x" * (Terminal.WIDEST + 1) + "Tail"
+
+
+@given(JSON)
+def test_what_is_repaired_can_be_stored(value: object) -> None:
+    """Any JSON value becomes one that is written as standard JSON in UTF-8, without NUL."""
+    text = json.dumps(repair(value), allow_nan=False, ensure_ascii=False)
+    assert b"\x00" not in text.encode()
+    assert "\\u0000" not in text
+
+
+def test_lone_surrogates_and_nul_become_replacement_characters() -> None:
+    """What UTF-8 cannot hold is replaced, in keys too; whole characters stay."""
+    assert repair({"a\x00": ["\ud800b", "\U0001f600"]}) == {"a\ufffd": ["\ufffdb", "\U0001f600"]}
+
+
+def test_what_is_nested_too_deep_is_refused() -> None:
+    """A hundred levels are enough for anybody; deeper values could not be written down again."""
+    value: object = 1
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(RecursionError):
+        repair(value)
+
+
+@given(st.text(max_size=300), st.integers(min_value=2, max_value=100))
+def test_clipped_text_keeps_head_and_tail(text: str, limit: int) -> None:
+    """A text over the limit keeps its ends and says how much is missing; one within it stays as it is."""
+    clipped = clip(text, limit)
+    if len(text) <= limit:
+        assert clipped == text
+    else:
+        assert clipped.startswith(text[: limit // 2])
+        assert clipped.endswith(text[len(text) - limit // 2 :])
+        assert "left out" in clipped
+
+
+@pytest.mark.parametrize(
+    ("size", "read"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KB"), (50 << 20, "50 MB"), (3.1 * 2**30, "3.1 GB")],
+)
+def test_sizes_read_as_people_write_them(size: float, read: str) -> None:
+    """Steps of 1,024, with one decimal where it says something."""
+    assert human_size(size) == read
