@@ -1,0 +1,100 @@
+"""Builds everything out of the settings, in one place, and takes it down again in reverse order.
+
+async with compose(settings) as sessions: ...
+"""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.errors import DataInUse
+from bot.sessions import Sessions
+from config.settings import Settings
+from filestore import open_store
+from filestore.blobs import LocalBlobs
+from filestore.files import FileStore
+from filestore.janitor import Janitor
+from kernels.launch import Limits
+from kernels.pool import Pool
+
+__all__ = ["compose"]
+
+SWEEP = timedelta(hours=1)
+
+
+@asynccontextmanager
+async def compose(settings: Settings) -> AsyncIterator[Sessions]:
+    """Everything running: the store, the janitor, the kernels, the sessions.
+
+    Raises: DataInUse, StoreUnavailable, OSError when the data folder cannot be used.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_held(settings.data))
+        uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
+        store = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
+        blobs = LocalBlobs(settings.data / "files")
+        files = FileStore(
+            store,
+            blobs,
+            clock=now,
+            retention=settings.retention,
+            quota=settings.quota,
+            max_file=settings.max_file,
+        )
+        pool = Pool(
+            python=settings.kernel_python,
+            workspaces=settings.data / "workspaces",
+            limits=_limits(settings),
+            size=settings.max_kernels,
+            idle=settings.idle_timeout,
+        )
+        await stack.enter_async_context(pool)
+        sessions = Sessions(
+            store,
+            files,
+            pool,
+            clock=now,
+            scope=settings.session_scope,
+            retention=settings.retention,
+            transcripts=settings.transcript_retention,
+        )
+        await stack.enter_async_context(sessions)
+        every = min(SWEEP, settings.retention)
+        janitor = Janitor(store, blobs, clock=now)
+        for work in (janitor.run(every), sessions.sweep_often(every)):
+            task = asyncio.create_task(work)
+            stack.push_async_callback(asyncio.wait, [task])
+            stack.callback(task.cancel)
+        yield sessions
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        cell=settings.cell_timeout,
+        answer=settings.input_timeout,
+        questions=settings.inputs_per_cell,
+        text=settings.max_text,
+        display=settings.max_display,
+        file=settings.max_file,
+        files=settings.max_files,
+    )
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold the data folder for this program: two would delete each other's workspaces."""
+    with (folder / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataInUse(folder) from None
+        yield

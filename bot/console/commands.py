@@ -1,0 +1,133 @@
+"""The terminal's own commands: `%files`, `%load`, `%upload`, `%vars`, `%reset`, `%help`.
+
+Other lines that begin with `%` are IPython's and run in the kernel.
+"""
+
+import asyncio
+import keyword
+import os
+import re
+import shlex
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bot.console.show import Screen
+from bot.failures import sentence
+from bot.sessions import Sessions
+from filestore.errors import FileStoreError
+
+__all__ = ["Commands"]
+
+HELP = """\
+Type Python; the last line's value is shown. `%magic`, `!command` and `name?` work as in IPython.
+  %files              your stored files: id, type, size, time left
+  %load ID [NAME]     load a stored file into a variable
+  %upload PATH        store a file of this machine, and put it into the workspace
+  %vars               your variables
+  %reset [all]        a fresh kernel; with `all` your files and the transcript go too
+  %help               this
+In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
+Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
+Ctrl-C stops the cell, Ctrl-D leaves; files and transcript stay, variables do not."""
+
+
+class Commands:
+    """Runs the commands for one person. `run` takes code as if it had been typed."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        screen: Screen,
+        user_id: int,
+        place: str,
+        run: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._sessions = sessions
+        self._screen = screen
+        self._user_id = user_id
+        self._place = place
+        self._run = run
+        self._verbs: dict[str, Callable[[list[str]], Awaitable[None]]] = {
+            "%files": self._files,
+            "%load": self._load,
+            "%upload": self._upload,
+            "%vars": self._vars,
+            "%reset": self._reset,
+            "%help": self._help,
+        }
+
+    async def take(self, text: str) -> bool:
+        """Carry `text` out if it is a command; False when it is code. What fails is told, never raised."""
+        try:
+            words = shlex.split(text) if text.startswith("%") and "\n" not in text.strip() else []
+        except ValueError:  # an open quote: not one of ours
+            return False
+        if not words or words[0] not in self._verbs:
+            return False
+        try:
+            await self._verbs[words[0]](words[1:])
+        except (FileStoreError, OSError) as error:
+            self._screen.note(sentence(error))
+        return True
+
+    async def _help(self, _words: list[str]) -> None:
+        self._screen.line(HELP)
+
+    async def _files(self, _words: list[str]) -> None:
+        page = await self._sessions.list_user_files(self._user_id, limit=100)
+        if not page.files:
+            self._screen.note("No files. What a cell writes is stored when it ends.")
+        self._screen.files(page.files)
+        if page.next is not None:
+            self._screen.note("  ... and older ones")
+
+    async def _load(self, words: list[str]) -> None:
+        if not 1 <= len(words) <= 2:
+            self._screen.note("Say which file: %load ID [NAME]; %files lists them.")
+            return
+        session = await self._sessions.session(self._user_id, self._place)
+        stored = await self._sessions.files.find(words[0], self._user_id, session.record.session_id)
+        name = words[1] if len(words) == 2 else variable_name(stored.filename)
+        if not name.isidentifier() or keyword.iskeyword(name):
+            self._screen.note(f"{name} cannot name a variable: use letters, digits and _.")
+            return
+        code = f'{name} = load_file("{stored.file_id}")'
+        self._screen.note(code)
+        await self._run(code)
+
+    async def _upload(self, words: list[str]) -> None:
+        if len(words) != 1:
+            self._screen.note("Say which file: %upload PATH (in quotes where it has spaces).")
+            return
+        path = Path(os.path.expanduser(words[0]))
+        data = await asyncio.to_thread(path.read_bytes)
+        stored = await self._sessions.upload(path.name, data, self._user_id, place=self._place)
+        self._screen.files([stored])
+
+    async def _vars(self, _words: list[str]) -> None:
+        session = await self._sessions.session(self._user_id, self._place)
+        if not session.kernel.variables:
+            self._screen.note("No variables.")
+        for variable in session.kernel.variables:
+            self._screen.line(f"  {variable.name:<20} {variable.type:<16} {variable.detail}")
+
+    async def _reset(self, words: list[str]) -> None:
+        if words not in ([], ["all"]):
+            self._screen.note(
+                "%reset ends the kernel; %reset all also deletes your files and the transcript."
+            )
+            return
+        session = await self._sessions.session(self._user_id, self._place)
+        await session.reset()
+        if words:
+            await self._sessions.forget(self._user_id)
+            self._screen.note("Fresh kernel. Your files and the transcript are deleted.")
+        else:
+            self._screen.note("Fresh kernel. Your files are kept.")
+
+
+def variable_name(filename: str) -> str:
+    """A variable's name out of a file's: "my data.csv" gives my_data."""
+    name = re.sub(r"\W", "_", Path(filename).stem.partition(".")[0]).strip("_") or "data"
+    name = f"_{name}" if name[0].isdigit() else name
+    return f"{name}_" if keyword.iskeyword(name) else name

@@ -1,0 +1,256 @@
+"""The machine interface: one JSON object a line in, one a line out for everything that happens.
+
+    {"user": 1, "code": "x = 1"}  {"user": 1, "upload": "data.csv"}  {"user": 1, "files": true}
+    {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
+    {"user": 1, "reset": true}
+
+`user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
+request. The requests of one user are carried out in order, those of different users at the same time; `input`
+and `interrupt` go to the cell that runs and do not wait. Every answer has an `event`; the README lists them.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import CancelledError
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bot.errors import BotError
+from bot.failures import ending, sentence
+from bot.reply import ExecutionResult, Reply
+from bot.sessions import Sessions
+from filestore.errors import FileStoreError
+from filestore.records import SessionRecord, StoredFile
+from kernels.errors import KernelError
+from kernels.events import (
+    ClearOutput,
+    Display,
+    Event,
+    Failure,
+    InputRequest,
+    Queued,
+    Restarted,
+    Result,
+    Stream,
+)
+
+__all__ = ["JsonLines", "standard_input"]
+
+log = logging.getLogger(__name__)
+
+PLACE = "json"
+LONGEST = 64 * 1024 * 1024  # bytes of one request line
+NAMES: dict[type[Event], str] = {
+    Queued: "queued",
+    Stream: "stream",
+    Display: "display",
+    Result: "value",
+    Failure: "failure",
+    ClearOutput: "clear",
+    InputRequest: "question",
+    Restarted: "restarted",
+}
+
+Request = dict[str, Any]
+
+
+class BadRequest(ValueError):
+    """A line that is not a request; its text says why."""
+
+
+class JsonLines:
+    """Serves requests from `lines` and writes answers with `write`."""
+
+    def __init__(self, sessions: Sessions, write: Callable[[str], object] = sys.stdout.write) -> None:
+        self._sessions = sessions
+        self._write = write
+        self._queues: dict[int, asyncio.Queue[Request]] = {}
+        self._verbs: dict[str, Callable[[int, Request], Awaitable[None]]] = {
+            "code": self._run,
+            "upload": self._upload,
+            "files": self._files,
+            "load_file": self._load,
+            "reset": self._reset,
+        }
+
+    async def serve(self, lines: AsyncIterator[bytes]) -> None:
+        """Take requests until the input ends, and carry all of them out."""
+        async with asyncio.TaskGroup() as users:
+            number = 0
+            async for line in lines:
+                number += 1
+                try:
+                    await self._accept(_parse(line), users)
+                except BadRequest as error:
+                    self._say({"event": "error", "line": number, "message": str(error)})
+            for queue in self._queues.values():
+                queue.put_nowait({})
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        """Write what came after the end of its cell."""
+        self._tell_reply(record.user_id, {}, reply)
+
+    async def _accept(self, request: Request, users: asyncio.TaskGroup) -> None:
+        user = request.get("user", 1)
+        if "input" in request or "interrupt" in request:
+            await self._safely(user, request, self._urgent)
+            return
+        if not self._verbs.keys() & request.keys():
+            raise BadRequest(f"a request has one of: {', '.join([*self._verbs, 'input', 'interrupt'])}")
+        if user not in self._queues:
+            self._queues[user] = asyncio.Queue()
+            users.create_task(self._work(user, self._queues[user]))
+        self._queues[user].put_nowait(request)
+
+    async def _work(self, user: int, queue: asyncio.Queue[Request]) -> None:
+        while request := await queue.get():
+            verb = next(verb for verb in self._verbs if verb in request)
+            await self._safely(user, request, self._verbs[verb])
+
+    async def _safely(
+        self, user: int, request: Request, verb: Callable[[int, Request], Awaitable[None]]
+    ) -> None:
+        try:
+            await verb(user, request)
+        except BadRequest as error:
+            self._answer(user, request, {"event": "error", "error": "BadRequest", "message": str(error)})
+        except Exception as error:  # whatever fails in one request, the others go on
+            if not isinstance(error, FileStoreError | KernelError | BotError | OSError):
+                log.exception("a request failed")
+            fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+            self._answer(user, request, fields)
+
+    async def _run(self, user: int, request: Request) -> None:
+        wanted = request.get("user_files", [])
+        if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
+            raise BadRequest("user_files is a list of file ids")
+
+        async def tell(reply: Reply) -> None:
+            self._tell_reply(user, request, reply)
+
+        code = _text(request, "code")
+        await self._sessions.execute_code(code, user, wanted, place=PLACE, can_answer=True, tell=tell)
+
+    async def _urgent(self, user: int, request: Request) -> None:
+        session = await self._sessions.session(user, PLACE)
+        if "input" in request:
+            session.answer(_text(request, "input"))
+        else:
+            await session.interrupt()
+
+    async def _upload(self, user: int, request: Request) -> None:
+        path = Path(_text(request, "upload"))
+        data = await asyncio.to_thread(path.read_bytes)
+        stored = await self._sessions.upload(path.name, data, user, place=PLACE)
+        self._answer(user, request, {"event": "uploaded", "file": _file(stored)})
+
+    async def _files(self, user: int, request: Request) -> None:
+        files: list[StoredFile] = []
+        page = await self._sessions.list_user_files(user, limit=200)
+        files += page.files
+        while page.next is not None:
+            page = await self._sessions.list_user_files(user, limit=200, after=page.next)
+            files += page.files
+        self._answer(user, request, {"event": "files", "files": [_file(file) for file in files]})
+
+    async def _load(self, user: int, request: Request) -> None:
+        loaded = await self._sessions.load_file(_text(request, "load_file"), user)
+        data = base64.b64encode(loaded.data).decode()
+        self._answer(user, request, {"event": "loaded", "file": _file(loaded.record), "data": data})
+
+    async def _reset(self, user: int, request: Request) -> None:
+        session = await self._sessions.session(user, PLACE)
+        await session.reset()
+        self._answer(user, request, {"event": "reset"})
+
+    def _tell_reply(self, user: int, request: Request, reply: Reply) -> None:
+        place = {"cell": reply.cell, "late": True} if reply.late else {"cell": reply.cell}
+        if reply.event is not None:
+            event = {"event": NAMES[type(reply.event)], **asdict(reply.event)}
+            self._answer(user, request, place | event)
+        if reply.result is not None:
+            self._answer(user, request, place | {"event": "result", **_result(reply.result)})
+        elif reply.files or reply.skipped:
+            files = [_file(file.record) for file in reply.files]
+            skipped = [{"name": one.name, "reason": one.reason} for one in reply.skipped]
+            self._answer(user, request, place | {"event": "captured", "files": files, "skipped": skipped})
+
+    def _answer(self, user: int, request: Request, fields: dict[str, Any]) -> None:
+        self._say({"user": user} | ({"id": request["id"]} if "id" in request else {}) | fields)
+
+    def _say(self, fields: dict[str, Any]) -> None:
+        self._write(json.dumps(fields) + "\n")
+        sys.stdout.flush()
+
+
+async def standard_input() -> AsyncIterator[bytes]:
+    """The lines of standard input, be it a pipe, a file or a terminal; a thread reads, one line ahead."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[bytes] = asyncio.Queue(1)
+
+    def read() -> None:
+        while True:
+            line = sys.stdin.buffer.readline(LONGEST)
+            try:
+                asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
+            except (RuntimeError, CancelledError):  # the loop has ended: nobody listens any more
+                return
+            if not line:
+                return
+
+    threading.Thread(target=read, name="standard input", daemon=True).start()
+    while line := await lines.get():
+        yield line
+
+
+def _parse(line: bytes) -> Request:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"not a line of JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise BadRequest('a request is an object, such as {"user": 1, "code": "1 + 1"}')
+    user = request.get("user", 1)
+    if not isinstance(user, int) or isinstance(user, bool) or not 0 <= user < 2**63:
+        raise BadRequest("user is a whole number, 0 or more")
+    return request
+
+
+def _text(request: Request, key: str) -> str:
+    value = request[key]
+    if not isinstance(value, str):
+        raise BadRequest(f"{key} is a text")
+    return value
+
+
+def _file(file: StoredFile) -> dict[str, Any]:
+    return {
+        "file_id": file.file_id,
+        "filename": file.filename,
+        "type": file.file_type,
+        "size": file.file_size,
+        "expires_at": file.expires_at.isoformat(),
+    }
+
+
+def _result(result: ExecutionResult) -> dict[str, Any]:
+    return {
+        "success": result.success,
+        "status": result.status,
+        "output": result.output,
+        "error": result.error,
+        "message": ending(result),
+        "execution_time": result.execution_time,
+        "execution_count": result.execution_count,
+        "return_code": result.return_code,
+        "generated_files": [_file(file.record) for file in result.generated_files],
+        "generated_file_ids": list(result.generated_file_ids),
+        "skipped": [{"name": one.name, "reason": one.reason} for one in result.skipped],
+        "lost": list(result.lost),
+    }

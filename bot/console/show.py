@@ -1,0 +1,161 @@
+"""Draws replies on a terminal: text as it comes, pictures saved and named, files with their ids.
+
+screen = Screen(pictures=data / "pictures", colour=True)
+screen.show(reply)
+"""
+
+import base64
+import binascii
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.compose import now
+from bot.failures import ending, restart
+from bot.reply import Reply
+from filestore.records import CellRecord, StoredFile
+from kernels.capture import Skipped
+from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
+from kernels.text import human_size, strip_ansi
+
+__all__ = ["Screen"]
+
+HARMFUL = re.compile(r"\x1b(?!\[[0-9;]*[mKA])")  # all escapes but colours, erase-line and cursor-up
+PICTURES = {"image/png": ".png", "image/jpeg": ".jpg", "image/svg+xml": ".svg"}
+SHOWN_BEFORE = 12  # lines shown of each earlier cell
+
+
+class Screen:
+    """Writes to standard output; pictures go into a folder. Without `colour` no escape is written."""
+
+    def __init__(self, pictures: Path, *, colour: bool) -> None:
+        self._pictures = pictures
+        self._colour = colour
+        self._cell = 0
+        self._count = 0  # pictures of this cell
+        self._lines = 0  # rows on the screen that this cell has written
+        self._midline = False
+        self._clear_next = False
+
+    def show(self, reply: Reply) -> None:
+        """Draw one step of an answer."""
+        if reply.cell != self._cell:
+            self._cell, self._count, self._lines, self._clear_next = reply.cell, 0, 0, False
+        if reply.late and not isinstance(reply.event, Stream):
+            self.note(f"Later, from cell {reply.cell}:")
+        if reply.event is not None:
+            self._show_event(reply.event)
+        if reply.result is not None and (stopped := ending(reply.result)):
+            self.note(stopped)
+        self.files([file.record for file in reply.files])
+        self.skipped(reply.skipped)
+
+    def line(self, text: str = "") -> None:
+        """A line of its own."""
+        self._write(("\n" if self._midline else "") + text + "\n")
+
+    def note(self, text: str) -> None:
+        """A line from us, not from the person's code."""
+        self.line(f"\x1b[2m{text}\x1b[0m")
+
+    def files(self, files: Sequence[StoredFile]) -> None:
+        """A table of files: id, type, size, time left, name."""
+        for file in files:
+            size, left = human_size(file.file_size), time_left(file.expires_at, now())
+            self.line(
+                f"  \x1b[36m{file.file_id}\x1b[0m  {file.file_type:<10} {size:>9}  {left:>8}  {file.filename}"
+            )
+
+    def skipped(self, skipped: Sequence[Skipped]) -> None:
+        """The files that were not kept, each with its reason."""
+        for name, reason in ((one.name, one.reason) for one in skipped):
+            self.note(f"  not kept: {name}: {reason}")
+
+    def earlier(self, cell: CellRecord) -> None:
+        """A cell of an earlier visit: its code and the first lines of what it showed."""
+        self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {cell.code}")
+        shown = "".join(_as_text(output) for output in cell.outputs).splitlines()
+        for text in shown[:SHOWN_BEFORE]:
+            self.line(text)
+        if len(shown) > SHOWN_BEFORE:
+            self.note(f"[{len(shown) - SHOWN_BEFORE} more lines]")
+        if cell.status != "ok":
+            self.note(f"({cell.status})")
+
+    def _show_event(self, event: Event) -> None:
+        match event:
+            case Stream(_, text):
+                self._clear_if_due()
+                self._write(text)
+            case Display(bundle) | Result(bundle):
+                self._clear_if_due()
+                self._show_bundle(bundle)
+            case Failure(traceback=lines):
+                self.line("\n".join(lines))
+            case ClearOutput(wait):
+                self._clear_next = True
+                if not wait:
+                    self._clear_if_due()
+            case Queued(position):
+                self.note(f"Waiting: {position} before this one.")
+            case Restarted() as restarted:
+                self.note(restart(restarted))
+
+    def _show_bundle(self, bundle: Any) -> None:
+        for mime, ending_ in PICTURES.items():
+            if isinstance(bundle.get(mime), str):
+                self._save(bundle[mime], ending_)
+                return
+        self.line(str(bundle.get("text/plain", f"[{', '.join(bundle)}]")))
+
+    def _save(self, data: str, suffix: str) -> None:
+        self._count += 1
+        path = self._pictures / f"cell-{self._cell}-{self._count}{suffix}"
+        try:
+            content = data.encode() if suffix == ".svg" else base64.b64decode(data, validate=False)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except (OSError, binascii.Error) as error:
+            self.note(f"[a picture that could not be saved: {error}]")
+        else:
+            self.note(f"[picture: {path}]")
+
+    def _clear_if_due(self) -> None:
+        """Take back what this cell has written, where it still stands on the screen."""
+        if self._clear_next and self._colour and 0 < self._lines < shutil.get_terminal_size().lines:
+            sys.stdout.write(f"\r\x1b[{self._lines}A\x1b[J")
+            self._lines, self._midline = 0, False
+        self._clear_next = False
+
+    def _write(self, text: str) -> None:
+        text = HARMFUL.sub("\u241b", text)
+        if not self._colour:
+            text = strip_ansi(text)
+        columns = shutil.get_terminal_size().columns
+        self._lines += sum(1 + len(strip_ansi(row)) // columns for row in text.split("\n")[:-1])
+        self._midline = not text.endswith("\n") if text else self._midline
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def time_left(until: datetime, present: datetime) -> str:
+    """How long something is still kept, e.g. "47 h", "9 min", "30 s"."""
+    left = max(timedelta(), until - present)
+    if left >= timedelta(hours=1):
+        return f"{left // timedelta(hours=1)} h"
+    if left >= timedelta(minutes=1):
+        return f"{left // timedelta(minutes=1)} min"
+    return f"{left // timedelta(seconds=1)} s"
+
+
+def _as_text(output: dict[str, Any]) -> str:
+    match output.get("output_type"):
+        case "stream":
+            return str(output["text"])
+        case "error":
+            return "\n".join(output["traceback"]) + "\n"
+    return str(output.get("data", {}).get("text/plain", "[output]")) + "\n"

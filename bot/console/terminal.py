@@ -1,0 +1,183 @@
+"""A person at a terminal: type a cell, see it run. Without a terminal, cells are read from standard input.
+
+await Terminal(sessions, screen, user_id=1).talk(history=data / "history")
+await Terminal(sessions, screen, user_id=1).read(sys.stdin.read())
+"""
+
+import asyncio
+import codeop
+import contextlib
+import re
+import signal
+import warnings
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import has_focus
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.patch_stdout import patch_stdout
+from pygments.lexers.python import PythonLexer
+
+from bot.console.commands import Commands
+from bot.console.show import Screen
+from bot.errors import NothingRuns
+from bot.failures import sentence
+from bot.message import Incoming
+from bot.reply import Reply
+from bot.session import Session
+from bot.sessions import Sessions
+from bot.turn import take_turn
+from filestore.errors import FileStoreError
+from filestore.records import CellRecord, SessionRecord
+from kernels.errors import KernelError, NoQuestion
+from kernels.events import InputRequest
+
+__all__ = ["PLACE", "Terminal"]
+
+PLACE = "terminal"
+REMEMBERED = 5  # earlier cells shown when a person comes back
+CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
+END_OF_INPUT = "\x04"  # what ipykernel takes for Ctrl-D at an input()
+
+
+class Terminal:
+    """One person before one screen."""
+
+    def __init__(self, sessions: Sessions, screen: Screen, *, user_id: int) -> None:
+        self._sessions = sessions
+        self._screen = screen
+        self._user_id = user_id
+        self._commands = Commands(sessions, screen, user_id, PLACE, self._run_code)
+        self._answers: PromptSession[str] | None = None
+        self._failed = False
+
+    async def talk(self, history: Path) -> None:
+        """Take cells from the keyboard until Ctrl-D."""
+        await self._welcome_back()
+        prompt: PromptSession[str] = PromptSession(
+            history=FileHistory(str(history)),
+            multiline=True,
+            lexer=PygmentsLexer(PythonLexer),
+            key_bindings=_keys(),
+            prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
+        )
+        self._answers = PromptSession()
+        with patch_stdout(raw=True):
+            while True:
+                try:
+                    text = await prompt.prompt_async("\n>>> ")
+                except KeyboardInterrupt:
+                    continue
+                except EOFError:
+                    return
+                await self._take(text)
+
+    async def read(self, script: str) -> bool:
+        """Take the cells of a script, divided by lines of `# %%`; returns whether all of them ran well."""
+        for cell in CELL_MARK.split(script):
+            await self._take(cell.strip("\n"))
+            if self._failed:
+                return False
+        return True
+
+    def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
+        """Show what came after the end of its cell."""
+        self._screen.show(reply)
+
+    async def _take(self, text: str) -> None:
+        if text.strip() and not await self._commands.take(text):
+            await self._run_code(text)
+
+    async def _run_code(self, code: str) -> None:
+        try:
+            session = await self._sessions.session(self._user_id, PLACE)
+            async with _stopping_with_ctrl_c(session):
+                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._answers is not None)
+                result = await take_turn(session, message, lambda reply: self._tell(session, reply))
+            self._failed = not result.success
+        except (FileStoreError, KernelError) as error:
+            self._failed = True
+            self._screen.note(sentence(error))
+
+    async def _tell(self, session: Session, reply: Reply) -> None:
+        self._screen.show(reply)
+        if isinstance(reply.event, InputRequest) and self._answers is not None:
+            await self._ask(self._answers, session, reply.event)
+
+    async def _ask(self, prompt: PromptSession[str], session: Session, question: InputRequest) -> None:
+        try:
+            answer = await prompt.prompt_async(question.prompt, is_password=question.password)
+        except EOFError:
+            answer = END_OF_INPUT
+        except KeyboardInterrupt:
+            await session.interrupt()
+            return
+        with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
+            session.answer(answer)
+
+    async def _welcome_back(self) -> None:
+        session = await self._sessions.session(self._user_id, PLACE)
+        cells = [entry for entry in await session.transcript.entries() if isinstance(entry, CellRecord)]
+        if not cells:
+            self._screen.note("A Python kernel of your own. %help tells more.")
+            return
+        for cell in cells[-REMEMBERED:]:
+            self._screen.earlier(cell)
+        self._screen.note("Welcome back. Your variables ended with the program; your files are still here:")
+        await self._commands.take("%files")
+
+
+@contextlib.asynccontextmanager
+async def _stopping_with_ctrl_c(session: Session) -> AsyncIterator[None]:
+    """While entered, Ctrl-C stops the cell and not the program."""
+    stopping: set[asyncio.Task[None]] = set()
+
+    def stop() -> None:
+        with contextlib.suppress(NothingRuns):
+            stopping.add(asyncio.ensure_future(session.interrupt()))
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        if stopping:
+            await asyncio.wait(stopping)
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("enter", filter=has_focus(DEFAULT_BUFFER))
+    def _(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.document.is_cursor_at_the_end and finished(buffer.text):
+            buffer.validate_and_handle()
+        else:
+            buffer.newline(copy_margin=not buffer.document.current_line.isspace())
+
+    return keys
+
+
+def finished(text: str) -> bool:
+    """Whether Enter at the end of `text` runs it: a whole statement, or a block closed by an empty line."""
+    first = text.lstrip()
+    if first.startswith(("%%", "@")):
+        return text.endswith("\n")
+    if first.startswith(("%", "!", "?")) or text.rstrip().endswith("?"):
+        return not text.rstrip().endswith("\\")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd escape in what is being typed is the cell's own business
+            return codeop.compile_command(text, symbol="exec") is not None and (
+                "\n" not in text.strip()
+                or text.endswith("\n")
+                or not text.splitlines()[-1].startswith((" ", "\t"))
+            )
+    except (SyntaxError, ValueError, OverflowError):
+        return True  # the kernel will say what is wrong

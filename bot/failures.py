@@ -1,0 +1,87 @@
+"""The sentences that people read when something went wrong: one table, whatever the front.
+
+sentence(error)          # of an exception of ours
+ending(result)           # of a cell that did not end well, None for one that did
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from bot.errors import DataInUse, NothingRuns
+from bot.reply import ExecutionResult
+from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
+from kernels.capture import FileChanged
+from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion
+from kernels.events import Restarted
+from kernels.text import human_size
+
+__all__ = ["ending", "restart", "sentence"]
+
+NAMED = 12  # lost variables that are named; the rest is counted
+
+SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
+    NoSuchFile: str,
+    QuotaExceeded: lambda error: (
+        f"not stored: {human_size(error.size)} more would be over your {human_size(error.quota)}"
+        f" ({human_size(error.used)} used); delete files or wait until some expire"
+    ),
+    FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
+    FileChanged: lambda error: (
+        "not stored: it changed while it was being read; the next cell takes it up again"
+    ),
+    StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
+    KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
+    KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
+    NoQuestion: lambda _: "no input() is waiting for an answer",
+    NothingRuns: lambda _: "nothing is running",
+    DataInUse: lambda error: (
+        f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
+    ),
+    FileNotFoundError: lambda error: f"there is no file {error.filename}",
+    IsADirectoryError: lambda error: f"{error.filename} is a folder, not a file",
+    PermissionError: lambda error: f"{error.filename or 'the file'} may not be read or written",
+}
+
+ENDINGS: dict[tuple[str, str | None], str] = {
+    ("timeout", "deadline"): "Stopped: the cell ran out of time.",
+    ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
+    ("timeout", "too many questions"): "Stopped: it asked too many questions.",
+    ("interrupted", None): "Interrupted.",
+    ("died", None): "The kernel died.",
+    ("out of memory", None): "The kernel ran out of memory.",
+}
+
+
+def sentence(error: BaseException) -> str:
+    """What a person is told of an exception; never a traceback."""
+    for kind in type(error).__mro__:
+        if kind in SENTENCES:
+            return SENTENCES[kind](error)
+    return f"something failed on our side ({type(error).__name__}: {error})"
+
+
+def ending(result: ExecutionResult) -> str | None:
+    """What a person is told of a cell that was stopped or died; None where its own output says all."""
+    if result.status in ("ok", "error"):
+        return None
+    text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
+    if result.status == "died" and result.return_code < 0:
+        text = f"The kernel died (signal {-result.return_code})."
+    elif result.status == "died":
+        text = f"The kernel died (exit code {result.return_code})."
+    return text
+
+
+def restart(restarted: Restarted) -> str:
+    """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
+    text = f"Fresh kernel ({restarted.reason}). Your files are kept."
+    if not restarted.lost:
+        return text + " No variables were lost."
+    names = ", ".join(restarted.lost[:NAMED])
+    more = f" and {len(restarted.lost) - NAMED} more" if len(restarted.lost) > NAMED else ""
+    return f"{text} Lost: {names}{more}."
+
+
+def _last_line(log: str) -> str:
+    lines = log.strip().splitlines()
+    return f"It said: {lines[-1]}" if lines else ""

@@ -1,0 +1,22 @@
+"""What a person has sent, as every front hands it on."""
+
+from dataclasses import dataclass
+
+__all__ = ["Incoming"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Code to run for a person.
+
+    `user_id` is the owner and comes from the front, never from the text. `author` is the name to show,
+    `place` where it was written. `user_files` are ids or names of stored files to put into the workspace
+    first. `can_answer` tells whether somebody is there to answer an `input()`.
+    """
+
+    user_id: int
+    author: str
+    place: str
+    code: str
+    user_files: tuple[str, ...] = ()
+    can_answer: bool = True

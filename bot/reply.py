@@ -1,0 +1,102 @@
+"""What a front gets to show: a `Reply` for every event, and at the end the `ExecutionResult`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from filestore.records import StoredFile
+from kernels.capture import Skipped
+from kernels.events import Event
+from kernels.run import RunResult
+
+__all__ = ["ExecutionResult", "GeneratedFile", "Reply", "Tell"]
+
+RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedFile:
+    """A file that a cell wrote, stored under its id until `record.expires_at`."""
+
+    record: StoredFile
+    read: Callable[[], Awaitable[bytes]]
+
+    @property
+    def filename(self) -> str:
+        """Its name in the workspace."""
+        return self.record.filename
+
+    @property
+    def type(self) -> str:
+        """Its category: data, image, text, ..."""
+        return self.record.file_type
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.record.file_size
+
+    @property
+    def file_id(self) -> str:
+        """The id that loads it."""
+        return self.record.file_id
+
+    async def data(self) -> bytes:
+        """The bytes, read now. Raises: NoSuchFile once it has expired."""
+        return await self.read()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """What came of a person's code.
+
+    `output` is all text shown, without colours, and `outputs` the nbformat v4 output dicts. `error` is the
+    traceback without colours, None when there was none. `execution_time` in seconds. `return_code` is 0 ok, 1
+    error, 124 time-out, 130 interrupted, 137 out of memory, and the kernel's own exit code (-9: killed by
+    signal 9) when it died. `status` and `cause` are those of `kernels.RunResult`. `lost` names the variables
+    that went with a kernel.
+    """
+
+    success: bool
+    output: str
+    error: str | None
+    execution_time: float
+    return_code: int
+    generated_files: tuple[GeneratedFile, ...]
+    status: str
+    cause: str | None
+    cell: int
+    execution_count: int | None
+    outputs: tuple[dict[str, Any], ...]
+    skipped: tuple[Skipped, ...]
+    lost: tuple[str, ...]
+
+    @property
+    def generated_file_ids(self) -> tuple[str, ...]:
+        """The ids of `generated_files`, in the same order."""
+        return tuple(file.file_id for file in self.generated_files)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One step of the answer to cell number `cell`: an event, or files, or at the end the result.
+
+    With `late` it came after the cell's end: what a thread printed or wrote.
+    """
+
+    cell: int
+    event: Event | None = None
+    files: tuple[GeneratedFile, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    result: ExecutionResult | None = None
+    late: bool = False
+
+
+Tell = Callable[[Reply], Awaitable[None]]
+
+
+def return_code(result: RunResult) -> int:
+    """The number that a shell would give for how the cell ended."""
+    if result.status == "died":
+        return result.exit_code if result.exit_code is not None else 1
+    return RETURN_CODES.get(result.status, 1)

@@ -1,0 +1,166 @@
+"""All open sessions, and the four calls that stand for the whole bot without a front.
+
+    result = await sessions.execute_code("x = 1", user_id=1)
+    record = await sessions.upload("data.csv", data, user_id=1)
+    loaded = await sessions.load_file(record.file_id, user_id=1)
+    page = await sessions.list_user_files(user_id=1)
+
+A session is opened by the first thing that needs it, and is the same one until the program ends or it has not
+been used for so long that it is deleted.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Literal, Self
+
+from bot.message import Incoming
+from bot.reply import ExecutionResult, Reply, Tell
+from bot.session import Session
+from bot.turn import take_turn
+from filestore.files import FileStore
+from filestore.records import Cursor, LoadedFile, Page, SessionRecord, StoredFile
+from filestore.store import Store
+from kernels.pool import Pool
+
+__all__ = ["Sessions", "TellLate"]
+
+log = logging.getLogger(__name__)
+
+TellLate = Callable[[SessionRecord, Reply], object]
+
+
+class Sessions:
+    """The sessions of one program. A front sets `tell_late`, which is called with what comes after a cell's
+    end.
+
+    `scope` is "user" for one kernel a person, "place" for one a person and place. Sessions that were not used
+    for `retention` lose their workspace; their transcript stays for `transcripts`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        files: FileStore,
+        pool: Pool,
+        *,
+        clock: Callable[[], datetime],
+        scope: Literal["user", "place"] = "user",
+        retention: timedelta = timedelta(hours=48),
+        transcripts: timedelta = timedelta(days=30),
+    ) -> None:
+        self.store = store
+        self.files = files
+        self.pool = pool
+        self._clock = clock
+        self.tell_late: TellLate = _tell_nobody
+        self._scope = scope
+        self._retention = retention
+        self._transcripts = transcripts
+        self._open: dict[str, Session] = {}
+        self._changing = asyncio.Lock()  # no session is opened while an old one is removed
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.gather(*(session.close() for session in self._open.values()))
+        self._open.clear()
+
+    async def session(self, user_id: int, place: str) -> Session:
+        """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""
+        session_id = f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
+        async with self._changing:
+            now = self._clock()
+            record = await self.store.sessions.get_or_create(session_id, user_id, place, now)
+            await self.store.sessions.touch(session_id, now)
+            if session_id not in self._open:
+                session = Session(
+                    record, self.store, self.files, self.pool, self._clock, self._late_of(record)
+                )
+                self._open[session_id] = await session.open()
+            return self._open[session_id]
+
+    async def execute_code(
+        self,
+        code: str,
+        user_id: int,
+        user_files: Sequence[str] = (),
+        *,
+        place: str = "terminal",
+        author: str = "",
+        can_answer: bool = False,
+        tell: Tell | None = None,
+    ) -> ExecutionResult:
+        """Run code in the person's kernel, these stored files being in its workspace. See `take_turn`."""
+        session = await self.session(user_id, place)
+        message = Incoming(user_id, author or str(user_id), place, code, tuple(user_files), can_answer)
+        return await take_turn(session, message, tell or _say_nothing)
+
+    async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
+        """A stored file's record and bytes. Raises: NoSuchFile."""
+        return await self.files.load_file(file_id, user_id)
+
+    async def list_user_files(self, user_id: int, *, limit: int = 50, after: Cursor | None = None) -> Page:
+        """The person's uploaded and generated files, newest first."""
+        return await self.files.list_user_files(user_id, limit=limit, after=after)
+
+    async def upload(self, name: str, data: bytes, user_id: int, *, place: str = "terminal") -> StoredFile:
+        """Store a file from the person, and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
+        session = await self.session(user_id, place)
+        return await session.files.upload(name, data)
+
+    async def forget(self, user_id: int) -> None:
+        """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
+        async with self._changing:
+            for record in await self.store.sessions.of_user(user_id):
+                session = self._open.pop(record.session_id, None)
+                if session is not None:
+                    await session.close()
+                await asyncio.to_thread(self.pool.workspace(record.session_id).remove)
+            await self.files.forget(user_id)
+
+    async def sweep(self, now: datetime) -> None:
+        """Remove the workspaces of sessions unused for the retention time; much later, all of the session."""
+        for record in await self.store.sessions.idle_since(now - self._retention):
+            async with self._changing:
+                await self._remove_if_unused(record.session_id, now)
+
+    async def sweep_often(self, every: timedelta) -> None:
+        """`sweep` from time to time, until cancelled; a failure is logged and tried again."""
+        while True:
+            try:
+                await self.sweep(self._clock())
+            except Exception:  # whatever fails this time, the next sweep must come
+                log.exception("old sessions could not be removed")
+            await asyncio.sleep(every.total_seconds())  # retention is a matter of time passing
+
+    async def _remove_if_unused(self, session_id: str, now: datetime) -> None:
+        record = await self.store.sessions.get(session_id)
+        session = self._open.get(session_id)
+        if record is None or record.last_used_at >= now - self._retention or (session and session.busy):
+            return
+        if session is not None:
+            del self._open[session_id]
+            await session.close()
+        await asyncio.to_thread(self.pool.workspace(session_id).remove)
+        if record.last_used_at < now - self._transcripts:
+            await self.store.sessions.delete(session_id)
+
+    def _late_of(self, record: SessionRecord) -> Tell:
+        async def tell(reply: Reply) -> None:
+            self.tell_late(record, reply)
+
+        return tell
+
+
+def _tell_nobody(record: SessionRecord, reply: Reply) -> None:
+    """While there is no front."""
+
+
+async def _say_nothing(reply: Reply) -> None:
+    """For callers who only want the result."""

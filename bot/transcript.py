@@ -1,0 +1,98 @@
+"""What was said and run in a session, kept so that a notebook can be made of it.
+
+cell = await transcript.begin(message)          # on disk before its code runs
+result = await transcript.finish(cell, run.result, kept)
+await transcript.add_late(tag, event)           # what a thread printed after its cell
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.files import Kept
+from bot.message import Incoming
+from bot.reply import ExecutionResult, return_code
+from filestore.errors import FileStoreError
+from filestore.records import CellRecord, Said
+from filestore.store import Transcripts
+from kernels.events import Event
+from kernels.outputs import Outputs
+from kernels.run import RunResult
+from kernels.text import strip_ansi
+
+__all__ = ["Transcript"]
+
+log = logging.getLogger(__name__)
+
+LATE = 64 * 1024  # characters of one piece of late output; the kernel's own limit bounds them all
+
+
+class Transcript:
+    """The transcript of one session. `clock` gives the present, with a time zone."""
+
+    def __init__(self, records: Transcripts, session_id: str, clock: Callable[[], datetime]) -> None:
+        self._records = records
+        self._session_id = session_id
+        self._clock = clock
+
+    async def begin(self, message: Incoming) -> CellRecord:
+        """Note that this code is about to run. Raises: StoreUnavailable, and then it must not run."""
+        return await self._records.begin_cell(
+            self._session_id, message.place, message.author, message.code, self._clock()
+        )
+
+    async def finish(self, cell: CellRecord, ran: RunResult, kept: Kept) -> ExecutionResult:
+        """Note what came of the cell, and return it. A database that fails now costs only the record."""
+        result = ExecutionResult(
+            success=ran.status == "ok",
+            output=ran.output,
+            error=strip_ansi("\n".join(ran.error.traceback)) if ran.error else None,
+            execution_time=ran.execution_time,
+            return_code=return_code(ran),
+            generated_files=kept.files,
+            status=ran.status,
+            cause=ran.cause,
+            cell=cell.seq,
+            execution_count=ran.execution_count,
+            outputs=ran.outputs,
+            skipped=kept.skipped,
+            lost=ran.restarted.lost if ran.restarted else (),
+        )
+        try:
+            await self._records.finish_cell(
+                self._session_id,
+                cell.seq,
+                status=result.status,
+                outputs=result.outputs,
+                execution_time=result.execution_time,
+                execution_count=result.execution_count,
+                file_ids=result.generated_file_ids,
+            )
+        except FileStoreError:
+            log.exception("cell %d of session %s could not be recorded", cell.seq, self._session_id)
+        return result
+
+    async def add_late(self, cell: int, event: Event | None, kept: Kept) -> None:
+        """Add what came after a cell's end to its record."""
+        outputs = Outputs(max_text=LATE, max_shown=LATE * 1024)
+        if event is not None:
+            outputs.add(event)
+        file_ids = [file.file_id for file in kept.files]
+        try:
+            await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids)
+        except FileStoreError:
+            log.exception("late output of cell %d of session %s is not recorded", cell, self._session_id)
+
+    async def broken_off(self) -> list[CellRecord]:
+        """The cells that were running when the program ended; they are noted as "died" now."""
+        cells = await self._records.unfinished(self._session_id)
+        for cell in cells:
+            await self._records.finish_cell(self._session_id, cell.seq, status="died")
+        return cells
+
+    async def entries(self) -> list[Said | CellRecord]:
+        """All of it, in order."""
+        entries: list[Said | CellRecord] = []
+        while page := await self._records.entries(self._session_id, after=entries[-1].seq if entries else 0):
+            entries += page
+        return entries

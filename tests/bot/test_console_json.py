@@ -1,0 +1,268 @@
+"""`python -m bot.console --json`: the main flow, end to end, in the real program."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.program import Program
+
+EIGHT_FILES = """
+import json, pickle, zipfile
+import numpy as np, pandas as pd, matplotlib.pyplot as plt
+df = pd.DataFrame({"name": ["a", "b"], "n": [1, 2]})
+df.to_csv("data.csv", index=False)
+df.to_excel("data.xlsx", index=False)
+json.dump({"a": [1, 2]}, open("data.json", "w"))
+open("summary.txt", "w").write("two rows")
+plt.plot([1, 2]); plt.savefig("plot.png"); plt.close()
+pickle.dump({"model": 1}, open("model.pkl", "wb"))
+np.save("a.npy", np.arange(5))
+with zipfile.ZipFile("archive.zip", "w") as archive: archive.write("data.csv")
+"""
+TYPES = {
+    "data.csv": "data",
+    "data.xlsx": "data",
+    "data.json": "structured",
+    "summary.txt": "text",
+    "plot.png": "image",
+    "model.pkl": "scientific",
+    "a.npy": "scientific",
+    "archive.zip": "archive",
+}
+
+
+@pytest.fixture
+async def program(tmp_path: Path) -> AsyncIterator[Program]:
+    """The program on an empty data folder."""
+    async with Program.start(tmp_path / "data", "--timeout", "40s") as program:
+        yield program
+
+
+async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(tmp_path: Path) -> None:
+    """An id loads its file in a later cell and after coming back; for anybody else it is not there."""
+    load = 'df = load_file("{}"); (type(df).__name__, df.shape)'
+    async with Program.start(tmp_path / "data") as program:
+        written = await program.run(EIGHT_FILES)
+        assert written["status"] == "ok", written["error"]
+        assert {file["filename"]: file["type"] for file in written["generated_files"]} == TYPES
+        ids = {file["filename"]: file["file_id"] for file in written["generated_files"]}
+        assert written["generated_file_ids"] == list(ids.values())
+        for name in ("data.csv", "data.xlsx"):
+            later = await program.run(load.format(ids[name]))
+            assert later["output"] == "('DataFrame', (2, 2))\n"
+        foreign = await program.run(f"load_file('{ids['data.csv']}')", user=2)
+        absent = await program.run("load_file('k7m3q9x2va')", user=2)
+        sent = program.send(user=2, load_file=ids["data.csv"])
+        refused = await program.answer(id=sent, event="error")
+    async with Program.start(tmp_path / "data") as program:
+        again = await program.run(load.format(ids["data.csv"]))
+        listed = await program.answer(id=program.send(files=True), event="files")
+        loaded = await program.answer(id=program.send(load_file=ids["summary.txt"]), event="loaded")
+    assert foreign["status"] == absent["status"] == "error"
+    assert f"no file {ids['data.csv']}: it expired, or is not yours" in foreign["error"]
+    assert "no file k7m3q9x2va: it expired, or is not yours" in absent["error"]
+    assert refused["message"] == f"no file {ids['data.csv']}: it expired, or is not yours"
+    assert again["output"] == "('DataFrame', (2, 2))\n"
+    assert {file["file_id"] for file in listed["files"]} == set(ids.values())
+    assert base64.b64decode(loaded["data"]) == b"two rows"
+
+
+async def test_past_its_retention_a_file_is_gone_with_its_bytes_and_its_folder(tmp_path: Path) -> None:
+    """An expired id reads as not found at once, and the sweep leaves no bytes and no empty folder."""
+    kept = tmp_path / "data" / "files"
+    async with Program.start(tmp_path / "data", "--retention", "3s") as program:
+        written = await program.run("open('a.txt', 'w').write('x' * 1000)")
+        (file_id,) = written["generated_file_ids"]
+        assert (await program.run(f"len(load_file('{file_id}'))"))["output"] == "1000\n"
+        async with asyncio.timeout(30):
+            while any(kept.iterdir()):
+                await asyncio.sleep(0.1)  # noqa: ASYNC110 - another process sweeps
+        gone = await program.run(f"load_file('{file_id}')")
+        listed = await program.answer(id=program.send(files=True), event="files")
+    assert f"no file {file_id}: it expired, or is not yours" in gone["error"]
+    assert listed["files"] == []
+
+
+async def test_user_files_are_in_the_workspace_before_the_code_runs(program: Program, tmp_path: Path) -> None:
+    """`user_files` puts stored files there by name, and they are not listed as generated again."""
+    source = tmp_path / "cities.csv"
+    source.write_text("city,people\nUlm,126000\n")
+    uploaded = await program.answer(id=program.send(upload=str(source)), event="uploaded")
+    await program.run("import os; os.remove('cities.csv')")
+    file_id = uploaded["file"]["file_id"]
+    result = await program.run("open('cities.csv').read()", user_files=[file_id])
+    assert "Ulm" in result["output"]
+    assert result["generated_files"] == []
+    sent = program.send(user=9, code="1", user_files=[file_id])
+    refused = await program.answer(id=sent, event="error")
+    assert refused["message"] == f"no file {file_id}: it expired, or is not yours"
+    assert program.events(sent, "result") == []
+
+
+async def test_variables_stay_and_are_never_seen_by_others(program: Program) -> None:
+    """`x = 1`, then `x + 1` in another message gives 2; another user has no x."""
+    await program.run("x = 1", user=1)
+    assert (await program.run("x + 1", user=1))["output"] == "2\n"
+    other = await program.run("x", user=2)
+    assert "NameError" in other["error"]
+    assert other["return_code"] == 1
+
+
+@pytest.mark.timeout(180)
+async def test_twenty_users_with_ten_cells_each_lose_nothing(program: Program) -> None:
+    """Twenty people at once get each of their ten results, in order, with their own values."""
+    people = range(1, 21)
+    sent = {
+        user: [
+            program.send(user=user, code=f"mine = globals().get('mine', []) + [{user} * 100 + {cell}]; mine")
+        ]
+        for user in people
+        for cell in [0]
+    }
+    for cell in range(1, 10):
+        for user in people:
+            sent[user].append(program.send(user=user, code=f"mine = mine + [{user} * 100 + {cell}]; mine"))
+    for user in people:
+        for cell, request in enumerate(sent[user]):
+            result = await program.answer(id=request, event="result")
+            assert result["output"] == f"{[user * 100 + n for n in range(cell + 1)]}\n"
+
+
+async def test_a_runaway_cell_ends_and_the_kernel_goes_on(tmp_path: Path) -> None:
+    """`while True: pass` is stopped at its time, and the next cell finds its variables."""
+    async with Program.start(tmp_path / "data", "--timeout", "2s") as program:
+        await program.run("x = 41")
+        stopped = await program.run("while True: pass")
+        assert (stopped["status"], stopped["return_code"]) == ("timeout", 124)
+        assert stopped["message"] == "Stopped: the cell ran out of time."
+        assert (await program.run("x + 1"))["output"] == "42\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass",
+        "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+    ],
+    ids=["swallows KeyboardInterrupt", "stuck regex"],
+)
+async def test_a_cell_that_cannot_be_interrupted_ends_in_a_fresh_kernel(tmp_path: Path, code: str) -> None:
+    """The kernel is replaced, what was lost is named, and the next cell works."""
+    async with Program.start(tmp_path / "data", "--timeout", "2s") as program:
+        await program.run("precious = 1")
+        stopped = await program.run(code)
+        assert stopped["status"] == "timeout"
+        assert "precious" in stopped["lost"]
+        assert (await program.run("1 + 1"))["output"] == "2\n"
+
+
+async def test_input_is_asked_and_answered(program: Program) -> None:
+    """`input("name? ")` becomes a question, and the answer goes into the cell."""
+    sent = program.send(code="name = input('name? '); print('hello', name)")
+    question = await program.answer(id=sent, event="question")
+    assert (question["prompt"], question["password"]) == ("name? ", False)
+    program.send(input="Bob")
+    result = await program.answer(id=sent, event="result")
+    assert result["output"] == "name? Bob\nhello Bob\n"
+
+
+async def test_a_progress_bar_is_one_moving_line(program: Program) -> None:
+    """tqdm's many redraws are one line in the result, at its end."""
+    result = await program.run(
+        "from tqdm import tqdm\nimport time\nfor _ in tqdm(range(20)): time.sleep(0.05)"
+    )
+    assert result["output"].count("\n") == 1
+    assert result["output"].startswith("100%")
+
+
+async def test_a_dead_kernel_is_said_and_the_next_cell_works(program: Program) -> None:
+    """`os._exit(1)` reads "the kernel died", with what was lost; then there is a fresh one."""
+    await program.run("x = 1")
+    died = await program.run("import os; os._exit(1)")
+    assert (died["status"], died["return_code"]) == ("died", 1)
+    assert died["message"] == "The kernel died (exit code 1)."
+    assert died["lost"] == ["x"]
+    assert (await program.run("1 + 1"))["output"] == "2\n"
+
+
+async def test_a_100_mb_print_is_clipped_head_and_tail_and_its_result_arrives(program: Program) -> None:
+    """Head and tail of the text are there with a line between, and the cell's value after it."""
+    result = await program.run("print('head' + 'x' * 100_000_000 + 'tail'); 6 * 7")
+    assert result["status"] == "ok"
+    assert result["output"].startswith("headxxx")
+    assert result["output"].endswith("xxxtail\n42\n")
+    assert "95.4 MB of text left out" in result["output"] or "94.4 MB of text left out" in result["output"]
+    assert len(result["output"]) < 1_100_000
+
+
+async def test_what_a_thread_prints_after_its_cell_is_late_output_of_that_cell(program: Program) -> None:
+    """It arrives marked as late, with the number of the cell that started the thread."""
+    started = await program.run(
+        "import threading, time\n"
+        "def later():\n    time.sleep(0.5); print('late words'); open('late.txt', 'w').write('x')\n"
+        "threading.Thread(target=later).start()"
+    )
+    late = await program.answer(event="stream", late=True)
+    assert (late["text"], late["cell"]) == ("late words\n", started["cell"])
+    captured = await program.answer(event="captured", late=True)
+    assert [file["filename"] for file in captured["files"]] == ["late.txt"]
+
+
+async def test_an_interrupt_stops_the_running_cell_only(program: Program) -> None:
+    """`{"interrupt": true}` ends the cell that runs; with none it says so."""
+    await program.run("x = 5")
+    sent = program.send(code="print('begun', flush=True)\nimport time; time.sleep(600)")
+    await program.answer(id=sent, event="stream")
+    program.send(interrupt=True)
+    result = await program.answer(id=sent, event="result")
+    assert (result["status"], result["return_code"]) == ("interrupted", 130)
+    assert (await program.run("x"))["output"] == "5\n"
+    idle = program.send(interrupt=True)
+    assert (await program.answer(id=idle, event="error"))["message"] == "nothing is running"
+
+
+async def test_reset_gives_a_fresh_kernel_and_keeps_the_files(program: Program) -> None:
+    """After a reset the variables are gone and the workspace is as it was."""
+    await program.run("x = 1; open('a.txt', 'w').write('kept')")
+    await program.answer(id=program.send(reset=True), event="reset")
+    assert (await program.run("'x' in globals(), open('a.txt').read()"))["output"] == "(False, 'kept')\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"{nonsense\n", "not a line of JSON"),
+        (b"[1]\n", "a request is an object"),
+        (b'{"user": "bob", "code": "1"}\n', "user is a whole number"),
+        (b'{"user": 1}\n', "a request has one of: code, upload, files, load_file, reset"),
+        (b'{"code": 5}\n', "code is a text"),
+        (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
+        (b'{"upload": "/nowhere/at/all.csv"}\n', "there is no file /nowhere/at/all.csv"),
+        (b'{"input": "x"}\n', "nothing is running"),
+    ],
+)
+async def test_a_bad_request_gets_a_sentence_and_the_next_one_works(
+    program: Program, line: bytes, words: str
+) -> None:
+    """Bad input costs nothing but its own answer."""
+    program.send_raw(line)
+    error = await program.answer(event="error")
+    assert words in error["message"]
+    assert (await program.answer(id=program.send(files=True), event="files"))["files"] == []
+
+
+async def test_two_programs_on_one_data_folder_are_refused(program: Program, tmp_path: Path) -> None:
+    """The second one says what to do and exits 2; the first goes on."""
+    await program.run("1")
+    second = await asyncio.create_subprocess_exec(
+        *(__import__("sys").executable, "-m", "bot.console", "--json", "--data", str(tmp_path / "data")),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await second.communicate()
+    assert second.returncode == 2
+    assert b"another Kernelcord works in" in told
+    assert (await program.run("2"))["output"] == "2\n"

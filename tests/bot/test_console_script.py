@@ -1,0 +1,76 @@
+"""The terminal front without a terminal: cells from standard input, and sessions that persist."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.program import ROOT
+
+
+async def script(data: Path, text: str) -> tuple[int, str]:
+    """Run `text` as standard input; the exit status and what was printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(data)),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate(text.encode())
+    assert process.returncode is not None
+    return process.returncode, printed.decode()
+
+
+async def test_an_empty_input_says_that_all_is_set_up_and_exits_0(tmp_path: Path) -> None:
+    """`make run </dev/null` ends here."""
+    status, printed = await script(tmp_path / "data", "")
+    assert status == 0
+    assert "Kernelcord is set up" in printed
+
+
+async def test_a_script_runs_cell_by_cell_in_one_kernel(tmp_path: Path) -> None:
+    """Cells are divided by `# %%`; each shows its last value, and variables go from one to the next."""
+    status, printed = await script(tmp_path / "data", "x = 20\nx\n# %%\nprint('now')\nx + 1\n")
+    assert status == 0
+    assert printed == "20\nnow\n21\n"
+
+
+async def test_a_failing_cell_ends_the_script_with_status_1(tmp_path: Path) -> None:
+    """The traceback is shown, later cells do not run."""
+    status, printed = await script(tmp_path / "data", "1 / 0\n# %%\nprint('never')\n")
+    assert status == 1
+    assert "ZeroDivisionError" in printed
+    assert "never" not in printed
+    assert "\x1b" not in printed
+
+
+async def test_commands_work_in_a_script(tmp_path: Path) -> None:
+    """%upload, %files, %load and %vars do what they say, and a wrong one says what to do."""
+    source = tmp_path / "my cities.csv"
+    source.write_text("city,people\nUlm,126000\n")
+    commands = [f"%upload '{source}'", "%files", "%load 'my cities.csv'", "%vars", "my_cities.shape"]
+    status, printed = await script(
+        tmp_path / "data", "\n# %%\n".join([*commands, "%load nothing9here", "%load"])
+    )
+    assert status == 0
+    assert printed.count("my cities.csv") >= 2
+    assert 'my_cities = load_file("' in printed
+    assert "DataFrame" in printed
+    assert "(1, 2)" in printed
+    assert "no file nothing9here: it expired, or is not yours" in printed
+    assert "Say which file: %load ID [NAME]" in printed
+
+
+async def test_pictures_are_saved_and_named(tmp_path: Path) -> None:
+    """A figure becomes a file on disk whose path is printed."""
+    code = "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])\nplt.show()"
+    status, printed = await script(tmp_path / "data", code)
+    assert status == 0
+    path = Path(printed.partition("[picture: ")[2].partition("]")[0])
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+async def test_an_escape_that_is_not_a_colour_never_reaches_the_terminal(tmp_path: Path) -> None:
+    """Code cannot set a clipboard or a title: such escapes are shown as a sign."""
+    status, printed = await script(tmp_path / "data", r"print('\x1b]52;c;aGk=\x07 \x1b[2J')")
+    assert status == 0
+    assert "\x1b" not in printed

@@ -1,0 +1,112 @@
+"""The real program as a process, driven through `--json` as a stranger would script it.
+
+async with Program.start(data, "--timeout", "5s") as program:
+    result = await program.run("1 + 1", user=7)
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 50.0  # seconds for an answer on a loaded machine; more than any cell here needs
+LINE = 256 * 1024 * 1024  # bytes; an answer can carry a large file
+
+Answer = dict[str, Any]
+
+
+class Program:
+    """`python -m bot.console --json` in a process of its own; `seen` has all answers so far, in order."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.seen: list[Answer] = []
+        self._new = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read())
+        self._next_id = 0
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(
+        cls, data: Path, *flags: str, env: dict[str, str] | None = None
+    ) -> AsyncIterator["Program"]:
+        """The program on the data folder `data`; it must end well, unless it was killed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "bot.console", "--json", "--log-level", "error", "--data", str(data), *flags),
+            cwd=ROOT,
+            env=env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LINE,
+        )
+        program = cls(process)
+        try:
+            yield program
+            if process.returncode is None:
+                assert await program.end() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            await program._reader
+
+    def send(self, **request: Any) -> int:
+        """Send a request; returns its id, which the answers carry."""
+        assert self.process.stdin is not None
+        self._next_id += 1
+        self.process.stdin.write(json.dumps({"id": self._next_id} | request).encode() + b"\n")
+        return self._next_id
+
+    def send_raw(self, line: bytes) -> None:
+        """Send a line as it is."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line)
+
+    async def answer(self, **wanted: Any) -> Answer:
+        """The first answer, past or to come, that has all these fields."""
+
+        def found() -> Answer | None:
+            return next((one for one in self.seen if wanted.items() <= one.items()), None)
+
+        async with asyncio.timeout(PATIENCE), self._new:
+            await self._new.wait_for(lambda: found() or self._reader.done())
+        answer = found()
+        assert answer is not None, f"no answer {wanted} before the program ended"
+        return answer
+
+    async def run(self, code: str, *, user: int = 1, **more: Any) -> Answer:
+        """Run a cell and return its result."""
+        sent = self.send(user=user, code=code, **more)
+        return await self.answer(id=sent, event="result")
+
+    def events(self, sent: int, kind: str) -> list[Answer]:
+        """The answers of one kind that a request has had so far."""
+        return [one for one in self.seen if one.get("id") == sent and one["event"] == kind]
+
+    async def end(self) -> int:
+        """Close its input and return its exit status."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+    async def kill(self) -> None:
+        """Kill it as a crash would."""
+        self.process.kill()
+        await self.process.wait()
+        await self._reader
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            async with self._new:
+                if line.endswith(b"\n"):  # the last line of a killed program may be half of one
+                    self.seen.append(json.loads(line))
+                self._new.notify_all()
+        async with self._new:
+            self._new.notify_all()
