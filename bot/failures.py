@@ -26,9 +26,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         f" ({human_size(error.used)} used); delete files or wait until some expire"
     ),
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
-    FileChanged: lambda error: (
-        "not stored: it changed while it was being read; the next cell takes it up again"
-    ),
+    FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",

@@ -43,7 +43,7 @@ class PersonFiles:
     async def keep(
         self, captured: Iterable[CapturedFile], skipped: Iterable[Skipped], cell: int | None
     ) -> Kept:
-        """Store what a cell wrote; a file that cannot be stored is skipped with the reason, nothing raised."""
+        """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised."""
         files: list[GeneratedFile] = []
         left = list(skipped)
         for file in captured:
@@ -59,13 +59,13 @@ class PersonFiles:
         return Kept(tuple(files), tuple(left))
 
     async def upload(self, name: str, data: bytes) -> StoredFile:
-        """Store a file from the person, and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
+        """Store a file of the person's and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
         await self.kernel.place(stored.filename, data)
         return stored
 
     async def bring(self, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Put stored files into the workspace under the names returned. Raises: NoSuchFile, before any is put."""
+        """Put stored files into the workspace; returns their names. Raises: NoSuchFile, and puts none."""
         found = [await self._store.find(one, self._user_id, self._session_id) for one in wanted]
         names = []
         for stored in found:

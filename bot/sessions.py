@@ -33,11 +33,11 @@ TellLate = Callable[[SessionRecord, Reply], object]
 
 
 class Sessions:
-    """The sessions of one program. A front sets `tell_late`, which is called with what comes after a cell's
-    end.
+    """The sessions of one program.
 
-    `scope` is "user" for one kernel a person, "place" for one a person and place. Sessions that were not used
-    for `retention` lose their workspace; their transcript stays for `transcripts`.
+    A front sets `tell_late`, which is called with what comes after the end of a cell. `scope` is "user" for one
+    kernel a person, "place" for one a person and place. Sessions that were not used for `retention` lose their
+    workspace; their transcript stays for `transcripts`.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Sessions:
         return await self.files.list_user_files(user_id, limit=limit, after=after)
 
     async def upload(self, name: str, data: bytes, user_id: int, *, place: str = "terminal") -> StoredFile:
-        """Store a file from the person, and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
+        """Store a file of the person's and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
         session = await self.session(user_id, place)
         return await session.files.upload(name, data)
 

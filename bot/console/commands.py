@@ -5,7 +5,6 @@ Other lines that begin with `%` are IPython's and run in the kernel.
 
 import asyncio
 import keyword
-import os
 import re
 import shlex
 from collections.abc import Awaitable, Callable
@@ -99,9 +98,8 @@ class Commands:
         if len(words) != 1:
             self._screen.note("Say which file: %upload PATH (in quotes where it has spaces).")
             return
-        path = Path(os.path.expanduser(words[0]))
-        data = await asyncio.to_thread(path.read_bytes)
-        stored = await self._sessions.upload(path.name, data, self._user_id, place=self._place)
+        name, data = await asyncio.to_thread(_read, words[0])
+        stored = await self._sessions.upload(name, data, self._user_id, place=self._place)
         self._screen.files([stored])
 
     async def _vars(self, _words: list[str]) -> None:
@@ -124,6 +122,11 @@ class Commands:
             self._screen.note("Fresh kernel. Your files and the transcript are deleted.")
         else:
             self._screen.note("Fresh kernel. Your files are kept.")
+
+
+def _read(path: str) -> tuple[str, bytes]:
+    file = Path(path).expanduser()
+    return file.name, file.read_bytes()
 
 
 def variable_name(filename: str) -> str:

@@ -143,13 +143,12 @@ class Screen:
 
 
 def time_left(until: datetime, present: datetime) -> str:
-    """How long something is still kept, e.g. "47 h", "9 min", "30 s"."""
+    """How long something is still kept, e.g. "48 h", "9 min", "30 s"."""
     left = max(timedelta(), until - present)
-    if left >= timedelta(hours=1):
-        return f"{left // timedelta(hours=1)} h"
-    if left >= timedelta(minutes=1):
-        return f"{left // timedelta(minutes=1)} min"
-    return f"{left // timedelta(seconds=1)} s"
+    for unit, name in ((timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
+        if left >= unit:
+            return f"{left / unit:.0f} {name}"
+    return f"{left.total_seconds():.0f} s"
 
 
 def _as_text(output: dict[str, Any]) -> str:

@@ -65,7 +65,7 @@ class Terminal:
             key_bindings=_keys(),
             prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
         )
-        self._answers = PromptSession()
+        self._answers = PromptSession(erase_when_done=True)  # the cell's own output shows question and answer
         with patch_stdout(raw=True):
             while True:
                 try:
@@ -159,7 +159,9 @@ def _keys() -> KeyBindings:
         if buffer.document.is_cursor_at_the_end and finished(buffer.text):
             buffer.validate_and_handle()
         else:
+            opens_block = buffer.document.current_line_before_cursor.rstrip().endswith(":")
             buffer.newline(copy_margin=not buffer.document.current_line.isspace())
+            buffer.insert_text("    " if opens_block else "")
 
     return keys
 
