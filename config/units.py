@@ -38,11 +38,11 @@ def duration(text: object) -> object:
 
 
 def written(value: object) -> str:
-    """A setting's value as a person writes it, in the largest unit that keeps it whole (hours at most)."""
+    """A setting's value as a person writes it, in the largest unit that keeps it whole (days from three on)."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
-        units = (unit for unit in "hm" if seconds % SECONDS[unit] == 0)
-        unit = next(units, "s")
+        days = seconds >= 3 * SECONDS["d"]
+        unit = next((unit for unit in ("dhm" if days else "hm") if seconds % SECONDS[unit] == 0), "s")
         return f"{seconds / SECONDS[unit]:g}{unit}"
     if isinstance(value, ByteSize):
         return next(

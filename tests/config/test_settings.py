@@ -172,6 +172,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
+        (timedelta(days=30), "30d"),
         (timedelta(hours=48), "48h"),
         (timedelta(minutes=90), "90m"),
         (timedelta(seconds=61), "61s"),

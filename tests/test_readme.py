@@ -1,0 +1,71 @@
+"""What the README says is true."""
+
+import re
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from config.settings import table
+
+
+@pytest.fixture(scope="module")
+def readme(root: Path) -> str:
+    """The README's text."""
+    return (root / "README.md").read_text(encoding="utf-8")
+
+
+def between(text: str, name: str) -> str:
+    """What stands between the comments that mark the part `name`."""
+    return text.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- /{name} -->")[0]
+
+
+def test_commands_are_targets(readme: str, root: Path) -> None:
+    """Each `make ...` of the README is a target of the Makefile, with its line in `make help`."""
+    named = set(re.findall(r"^make ([a-z]+)|`make ([a-z]+)", readme, re.MULTILINE))
+    commands = {first or second for first, second in named}
+    targets = set(re.findall(r"^([a-z]+):.*## ", (root / "Makefile").read_text(), re.MULTILINE))
+    assert {"run", "test"} <= commands <= targets
+
+
+def test_settings_table_is_the_generated_one(readme: str) -> None:
+    """`python -m config` prints the README's table of settings."""
+    assert between(readme, "settings") == table()
+
+
+def test_kernels_packages_are_those_installed(readme: str, root: Path) -> None:
+    """The README lists what setup.cfg has in its extra `kernels`, and nothing else."""
+    parser = ConfigParser()
+    parser.read(root / "setup.cfg", encoding="utf-8")
+    extra = parser["options.extras_require"]["kernels"].split("\n")
+    wanted = {re.split(r"[ <>=]", line)[0] for line in extra if line}
+    assert set(between(readme, "kernels").replace("\n", " ").rstrip(".").split(", ")) == wanted
+
+
+def test_default_retentions_are_the_settings(readme: str) -> None:
+    """The times in the table of what is kept are the settings' defaults."""
+    assert "`RETENTION` | `--retention` | `48h`" in table()
+    assert "`TRANSCRIPT_RETENTION` | `--transcript-retention` | `30d`" in table()
+    assert "48 hours" in readme
+    assert "30 days" in readme
+
+
+def test_flags_are_flags(readme: str) -> None:
+    """Every flag that the README names exists."""
+    flags = set(re.findall(r"--[a-z-]{3,}", readme.replace("<!--", "").replace("-->", "")))
+    assert "--timeout" in flags
+    assert flags - {"--json"} <= set(re.findall(r"--[a-z-]{3,}", table()))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
+def test_local_links_resolve(root: Path, name: str) -> None:
+    """A link to a file of the project leads to one."""
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", (root / name).read_text(encoding="utf-8"))
+    assert [link for link in links if not (root / link).exists()] == []
+
+
+def test_folders_named_are_there(readme: str, root: Path) -> None:
+    """The packages and modules that the README explains exist."""
+    named = set(re.findall(r"(?<![\w-])((?:bot|kernels|filestore|config)/[a-z_/.]*)", readme))
+    assert "bot/turn.py" in named
+    assert [path for path in named if not (root / path).exists()] == []
