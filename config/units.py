@@ -38,7 +38,7 @@ def duration(text: object) -> object:
 
 
 def written(value: object) -> str:
-    """A setting's value as a person writes it, in the largest unit that keeps it whole (days from three on)."""
+    """A setting's value as a person writes it, in the largest whole unit; days from three on."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
         days = seconds >= 3 * SECONDS["d"]
