@@ -35,9 +35,9 @@ TellLate = Callable[[SessionRecord, Reply], object]
 class Sessions:
     """The sessions of one program.
 
-    A front sets `tell_late`, which is called with what comes after the end of a cell. `scope` is "user" for one
-    kernel a person, "place" for one a person and place. Sessions that were not used for `retention` lose their
-    workspace; their transcript stays for `transcripts`.
+    A front sets `tell_late`, which is called with what comes after the end of a cell. `scope` is "user" for
+    one kernel a person, "place" for one a person and place. Sessions that were not used for `retention` lose
+    their workspace; their transcript stays for `transcripts`.
     """
 
     def __init__(

@@ -48,6 +48,7 @@ class Outputs:
         self._text_before = 0  # characters of all texts in `_shown` but the last
         self._tail: deque[tuple[str, str]] = deque()
         self._tail_size = self._cut = 0
+        self._value_shown = False
         self._clear_next = False
 
     def add(self, event: Event) -> list[Event]:
@@ -74,6 +75,7 @@ class Outputs:
         notice = [Stream(self._tail[0][0], left_out(self._cut))] if self._cut else []
         tail = [*notice, *(Stream(name, text) for name, text in self._tail)]
         self._tail.clear()
+        self._tail_size = self._cut = 0
         for piece in tail:
             self._block(piece.name).terminal.write(piece.text)
         return list(tail)
@@ -149,6 +151,12 @@ class Outputs:
     # All else:
 
     def _show(self, event: Display | Result | Failure) -> list[Event]:
+        before: list[Event] = []
+        if isinstance(event, Result | Failure) and not self._value_shown:
+            self._value_shown = True
+            before = (
+                self.close()
+            )  # the value comes after all text; only once, or the text would have no limit
         most = MOST if isinstance(event, Display) else MOST + ENDINGS
         if len(self._shown) > most:
             return []
@@ -157,7 +165,7 @@ class Outputs:
         event = self._within_limit(event, 0)
         self._held += _size(event)
         self._shown.append(event)
-        return [event]
+        return [*before, event]
 
     def _update(self, event: Display) -> list[Event]:
         """Replace what was shown under the same id, here or, where there is none, in an earlier cell."""

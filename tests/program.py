@@ -7,6 +7,7 @@ async with Program.start(data, "--timeout", "5s") as program:
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,15 +32,13 @@ class Program:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def start(
-        cls, data: Path, *flags: str, env: dict[str, str] | None = None
-    ) -> AsyncIterator["Program"]:
-        """The program on the data folder `data`; it must end well, unless it was killed."""
+    async def start(cls, data: Path, *flags: str, **settings: str) -> AsyncIterator["Program"]:
+        """The program on the folder `data`, with more environment; it must end well, unless it was killed."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "bot.console", "--json", "--log-level", "error", "--data", str(data), *flags),
             cwd=ROOT,
-            env=env,
+            env=os.environ | settings,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE,

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.mongodb import running_mongodb
 from tests.program import Program
 
 EIGHT_FILES = """
@@ -41,10 +42,22 @@ async def program(tmp_path: Path) -> AsyncIterator[Program]:
         yield program
 
 
-async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", "mongodb"])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The environment that chooses each database."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    with running_mongodb() as uri:
+        yield {"MONGODB_URI": uri}
+
+
+async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
+    tmp_path: Path, database: dict[str, str]
+) -> None:
     """An id loads its file in a later cell and after coming back; for anybody else it is not there."""
     load = 'df = load_file("{}"); (type(df).__name__, df.shape)'
-    async with Program.start(tmp_path / "data") as program:
+    async with Program.start(tmp_path / "data", **database) as program:
         written = await program.run(EIGHT_FILES)
         assert written["status"] == "ok", written["error"]
         assert {file["filename"]: file["type"] for file in written["generated_files"]} == TYPES
@@ -57,7 +70,7 @@ async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(tm
         absent = await program.run("load_file('k7m3q9x2va')", user=2)
         sent = program.send(user=2, load_file=ids["data.csv"])
         refused = await program.answer(id=sent, event="error")
-    async with Program.start(tmp_path / "data") as program:
+    async with Program.start(tmp_path / "data", **database) as program:
         again = await program.run(load.format(ids["data.csv"]))
         listed = await program.answer(id=program.send(files=True), event="files")
         loaded = await program.answer(id=program.send(load_file=ids["summary.txt"]), event="loaded")
@@ -78,8 +91,8 @@ async def test_past_its_retention_a_file_is_gone_with_its_bytes_and_its_folder(t
         (file_id,) = written["generated_file_ids"]
         assert (await program.run(f"len(load_file('{file_id}'))"))["output"] == "1000\n"
         async with asyncio.timeout(30):
-            while any(kept.iterdir()):
-                await asyncio.sleep(0.1)  # noqa: ASYNC110 - another process sweeps
+            while any(kept.iterdir()):  # noqa: ASYNC110 - another process sweeps
+                await asyncio.sleep(0.1)
         gone = await program.run(f"load_file('{file_id}')")
         listed = await program.answer(id=program.send(files=True), event="files")
     assert f"no file {file_id}: it expired, or is not yours" in gone["error"]
