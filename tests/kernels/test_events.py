@@ -29,25 +29,20 @@ KINDS = (
     "input_request",
     "comm_open",
 )
-KEYS = st.sampled_from(
-    [
-        "name",
-        "text",
-        "data",
-        "metadata",
-        "transient",
-        "display_id",
-        "ename",
-        "evalue",
-        "traceback",
-        "wait",
-        "prompt",
-        "password",
-        "execution_count",
-        "text/plain",
-        "image/png",
-    ]
-)
+FIELDS = [
+    "name",
+    "text",
+    "data",
+    "metadata",
+    "transient",
+    "display_id",
+    "ename",
+    "evalue",
+    "traceback",
+    "wait",
+]
+MORE = ["prompt", "password", "execution_count", "text/plain", "image/png"]
+KEYS = st.sampled_from([*FIELDS, *MORE])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=500),
     lambda inner: (

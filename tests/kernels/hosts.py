@@ -1,0 +1,101 @@
+"""A kernel without a process: a `RunHost` that notes what a run asks of it, and does what a test scripts."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from datetime import timedelta
+
+from kernels.capture import Scan
+from kernels.events import Restarted
+from kernels.launch import Limits
+from kernels.line import Line
+from kernels.run import Run
+
+Script = Callable[[Run], None]
+
+
+class Host:
+    """Runs `scripts`, one a cell, when the code is sent; `asked` is all that was asked of it, in order."""
+
+    def __init__(self, *scripts: Script, limits: Limits | None = None) -> None:
+        self.line = Line(1)
+        self.limits = limits or Limits(cell=timedelta(seconds=30))
+        self.asked: list[str] = []
+        self.pool = Line(1)
+        self.cells: list[Run] = []
+        self.on_interrupt: Callable[[Run], None] = stops
+        self.start: asyncio.Event | None = None
+        self.lost: Restarted | None = None
+        self._scripts = list(scripts)
+        self._place = self.pool.enter()
+
+    async def ready(self) -> AsyncGenerator[int]:
+        async for position in self._place:
+            yield position
+        if self.start is not None:
+            await self.start.wait()
+        self.asked.append("ready")
+
+    def withdraw(self) -> None:
+        self.asked.append("withdraw")
+        self._place.leave()
+        if self.start is not None:
+            self.start.set()
+
+    def execute(self, run: Run) -> None:
+        self.asked.append(run.code)
+        self.cells.append(run)
+        if self._scripts:
+            self._scripts.pop(0)(run)
+
+    def answer(self, text: str) -> None:
+        self.asked.append(f"answer {text}")
+
+    def interrupt(self) -> None:
+        self.asked.append("interrupt")
+        self.on_interrupt(self.cells[-1])
+
+    def kill(self) -> None:
+        self.asked.append("kill")
+
+    async def replace(self, reason: str) -> None:
+        if "replace" not in self.asked:
+            self.asked.append("replace")
+            self.lost = Restarted(reason, ("files",), ("x",))
+
+    def restarted(self) -> Restarted | None:
+        restarted, self.lost = self.lost, None
+        return restarted
+
+    async def look(self) -> Scan:
+        self.asked.append("look")
+        return Scan()
+
+    def busy_pool(self) -> None:
+        """Let the next cell wait for a place that another holds."""
+        self._place.leave()
+        self.pool.enter()
+        self._place = self.pool.enter()
+
+
+def ends(run: Run) -> None:
+    """The cell ends well."""
+    run.reply("ok", 1)
+    run.idle()
+
+
+def stops(run: Run) -> None:
+    """An interrupt works: the cell ends with KeyboardInterrupt."""
+    run.reply("error", 1)
+    run.idle()
+    run.interrupted()
+
+
+def ignores(run: Run) -> None:
+    """Nothing happens."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that no event tells of."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  what is waited for is state inside the code under test
+            await asyncio.sleep(0.001)

@@ -1,0 +1,222 @@
+"""Whose message it is: the running cell's, late output's, or nobody's."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels import router as module
+from kernels.capture import Scan
+from kernels.events import ClearOutput, Display, Event, InputRequest, Stream
+from kernels.launch import Limits
+from kernels.router import Late, Router, Variable
+from kernels.wire import Message
+
+LIMITS = Limits(cell=timedelta(seconds=5), late_text=100)
+
+
+class Cell:
+    """What a router sees of a run; it writes down what it is told."""
+
+    def __init__(self, tag: int) -> None:
+        self.tag = tag
+        self.told: list[object] = []
+
+    def take(self, event: Event) -> None:
+        self.told.append(event)
+
+    def reply(self, status: str, count: int | None) -> None:
+        self.told.append((status, count))
+
+    def idle(self) -> None:
+        self.told.append("idle")
+
+    def interrupted(self) -> None:
+        self.told.append("interrupted")
+
+
+def router(too_broken: object = None) -> Router:
+    """A router that calls `too_broken` when it has had enough."""
+    return Router(LIMITS, too_broken or (lambda: None))  # type: ignore[arg-type]
+
+
+def begun(routing: Router, message_id: str = "a", tag: int = 1) -> Cell:
+    """A cell that runs as the request `message_id`."""
+    cell = Cell(tag)
+    routing.begin(message_id, cell)  # type: ignore[arg-type]
+    return cell
+
+
+def message(
+    kind: str, content: Any, parent: str = "a", channel: str = "iopub", metadata: Any = None
+) -> Message:
+    """A message of the kernel."""
+    return Message(channel, kind, parent, content, metadata or {})
+
+
+def text(words: str, parent: str = "a") -> Message:
+    """A piece of text."""
+    return message("stream", {"name": "stdout", "text": words}, parent)
+
+
+def waiting(routing: Router) -> list[Late]:
+    """All late output that nobody has taken."""
+    return [routing.late.get_nowait() for _ in range(routing.late.qsize())]
+
+
+async def test_a_cell_gets_its_own_messages() -> None:
+    """Output, reply and idle of the request that runs go to its run; those of another request do not."""
+    routing = router()
+    cell = begun(routing)
+    routing.receive(text("mine"))
+    routing.receive(text("foreign", "someone else's"))
+    routing.receive(message("status", {"execution_state": "busy"}))
+    routing.receive(message("execute_reply", {"status": "ok", "execution_count": 3}, channel="shell"))
+    routing.receive(message("status", {"execution_state": "idle"}, "another request"))
+    routing.receive(message("status", {"execution_state": "idle"}))
+    assert cell.told == [Stream("stdout", "mine"), ("ok", 3), "idle"]
+    assert waiting(routing) == []
+
+
+async def test_a_reply_counts_on_its_own_channel_only() -> None:
+    """A cell that publishes a reply itself has not been answered."""
+    routing = router()
+    cell = begun(routing)
+    routing.receive(message("execute_reply", {"status": "ok"}, channel="iopub"))
+    routing.receive(message("status", {"execution_state": "idle"}, channel="stdin"))
+    assert cell.told == []
+
+
+async def test_output_of_an_earlier_cell_is_late_even_while_another_runs() -> None:
+    """What a thread prints comes under the cell that started it."""
+    routing = router()
+    begun(routing, "a", tag=1)
+    routing.end()
+    cell = begun(routing, "b", tag=2)
+    routing.receive(text("late", "a"))
+    assert waiting(routing) == [Late(1, event=Stream("stdout", "late"))]
+    assert cell.told == []
+
+
+async def test_late_output_is_capped_for_each_cell() -> None:
+    """After so many characters one sentence says that more is left out, and then nothing does."""
+    routing = router()
+    for name in ("a", "b"):
+        begun(routing, name, tag=ord(name))
+        routing.end()
+    for _ in range(10):
+        routing.receive(text("x" * 60, "a"))
+    routing.receive(text("y", "b"))
+    late = waiting(routing)
+    assert [piece.tag for piece in late] == [ord("a")] * 2 + [ord("b")]
+    assert isinstance(late[1].event, Stream)
+    assert "left out" in late[1].event.text
+
+
+async def test_late_displays_are_capped_by_their_size() -> None:
+    """A thread cannot send pictures without end after its cell."""
+    routing = Router(Limits(late_text=10_000), lambda: None)
+    begun(routing)
+    routing.end()
+    for _ in range(50):
+        routing.receive(message("display_data", {"data": {"image/png": "x" * 100_000}}))
+    assert sum(isinstance(late.event, Display) for late in waiting(routing)) < 10
+
+
+async def test_late_questions_are_nobodys() -> None:
+    """A thread that asks after its cell is not asked for: nobody could answer it."""
+    routing = Router(Limits(late_text=10_000), lambda: None)
+    begun(routing)
+    routing.end()
+    routing.receive(message("input_request", {"prompt": "?"}, channel="stdin"))
+    routing.receive(message("clear_output", {"wait": False}))
+    assert waiting(routing) == [Late(1, event=ClearOutput(wait=False))]
+
+
+async def test_a_question_goes_to_the_running_cell() -> None:
+    """`input()` asks on a channel of its own."""
+    routing = router()
+    cell = begun(routing)
+    routing.receive(message("input_request", {"prompt": "name? ", "password": False}, channel="stdin"))
+    assert cell.told == [InputRequest("name? ", password=False)]
+
+
+async def test_the_interrupt_is_told_to_the_running_cell() -> None:
+    """The reply of the control channel says that the interrupt will not hit the next cell."""
+    routing = router()
+    cell = begun(routing)
+    routing.receive(message("interrupt_reply", {"status": "ok"}, "control request", channel="control"))
+    assert cell.told == ["interrupted"]
+
+
+async def test_late_output_nobody_takes_is_bounded() -> None:
+    """Without a reader the newest pieces are left out, and nothing raises."""
+    routing = router()
+    for _ in range(module.MOST_LATE + 10):
+        routing.late_scan(Scan())
+    assert routing.late.qsize() == module.MOST_LATE
+
+
+async def test_a_reply_tells_the_variables() -> None:
+    """Name, type and detail of each come with the reply, and are forgotten with the process."""
+    routing = router()
+    begun(routing)
+    metadata = {"kernelcord": {"variables": [["x", "int", "1"], ["d\ud800", "DataFrame", "5 x 3"]]}}
+    routing.receive(message("execute_reply", {"status": "ok"}, channel="shell", metadata=metadata))
+    assert routing.variables == (Variable("x", "int", "1"), Variable("d\ufffd", "DataFrame", "5 x 3"))
+    assert routing.forget() == ("x", "d\ufffd")
+    assert routing.variables == ()
+
+
+async def test_a_pager_is_shown_and_quit_is_noted() -> None:
+    """The help of `name?` is a display of the cell; `quit()` is remembered for its end."""
+    routing = router()
+    cell = begun(routing)
+    payload = [{"source": "page", "data": {"text/plain": "help"}}, {"source": "ask_exit"}, 7]
+    routing.receive(message("execute_reply", {"status": "ok", "payload": payload}, channel="shell"))
+    assert cell.told == [Display({"text/plain": "help"}), ("ok", None)]
+    assert routing.quit_asked
+
+
+async def test_too_many_broken_messages_are_told_once() -> None:
+    """A kernel that sends garbage is given up after so much of it; an honest one sends none."""
+    calls: list[int] = []
+    routing = router(lambda: calls.append(1))
+    begun(routing)
+    for _ in range(module.BROKEN // 2 + 5):
+        routing.receive(None)
+        routing.receive(message("stream", {"name": "stdout"}))
+    assert calls == [1]
+
+
+KEYS = st.sampled_from(
+    ["status", "execution_state", "payload", "source", "data", "kernelcord", "variables", "text"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=9,
+)
+
+
+@given(
+    st.sampled_from(["iopub", "shell", "stdin", "control"]),
+    st.sampled_from(
+        ["execute_reply", "status", "stream", "input_request", "display_data", "interrupt_reply"]
+    ),
+    JSON,
+    JSON,
+)
+def test_no_message_raises(channel: str, kind: str, content: object, metadata: object) -> None:
+    """Whatever a kernel sends, receiving it raises nothing."""
+
+    async def receive() -> None:
+        routing = router()
+        begun(routing)
+        routing.receive(Message(channel, kind, "a", content, metadata))
+
+    asyncio.run(receive())

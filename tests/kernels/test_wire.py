@@ -1,0 +1,162 @@
+"""One task reads a kernel's sockets: every message once and in order, and a broken one is None."""
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+import zmq
+from jupyter_client.session import Session
+
+from kernels.wire import DELIMITER, Message, Wire
+from tests.kernels.wires import KEY, FarEnd, Received, wired
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a path short enough for sockets."""
+    return tmp_path_factory.mktemp("w")
+
+
+async def test_a_message_is_parsed(folder: Path) -> None:
+    """Channel, kind, parent and content of an honest message come through."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(b'{"text": "a"}', parent="request"))
+        await received.count(1)
+    assert received.messages == [Message("iopub", "stream", "request", {"text": "a"}, {})]
+
+
+async def test_a_request_is_signed_and_answered(folder: Path) -> None:
+    """What is sent carries the id that is returned, and a valid signature."""
+    async with wired(folder) as (wire, far, received):
+        message_id = wire.send("shell", "execute_request", {"code": "1"})
+        shell = far.sockets["shell"]
+        identity, *frames = await asyncio.to_thread(shell.recv_multipart)
+        _, message = far.session.feed_identities(frames)
+        assert far.session.deserialize(message)["header"]["msg_id"] == message_id
+        shell.send_multipart([identity, *far.frames(b"{}", kind="execute_reply", parent=message_id)[1:]])
+        await received.count(1)
+    assert received.messages == [Message("shell", "execute_reply", message_id, {}, {})]
+
+
+def deep(levels: int) -> bytes:
+    """A JSON list nested so deep."""
+    return b"[" * levels + b"]" * levels
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda far: [],
+        lambda far: [b""],
+        lambda far: [DELIMITER],
+        lambda far: [b"no", b"delimiter", b"in", b"any", b"of", b"these"],
+        lambda far: far.frames(b"{}")[:5],
+        lambda far: [*far.frames(b"{}")[:2], b"0" * 64, *far.frames(b"{}")[3:]],
+        lambda far: [*far.frames(b"{}")[:-1], b'{"changed": 1}'],
+        lambda far: far.frames(b"not json"),
+        lambda far: far.frames(b"\xff\xfe\xfd\x00"),
+        lambda far: far.frames(deep(200_000)),
+        lambda far: far.frames(b"1" * 10_000),
+        lambda far: far.frames(b"{}", header=b"[]"),
+        lambda far: far.frames(b"{}", header=b'{"msg_id": "without a type"}'),
+        lambda far: far.frames(b"{}", header=b'{"msg_type": {"a": 1}}'),
+        lambda far: far.frames(b"{}", header=deep(200_000)),
+    ],
+)
+async def test_a_broken_message_is_none_and_the_next_one_arrives(folder: Path, broken: object) -> None:
+    """Missing frames, wrong signatures, wrong types and JSON of any depth cost that one message only."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*(broken(far) or [b""]))  # type: ignore[operator]
+        far.publish(*far.frames(b"{}"))
+        await received.count(2)
+    assert received.messages == [None, Message("iopub", "stream", "p", {}, {})]
+
+
+async def test_surrogates_are_passed_on_for_the_border_to_repair(folder: Path) -> None:
+    """An escaped lone surrogate is legal JSON; it does not stop the reader."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(rb'{"text": "\ud800"}'))
+        await received.count(1)
+    assert received.messages[0] is not None
+    assert received.messages[0].content == {"text": "\ud800"}
+
+
+async def test_a_reader_that_was_stalled_loses_nothing(folder: Path) -> None:
+    """20,000 messages sent while our loop is slow arrive whole and in order: the sender waits."""
+    number = 20_000
+    async with wired(folder) as (_, far, received):
+        sending = asyncio.create_task(asyncio.to_thread(flood, far, number))
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # noqa: ASYNC251  the stall itself
+        await received.count(number)
+        await sending
+    assert [message and message.content for message in received.messages] == list(range(number))
+
+
+def flood(far: FarEnd, number: int) -> None:
+    """Publish so many messages, as fast as they are taken."""
+    for count in range(number):
+        far.publish(*far.frames(str(count).encode()))
+
+
+async def test_a_flood_leaves_other_tasks_their_turn(folder: Path) -> None:
+    """While thousands of messages are read, another task runs between the batches."""
+    turns = 0
+    async with wired(folder) as (_, far, received):
+        sending = asyncio.create_task(asyncio.to_thread(flood, far, 2000))
+        while len(received.messages) < 2000:
+            turns += 1
+            await asyncio.sleep(0)
+        await sending
+    assert turns > 2000 / 200
+
+
+async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When our own code fails with a message that is logged, and the reader goes on."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    far, received = FarEnd(context, folder), Received()
+
+    def receive(message: Message | None) -> None:
+        received(message)
+        if len(received.messages) == 1:
+            raise KeyError("our fault")
+
+    async with Wire(far.connection, context, Session(key=KEY), receive):
+        await asyncio.to_thread(far.subscribed)
+        for _ in range(2):
+            far.publish(*far.frames(b"{}"))
+        await received.count(2)
+    far.close()
+    context.destroy(linger=0)
+    assert "our fault" in caplog.text
+
+
+async def test_drained_means_that_all_was_received(folder: Path) -> None:
+    """After an end, what was sent before it has been received."""
+    async with wired(folder) as (wire, far, received):
+        for number in range(500):
+            far.publish(*far.frames(json.dumps(number).encode()))
+        await asyncio.wait_for(wire.drained(), 10)
+        assert len(received.messages) == 500
+
+
+async def test_a_wire_leaves_no_descriptor(folder: Path) -> None:
+    """Sockets, and the reader, are gone when the block is left."""
+
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    far = FarEnd(context, folder)
+    before = descriptors()
+    tasks = asyncio.all_tasks()
+    async with Wire(far.connection, context, Session(key=KEY), Received()):
+        await asyncio.to_thread(far.subscribed)
+        assert descriptors() > before
+    far.close()
+    context.destroy(linger=0)
+    assert descriptors() < before
+    assert asyncio.all_tasks() == tasks
