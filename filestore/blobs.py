@@ -131,6 +131,7 @@ class LocalBlobs:
             written = copy(content, temporary, limit=limit)
             os.replace(temporary, target)
             _sync_folder(target.parent)
+            _sync_folder(self._root)
         except BaseException:  # whatever stopped it, neither claim nor half a copy stays
             temporary.unlink(missing_ok=True)
             _unlink(target)
@@ -152,9 +153,7 @@ class LocalBlobs:
 
     def _make_folder(self, folder: Path) -> None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-            _sync_folder(self._root)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
     def _folders(self) -> list[Path]:
         with suppress(FileNotFoundError), os.scandir(self._root) as found:
@@ -221,7 +220,9 @@ async def _in_thread[T](work: Callable[[], T], undo: Callable[[T], object] | Non
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with suppress(asyncio.CancelledError):  # once more; it is on its way
+                await asyncio.wait([running])
         if running.exception() is None and undo is not None:
             undo(running.result())
         raise

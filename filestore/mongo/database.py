@@ -24,6 +24,7 @@ Order = Sequence[tuple[str, int]]
 SERVER_SELECTION = (
     5_000  # milliseconds until a server that is down is an error; the driver's default is 30,000
 )
+UPSERT_TRIES = 5
 DATABASE = "kernelcord"  # when the URI names none
 
 
@@ -84,18 +85,22 @@ class Collection:
     async def change(
         self, condition: Document, change: Document, *, upsert: bool = False, before: bool = False
     ) -> Document | None:
-        """Change one document; as it was `before`, or as it is now, or None when none met the condition."""
+        """Change one document; as it was `before`, or as it is now, or None when none met the condition.
+
+        Two upserts of one document at once: the loser gets a duplicate key, or from some servers no answer
+        though it has changed the document. It tries again, so a counter can skip a number.
+        """
         with _answering():
-            for last_try in (False, True):
+            for _ in range(UPSERT_TRIES):
                 try:
                     found: Document | None = await self._collection.find_one_and_update(
                         condition, change, upsert=upsert, return_document=not before
                     )
-                    break
-                except DuplicateKeyError:  # two upserts at once: the loser now finds the winner's document
-                    if last_try:
-                        raise
-            return found
+                except DuplicateKeyError:
+                    continue
+                if found is not None or not upsert:
+                    return found
+        raise StoreUnavailable("an upsert keeps failing")
 
     async def change_all(self, condition: Document, change: Document) -> None:
         """Change every document that meets a condition."""
@@ -134,10 +139,12 @@ async def connected(uri: str) -> AsyncIterator[Database]:
     Raises:
         StoreUnavailable: the URI is not one.
     """
-    with _answering():
+    try:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
             uri, w="majority", journal=True, serverSelectionTimeoutMS=SERVER_SELECTION, tz_aware=True
         )
+    except (PyMongoError, ValueError) as error:
+        raise StoreUnavailable(f"the MongoDB URI is wrong: {error}") from error
     try:
         yield Database(client.get_default_database(DATABASE))
     finally:

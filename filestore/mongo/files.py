@@ -28,6 +28,7 @@ class MongoFiles:
         name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
         now = file.uploaded_at
         while True:
+            last = await self._files.one(name, [("version", -1)])  # first, so that no version comes unseen
             newest = await self._files.one(name | _unexpired(now), [("version", -1)])
             if newest and newest["sha256"] == file.sha256:
                 if renewed := await self._renew(equal(file_id=newest["file_id"]), now, file.expires_at):
@@ -35,7 +36,6 @@ class MongoFiles:
                 continue  # deleted meanwhile
             await self._claim(file, quota)
             try:
-                last = await self._files.one(name, [("version", -1)])
                 numbered = replace(file, version=last["version"] + 1 if last else 1)
                 await self._files.insert(asdict(numbered) | {"shared_with": []}, key=["file_id"])
                 return numbered
@@ -137,12 +137,12 @@ class MongoFiles:
                 raise QuotaExceeded(used, quota, file.file_size)
             claimed = await self._quotas.change(
                 equal(_id=file.user_id, revision=ledger["revision"]),
-                {"$inc": {"revision": 1}, "$push": {"claims": claim}},
+                {"$inc": {"revision": 1}, "$set": {"claims": [*claims, claim]}},
             )
 
     async def _release(self, file: StoredFile) -> None:
-        over = {"$or": [equal(file_id=file.file_id), {"until": {"$lte": file.uploaded_at}}]}
-        await self._quotas.change(equal(_id=file.user_id), {"$pull": {"claims": over}})
+        release = {"$inc": {"revision": 1}, "$pull": {"claims": equal(file_id=file.file_id)}}
+        await self._quotas.change(equal(_id=file.user_id), release)
 
 
 class MongoShares:

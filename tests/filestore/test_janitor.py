@@ -1,0 +1,171 @@
+"""The janitor, on every backend: what nobody can have goes, what somebody can have stays."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from filestore import FileStore, Janitor, LocalBlobs, NoSuchFile, Store, StoreUnavailable, Swept
+from filestore.records import StoredFile
+
+ANN = 7
+NOTHING = Swept(files=0, bytes=0, orphans=0, lost=0, temporary=0, folders=0)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def janitor(store: Store, blobs: LocalBlobs, clock) -> Janitor:
+    """A janitor whose clock starts at the real time, which files on disk have."""
+    clock.now = datetime.now(UTC)
+    return Janitor(store, blobs, clock=clock)
+
+
+async def put(files: FileStore, name: str, content: bytes = b"12345", user_id: int = ANN) -> StoredFile:
+    """Put a file of Ann or another."""
+    return await files.put(user_id, "s", name, content, source="generated")
+
+
+async def test_expired_file_goes_row_bytes_and_folder(
+    janitor: Janitor, files: FileStore, store: Store, clock, tmp_path: Path
+) -> None:
+    """Past its retention nothing is left of a file; one that lives is not touched."""
+    await put(files, "a.txt")
+    clock.advance(hours=24)
+    living = await put(files, "b.txt", user_id=8)
+    assert await janitor.sweep(clock.now) == NOTHING
+    clock.advance(hours=24)
+    assert await janitor.sweep(clock.now) == Swept(1, 5, 0, 0, 0, 0)
+    assert await store.files.batch() == [living]
+    assert [folder.name for folder in (tmp_path / "files").iterdir()] == ["8"]
+    assert (await files.load_file(living.file_id, 8)).data == b"12345"
+
+
+async def test_more_files_than_a_batch_all_go(
+    janitor: Janitor, files: FileStore, store: Store, clock
+) -> None:
+    """A sweep ends only when nothing expired is left."""
+    for number in range(5):
+        await put(files, f"{number}.txt")
+    condemned = store.files.condemned
+    clock.advance(hours=48)
+    first = await condemned(clock.now, limit=2)
+    second = await condemned(clock.now, after=first[-1].file_id, limit=2)
+    assert len({file.file_id for file in first + second}) == 4
+    assert (await janitor.sweep(clock.now)).files == 5
+    assert await store.files.batch() == []
+
+
+async def test_condemned_file_cannot_be_renewed(files: FileStore, store: Store, clock) -> None:
+    """Once its bytes may be going, no put, extension or clock that is slow brings a file back."""
+    stored = await put(files, "a.txt")
+    slow = clock.now
+    clock.advance(hours=48)
+    await store.files.condemned(clock.now)
+    clock.now = slow
+    assert (await put(files, "a.txt")).file_id != stored.file_id
+    with pytest.raises(NoSuchFile):
+        await files.extend(stored.file_id, ANN)
+    with pytest.raises(NoSuchFile):
+        await files.load_file(stored.file_id, ANN)
+
+
+async def test_orphans_go_after_the_grace_time(
+    janitor: Janitor, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path
+) -> None:
+    """Bytes without a row and half-written ones go when no put can still be busy with them, not before."""
+    stored = await put(files, "a.txt")
+    await blobs.put("7/orphan", b"123", limit=10)
+    (tmp_path / "files/7/.half.0123.part").write_bytes(b"x")
+    (tmp_path / "files/9").mkdir()
+    assert await janitor.sweep(clock.now) == Swept(0, 0, 0, 0, 0, folders=1)
+    assert await janitor.sweep(clock.now + HOUR + timedelta(minutes=1)) == Swept(0, 3, 1, 0, 1, 0)
+    assert (await files.load_file(stored.file_id, ANN)).data == b"12345"
+    assert [path.name for path in (tmp_path / "files/7").iterdir()] == [stored.file_id]
+
+
+async def test_row_without_bytes_goes(janitor: Janitor, files: FileStore, store: Store, blobs, clock) -> None:
+    """A row that can never load again is removed, the others stay."""
+    lost, kept = await put(files, "a.txt"), await put(files, "b.txt")
+    await blobs.delete(lost.blob_key)
+    assert (await janitor.sweep(clock.now)).lost == 1
+    assert await store.files.batch() == [kept]
+
+
+async def test_absent_disk_deletes_no_row(
+    janitor: Janitor, files: FileStore, store: Store, clock, tmp_path
+) -> None:
+    """When the whole directory of bytes is away, rows wait for it to come back."""
+    stored = await put(files, "a.txt")
+    (tmp_path / "files").rename(tmp_path / "away")
+    with pytest.raises(OSError, match="files"):
+        await janitor.sweep(clock.now)
+    (tmp_path / "away").rename(tmp_path / "files")
+    assert await janitor.sweep(clock.now) == NOTHING
+    assert (await files.load_file(stored.file_id, ANN)).record == stored
+
+
+async def test_bytes_that_cannot_be_deleted_keep_their_row(
+    files: FileStore, store: Store, clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failing disk stops neither the sweep nor the next try; the row stays until the bytes are gone."""
+
+    class Stubborn(LocalBlobs):
+        async def delete(self, key: str) -> None:
+            if key == stuck.blob_key:
+                raise PermissionError(1, "Operation not permitted")
+            await super().delete(key)
+
+    clock.now = datetime.now(UTC)
+    stuck = await put(files, "a.txt")
+    await put(files, "b.txt")
+    clock.advance(hours=48)
+    swept = await Janitor(store, Stubborn(tmp_path / "files"), clock=clock).sweep(clock.now)
+    assert swept.files == 1
+    assert stuck.file_id in caplog.text
+    assert [file.file_id for file in await store.files.batch()] == [stuck.file_id]
+    assert (await Janitor(store, LocalBlobs(tmp_path / "files"), clock=clock).sweep(clock.now)).files == 1
+
+
+async def test_put_and_sweep_at_once_lose_nothing(
+    files: FileStore, store: Store, blobs: LocalBlobs, clock
+) -> None:
+    """Files put while sweeps remove empty folders and expired files all load."""
+    janitor = Janitor(
+        store, blobs, clock=clock, grace=timedelta(days=36_500)
+    )  # this clock runs ahead of the disk's
+    clock.now = datetime.now(UTC)
+    for round_number in range(4):
+        old = await put(files, f"old {round_number}.txt")
+        clock.advance(hours=49)
+        results = await asyncio.gather(
+            *(put(files, f"{round_number}-{number}.txt", bytes([number])) for number in range(5)),
+            *(janitor.sweep(clock.now) for _ in range(3)),
+        )
+        for number, stored in enumerate(results[:5]):
+            assert isinstance(stored, StoredFile)
+            assert (await files.load_file(stored.file_id, ANN)).data == bytes([number])
+        with pytest.raises(NoSuchFile):
+            await files.load_file(old.file_id, ANN)
+
+
+async def test_loop_goes_on_after_a_failing_sweep(store: Store, blobs: LocalBlobs, clock, caplog) -> None:
+    """A sweep that fails is logged, and the next one is made."""
+    swept = asyncio.Event()
+
+    class Flaky(Janitor):
+        tries = 0
+
+        async def sweep(self, now: datetime) -> Swept:
+            self.tries += 1
+            if self.tries == 1:
+                raise StoreUnavailable("away")
+            swept.set()
+            return await super().sweep(now)
+
+    running = asyncio.create_task(Flaky(store, blobs, clock=clock).run(timedelta(milliseconds=1)))
+    await swept.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert "the sweep failed" in caplog.text

@@ -1,0 +1,190 @@
+"""What MongoDB alone needs: clear errors, no operators from outside, no document too big."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from filestore import FileStore, LocalBlobs, QuotaExceeded, StoreUnavailable, open_store
+from filestore.mongo import open_mongo
+from filestore.mongo.database import Taken, connected
+from filestore.mongo.files import CLAIM
+from filestore.records import StoredFile
+
+
+def a_file(clock, **changes: Any) -> StoredFile:
+    """A row of Ann's."""
+    file = StoredFile(
+        file_id="aaaaaaaaaa",
+        user_id=7,
+        session_id="s",
+        filename="a.txt",
+        version=1,
+        blob_key="7/aaaaaaaaaa",
+        file_size=10,
+        sha256="00",
+        file_type="text",
+        source="generated",
+        uploaded_at=clock.now,
+        expires_at=clock.now + timedelta(hours=48),
+    )
+    return replace(file, **changes)
+
+
+async def test_server_that_is_down_is_one_clear_error(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not answer, and a URI that is none, are StoreUnavailable."""
+    monkeypatch.setattr("filestore.mongo.database.SERVER_SELECTION", 200)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        for uri in (
+            f"mongodb://127.0.0.1:{closed.getsockname()[1]}/x",
+            "http://nowhere",
+            "mongodb://[",
+            "nothing",
+        ):
+            with pytest.raises(StoreUnavailable) as caught:
+                async with open_store(tmp_path, mongodb_uri=uri):
+                    pass
+            assert len(str(caught.value)) < 300
+
+
+def test_server_that_is_down_is_waited_for_five_seconds_at_most() -> None:
+    """The driver's own thirty seconds would leave people waiting."""
+    from filestore.mongo import database
+
+    assert database.SERVER_SELECTION <= 5_000
+
+
+async def test_database_is_named_by_the_uri_or_kernelcord() -> None:
+    """A URI without a database means "kernelcord"."""
+    for uri, name in (("mongodb://127.0.0.1/mine", "mine"), ("mongodb://127.0.0.1", "kernelcord")):
+        async with connected(uri) as database:
+            assert database._database.name == name
+
+
+async def test_writes_wait_for_majority_and_journal() -> None:
+    """An acknowledged write survives the server's crash."""
+    async with connected("mongodb://127.0.0.1") as database:
+        assert database._database.write_concern.document == {"w": "majority", "j": True}
+
+
+async def test_values_from_outside_are_never_operators(mongodb_uri: str, clock) -> None:
+    """Even where a type was not checked, an operator in a value is only a value."""
+    operator: Any = {"$ne": ""}
+    async with open_mongo(mongodb_uri) as store:
+        await store.files.add(a_file(clock), quota=100)
+        await store.sessions.get_or_create("s", 7, "dm", clock.now)
+        await store.transcripts.begin_cell("s", "dm", "Ann", "1", clock.now)
+        assert await store.files.readable(operator, 7, clock.now) is None
+        assert await store.files.readable("aaaaaaaaaa", operator, clock.now) is None
+        assert await store.files.named(operator, 7, clock.now) is None
+        assert await store.files.page(operator, clock.now, limit=10) == []
+        assert await store.files.condemn(operator, 7, clock.now) is None
+        assert await store.sessions.get(operator) is None
+        assert await store.sessions.of_user(operator) == []
+        assert await store.transcripts.entries(operator) == []
+        await store.transcripts.clear(operator)
+        await store.sessions.delete(operator)
+        assert len(await store.transcripts.entries("s")) == 1
+        assert await store.sessions.get("s") is not None
+
+
+async def test_retried_insert_that_meets_its_own_document_is_done(mongodb_uri: str) -> None:
+    """A cancelled insert may have been written; its retry succeeds, another document does not."""
+    async with connected(mongodb_uri) as database:
+        things = database["things"]
+        await things.index("key", unique=True)
+        await things.insert({"key": 1, "value": "mine"}, key=["key"])
+        await things.insert({"key": 1, "value": "mine"}, key=["key"])
+        with pytest.raises(Taken):
+            await things.insert({"key": 1, "value": "other"}, key=["key"])
+        assert [thing["value"] for thing in await things.many({}, [("key", 1)])] == ["mine"]
+
+
+async def test_cancelled_adds_leave_rows_that_can_be_added_again(mongodb_uri: str, clock) -> None:
+    """Whatever a cancelled add has written, the same add afterwards gives that row, once."""
+    async with open_mongo(mongodb_uri) as store:
+        for number in range(20):
+            file = a_file(
+                clock, file_id=f"a{number}", blob_key=f"7/a{number}", filename=f"{number}", sha256=f"{number}"
+            )
+            adding = asyncio.create_task(store.files.add(file, quota=200))
+            for _ in range(number):
+                await asyncio.sleep(0)  # a little further each time
+            adding.cancel()
+            await asyncio.wait([adding])
+            assert (await store.files.add(file, quota=200)).file_id == file.file_id
+        assert await store.files.used(7, clock.now) == 200
+        assert {file.version for file in await store.files.page(7, clock.now, limit=50)} == {1}
+
+
+async def test_claim_of_a_dead_process_lapses(mongodb_uri: str, clock) -> None:
+    """Bytes that a put claimed before its process died count for a minute, then no more."""
+    with MongoClient(mongodb_uri, tz_aware=True) as client:
+        claim = {"file_id": "dead", "size": 95, "until": clock.now + CLAIM}
+        client.get_default_database()["quotas"].insert_one({"_id": 7, "revision": 3, "claims": [claim]})
+    async with open_mongo(mongodb_uri) as store:
+        with pytest.raises(QuotaExceeded) as caught:
+            await store.files.add(a_file(clock), quota=100)
+        assert caught.value.used == 95
+        clock.now += CLAIM
+        await store.files.add(a_file(clock), quota=100)
+
+
+async def test_quota_holds_over_several_processes(mongodb_uri: str, clock, tmp_path) -> None:
+    """Two bots that put files of one person at the same moment stay within the quota together."""
+    async with open_mongo(mongodb_uri) as one, open_mongo(mongodb_uri) as other:
+        stores = [FileStore(store, LocalBlobs(tmp_path), clock=clock, quota=50) for store in (one, other)]
+        results = await asyncio.gather(
+            *(stores[n % 2].put(7, "s", f"{n}.txt", b"%010d" % n, source="generated") for n in range(12)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(result, StoredFile) for result in results) == 5
+        assert sum(isinstance(result, QuotaExceeded) for result in results) == 7
+
+
+async def test_no_document_comes_near_the_limit_and_nothing_stays_after_forget(
+    mongodb_uri: str, clock, tmp_path
+) -> None:
+    """Long texts lie in pieces, old ones are dropped when replaced, and all go with the person."""
+    async with open_mongo(mongodb_uri) as store:
+        await store.sessions.get_or_create("s", 7, "dm", clock.now)
+        cell = await store.transcripts.begin_cell("s", "dm", "Ann", "é" * 3_000_000, clock.now)
+        output = {"output_type": "stream", "name": "stdout", "text": "x" * 3_000_000}
+        for _ in range(2):
+            await store.transcripts.append_outputs("s", cell.seq, [output])
+            await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=[output])
+        with MongoClient(mongodb_uri) as client:
+            database = client.get_default_database()
+            pieces = list(database["texts"].find())
+            assert max(len(piece["piece"].encode()) for piece in pieces) <= 1024 * 1024
+            assert len({piece["text"] for piece in pieces}) == 2
+            files = FileStore(store, LocalBlobs(tmp_path), clock=clock)
+            await files.put(7, "s", "a.txt", b"x", source="generated")
+            await files.forget(7)
+            left = {name: database[name].count_documents({}) for name in database.list_collection_names()}
+            assert {name: count for name, count in left.items() if count} == {}
+
+
+async def test_dates_are_dates_and_no_index_expires(mongodb_uri: str, clock) -> None:
+    """Expiry is a BSON date, the id is unique, and no TTL index deletes a row before its bytes."""
+    async with open_mongo(mongodb_uri) as store:
+        await store.files.add(a_file(clock), quota=100)
+    with MongoClient(mongodb_uri, tz_aware=True) as client:
+        rows = client.get_default_database()["user_files"]
+        assert rows.find_one({}, {"_id": 0})["expires_at"] == clock.now + timedelta(hours=48)  # type: ignore[index]
+        indexes = rows.index_information().values()
+    assert [("file_id", 1)] in [index["key"] for index in indexes if index.get("unique")]
+    assert not any("expireAfterSeconds" in index for index in indexes)
+
+
+def test_sqlite_never_loads_the_mongodb_driver() -> None:
+    """Who does not use MongoDB does not wait for its driver."""
+    program = "import filestore, sys; sys.exit('motor' in sys.modules or 'pymongo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,132 @@
+"""Sessions, usage, servers' settings and messages' cells, on every backend."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from filestore import MessageCell, NoSuchSession, SessionRecord, Store, UsageRecord, UsageTotal
+
+
+async def test_session_is_made_once(store: Store, clock) -> None:
+    """Whoever comes first makes the session; everyone after finds that one."""
+    made = await store.sessions.get_or_create("s", 7, "dm", clock.now)
+    assert made == SessionRecord("s", 7, "dm", None, {}, clock.now, clock.now)
+    clock.advance(hours=1)
+    assert await store.sessions.get_or_create("s", 8, "elsewhere", clock.now) == made
+    assert await store.sessions.get("s") == made
+    assert await store.sessions.get("absent") is None
+
+
+async def test_session_made_at_once_is_one(store: Store, clock) -> None:
+    """Several messages at once of a new person open one session."""
+    made = await asyncio.gather(
+        *(store.sessions.get_or_create("s", user_id, "dm", clock.now) for user_id in range(8))
+    )
+    assert len({session.user_id for session in made}) == 1
+    assert await store.sessions.of_user(made[0].user_id) == [made[0]]
+
+
+async def test_session_keeps_kernel_settings_and_last_use(store: Store, clock) -> None:
+    """What is set is read, with any JSON in the settings; the last use never goes back."""
+    made = await store.sessions.get_or_create("s", 7, "dm", clock.now)
+    later = clock.now + timedelta(hours=1)
+    settings = {"timeout": 5, "$set": {"a.b": [1, None, "é"]}, "": True}
+    await store.sessions.set_kernel("s", "kernel-1")
+    await store.sessions.set_settings("s", settings)
+    await store.sessions.touch("s", later)
+    await store.sessions.touch("s", clock.now)
+    assert await store.sessions.get("s") == replace(
+        made, kernel="kernel-1", settings=settings, last_used_at=later
+    )
+    await store.sessions.set_kernel("s", None)
+    assert (await store.sessions.get_or_create("s", 7, "dm", clock.now)).kernel is None
+
+
+async def test_absent_session_cannot_be_changed(store: Store, clock) -> None:
+    """A session that was deleted does not come back by a setting."""
+    for change in (
+        store.sessions.touch("s", clock.now),
+        store.sessions.set_kernel("s", "k"),
+        store.sessions.set_settings("s", {}),
+    ):
+        with pytest.raises(NoSuchSession) as caught:
+            await change
+        assert caught.value.session_id == "s"
+    assert await store.sessions.get("s") is None
+
+
+async def test_sessions_list_by_person_and_by_idleness(store: Store, clock) -> None:
+    """A person's sessions come last used first; idle ones longest idle first, the moment itself left out."""
+    start = clock.now
+    for name, user_id in (("a", 7), ("b", 8), ("c", 7)):
+        await store.sessions.get_or_create(name, user_id, "dm", clock.now)
+        clock.advance(hours=1)
+    assert [session.session_id for session in await store.sessions.of_user(7)] == ["c", "a"]
+    idle = await store.sessions.idle_since(start + timedelta(hours=2))
+    assert [session.session_id for session in idle] == ["a", "b"]
+
+
+async def test_deleted_session_takes_its_transcript_along(store: Store, clock) -> None:
+    """Nothing of a deleted session stays; deleting it again is nothing."""
+    for session_id in ("s", "t"):
+        await store.sessions.get_or_create(session_id, 7, "dm", clock.now)
+        await store.transcripts.begin_cell(session_id, "dm", "Ann", "1", clock.now)
+    await store.message_cells.set(MessageCell(1, "s", 1))
+    await store.sessions.delete("s")
+    await store.sessions.delete("s")
+    assert await store.sessions.get("s") is None
+    assert await store.transcripts.entries("s") == []
+    assert await store.message_cells.get(1) is None
+    assert len(await store.transcripts.entries("t")) == 1
+
+
+async def test_moments_are_utc_cut_to_milliseconds(store: Store) -> None:
+    """What is returned at once is what is read later, on whatever clock it was told."""
+    eastern = timezone(timedelta(hours=-5))
+    at = datetime(2030, 1, 1, 20, 0, 0, 123_999, tzinfo=eastern)
+    made = await store.sessions.get_or_create("s", 7, "dm", at)
+    assert made.created_at == datetime(2030, 1, 2, 1, 0, 0, 123_000, tzinfo=UTC)
+    assert made.created_at.utcoffset() == timedelta(0)
+    found = await store.sessions.get("s")
+    assert found == made
+    assert found.created_at.utcoffset() == timedelta(0)
+
+
+async def test_usage_sums_a_persons_turns_since_a_moment(store: Store, clock) -> None:
+    """Only the person's own turns count, from the moment asked for on."""
+    start = clock.now
+    turn = UsageRecord(7, start, "m", input_tokens=10, output_tokens=2, cost=0.25, cell_seconds=1.5)
+    for usage in (
+        turn,
+        replace(turn, at=start + timedelta(hours=1), input_tokens=5),
+        replace(turn, user_id=8),
+    ):
+        await store.usage.add(usage)
+    await store.usage.add(turn)
+    assert await store.usage.total(7, start) == UsageTotal(3, 25, 6, 0.75, 4.5)
+    assert await store.usage.total(7, start + timedelta(minutes=1)) == UsageTotal(1, 5, 2, 0.25, 1.5)
+    assert await store.usage.total(9, start) == UsageTotal()
+    await store.usage.forget(7)
+    assert (await store.usage.total(7, start)).turns == 0
+    assert (await store.usage.total(8, start)).turns == 1
+
+
+async def test_server_settings_are_replaced_whole(store: Store) -> None:
+    """A server has the settings last set, and none before."""
+    assert await store.server_settings.get(1) == {}
+    await store.server_settings.set(1, {"a": 1, "$b": {"c.d": 2}})
+    await store.server_settings.set(2, {"e": 3})
+    assert await store.server_settings.get(1) == {"a": 1, "$b": {"c.d": 2}}
+    await store.server_settings.set(1, {"f": 4})
+    assert await store.server_settings.get(1) == {"f": 4}
+
+
+async def test_message_leads_to_the_cell_it_made_last(store: Store) -> None:
+    """Ids as large as Discord's lead to their cell; an edited message leads to its newest."""
+    message_id = 2**62 + 1
+    assert await store.message_cells.get(message_id) is None
+    await store.message_cells.set(MessageCell(message_id, "s", 1))
+    await store.message_cells.set(MessageCell(message_id, "s", 2))
+    assert await store.message_cells.get(message_id) == MessageCell(message_id, "s", 2)

@@ -1,0 +1,132 @@
+"""What SQLite alone promises: a private file, whole transactions, migrations, several processes."""
+
+import asyncio
+import multiprocessing
+import sqlite3
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from filestore import StoreTooNew, StoreUnavailable, open_store
+from filestore.sqlite.database import opened
+from filestore.sqlite.schema import MIGRATIONS
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+async def test_database_is_private_and_durable(tmp_path: Path) -> None:
+    """The file and its log are ours alone, and a commit is synced before it is told."""
+    async with open_store(tmp_path / "new" / "data") as store:
+        await store.transcripts.say("s", "p", "Ann", "hi", NOW)
+        files = list((tmp_path / "new/data").iterdir())
+        assert {path.name for path in files} >= {"kernelcord.db", "kernelcord.db-wal"}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    async with opened(tmp_path / "other.db") as database:
+        modes = await database.write(
+            lambda connection: [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            ]
+        )
+    assert modes == ["wal", 2, 1]
+
+
+async def test_store_is_there_after_it_was_closed(tmp_path: Path) -> None:
+    """What was kept reads in the next run."""
+    async with open_store(tmp_path) as store:
+        said = await store.transcripts.say("s", "p", "Ann", "hi", NOW)
+    async with open_store(tmp_path) as store:
+        assert await store.transcripts.entries("s") == [said]
+
+
+async def test_old_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    """A file made before any table existed gets them all, once."""
+    sqlite3.connect(tmp_path / "kernelcord.db").close()
+    for _ in range(2):
+        async with open_store(tmp_path) as store:
+            assert await store.sessions.get("s") is None
+    connection = sqlite3.connect(tmp_path / "kernelcord.db")
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    kinds = connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").fetchall()
+    connection.close()
+    assert {name for name, strict in kinds if not strict} == {"sqlite_schema"}
+
+
+async def test_newer_schema_is_left_alone(tmp_path: Path) -> None:
+    """A file of a later version is not touched, and the error says what to do."""
+    connection = sqlite3.connect(tmp_path / "kernelcord.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreTooNew, match="update the program") as caught:
+        async with open_store(tmp_path):
+            pass
+    assert (caught.value.found, caught.value.known) == (99, len(MIGRATIONS))
+
+
+async def test_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
+    """A broken file, or a place where none can be made, is StoreUnavailable."""
+    (tmp_path / "kernelcord.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        async with open_store(tmp_path):
+            pass
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreUnavailable):
+        async with open_store(tmp_path / "file"):
+            pass
+
+
+async def test_transaction_is_whole_or_nothing(tmp_path: Path) -> None:
+    """What raises in the middle of a transaction has changed nothing, and the next one works."""
+    async with opened(tmp_path / "a.db") as database:
+
+        def fail(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO counters VALUES ('s', 1)")
+            raise KeyError("in the middle")
+
+        with pytest.raises(KeyError):
+            await database.write(fail)
+        with pytest.raises(StoreUnavailable, match="no such table"):
+            await database.write(lambda connection: connection.execute("SELECT * FROM absent"))
+        count = await database.read(
+            lambda connection: connection.execute("SELECT count(*) FROM counters").fetchone()[0]
+        )
+        assert count == 0
+
+
+async def test_cancelled_writes_leave_no_transaction_open(tmp_path: Path) -> None:
+    """Whoever is cancelled while writing has written all or nothing, and others go on writing."""
+    async with open_store(tmp_path) as store:
+        tasks = [asyncio.create_task(store.transcripts.say("s", "p", "Ann", f"{n}", NOW)) for n in range(100)]
+        await tasks[10]
+        for task in tasks[11:]:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await store.transcripts.say("s", "p", "Ann", "last", NOW)
+        seqs = [entry.seq for entry in await store.transcripts.entries("s")]
+        assert seqs == list(range(1, len(seqs) + 1))
+        assert len(seqs) >= 12
+
+
+def _talk(folder: Path) -> None:
+    async def talk() -> None:
+        async with open_store(folder) as store:
+            for _ in range(10):
+                await store.transcripts.say("s", "p", "Ann", "hi", NOW)
+
+    asyncio.run(talk())
+
+
+async def test_several_processes_share_the_file(tmp_path: Path) -> None:
+    """Processes that open and write at the same moment wait for each other and lose nothing."""
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_talk, args=(tmp_path,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        await asyncio.to_thread(process.join)
+        assert process.exitcode == 0
+        process.close()
+    async with open_store(tmp_path) as store:
+        assert [entry.seq for entry in await store.transcripts.entries("s")] == list(range(1, 31))
