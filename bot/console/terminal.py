@@ -168,18 +168,16 @@ def _keys() -> KeyBindings:
 
 def finished(text: str) -> bool:
     """Whether Enter at the end of `text` runs it: a whole statement, or a block closed by an empty line."""
-    first = text.lstrip()
-    if first.startswith(("%%", "@")):
-        return text.endswith("\n")
-    if first.startswith(("%", "!", "?")) or text.rstrip().endswith("?"):
+    *before, last = text.split("\n")
+    closed = bool(before) and not last.strip()
+    if text.lstrip().startswith(("%%", "@")):
+        return closed
+    if text.lstrip().startswith(("%", "!", "?")) or text.rstrip().endswith("?"):
         return not text.rstrip().endswith("\\")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd escape in what is being typed is the cell's own business
-            return codeop.compile_command(text, symbol="exec") is not None and (
-                "\n" not in text.strip()
-                or text.endswith("\n")
-                or not text.splitlines()[-1].startswith((" ", "\t"))
-            )
+            whole = codeop.compile_command(text, symbol="exec") is not None
     except (SyntaxError, ValueError, OverflowError):
         return True  # the kernel will say what is wrong
+    return whole and (closed or not last.startswith((" ", "\t")))

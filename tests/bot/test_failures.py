@@ -1,0 +1,78 @@
+"""Every failure that can reach a person has its sentence."""
+
+import inspect
+
+import pytest
+
+import bot.errors
+import filestore.errors
+import kernels.errors
+from bot.failures import SENTENCES, ending, restart, sentence
+from bot.reply import ExecutionResult
+from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
+from kernels.errors import KernelStartFailed
+from kernels.events import Restarted
+
+INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSession"}  # met within the store
+
+
+def result(status: str, cause: str | None = None, code: int = 1) -> ExecutionResult:
+    """A result of which only the ending matters."""
+    return ExecutionResult(status == "ok", "", None, 1.0, code, (), status, cause, 1, 1, (), (), ())
+
+
+@pytest.mark.parametrize(
+    "module", [bot.errors, filestore.errors, kernels.errors], ids=lambda module: module.__name__
+)
+def test_every_error_of_ours_has_a_sentence(module: object) -> None:
+    """A new exception class cannot be forgotten here: it, or the class that it is one of, is in the table."""
+    for name, kind in inspect.getmembers(module, inspect.isclass):
+        leaf = issubclass(kind, Exception) and not kind.__subclasses__()
+        if leaf and kind.__module__ == module.__name__ and name not in INTERNAL:  # type: ignore[attr-defined]
+            assert any(parent in SENTENCES for parent in kind.__mro__), f"{name} has no sentence"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (NoSuchFile("k7m3q9x2va"), "no file k7m3q9x2va: it expired, or is not yours"),
+        (QuotaExceeded(900, 1024, 200), "200 B more would be over your 1 KB (900 B used)"),
+        (FileTooLarge(2048, 1024), "over the 1 KB limit"),
+        (StoreUnavailable("x"), "try again in a moment"),
+        (KernelStartFailed("one\nImportError: no numpy\n"), "It said: ImportError: no numpy"),
+        (FileNotFoundError(2, "No such file", "a.csv"), "there is no file a.csv"),
+        (ZeroDivisionError("odd"), "something failed on our side (ZeroDivisionError: odd)"),
+    ],
+)
+def test_a_sentence_says_what_to_do(error: Exception, words: str) -> None:
+    """The sentence has the figures, and never a traceback."""
+    assert words in sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (result("ok", code=0), None),
+        (result("error"), None),
+        (result("timeout", "deadline", 124), "Stopped: the cell ran out of time."),
+        (result("timeout", "no answer", 124), "Stopped: nobody answered its question in time."),
+        (result("interrupted", code=130), "Interrupted."),
+        (result("died", code=-9), "The kernel died (signal 9)."),
+        (result("died", code=3), "The kernel died (exit code 3)."),
+    ],
+)
+def test_an_ending_is_told_unless_the_output_says_all(ended: ExecutionResult, words: str | None) -> None:
+    """Each status that is not the person's own error has a sentence."""
+    assert ending(ended) == words
+
+
+def test_many_lost_variables_are_named_and_counted() -> None:
+    """Twelve names, then a number."""
+    names = tuple(f"v{number}" for number in range(20))
+    told = restart(Restarted("the kernel died", ("files",), names))
+    assert told.endswith("v11 and 8 more.")
+
+
+def test_nothing_lost_is_said_too() -> None:
+    """A person need not wonder."""
+    assert "No variables were lost" in restart(Restarted("it was not used for a long time", ("files",), ()))

@@ -1,0 +1,230 @@
+"""A turn through real sessions and kernels: what is recorded, kept and told, whatever goes wrong."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.compose import compose
+from bot.reply import Reply
+from bot.sessions import Sessions
+from config.settings import load
+from filestore.errors import NoSuchFile, QuotaExceeded, StoreUnavailable
+from filestore.records import CellRecord
+from kernels.errors import KernelStartFailed
+from kernels.events import Stream
+
+
+async def cells(sessions: Sessions, user_id: int = 1) -> list[CellRecord]:
+    """The cells of a person's transcript."""
+    session = await sessions.session(user_id, "terminal")
+    return [entry for entry in await session.transcript.entries() if isinstance(entry, CellRecord)]
+
+
+async def test_a_result_has_the_fields_that_callers_build_on(sessions: Sessions) -> None:
+    """Output, error, return code, and files whose bytes are read on demand."""
+    result = await sessions.execute_code("open('a.txt', 'w').write('abc'); print('hi')", 1)
+    assert (result.success, result.output, result.error, result.return_code) == (True, "hi\n", None, 0)
+    (file,) = result.generated_files
+    assert (file.filename, file.type, file.size) == ("a.txt", "text", 3)
+    assert await file.data() == b"abc"
+    assert result.generated_file_ids == (file.file_id,)
+    assert result.execution_time > 0
+
+
+async def test_a_cell_is_recorded_with_its_outputs_and_files(sessions: Sessions) -> None:
+    """The transcript has code, author, status, outputs as a notebook has them, and the ids of the files."""
+    code = "open('a.txt', 'w').write('abc'); print('hi'); 6 * 7"
+    result = await sessions.execute_code(code, 1, author="Ada")
+    (cell,) = await cells(sessions)
+    assert (cell.code, cell.author, cell.status, cell.execution_count) == (code, "Ada", "ok", 1)
+    assert cell.outputs == result.outputs
+    assert cell.outputs[0] == {"output_type": "stream", "name": "stdout", "text": "hi\n"}
+    assert cell.file_ids == result.generated_file_ids
+
+
+async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> None:
+    """While the cell runs its record is there, as running."""
+    begun = asyncio.Event()
+
+    async def tell(reply: Reply) -> None:
+        if isinstance(reply.event, Stream):
+            begun.set()
+
+    turn = asyncio.create_task(
+        sessions.execute_code("print('begun', flush=True); import time; time.sleep(600)", 1, tell=tell)
+    )
+    await begun.wait()
+    assert [cell.status for cell in await cells(sessions)] == ["running"]
+    await (await sessions.session(1, "terminal")).interrupt()
+    assert (await turn).status == "interrupted"
+
+
+async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Sessions) -> None:
+    """A front that gives up in the middle stops the cell; nothing hangs and nothing stays "running"."""
+    begun = asyncio.Event()
+
+    async def tell(reply: Reply) -> None:
+        begun.set()
+
+    await sessions.execute_code("x = 5", 1)
+    code = "open('half.txt', 'w').write('x'); print(1, flush=True); import time; time.sleep(600)"
+    turn = asyncio.create_task(sessions.execute_code(code, 1, tell=tell))
+    await begun.wait()
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    assert [cell.status for cell in await cells(sessions)] == ["ok", "interrupted"]
+    assert [file.filename for file in (await sessions.list_user_files(1)).files] == ["half.txt"]
+    assert (await sessions.execute_code("x", 1)).output == "5\n"
+
+
+async def test_a_tell_that_fails_does_not_lose_the_cell(sessions: Sessions) -> None:
+    """An exception of the front passes through, after the cell was stopped and recorded."""
+
+    async def tell(reply: Reply) -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await sessions.execute_code("print('x')", 1, tell=tell)
+    assert len(await cells(sessions)) == 1
+    assert (await cells(sessions))[0].status != "running"
+    assert (await sessions.execute_code("1 + 1", 1)).output == "2\n"
+
+
+async def test_code_does_not_run_when_its_record_cannot_be_begun(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the database away the person is told, and the code has not run."""
+    await sessions.execute_code("ran = False", 1)
+
+    async def unavailable(*_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(sessions.store.transcripts), "begin_cell", unavailable)
+        with pytest.raises(StoreUnavailable):
+            await sessions.execute_code("ran = True", 1)
+    assert (await sessions.execute_code("ran", 1)).output == "False\n"
+
+
+async def test_a_result_arrives_although_it_cannot_be_recorded(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that fails after the run costs the record and the files, each named, and not the result."""
+
+    async def unavailable(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(sessions.store.transcripts), "finish_cell", unavailable)
+    monkeypatch.setattr(type(sessions.store.files), "add", unavailable)
+    result = await sessions.execute_code("open('a.txt', 'w').write('x'); 6 * 7", 1)
+    assert result.output == "42\n"
+    assert [one.name for one in result.skipped] == ["a.txt"]
+    assert "the database cannot be reached" in result.skipped[0].reason
+
+
+async def test_a_kernel_that_cannot_start_is_an_error_and_the_session_recovers(tmp_path: Path) -> None:
+    """The start's failure is raised with its log; the record does not stay "running"."""
+    settings = load(data=tmp_path / "data", kernel_python=Path("/bin/false"))
+    async with compose(settings) as sessions:
+        with pytest.raises(KernelStartFailed):
+            await sessions.execute_code("1", 1)
+        assert [cell.status for cell in await cells(sessions)] == ["interrupted"]
+
+
+async def test_a_foreign_file_is_refused_before_anything_is_placed(sessions: Sessions) -> None:
+    """With one file that is not theirs, none of `user_files` is placed, and the code does not run."""
+    mine = await sessions.upload("mine.txt", b"1", 1)
+    theirs = await sessions.upload("theirs.txt", b"2", 2)
+    await sessions.execute_code("import os; os.remove('mine.txt')", 1)
+    with pytest.raises(NoSuchFile):
+        await sessions.execute_code("1", 1, [mine.file_id, theirs.file_id])
+    assert (await sessions.execute_code("os.listdir()", 1)).output == "[]\n"
+
+
+async def test_two_uploads_of_one_name_are_both_kept(sessions: Sessions) -> None:
+    """The second is the next version with an id of its own; the first still loads."""
+    first = await sessions.upload("a.txt", b"one", 1)
+    second = await sessions.upload("a.txt", b"two", 1)
+    assert first.file_id != second.file_id
+    assert (await sessions.load_file(first.file_id, 1)).data == b"one"
+    assert (await sessions.execute_code("open('a.txt').read()", 1)).output == "'two'\n"
+
+
+async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path) -> None:
+    """The cell's result stands; the sentence says how much is used and what to do."""
+    async with compose(load(data=tmp_path / "data", quota="1000")) as sessions:
+        result = await sessions.execute_code("open('big.bin', 'wb').write(b'x' * 2000); 1", 1)
+        assert result.success
+        assert "over your 1000 B (0 B used); delete files" in result.skipped[0].reason
+        with pytest.raises(QuotaExceeded):
+            await sessions.upload("big.bin", b"x" * 2000, 1)
+
+
+async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> None:
+    """A cell that was running is noted as died, and what it had written is kept and told."""
+    settings = load(data=tmp_path / "data")
+    async with compose(settings) as sessions:
+        session = await sessions.session(1, "terminal")
+        await sessions.execute_code("open('old.txt', 'w').write('old')", 1)
+        begun = await sessions.store.transcripts.begin_cell("u1", "terminal", "1", "...", datetime.now(UTC))
+        (session.kernel.workspace.path / "half.csv").write_text("a,b\n")
+    async with compose(settings) as sessions:
+        told: list[Reply] = []
+        sessions.tell_late = lambda _record, reply: told.append(reply)
+        last = (await cells(sessions))[-1]
+        assert (last.seq, last.status) == (begun.seq, "died")
+        assert [file.filename for reply in told for file in reply.files] == ["half.csv"]
+        assert (await sessions.execute_code("1", 1)).generated_files == ()
+
+
+async def test_an_idle_session_loses_its_workspace_and_later_its_transcript(sessions: Sessions) -> None:
+    """After the retention time the folder is gone; the transcript goes much later; both only when unused."""
+    await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
+    folder = (await sessions.session(1, "terminal")).kernel.workspace.path
+    now = datetime.now(UTC)
+    await sessions.sweep(now + timedelta(hours=1))
+    assert (folder / "a.txt").exists()
+    await sessions.sweep(now + timedelta(hours=49))
+    assert not folder.exists()
+    assert await sessions.store.transcripts.entries("u1") != []
+    await sessions.sweep(now + timedelta(days=31))
+    assert await sessions.store.sessions.get("u1") is None
+    assert (await sessions.execute_code("1 + 1", 1)).output == "2\n"
+
+
+async def test_forgetting_a_person_leaves_nothing_of_theirs(sessions: Sessions) -> None:
+    """Kernel, workspace, files, transcript: all gone; another person keeps theirs."""
+    for user in (1, 2):
+        await sessions.execute_code("open('a.txt', 'w').write('x')", user)
+    await sessions.forget(1)
+    assert (await sessions.list_user_files(1)).files == ()
+    assert await sessions.store.transcripts.entries("u1") == []
+    assert "NameError" in ((await sessions.execute_code("a", 1)).error or "")
+    assert (await sessions.execute_code("__import__('os').listdir()", 1)).output == "[]\n"
+    assert len((await sessions.list_user_files(2)).files) == 1
+
+
+async def test_with_scope_place_each_place_has_a_kernel_of_its_own(tmp_path: Path) -> None:
+    """The same person's variables in one place are not there in another."""
+    async with compose(load(data=tmp_path / "data", session_scope="place")) as sessions:
+        await sessions.execute_code("x = 1", 1, place="here")
+        assert (await sessions.execute_code("x", 1, place="here")).output == "1\n"
+        assert "NameError" in ((await sessions.execute_code("x", 1, place="there")).error or "")
+
+
+async def test_list_files_and_file_path_work_in_a_cell(sessions: Sessions) -> None:
+    """They need no import, show what is stored, and place a file without it being captured again."""
+    stored = await sessions.upload("cities.csv", b"city,people\nUlm,126000\n", 1)
+    listed = await sessions.execute_code("list_files()", 1)
+    assert stored.file_id in listed.output
+    assert "cities.csv" in listed.output
+    await sessions.execute_code("import os; os.remove('cities.csv')", 1)
+    placed = await sessions.execute_code(f"open(file_path('{stored.file_id}')).read()", 1)
+    assert "Ulm" in placed.output
+    assert placed.generated_files == ()
+    names = await sessions.execute_code("[name for name in dir() if not name.startswith('_')]", 1)
+    assert names.output == "['In', 'Out', 'exit', 'get_ipython', 'open', 'os', 'quit']\n"
