@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from filestore import FileStore, LocalBlobs, QuotaExceeded, StoreUnavailable, open_store
+from filestore import CellRecord, FileStore, LocalBlobs, QuotaExceeded, StoreUnavailable, open_store
 from filestore.mongo import open_mongo
 from filestore.mongo.database import Taken, connected
 from filestore.mongo.files import CLAIM
@@ -170,6 +170,29 @@ async def test_no_document_comes_near_the_limit_and_nothing_stays_after_forget(
             await files.forget(7)
             left = {name: database[name].count_documents({}) for name in database.list_collection_names()}
             assert {name: count for name, count in left.items() if count} == {}
+
+
+async def test_cell_finished_again_while_it_is_read_is_read_again(
+    mongodb_uri: str, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader whose pieces are replaced between its two queries gets the new outputs, not an error."""
+    old, new = ([{"output_type": "stream", "name": "stdout", "text": mark * 1_000_000}] for mark in "on")
+    async with open_mongo(mongodb_uri) as store:
+        cell = await store.transcripts.begin_cell("s", "dm", "Ann", "1", clock.now)
+        await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=old)
+        many, interruptions = store.transcripts._entries.many, [new]
+
+        async def interrupted(*arguments: Any) -> list[dict[str, Any]]:
+            found = await many(*arguments)
+            if interruptions:
+                outputs = interruptions.pop()
+                await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=outputs)
+            return found
+
+        monkeypatch.setattr(store.transcripts._entries, "many", interrupted)
+        (read,) = await store.transcripts.entries("s")
+        assert isinstance(read, CellRecord)
+        assert read.outputs == tuple(new)
 
 
 async def test_dates_are_dates_and_no_index_expires(mongodb_uri: str, clock) -> None:
