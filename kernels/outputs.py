@@ -63,9 +63,12 @@ class Outputs:
                 self._clear()
             case Display(update=True):
                 return self._update(event)
-            case Display() | Result() | Failure():
+            case Display():
                 self._clear_if_due()
                 return self._show(event)
+            case Result() | Failure():
+                self._clear_if_due()
+                return [*self._text_before_value(), *self._show(event)]
         return [event]
 
     def close(self) -> list[Event]:
@@ -151,12 +154,6 @@ class Outputs:
     # All else:
 
     def _show(self, event: Display | Result | Failure) -> list[Event]:
-        before: list[Event] = []
-        if isinstance(event, Result | Failure) and not self._value_shown:
-            self._value_shown = True
-            before = (
-                self.close()
-            )  # the value comes after all text; only once, or the text would have no limit
         most = MOST if isinstance(event, Display) else MOST + ENDINGS
         if len(self._shown) > most:
             return []
@@ -165,7 +162,12 @@ class Outputs:
         event = self._within_limit(event, 0)
         self._held += _size(event)
         self._shown.append(event)
-        return [*before, event]
+        return [event]
+
+    def _text_before_value(self) -> list[Event]:
+        """The tail of a clipped text, before the cell's value; once, or the text would have no limit."""
+        first, self._value_shown = not self._value_shown, True
+        return self.close() if first else []
 
     def _update(self, event: Display) -> list[Event]:
         """Replace what was shown under the same id, here or, where there is none, in an earlier cell."""

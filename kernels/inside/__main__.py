@@ -11,6 +11,7 @@
 Run by the kernels' own Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
 """
 
+import atexit
 import fcntl
 import os
 import signal
@@ -108,3 +109,4 @@ if __name__ == "__main__":
     program.initialize(sys.argv[1:])
     streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
     program.start()
+    atexit.unregister(program.close)  # it can sit 10 s in a flush that nobody reads any more

@@ -20,9 +20,14 @@ def describe(shell: Any) -> list[list[str]]:
 def _describe(name: str, value: object) -> list[str]:
     kind = type(value)
     try:
-        return [name[:LONGEST], kind.__name__[:LONGEST], _detail(kind, value)]
+        return [_shown(name), _shown(kind.__name__), _detail(kind, value)]
     except BaseException:  # noqa: BLE001  a class can raise anything at any look at it
-        return [name[:LONGEST], "?", ""]
+        return [_shown(name), "?", ""]
+
+
+def _shown(name: str) -> str:
+    """A name as it can be sent: not too long, and without what UTF-8 cannot hold."""
+    return name[:LONGEST].encode(errors="replace").decode()
 
 
 def _detail(kind: type, value: Any) -> str:

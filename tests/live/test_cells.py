@@ -1,0 +1,239 @@
+"""Cells in a real kernel: what a user of Jupyter expects."""
+
+import base64
+
+import pytest
+
+from kernels.events import ClearOutput, Display, Failure, Stream
+from kernels.kernel import Kernel
+from tests.live.cells import run, value
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def canary() -> object:
+    """A secret in this process's environment, there before any kernel starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISCORD_TOKEN", "canary-in-the-coal-mine")
+        yield
+
+
+async def test_variables_stay_from_cell_to_cell(kernel: Kernel) -> None:
+    """`x = 1`, then `x + 1` in another cell is 2, with the next execution count."""
+    first = await run(kernel, "x = 1")
+    second = await run(kernel, "x + 1")
+    assert (first.status, first.output) == ("ok", "")
+    assert second.output == "2\n"
+    assert second.result.execution_count == (first.result.execution_count or 0) + 1
+
+
+async def test_an_error_is_told_and_the_next_cell_works(kernel: Kernel) -> None:
+    """The traceback is an event and the result; nothing is aborted."""
+    ran = await run(kernel, "1/0")
+    (failure,) = ran.events
+    assert isinstance(failure, Failure)
+    assert (ran.status, failure.ename) == ("error", "ZeroDivisionError")
+    assert ran.result.error == failure
+    assert await value(kernel, "7") == "7"
+
+
+async def test_await_works(kernel: Kernel) -> None:
+    """A cell can await, as in Jupyter."""
+    assert await value(kernel, "import asyncio\nawait asyncio.sleep(0, 'slept')") == "'slept'"
+
+
+async def test_a_figure_is_a_png(kernel: Kernel) -> None:
+    """A plot is shown without a call to show it."""
+    ran = await run(kernel, "import matplotlib.pyplot as plt\nplt.plot([1, 2]);")
+    assert ran.status == "ok", ran.output
+    (display,) = [event for event in ran.events if isinstance(event, Display)]
+    assert base64.b64decode(display.bundle["image/png"]).startswith(b"\x89PNG")
+
+
+async def test_help_is_shown(kernel: Kernel) -> None:
+    """`name?` opens no pager: its text is an output of the cell."""
+    ran = await run(kernel, "print?")
+    assert "Prints the values to a stream" in ran.output
+
+
+async def test_clear_output_and_update_display(kernel: Kernel) -> None:
+    """A display that is updated and a text that is cleared are what they were last."""
+    ran = await run(
+        kernel,
+        "from IPython.display import clear_output, display\nprint('gone')\nclear_output()\n"
+        "shown = display('one', display_id=True)\nshown.update('two')",
+    )
+    assert any(isinstance(event, ClearOutput) for event in ran.events)
+    assert ran.output == "'two'\n"
+
+
+async def test_a_tqdm_bar_is_one_moving_line(kernel: Kernel) -> None:
+    """The bar is redrawn while it runs, and one line in the record."""
+    ran = await run(
+        kernel,
+        "from tqdm import tqdm\nimport time\nfor i in tqdm(range(20), mininterval=0): time.sleep(0.02)",
+    )
+    assert "\r" in ran.streamed
+    assert ran.output.count("\n") == 1
+    assert ran.output.startswith("100%|")
+
+
+async def test_what_is_written_to_the_descriptors_comes_in_its_own_cell(kernel: Kernel) -> None:
+    """300 of 300 cells that write to descriptor 1 have their text when they are over, and no other's."""
+    await run(kernel, "import os")
+    for number in range(300):
+        ran = await run(kernel, f"_ = os.write(1, b'raw {number}\\n')")
+        assert ran.output == f"raw {number}\n"
+
+
+async def test_what_a_child_process_writes_comes_in_its_own_cell(kernel: Kernel) -> None:
+    """Output of programs that the cell has waited for is there when it is over."""
+    await run(kernel, "import subprocess")
+    for number in range(30):
+        ran = await run(kernel, f"_ = subprocess.run(['echo', '{number}'])")
+        assert ran.output == f"{number}\n"
+    assert (await run(kernel, "!echo from the shell")).output.strip() == "from the shell"
+
+
+async def test_processes_of_a_cell_work(kernel: Kernel) -> None:
+    """A pool of processes computes, and what they print is the cell's."""
+    ran = await run(
+        kernel,
+        "import multiprocessing\nfork = multiprocessing.get_context('fork')\n"
+        "with fork.Pool(2) as pool: squares = pool.map(abs, range(4))\nsquares",
+    )
+    assert ran.output.endswith("[0, 1, 2, 3]\n"), ran.output
+
+
+async def test_threads_of_a_cell_are_the_cells(kernel: Kernel) -> None:
+    """What a thread prints while its cell runs is an output of that cell."""
+    ran = await run(
+        kernel,
+        "import threading\nthreads = [threading.Thread(target=print, args=(n,)) for n in range(3)]\n"
+        "for thread in threads: thread.start()\nfor thread in threads: thread.join()",
+    )
+    assert sorted(ran.output.replace("\n", "")) == ["0", "1", "2"]
+
+
+async def test_the_environment_holds_no_secret(kernel: Kernel) -> None:
+    """A canary in our environment is in none of the kernel's."""
+    assert await value(kernel, "import os\n'canary-in-the-coal-mine' in repr(dict(os.environ))") == "False"
+    shown = await run(kernel, "!env")
+    assert "HOME=" in shown.output
+    assert "canary-in-the-coal-mine" not in shown.output
+
+
+async def test_the_working_folder_is_the_workspace(kernel: Kernel) -> None:
+    """A file written without a path is captured from the session's folder."""
+    ran = await run(kernel, "open('note.txt', 'w').write('hello')")
+    (file,) = ran.result.captured
+    assert (file.name, file.size) == ("note.txt", 5)
+    with file.open() as opened:
+        assert opened.read() == b"hello"
+    assert (await run(kernel, "1")).result.captured == ()
+
+
+async def test_load_file_is_there_without_an_import(kernel: Kernel) -> None:
+    """The broker answers, and the person's names have nothing of ours."""
+    ran = await run(kernel, "load_file('k7m3q9x2va')")
+    assert (ran.status, ran.result.error and ran.result.error.ename) == ("error", "FileNotFoundError")
+    assert "load_file" not in {variable.name for variable in kernel.variables}
+
+
+async def test_variables_are_described(fresh: Kernel) -> None:
+    """Names, types, and shapes or values where they are short, after each cell."""
+    await run(fresh, "import numpy as np\na = np.zeros((3, 4)); n = 42; s = 'text'; _hidden = 1")
+    described = {variable.name: (variable.type, variable.detail) for variable in fresh.variables}
+    assert described == {
+        "np": ("module", ""),
+        "a": ("ndarray", "3 x 4"),
+        "n": ("int", "42"),
+        "s": ("str", "4 characters"),
+    }
+
+
+HOSTILE = """
+class Meta(type):
+    def __getattribute__(cls, name): raise SystemExit("meta")
+    def __eq__(cls, other): raise KeyboardInterrupt
+    __hash__ = type.__hash__
+class Hostile(metaclass=Meta): pass
+hostile = Hostile()
+class Long(list):
+    def __len__(self): raise MemoryError
+    def __repr__(self): raise MemoryError
+long = Long()
+class Shaped:
+    @property
+    def shape(self): raise BaseException("shape")
+Shaped.__module__ = "numpy"
+shaped = Shaped()
+class Name(str):
+    def startswith(self, *args): raise BaseException("name")
+globals()[Name("name")] = 1
+globals()["surrogate\\ud800"] = 1
+plain = 1
+"""
+
+
+async def test_hostile_variables_do_not_break_the_reply(fresh: Kernel) -> None:
+    """Objects that raise at any look at them cost their own description and nothing else."""
+    ran = await run(fresh, HOSTILE)
+    assert ran.status == "ok", ran.output
+    described = {variable.name: variable.type for variable in fresh.variables}
+    assert described["plain"] == "int"
+    assert described["hostile"] == "?"
+    assert "name" not in described
+    assert await value(fresh, "plain") == "1"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "import sys; sys.stdout = None",
+        "import sys; sys.stdout = sys.stderr = 5",
+        "import os; os.close(1); os.close(2)",
+        "del get_ipython",
+        "get_ipython = None",
+        "import builtins; builtins.print = None",
+        "import threading; threading.Thread.start = None",
+        "def f(): f()\nf()",
+        "raise SystemExit(3)",
+        "raise KeyboardInterrupt",
+        "raise BaseException",
+    ],
+)
+async def test_harm_to_the_kernel_is_the_cells_own(fresh: Kernel, harm: str) -> None:
+    """Whatever a cell breaks in its kernel, it ends, and the next cell is answered in time."""
+    ran = await run(fresh, harm)
+    assert ran.status in ("ok", "error")
+    assert (await run(fresh, "6 * 7")).output == "42\n"
+
+
+async def test_the_persons_modules_come_after_pythons(fresh: Kernel) -> None:
+    """Files named like modules of Python or of the kernel do not break its start; others can be imported."""
+    for name in ("random", "json", "asyncio", "mine"):
+        (fresh.workspace.path / f"{name}.py").write_text("ours = True")
+    assert await value(fresh, "import random, mine\nmine.ours, hasattr(random, 'ours')") == "(True, False)"
+
+
+async def test_code_with_surrogates_is_answered(kernel: Kernel) -> None:
+    """Text that UTF-8 cannot hold neither raises here nor hangs there."""
+    ran = await run(kernel, "print('\ud800')")
+    assert ran.output == "\ufffd\n"
+    assert (await run(kernel, r"print('\ud800')")).status in ("ok", "error")
+    assert await value(kernel, "1") == "1"
+
+
+async def test_sessions_never_see_each_others_names(kernel: Kernel, fresh: Kernel) -> None:
+    """Another session has another process."""
+    await run(kernel, "secret = 1")
+    assert (await run(fresh, "secret")).status == "error"
+
+
+async def test_output_comes_while_the_cell_runs(kernel: Kernel) -> None:
+    """The first line is told before the cell goes on to the second, which waits for us."""
+    ran = await run(kernel, "print('first', flush=True)\nprint(input())", answers=["second"])
+    texts = [event.text for event in ran.events if isinstance(event, Stream)]
+    assert texts[0] == "first\n"

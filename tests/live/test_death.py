@@ -1,0 +1,136 @@
+"""A kernel that dies, in whatever way, ends its cell, says so, and the next cell works."""
+
+import os
+from datetime import timedelta
+
+import pytest
+
+from kernels.kernel import Kernel
+from kernels.launch import Limits
+from tests.live.cells import processes, run, until, value
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("import os; os._exit(1)", 1),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -9),
+        ("import ctypes; ctypes.string_at(0)", -11),
+        ("import os; os.abort()", -6),
+    ],
+)
+async def test_death_ends_the_cell(kernel: Kernel, code: str, exit_code: int) -> None:
+    """The cell reads as died, with the exit code; what was lost is named, and the next cell works."""
+    await run(kernel, "x = 1")
+    ran = await run(kernel, code)
+    (restarted,) = ran.restarts
+    assert (ran.status, ran.result.exit_code, restarted.reason) == ("died", exit_code, "the kernel died")
+    assert "x" in restarted.lost
+    assert ran.result.restarted == restarted
+    fresh = await run(kernel, "2 + 2")
+    assert (fresh.output, fresh.restarts) == ("4\n", [])
+
+
+async def test_last_words_arrive(kernel: Kernel) -> None:
+    """What had left the kernel before it died is the cell's output."""
+    for _ in range(3):
+        code = "import os, time; print('last words', flush=True); time.sleep(0.3); os._exit(0)"
+        ran = await run(kernel, code)
+        assert (ran.status, ran.output) == ("died", "last words\n")
+
+
+@pytest.mark.parametrize("code", ["quit()", "exit"])
+async def test_quit_ends_the_kernel_and_the_next_cell_is_told(fresh: Kernel, code: str) -> None:
+    """The person wanted it: the cell is well, and the next one says that its kernel is a fresh one."""
+    await run(fresh, "x = 1")
+    ran = await run(fresh, code)
+    assert (ran.status, ran.restarts) == ("ok", [])
+    (restarted,) = (await run(fresh, "1")).restarts
+    assert (restarted.reason, restarted.lost) == ("quit() ended the kernel", ("x",))
+
+
+async def test_sys_exit_is_an_error_and_the_kernel_stays(kernel: Kernel) -> None:
+    """SystemExit ends the cell only."""
+    await run(kernel, "x = 1")
+    assert (await run(kernel, "import sys; sys.exit(3)")).status == "error"
+    assert await value(kernel, "x") == "1"
+
+
+async def test_a_stopped_kernel_is_replaced(fresh: Kernel) -> None:
+    """A kernel that has sent itself SIGSTOP answers nothing, and is replaced at the deadline."""
+    fresh.limits = Limits(cell=timedelta(seconds=1))
+    ran = await run(fresh, "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)")
+    assert ran.status == "timeout"
+    assert len(ran.restarts) == 1
+    assert await value(fresh, "1") == "1"
+
+
+async def test_death_between_cells_is_told_by_the_next(fresh: Kernel) -> None:
+    """A kernel that a thread ends after its cell is gone; the next cell says what that cost."""
+    await run(fresh, "x = 1\nimport os, threading\nthreading.Timer(0.1, os._exit, [1]).start()")
+    await until(lambda: fresh.dead)
+    ran = await run(fresh, "2 + 2")
+    (restarted,) = ran.restarts
+    assert (restarted.reason, ran.output) == ("the kernel died", "4\n")
+    assert "x" in restarted.lost
+
+
+async def test_what_a_dead_kernel_started_is_ended(fresh: Kernel) -> None:
+    """Child processes in the kernel's process group go with it."""
+    mark = f"sleep 98{os.getpid()}"
+    await run(fresh, f"import subprocess\nchild = subprocess.Popen('{mark}'.split())")
+    child = int(await value(fresh, "child.pid"))
+    assert child in processes("sleep")
+    await run(fresh, "import os; os._exit(1)")
+    await until(lambda: child not in processes("sleep"))
+
+
+FORGED = """
+kernel = get_ipython().kernel
+session, socket = kernel.session, kernel.iopub_socket
+parent = kernel.get_parent()
+def say(kind, content, **more): session.send(socket, kind, content, parent=parent, **more)
+"""
+DEEP = """
+deep = b'[' * 200_000 + b']' * 200_000
+parts = [session.pack(session.msg_header('stream')), session.pack(parent['header']), b'{}', deep]
+socket.send_multipart([b't', b'<IDS|MSG>', session.sign(parts), *parts])
+"""
+HUGE = """
+for size in (60_000_000, 60_000_000, *range(18)): say('display_data', {'data': {'image/png': 'x' * size}})
+"""
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "say('status', {'execution_state': 'idle'})",
+        "say('status', b'7'); say('status', {'execution_state': []})",
+        "say('stream', {'text': 5}); say('stream', b'[]'); say('display_data', {'data': 5})",
+        "say('execute_result', {'data': {'text/plain': {'a': 1}}, 'execution_count': 'x'})",
+        "say('execute_reply', {'status': 'ok'})",
+        "say('error', {'ename': 1})",
+        "socket.send_multipart([b'x']); socket.send_multipart([b'<IDS|MSG>'])",
+        "socket.send_multipart([b't', b'<IDS|MSG>', b'0' * 64, b'{}', b'{}', b'{}', b'{}'])",
+        DEEP,
+        "for n in range(100): say('comm_open', {'comm_id': str(n), 'target_name': 'x', 'data': {}})",
+        HUGE,
+    ],
+)
+async def test_lies_hurt_only_the_liar(kernel: Kernel, lie: str) -> None:
+    """Forged and broken messages from inside raise nothing here, and the next cell is answered."""
+    await run(kernel, FORGED)
+    ran = await run(kernel, f"parent = kernel.get_parent()\n{lie}")
+    assert ran.status == "ok", ran.output
+    assert await value(kernel, "6 * 7") == "42"
+
+
+async def test_a_kernel_that_sends_garbage_is_ended(fresh: Kernel) -> None:
+    """After a thousand broken messages the kernel is given up, and the person is told why."""
+    await run(fresh, FORGED)
+    ran = await run(fresh, "import time\nfor n in range(3000): socket.send_multipart([b'x'])\ntime.sleep(60)")
+    assert ran.status == "died"
+    assert "no kernel sends" in ran.restarts[0].reason
+    assert await value(fresh, "1") == "1"

@@ -1,0 +1,89 @@
+"""What comes after its cell: what threads print and write."""
+
+import asyncio
+
+import pytest
+
+from kernels.events import Stream
+from kernels.kernel import Kernel
+from kernels.router import Late
+from tests.live.cells import late_until, run
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SETUP = "import threading\ngates = {}"
+PRINTS_LATER = """
+gate = gates[{tag}] = threading.Event()
+def later(gate=gate, tag={tag}):
+    gate.wait()
+    print(f"late {{tag}}")
+threading.Thread(target=later).start()
+"""
+
+
+def texts(told: list[Late], tag: int) -> str:
+    """All text that came late for a cell."""
+    events = [late.event for late in told if late.tag == tag]
+    return "".join(event.text for event in events if isinstance(event, Stream))
+
+
+async def test_a_thread_that_prints_later_is_late_output(kernel: Kernel) -> None:
+    """What a thread prints after its cell comes with that cell's tag."""
+    await run(kernel, SETUP)
+    ran = await run(kernel, PRINTS_LATER.format(tag=7), tag=7)
+    assert ran.output == ""
+    await run(kernel, "gates[7].set()", tag=8)
+    told = await late_until(kernel, lambda told: "late 7" in texts(told, 7))
+    assert texts(told, 8) == ""
+
+
+async def test_it_keeps_its_tag_while_another_cell_runs(kernel: Kernel) -> None:
+    """Two threads of two cells print during a third: each comes under its own cell, the third has its own."""
+    await run(kernel, SETUP)
+    for tag in (1, 2):
+        await run(kernel, PRINTS_LATER.format(tag=tag), tag=tag)
+    ran = await run(
+        kernel,
+        "gates[1].set(); gates[2].set()\n"
+        "for thread in threading.enumerate():\n"
+        "    if thread.name.endswith('(later)'): thread.join()\n"
+        "print('mine')",
+        tag=3,
+    )
+    assert ran.output == "mine\n"
+    told = await late_until(kernel, lambda told: bool(texts(told, 1) and texts(told, 2)))
+    assert (texts(told, 1), texts(told, 2)) == ("late 1\n", "late 2\n")
+
+
+async def test_a_file_written_later_is_captured_late(kernel: Kernel) -> None:
+    """A file that a thread writes after its cell is told with the last cell's tag, once it has rested."""
+    await run(kernel, SETUP)
+    ran = await run(
+        kernel,
+        "def write():\n  gates[0].wait()\n  open('late.txt', 'w').write('late')\n"
+        "gates[0] = threading.Event()\nthreading.Thread(target=write).start()\n"
+        "threading.Timer(0.5, gates[0].set).start()",
+        tag=11,
+    )
+    assert ran.result.captured == ()
+    told = await late_until(kernel, lambda told: any(late.scan and late.scan.captured for late in told))
+    (captured,) = [late for late in told if late.scan and late.scan.captured]
+    assert captured.tag == 11
+    assert captured.scan is not None
+    assert [file.name for file in captured.scan.captured] == ["late.txt"]
+
+
+async def test_a_late_flood_is_capped(kernel: Kernel) -> None:
+    """A thread that prints without end is told for so long, then once that more is left out."""
+    await run(kernel, "import threading, time\nstop = threading.Event()")
+    await run(
+        kernel,
+        "def flood():\n  time.sleep(0.2)\n  while not stop.is_set(): print('x' * 1000)\n"
+        "threading.Thread(target=flood).start()",
+        tag=20,
+    )
+    told = await late_until(kernel, lambda told: "left out" in texts(told, 20))
+    await run(kernel, "stop.set()")
+    assert len(texts(told, 20)) < 3 * kernel.limits.late_text
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(aiter(kernel.late())), 0.5)

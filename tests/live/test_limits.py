@@ -1,0 +1,108 @@
+"""A cell that does too much is stopped or cut, and the next one works."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from kernels.events import Display, Result, Stream
+from kernels.kernel import Kernel
+from kernels.launch import Limits, MiB
+from tests.live.cells import run, value
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SWALLOWS = "import time\nwhile True:\n  try: time.sleep(60)\n  except KeyboardInterrupt: pass"
+STUCK = "import re\nre.match('(a+)+$', 'a' * 40 + 'b')"
+
+
+@pytest.fixture(scope="module")
+def limits() -> Limits:
+    """Little time, and a small limit on displays."""
+    return Limits(cell=timedelta(seconds=8), display=1 * MiB)
+
+
+@pytest.fixture
+def impatient(fresh: Kernel) -> Kernel:
+    """A kernel whose cells have a second."""
+    fresh.limits = Limits(cell=timedelta(seconds=1))
+    return fresh
+
+
+async def test_an_endless_loop_ends_and_the_kernel_goes_on(impatient: Kernel) -> None:
+    """`while True: pass` is interrupted at the deadline; the variables are all there."""
+    await run(impatient, "x = 1")
+    ran = await run(impatient, "while True: pass")
+    assert (ran.status, ran.result.cause, ran.restarts) == ("timeout", "deadline", [])
+    assert ran.result.error is not None
+    assert ran.result.error.ename == "KeyboardInterrupt"
+    assert await value(impatient, "x") == "1"
+
+
+@pytest.mark.parametrize("code", [SWALLOWS, STUCK], ids=["swallows", "stuck"])
+async def test_what_cannot_be_interrupted_ends_with_its_kernel(impatient: Kernel, code: str) -> None:
+    """The kernel is replaced, what was lost is named, and the next cell works in a fresh one."""
+    await run(impatient, "x = 1; y = 2")
+    ran = await run(impatient, code)
+    (restarted,) = ran.restarts
+    assert ran.status == "timeout"
+    assert {"x", "y"} <= set(restarted.lost)
+    assert restarted.kept == ("files",)
+    assert (await run(impatient, "x")).status == "error"
+
+
+async def test_a_cell_that_is_interrupted_keeps_its_kernel(kernel: Kernel) -> None:
+    """The stop button raises KeyboardInterrupt; 20 times in a row the next cell is not hit by it."""
+    await run(kernel, "x = 1")
+    for _ in range(20):
+        async with asyncio.timeout(30), kernel.run("print('up', flush=True)\nwhile True: pass") as cell:
+            async for event in cell:
+                if isinstance(event, Stream):
+                    await cell.interrupt()
+        assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
+        assert await value(kernel, "x") == "1"
+
+
+async def test_a_long_print_keeps_head_tail_and_result(kernel: Kernel) -> None:
+    """Of 100 MB both ends are kept, within the limit, and the cell's value arrives."""
+    ran = await run(kernel, "print('head' + 'x' * 100_000_000 + 'tail')\n42")
+    assert ran.status == "ok"
+    assert ran.output.startswith("head")
+    assert ran.output.endswith("tail\n42\n")
+    assert "left out" in ran.output
+    assert len(ran.output) < kernel.limits.text + 1000
+    assert isinstance(ran.events[-1], Result)
+
+
+async def test_a_flood_of_lines_loses_nothing_of_its_ends(kernel: Kernel) -> None:
+    """20,000 flushed lines to a reader that is slow: the first and the last arrive, and so does the end."""
+
+    async def read() -> str:
+        async with asyncio.timeout(40), kernel.run("for n in range(20_000): print(n, flush=True)\nn") as cell:
+            async for _ in cell:
+                await asyncio.sleep(0.01)  # a slow reader
+        return cell.result.output
+
+    lines = (await read()).splitlines()
+    assert lines == [*map(str, range(20_000)), "19999"]
+
+
+async def test_a_display_over_the_limit_is_named(kernel: Kernel) -> None:
+    """A picture that is too large becomes a sentence that says so."""
+    ran = await run(
+        kernel, "from IPython.display import *\ndisplay({'image/png': 'x' * 2_000_000}, raw=True)"
+    )
+    (display,) = [event for event in ran.events if isinstance(event, Display)]
+    assert "left out: over the 1 MB limit" in display.bundle["text/plain"]
+    assert ran.status == "ok"
+
+
+async def test_a_redrawn_plot_is_one_picture(kernel: Kernel) -> None:
+    """A loop of `clear_output(wait=True)` and `display` holds its last picture."""
+    ran = await run(
+        kernel,
+        "from IPython.display import clear_output, display\n"
+        "for n in range(200): clear_output(wait=True); display({'image/png': str(n)}, raw=True)",
+    )
+    (output,) = ran.result.outputs
+    assert output["data"]["image/png"] == "199"

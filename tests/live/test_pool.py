@@ -1,0 +1,324 @@
+"""The pool: places, culling, starts that fail, and nothing left behind."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+
+from kernels import pool as module
+from kernels.errors import KernelClosed, KernelStartFailed
+from kernels.events import InputRequest, Queued
+from kernels.launch import Limits
+from kernels.pool import PREFIX, Pool
+from tests.conftest import KERNEL_PYTHON, ROOT
+from tests.live.cells import NoFiles, pooled, processes, run, until, value
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of our own with a short path, so that run folders can be counted."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        yield Path(folder)
+
+
+async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who wait are told their position; a spare kernel gives its place, and its owner hears of it."""
+    monkeypatch.setattr(module, "SPARED", 0.2)
+    async with pooled(tmp_path, size=1) as pool:
+        first, second, third = (pool.kernel(name, NoFiles()) for name in ("a", "b", "c"))
+        await run(first, "x = 1")
+        rans = await asyncio.gather(run(second, "2"), run(third, "3"))
+        assert [ran.output for ran in rans] == ["2\n", "3\n"]
+        assert [Queued(1) in ran.events for ran in rans] == [True, True]
+        assert Queued(2) in rans[1].events
+        again = await run(first, "x")
+        (restarted,) = again.restarts
+        assert restarted.lost == ("x",)
+        assert "others needed its place" in restarted.reason
+        assert again.status == "error"
+
+
+async def test_an_idle_kernel_is_ended_and_its_owner_is_told(tmp_path: Path) -> None:
+    """After the idle time the process is gone, the files are not, and the next cell says what was lost."""
+    async with pooled(tmp_path, idle=timedelta(minutes=5)) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        await run(kernel, "x = 1\nopen('kept.txt', 'w').write('kept')")
+        await pool.sweep(monotonic() + 299)
+        assert kernel.alive
+        await pool.sweep(monotonic() + 301)
+        assert not kernel.alive
+        kernel.hint()  # the observer may still hint; there is nothing to look for
+        ran = await run(kernel, "open('kept.txt').read()")
+        assert ran.output == "'kept'\n"
+        assert ran.restarts[0].lost == ("x",)
+        assert (await run(kernel, "1")).restarts == []
+
+
+async def test_a_busy_kernel_is_never_culled(tmp_path: Path) -> None:
+    """However long a cell runs, it is not idle."""
+    async with pooled(tmp_path, idle=timedelta(seconds=1)) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        async with kernel.run("print('up', flush=True)\ninput()") as cell:
+            async for event in cell:
+                if isinstance(event, InputRequest):
+                    await pool.sweep(monotonic() + 1000)
+                    assert kernel.alive
+                    cell.answer("on")
+        assert cell.result.status == "ok"
+
+
+async def test_a_start_that_fails_is_told_and_the_next_try_works(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing interpreter, one that ends at once, and a missing folder cost no place and leave nothing."""
+    async with pooled(tmp_path, size=1) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        for python in (tmp_path / "missing", Path("/bin/false")):
+            monkeypatch.setattr(kernel, "_python", python)
+            for _ in range(2):
+                with pytest.raises(KernelStartFailed):
+                    await run(kernel, "1")
+        monkeypatch.setattr(kernel, "_python", KERNEL_PYTHON)
+        monkeypatch.setattr(kernel, "_run_root", tmp_path / "no such folder")
+        with pytest.raises(KernelStartFailed):
+            await run(kernel, "1")
+        monkeypatch.undo()
+        (root,) = temporary.glob(f"{PREFIX}*")
+        assert [entry.name for entry in root.iterdir()] == ["lock"]
+        assert await value(kernel, "1 + 1") == "2"
+
+
+async def test_a_start_that_fails_tells_its_last_words(tmp_path: Path) -> None:
+    """What the process wrote before it ended is in the error."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho cannot find my mind >&2\nexit 1\n")
+    python.chmod(0o755)
+    async with Pool(python=python, workspaces=tmp_path / "w", limits=Limits()) as pool:
+        with pytest.raises(KernelStartFailed, match="cannot find my mind"):
+            await run(pool.kernel("a", NoFiles()), "1")
+
+
+async def test_a_cell_can_be_withdrawn_while_its_kernel_starts(tmp_path: Path) -> None:
+    """An interrupt does not wait for the start; the next cell starts anew, and one process is there."""
+    async with pooled(tmp_path, size=1) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        async with kernel.run("1") as cell:
+            taking = asyncio.create_task(anext(aiter(cell), None))
+            await until(lambda: kernel._starting is not None)
+            await cell.interrupt()
+            assert await taking is None
+        assert cell.result.status == "interrupted"
+        assert await value(kernel, "2") == "2"
+        assert len(processes(pool._run_root)) == 1
+
+
+@pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2])
+async def test_a_cancelled_cell_leaves_a_working_session(tmp_path: Path, delay: float) -> None:
+    """Cancelled once or twice at any time from its start on, the only place of the pool comes back."""
+    async with pooled(tmp_path, size=1) as pool:
+        for number in (1, 2):
+            kernel = pool.kernel(f"s{number}", NoFiles())
+            cell = asyncio.create_task(run(kernel, "import time\ntime.sleep(30)"))
+            await asyncio.wait([cell], timeout=delay)
+            for _ in range(number):
+                cell.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([cell])
+            assert cell.cancelled()
+            assert await value(kernel, "1") == "1"
+            assert len(processes(pool._run_root)) == 1
+            await pool.close(f"s{number}")
+        assert processes(pool._run_root) == set()
+
+
+async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -> None:
+    """A kernel that is shut down tells the cell that runs, and refuses the one that waits and later ones."""
+    async with pooled(tmp_path) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        running = asyncio.create_task(run(kernel, "import time\ntime.sleep(30)"))
+        await until(lambda: kernel.alive)
+        waiting = asyncio.create_task(run(kernel, "2"))
+        await until(lambda: kernel.line.waiting == 1)
+        await pool.close("a")
+        assert (await running).status == "died"
+        with pytest.raises(KernelClosed):
+            await waiting
+        with pytest.raises(KernelClosed):
+            kernel.run("3")
+        assert processes(pool._run_root) == set()
+        assert await value(pool.kernel("a", NoFiles()), "4") == "4"
+
+
+async def test_closing_while_a_kernel_starts_leaves_no_process(tmp_path: Path) -> None:
+    """A start that is under way when the pool is left is called off; its cell is told."""
+    async with pooled(tmp_path) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        cell = asyncio.create_task(run(kernel, "1"))
+        await until(lambda: kernel._starting is not None)
+        root = pool._run_root
+    with pytest.raises(KernelClosed):
+        await cell
+    assert processes(root) == set()
+    assert not root.exists()
+
+
+async def test_restart_loses_the_variables_on_purpose(tmp_path: Path) -> None:
+    """After `restart` the next cell has a fresh kernel, the files, and nothing to be told of."""
+    async with pooled(tmp_path) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        await run(kernel, "x = 1\nopen('kept', 'w').close()")
+        await kernel.restart()
+        assert kernel.variables == ()
+        ran = await run(kernel, "import os\nos.listdir(), 'x' in globals()")
+        assert (ran.output, ran.restarts) == ("(['kept'], False)\n", [])
+
+
+async def test_detached_kernels_go_on(tmp_path: Path, temporary: Path) -> None:
+    """Any Jupyter client attaches by the connection file, finds the variables and can end the kernel."""
+    async with pooled(tmp_path) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        await run(kernel, "kept = 'all this time'")
+        await pool.detach()
+        with pytest.raises(KernelClosed):
+            kernel.run("1")
+    del pool, kernel
+    gc.collect()
+    async with pooled(tmp_path):  # another pool takes nothing away from it
+        (connection_file,) = temporary.glob(f"{PREFIX}*/*/kernel.json")
+    assert len(processes(connection_file.parent)) == 1
+    assert await asyncio.to_thread(ask_and_end, connection_file) == "'all this time'"
+    await until(lambda: not processes(connection_file.parent))
+    async with pooled(tmp_path):
+        assert not connection_file.exists()
+
+
+def ask_and_end(connection_file: Path) -> str:
+    """What a stock client finds in the variable `kept`; then it shuts the kernel down."""
+    client = BlockingKernelClient()
+    client.load_connection_file(str(connection_file))
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=30)
+        found = []
+
+        def note(message: dict[str, dict[str, dict[str, str]]]) -> None:
+            if "data" in message["content"]:
+                found.append(message["content"]["data"]["text/plain"])
+
+        client.execute_interactive("kept", output_hook=note, timeout=30)
+        client.shutdown(reply=True, timeout=30)
+        return found[0]
+    finally:
+        client.stop_channels()
+        client.context.destroy(linger=0)
+
+
+DOOMED = """
+import asyncio, sys
+from pathlib import Path
+from tests.live.cells import NoFiles, pooled, run
+async def main():
+    async with pooled(Path(sys.argv[1])) as pool:
+        code = "import subprocess; child = subprocess.Popen(['sleep', '97531'])"
+        await run(pool.kernel("a", NoFiles()), code)
+        print(pool._run_root, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporary: Path) -> None:
+    """A service that is killed with -9 leaves no kernel for long, and the next pool clears its folders."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", DOOMED, str(tmp_path)),
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    root = Path((await process.stdout.readline()).decode().strip())
+    assert len(processes(root)) == 1
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    await until(lambda: not processes(root))
+    await until(lambda: not processes("sleep\x0097531"))
+    assert root.exists()
+    async with pooled(tmp_path):
+        assert not root.exists()
+
+
+async def start_and_end(workspaces: Path, number: int) -> None:
+    """So many kernels, a few at a time, each with a cell; then everything is as it was before."""
+
+    def held() -> tuple[int, int]:
+        gc.collect()
+        ours = [thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+        return len(os.listdir("/proc/self/fd")), len(ours)  # the loop's own pool of threads grows to its size
+
+    async with pooled(workspaces) as pool:  # what the first kernel makes for good
+        await run(pool.kernel("warm", NoFiles()), "1")
+    before = held()
+    async with pooled(workspaces, size=4) as pool:
+
+        async def one(session: int) -> None:
+            kernel = pool.kernel(f"s{session}", NoFiles())
+            assert await value(kernel, str(session)) == str(session)
+            if session % 2:
+                await pool.close(f"s{session}")
+
+        waiting = list(range(number))
+
+        async def some() -> None:
+            while waiting:
+                session = waiting.pop()
+                await one(session)
+                await pool.close(f"s{session}")
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(some())
+        root = pool._run_root
+        assert processes(root) == set()
+        assert [entry.name for entry in root.iterdir()] == ["lock"]
+    assert not root.exists()
+    await until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+
+
+async def test_twenty_kernels_leave_nothing_behind(tmp_path: Path) -> None:
+    """Processes, sockets, folders, descriptors and threads are back to where they were."""
+    await start_and_end(tmp_path, 20)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_a_hundred_kernels_leave_nothing_behind(tmp_path: Path) -> None:
+    """The same over a hundred kernels."""
+    await start_and_end(tmp_path, 100)
+
+
+async def test_twenty_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
+    """20 people with 10 cells each, 8 at a time: everybody reads their own numbers, in order."""
+    turns = asyncio.Semaphore(8)
+    async with pooled(tmp_path, size=8) as pool:
+
+        async def person(number: int) -> list[str]:
+            kernel = pool.kernel(f"p{number}", NoFiles())
+            async with turns:
+                outputs = [(await run(kernel, f"print({number}, {cell})")).output for cell in range(10)]
+                await pool.close(f"p{number}")
+                return outputs
+
+        outputs = await asyncio.gather(*map(person, range(20)))
+    assert outputs == [[f"{number} {cell}\n" for cell in range(10)] for number in range(20)]
