@@ -1,0 +1,68 @@
+"""A notebook's plain cells: what `kernels.notebook` writes and what it reads.
+
+    [Markdown("Plot it", author="Ada"), Code("plot(x)", outputs=(...,), count=1)]
+
+They know neither nbformat nor transcripts.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["RAISES", "SKIP", "Cell", "Code", "Imported", "Markdown", "NotebookError", "Raw"]
+
+SKIP = "skip-execution"  # the tag of cells that Jupyter's tools leave out (nbclient's skip_cells_with_tag)
+RAISES = "raises-exception"  # the tag of cells that may fail without ending the run
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")  # all that Markdown lets a backslash stand before
+_ESCAPED = r"\\\g<0>"
+
+
+@dataclass(frozen=True, slots=True)
+class Markdown:
+    """A person's or the model's words; the author, when there is one, is shown in the cell."""
+
+    text: str
+    author: str = ""
+
+    @property
+    def source(self) -> str:
+        """The cell as it is written: the text, after a line with the author in bold."""
+        if not self.author:
+            return self.text
+        return f"**{_PUNCTUATION.sub(_ESCAPED, ' '.join(self.author.split()))}**\n\n{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Text that is neither run nor rendered; imported notebooks have it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Code and what it showed: `outputs` are nbformat v4 output dicts, `execution_time` is in seconds."""
+
+    code: str
+    outputs: tuple[dict[str, Any], ...] = ()
+    count: int | None = None
+    status: str = "ok"
+    file_ids: tuple[str, ...] = ()
+    author: str = ""
+    execution_time: float | None = None
+    tags: tuple[str, ...] = ()
+
+
+type Cell = Markdown | Raw | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A notebook's cells in order, and a sentence for everything in it that was not taken over."""
+
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+
+
+class NotebookError(ValueError):
+    """No notebook that can be read; the message is one sentence for the person who sent it."""

@@ -1,0 +1,91 @@
+"""What a cell shows now that it did not show before, in sentences for the person who ran it again.
+
+    differences(stored.outputs, result.outputs)      # ("output 2: a picture instead of a table",)
+
+What a person would not call a difference is none: how text was cut into pieces, colours, execution counts,
+memory addresses, what stands on stderr (warnings with paths, progress bars with times), an error's
+traceback, and whether a value was displayed or returned. Pictures, sound and figures are compared by kind
+only, never by their bytes.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kernels.presentable import presentable
+from kernels.text import strip_ansi
+
+__all__ = ["differences"]
+
+_ADDRESS = re.compile(r"(?<=\bat )0x[0-9a-fA-F]+|\b0x[57][0-9a-fA-F]{11}\b")
+_STYLED = re.compile(r"\bT_[0-9a-f]{5}")  # the id that pandas draws at random for a styled table
+_KINDS = (  # the first that an output has is what a person sees
+    (re.compile(r"application/vnd\.(plotly|vega)"), "an interactive figure"),
+    (re.compile(r"image/"), "a picture"),
+    (re.compile(r"audio/"), "a sound"),
+    (re.compile(r"video/"), "a video"),
+    (re.compile(r"application/pdf"), "a PDF"),
+    (re.compile(r"text/html"), "a table"),
+    (re.compile(r"text/latex"), "a formula"),
+    (re.compile(r"text/markdown"), "formatted text"),
+    (re.compile(r".*json"), "data"),
+)
+_BY_KIND_ONLY = {"an interactive figure", "a picture", "a sound", "a video", "a PDF"}
+
+
+def differences(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """A sentence for each output that differs, and one for outputs that are more or fewer; empty when alike.
+
+    Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr.
+    """
+    before, after = _seen(presentable(stored)), _seen(presentable(new))
+    found = [
+        f"output {number}: {sentence}"
+        for number, (old, now) in enumerate(zip(before, after, strict=False), start=1)
+        if (sentence := _difference(old, now))
+    ]
+    if surplus := len(after) - len(before):
+        things = "output" if abs(surplus) == 1 else "outputs"
+        found.append(f"{abs(surplus)} {things} {'more' if surplus > 0 else 'fewer'}")
+    return tuple(found)
+
+
+def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
+    kind, text = now
+    if old[0] != kind:
+        return f"{kind} instead of {old[0]}"
+    if kind in _BY_KIND_ONLY or old[1] == text:
+        return ""
+    if kind == "an error":
+        return f"another error ({text.partition(':')[0]} instead of {old[1].partition(':')[0]})"
+    return f"{kind.removeprefix('a ')} differs"
+
+
+def _seen(outputs: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The kind and the compared text of each thing a person sees; neighbouring text is one thing."""
+    seen: list[tuple[str, str]] = []
+    streamed = False
+    for output in outputs:
+        if output["output_type"] != "stream":
+            seen.append(_thing(output))
+            streamed = False
+        elif output["name"] == "stdout" and output["text"]:
+            before = seen.pop()[1] if streamed else ""
+            seen.append(("text", before + output["text"]))
+            streamed = True
+    return [(kind, _levelled(text)) for kind, text in seen]
+
+
+def _thing(output: dict[str, Any]) -> tuple[str, str]:
+    if output["output_type"] == "error":
+        return "an error", f"{output['ename']}: {output['evalue']}"
+    data = output["data"]
+    kind = next((name for pattern, name in _KINDS if any(map(pattern.match, data))), "text")
+    if kind == "a table" and "<table" not in data["text/html"].lower():
+        kind = "formatted text"
+    shown = data["text/plain"] if "text/plain" in data else repr(sorted(data.items()))
+    return kind, shown
+
+
+def _levelled(text: str) -> str:
+    return _STYLED.sub("T_", _ADDRESS.sub("0x", strip_ansi(text))).rstrip()

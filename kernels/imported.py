@@ -1,0 +1,109 @@
+"""What stands in a `.ipynb` file of anybody's making: its JSON, and the plain cells of its version 4 cells.
+
+document = load(data, limit=MAX_SIZE)      # raises NotebookError with one sentence
+taken_over(document["cells"])              # Imported(cells, notes)
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from kernels.cells import Cell, Code, Imported, Markdown, NotebookError, Raw
+from kernels.presentable import count, joined, presentable
+from kernels.text import clip, human_size, repair
+
+__all__ = ["MAX_SIZE", "load", "source", "taken_over"]
+
+MAX_SIZE = 50 << 20  # bytes
+MAX_NAME = 100  # characters of a name that a note tells
+
+
+def load(data: bytes, *, limit: int = MAX_SIZE) -> dict[str, Any]:
+    """The JSON object in `data`, at most `limit` bytes. Raises: NotebookError when there is none."""
+    if len(data) > limit:
+        sizes = f"{human_size(len(data))}; the limit is {human_size(limit)}"
+        raise NotebookError(
+            f"The notebook is too large: {sizes}. Clear its outputs in Jupyter and try again."
+        )
+    if not data.strip():
+        raise NotebookError("The file is empty.")
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise NotebookError("This is not a notebook: the file is not UTF-8 text.") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise NotebookError(f"The file is not valid JSON: {error.msg} at {place}.") from None
+    except RecursionError:
+        raise NotebookError("This is not a notebook: its JSON is nested too deep.") from None
+    except ValueError:  # an integer of more digits than Python reads
+        raise NotebookError("The file is not valid JSON: a number in it is too long.") from None
+    if not isinstance(document, dict) or "nbformat" not in document:
+        raise NotebookError('This is JSON, but not a notebook: it has no "nbformat" at the top.')
+    return document
+
+
+def source(value: Any) -> str:
+    """Text of a cell, whether stored as one string or as a list of lines, with `\\n` at the ends of lines."""
+    try:
+        return joined(repair(value)).replace("\r\n", "\n").replace("\r", "\n")
+    except RecursionError:
+        return ""
+
+
+def taken_over(raw_cells: Any) -> Imported:
+    """The plain cells of version 4 cells. Raises: NotebookError when they are not a list."""
+    if not isinstance(raw_cells, list):
+        raise NotebookError("This is not a whole notebook: its cells are missing or not a list.")
+    cells: list[Cell] = []
+    notes: list[str] = []
+    for number, raw in enumerate(raw_cells, start=1):
+        kind = raw.get("cell_type") if isinstance(raw, dict) else None
+        match kind:
+            case "markdown":
+                cells.append(_markdown(raw))
+            case "raw":
+                cells.append(Raw(source(raw.get("source"))))
+            case "code":
+                cells.append(_code(raw))
+            case _:
+                name = clip(kind, MAX_NAME) if isinstance(kind, str) else "none"
+                notes.append(f"Cell {number} was left out: its type ({name}) is not known.")
+        if isinstance(raw, dict) and raw.get("attachments"):
+            notes.append(f"Cell {number}: the files attached to it were left out.")
+    return Imported(tuple(cells), tuple(notes))
+
+
+def _markdown(raw: dict[str, Any]) -> Markdown:
+    text = source(raw.get("source"))
+    author = source(_ours(raw).get("author"))
+    heading = Markdown("", author).source
+    return Markdown(text.removeprefix(heading), author if text.startswith(heading) else "")
+
+
+def _code(raw: dict[str, Any]) -> Code:
+    ours = _ours(raw)
+    outputs, time = raw.get("outputs"), ours.get("execution_time")
+    return Code(
+        source(raw.get("source")),
+        outputs=tuple(presentable(outputs if isinstance(outputs, list) else [])),
+        count=count(raw.get("execution_count")),
+        status=source(ours.get("status")) or "ok",
+        file_ids=_texts(ours.get("file_ids")),
+        author=source(ours.get("author")),
+        execution_time=time if isinstance(time, float | int) and not isinstance(time, bool) else None,
+        tags=_texts(_dict(raw.get("metadata")).get("tags")),
+    )
+
+
+def _ours(raw: dict[str, Any]) -> dict[str, Any]:
+    return _dict(_dict(raw.get("metadata")).get("kernelcord"))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    every: Iterable[Any] = values if isinstance(values, list) else ()
+    return tuple(repair(value) for value in every if isinstance(value, str))

@@ -1,0 +1,200 @@
+"""Notebooks: plain cells written as a `.ipynb` file, and any `.ipynb` file read as plain cells.
+
+    data = write([Markdown("Hello", author="Ada"), Code("1 + 1", outputs=(...,), count=1)])
+    read(data).cells
+    differences(stored_outputs, new_outputs)      # sentences
+
+What is written is nbformat v4.5, valid, and the same bytes for the same cells. What is read is version 3 or
+4 and may be anything at all: see `kernels.presentable` for what becomes of outputs.
+Format: https://nbformat.readthedocs.io/en/latest/format_description.html
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import nbformat
+from nbformat.notebooknode import from_dict
+from nbformat.v4.convert import upgrade_cell
+
+from kernels.cells import RAISES, SKIP, Cell, Code, Imported, Markdown, NotebookError, Raw
+from kernels.differences import differences
+from kernels.imported import MAX_NAME, MAX_SIZE, load, source, taken_over
+from kernels.presentable import count, presentable
+from kernels.text import clip, repair
+
+__all__ = [
+    "RAISES",
+    "SKIP",
+    "Cell",
+    "Code",
+    "Imported",
+    "Markdown",
+    "NotebookError",
+    "Raw",
+    "differences",
+    "read",
+    "write",
+]
+
+MAX_TITLE = 200  # characters
+_NO_OUTPUTS = {"output_type": "stream", "name": "stderr", "text": "[outputs left out: they were damaged]\n"}
+
+
+def write(
+    cells: Iterable[Cell], *, title: str = "", packages: Mapping[str, str] | None = None, python: str = "3.12"
+) -> bytes:
+    """The cells as a notebook file in UTF-8; hostile outputs are repaired or left out, and that is said.
+
+    `packages` are the names and versions of what the code ran with, `python` is the language's version. A
+    cell that did not end "ok" is tagged so that Jupyter's tools skip it, unless it is one that may fail.
+    """
+    metadata: dict[str, Any] = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {
+            "codemirror_mode": {"name": "ipython", "version": 3},
+            "file_extension": ".py",
+            "mimetype": "text/x-python",
+            "name": "python",
+            "nbconvert_exporter": "python",
+            "pygments_lexer": "ipython3",
+            "version": repair(python),
+        },
+        "kernelcord": {"packages": repair(dict(packages or {}))},
+    }
+    if title:
+        metadata["title"] = repair(title[:MAX_TITLE])
+    notebook = {
+        "cells": [_written(cell, position) for position, cell in enumerate(cells)],
+        "metadata": metadata,
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    _validate(notebook)
+    return (json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _written(cell: Cell, position: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    match cell:
+        case Markdown():
+            kind, text = "markdown", cell.source
+            if cell.author:
+                metadata = {"kernelcord": {"author": repair(cell.author)}}
+        case Raw():
+            kind, text = "raw", cell.text
+        case Code():
+            kind, text, metadata = "code", cell.code, _code_metadata(cell)
+            more = {"execution_count": count(cell.count), "outputs": presentable(cell.outputs)}
+    text = source(text)
+    digest = hashlib.sha256(f"{kind}\n{text}".encode()).hexdigest()
+    return {
+        "cell_type": kind,
+        "id": f"{position}-{digest[:12]}",
+        "metadata": metadata,
+        "source": text.splitlines(keepends=True),
+        **more,
+    }
+
+
+def _code_metadata(cell: Code) -> dict[str, Any]:
+    ours: dict[str, Any] = {"status": cell.status}
+    if cell.file_ids:
+        ours["file_ids"] = list(cell.file_ids)
+    if cell.author:
+        ours["author"] = cell.author
+    if cell.execution_time is not None:
+        ours["execution_time"] = cell.execution_time
+    metadata: dict[str, Any] = {"kernelcord": ours}
+    may_fail = cell.status == "ok" or (cell.status == "error" and RAISES in cell.tags)
+    tags = dict.fromkeys(cell.tags if may_fail else (*cell.tags, SKIP))
+    if valid := [tag for tag in tags if tag and "," not in tag]:
+        metadata["tags"] = valid
+    repaired: dict[str, Any] = repair(metadata)
+    return repaired
+
+
+def _validate(notebook: dict[str, Any]) -> None:
+    """Have nbformat look at it; a cell that it refuses loses its outputs."""
+    try:
+        nbformat.validate(notebook)
+    except nbformat.ValidationError:
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code" and not _is_valid(cell):
+                cell["outputs"] = [_NO_OUTPUTS]
+
+
+def _is_valid(cell: dict[str, Any]) -> bool:
+    try:
+        nbformat.validate(cell, ref="code_cell", version=4, version_minor=5)
+    except nbformat.ValidationError:
+        return False
+    return True
+
+
+def read(data: bytes, *, limit: int = MAX_SIZE) -> Imported:
+    """The cells of a `.ipynb` file of at most `limit` bytes, and notes of what was not taken over.
+
+    Raises: NotebookError with one sentence for the person when it is no notebook of version 3 or 4.
+    """
+    document = load(data, limit=limit)
+    notes: list[str] = []
+    match document["nbformat"]:
+        case 4:
+            found = taken_over(document.get("cells"))
+        case 3:
+            found = taken_over(_from_version_3(document.get("worksheets"), notes))
+        case int() as version if version > 4:
+            raise NotebookError(
+                f"The notebook is of format {version}, which is newer than this can read (4). "
+                "Save it as format 4 and try again."
+            )
+        case 1 | 2 as version:
+            raise NotebookError(
+                f"The notebook is of format {version}, which is too old. Open and save it in Jupyter first."
+            )
+        case _:
+            raise NotebookError('This is not a notebook: its "nbformat" is not a version number.')
+    if (language := _language(document)) != "python":
+        notes.append(f"The notebook is written in {language}; its cells are run as Python.")
+    return Imported(found.cells, (*notes, *found.notes))
+
+
+def _from_version_3(worksheets: Any, notes: list[str]) -> list[Any]:
+    """The cells of all worksheets as version 4 has them."""
+    if not isinstance(worksheets, list):
+        raise NotebookError("This is not a whole notebook: its worksheets are missing or not a list.")
+    cells = []
+    for worksheet in worksheets:
+        old_cells = worksheet.get("cells") if isinstance(worksheet, dict) else None
+        for old in old_cells if isinstance(old_cells, list) else []:
+            try:
+                cells.append(upgrade_cell(from_dict(_rejoined(old))))  # type: ignore[no-untyped-call]
+            except Exception:  # noqa: BLE001 - the converter takes a valid cell for granted and fails anyhow
+                notes.append(f"A cell after cell {len(cells)} was left out: it is damaged.")
+    return cells
+
+
+def _rejoined(old: dict[str, Any]) -> dict[str, Any]:
+    """A version 3 cell with its lists of lines as text, as the converter wants it."""
+    outputs = old.get("outputs")
+    shown = [
+        {key: value if key == "traceback" else _text_of_lines(value) for key, value in output.items()}
+        for output in (outputs if isinstance(outputs, list) else [])
+    ]
+    return {key: _text_of_lines(value) for key, value in old.items()} | {"outputs": shown}
+
+
+def _text_of_lines(value: Any) -> Any:
+    is_lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
+    return "".join(value) if is_lines else value
+
+
+def _language(document: dict[str, Any]) -> str:
+    """The notebook's language in lower case; Python where it does not say."""
+    match document.get("metadata"):
+        case {"kernelspec": {"language": str(name)}} | {"language_info": {"name": str(name)}}:
+            return clip(repair(name.lower()), MAX_NAME) or "python"
+    return "python"

@@ -1,0 +1,129 @@
+"""A cell's outputs as a notebook may hold them: repaired, of known kinds, and with nothing active in them.
+
+    presentable(outputs)        # nbformat v4 output dicts that validate
+    presentable(that) == that   # a second time changes nothing
+
+The outputs come from strangers' code or strangers' files, so they can be anything at all. What is left out
+is said in the output itself, as text: "[text/html left out: it had active content]".
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from kernels.harmless import plain_html, plain_svg, wording
+from kernels.text import clip, repair
+
+__all__ = ["count", "joined", "presentable"]
+
+MAX_COUNT = 1 << 53  # what JavaScript, in which notebooks are read, holds exactly
+MAX_MIME = 100  # characters of a kind that is told
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
+_TEXTS = frozenset({"text/plain", "text/latex", "text/markdown"})
+_ENCODED = re.compile(r"image/(?:png|jpeg|gif|webp|bmp)|application/pdf|(?:audio|video)/[a-z0-9.+-]+")
+# Data that a renderer draws. Those that carry code to run (widgets, bokeh, holoviews) are not among them.
+_JSON = re.compile(
+    r"application/(?:json|geo\+json|vnd\.plotly\.v1\+json|vnd\.vega(?:lite)?\.v\d+\+json"
+    r"|vnd\.dataresource\+json)"
+)
+
+
+class _LeftOutError(Exception):
+    """Its argument is why."""
+
+
+def presentable(outputs: Iterable[Any]) -> list[dict[str, Any]]:
+    """The outputs as valid nbformat v4.5 dicts; whatever `outputs` holds, it does not raise."""
+    return [_output(output) for output in outputs]
+
+
+def count(value: Any) -> int | None:
+    """An execution count, when `value` is one."""
+    return value if type(value) is int and 0 <= value < MAX_COUNT else None
+
+
+def joined(value: Any) -> str:
+    """Text that is stored as one string or, as Jupyter writes it, as a list of them."""
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case list() | tuple():
+            return "".join(map(joined, value))
+    return str(value)
+
+
+def _output(output: Any) -> dict[str, Any]:
+    try:
+        output = repair(output)
+    except RecursionError:
+        return _note("[output left out: it is nested too deep]")
+    match output:
+        case {"output_type": "stream"}:
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            return {"output_type": "stream", "name": name, "text": joined(output.get("text"))}
+        case {"output_type": "error"}:
+            lines = output.get("traceback")
+            traceback = [joined(line) for line in lines] if isinstance(lines, list) else [joined(lines)]
+            names = {key: joined(output.get(key)) for key in ("ename", "evalue")}
+            return {"output_type": "error", **names, "traceback": traceback}
+        case {"output_type": "execute_result", "data": dict()}:
+            counted = {"execution_count": count(output.get("execution_count"))}
+            return {"output_type": "execute_result", **counted, **_shown(output)}
+        case {"data": dict()}:
+            return {"output_type": "display_data", **_shown(output)}
+    return _note("[output left out: it is of no known kind]")
+
+
+def _note(text: str) -> dict[str, Any]:
+    return {"output_type": "stream", "name": "stderr", "text": text + "\n"}
+
+
+def _shown(output: dict[str, Any]) -> dict[str, Any]:
+    """The MIME bundle of what may be shown and the metadata that belongs to it."""
+    bundle: dict[str, Any] = {}
+    notes = []
+    for key, value in output["data"].items():
+        mime = key.strip().lower()
+        try:
+            bundle[mime] = _representation(mime, value)
+        except _LeftOutError as why:
+            notes.append(f"[{clip(mime, MAX_MIME)} left out: {why}]")
+    if notes:
+        plain = [bundle["text/plain"]] if bundle.get("text/plain") else []
+        bundle["text/plain"] = "\n".join([*plain, *notes])
+    metadata = output.get("metadata")
+    about = metadata if isinstance(metadata, dict) else {}
+    return {
+        "data": bundle,
+        "metadata": {mime: about[mime] for mime in bundle if isinstance(about.get(mime), dict)},
+    }
+
+
+def _representation(mime: str, value: Any) -> Any:
+    """The value of one kind. Raises: _LeftOutError with the reason."""
+    if _JSON.fullmatch(mime):
+        return value
+    text = joined(value)
+    if mime in _TEXTS:
+        return text
+    if _ENCODED.fullmatch(mime):
+        if not text.isascii() or text.encode().translate(None, _BASE64):
+            raise _LeftOutError("it is damaged")
+        return text
+    if mime == "text/html":
+        if not plain_html(text):
+            raise _LeftOutError(wording(text))
+        return text
+    if mime == "image/svg+xml":
+        if (drawing := plain_svg(text)) is None:
+            raise _LeftOutError(wording(text))
+        return drawing
+    raise _LeftOutError(
+        "it had active content" if _is_active(mime) else "notebooks here do not hold this kind"
+    )
+
+
+def _is_active(mime: str) -> bool:
+    return "script" in mime or "widget" in mime or "_exec." in mime or "_load." in mime
