@@ -13,6 +13,7 @@ from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnava
 from kernels.capture import FileChanged
 from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion
 from kernels.events import Restarted
+from kernels.notebook import NotebookError
 from kernels.text import human_size
 
 __all__ = ["ending", "restart", "sentence"]
@@ -30,6 +31,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
+    NotebookError: str,
     NoQuestion: lambda _: "no input() is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
     DataInUse: lambda error: (

@@ -1,6 +1,6 @@
 """What a person has sent, as every front hands it on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Incoming"]
 
@@ -20,3 +20,7 @@ class Incoming:
     code: str
     user_files: tuple[str, ...] = ()
     can_answer: bool = True
+
+    def with_code(self, code: str) -> "Incoming":
+        """The same person in the same place, with other code and no files."""
+        return replace(self, code=code, user_files=())

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Self
 
 from bot.errors import NothingRuns
@@ -47,6 +48,11 @@ class Session:
         self._tell_late = tell_late
         self._runs: list[Run] = []
         self._pool = pool
+
+    @property
+    def python(self) -> Path:
+        """The interpreter that the session's kernel runs on."""
+        return self._pool.python
 
     @property
     def kernel(self) -> Kernel:

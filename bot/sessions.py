@@ -73,7 +73,7 @@ class Sessions:
 
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""
-        session_id = f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
+        session_id = self._id(user_id, place)
         async with self._changing:
             now = self._clock()
             record = await self.store.sessions.get_or_create(session_id, user_id, place, now)
@@ -114,14 +114,18 @@ class Sessions:
         session = await self.session(user_id, place)
         return await session.files.upload(name, data)
 
+    async def discard(self, user_id: int, place: str) -> None:
+        """Delete a session: its kernel, workspace and transcript. The person's stored files stay."""
+        session_id = self._id(user_id, place)
+        async with self._changing:
+            await self._remove(session_id)
+            await self.store.sessions.delete(session_id)
+
     async def forget(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
         async with self._changing:
             for record in await self.store.sessions.of_user(user_id):
-                session = self._open.pop(record.session_id, None)
-                if session is not None:
-                    await session.close()
-                await asyncio.to_thread(self.pool.workspace(record.session_id).remove)
+                await self._remove(record.session_id)
             await self.files.forget(user_id)
 
     async def sweep(self, now: datetime) -> None:
@@ -144,12 +148,19 @@ class Sessions:
         session = self._open.get(session_id)
         if record is None or record.last_used_at >= now - self._retention or (session and session.busy):
             return
-        if session is not None:
-            del self._open[session_id]
-            await session.close()
-        await asyncio.to_thread(self.pool.workspace(session_id).remove)
+        await self._remove(session_id)
         if record.last_used_at < now - self._transcripts:
             await self.store.sessions.delete(session_id)
+
+    async def _remove(self, session_id: str) -> None:
+        """End the session's kernel and remove its workspace."""
+        session = self._open.pop(session_id, None)
+        if session is not None:
+            await session.close()
+        await asyncio.to_thread(self.pool.workspace(session_id).remove)
+
+    def _id(self, user_id: int, place: str) -> str:
+        return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
 
     def _late_of(self, record: SessionRecord) -> Tell:
         async def tell(reply: Reply) -> None:

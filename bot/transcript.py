@@ -6,7 +6,7 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from bot.files import Kept
@@ -16,11 +16,12 @@ from filestore.errors import FileStoreError
 from filestore.records import CellRecord, Said
 from filestore.store import Transcripts
 from kernels.events import Event
+from kernels.notebook import Code, Markdown
 from kernels.outputs import Outputs
 from kernels.run import RunResult
 from kernels.text import strip_ansi
 
-__all__ = ["Transcript"]
+__all__ = ["Transcript", "notebook_cells"]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ class Transcript:
         self._records = records
         self._session_id = session_id
         self._clock = clock
+
+    async def say(self, place: str, author: str, markdown: str) -> Said:
+        """Note words. Raises: StoreUnavailable."""
+        return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
     async def begin(self, message: Incoming) -> CellRecord:
         """Note that this code is about to run. Raises: StoreUnavailable, and then it must not run."""
@@ -72,6 +77,13 @@ class Transcript:
             log.exception("cell %d of session %s could not be recorded", cell.seq, self._session_id)
         return result
 
+    async def leave_out(self, message: Incoming, cell: Code) -> None:
+        """Note a cell of a replayed notebook that does not run, with the outputs that it had."""
+        begun = await self.begin(message.with_code(cell.code))
+        await self._records.finish_cell(
+            self._session_id, begun.seq, status="skipped", outputs=cell.outputs, execution_count=cell.count
+        )
+
     async def add_late(self, cell: int, event: Event | None, kept: Kept) -> None:
         """Add what came after a cell's end to its record."""
         outputs = Outputs(max_text=LATE, max_shown=LATE * 1024)
@@ -96,3 +108,22 @@ class Transcript:
         while page := await self._records.entries(self._session_id, after=entries[-1].seq if entries else 0):
             entries += page
         return entries
+
+
+def notebook_cells(entries: Iterable[Said | CellRecord]) -> list[Markdown | Code]:
+    """The entries as the cells of a notebook, in the same order."""
+    return [_notebook_cell(entry) for entry in entries]
+
+
+def _notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
+    if isinstance(entry, Said):
+        return Markdown(entry.markdown, entry.author)
+    return Code(
+        entry.code,
+        entry.outputs,
+        entry.execution_count,
+        entry.status,
+        entry.file_ids,
+        entry.author,
+        entry.execution_time,
+    )

@@ -66,7 +66,7 @@ class Pool:
         idle: timedelta | None = timedelta(hours=1),
     ) -> None:
         self.limits = limits
-        self._python = python.absolute()  # not resolved: an environment's python is a link
+        self.python = python.absolute()  # not resolved: an environment's python is a link
         self._workspaces = workspaces.absolute()
         self._idle = idle
         self._places = Line(size)
@@ -101,7 +101,7 @@ class Pool:
                 session_id,
                 self.workspace(session_id),
                 source,
-                python=self._python,
+                python=self.python,
                 run_root=self._run_root,
                 context=self._context,
                 places=self._places,

@@ -3,16 +3,27 @@
 import argparse
 import asyncio
 import sys
+from functools import partial
+from pathlib import Path
 
+from tqdm import tqdm
+
+from bot.bundle import notebook
 from bot.compose import compose
 from bot.console.jsonl import JsonLines, standard_input
 from bot.console.show import Screen
-from bot.console.terminal import Terminal
+from bot.console.terminal import Terminal, progress
 from bot.errors import BotError
 from bot.failures import sentence
+from bot.message import Incoming
+from bot.replay import replay
+from bot.reply import Reply
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
+from kernels.errors import KernelError
+from kernels.notebook import Code, NotebookError, read
+from kernels.packages import plotly_script
 
 USER_ID = 1  # whoever sits at the terminal
 
@@ -28,8 +39,8 @@ async def serve_json(settings: Settings) -> bool:
 
 async def serve_person(settings: Settings) -> bool:
     """Talk with whoever is at the terminal, or run the script on standard input."""
-    screen = Screen(settings.data / "pictures", colour=sys.stdout.isatty())
     async with compose(settings) as sessions:
+        screen = _screen(settings)
         terminal = Terminal(sessions, screen, user_id=USER_ID)
         sessions.tell_late = terminal.tell_late
         if sys.stdin.isatty():
@@ -41,17 +52,56 @@ async def serve_person(settings: Settings) -> bool:
         return await terminal.read(script)
 
 
+async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
+    """Run a notebook in a session of its own, and write it with its new outputs to `target`."""
+    imported = read(await asyncio.to_thread(source.read_bytes))
+    async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
+        await sessions.discard(USER_ID, "replay")
+        session = await sessions.session(USER_ID, "replay")
+        message = Incoming(USER_ID, "", "replay", "", can_answer=False)
+        failed = 0
+        total = sum(isinstance(cell, Code) for cell in imported.cells)
+        with tqdm(total=total, desc=source.name, unit="cell") as bar:
+            async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
+                bar.update()
+                failed += step.failed
+                if step.failed or step.differs:
+                    bar.write(progress(step), file=sys.stderr)
+        if target is not None:
+            await asyncio.to_thread(target.write_bytes, await notebook(session))
+        await sessions.discard(USER_ID, "replay")
+    for note in imported.notes:
+        print(note, file=sys.stderr)
+    return not failed
+
+
+async def _say_nothing(_reply: Reply) -> None:
+    """A replay shows its progress, and the outputs are in the notebook that it writes."""
+
+
+def _screen(settings: Settings) -> Screen:
+    script = partial(plotly_script, settings.kernel_python)
+    return Screen(settings.data / "pictures", script, colour=sys.stdout.isatty())
+
+
 def main() -> int:
     """The program; its exit status is 0, 1 when a cell of a script failed, 2 when it could not start."""
     parser = argparse.ArgumentParser(prog="python -m bot.console", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line in and out")
+    parser.add_argument("--replay", type=Path, metavar="IN.ipynb", help="run a notebook's cells and end")
+    parser.add_argument("--out", type=Path, metavar="OUT.ipynb", help="with --replay: where to write it anew")
+    parser.add_argument("--keep-going", action="store_true", help="with --replay: go on after a failed cell")
     add_flags(parser)
     args = parser.parse_args()
     settings = from_args(args, cell_timeout=None)
     log.configure(settings.log_level, secrets=settings.secrets)
+    if args.replay is not None:
+        work = serve_replay(settings, args.replay, args.out, keep_going=args.keep_going)
+    else:
+        work = serve_json(settings) if args.json else serve_person(settings)
     try:
-        return 0 if asyncio.run((serve_json if args.json else serve_person)(settings)) else 1
-    except (BotError, FileStoreError, OSError) as error:
+        return 0 if asyncio.run(work) else 1
+    except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
         print(sentence(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
-"""The terminal's own commands: `%files`, `%load`, `%upload`, `%vars`, `%reset`, `%help`.
+"""The terminal's own commands, which begin with `%`; `%help` lists them.
 
-Other lines that begin with `%` are IPython's and run in the kernel.
+Any other `%` is IPython's and runs in the kernel.
 """
 
 import asyncio
@@ -10,10 +10,14 @@ import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from kernels.notebook import Imported, NotebookError, read
+
+from bot.bundle import bundle, notebook
 from bot.console.show import Screen
 from bot.failures import sentence
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
+from kernels.errors import KernelError
 
 __all__ = ["Commands"]
 
@@ -24,6 +28,9 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %upload PATH        store a file of this machine, and put it into the workspace
   %vars               your variables
   %reset [all]        a fresh kernel; with `all` your files and the transcript go too
+  %notebook [PATH]    save the session as a Jupyter notebook
+  %bundle [PATH]      the same as a zip, with the files it used or made
+  %replay PATH        run a notebook's cells here, up to the first that fails
   %help               this
 In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
 Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
@@ -31,7 +38,7 @@ Ctrl-C stops the cell, Ctrl-D leaves; files and transcript stay, variables do no
 
 
 class Commands:
-    """Runs the commands for one person. `run` takes code as if it had been typed."""
+    """Runs the commands for one person. `run` takes code as if typed, `run_notebook` an imported notebook."""
 
     def __init__(
         self,
@@ -40,18 +47,23 @@ class Commands:
         user_id: int,
         place: str,
         run: Callable[[str], Awaitable[None]],
+        run_notebook: Callable[[Imported], Awaitable[object]],
     ) -> None:
         self._sessions = sessions
         self._screen = screen
         self._user_id = user_id
         self._place = place
         self._run = run
+        self._run_notebook = run_notebook
         self._verbs: dict[str, Callable[[list[str]], Awaitable[None]]] = {
             "%files": self._files,
             "%load": self._load,
             "%upload": self._upload,
             "%vars": self._vars,
             "%reset": self._reset,
+            "%notebook": self._notebook,
+            "%bundle": self._bundle,
+            "%replay": self._replay,
             "%help": self._help,
         }
 
@@ -65,7 +77,7 @@ class Commands:
             return False
         try:
             await self._verbs[words[0]](words[1:])
-        except (FileStoreError, OSError) as error:
+        except (FileStoreError, KernelError, NotebookError, OSError) as error:
             self._screen.note(sentence(error))
         return True
 
@@ -109,6 +121,28 @@ class Commands:
         for variable in session.kernel.variables:
             self._screen.line(f"  {variable.name:<20} {variable.type:<16} {variable.detail}")
 
+    async def _notebook(self, words: list[str]) -> None:
+        session = await self._sessions.session(self._user_id, self._place)
+        await self._save(words, "notebook.ipynb", await notebook(session))
+
+    async def _bundle(self, words: list[str]) -> None:
+        session = await self._sessions.session(self._user_id, self._place)
+        await self._save(words, "notebook.zip", await bundle(session, self._sessions.files))
+
+    async def _save(self, words: list[str], name: str, data: bytes) -> None:
+        if len(words) > 1:
+            self._screen.note("Say one path, in quotes where it has spaces.")
+            return
+        path = await asyncio.to_thread(_write, words[0] if words else None, name, data)
+        self._screen.note(f"Saved: {path}")
+
+    async def _replay(self, words: list[str]) -> None:
+        if len(words) != 1:
+            self._screen.note("Say which notebook: %replay PATH (in quotes where it has spaces).")
+            return
+        _, data = await asyncio.to_thread(_read, words[0])
+        await self._run_notebook(read(data))
+
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):
             self._screen.note(
@@ -122,6 +156,17 @@ class Commands:
             self._screen.note("Fresh kernel. Your files and the transcript are deleted.")
         else:
             self._screen.note("Fresh kernel. Your files are kept.")
+
+
+def _write(path: str | None, name: str, data: bytes) -> Path:
+    """Write to the path that was asked for, or to a new file called `name` in the working folder."""
+    file = Path(name) if path is None else Path(path).expanduser()
+    number = 1
+    while path is None and file.exists():
+        number += 1
+        file = Path(name).with_stem(f"{Path(name).stem}-{number}")
+    file.write_bytes(data)
+    return file.absolute()
 
 
 def _read(path: str) -> tuple[str, bytes]:

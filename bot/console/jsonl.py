@@ -2,7 +2,8 @@
 
     {"user": 1, "code": "x = 1"}  {"user": 1, "upload": "data.csv"}  {"user": 1, "files": true}
     {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
-    {"user": 1, "reset": true}
+    {"user": 1, "reset": true}  {"user": 1, "notebook": "out.ipynb"}  {"user": 1, "bundle": "out.zip"}
+    {"user": 1, "replay": "in.ipynb", "keep_going": false}
 
 `user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
 request. The requests of one user are carried out in order, those of different users at the same time; `input`
@@ -17,28 +18,22 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bot.bundle import bundle, notebook
+from bot.console.answers import event_fields, file_fields, result_fields, step_fields
 from bot.errors import BotError
-from bot.failures import ending, sentence
-from bot.reply import ExecutionResult, Reply
+from bot.failures import sentence
+from bot.message import Incoming
+from bot.replay import replay
+from bot.reply import Reply
+from bot.session import Session
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
 from kernels.errors import KernelError
-from kernels.events import (
-    ClearOutput,
-    Display,
-    Event,
-    Failure,
-    InputRequest,
-    Queued,
-    Restarted,
-    Result,
-    Stream,
-)
+from kernels.notebook import NotebookError, read
 
 __all__ = ["JsonLines", "standard_input"]
 
@@ -46,17 +41,6 @@ log = logging.getLogger(__name__)
 
 PLACE = "json"
 LONGEST = 64 * 1024 * 1024  # bytes of one request line
-NAMES: dict[type[Event], str] = {
-    Queued: "queued",
-    Stream: "stream",
-    Display: "display",
-    Result: "value",
-    Failure: "failure",
-    ClearOutput: "clear",
-    InputRequest: "question",
-    Restarted: "restarted",
-}
-
 Request = dict[str, Any]
 
 
@@ -77,6 +61,9 @@ class JsonLines:
             "files": self._files,
             "load_file": self._load,
             "reset": self._reset,
+            "notebook": self._notebook,
+            "bundle": self._bundle,
+            "replay": self._replay,
         }
 
     async def serve(self, lines: AsyncIterator[bytes]) -> None:
@@ -121,7 +108,7 @@ class JsonLines:
         except BadRequest as error:
             self._answer(user, request, {"event": "error", "error": "BadRequest", "message": str(error)})
         except Exception as error:  # whatever fails in one request, the others go on
-            if not isinstance(error, FileStoreError | KernelError | BotError | OSError):
+            if not isinstance(error, FileStoreError | KernelError | BotError | NotebookError | OSError):
                 log.exception("a request failed")
             fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
             self._answer(user, request, fields)
@@ -138,7 +125,7 @@ class JsonLines:
         await self._sessions.execute_code(code, user, wanted, place=PLACE, can_answer=True, tell=tell)
 
     async def _urgent(self, user: int, request: Request) -> None:
-        session = await self._sessions.session(user, PLACE)
+        session = await self._session(user)
         if "input" in request:
             session.answer(_text(request, "input"))
         else:
@@ -148,7 +135,7 @@ class JsonLines:
         path = Path(_text(request, "upload"))
         data = await asyncio.to_thread(path.read_bytes)
         stored = await self._sessions.upload(path.name, data, user, place=PLACE)
-        self._answer(user, request, {"event": "uploaded", "file": _file(stored)})
+        self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
 
     async def _files(self, user: int, request: Request) -> None:
         files: list[StoredFile] = []
@@ -157,27 +144,57 @@ class JsonLines:
         while page.next is not None:
             page = await self._sessions.list_user_files(user, limit=200, after=page.next)
             files += page.files
-        self._answer(user, request, {"event": "files", "files": [_file(file) for file in files]})
+        self._answer(user, request, {"event": "files", "files": [file_fields(file) for file in files]})
 
     async def _load(self, user: int, request: Request) -> None:
         loaded = await self._sessions.load_file(_text(request, "load_file"), user)
         data = base64.b64encode(loaded.data).decode()
-        self._answer(user, request, {"event": "loaded", "file": _file(loaded.record), "data": data})
+        self._answer(user, request, {"event": "loaded", "file": file_fields(loaded.record), "data": data})
 
     async def _reset(self, user: int, request: Request) -> None:
-        session = await self._sessions.session(user, PLACE)
+        session = await self._session(user)
         await session.reset()
         self._answer(user, request, {"event": "reset"})
+
+    async def _notebook(self, user: int, request: Request) -> None:
+        await self._save(user, request, "notebook", await notebook(await self._session(user)))
+
+    async def _bundle(self, user: int, request: Request) -> None:
+        data = await bundle(await self._session(user), self._sessions.files)
+        await self._save(user, request, "bundle", data)
+
+    async def _save(self, user: int, request: Request, verb: str, data: bytes) -> None:
+        path = Path(_text(request, verb))
+        await asyncio.to_thread(path.write_bytes, data)
+        self._answer(user, request, {"event": "saved", "path": str(path), "size": len(data)})
+
+    async def _replay(self, user: int, request: Request) -> None:
+        path = Path(_text(request, "replay"))
+        imported = read(await asyncio.to_thread(path.read_bytes))
+
+        async def tell(reply: Reply) -> None:
+            self._tell_reply(user, request, reply)
+
+        message = Incoming(user, str(user), PLACE, "")
+        keep_going = bool(request.get("keep_going"))
+        session = await self._session(user)
+        failed = 0
+        async for step in replay(session, imported, message, tell, keep_going=keep_going):
+            failed += step.failed
+            self._answer(user, request, step_fields(step))
+        self._answer(user, request, {"event": "replayed", "failed": failed, "notes": list(imported.notes)})
+
+    async def _session(self, user: int) -> Session:
+        return await self._sessions.session(user, PLACE)
 
     def _tell_reply(self, user: int, request: Request, reply: Reply) -> None:
         place = {"cell": reply.cell, "late": True} if reply.late else {"cell": reply.cell}
         if reply.event is not None:
-            event = {"event": NAMES[type(reply.event)], **asdict(reply.event)}
-            self._answer(user, request, place | event)
+            self._answer(user, request, place | event_fields(reply.event))
         if reply.result is not None:
-            self._answer(user, request, place | {"event": "result", **_result(reply.result)})
+            self._answer(user, request, place | result_fields(reply.result))
         elif reply.files or reply.skipped:
-            files = [_file(file.record) for file in reply.files]
+            files = [file_fields(file.record) for file in reply.files]
             skipped = [{"name": one.name, "reason": one.reason} for one in reply.skipped]
             self._answer(user, request, place | {"event": "captured", "files": files, "skipped": skipped})
 
@@ -227,30 +244,3 @@ def _text(request: Request, key: str) -> str:
     if not isinstance(value, str):
         raise BadRequest(f"{key} is a text")
     return value
-
-
-def _file(file: StoredFile) -> dict[str, Any]:
-    return {
-        "file_id": file.file_id,
-        "filename": file.filename,
-        "type": file.file_type,
-        "size": file.file_size,
-        "expires_at": file.expires_at.isoformat(),
-    }
-
-
-def _result(result: ExecutionResult) -> dict[str, Any]:
-    return {
-        "success": result.success,
-        "status": result.status,
-        "output": result.output,
-        "error": result.error,
-        "message": ending(result),
-        "execution_time": result.execution_time,
-        "execution_count": result.execution_count,
-        "return_code": result.return_code,
-        "generated_files": [_file(file.record) for file in result.generated_files],
-        "generated_file_ids": list(result.generated_file_ids),
-        "skipped": [{"name": one.name, "reason": one.reason} for one in result.skipped],
-        "lost": list(result.lost),
-    }

@@ -1,15 +1,13 @@
 """Draws replies on a terminal: text as it comes, pictures saved and named, files with their ids.
 
-screen = Screen(pictures=data / "pictures", colour=True)
+screen = Screen(data / "pictures", plotly_script, colour=True)
 screen.show(reply)
 """
 
-import base64
-import binascii
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 from bot.compose import now
 from bot.failures import ending, restart
 from bot.reply import Reply
+from bot.rich import as_file
 from filestore.records import CellRecord, StoredFile
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
@@ -25,15 +24,16 @@ from kernels.text import human_size, strip_ansi
 __all__ = ["Screen"]
 
 HARMFUL = re.compile(r"\x1b(?!\[[0-9;]*[mKA])")  # all escapes but colours, erase-line and cursor-up
-PICTURES = {"image/png": ".png", "image/jpeg": ".jpg", "image/svg+xml": ".svg"}
+KINDS = {".html": "page", ".pdf": "document"} | dict.fromkeys((".png", ".jpg", ".gif", ".svg"), "picture")
 SHOWN_BEFORE = 12  # lines shown of each earlier cell
 
 
 class Screen:
     """Writes to standard output; pictures go into a folder. Without `colour` no escape is written."""
 
-    def __init__(self, pictures: Path, *, colour: bool) -> None:
+    def __init__(self, pictures: Path, plotly_script: Callable[[], str], *, colour: bool) -> None:
         self._pictures = pictures
+        self._plotly_script = plotly_script
         self._colour = colour
         self._cell = 0
         self._count = 0  # pictures of this cell
@@ -106,23 +106,19 @@ class Screen:
                 self.note(restart(restarted))
 
     def _show_bundle(self, bundle: Any) -> None:
-        for mime, ending_ in PICTURES.items():
-            if isinstance(bundle.get(mime), str):
-                self._save(bundle[mime], ending_)
-                return
-        self.line(str(bundle.get("text/plain", f"[{', '.join(bundle)}]")))
-
-    def _save(self, data: str, suffix: str) -> None:
+        shown = as_file(bundle, self._plotly_script)
+        if shown is None:
+            self.line(str(bundle.get("text/plain", f"[{', '.join(bundle)}]")))
+            return
         self._count += 1
-        path = self._pictures / f"cell-{self._cell}-{self._count}{suffix}"
+        path = self._pictures / f"cell-{self._cell}-{self._count}{shown.suffix}"
         try:
-            content = data.encode() if suffix == ".svg" else base64.b64decode(data, validate=False)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except (OSError, binascii.Error) as error:
-            self.note(f"[a picture that could not be saved: {error}]")
+            path.write_bytes(shown.data)
+        except OSError as error:
+            self.note(f"[an output that could not be saved: {error}]")
         else:
-            self.note(f"[picture: {path}]")
+            self.note(f"[{KINDS.get(shown.suffix, 'sound')}: {path}]")
 
     def _clear_if_due(self) -> None:
         """Take back what this cell has written, where it still stands on the screen."""

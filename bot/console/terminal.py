@@ -27,6 +27,7 @@ from bot.console.show import Screen
 from bot.errors import NothingRuns
 from bot.failures import sentence
 from bot.message import Incoming
+from bot.replay import Step, replay
 from bot.reply import Reply
 from bot.session import Session
 from bot.sessions import Sessions
@@ -35,8 +36,9 @@ from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
 from kernels.errors import KernelError, NoQuestion
 from kernels.events import InputRequest
+from kernels.notebook import Imported
 
-__all__ = ["PLACE", "Terminal"]
+__all__ = ["PLACE", "Terminal", "progress"]
 
 PLACE = "terminal"
 REMEMBERED = 5  # earlier cells shown when a person comes back
@@ -51,7 +53,7 @@ class Terminal:
         self._sessions = sessions
         self._screen = screen
         self._user_id = user_id
-        self._commands = Commands(sessions, screen, user_id, PLACE, self._run_code)
+        self._commands = Commands(sessions, screen, user_id, PLACE, self._run_code, self.run_notebook)
         self._answers: PromptSession[str] | None = None
         self._failed = False
 
@@ -83,6 +85,21 @@ class Terminal:
             if self._failed:
                 return False
         return True
+
+    async def run_notebook(self, notebook: Imported, *, keep_going: bool = False) -> bool:
+        """Run a notebook's cells, showing how far it is; returns whether all of them ran as they should."""
+        session = await self._sessions.session(self._user_id, PLACE)
+        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._answers is not None)
+        failed = 0
+        async with _stopping_with_ctrl_c(session):
+            async for step in replay(
+                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=keep_going
+            ):
+                failed += step.failed
+                self._screen.note(progress(step))
+        for note in notebook.notes:
+            self._screen.note(note)
+        return failed == 0
 
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of its cell."""
@@ -129,6 +146,13 @@ class Terminal:
             self._screen.earlier(cell)
         self._screen.note("Welcome back. Your variables ended with the program; your files are still here:")
         await self._commands.take("%files")
+
+
+def progress(step: Step) -> str:
+    """A line that says how far a replay is, and what came of the cell."""
+    ending = "left out" if step.result is None else step.result.status
+    differs = f"; {', '.join(step.differs)}" if step.differs else ""
+    return f"[cell {step.number} of {step.total}: {ending}{differs}]"
 
 
 @contextlib.asynccontextmanager

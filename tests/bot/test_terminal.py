@@ -24,7 +24,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
     screen = PlainTextOutput(io.StringIO())
     with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=screen):
         keyboard.send_text("".join(line + ENTER for line in lines) + CTRL_D)
-        terminal = Terminal(sessions, Screen(folder / "pictures", colour=False), user_id=1)
+        terminal = Terminal(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
         sessions.tell_late = terminal.tell_late
         await terminal.talk(folder / "history")
     return shown.readouterr().out + screen.stdout.getvalue()
@@ -126,7 +126,7 @@ def test_a_redrawing_cell_takes_back_what_it_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """clear_output moves the cursor up over the rows of this cell; `wait` does so with the next output."""
-    screen = Screen(tmp_path, colour=True)
+    screen = Screen(tmp_path, str, colour=True)
     for event in (Stream("stdout", "one\ntwo\n"), ClearOutput(wait=True), Stream("stdout", "three\n")):
         screen.show(Reply(1, event))
     assert capsys.readouterr().out == "one\ntwo\n\r\x1b[2A\x1b[Jthree\n"
@@ -136,7 +136,7 @@ def test_waiting_and_a_fresh_kernel_are_said_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The position in line, and what was kept and lost."""
-    screen = Screen(tmp_path, colour=False)
+    screen = Screen(tmp_path, str, colour=False)
     screen.show(Reply(1, Queued(2)))
     screen.show(Reply(1, Restarted("the kernel died", ("files",), ("df", "x"))))
     assert capsys.readouterr().out == (

@@ -1,0 +1,114 @@
+"""A session to take away: its notebook, and a zip with the notebook and the files that it used or made.
+
+    data = await notebook(session)
+    data = await bundle(session, files)
+
+In the zip the files lie under their names, as in the workspace, and the notebook's first cell defines
+`load_file`, `file_path` and `list_files` over its folder, so that it runs anywhere that has Jupyter and the
+same packages.
+"""
+
+import asyncio
+import io
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from kernels.notebook import Code
+
+import kernels.inside
+from bot.session import Session
+from bot.transcript import notebook_cells
+from filestore.errors import NoSuchFile
+from filestore.files import FileStore
+from filestore.records import CellRecord, LoadedFile, Said
+from kernels import notebook as notebooks
+from kernels.names import safe_name, with_suffix
+from kernels.packages import installed
+
+__all__ = ["bundle", "notebook"]
+
+FILE_ID = re.compile(r"\b[a-z0-9]{10}\b", re.IGNORECASE)
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every entry: the same transcript gives the same zip
+FIRST_CELL = Code(
+    "# load_file, file_path and list_files over the files beside this notebook\n"
+    "from kernelcord_files import file_path, list_files, load_file"
+)
+README = """\
+# A Kernelcord session
+
+`notebook.ipynb` is the session: open it in Jupyter. The files that it used or made, and that had not expired,
+lie beside it; `files.json` names them by their ids. The first cell defines `load_file`, `file_path` and
+`list_files` for this folder. Cells that did not finish well are tagged `skip-execution`: Jupyter's own tools
+leave them out.
+
+To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
+"""
+
+
+async def notebook(session: Session) -> bytes:
+    """The session as a `.ipynb`."""
+    return await _written(session, await session.transcript.entries(), ())
+
+
+async def bundle(session: Session, files: FileStore) -> bytes:
+    """The session as a `.zip`: notebook, files, a README, and what the first cell needs."""
+    entries = await session.transcript.entries()
+    found = await _files(entries, session.record.user_id, files)
+    content = await _written(session, entries, (FIRST_CELL,))
+    return await asyncio.to_thread(_zip, content, found)
+
+
+async def _written(session: Session, entries: Sequence[Said | CellRecord], before: tuple[Code, ...]) -> bytes:
+    cells = [*before, *notebook_cells(entries)]
+    packages = await asyncio.to_thread(installed, session.python)
+    return await asyncio.to_thread(notebooks.write, cells, packages=packages)
+
+
+async def _files(entries: Sequence[Said | CellRecord], user_id: int, files: FileStore) -> list[LoadedFile]:
+    """The person's files that cells made or name by id, newest first."""
+    cells = [entry for entry in entries if isinstance(entry, CellRecord)]
+    made = [file_id for cell in cells for file_id in cell.file_ids]
+    used = [match.lower() for cell in cells for match in FILE_ID.findall(cell.code)]
+    loaded: dict[str, LoadedFile] = {}
+    for file_id in dict.fromkeys(made + used):
+        try:
+            loaded[file_id] = await files.load_file(file_id, user_id)
+        except NoSuchFile:  # expired, or ten letters that are no id
+            continue
+    return sorted(
+        loaded.values(), key=lambda file: (file.record.uploaded_at, file.record.file_id), reverse=True
+    )
+
+
+def _zip(content: bytes, files: Sequence[LoadedFile]) -> bytes:
+    inside = Path(kernels.inside.__file__).parent
+    packed = {
+        "notebook.ipynb": content,
+        "README.md": README.encode(),
+        "kernelcord_files/__init__.py": (inside / "bundled.py").read_bytes(),
+        "kernelcord_files/loaders.py": (inside / "loaders.py").read_bytes(),
+    }
+    index = []
+    for file in files:
+        path = safe_name(file.record.filename)
+        if path in packed:  # an older version, or one of ours
+            path = with_suffix(path, f"-{file.record.file_id}")
+        packed[path] = file.data
+        index.append(
+            {
+                "file_id": file.record.file_id,
+                "filename": file.record.filename,
+                "type": file.record.file_type,
+                "size": file.record.file_size,
+                "path": path,
+            }
+        )
+    packed["files.json"] = json.dumps(index, indent=1).encode()
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in packed.items():
+            archive.writestr(zipfile.ZipInfo(path, EPOCH), data, zipfile.ZIP_DEFLATED)
+    return output.getvalue()

@@ -1,0 +1,73 @@
+"""The file that shows an output best, where a front cannot: a picture, a page, a sound, a document.
+
+shown = as_file(bundle, plotly)        # Shown(".png", b"...") or None when its text says all
+"""
+
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["Shown", "as_file", "plotly_page"]
+
+BINARY = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "application/pdf": ".pdf"}
+PLOTLY = "application/vnd.plotly.v1+json"
+SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-Za-z0-9+/=]+)"')
+SAYS_NOTHING = re.compile(r"<[\w.]+ object(?: at 0x[0-9a-f]+)?>|Figure\(\{.*", re.DOTALL)  # as plain text
+
+
+class Shown(NamedTuple):
+    """A file to be: what it is called after its dot, and its bytes."""
+
+    suffix: str
+    data: bytes
+
+
+def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Shown | None:
+    """The best of a MIME bundle as a file, or None where its plain text is as good.
+
+    `plotly_script` gives the JavaScript that an interactive plotly figure needs in its page; there is no way
+    to draw one as a picture without a browser.
+    """
+    for mime, suffix in BINARY.items():
+        if isinstance(bundle.get(mime), str):
+            return _decoded(suffix, bundle[mime])
+    if isinstance(bundle.get("image/svg+xml"), str):
+        return Shown(".svg", bundle["image/svg+xml"].encode())
+    if isinstance(bundle.get(PLOTLY), dict):
+        return Shown(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
+    page, text = bundle.get("text/html"), bundle.get("text/plain", "")
+    if not isinstance(page, str) or not SAYS_NOTHING.fullmatch(str(text)):
+        return None
+    if sound := SOUND.search(page):
+        return _decoded(f".{sound['kind']}", sound["data"])
+    return Shown(".html", _page("Output", page).encode())
+
+
+def plotly_page(figure: Mapping[str, Any], script: str) -> str:
+    """A page of its own that shows a plotly figure; it needs nothing else and no network."""
+    parts = [figure.get("data", []), figure.get("layout", {}), figure.get("config", {})]
+    data = ",".join(json.dumps(part) for part in parts).replace("<", "\\u003c")
+    draw = f'<script>Plotly.newPlot("figure",{data})</script>'
+    return _page(_title(figure), f'<div id="figure"></div><script>{script}</script>{draw}')
+
+
+def _page(title: str, body: str) -> str:
+    return f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title>{body}"
+
+
+def _title(figure: Mapping[str, Any]) -> str:
+    layout = figure.get("layout")
+    title = layout.get("title") if isinstance(layout, dict) else None
+    text = title.get("text") if isinstance(title, dict) else title
+    return text if isinstance(text, str) else "Figure"
+
+
+def _decoded(suffix: str, data: str) -> Shown | None:
+    try:
+        return Shown(suffix, base64.b64decode(data))
+    except (binascii.Error, ValueError):
+        return None
