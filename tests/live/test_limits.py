@@ -18,8 +18,8 @@ STUCK = "import re\nre.match('(a+)+$', 'a' * 40 + 'b')"
 
 @pytest.fixture(scope="module")
 def limits() -> Limits:
-    """Little time, and a small limit on displays."""
-    return Limits(cell=timedelta(seconds=8), display=1 * MiB)
+    """A small limit on displays."""
+    return Limits(cell=timedelta(seconds=40), display=1 * MiB)
 
 
 @pytest.fixture
