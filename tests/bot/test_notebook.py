@@ -1,0 +1,258 @@
+"""A session taken away and brought back: notebook, bundle, replay, through the real program."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from bot.bundle import bundle, notebook
+from bot.message import Incoming
+from bot.replay import Step, replay
+from bot.reply import Reply
+from bot.sessions import Sessions
+from kernels.notebook import Code, Imported, Markdown, read
+from tests.conftest import KERNEL_PYTHON
+from tests.program import ROOT, Program
+
+TABLE = """
+import pandas as pd, numpy as np
+df = pd.DataFrame({"a": [1, 2]})
+df.to_csv("table.csv", index=False)
+df"""
+PLOT = """
+import matplotlib.pyplot as plt
+_ = plt.plot([1, 4, 9])
+plt.show()"""
+WORDS = "print('to stderr', file=__import__('sys').stderr); print('words')"
+FAILURE = "1 / 0"
+ACTIVE = """
+from IPython.display import HTML, Latex, SVG, Javascript
+display(HTML('<b onclick="steal()">bold</b><script>steal()</script>'), Latex('$x^2$'), Javascript('steal()'))
+SVG('<svg xmlns="http://www.w3.org/2000/svg" onload="steal()"><circle r="5"/></svg>')"""
+PLOTLY = "import plotly.express as px\npx.line(x=[1, 2], y=[1, 2])"
+BY_NAME = "load_file('table.csv').a.sum()"
+BY_ID = "load_file('{file_id}').shape"
+MIXED = [TABLE, PLOT, WORDS, FAILURE, BY_NAME, BY_ID, ACTIVE, PLOTLY]
+
+
+async def mixed_session(sessions: Sessions) -> None:
+    """Run the cells of `MIXED` for user 1; a later one uses the id of a file that an earlier one wrote."""
+    file_id = ""
+    for code in MIXED:
+        result = await sessions.execute_code(code.replace("{file_id}", file_id), 1)
+        file_id = result.generated_file_ids[0] if result.generated_files else file_id
+
+
+async def exported(sessions: Sessions) -> bytes:
+    """User 1's session as a notebook."""
+    return await notebook(await sessions.session(1, "terminal"))
+
+
+def kinds(data: bytes) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Each code cell's code, and the kinds of its outputs."""
+    cells = [cell for cell in json.loads(data)["cells"] if cell["cell_type"] == "code"]
+    shown = [[(out["output_type"], sorted(out.get("data", {}))) for out in cell["outputs"]] for cell in cells]
+    return list(zip(("".join(cell["source"]) for cell in cells), shown, strict=True))
+
+
+async def test_the_notebook_of_a_mixed_session_is_valid_and_harmless(sessions: Sessions) -> None:
+    """It validates, has the pictures and the table, and no active content; what was left out is said."""
+    await mixed_session(sessions)
+    data = await exported(sessions)
+    book = nbformat.reads(data.decode(), as_version=4)
+    nbformat.validate(book)
+    assert [cell["source"] for cell in book["cells"]][:4] == MIXED[:4]
+    text = data.decode()
+    assert '"image/png"' in text
+    assert "<table" in text
+    assert "application/vnd.plotly.v1+json" in text
+    outputs = json.dumps([cell["outputs"] for cell in book["cells"]])
+    assert "steal()" not in outputs
+    assert outputs.count("left out") >= 2
+    assert [cell["metadata"].get("tags", []) for cell in book["cells"]][3] == ["skip-execution"]
+    assert book["metadata"]["kernelcord"]["packages"]["pandas"]
+
+
+async def test_the_same_transcript_gives_the_same_bytes(sessions: Sessions) -> None:
+    """Two exports of one session are equal, the bundle too."""
+    await sessions.execute_code("open('a.txt', 'w').write('x'); 6 * 7", 1)
+    session = await sessions.session(1, "terminal")
+    assert await notebook(session) == await notebook(session)
+    assert await bundle(session, sessions.files) == await bundle(session, sessions.files)
+
+
+@pytest.mark.timeout(180)
+async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_path: Path) -> None:
+    """`jupyter nbconvert --execute` on the unpacked zip, with nothing of ours around, ends well."""
+    await mixed_session(sessions)
+    folder = tmp_path / "empty"
+    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    (tmp_path / "out.zip").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert {"notebook.ipynb", "README.md", "files.json", "table.csv"} <= set(archive.namelist())
+        archive.extractall(folder)
+    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    argv = [str(KERNEL_PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.joinpath("kernel.json").write_text(
+        json.dumps({"argv": argv, "display_name": "p", "language": "python"})
+    )
+    environment = os.environ | {"JUPYTER_PATH": str(tmp_path / "jupyter"), "HOME": str(tmp_path)}
+    command = [
+        sys.executable,
+        "-m",
+        "nbconvert",
+        "--to",
+        "notebook",
+        "--execute",
+        "notebook.ipynb",
+        "--output",
+        "run",
+    ]
+    done = await asyncio.to_thread(
+        subprocess.run, command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = json.loads((folder / "run.ipynb").read_text())
+    shapes = [cell["outputs"] for cell in run["cells"] if ".shape" in "".join(cell["source"])]
+    assert shapes[0][0]["data"]["text/plain"] == ["(2, 1)"] or shapes[0][0]["data"]["text/plain"] == "(2, 1)"
+
+
+async def test_an_expired_file_is_not_in_the_bundle(sessions: Sessions) -> None:
+    """The zip has what still loads; the notebook is whole all the same."""
+    result = await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
+    await sessions.files.delete(result.generated_file_ids[0], 1)
+    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    path = Path(str((await sessions.session(1, "terminal")).kernel.workspace.path) + ".zip")
+    path.write_bytes(data)
+    with zipfile.ZipFile(path) as archive:
+        assert "a.txt" not in archive.namelist()
+        assert b"a.txt" in archive.read("notebook.ipynb")
+
+
+@pytest.mark.timeout(180)
+async def test_exported_replayed_and_exported_again_it_is_the_same(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    """The same code, and the same kinds of outputs, through `--replay IN --out OUT`."""
+    for code in (TABLE, PLOT, WORDS, FAILURE, PLOTLY):
+        await sessions.execute_code(code, 1)
+    first = await exported(sessions)
+    (tmp_path / "in.ipynb").write_bytes(first)
+    status, told = await replayed(tmp_path, "--keep-going")
+    assert status == 0, told
+    assert kinds((tmp_path / "out.ipynb").read_bytes()) == kinds(first)
+
+
+async def replayed(folder: Path, *flags: str) -> tuple[int | None, str]:
+    """Replay in.ipynb into out.ipynb; the exit status and what was said on standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(folder / "replays")),
+        *("--replay", str(folder / "in.ipynb"), "--out", str(folder / "out.ipynb"), *flags),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await process.communicate()
+    return process.returncode, told.decode()
+
+
+async def steps(sessions: Sessions, *cells: Code | Markdown, keep_going: bool = False) -> list[Step]:
+    """Replay these cells for user 1."""
+
+    async def tell(_reply: Reply) -> None:
+        pass
+
+    session = await sessions.session(1, "terminal")
+    book = Imported(cells)
+    return [
+        step async for step in replay(session, book, Incoming(1, "a", "t", ""), tell, keep_going=keep_going)
+    ]
+
+
+async def test_tags_mean_what_they_mean_to_jupyter(sessions: Sessions) -> None:
+    """`skip-execution` leaves a cell out, `raises-exception` lets it fail, and the rest runs."""
+    done = await steps(
+        sessions,
+        Code("x = 1"),
+        Code("x = 2", tags=("skip-execution",)),
+        Code("1 / 0", tags=("raises-exception",)),
+        Markdown("words"),
+        Code("x"),
+    )
+    assert [step.result.status if step.result else "left out" for step in done] == [
+        "ok",
+        "left out",
+        "error",
+        "ok",
+    ]
+    assert not any(step.failed for step in done)
+    assert done[-1].result is not None
+    assert done[-1].result.output == "1\n"
+    assert [step.number for step in done] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("keep_going", "statuses"), [(False, ["error", None]), (True, ["error", "ok"])])
+async def test_a_replay_stops_at_an_error_unless_told_to_go_on(
+    sessions: Sessions, keep_going: bool, statuses: list[str | None]
+) -> None:
+    """Cells after the failed one are left out; all the code is in the transcript either way."""
+    done = await steps(sessions, Code("1 / 0"), Code("2"), keep_going=keep_going)
+    assert [step.result.status if step.result else None for step in done] == statuses
+    assert [code for code, _ in kinds(await exported(sessions))] == ["1 / 0", "2"]
+
+
+async def test_a_replay_says_what_differs_from_the_stored_outputs(sessions: Sessions) -> None:
+    """The same value says nothing; another one is said, and is no failure."""
+    value = {
+        "output_type": "execute_result",
+        "execution_count": 9,
+        "data": {"text/plain": "2"},
+        "metadata": {},
+    }
+    same, other = await steps(sessions, Code("1 + 1", (value,)), Code("1 + 2", (value,)))
+    assert same.differs == ()
+    assert other.differs != ()
+    assert not other.failed
+
+
+async def test_the_replay_flag_tells_by_its_exit_status_whether_all_cells_ran(tmp_path: Path) -> None:
+    """0 when all did, 1 after a failure, 2 when it is no notebook; the failed cell is named."""
+    book = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}
+    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    book["cells"] = [cell | {"source": "1 / 0"}, cell | {"source": "2"}]
+    (tmp_path / "in.ipynb").write_text(json.dumps(book))
+    status, told = await replayed(tmp_path)
+    assert status == 1
+    assert "cell 1 of 2: error" in told
+    assert [bool(cell.outputs) for cell in read((tmp_path / "out.ipynb").read_bytes()).cells] == [True, False]
+    (tmp_path / "in.ipynb").write_text("{broken")
+    status, told = await replayed(tmp_path)
+    assert status == 2
+    assert "Traceback" not in told
+
+
+async def test_notebook_bundle_and_replay_are_json_requests_too(tmp_path: Path) -> None:
+    """Each writes or reads the path it names, and bad paths and notebooks get a sentence."""
+    out = tmp_path / "out.ipynb"
+    async with Program.start(tmp_path / "data") as program:
+        await program.run("6 * 7")
+        saved = await program.answer(id=program.send(notebook=str(out)), event="saved")
+        assert saved["size"] == out.stat().st_size
+        await program.answer(id=program.send(bundle=str(tmp_path / "out.zip")), event="saved")
+        sent = program.send(user=2, replay=str(out))
+        done = await program.answer(id=sent, event="replayed")
+        assert done["failed"] == 0
+        assert [step["status"] for step in program.events(sent, "step")] == ["ok"]
+        assert program.events(sent, "result")[0]["output"] == "42\n"
+        bad = await program.answer(id=program.send(replay=str(tmp_path / "out.zip")), event="error")
+        assert bad["error"] == "NotebookError"
+        missing = await program.answer(id=program.send(replay="/nowhere.ipynb"), event="error")
+        assert missing["message"] == "there is no file /nowhere.ipynb"

@@ -1,0 +1,68 @@
+"""Which file shows an output best, where text does not."""
+
+import base64
+import html
+from typing import Any
+
+import pytest
+
+from bot.rich import as_file, plotly_page
+
+PNG = base64.b64encode(b"\x89PNG...").decode()
+WAV = base64.b64encode(b"RIFF...").decode()
+
+
+@pytest.mark.parametrize(
+    ("bundle", "suffix", "data"),
+    [
+        ({"image/png": PNG, "text/plain": "<Figure>"}, ".png", b"\x89PNG..."),
+        ({"image/jpeg": PNG}, ".jpg", b"\x89PNG..."),
+        ({"application/pdf": PNG}, ".pdf", b"\x89PNG..."),
+        ({"image/svg+xml": "<svg/>", "text/plain": "<IPython.core.display.SVG object>"}, ".svg", b"<svg/>"),
+        (
+            {
+                "text/html": f'<audio><source src="data:audio/wav;base64,{WAV}" type="audio/wav"/></audio>',
+                "text/plain": "<IPython.lib.display.Audio object>",
+            },
+            ".wav",
+            b"RIFF...",
+        ),
+    ],
+)
+def test_the_best_of_a_bundle_is_a_file(bundle: dict[str, Any], suffix: str, data: bytes) -> None:
+    """Pictures, sounds and documents by their own kind."""
+    shown = as_file(bundle, str)
+    assert shown is not None
+    assert (shown.suffix, shown.data) == (suffix, data)
+
+
+def test_html_whose_text_says_nothing_is_a_page() -> None:
+    """`HTML(...)` has no text worth showing, so its page is kept."""
+    shown = as_file({"text/html": "<b>hi</b>", "text/plain": "<IPython.core.display.HTML object>"}, str)
+    assert shown is not None
+    assert shown.suffix == ".html"
+    assert b"<b>hi</b>" in shown.data
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        {"text/plain": "42"},
+        {"text/plain": "   a\n0  1", "text/html": "<table>...</table>"},
+        {"text/plain": "x**2", "text/latex": "$x^2$"},
+        {"image/png": "not base64 at a11", "text/plain": "x"},
+        {},
+    ],
+)
+def test_what_reads_well_as_text_is_no_file(bundle: dict[str, Any]) -> None:
+    """Tables and formulas have good text; a damaged picture is not written."""
+    assert as_file(bundle, str) is None
+
+
+def test_a_plotly_page_needs_nothing_else_and_cannot_be_broken_out_of() -> None:
+    """The script is in the page, and no text of the figure ends the page's own script."""
+    figure = {"data": [{"name": "</script><script>steal()"}], "layout": {"title": {"text": "A <b> title"}}}
+    page = plotly_page(figure, "/* plotly */")
+    assert "/* plotly */" in page
+    assert "</script><script>steal()" not in page
+    assert f"<title>{html.escape('A <b> title')}</title>" in page
