@@ -3,7 +3,7 @@
 SETUP = @python=$$(sh config/find-python) && "$$python" -m config.environments
 BIN = .venv/bin
 
-.PHONY: help run test check soak lock clean
+.PHONY: help run test check soak bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target text; do \
@@ -28,6 +28,10 @@ check: ## format, lint, types and layering
 soak: ## the long tests
 	$(SETUP) test
 	$(BIN)/python -m pytest -m soak $(ARGS)
+
+bench: ## measure beside stock Jupyter: six minutes, or one (ARGS="--quick", or some subjects: ARGS="turn start")
+	$(SETUP) run
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest versions)
 	$(SETUP) test

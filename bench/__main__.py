@@ -1,0 +1,70 @@
+"""`python -m bench [--quick] [SUBJECT ...]`: measure, print the machine, a table and one JSON line.
+
+What is done goes to standard error. Nothing is left behind, not by an interrupted run either: Ctrl-C, SIGTERM
+and SIGHUP end it in order.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from argparse import ArgumentParser
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import capture, cells, notebook, processes, start, turn
+from bench.ground import FULL, QUICK, Ground
+from bench.machine import machine, sentence
+from bench.measure import Figure, json_line, table
+from config.settings import load
+
+SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
+    "start": start.figures,
+    "latency": cells.latency,
+    "rate": cells.rate,
+    "capture": capture.figures,
+    "turn": turn.figures,
+    "notebook": notebook.figures,
+    "processes": processes.figures,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; returns the exit status."""
+    parser = ArgumentParser(prog="python -m bench", description="Measure Kernelcord beside stock Jupyter.")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: a minute, not six")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)}; else all")
+    args = parser.parse_args(argv)
+    if unknown := set(args.subjects) - set(SUBJECTS):
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}")
+    logging.basicConfig(level=logging.ERROR)
+    settings = load()
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    about = machine(settings.kernel_python)
+    with TemporaryDirectory(prefix="bench-", dir=settings.data, ignore_cleanup_errors=True) as folder:
+        ground = Ground(Path(folder), settings.kernel_python, QUICK if args.quick else FULL)
+        try:
+            figures = asyncio.run(measure(ground, args.subjects or list(SUBJECTS)))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            print("interrupted; everything was cleaned up", file=sys.stderr)
+            return 130
+    print(sentence(about), table(figures), json_line(figures, machine=about, quick=args.quick), sep="\n\n")
+    return 0
+
+
+async def measure(ground: Ground, subjects: Sequence[str]) -> list[Figure]:
+    """The figures of these subjects, in this order."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    figures: list[Figure] = []
+    for subject in subjects:
+        print(f"measuring {subject} ...", file=sys.stderr, flush=True)
+        figures += await SUBJECTS[subject](ground)
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""From a file that a cell has written to its announced id: the reply, the scan, the store, the record.
+
+The cell says when it had written (`time.monotonic`, one clock for all processes), so that neither what runs
+before nor the writing itself counts.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+
+from bench import ours
+from bench.ground import Ground
+from bench.measure import Figure, Trial, interleaved, milliseconds
+from bot.sessions import Sessions
+
+__all__ = ["figures"]
+
+MIB = 1 << 20
+SMALL, LARGE = 1000, 50 * MIB  # bytes of a file
+MANY = 100  # files
+USER = 1
+WRITE = """
+import os, time
+for number in range({files}):
+    with open(f"{size}-{{number}}.bin", "wb") as file:
+        file.write(os.urandom({size}))
+print(time.monotonic())
+"""
+
+
+async def figures(ground: Ground) -> list[Figure]:
+    """One small file, many of them, and a large one beside `cp`."""
+    scale = ground.scale
+    source = ground.folder / "large.bin"
+    await asyncio.to_thread(_fill, source)
+    async with ours.bot(ground) as sessions:
+        one = await interleaved(_announced(sessions, 1, SMALL), None, scale.single_files)
+        many = await interleaved(_announced(sessions, MANY, SMALL), None, scale.many_files)
+        large = await interleaved(_announced(sessions, 1, LARGE), lambda: _copied(source), scale.large_files)
+    return [
+        Figure("1 small file written -> id", "ms", one, target="<= 30 ms"),
+        Figure(f"{MANY} small files written -> ids", "ms", many, target="<= 500 ms"),
+        Figure("50 MiB written -> id", "ms", large, "cp", "<= 2 x"),
+    ]
+
+
+def _announced(sessions: Sessions, files: int, size: int) -> Trial:
+    """A trial: milliseconds from the last byte written to the ids; new bytes each time."""
+
+    async def trial() -> float:
+        result = await sessions.execute_code(WRITE.format(files=files, size=size), USER)
+        announced = time.monotonic()
+        if len(result.generated_files) != files:
+            raise RuntimeError(result)
+        for file in result.generated_files:
+            await sessions.files.delete(file.file_id, USER)
+        return (announced - float(result.output)) * 1000
+
+    return trial
+
+
+async def _copied(source: Path) -> float:
+    """Milliseconds that `cp` takes."""
+    target = source.with_suffix(".copy")
+
+    async def copy() -> None:
+        process = await asyncio.create_subprocess_exec("cp", source, target)
+        if await process.wait() != 0:
+            raise RuntimeError("cp failed")
+
+    took = await milliseconds(copy())
+    target.unlink()
+    return took
+
+
+def _fill(path: Path) -> None:
+    with open("/dev/urandom", "rb") as random:
+        path.write_bytes(random.read(LARGE))

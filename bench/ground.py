@@ -1,0 +1,67 @@
+"""Where a benchmark stands, and how much of it there is.
+
+ground = Ground(folder, python, QUICK)
+figures = await cells.figures(ground)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["FULL", "QUICK", "Ground", "Scale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How often each thing is measured; a pair is one measurement of ours and one of its counterpart."""
+
+    starts: int  # pairs
+    cells: int  # pairs
+    kernels: int  # that run cells at the same time
+    bursts: int  # pairs of rounds in which all of them do
+    burst: int  # cells a kernel in one round
+    single_files: int
+    many_files: int  # times that 100 files are written
+    large_files: int  # pairs
+    turns: int  # pairs
+    notebooks: int  # pairs
+    idle: int  # kernels that lie idle
+    idle_rounds: int  # pairs of rounds in which they are looked at
+
+
+FULL = Scale(
+    starts=9,
+    cells=500,
+    kernels=20,
+    bursts=5,
+    burst=20,
+    single_files=40,
+    many_files=9,
+    large_files=9,
+    turns=300,
+    notebooks=9,
+    idle=4,
+    idle_rounds=3,
+)
+QUICK = Scale(
+    starts=3,
+    cells=60,
+    kernels=8,
+    bursts=2,
+    burst=8,
+    single_files=8,
+    many_files=2,
+    large_files=2,
+    turns=40,
+    notebooks=2,
+    idle=2,
+    idle_rounds=1,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """`folder` is empty, on the real data's disk, and removed at the end; `python` is the kernels' own."""
+
+    folder: Path
+    python: Path
+    scale: Scale

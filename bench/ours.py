@@ -1,0 +1,73 @@
+"""Kernelcord's side of a comparison: kernels without a bot, and the whole bot without a front.
+
+async with kernels(ground) as pool:
+    await run(pool.kernel("one", NO_FILES), "1+1")
+async with bot(ground) as sessions: ...
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from bench.ground import Ground
+from bot.compose import compose
+from bot.sessions import Sessions
+from config.settings import load
+from kernels.files import FileRow, FileSource, FileUnavailable, Opened
+from kernels.kernel import Kernel
+from kernels.launch import Limits
+from kernels.pool import Pool
+
+__all__ = ["NO_FILES", "bot", "kernels", "run"]
+
+SIZE = 64  # kernels at a time, more than any benchmark has
+FILES = 128  # files captured a cell
+
+
+class _NoFiles:
+    """kernels.files.FileSource of somebody who has none."""
+
+    async def open(self, wanted: str) -> Opened:
+        raise FileUnavailable.absent(wanted)
+
+    async def place(self, wanted: str) -> str:
+        raise FileUnavailable.absent(wanted)
+
+    async def list(self) -> Sequence[FileRow]:
+        return ()
+
+
+NO_FILES: FileSource = _NoFiles()
+
+
+@asynccontextmanager
+async def kernels(ground: Ground) -> AsyncIterator[Pool]:
+    """A pool whose workspaces are in the ground's folder."""
+    workspaces = ground.folder / "workspaces"
+    async with Pool(
+        python=ground.python, workspaces=workspaces, limits=Limits(), size=SIZE, idle=None
+    ) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def bot(ground: Ground) -> AsyncIterator[Sessions]:
+    """The bot on an SQLite store in the ground's folder, with room for what the benchmarks write."""
+    settings = load(
+        data=ground.folder / "data",
+        kernel_python=ground.python,
+        mongodb_uri=None,
+        max_kernels=SIZE,
+        max_files=FILES,
+        quota="1TiB",
+    )
+    async with compose(settings) as sessions:
+        yield sessions
+
+
+async def run(kernel: Kernel, code: str) -> None:
+    """Run a cell to its end. Raises: RuntimeError when it did not end well."""
+    async with kernel.run(code, allow_input=False) as cell:
+        async for _ in cell:
+            pass
+    if cell.result.status != "ok":
+        raise RuntimeError(cell.result.output or cell.result.status)

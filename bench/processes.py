@@ -1,0 +1,88 @@
+"""What an idle kernel with pandas holds: the bot's descriptors and threads, the memory of its processes.
+
+Counted as what a few kernels add to a bot that has one already, each, so that what is there only once does
+not count.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bench import ours
+from bench.ground import Ground
+from bench.measure import Figure, Samples
+from bench.start import CODE
+from bench.stock import Stock
+
+__all__ = ["figures"]
+
+MIB = 1 << 20
+PROC = Path("/proc")
+
+type Counts = tuple[float, float, float]  # descriptors, threads, bytes
+type Start = Callable[[int], Awaitable[object]]
+
+
+async def figures(ground: Ground) -> list[Figure]:
+    """Both kinds in turn, each alone."""
+    rounds = [(await _ours(ground), await _stock(ground)) for _ in range(ground.scale.idle_rounds)]
+    descriptors, threads, memory = (
+        Samples(tuple(mine[which] for mine, _ in rounds), tuple(other[which] for _, other in rounds))
+        for which in range(3)
+    )
+    return [
+        Figure("descriptors of the bot a kernel", "", descriptors, "stock"),
+        Figure("threads of the bot a kernel", "", threads, "stock"),
+        Figure("memory of an idle kernel with pandas (PSS)", "MiB", memory, "stock", "<= 0.22 x"),
+    ]
+
+
+async def _ours(ground: Ground) -> Counts:
+    async with ours.kernels(ground) as pool:
+        return await _added(
+            lambda number: ours.run(pool.kernel(f"idle{number}", ours.NO_FILES), CODE), ground.scale.idle
+        )
+
+
+async def _stock(ground: Ground) -> Counts:
+    with Stock(ground.folder, ground.python) as stock:
+        async with AsyncExitStack() as stack:
+
+            async def start(_: int) -> None:
+                kernel = await stack.enter_async_context(stock.kernel())
+                await kernel.run(CODE)
+
+            return await _added(start, ground.scale.idle)
+
+
+async def _added(start: Start, kernels: int) -> Counts:
+    """What each of so many further kernels adds. They start in turn, as each may need a worker thread."""
+    await start(0)
+    before = _held()
+    for number in range(1, kernels + 1):
+        await start(number)
+    descriptors, threads, memory = ((now - then) / kernels for now, then in zip(_held(), before, strict=True))
+    return descriptors, threads, memory / MIB
+
+
+def _held() -> Counts:
+    """Our descriptors and threads, and the memory of all processes below us."""
+    own = PROC / "self"
+    memory = sum(map(_memory, _below(os.getpid())))
+    return len(list((own / "fd").iterdir())), len(list((own / "task").iterdir())), memory
+
+
+def _below(pid: int) -> list[int]:
+    """Our processes and theirs; the kernels' memory must be ours to read."""
+    found = []
+    for task in (PROC / str(pid) / "task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *_below(int(child))]
+    return found
+
+
+def _memory(pid: int) -> int:
+    """Bytes, pages that several processes use divided by their number (proc_pid_smaps(5))."""
+    rollup = (PROC / str(pid) / "smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))
