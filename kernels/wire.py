@@ -131,10 +131,9 @@ class Wire:
         for channel, socket in self._sockets.items():
             size = count = 0
             while size < BATCH_SIZE and count < BATCH:
-                try:
-                    frames = socket.recv_multipart(zmq.NOBLOCK)
-                except zmq.Again:
+                if not int(socket.get(zmq.EVENTS)) & zmq.POLLIN:
                     break
+                frames = socket.recv_multipart()
                 size += sum(map(len, frames))
                 count += 1
                 try:

@@ -43,6 +43,11 @@ class Output(OutStream):  # type: ignore[misc]
             if not piece or not self._should_watch:
                 return
 
+    def flush(self) -> None:
+        """Send what was written; where that is nothing, without asking the thread that sends (0.3 ms)."""
+        if self._buffers:
+            super().flush()
+
     def at_rest(self) -> bool:
         """Whether nothing is in the pipe or on its way from it."""
         if self._fid is None:
