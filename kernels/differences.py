@@ -57,7 +57,10 @@ def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
     if kind in _BY_KIND_ONLY or old[1] == text:
         return ""
     if kind == "an error":
-        return f"another error ({text.partition(':')[0]} instead of {old[1].partition(':')[0]})"
+        name, before = text.partition(":")[0], old[1].partition(":")[0]
+        return (
+            "the error's message differs" if name == before else f"another error ({name} instead of {before})"
+        )
     return f"{kind.removeprefix('a ')} differs"
 
 

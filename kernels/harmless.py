@@ -56,8 +56,8 @@ _LOADS = re.compile(
     re.IGNORECASE,
 )
 _ACTIVE = re.compile(
-    r"<[\s/]*(?:script|iframe|frame|object|embed|applet|form|input|button|meta|link|foreignobject|animate|set)\b"
-    r"|\bon[a-z]+\s*=|script\s*:",
+    r"<[\s/]*(?:[a-z]+:)?(?:script|iframe|frame|object|embed|applet|form|input|button|meta|link"
+    r"|foreignobject|animate|set)\b|\bon[a-z]+\s*=|script\s*:",
     re.IGNORECASE,
 )
 
