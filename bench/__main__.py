@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ground = Ground(Path(folder), settings.kernel_python, QUICK if args.quick else FULL)
         try:
             figures = asyncio.run(measure(ground, args.subjects or list(SUBJECTS)))
-        except (KeyboardInterrupt, asyncio.CancelledError):
+        except asyncio.CancelledError:
             print("interrupted; everything was cleaned up", file=sys.stderr)
             return 130
     print(sentence(about), table(figures), json_line(figures, machine=about, quick=args.quick), sep="\n\n")
@@ -57,7 +57,7 @@ async def measure(ground: Ground, subjects: Sequence[str]) -> list[Figure]:
     """The figures of these subjects, in this order."""
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     figures: list[Figure] = []
     for subject in subjects:
