@@ -16,8 +16,6 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from kernels.notebook import Code
-
 import kernels.inside
 from bot.session import Session
 from bot.transcript import notebook_cells
@@ -26,6 +24,7 @@ from filestore.files import FileStore
 from filestore.records import CellRecord, LoadedFile, Said
 from kernels import notebook as notebooks
 from kernels.names import safe_name, with_suffix
+from kernels.notebook import Code
 from kernels.packages import installed
 
 __all__ = ["bundle", "notebook"]

@@ -10,14 +10,13 @@ import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from kernels.notebook import Imported, NotebookError, read
-
 from bot.bundle import bundle, notebook
 from bot.console.show import Screen
 from bot.failures import sentence
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
+from kernels.notebook import Imported, NotebookError, read
 
 __all__ = ["Commands"]
 
