@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import zmq
 
-from kernels.capture import Capture, Scan
+from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
 from kernels.files import Broker, FileSource
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 
 DIED = "the kernel died"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
-SETTLED = 1.0  # seconds; a late file must have rested so long, or each line of a log would be a new version
 
 
 class Kernel:
@@ -82,7 +81,7 @@ class Kernel:
         self._restarted: Restarted | None = None
         self._closed = False
         self._router = Router(limits, self._condemn)
-        self._looking: asyncio.Task[None] | None = None
+        self._late_files = LateFiles(self.capture, busy=lambda: self.busy, tell=self._router.late_scan)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -157,8 +156,8 @@ class Kernel:
 
     def hint(self) -> None:
         """Something in the workspace may have changed: look, unless the end of a cell will."""
-        if self._looking is None and not self.busy and self._process is not None:
-            self._looking = asyncio.create_task(self._look_late(), name="late files")
+        if self._process is not None:
+            self._late_files.look()
 
     # What a run needs (RunHost):
 
@@ -274,8 +273,9 @@ class Kernel:
 
     async def _end_process(self, *, now: bool) -> None:
         async with self._ending:
-            for task in (self._starting, self._death, self._killing, self._looking):
+            for task in (self._starting, self._death, self._killing):
                 await stop(task)
+            await self._late_files.stop()
             if self._process is not None:
                 await self._process.end(now=now)
             self._death = self._process = None
@@ -288,19 +288,6 @@ class Kernel:
         await process.wire.drained()
         if self._router.running is not None:
             self._router.running.died(process.exit_code or 0, self._ended_because)
-
-    async def _look_late(self) -> None:
-        """Look until nothing in the workspace is still being written, or the next cell takes over."""
-        try:
-            while not self.busy:
-                scan = await self.capture.look(rested=SETTLED)
-                if scan.captured or scan.skipped:
-                    self._router.late_scan(scan)
-                if not scan.unrested:
-                    return
-                await asyncio.sleep(SETTLED)  # what is being written may have rested by then
-        finally:
-            self._looking = None
 
     def _condemn(self) -> None:
         log.warning("the kernel of session %s is ended: it sends broken messages", self.session_id)
