@@ -1,0 +1,239 @@
+import json
+from typing import Any
+
+import pytest
+
+from kernels.harmless import plain_html, plain_svg
+from kernels.notebook import Code, write
+
+DATAFRAME = """<div>
+<style scoped>
+    .dataframe tbody tr th:only-of-type {
+        vertical-align: middle;
+    }
+</style>
+<table border="1" class="dataframe">
+  <thead>
+    <tr style="text-align: right;">
+      <th></th>
+      <th>a</th>
+    </tr>
+  </thead>
+  <tbody>
+    <tr>
+      <th>0</th>
+      <td>&lt;script&gt; once = 1 &amp; 2 < 3</td>
+    </tr>
+  </tbody>
+</table>
+<p>1 rows × 1 columns</p>
+</div>"""
+STYLED = (
+    '<style type="text/css">\n#T_1_row0 {\n  background: linear-gradient(90deg, #d65f5f 50.0%);\n}\n</style>'
+    '<table id="T_1"><th class="blank level0" >&nbsp;</th></table>'
+)
+SOUND = (
+    '<audio  controls="controls" >\n<source src="data:audio/wav;base64,AA==" type="audio/wav" />\n</audio>'
+)
+PLAIN_HTML = [
+    DATAFRAME,
+    STYLED,
+    SOUND,
+    "",
+    "<a href='out.csv' target=_blank>out.csv</a><br/>",
+    '<img src="data:image/png;base64,AAAA" width=100>',
+    '<a href="https://example.org/a?b=1&amp;c=2#d">x</a><!-- said -->',
+    '<B TITLE="a > b <c>" aria-label=x>y</B>',
+]
+ACTIVE_HTML = [
+    "<script>alert(1)</script>",
+    "<ScRiPt src=//evil.example></sCrIpT >",
+    "<div><p><script>alert(1)",
+    "<<script>alert(1)//<</script>",
+    '<img src=x onerror="alert(1)">',
+    "<img src=x OnErRoR=alert(1)//",
+    "<b/onclick=alert(1)>x</b>",
+    "<b title='a'onclick=alert(1)>x</b>",
+    "<b\x0bonclick=alert(1)>x</b>",
+    "<details open ontoggle=alert(1)>",
+    '<a href="javascript:alert(1)">x</a>',
+    '<a href="JaVaScRiPt:alert(1)">x</a>',
+    '<a href="&#106;avascript&colon;alert(1)">x</a>',
+    '<a href=" java&#x0a;script:alert(1)">x</a>',
+    '<a href="\x01javascript:alert(1)">x</a>',
+    '<a href="vbscript:alert(1)">x</a>',
+    '<iframe srcdoc="&lt;script&gt;alert(1)"></iframe>',
+    "<object data=x></object>",
+    "<embed src=x>",
+    '<form action="https://evil.example"><input></form>',
+    "<svg/onload=alert(1)>",
+    "<svg><style><img src=x onerror=alert(1)></style></svg>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    "<style></style><img src=x onerror=alert(1)></style>",
+    "<style><!--</style><script>alert(1)</script>--></style>",
+    "<STYLE>x{}</STYLE\n x><img src=x onerror=alert(1)>",
+    "<!--><script>alert(1)</script>-->",
+    "<!-- --!><img src=x onerror=alert(1)> -->",
+    "<![CDATA[><script>alert(1)</script>]]>",
+    "<?x ><script>alert(1)</script>?>",
+    '<noscript><p title="</noscript><img src=x onerror=alert(1)>">',
+    '<template><b title="</template><img src=x onerror=alert(1)>">',
+    '<textarea><b title="</textarea><img src=x onerror=alert(1)>">',
+    '<b title=x" a="><img src=x onerror=alert(1)>',
+    '<\u017fpan title="<script>alert(1)</script>">',
+    '<b \u017ftyle="x" title="<script>alert(1)</script>">',
+    '<meta http-equiv="refresh" content="0;url=javascript:alert(1)">',
+    "<link rel=stylesheet href=https://evil.example>",
+    '<b style="background:url(javascript:alert(1))">x</b>',
+]
+MORE_THAN_PLAIN_HTML = [
+    '<a href="data:text/html,x">x</a>',
+    "<base href=https://evil.example>",
+    '<b data-commandlinker-command="x">',
+    '<style>@import "https://evil.example/x.css"</style>',
+    "<style>@\\69mport 'x'</style>",
+    '<b style="background: URL(https://evil.example/x)">',
+    "<style>never closed",
+    "<b never closed",
+]
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+DRAWING = (
+    '<?xml version="1.0" encoding="utf-8" standalone="no"?>\n'
+    '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">\n'
+    f'{SVG} viewBox="0 0 1 1"><metadata><r:RDF xmlns:r="u"><b xmlns="v">x</b></r:RDF></metadata>'
+    '<style type="text/css"><![CDATA[*{stroke-linejoin: round}]]></style><!-- left out -->'
+    '<path d="M 0 1" clip-path="url(#p1)"/><use xlink:href="#m"/><image href="data:image/png;base64,AA"/>'
+    "<text>a &lt; b</text></svg>"
+)
+ACTIVE_SVG = [
+    SVG + "><script>alert(1)</script></svg>",
+    SVG + ' onload="alert(1)"/>',
+    SVG + ' ONLOAD="alert(1)"/>',
+    SVG + "><foreignObject><b/></foreignObject></svg>",
+    SVG + '><a xlink:href="javascript:alert(1)"><text>x</text></a></svg>',
+    SVG + '><animate attributeName="href" values="javascript:alert(1)"/></svg>',
+    SVG + '><set attributeName="onclick" to="alert(1)"/></svg>',
+    SVG + '><x:script xmlns:x="http://www.w3.org/2000/svg">alert(1)</x:script></svg>',
+    SVG + '><h:script xmlns:h="http://www.w3.org/1999/xhtml">alert(1)</h:script></svg>',
+    SVG + "><style><![CDATA[</style><script>alert(1)</script>]]></style></svg>",
+    SVG + "><style>&lt;/style&gt;&lt;img src=x onerror=alert(1)&gt;</style></svg>",
+    SVG + "><metadata></metadata><title><img src='x' onerror='alert(1)'/></title></svg>",
+    '<!DOCTYPE svg [<!ENTITY x "<script>alert(1)</script>">]>' + SVG + ">&x;</svg>",
+]
+MORE_THAN_PLAIN_SVG = [
+    '<!DOCTYPE svg [<!ATTLIST svg onload CDATA "alert(1)">]>' + SVG + "/>",
+    SVG + '><use xlink:href="https://evil.example/x.svg#a"/></svg>',
+    SVG + '><image href="https://evil.example/x.png"/></svg>',
+    SVG + '><image href="data:image/svg+xml;base64,AA"/></svg>',
+    SVG + '><rect fill="url(https://evil.example/#a)"/></svg>',
+    SVG + "><style>@imp<!-- -->ort 'https://evil.example'</style></svg>",
+    SVG + '><title><image src="https://evil.example"/></title></svg>',
+    SVG + ">" + "<g>" * 300 + "</g>" * 300 + "</svg>",
+    '<metadata xmlns="http://www.w3.org/2000/svg"/>',
+    "<svg><rect/></svg>",
+    SVG + ">not closed",
+    "",
+]
+
+
+def shown(bundle: dict[str, Any]) -> dict[str, Any]:
+    """The MIME bundle that the written notebook holds for this one."""
+    data = write([Code("x", ({"output_type": "display_data", "data": bundle, "metadata": {}},))])
+    found: dict[str, Any] = json.loads(data)["cells"][0]["outputs"][0]["data"]
+    return found
+
+
+@pytest.mark.parametrize("html", PLAIN_HTML)
+def test_plain_html_stays_to_the_letter(html: str) -> None:
+    """Tables, styled tables, sound, pictures and links are in the notebook as libraries write them."""
+    assert shown({"text/html": html, "text/plain": "x"}) == {"text/html": html, "text/plain": "x"}
+
+
+@pytest.mark.parametrize(
+    ("mime", "markup", "reason"),
+    [
+        *(("text/html", html, "it had active content") for html in ACTIVE_HTML),
+        *(("text/html", html, "it is more than plain markup") for html in MORE_THAN_PLAIN_HTML),
+        *(("image/svg+xml", svg, "it had active content") for svg in ACTIVE_SVG),
+        *(("image/svg+xml", svg, "it is more than plain markup") for svg in MORE_THAN_PLAIN_SVG),
+    ],
+)
+@pytest.mark.parametrize(
+    "spelling", [str, str.title, lambda mime: f" {mime}\n"], ids=["as is", "title", "space"]
+)
+@pytest.mark.parametrize("pieces", [False, True])
+def test_hostile_markup_is_not_in_the_file(
+    mime: str, markup: str, reason: str, spelling: Any, pieces: bool
+) -> None:
+    """Neither whole nor in a list of lines, however its kind is spelt; the line in its place says why."""
+    value = [markup[:5], markup[5:]] if pieces else markup
+    output = {"output_type": "execute_result", "data": {spelling(mime): value, "text/plain": "x"}}
+    data = write([Code("x", (output,))])
+    assert json.loads(data)["cells"][0]["outputs"][0]["data"] == {
+        "text/plain": f"x\n[{mime} left out: {reason}]"
+    }
+    for trace in (b"alert", b"evil.example", b"<script", b"onerror"):
+        assert trace not in data
+
+
+def test_drawing_is_written_anew() -> None:
+    """What matplotlib draws stays, without what it does not draw; written again it is the same."""
+    drawing = plain_svg(DRAWING)
+    assert drawing == (
+        f'{SVG} viewBox="0 0 1 1"><style type="text/css">*{{stroke-linejoin: round}}</style>'
+        '<path d="M 0 1" clip-path="url(#p1)" /><use xlink:href="#m" />'
+        '<image href="data:image/png;base64,AA" /><text>a &lt; b</text></svg>'
+    )
+    assert plain_svg(drawing) == drawing
+    assert shown({"image/svg+xml": DRAWING}) == {"image/svg+xml": drawing}
+
+
+@pytest.mark.parametrize(
+    "mime",
+    [
+        "application/javascript",
+        "text/javascript",
+        "application/ecmascript",
+        "application/vnd.jupyter.widget-view+json",
+        "application/vnd.bokehjs_exec.v0+json",
+        "application/vnd.holoviews_load.v0+json",
+    ],
+)
+def test_kinds_that_run_are_left_out(mime: str) -> None:
+    """Scripts and widgets give way to a line, also where nothing else was shown."""
+    assert shown({mime: "alert(1)"}) == {"text/plain": f"[{mime} left out: it had active content]"}
+
+
+@pytest.mark.parametrize(
+    ("mime", "value"),
+    [
+        ("text/latex", "$x^2$"),
+        ("text/markdown", "*x*"),
+        ("image/jpeg", "AA==\n"),
+        ("application/pdf", "AA=="),
+        ("audio/wav", "AA=="),
+        ("application/json", [1, {"a": None}]),
+        ("application/vnd.plotly.v1+json", {"data": [{"y": [1.5, 2]}], "layout": {}}),
+        ("application/vnd.vegalite.v5+json", {"mark": "bar"}),
+    ],
+)
+def test_kinds_that_only_show_stay(mime: str, value: Any) -> None:
+    """Formulas, pictures, documents, sound and figures' data are in the notebook as they were."""
+    assert shown({mime: value}) == {mime: value}
+
+
+def test_picture_that_is_not_base64_is_left_out() -> None:
+    """Markup in place of a picture's data would become part of a page that a converter makes."""
+    assert shown({"image/png": '"><script>'}) == {"text/plain": "[image/png left out: it is damaged]"}
+
+
+@pytest.mark.parametrize(
+    "unit", ["<b ", "<!--", '<b title="', "<style>", "<div>", "</b", "<", "< ", "on", "on  "]
+)
+def test_hostile_length_is_no_more_than_length(unit: str) -> None:
+    """A megabyte of what makes a careless pattern go back and forth is told within the test's time."""
+    html = unit * (1_000_000 // len(unit))
+    shown({"text/html": html})
+    shown({"text/html": html + "<script>"})
+    assert not plain_html(html + "<script>")
