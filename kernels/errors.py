@@ -2,11 +2,12 @@
 
 KernelError
 |-- KernelStartFailed(log)      the process ended, or said nothing, before it could run a cell
+|-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 `-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 """
 
-__all__ = ["KernelClosed", "KernelError", "KernelStartFailed", "NoQuestion"]
+__all__ = ["KernelClosed", "KernelError", "KernelStartFailed", "NoQuestion", "SandboxUnavailable"]
 
 
 class KernelError(Exception):
@@ -19,6 +20,15 @@ class KernelStartFailed(KernelError):
     def __init__(self, log: str) -> None:
         super().__init__(f"The kernel could not be started. Its last words: {log.strip() or '(none)'}")
         self.log = log
+
+
+class SandboxUnavailable(KernelError):
+    """Kernels cannot be confined here; `reason` says what is missing, `remedy` what to do about it."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason} {remedy}".strip())
+        self.reason = reason
+        self.remedy = remedy
 
 
 class KernelClosed(KernelError):

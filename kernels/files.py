@@ -1,18 +1,20 @@
-"""The broker: how code in a kernel gets at stored files, over a Unix socket of its own in the run folder.
+"""The broker: how code in a kernel gets at stored files, over a line of its own.
 
-    async with Broker(run_folder / "files.sock", source):
-        ...     # inside, load_file("k7m3q9x2va") dials the socket and is passed a read-only descriptor
+    async with Broker(source) as broker:
+        ...     # the kernel inherits broker.bell; inside, load_file("k7m3q9x2va") rings it
 
-Who asks is decided by which socket was dialled, never by what the request says: the `FileSource` behind it
-knows its person. A request is one JSON line, the answer another:
+The bell is one end of a pair of datagram sockets. Whoever rings it, with any byte, is passed one end of a new
+pair of stream sockets, the line; on it goes one request, one JSON line, and its answer, another:
 
     {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": ...} and a descriptor
     {"op": "path", "file": "k7m3q9x2va"}    {"ok": true, "name": "data.csv"}, placed in the workspace
     {"op": "list"}                          {"ok": true, "files": [{"file_id": ...}, ...]}
     anything else, or a refusal             {"ok": false, "missing": bool, "message": "a sentence"}
 
-The peer is hostile. Its line is bounded and timed, few connections are served at once, and nothing that it
-does raises out of the broker.
+Who asks is decided by which bell was rung, never by what the request says: the `FileSource` behind it knows
+its person. So no socket stands under a path, which another process might dial or put a link in the place of.
+The peer is hostile. Its line is bounded and timed, few are served at once, and nothing that it does raises
+out of the broker.
 """
 
 import asyncio
@@ -25,13 +27,11 @@ import stat
 from collections.abc import Coroutine, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
-AT_ONCE = 16  # connections served; more wait their turn in the backlog
-BACKLOG = 128
+AT_ONCE = 16  # lines served; who rings then waits
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
 ANSWERING_TIME = 30.0  # seconds for the store
 PAUSE = 0.1  # seconds after a connection could not be accepted
@@ -90,34 +90,24 @@ class FileSource(Protocol):
 
 
 class Broker:
-    """Serves one kernel's requests on the socket `path`, while entered; `path` is at most 107 bytes long."""
+    """Serves one kernel's requests while entered. `bell` is for the kernel's process to inherit."""
 
-    def __init__(self, path: Path, source: FileSource) -> None:
-        self._path = path
+    def __init__(self, source: FileSource) -> None:
         self._source = source
         self._free = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._heard, self.bell = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._heard.setblocking(False)
 
     async def __aenter__(self) -> Self:
-        """Raises OSError when the path is taken or too long."""
-        try:
-            os.fchmod(self._listener.fileno(), 0o600)  # before bind, so that there is no moment without it
-            self._listener.bind(str(self._path))
-            self._listener.listen(BACKLOG)
-            self._listener.setblocking(False)
-        except OSError:
-            self._listener.close()
-            raise
-        self._start(self._accept(), self._listener)
+        self._start(self._listen(), self._heard)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(OSError):  # the kernel may have deleted it
-            self._path.unlink()
+        self.bell.close()
 
     def _start(self, work: Coroutine[Any, Any, None], own: socket.socket) -> None:
         """Run `work` and then close its `own` socket, even if it is cancelled before its first step."""
@@ -131,19 +121,22 @@ class Broker:
         self._tasks.add(task)
         task.add_done_callback(over)
 
-    async def _accept(self) -> None:
+    async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._free.acquire()
             try:
-                peer, _ = await loop.sock_accept(self._listener)
-            except OSError as error:  # out of descriptors, or the peer has left already
+                await loop.sock_recv(self._heard, 1)
+                ours, theirs = socket.socketpair()
+            except OSError as error:  # out of descriptors
                 self._free.release()
                 logger.warning("A kernel's request for files could not be accepted: %s", error)
                 await asyncio.sleep(PAUSE)  # nothing tells when there is a descriptor again
                 continue
-            peer.setblocking(False)
-            self._start(self._serve(peer), peer)
+            ours.setblocking(False)
+            self._start(self._serve(ours), ours)
+            with theirs, suppress(OSError):  # it rings and does not pick up: its own loss
+                socket.send_fds(self._heard, [b"."], [theirs.fileno()])
 
     async def _serve(self, peer: socket.socket) -> None:
         with suppress(OSError):  # the peer left, sends nothing or takes nothing: its own loss

@@ -12,10 +12,9 @@ stays.
 
 import asyncio
 import logging
-import os
 import secrets
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
@@ -28,9 +27,9 @@ from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
 from kernels.files import Broker, FileSource
 from kernels.finish import stop, to_the_end
-from kernels.launch import Limits, plan
+from kernels.launch import Limits, over_limit
 from kernels.line import Line, Ticket
-from kernels.process import KernelProcess, run_folder
+from kernels.process import KernelProcess, Starter, run_folder
 from kernels.router import Late, Router, Variable
 from kernels.run import Run
 from kernels.workspace import Workspace
@@ -52,7 +51,7 @@ class Kernel:
         workspace: Workspace,
         source: FileSource,
         *,
-        python: Path,
+        starter: Callable[[int], Starter],
         run_root: Path,
         context: zmq.Context[zmq.Socket[bytes]],
         places: Line,
@@ -65,7 +64,7 @@ class Kernel:
         self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         self.last_used = monotonic()
         self._source = source
-        self._python = python
+        self._starter = starter
         self._run_root = run_root
         self._context = context
         self._places = places
@@ -199,6 +198,7 @@ class Kernel:
             run.died(-signal.SIGTERM, "the kernel was shut down")
             return
         content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
+        self._process.begins()
         self._router.begin(self._process.wire.send("shell", "execute_request", content), run)
         if self._process.exited.is_set():  # while the run told of what came before
             run.died(self._process.exit_code or 0)
@@ -249,12 +249,12 @@ class Kernel:
 
     async def _start(self) -> None:
         path = self._run_root / secrets.token_hex(4)
-        launch = plan(self._python, run_folder=path, workspace=self.workspace.path, outside=os.environ)
         try:
             async with AsyncExitStack() as stack:
                 folder = stack.enter_context(run_folder(path))
-                await stack.enter_async_context(Broker(folder / "files.sock", self._source))
-                starting = KernelProcess.start(launch, folder, self._context, self._router.receive)
+                broker = await stack.enter_async_context(Broker(self._source))
+                starter = self._starter(broker.bell.fileno())
+                starting = KernelProcess.start(starter, folder, self._context, self._router.receive)
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()
         except OSError as error:
@@ -286,8 +286,10 @@ class Kernel:
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
         await process.wire.drained()
+        if process.fault is not None:
+            self._ended_because = over_limit(process.fault, self.limits)
         if self._router.running is not None:
-            self._router.running.died(process.exit_code or 0, self._ended_because)
+            self._router.running.died(process.exit_code or 0, self._ended_because, process.fault)
 
     def _condemn(self) -> None:
         log.warning("the kernel of session %s is ended: it sends broken messages", self.session_id)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-__all__ = ["Launch", "Limits", "plan"]
+from kernels.text import human_size
+
+__all__ = ["Launch", "Limits", "over_limit", "plan"]
 
 KiB, MiB = 1 << 10, 1 << 20
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
@@ -31,6 +33,22 @@ class Limits:
     late_text: int = 64 * KiB  # text of a cell after its end
     file: int = 50 * MiB  # one captured file
     files: int = 64  # captured files a cell
+    memory: int = 1024 * MiB  # all of a kernel's processes together, its files in /tmp and /dev/shm included
+    processes: int = 96  # processes and threads of a kernel
+    cpus: float = 2.0  # processors that a kernel may keep busy
+    workspace: int = 512 * MiB  # its folder
+    scratch: int = 64 * MiB  # /tmp, and again /dev/shm
+    network: bool = False  # whether it may use the host's network
+
+
+def over_limit(fault: str, limits: Limits) -> str:
+    """Why a kernel was ended, in words: `fault` is "memory", "workspace" or "processes"."""
+    match fault:
+        case "memory":
+            return f"it used more than {human_size(limits.memory)} of memory"
+        case "workspace":
+            return f"its files grew over {human_size(limits.workspace)}"
+    return f"it had more than {limits.processes} processes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +61,12 @@ class Launch:
     writable: tuple[Path, ...]  # all that the kernel has to write to; made, 0700, before it starts
 
 
-def plan(python: Path, *, run_folder: Path, workspace: Path, outside: Mapping[str, str]) -> Launch:
+def plan(python: Path, *, run_folder: Path, workspace: Path, bell: int, outside: Mapping[str, str]) -> Launch:
     """The launch of an IPython kernel by the interpreter `python`.
 
     `run_folder` is for its sockets and settings and goes with the process; `workspace` is the person's
-    working and home folder and stays. `outside` is this process's environment, of which only `PASSED_ON` is
-    used.
+    working and home folder and stays; `bell` is a descriptor that it inherits (see `kernels.files`).
+    `outside` is this process's environment, of which only `PASSED_ON` is used.
     """
     environment = python.parent.parent
     ipython = run_folder / "ipython"
@@ -61,5 +79,5 @@ def plan(python: Path, *, run_folder: Path, workspace: Path, outside: Mapping[st
         "PYTHONUTF8": "1",
         "VIRTUAL_ENV": str(environment),
     }
-    argv = (str(python), str(INSIDE), str(run_folder), "-f", "{connection_file}")
+    argv = (str(python), str(INSIDE), str(run_folder), str(bell), "-f", "{connection_file}")
     return Launch(argv, env, workspace, (run_folder, ipython, workspace))

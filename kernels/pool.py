@@ -18,8 +18,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -33,7 +34,11 @@ from kernels.finish import stop
 from kernels.kernel import DIED, Kernel
 from kernels.launch import Limits
 from kernels.line import Line
-from kernels.process import ALIVE, DETACHED
+from kernels.process import ALIVE, DETACHED, Starter
+from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.policy import Tier
+from kernels.sandbox.selftest import choose
+from kernels.starters import Confining, Plain
 from kernels.workspace import Workspace
 
 __all__ = ["Pool"]
@@ -53,7 +58,7 @@ class Pool:
 
     `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces,
     `size` the most kernel processes at a time, `idle` the time after which an unused one is ended (None:
-    never).
+    never). `tier` is how kernels are held; None takes the strongest that the machine can do.
     """
 
     def __init__(
@@ -64,20 +69,24 @@ class Pool:
         limits: Limits,
         size: int = 16,
         idle: timedelta | None = timedelta(hours=1),
+        tier: Tier | None = None,
     ) -> None:
         self.limits = limits
         self.python = python.absolute()  # not resolved: an environment's python is a link
         self._workspaces = workspaces.absolute()
         self._idle = idle
+        self._wanted = tier
+        self._sandbox: Sandbox | None = None
         self._places = Line(size)
         self._kernels: dict[str, Kernel] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        """Raises: SandboxUnavailable when kernels cannot be held as they should."""
         self._workspaces.mkdir(mode=0o700, parents=True, exist_ok=True)
-        log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
         async with AsyncExitStack() as stack:
             self._run_root = stack.enter_context(_run_root())
+            await self._confine(stack)
             self._context = stack.enter_context(_context())
             self._observer = await stack.enter_async_context(Observer(self._workspaces))
             self._sweeper = asyncio.create_task(self._sweep_often(), name="kernel pool")
@@ -101,7 +110,7 @@ class Pool:
                 session_id,
                 self.workspace(session_id),
                 source,
-                python=self.python,
+                starter=partial(self._starter, self.workspace(session_id)),
                 run_root=self._run_root,
                 context=self._context,
                 places=self._places,
@@ -109,6 +118,11 @@ class Pool:
             )
             self._observer.watch(session_id, kernel.hint)
         return kernel
+
+    @property
+    def tier(self) -> Tier:
+        """How kernels are held."""
+        return self._sandbox.tier if self._sandbox else Tier.NONE
 
     def workspace(self, session_id: str) -> Workspace:
         """The folder of a session, with a kernel or without. Raises: ValueError for an id that is none."""
@@ -137,6 +151,27 @@ class Pool:
                     await kernel.cull(reason)
                 except Exception:  # whatever goes wrong with one kernel, the others must be looked at too
                     log.exception("the kernel of session %s could not be ended", kernel.session_id)
+
+    async def _confine(self, stack: AsyncExitStack) -> None:
+        """Have a sandbox, by the self-test, unless none is wanted."""
+        if self._wanted is Tier.NONE:
+            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
+            return
+
+        def make(tier: Tier) -> Sandbox:
+            folder = self._run_root / f"sandbox-{tier}"
+            return Sandbox(
+                tier, python=self.python, folder=folder, workspaces=self._workspaces, limits=self.limits
+            )
+
+        closing = stack.enter_context(ExitStack())
+        self._sandbox, report = await choose(self._wanted, make, closing)
+        log.info("kernels are held by tier %s (%s)", report.tier, report.tried)
+
+    def _starter(self, workspace: Workspace, bell: int) -> Starter:
+        if self._sandbox is None:
+            return Plain(self.python, workspace.path, bell)
+        return Confining(self._sandbox, workspace.path, bell)
 
     def _reason(self, kernel: Kernel, now: float) -> str | None:
         """Why this kernel is to be ended now, or None. Each condition has its name and its sentence."""

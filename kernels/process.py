@@ -1,7 +1,7 @@
 """One kernel process, from its start to its end, through jupyter_client's manager and provisioner.
 
     with run_folder(path) as folder:
-        async with KernelProcess.start(launch, folder, context, receive) as process:
+        async with KernelProcess.start(starter, folder, context, receive) as process:
             process.wire.send("shell", ...)
             await process.exited.wait()
 
@@ -12,25 +12,21 @@ goes on without us, and any Jupyter client can use it by the connection file in 
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, Protocol, cast
 
 import zmq
 import zmq.asyncio
-from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from kernels.errors import KernelStartFailed
 from kernels.finish import stop, to_the_end
-from kernels.launch import Launch
 from kernels.wire import Message, Wire
 
-__all__ = ["ALIVE", "DETACHED", "KernelProcess", "run_folder"]
+__all__ = ["ALIVE", "DETACHED", "KernelProcess", "Starter", "run_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +39,29 @@ ALIVE = "alive"  # the file in a run folder that the kernel holds locked as long
 LOG_TAIL = 2000  # characters of a failed start's output that are told
 
 
+class Provisioner(Protocol):
+    """What a process is watched and ended by, beside what jupyter_client calls (`kernels.provisioner`)."""
+
+    pid: int | None
+    fault: str | None
+
+    async def wait(self) -> int | None: ...
+    async def kill(self) -> None: ...
+    async def terminate(self) -> None: ...
+    def begins(self) -> None: ...
+    def detach(self) -> None: ...
+
+
+class Starter(Protocol):
+    """How a kernel's process is to be started: as an ordinary one, or confined."""
+
+    def manager(self, folder: Path, context: zmq.asyncio.Context) -> AsyncKernelManager:
+        """A manager with its provisioner, for a kernel with this run folder."""
+
+    async def start(self, manager: AsyncKernelManager, output: BinaryIO) -> None:
+        """Start it; what it writes until it is up goes to `output`."""
+
+
 @dataclass
 class KernelProcess:
     """A running kernel: `wire` to speak with it, `exited` set at its end, `exit_code` as in subprocess."""
@@ -50,6 +69,7 @@ class KernelProcess:
     wire: Wire
     folder: Path
     _manager: AsyncKernelManager
+    _provisioner: Provisioner
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
     detached: bool = False
@@ -57,7 +77,7 @@ class KernelProcess:
     @staticmethod
     @contextlib.asynccontextmanager
     async def start(
-        launch: Launch,
+        starter: Starter,
         folder: Path,
         context: zmq.Context[zmq.Socket[bytes]],
         receive: Callable[[Message | None], None],
@@ -66,14 +86,15 @@ class KernelProcess:
 
         Raises: KernelStartFailed, with the end of what the process wrote, or what the system said.
         """
-        manager = _manager(launch, folder, context)
+        manager = starter.manager(folder, zmq.asyncio.Context.shadow(context.underlying))
         ready = _Ready(receive)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 stack.push_async_callback(_release, manager, folder)
-                await _launch(launch, folder / LOG, manager)
+                with (folder / LOG).open("wb") as output:
+                    await starter.start(manager, output)
                 wire = Wire(dict(manager.get_connection_info()), context, manager.session, ready)
-                process = KernelProcess(wire, folder, manager)
+                process = KernelProcess(wire, folder, manager, cast(Provisioner, manager.provisioner))
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 await stack.enter_async_context(wire)
@@ -90,42 +111,42 @@ class KernelProcess:
         """Raise KeyboardInterrupt in the running cell, by a message on the control channel."""
         self.wire.send("control", "interrupt_request", {})
 
+    @property
+    def fault(self) -> str | None:
+        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        return self._provisioner.fault
+
+    def begins(self) -> None:
+        """A cell begins."""
+        self._provisioner.begins()
+
     async def kill(self) -> None:
-        """Kill the process and what it has started in its process group, without waiting for their end."""
-        if self._manager.provisioner is not None:
-            await self._manager.provisioner.kill()
+        """Kill the process and what it has started, without waiting for their end."""
+        await self._provisioner.kill()
 
     async def end(self, *, now: bool = False) -> None:
         """End the process: by request, by SIGTERM, by SIGKILL, each with its time; `now`, by SIGKILL at once.
 
         A process that not even the last one ends, since it is stuck in the system, is left behind and logged.
         """
-        provisioner = self._manager.provisioner
-        if self.detached or provisioner is None:
+        if self.detached:
             return
         if not now and not self.exited.is_set():
             self.interrupt()
             self.wire.send("control", "shutdown_request", {"restart": False})
             if not await self._exits_within(ORDERLY):
-                await provisioner.terminate()
+                await self._provisioner.terminate()
                 await self._exits_within(ORDERLY)
-        await provisioner.kill()
+        await self._provisioner.kill()
         if not await self._exits_within(KILLED):
-            log.error(
-                "the kernel process %s cannot be killed; it is left behind", getattr(provisioner, "pid", "?")
-            )
+            log.error("the kernel process %s cannot be killed; it is left behind", self._provisioner.pid)
 
     def detach(self) -> None:
         """Let the process outlive us: leaving the block then only closes our sockets."""
         (self.folder / DETACHED).touch()
         self.detached = True
         self._manager._connection_file_written = False  # it removes what it has written
-        provisioner = self._manager.provisioner
-        if isinstance(provisioner, LocalProvisioner) and provisioner.process is not None:
-            provisioner.process.returncode = (
-                0  # subprocess warns of a child that is left, and this one is meant to be
-            )
-            provisioner.process = None
+        self._provisioner.detach()
 
     async def _answered(self, ready: "_Ready") -> None:
         self.wire.send("shell", "kernel_info_request", {})
@@ -145,15 +166,7 @@ class KernelProcess:
         return self.exited.is_set()
 
     async def _watch(self) -> None:
-        provisioner = self._manager.provisioner
-        assert provisioner is not None
-        pid = getattr(provisioner, "pid", None)
-        if pid is not None and hasattr(os, "pidfd_open"):
-            await _ended(pid)
-            await (
-                provisioner.kill()
-            )  # what it leaves behind; its process group is surely its own until it is reaped
-        self.exit_code = await provisioner.wait()  # reaps it; where there is no pidfd it looks every 0.1 s
+        self.exit_code = await self._provisioner.wait()
         self.exited.set()
 
 
@@ -184,31 +197,6 @@ class _Ready:
         self._receive(message)
 
 
-def _manager(launch: Launch, folder: Path, context: zmq.Context[zmq.Socket[bytes]]) -> AsyncKernelManager:
-    manager = AsyncKernelManager(
-        context=zmq.asyncio.Context.shadow(context.underlying),
-        connection_file=str(folder / "kernel.json"),
-        transport="ipc",
-        ip=str(folder / "s"),
-        log=logging.getLogger(f"{__name__}.jupyter"),
-    )
-    manager._kernel_spec = KernelSpec(argv=list(launch.argv), display_name="Kernelcord", language="python")
-    return manager
-
-
-async def _launch(launch: Launch, log_file: Path, manager: AsyncKernelManager) -> None:
-    for path in launch.writable:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with log_file.open("wb") as output:
-        await manager.start_kernel(
-            cwd=str(launch.folder),
-            env=dict(launch.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=output,
-        )
-
-
 async def _release(manager: AsyncKernelManager, folder: Path) -> None:
     """Close what the manager holds, and end a process that was launched but is not watched yet."""
     if (folder / DETACHED).exists():
@@ -223,17 +211,3 @@ async def _release(manager: AsyncKernelManager, folder: Path) -> None:
 
 def _tail(log_file: Path) -> str:
     return log_file.read_text("utf-8", "replace")[-LOG_TAIL:]
-
-
-async def _ended(pid: int) -> None:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)

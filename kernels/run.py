@@ -177,10 +177,15 @@ class Run:
         self._interrupting = False
         self._note_the_end()
 
-    def died(self, exit_code: int, reason: str = "the kernel died") -> None:
-        """The kernel's process has ended, or is not ours any more; `exit_code` as in subprocess."""
+    def died(self, exit_code: int, reason: str = "the kernel died", fault: str | None = None) -> None:
+        """The kernel's process has ended, or is not ours any more; `exit_code` as in subprocess.
+
+        `fault` is the limit that ended it, if one did: "memory", "workspace" or "processes".
+        """
         if not self.over:
             self._exit_code = exit_code
+            if fault is not None and self._status is None:
+                self._status, self._cause = ("out of memory", None) if fault == "memory" else ("died", fault)
             self._fall(reason)
 
     # The cell itself:

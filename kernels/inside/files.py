@@ -1,9 +1,10 @@
 """`load_file`, `file_path` and `list_files` in a person's kernel, without an import.
 
-    install("/run/kernel/files.sock")
+    install(bell)       # a descriptor; see `kernels.files`
 
 They are builtins: nothing is added to the person's names, so `%who` stays clean and `%reset` cannot lose
-them. Each call dials the service anew, which knows whose kernel this is, and gets an open file or a refusal.
+them. Each call rings the bell, is passed a line to the service, which knows whose kernel this is, and gets an
+open file or a refusal.
 """
 
 import builtins
@@ -20,9 +21,14 @@ ANSWERING_TIME = 45.0  # seconds; the service gives up before that, and says why
 CHUNK = 64 * 1024  # bytes
 
 
-def install(socket_path: str) -> None:
-    """Put the three functions into `builtins`; the working folder of this moment is the workspace."""
-    files = _Files(socket_path, os.getcwd())
+def install(bell: int | None) -> None:
+    """Put the three functions into `builtins`; the working folder of this moment is the workspace.
+
+    Without a bell, in a kernel that is not ours to serve, there are none.
+    """
+    if bell is None:
+        return
+    files = _Files(bell, os.getcwd())
     for function in (files.load_file, files.file_path, files.list_files):
         setattr(builtins, function.__name__, _bordered(function))
 
@@ -41,8 +47,9 @@ def _bordered[**P, T](function: Callable[P, T]) -> Callable[P, T]:
 
 
 class _Files:
-    def __init__(self, socket_path: str, workspace: str) -> None:
-        self._socket_path = socket_path
+    def __init__(self, bell: int, workspace: str) -> None:
+        self._bell = socket.socket(fileno=bell)
+        self._bell.settimeout(ANSWERING_TIME)  # the mode is shared with forked processes, which have it too
         self._workspace = workspace
 
     def load_file(self, id_or_name: str, *, raw: bool = False, **options: Any) -> Any:
@@ -101,8 +108,10 @@ class _Files:
         return answer, descriptors
 
     def _exchange(self, request: bytes) -> tuple[bytes, list[int]]:
-        with socket.socket(socket.AF_UNIX) as service:
-            service.connect(self._socket_path)  # with a time-out it would fail at once when others wait too
+        self._bell.send(b".")
+        _, lines, _, _ = socket.recv_fds(self._bell, 1, 1)
+        with socket.socket(fileno=lines[0]) as service:
+            service.set_inheritable(False)
             service.settimeout(ANSWERING_TIME)
             service.sendall(request)
             line, descriptors, _, _ = socket.recv_fds(service, CHUNK, 1)

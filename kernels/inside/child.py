@@ -1,0 +1,182 @@
+"""A forked child: it takes its order, confines itself, forks the kernel, and is the kernel's init.
+
+    child.main(gate, program)       # never returns
+
+`gate` is a socket to whoever ordered the kernel. The order comes over it, and its descriptors; then lines
+that say `signal 15`, `detach` or `end`; the answer is one line, `exit -9`, when the kernel has ended. When
+the other end closes, the kernel ends too, unless it was detached. As PID 1 of its namespace the init reaps
+what the kernel's processes leave behind, and takes all of them with it when it ends.
+"""
+
+import gc
+import json
+import os
+import random
+import select
+import signal
+import socket
+import sys
+import traceback
+from typing import Any
+
+from . import confine, files, probes, program
+
+__all__ = ["main"]
+
+LONGEST = 1 << 20  # bytes of an order
+MOST_DESCRIPTORS = 16
+
+
+def main(gate: socket.socket, prepared: program.Program) -> None:
+    """Be the init of a kernel."""
+    code = 1
+    try:
+        os.setsid()
+        order, descriptors = _order(gate)
+        _stand_apart(gate, order, descriptors)
+        description = order["confinement"]
+        confine.enter(description)
+        if description["namespaces"]:
+            confine.seal(description)
+        else:
+            confine.adopt()
+        kernel = os.fork()
+        if kernel == 0:
+            gate.close()
+            if not description["namespaces"]:
+                confine.seal(description)
+            code = _be_kernel(prepared, order, descriptors)
+        else:
+            _Init(gate, kernel, alone=description["namespaces"]).run()
+            code = 0
+    except BaseException:  # noqa: BLE001  told, and then this process ends: it must never go on as a zygote
+        traceback.print_exc(file=sys.__stderr__)
+    finally:
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        os._exit(code)
+
+
+def _order(gate: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
+    """What to be, and the descriptors for it by name."""
+    text, numbers, _, _ = socket.recv_fds(gate, LONGEST, MOST_DESCRIPTORS)
+    while not text.endswith(b"\n"):
+        piece = gate.recv(LONGEST)
+        if not piece:
+            raise EOFError("no order came")
+        text += piece
+    order = json.loads(text)
+    return order, dict(zip(order["descriptors"], numbers, strict=True))
+
+
+def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[str, int]) -> None:
+    """Keep nothing of the process that we were forked from: descriptors, environment, signal handling."""
+    error = descriptors.pop("stderr")
+    null = os.open(os.devnull, os.O_RDWR)
+    for number, source in ((0, null), (1, null), (2, error)):
+        os.dup2(source, number)
+    kept = {gate.fileno(), *descriptors.values()}
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in kept:
+            try:
+                os.close(int(name))
+            except OSError:  # the listing's own
+                continue
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: dict[str, int]) -> int:
+    """Run the person's cells; returns the exit code."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.enable()
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    if "probes" in order:
+        os.write(descriptors["report"], json.dumps(probes.run(order["probes"])).encode())
+        return 0
+    files.install(descriptors.pop("files", None))
+    descriptors.pop("alive", None)
+    program.serve(prepared, order["connection"], descriptors)
+    return 0
+
+
+class _Init:
+    """Reaps, listens at the gate, and ends with the kernel. `alone`: it is PID 1 of a namespace."""
+
+    def __init__(self, gate: socket.socket, kernel: int, *, alone: bool) -> None:
+        self._gate = gate
+        self._kernel = kernel
+        self._alone = alone
+        self._detached = False
+        self._ended = False
+
+    def run(self) -> None:
+        woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(woken, select.POLLIN)
+        poll.register(self._gate, select.POLLIN)
+        self._reap()
+        while not self._ended:
+            for number, _ in poll.poll():
+                if number == woken:
+                    os.read(woken, 512)
+                elif not self._obey():
+                    poll.unregister(self._gate)
+                    self._ended = not self._detached
+            self._reap()
+        if not self._alone:
+            _end_descendants()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._kernel:
+                self._ended = True
+                self._say(f"exit {os.waitstatus_to_exitcode(status)}\n")
+
+    def _obey(self) -> bool:
+        """Do what the gate says; False when nobody is there any more."""
+        words = self._gate.recv(4096).decode("ascii", "replace").split()
+        if not words:
+            return False
+        while words:
+            match words.pop(0):
+                case "signal":
+                    os.kill(self._kernel, int(words.pop(0)))
+                case "detach":
+                    self._detached = True
+                case "end":
+                    self._detached = False
+                    return False
+        return True
+
+    def _say(self, line: str) -> None:
+        try:
+            self._gate.sendall(line.encode())
+        except OSError:  # nobody is there any more
+            return
+
+
+def _end_descendants() -> None:
+    """Kill everything below us: whose parent dies becomes our child, until there is none."""
+    while True:
+        for task in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{task}/children", encoding="ascii") as children:
+                for pid in children.read().split():
+                    os.kill(int(pid), signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return

@@ -1,0 +1,178 @@
+"""Confines the process that calls it, for good, as a plain description tells. Run in a forked child.
+
+    confine.enter({"root": ..., "mounts": [...], "uid": 100001, "rlimits": {...}, ...})
+    confine.seal({"landlock": [...], "seccomp": "..."})
+
+`enter` gives it a root of its own, another user, and limits; `seal` takes away the system calls. What is in a
+description, and why, is decided in `kernels.sandbox.policy`. Whatever fails raises: nothing runs half
+confined. Sources: mount(2), pivot_root(2), capset(2), prctl(2), seccomp(2), landlock(7) of the Linux
+man-pages.
+"""
+
+import base64
+import ctypes
+import fcntl
+import os
+import resource
+import socket
+import stat
+import struct
+from typing import Any
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
+    1,
+    2,
+    4,
+    8,
+    32,
+    4096,
+    16384,
+    1 << 18,
+)
+KEPT = 8 | 1024 | 2048 | (1 << 21)  # noexec and the atime flags, which a user namespace may not drop
+MNT_DETACH = 2
+PIVOT_ROOT, CAPSET, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 155, 126, 444, 445, 446
+CAPABILITY_VERSION_3 = 0x20080522
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 4, 22, 38, 2
+PR_SET_CHILD_SUBREAPER = 36
+LANDLOCK_RULE_PATH_BENEATH = 1
+OF_FILES = 1 | 2 | 4 | (1 << 14) | (1 << 15)  # rights of Landlock that are not about folders
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+
+
+def enter(description: dict[str, Any]) -> None:
+    """Take the root folder, the user and the limits that are described. Raises: OSError."""
+    if description["uid_map"]:
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", description["uid_map"])
+        _write("/proc/self/gid_map", description["gid_map"])
+    if description["root"]:
+        _change_root(description["root"], description["mounts"])
+    if description["hostname"]:
+        socket.sethostname(description["hostname"])
+        _raise_loopback()
+    os.chdir(description["folder"])
+    for name, limit in description["rlimits"].items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
+    if description["uid"] is not None:
+        os.setgroups([])
+        os.setresgid(*[description["uid"]] * 3)
+        os.setresuid(*[description["uid"]] * 3)
+    _drop_capabilities()
+    _call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # or its own /proc/self would not be its own any more
+    os.umask(0o077)
+
+
+def seal(description: dict[str, Any]) -> None:
+    """Give up files and system calls. Raises: OSError."""
+    _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if description["landlock"] is not None:
+        _landlock(description["landlock"])
+    program = base64.b64decode(description["seccomp"])
+    held = ctypes.create_string_buffer(program, len(program))
+    filters = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
+    _call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(filters, 16), 0, 0)
+
+
+def adopt() -> None:
+    """Become the parent of whatever our children leave behind (PR_SET_CHILD_SUBREAPER)."""
+    _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _call(name: str, *arguments: Any) -> int:
+    """A function of libc. Raises: OSError with its name."""
+    wide = (ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments)
+    result: int = getattr(LIBC, name)(*wide)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}{arguments[:3]!r}: {os.strerror(number)}")
+    return result
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _change_root(root: str, mounts: list[list[str]]) -> None:
+    """Build the tree of `mounts` on the empty folder `root`, and see nothing else from then on."""
+    _mount("", "/", "", MS_REC | MS_PRIVATE)
+    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
+    for kind, source, target, options in mounts:
+        _make(kind, source, root + target, options)
+    os.chdir(root)
+    _call("syscall", PIVOT_ROOT, b".", b".")
+    _call("umount2", b".", MNT_DETACH)
+    os.chdir("/")
+    _mount("", "/", "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+def _make(kind: str, source: str, target: str, options: str) -> None:
+    if kind in ("bind", "cover") and not os.path.lexists(source if kind == "bind" else target):
+        return
+    if kind == "cover":
+        _mount(source, target, "", MS_BIND)
+    elif kind == "bind":
+        if os.path.islink(source):  # /bin -> usr/bin
+            _make("link", os.readlink(source), target, "")
+            return
+        _place_for(source, target)
+        _mount(source, target, "", MS_BIND | MS_REC)
+        kept = os.statvfs(target).f_flag & KEPT
+        devices = 0 if options == "device" else MS_NODEV
+        read_only = 0 if options in ("rw", "device") else MS_RDONLY
+        _mount("", target, "", MS_REMOUNT | MS_BIND | MS_NOSUID | devices | read_only | kept)
+    elif kind == "link":
+        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
+        os.symlink(source, target)
+    elif kind == "file":
+        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
+        with open(target, "w", encoding="utf-8") as file:
+            file.write(source)
+    else:
+        os.makedirs(target, 0o755, exist_ok=True)
+        executable = 0 if kind == "tmpfs" else MS_NOEXEC
+        _mount(kind, target, kind, MS_NOSUID | (MS_NODEV if kind != "devpts" else 0) | executable, options)
+
+
+def _place_for(source: str, target: str) -> None:
+    if os.path.isdir(source):
+        os.makedirs(target, 0o755, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    _call("mount", source.encode(), target.encode(), kind.encode() or None, flags, options.encode() or None)
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+
+
+def _drop_capabilities() -> None:
+    header = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION_3, 0), 8)
+    _call("syscall", CAPSET, header, ctypes.create_string_buffer(24))
+
+
+def _landlock(rules: list[list[Any]]) -> None:
+    """Rules are [path, bits of allowed access]; the first entry is [handled bits, scoped bits]."""
+    (handled, scoped), *paths = rules
+    attributes = ctypes.create_string_buffer(struct.pack("QQQ", handled, 0, scoped), 24)
+    ruleset = _call("syscall", LANDLOCK_CREATE, attributes, 24, 0)
+    for path, access in paths:
+        try:
+            beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISDIR(os.fstat(beneath).st_mode):
+            access &= OF_FILES
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", access & handled, beneath), 12)
+        _call("syscall", LANDLOCK_ADD, ruleset, LANDLOCK_RULE_PATH_BENEATH, rule, 0)
+        os.close(beneath)
+    _call("syscall", LANDLOCK_RESTRICT, ruleset, 0)
+    os.close(ruleset)

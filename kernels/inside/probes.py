@@ -1,0 +1,171 @@
+"""What a kernel must not reach, tried from inside: each probe that gets through is named.
+
+    run(targets)        # ["listener on the host's loopback", ...], [] when all is well
+
+Run in a throw-away child that is confined exactly as a kernel is. `targets` name things that the host has
+made for this purpose: see `kernels.sandbox.selftest`.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+AF_ALG, AF_PACKET, AF_VSOCK = 38, 17, 40
+CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND = 0x10000000, 16, 4096
+SYS_PTRACE, SYS_BPF, SYS_KEYCTL, SYS_IO_URING = 101, 321, 250, 425
+PATIENCE = 0.5  # seconds for a connection
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+Targets = dict[str, Any]
+
+
+def run(targets: Targets) -> list[str]:
+    """The names of the probes that got through."""
+    return [name for name, probe in PROBES.items() if _succeeds(probe, targets)]
+
+
+def _succeeds(probe: Callable[[Targets], object], targets: Targets) -> bool:
+    try:
+        return bool(probe(targets))
+    except (OSError, ValueError):
+        return False
+
+
+def _secret(targets: Targets) -> bool:
+    with open(targets["secret"], "rb") as file:
+        return bool(file.read(1))
+
+
+def _sibling(targets: Targets) -> list[str]:
+    return os.listdir(targets["sibling"]) or ["empty"]
+
+
+def _environments(targets: Targets) -> bool:
+    """Whether any environment that can be read holds the host's canary, our own included."""
+    canary = targets["canary"].encode()
+    found = [str(os.environ).encode()]
+    for process in os.listdir("/proc"):
+        if process.isdigit():
+            try:
+                with open(f"/proc/{process}/environ", "rb") as file:
+                    found.append(file.read())
+            except OSError:
+                continue
+    return any(canary in environment for environment in found)
+
+
+def _host_signal(targets: Targets) -> bool:
+    """Whether the host's process can be signalled; in a namespace of ours its number may be another's."""
+    if _start_time(targets["pid"]) not in ("", targets["started"]):
+        return False
+    os.kill(targets["pid"], 0)
+    return True
+
+
+def _init_signal(targets: Targets) -> bool:
+    """Whether the init, which in a namespace is PID 1 and immune, can be signalled where it is not."""
+    if targets["namespaces"]:
+        return False
+    os.kill(os.getppid(), signal.SIGCONT)
+    return True
+
+
+def _host_memory(targets: Targets) -> bool:
+    if _start_time(targets["pid"]) not in ("", targets["started"]):
+        return False
+    with open(f"/proc/{targets['pid']}/maps", "rb") as file:
+        return bool(file.read(1))
+
+
+def _start_time(pid: int) -> str:
+    """When a process started, in ticks (field 22 of proc_pid_stat(5)); "" where it cannot be seen."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _loopback(targets: Targets) -> bool:
+    with socket.create_connection(("127.0.0.1", targets["port"]), PATIENCE):
+        return True
+
+
+def _unix(targets: Targets, name: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as ours:
+        ours.settimeout(PATIENCE)
+        ours.connect(targets[name])
+    return True
+
+
+def _family(number: int, kind: int) -> bool:
+    with socket.socket(number, kind):
+        return True
+
+
+def _call(*arguments: Any) -> bool:
+    return bool(LIBC.syscall(*(ctypes.c_long(argument) for argument in arguments)) >= 0)
+
+
+def _mount(_: Targets) -> bool:
+    return bool(LIBC.mount(b"/", os.getcwd().encode(), None, ctypes.c_ulong(MS_BIND), None) == 0)
+
+
+def _unshare(_: Targets) -> bool:
+    return bool(LIBC.unshare(CLONE_NEWUSER) == 0)
+
+
+def _written(targets: Targets) -> bool:
+    """Whether something outside the person's folders can be written."""
+    for place in targets["closed"]:
+        try:
+            os.close(os.open(os.path.join(place, ".probe"), os.O_CREAT | os.O_WRONLY, 0o600))
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _root(_: Targets) -> bool:
+    os.setuid(0)
+    return os.getuid() == 0 and _capable(_)
+
+
+def _capable(_: Targets) -> bool:
+    """Whether there is a capability left, or a filter missing."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        status = dict(line.split(":", 1) for line in file)
+    held = int(status["CapEff"], 16) or int(status["CapPrm"], 16)
+    return bool(held) or status["NoNewPrivs"].strip() != "1" or status["Seccomp"].strip() != "2"
+
+
+def _ptrace(targets: Targets) -> bool:
+    return _call(SYS_PTRACE, PTRACE_ATTACH, targets["pid"], 0, 0)
+
+
+PROBES: dict[str, Callable[[Targets], object]] = {
+    "a file of the host that only we may read": _secret,
+    "another workspace": _sibling,
+    "our environment": _environments,
+    "a signal to our process": _host_signal,
+    "the memory of our process": _host_memory,
+    "tracing our process": _ptrace,
+    "a listener on the host's loopback": _loopback,
+    "a Unix socket of the host": lambda targets: _unix(targets, "socket"),
+    "an abstract Unix socket of the host": lambda targets: _unix(targets, "abstract"),
+    "AF_VSOCK": lambda _: _family(AF_VSOCK, socket.SOCK_STREAM),
+    "AF_ALG": lambda _: _family(AF_ALG, socket.SOCK_SEQPACKET),
+    "AF_PACKET": lambda _: _family(AF_PACKET, socket.SOCK_RAW),
+    "a mount": _mount,
+    "a user namespace": _unshare,
+    "bpf": lambda _: _call(SYS_BPF, 0, 0, 0),
+    "key rings": lambda _: _call(SYS_KEYCTL, 0, -3, 0),
+    "io_uring": lambda _: _call(SYS_IO_URING, 1, 0),
+    "writing outside the workspace": _written,
+    "rights of root": _root,
+    "capabilities, or calls that are not filtered": _capable,
+    "a signal to our init": _init_signal,
+}

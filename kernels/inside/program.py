@@ -1,0 +1,159 @@
+"""IPython's own kernel program, with a few differences, for one person.
+
+1. The iopub socket waits for a slow reader instead of dropping messages (`XPUB_NODROP`).
+2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
+3. Each reply carries a list of the person's variables, so that no second question is needed (`variables`).
+4. No history, no heartbeat, no debugger, no subshells: nobody uses them, and each costs time at every cell or
+   start.
+
+    program = prepared()                          # once, in the process that is forked
+    serve(program, connection, listening)         # in the child
+"""
+
+import atexit
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import zmq
+from ipykernel.compiler import XCachingCompiler
+from ipykernel.control import ControlThread
+from ipykernel.heartbeat import Heartbeat
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
+
+from . import streams, variables
+
+__all__ = ["Kernel", "Program", "prepared", "serve"]
+
+
+class Kernel(IPythonKernel):  # type: ignore[misc]
+    """IPython's kernel, which also tells what variables there are."""
+
+    _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
+
+    def finish_metadata(
+        self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Add the variables to what goes with each reply."""
+        metadata = dict(super().finish_metadata(parent, metadata, reply_content))
+        metadata["kernelcord"] = {"variables": variables.describe(self.shell)}
+        return metadata
+
+    async def do_execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the cell, and let what it has written through."""
+        reply = await super().do_execute(*args, **kwargs)
+        streams.settle(self.own_streams)
+        return reply
+
+
+class Program(IPKernelApp):  # type: ignore[misc]
+    """IPython's kernel program, started for one person."""
+
+    listening: Mapping[int, int] = {}  # descriptors that listen already, by the port they stand for
+
+    def _bind_socket(self, socket: zmq.Socket[bytes], port: int) -> Any:
+        if socket.type == zmq.XPUB:
+            socket.setsockopt(zmq.XPUB_NODROP, 1)
+        if port not in self.listening:
+            return super()._bind_socket(socket, port)
+        socket.setsockopt(zmq.USE_FD, self.listening[port])
+        socket.bind(f"ipc://{self.ip}-{port}")
+        return port
+
+    def init_control(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        """Make the control channel; leave debugger and subshells (a thread, 0.4 ms a cell) out."""
+        self.control_socket = context.socket(zmq.ROUTER)
+        self.control_socket.linger = 1000  # ms, as ipykernel's own
+        self.control_socket.router_handover = 1
+        self._bind_socket(self.control_socket, self.control_port)
+        self.debugpy_socket, self.debug_shell_socket = context.socket(zmq.STREAM), context.socket(zmq.DEALER)
+        self.control_thread = ControlThread(daemon=True)
+        self.shell_channel_thread = None
+
+    def init_heartbeat(self) -> None:
+        """Beat for a stock client, which listens; ours does not, and it costs a thread and a context."""
+        if self.hb_port in self.listening:
+            self.heartbeat = _Heartbeat(zmq.Context(), self.listening[self.hb_port])
+            self.heartbeat.start()
+
+    def init_poller(self) -> None:
+        """Follow no parent as ipykernel does: an init, or a thread of ours, sees to the end."""
+
+    def init_path(self) -> None:
+        """Find the person's own modules after Python's: a `random.py` must not break the kernel."""
+        packages = next(
+            (place for place, path in enumerate(sys.path) if "site-packages" in path), len(sys.path)
+        )
+        sys.path.insert(packages, "")
+
+    def init_io(self) -> None:
+        """Make the streams."""
+        super().init_io()
+        streams.silence_originals()
+
+    def init_kernel(self) -> None:
+        """Make the kernel, which knows its own streams."""
+        super().init_kernel()
+        self.kernel.own_streams = sys.stdout, sys.stderr
+        self.kernel.shell.kernel = self.kernel  # where the shell was there before
+
+
+class _Heartbeat(Heartbeat):  # type: ignore[misc]
+    """Beats on a descriptor that listens already."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], descriptor: int) -> None:
+        self._descriptor = descriptor
+        super().__init__(context, ("ipc", "heartbeat", 1))
+
+    def _bind_socket(self) -> None:
+        self.socket.setsockopt(zmq.USE_FD, self._descriptor)
+        self.socket.bind("ipc://heartbeat-1")
+
+
+def prepared() -> Program:
+    """The program with its shell, as far as both go without a connection. Starts no thread."""
+    program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
+    program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
+    super(IPKernelApp, program).initialize([])
+    program.init_pdb()
+    ZMQInteractiveShell.instance(
+        parent=program, profile_dir=program.profile_dir, user_ns={}, compiler_class=XCachingCompiler
+    )
+    return program
+
+
+def serve(program: Program, connection: Mapping[str, Any], listening: Mapping[str, int]) -> None:
+    """Run cells until the kernel is told to end. `listening` has a descriptor a channel of `connection`."""
+    session = program.session
+    session.pid = os.getpid()  # with another's it would drop every message
+    session.session = os.urandom(8).hex()
+    session.key = str(connection["key"]).encode()
+    program.transport, program.ip = "ipc", str(connection["ip"])
+    program.listening = {connection[f"{channel}_port"]: fd for channel, fd in listening.items()}
+    for channel in ("shell", "iopub", "stdin", "control", "hb"):
+        setattr(program, f"{channel}_port", connection[f"{channel}_port"])
+    Path(program.profile_dir.location, "db").mkdir(parents=True, exist_ok=True)
+    program.init_sockets()
+    program.init_heartbeat()
+    program.init_io()
+    program.init_signal()
+    program.init_kernel()
+    program.init_path()
+    program.init_shell()
+    program.init_gui_pylab()
+    program.init_extensions()
+    program.init_code()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    run(program)
+
+
+def run(program: Program) -> None:
+    """Run cells until the kernel is told to end."""
+    streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
+    program.start()
+    atexit.unregister(program.close)  # it can sit 10 s in a flush that nobody reads any more

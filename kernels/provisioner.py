@@ -1,0 +1,198 @@
+"""How a kernel's process comes to be: two provisioners of jupyter_client, confined and plain.
+
+    manager.provisioner = ConfinedProvisioner(parent=manager, sandbox=sandbox, ...)     # before it starts
+
+`ConfinedProvisioner` has a kernel forked from the zygote and held by a sandbox. Jupyter's own programs get it
+by the entry point `kernelcord` of the group `jupyter_client.kernel_provisioners`, named in the kernel spec
+that `python -m kernels.kernelspec` installs. `PlainProvisioner` starts an ordinary process. The confined
+listen on sockets in a folder (ipc): tcp, the manager's default, would need a network and be open to every
+user of the machine. https://jupyter-client.readthedocs.io/en/stable/provisioning.html
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
+from traitlets import Any as AnyTrait
+from traitlets import Unicode
+
+from kernels.sandbox.confined import Confined
+from kernels.shared import shared
+
+__all__ = ["ConfinedProvisioner", "PlainProvisioner"]
+
+CHANNELS = ("shell", "iopub", "stdin", "control")
+BACKLOG = 16  # connections of clients that have not been accepted yet
+
+
+class PlainProvisioner(LocalProvisioner):
+    """An ordinary process, whose end is seen at once and takes its process group along."""
+
+    fault: str | None = None
+
+    async def wait(self) -> int | None:
+        """The exit code, when it has ended."""
+        pid = getattr(self, "pid", None)
+        if pid is not None and hasattr(os, "pidfd_open"):
+            await _ended(pid)
+            await self.kill()  # what it leaves behind; its process group is surely its own until it is reaped
+        return await super().wait()  # reaps it; where there is no pidfd it looks every 0.1 s
+
+    def begins(self) -> None:
+        """A cell begins."""
+
+    def detach(self) -> None:
+        """Let it outlive us."""
+        if self.process is not None:
+            self.process.returncode = (
+                0  # subprocess warns of a child that is left, and this one is meant to be
+            )
+            self.process = None
+
+
+class ConfinedProvisioner(KernelProvisionerBase):
+    """A kernel forked from a zygote, in `sandbox`; without one in the machine's best (`kernels.shared`)."""
+
+    python = Unicode("", help="the kernels' interpreter, where there is no sandbox yet")
+    tier = Unicode("", help="how kernels are held then: S, A, B, or the strongest")
+    sandbox = AnyTrait(None, allow_none=True, help="a kernels.sandbox.confined.Sandbox")
+    descriptors = AnyTrait(None, allow_none=True, help="more for the kernel, by name: files, alive")
+    folder = AnyTrait(None, allow_none=True, help="the kernel's run folder")
+
+    _kernel: Confined | None = None
+
+    @property
+    def has_process(self) -> bool:
+        """Whether there is a process."""
+        return self._kernel is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the kernel's init."""
+        return self._kernel.child.pid if self._kernel else None
+
+    @property
+    def fault(self) -> str | None:
+        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        return self._kernel.fault if self._kernel else None
+
+    async def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._kernel.child.poll() if self._kernel else 0
+
+    async def wait(self) -> int | None:
+        """The exit code, when it has ended."""
+        return await self._kernel.wait() if self._kernel else None
+
+    async def send_signal(self, signum: int) -> None:
+        """Send a signal to the kernel, not to its init."""
+        if self._kernel:
+            self._kernel.child.signal(signum)
+
+    async def kill(self, restart: bool = False) -> None:  # noqa: ARG002  jupyter_client passes it
+        """Kill all its processes."""
+        if self._kernel:
+            self._kernel.kill()
+
+    async def terminate(self, restart: bool = False) -> None:  # noqa: ARG002
+        """Ask it to end, by SIGTERM."""
+        await self.send_signal(signal.SIGTERM)
+
+    def begins(self) -> None:
+        """A cell begins."""
+        if self._kernel:
+            self._kernel.begins()
+
+    def detach(self) -> None:
+        """Let it outlive us."""
+        if self._kernel:
+            self._kernel.child.detach()
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Choose the sockets' folder, and have the connection file written."""
+        manager: Any = self.parent
+        if self.folder is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="kernelcord-jupyter-"))
+        if manager.transport != "ipc" or not os.path.isabs(manager.ip):
+            manager.transport, manager.ip = "ipc", str(self.folder / "s")
+        kwargs.pop("extra_arguments", None)
+        manager.write_connection_file()
+        self.connection_info = manager.get_connection_info()
+        return await super().pre_launch(cmd=[], **kwargs)
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
+        """Fork it. The working folder becomes its workspace. Raises: KernelStartFailed, SandboxUnavailable."""
+        sandbox = self.sandbox or await asyncio.to_thread(shared, self.python or sys.executable, self.tier)
+        connection = {key: _text(value) for key, value in self.connection_info.items()}
+        with ExitStack() as opened:
+            descriptors = dict(self.descriptors or {})
+            for channel in CHANNELS if self.sandbox else (*CHANNELS, "hb"):
+                path = f"{connection['ip']}-{connection[f'{channel}_port']}"
+                descriptors[channel] = opened.enter_context(_listening(path)).fileno()
+            descriptors["stderr"] = _descriptor(kwargs.get("stderr"), opened)
+            workspace = Path(os.path.abspath(kwargs.get("cwd") or self.folder))
+            self._kernel = await sandbox.launch(
+                workspace, self.folder, {"connection": connection}, descriptors
+            )
+        return self.connection_info
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Let go of what is left of it."""
+        kernel, self._kernel = self._kernel, None
+        if kernel is not None:
+            await kernel.release()
+        if self.sandbox is None and not restart and self.folder is not None:
+            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@contextlib.contextmanager
+def _listening(path: str) -> Iterator[socket.socket]:
+    """A socket that listens at `path`; the path stays when the socket is closed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # of the process before, when a manager restarts its kernel
+    with socket.socket(socket.AF_UNIX) as listening:
+        os.fchmod(listening.fileno(), 0o600)  # before bind, so that there is no moment without it
+        listening.bind(path)
+        listening.listen(BACKLOG)
+        yield listening
+
+
+def _descriptor(target: Any, opened: ExitStack) -> int:
+    """What a caller of subprocess means by `stderr`, as a descriptor."""
+    if isinstance(target, int) and target >= 0:
+        return target
+    if hasattr(target, "fileno"):
+        return int(target.fileno())
+    null = os.open(os.devnull, os.O_WRONLY)
+    opened.callback(os.close, null)
+    return null
+
+
+async def _ended(pid: int) -> None:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

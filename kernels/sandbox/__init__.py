@@ -1,0 +1,1 @@
+"""Confinement of kernels: what they may reach (`policy`), and who sees to it. `python -m kernels.sandbox` tells."""

@@ -1,0 +1,191 @@
+"""Hard limits for all processes of a kernel together: control groups, version 2 or 1.
+
+    groups = Groups.found()                 # None where we may make none
+    group = groups.make("ab12", limits)
+    group.take(pid)                         # it, and whatever it starts from now on
+    group.out_of_memory                     # whether the system has killed in it for want of memory
+    await group.remove()
+
+Version 2: https://docs.kernel.org/admin-guide/cgroup-v2.html; version 1:
+https://docs.kernel.org/admin-guide/cgroup-v1/memory.html and its neighbours.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Self
+
+from kernels.launch import Limits
+
+__all__ = ["Group", "Groups"]
+
+log = logging.getLogger(__name__)
+
+MOUNTS = Path("/proc/self/mountinfo")
+OWN = Path("/proc/self/cgroup")
+CONTROLLERS = ("memory", "pids", "cpu")
+EMPTIED, LOOK = 2.0, 0.002  # seconds until killed processes must have left their group; between looks
+PERIOD = 100_000  # microseconds over which the processors' time is counted
+SHARE_V1, SHARE_V2 = 512, 50  # half of what every other program gets when all want the processors
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Where groups for kernels can be made: `folders` by controller (version 1), or one for all, under ""."""
+
+    folders: Mapping[str, Path]
+
+    @classmethod
+    def found(cls, name: str) -> Self | None:
+        """Our part of the hierarchy, a group called `name` in it; None where it cannot be written."""
+        try:
+            mounts = _mounts()
+            if "" in mounts and _controlled(mounts[""]):
+                return cls({"": _delegated(mounts[""], name)})
+            folders = {controller: mounts[controller] / name for controller in CONTROLLERS}
+            for folder in folders.values():
+                folder.mkdir(exist_ok=True)
+            return cls(folders)
+        except (OSError, KeyError):
+            return None
+
+    def make(self, name: str, limits: Limits) -> "Group":
+        """A group with these limits. Raises: OSError."""
+        settings = _settings(limits, version=2 if "" in self.folders else 1)
+        group = Group(tuple(dict.fromkeys(folder / name for folder in self.folders.values())))
+        for folder in group.folders:
+            folder.mkdir(exist_ok=True)
+        for file, value in settings.items():
+            controller, optional = file.partition(".")[0], file.endswith("?")
+            folder = self.folders.get("") or self.folders[controller]
+            try:
+                (folder / name / file.rstrip("?")).write_text(value, "ascii")
+            except OSError:
+                if not optional:
+                    for folder in group.folders:
+                        folder.rmdir()
+                    raise
+        return group
+
+    def close(self) -> None:
+        """Remove our part, as far as it is empty; groups that a dead program of ours left go too."""
+        for folder in set(self.folders.values()):
+            for left in [*folder.glob("*/"), folder]:
+                with contextlib.suppress(OSError):
+                    left.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One kernel's group: the same name in every hierarchy."""
+
+    folders: tuple[Path, ...]
+
+    def take(self, pid: int) -> None:
+        """Put a process in. Raises: OSError."""
+        for folder in self.folders:
+            (folder / "cgroup.procs").write_text(str(pid), "ascii")
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the system has killed a process in it for want of memory."""
+        for folder in self.folders:
+            for file in ("memory.events", "memory.oom_control"):
+                with contextlib.suppress(OSError):
+                    for line in (folder / file).read_text("ascii").splitlines():
+                        name, _, count = line.partition(" ")
+                        if name == "oom_kill" and count.strip() != "0":
+                            return True
+        return False
+
+    async def remove(self) -> None:
+        """Remove it, as soon as the system has taken its last process out; one that keeps some is left."""
+        until = monotonic() + EMPTIED
+        while not self._removed():
+            if monotonic() > until:
+                log.warning("the control group %s still has processes and is left behind", self.folders[0])
+                return
+            await asyncio.sleep(LOOK)  # nothing tells when a group is empty, in version 1
+
+    def _removed(self) -> bool:
+        for folder in self.folders:
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return False
+        return True
+
+
+def _settings(limits: Limits, *, version: int) -> dict[str, str]:
+    """What is written into the group's files, in order; those with a question mark may be missing."""
+    quota = int(limits.cpus * PERIOD)
+    if version == 2:
+        return {
+            "memory.max": str(limits.memory),
+            "memory.swap.max?": "0",
+            "memory.oom.group?": "0",
+            "pids.max": str(limits.processes),
+            "cpu.max?": f"{quota} {PERIOD}",
+            "cpu.weight?": str(SHARE_V2),
+        }
+    return {
+        "memory.limit_in_bytes": str(limits.memory),
+        "memory.memsw.limit_in_bytes?": str(limits.memory),
+        "pids.max": str(limits.processes),
+        "cpu.cfs_period_us?": str(PERIOD),
+        "cpu.cfs_quota_us?": str(quota),
+        "cpu.shares?": str(SHARE_V1),
+    }
+
+
+def _mounts() -> dict[str, Path]:
+    """Our own groups: by controller for version 1, under "" for version 2."""
+    own: dict[str, str] = {}
+    for line in OWN.read_text("ascii").splitlines():
+        _, controllers, path = line.split(":", 2)
+        own |= dict.fromkeys(controllers.split(","), path)
+    found = {}
+    for line in MOUNTS.read_text("utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ", 2)
+        root, mounted = before.split()[3:5]
+        names = [""] if kind == "cgroup2" else options.split(" ")[-1].split(",") if kind == "cgroup" else []
+        for name in names:
+            if name in own:
+                found[name] = Path(mounted) / os.path.relpath(own[name], root)
+    return found
+
+
+def _controlled(folder: Path) -> bool:
+    return set(CONTROLLERS[:2]) <= set((folder / "cgroup.controllers").read_text("ascii").split())
+
+
+def _delegated(own: Path, name: str) -> Path:
+    """Our group in version 2, where a group with processes of its own cannot have limited ones below it.
+
+    Beside our own group where that may be written (as root); else our own processes go into a leaf.
+    """
+    parent = own if own.parent == own or not os.access(own.parent / "cgroup.procs", os.W_OK) else own.parent
+    if parent == own:
+        leaf = own / "kernelcord-itself"
+        leaf.mkdir(exist_ok=True)
+        for pid in (own / "cgroup.procs").read_text("ascii").split():
+            (leaf / "cgroup.procs").write_text(pid, "ascii")
+    folder = parent / name
+    folder.mkdir(exist_ok=True)
+    for place in (parent, folder):
+        enabled = (place / "cgroup.subtree_control").read_text("ascii").split()
+        for controller in CONTROLLERS:
+            if controller not in enabled:
+                with contextlib.suppress(OSError):
+                    (place / "cgroup.subtree_control").write_text(f"+{controller}", "ascii")
+    if not set(CONTROLLERS[:2]) <= set((folder / "cgroup.subtree_control").read_text("ascii").split()):
+        raise OSError("the controllers are not delegated to us")
+    return folder

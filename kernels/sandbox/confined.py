@@ -1,0 +1,155 @@
+"""The sandbox of a pool: launches kernels as its tier holds them, and clears away what they leave.
+
+with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
+    kernel = await sandbox.launch(workspace, run_folder, order, descriptors)
+    code = await kernel.wait()
+    kernel.fault        # "memory", "workspace" or "processes" when a limit ended it
+    await kernel.release()
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.forkserver import Child, Forkserver
+from kernels.launch import Limits
+from kernels.sandbox import users
+from kernels.sandbox.cgroup import Group, Groups
+from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
+from kernels.sandbox.watchdog import MEMORY, Watchdog, Watched
+
+__all__ = ["Confined", "Sandbox", "readable"]
+
+INSIDE = Path(__file__).resolve().parent.parent / "inside"
+
+
+class Confined:
+    """A kernel that is held: its process, its limits, and what ended it."""
+
+    def __init__(
+        self, child: Child, group: Group | None, workspace: Path, watchdog: Watchdog, *, namespaces: bool
+    ) -> None:
+        self.child = child
+        self._namespaces = namespaces
+        self.fault: str | None = None
+        self._group = group
+        self._watchdog = watchdog
+        self._watched = Watched(child.pid, workspace, self._too_much)
+        watchdog.watch(self._watched)
+
+    def begins(self) -> None:
+        """A cell begins."""
+        self._watched.stir()
+
+    async def wait(self) -> int:
+        """The exit code, as in subprocess, when the kernel has ended."""
+        code = await self.child.wait()
+        if self.fault is None and self._group is not None and code < 0 and self._group.out_of_memory:
+            self.fault = MEMORY
+        return code
+
+    def kill(self) -> None:
+        """Kill it and all that it has started."""
+        if self._namespaces:
+            self.child.kill()
+        else:
+            self.child.end()
+
+    async def release(self) -> None:
+        """Let go of what it held; a kernel that still runs ends."""
+        self._watchdog.forget(self._watched)
+        self.child.close()
+        if self._group is not None:
+            await self._group.remove()
+
+    def _too_much(self, fault: str) -> None:
+        self.fault = fault
+        self.kill()
+
+
+class Sandbox:
+    """How kernels are held in one tier. `folder` is ours alone: the zygote's log, and the empty root."""
+
+    def __init__(self, tier: Tier, *, python: Path, folder: Path, workspaces: Path, limits: Limits) -> None:
+        self.tier = tier
+        self._python = python
+        self._folder = folder
+        self._workspaces = workspaces
+        self._limits = limits
+        self._groups: Groups | None = None
+        self._users = range(0)
+        self._claiming = threading.Lock()
+        self._root, self._ipython = folder / "root", folder / "ipython"
+        self._forkserver = Forkserver(
+            python, folder, environment=environment(python, self._ipython, os.environ)
+        )
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Raises: SandboxUnavailable when the tier needs what is not there."""
+        self._root.mkdir(mode=0o700, parents=True)
+        with ExitStack() as stack:
+            self._groups = Groups.found(f"kernelcord-{os.getpid()}-{secrets.token_hex(2)}")
+            if self._groups is not None:
+                stack.callback(self._groups.close)
+            if self.tier is Tier.S:
+                self._users = users.numbers(Path("/proc/self/uid_map").read_text("ascii"))
+                if self._groups is None or not self._users or os.geteuid() != 0:
+                    raise SandboxUnavailable("tier S needs root, control groups and users to give away.")
+            self._watchdog = stack.enter_context(Watchdog(self._limits, memory=self._groups is None))
+            stack.enter_context(self._forkserver)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    async def launch(
+        self, workspace: Path, run_folder: Path, order: Mapping[str, Any], descriptors: Mapping[str, int]
+    ) -> Confined:
+        """Start a process that does what the order says (see `kernels/inside/child.py`), held as the tier holds.
+
+        `descriptors` go with the order and stay ours too. Raises: KernelStartFailed, OSError.
+        """
+        uid = await asyncio.to_thread(self._uid, workspace)
+        confinement = confine(
+            self.tier,
+            Paths(workspace, run_folder, self._root, readable(self._python), self._python, self._ipython),
+            self._limits,
+            uid=uid,
+            own_uid=os.geteuid(),
+            outside=os.environ,
+        )
+        child = await self._forkserver.fork(confinement.clone_flags)
+        group = None
+        try:
+            if self._groups is not None:
+                group = self._groups.make(run_folder.name, self._limits)
+                group.take(child.pid)
+            described = {"confinement": confinement.description(), "environment": confinement.environment}
+            child.order({**order, **described}, descriptors)
+        except OSError as error:
+            child.close()
+            if group is not None:
+                await group.remove()
+            raise KernelStartFailed(str(error)) from error
+        return Confined(child, group, workspace, self._watchdog, namespaces=self.tier.namespaces)
+
+    def _uid(self, workspace: Path) -> int | None:
+        if not self._users:
+            return None
+        with self._claiming:
+            return users.claim(self._workspaces, workspace, self._users)
+
+
+def readable(python: Path) -> tuple[Path, ...]:
+    """What a kernel reads beside the system's files: its interpreter, its packages, and our code inside."""
+    interpreter = Path(os.path.realpath(python)).parent.parent
+    found = (interpreter, python.parent.parent, INSIDE)
+    return tuple(path for path in found if not any(path.is_relative_to(system) for system in SYSTEM))

@@ -1,0 +1,219 @@
+"""What a kernel may reach and use, decided here and nowhere else: pure, nothing is read or written.
+
+    confinement = confine(Tier.S, Paths(...), Limits(), uid=100_000)
+    confinement.description()       # as the forked child takes it (kernels/inside/confine.py)
+
+A tier says by what a kernel is held: S by namespaces and a user of its own, with control groups for its
+limits; A by a user namespace, for a host without root; B by Landlock, where there are no namespaces; NONE by
+nothing.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kernels.launch import Limits
+from kernels.sandbox import seccomp
+
+__all__ = ["SYSTEM", "Confinement", "Paths", "Tier", "confine", "environment"]
+
+KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
+WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
+INSIDE_UID = 1000  # who they are inside a user namespace
+MAPPED = 3 * GiB  # of address space beyond the memory limit: libraries map much that they never touch
+CLONE = {"mount": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "pid": 0x20000000}
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+
+# Of the host's files, read-only: the system's programs and libraries, and what they look up.
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+LOOKED_UP = (
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/ssl/certs",
+    "/etc/timezone",
+)
+DEVICES = ("null", "zero", "full", "random", "urandom")
+# Parts of /proc that are about the whole machine, covered by an empty file or folder.
+READABLE_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")
+STREAMS = {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+FILES = {
+    "group": "root:x:0:\nperson:x:{uid}:\nnogroup:x:65534:\n",
+    "hosts": "127.0.0.1 localhost kernel\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "passwd": "root:x:0:0::/:/bin/sh\nperson:x:{uid}:{uid}::/workspace:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+    "resolv.conf": "",
+}
+COVERED = ("kcore", "keys", "key-users", "kmsg", "sysrq-trigger", "timer_list")
+
+PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
+# Bits of landlock(7).
+EXECUTE, WRITE, READ, LIST = 1, 2, 4, 8
+MAKE_AND_REMOVE = sum(
+    1 << bit for bit in (4, 5, 7, 8, 9, 10, 12, 13)
+)  # folders, files, sockets, pipes, links
+MAKE_DEVICES, TRUNCATE, IOCTL_DEVICE = (1 << 6) | (1 << 11), 1 << 14, 1 << 15
+HANDLED = EXECUTE | WRITE | READ | LIST | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE | IOCTL_DEVICE
+SCOPED = 3  # no signal, and no abstract socket, of a process outside
+
+
+class Tier(StrEnum):
+    """How kernels are held; the strongest that the machine can do is taken."""
+
+    S = "S"
+    A = "A"
+    B = "B"
+    NONE = "none"
+
+    @property
+    def namespaces(self) -> bool:
+        """Whether a kernel has a file tree, processes and a network of its own."""
+        return self in (Tier.S, Tier.A)
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Folders of the host, absolute. `root` is empty and a sandbox's tree is built on it, unseen by others."""
+
+    workspace: Path
+    run_folder: Path
+    root: Path
+    readable: tuple[Path, ...]  # the interpreter, the kernels' environment, our own code inside
+    python: Path  # the interpreter of the kernels' environment
+    ipython: Path  # what the zygote took for IPython's folder
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """Everything that holds one kernel; see `description` for what its process is told of it."""
+
+    tier: Tier
+    clone_flags: int
+    folder: Path
+    environment: Mapping[str, str]
+    uid: int | None
+    uid_map: str
+    root: Path | None
+    mounts: tuple[tuple[str, str, str, str], ...]
+    rlimits: Mapping[str, int]
+    landlock: tuple[tuple[str | int, int], ...] | None
+    seccomp: bytes
+
+    def description(self) -> dict[str, object]:
+        """Plain values, for JSON."""
+        return {
+            "namespaces": self.tier.namespaces,
+            "folder": str(self.folder),
+            "uid": self.uid,
+            "uid_map": self.uid_map,
+            "gid_map": self.uid_map,
+            "root": str(self.root or ""),
+            "mounts": self.mounts,
+            "hostname": "kernel" if self.tier.namespaces else "",
+            "rlimits": self.rlimits,
+            "landlock": self.landlock,
+            "seccomp": base64.b64encode(self.seccomp).decode(),
+        }
+
+
+def confine(
+    tier: Tier, paths: Paths, limits: Limits, *, uid: int | None, own_uid: int, outside: Mapping[str, str]
+) -> Confinement:
+    """The confinement of one kernel in a tier that is not NONE.
+
+    `uid` is the user that it becomes (None: it stays `own_uid`, ours). `outside` is our own environment, of
+    which a kernel learns the language and the time zone. Raises: SandboxUnavailable on a processor without
+    a filter.
+    """
+    names = tier.namespaces
+    folder = WORKSPACE if names else paths.workspace
+    flags = sum(CLONE.values()) if names else 0
+    if names and not limits.network:
+        flags |= CLONE_NEWNET
+    if tier is Tier.A:
+        flags |= CLONE_NEWUSER
+    return Confinement(
+        tier=tier,
+        clone_flags=flags,
+        folder=folder,
+        environment=environment(paths.python, paths.ipython, outside)
+        | {"HOME": str(folder), "TMPDIR": "/tmp" if names else str(paths.run_folder / "tmp")},  # noqa: S108
+        uid=uid,
+        uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
+        root=paths.root if names else None,
+        mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid)) if names else (),
+        rlimits=_rlimits(limits, own_user=names or uid is not None),
+        landlock=None if names else tuple(_landlock(paths)),
+        seccomp=seccomp.assemble(unix=names, network=names or limits.network),
+    )
+
+
+def environment(python: Path, ipython: Path, outside: Mapping[str, str]) -> dict[str, str]:
+    """What a kernel's process, and the zygote before it, is told, whoever it is for: nothing of ours."""
+    packages = python.parent.parent
+    return {name: outside[name] for name in PASSED_ON if name in outside} | {
+        "HOME": "/",
+        "IPYTHONDIR": str(ipython),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": str(packages / "matplotlib"),
+        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+        "USER": "person",
+        "VIRTUAL_ENV": str(packages),
+    }
+
+
+def _mounts(paths: Paths, limits: Limits, uid: int) -> Iterable[tuple[str, str, str, str]]:
+    """The tree that a kernel sees, in the order in which it is built: (kind, source, target, options)."""
+    scratch = f"size={limits.scratch},nr_inodes={limits.scratch // (4 * KiB)},mode=1777"
+    yield "tmpfs", "", "/tmp", scratch  # noqa: S108
+    for path in (*SYSTEM, *LOOKED_UP, *map(str, paths.readable)):
+        yield "bind", path, path, "ro"
+    yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
+    yield "proc", "", "/proc", ""
+    for name in COVERED:
+        yield "cover", "/dev/null", f"/proc/{name}", ""
+    for name in DEVICES:
+        yield "bind", f"/dev/{name}", f"/dev/{name}", "device"
+    yield "tmpfs", "", "/dev/shm", scratch  # noqa: S108
+    yield "devpts", "", "/dev/pts", "newinstance,ptmxmode=0666,mode=620"
+    for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", **STREAMS}.items():
+        yield "link", target, f"/dev/{name}", ""
+    for name, text in FILES.items():
+        yield "file", text.format(uid=uid), f"/etc/{name}", ""
+
+
+def _rlimits(limits: Limits, *, own_user: bool) -> dict[str, int]:
+    """Where all kernels are one user to the host, their processes are counted by the watchdog alone."""
+    return {
+        "AS": limits.memory + MAPPED,
+        "CORE": 0,
+        "FSIZE": limits.workspace,
+        "MEMLOCK": 64 * KiB,
+        "MSGQUEUE": 0,
+        "NICE": 0,
+        "NOFILE": 1024,
+        "RTPRIO": 0,
+    } | ({"NPROC": limits.processes} if own_user else {})
+
+
+def _landlock(paths: Paths) -> Iterable[tuple[str | int, int]]:
+    """First what is ruled at all, then each path with what is allowed below it."""
+    yield HANDLED, SCOPED
+    for path in (*SYSTEM, *map(str, paths.readable)):
+        yield path, EXECUTE | READ | LIST
+    for path in (*LOOKED_UP, "/etc/passwd", "/etc/group", "/etc/hosts", *READABLE_PROC):
+        yield path, READ | LIST
+    for name in DEVICES:
+        yield f"/dev/{name}", READ | WRITE
+    # Made and opened by name, never listed: another kernel's names cannot be guessed.
+    yield "/dev/shm", READ | WRITE | MAKE_AND_REMOVE | TRUNCATE  # noqa: S108
+    for folder in (paths.workspace, paths.run_folder / "tmp"):
+        yield str(folder), HANDLED & ~MAKE_DEVICES & ~IOCTL_DEVICE

@@ -1,0 +1,140 @@
+"""Which tier this machine can do, found out by trying: a throw-away child is confined and must reach nothing.
+
+    with ExitStack() as stack:
+        sandbox, report = await choose(None, make, stack)       # the strongest tier that holds
+        report.tier, report.tried
+
+A tier that cannot be set up here is passed over for the next. One that can, but lets something through, is an
+error: what is not understood is not trusted (see `Report.leaks`).
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.policy import Tier
+
+__all__ = ["REMEDIES", "Report", "choose", "probe"]
+
+PROBING = 20.0  # seconds for all probes
+CANARY = "KERNELCORD_CANARY"
+REMEDIES = {
+    Tier.S: "Tier S needs root (or a container with CAP_SYS_ADMIN) and writable control groups: mount
+    /sys/fs/cgroup " "writable, and in systemd's unit set Delegate=yes.", Tier.A: "Tier A needs unprivileged
+    user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): " "sudo sysctl
+    kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the kernels' "
+    "Python. In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined.", Tier.B: "Tier B needs Landlock with scopes: Linux 6.12 or newer,
+    with landlock in the kernel's list of " "security modules (lsm=landlock,...).",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of the self-test: the tier that is used, None where none holds; and what was tried, in order."""
+
+    tier: Tier | None
+    tried: dict[Tier, str] = field(default_factory=dict)  # "" where it holds, else why it does not
+
+
+async def choose(
+    wanted: Tier | None, make: Callable[[Tier], Sandbox], stack: ExitStack
+) -> tuple[Sandbox, Report]:
+    """A sandbox of the tier that is wanted, or of the strongest; it is closed by `stack`.
+
+    Raises: SandboxUnavailable when none can be had, or one lets something through.
+    """
+    tried: dict[Tier, str] = {}
+    for tier in [wanted] if wanted else [Tier.S, Tier.A, Tier.B]:
+        with ExitStack() as own:
+            try:
+                sandbox = own.enter_context(make(tier))
+                leaks = await probe(sandbox)
+            except (SandboxUnavailable, KernelStartFailed, OSError) as error:
+                tried[tier] = str(error)
+                continue
+            if leaks:
+                raise SandboxUnavailable(f"Tier {tier} lets through: {', '.join(leaks)}.", REMEDIES[tier])
+            tried[tier] = ""
+            stack.push(own.pop_all())
+            return sandbox, Report(tier, tried)
+    told = " ".join(f"{tier}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
+    raise SandboxUnavailable(
+        f"Kernels cannot be confined on this machine ({told}).", " ".join(REMEDIES[tier] for tier in tried)
+    )
+
+
+async def probe(sandbox: Sandbox) -> list[str]:
+    """The probes that get through the sandbox. Raises: KernelStartFailed, OSError when nothing starts in it."""
+    with _targets(sandbox.tier) as (targets, workspace, folder):
+        ours, theirs = socket.socketpair()
+        with ours, (folder / "log").open("wb") as output:
+            with theirs:
+                descriptors = {"stderr": output.fileno(), "report": theirs.fileno()}
+                kernel = await sandbox.launch(workspace, folder, {"probes": targets}, descriptors)
+            try:
+                ours.setblocking(False)
+                async with asyncio.timeout(PROBING):
+                    text = await _read_all(ours)
+                    await kernel.wait()
+            except TimeoutError:
+                text = b""
+            finally:
+                kernel.kill()
+                await kernel.release()
+        if not text:
+            raise KernelStartFailed((folder / "log").read_text("utf-8", "replace"))
+    leaks: list[str] = json.loads(text)
+    return leaks
+
+
+async def _read_all(connection: socket.socket) -> bytes:
+    loop, pieces = asyncio.get_running_loop(), []
+    while piece := await loop.sock_recv(connection, 1 << 16):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@contextlib.contextmanager
+def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
+    """Things of the host that a kernel must not reach, with a workspace and a run folder for the child."""
+    with ExitStack() as stack:
+        top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelcord-selftest-")))
+        for name in ("own", "sibling", "run", "run/tmp"):
+            (top / name).mkdir(mode=0o700)
+        (top / "secret").write_text("secret", "ascii")
+        (top / "secret").chmod(0o600)
+        abstract = f"\0kernelcord-{secrets.token_hex(8)}"
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for address in (str(top / "socket"), abstract):
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listening.bind(address)
+            listening.listen()
+        canary = secrets.token_hex(8)
+        os.environ[CANARY] = canary
+        stack.callback(os.environ.pop, CANARY)
+        started = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
+        targets = {
+            "secret": str(top / "secret"),
+            "sibling": str(top / "sibling"),
+            "canary": canary,
+            "pid": os.getpid(),
+            "started": started,
+            "port": listener.getsockname()[1],
+            "socket": str(top / "socket"),
+            "abstract": abstract,
+            "namespaces": tier.namespaces,
+            "closed": ["/", "/etc", "/usr", "/dev", str(Path(__file__).parent), str(top)],
+        }
+        yield targets, top / "own", top / "run"
