@@ -133,7 +133,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[], **kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
-        """Fork it. The working folder becomes its workspace. Raises: KernelStartFailed, SandboxUnavailable."""
+        """Fork it; `cwd` becomes its workspace. Raises: KernelStartFailed, SandboxUnavailable."""
         sandbox = self.sandbox or await asyncio.to_thread(shared, self.python or sys.executable, self.tier)
         connection = {key: _text(value) for key, value in self.connection_info.items()}
         with ExitStack() as opened:
@@ -142,7 +142,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
                 path = f"{connection['ip']}-{connection[f'{channel}_port']}"
                 descriptors[channel] = opened.enter_context(_listening(path)).fileno()
             descriptors["stderr"] = _descriptor(kwargs.get("stderr"), opened)
-            workspace = Path(os.path.abspath(kwargs.get("cwd") or self.folder))
+            workspace = Path(kwargs.get("cwd") or self.folder)
             self._kernel = await sandbox.launch(
                 workspace, self.folder, {"connection": connection}, descriptors
             )

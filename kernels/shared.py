@@ -23,7 +23,7 @@ _made: dict[tuple[str, str], Sandbox] = {}
 
 
 def shared(python: str, tier: str) -> Sandbox:
-    """The sandbox for kernels of this interpreter, in this tier ("": the strongest). Not to be called on a loop.
+    """The sandbox for kernels of this interpreter, in this tier ("": the strongest). Waits.
 
     Raises: SandboxUnavailable, ValueError for a tier that there is not.
     """

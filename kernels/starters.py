@@ -1,4 +1,4 @@
-"""The two ways to start a kernel's process: `Plain`, an ordinary one, and `Confinement`, forked and in a sandbox.
+"""The two ways to start a kernel's process: `Plain`, an ordinary one, and `Confining`, forked in a sandbox.
 
 starter = Confining(sandbox, workspace, bell)
 async with KernelProcess.start(starter, folder, context, receive) as process: ...

@@ -1,1 +1,1 @@
-"""Confinement of kernels: what they may reach (`policy`), and who sees to it. `python -m kernels.sandbox` tells."""
+"""Confinement of kernels: `policy` says what they may reach, `python -m kernels.sandbox` what works here."""

@@ -113,7 +113,7 @@ class Sandbox:
     async def launch(
         self, workspace: Path, run_folder: Path, order: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Confined:
-        """Start a process that does what the order says (see `kernels/inside/child.py`), held as the tier holds.
+        """Start a process that does what the order says (`kernels/inside/child.py`), held as the tier holds.
 
         `descriptors` go with the order and stay ours too. Raises: KernelStartFailed, OSError.
         """

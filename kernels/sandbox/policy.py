@@ -79,7 +79,7 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Folders of the host, absolute. `root` is empty and a sandbox's tree is built on it, unseen by others."""
+    """Folders of the host, absolute. `root` is empty: a sandbox's tree is built on it, unseen by others."""
 
     workspace: Path
     run_folder: Path

@@ -30,21 +30,28 @@ __all__ = ["REMEDIES", "Report", "choose", "probe"]
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
 REMEDIES = {
-    Tier.S: "Tier S needs root (or a container with CAP_SYS_ADMIN) and writable control groups: mount
-    /sys/fs/cgroup " "writable, and in systemd's unit set Delegate=yes.", Tier.A: "Tier A needs unprivileged
-    user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): " "sudo sysctl
-    kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the kernels' "
-    "Python. In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-    "--security-opt systempaths=unconfined.", Tier.B: "Tier B needs Landlock with scopes: Linux 6.12 or newer,
-    with landlock in the kernel's list of " "security modules (lsm=landlock,...).",
+    Tier.S: (
+        "Tier S needs root (or a container with CAP_SYS_ADMIN) and control groups that can be written: mount "
+        "/sys/fs/cgroup writable, and in systemd's unit set Delegate=yes."
+    ),
+    Tier.A: (
+        "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): sudo "
+        "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the kernels' "
+        "Python. In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+        "--security-opt systempaths=unconfined."
+    ),
+    Tier.B: (
+        "Tier B needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
+        "modules (lsm=landlock,...)."
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of the self-test: the tier that is used, None where none holds; and what was tried, in order."""
+    """What came of the self-test: the tier that is used, and what was tried, in order."""
 
-    tier: Tier | None
+    tier: Tier
     tried: dict[Tier, str] = field(default_factory=dict)  # "" where it holds, else why it does not
 
 

@@ -46,7 +46,7 @@ class Watched:
         self.seen = (0, 0)
 
     def stir(self) -> None:
-        """A cell begins: look often again. A workspace that is too large already may stay so, but not grow."""
+        """A cell begins: look often again. A workspace that is too large already may stay so."""
         self.stirred = True
 
 
