@@ -13,6 +13,7 @@
 import atexit
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,19 @@ from . import streams, variables
 __all__ = ["Kernel", "Program", "prepared", "serve"]
 
 
+class NoSubshells:
+    """In the place of ipykernel's subshell thread, which a cell with `await` asks for its parent."""
+
+    parent_thread = threading.main_thread()
+
+    def __bool__(self) -> bool:
+        return False
+
+
 class Kernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel, which also tells what variables there are."""
 
+    _supports_kernel_subshells = False
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def finish_metadata(
@@ -48,6 +59,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         reply = await super().do_execute(*args, **kwargs)
         streams.settle(self.own_streams)
         return reply
+
+    async def interrupt_request(self, *args: Any) -> None:
+        """Interrupt the cell; a loop in which it awaits something would sleep through the signal."""
+        await super().interrupt_request(*args)
+        self.io_loop.add_callback(lambda: None)
 
 
 class Program(IPKernelApp):  # type: ignore[misc]
@@ -72,7 +88,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self._bind_socket(self.control_socket, self.control_port)
         self.debugpy_socket, self.debug_shell_socket = context.socket(zmq.STREAM), context.socket(zmq.DEALER)
         self.control_thread = ControlThread(daemon=True)
-        self.shell_channel_thread = None
+        self.shell_channel_thread = NoSubshells()
 
     def init_heartbeat(self) -> None:
         """Beat for a stock client, which listens; ours does not, and it costs a thread and a context."""

@@ -47,7 +47,7 @@ FILES = {
     "group": "root:x:0:\nperson:x:{uid}:\nnogroup:x:65534:\n",
     "hosts": "127.0.0.1 localhost kernel\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-    "passwd": "root:x:0:0::/:/bin/sh\nperson:x:{uid}:{uid}::/workspace:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+    "passwd": "root:x:0:0::/:/bin/sh\nperson:x:{uid}:{uid}::/workspace:/bin/sh\nnobody:x:65534:65534::/:\n",
     "resolv.conf": "",
 }
 COVERED = ("kcore", "keys", "key-users", "kmsg", "sysrq-trigger", "timer_list")

@@ -18,50 +18,75 @@ from kernels.errors import SandboxUnavailable
 
 __all__ = ["DENIED", "UNKNOWN", "assemble"]
 
-# Answered with EPERM. One line a reason.
-DENIED: dict[str, tuple[int, ...]] = {
-    "ptrace, process_vm_readv/writev, kcmp, pidfd_getfd: look into or steer another process": (
-        101,
-        310,
-        311,
-        312,
-        438,
-    ),
-    "add_key, request_key, keyctl: key rings are shared between namespaces": (248, 249, 250),
-    "mount, umount2, pivot_root, chroot: another view of the files": (165, 166, 155, 161),
-    "unshare, setns: other namespaces, and with them rights over kernel parts that are rarely tried": (
-        272,
-        308,
-    ),
-    "bpf, perf_event_open, userfaultfd: large, often broken parts of the kernel": (321, 298, 323),
-    "name_to_handle_at, open_by_handle_at: files by handle, past every folder's rights": (303, 304),
-    "fanotify_init, fanotify_mark: watch whole file systems": (300, 301),
-    "quotactl, quotactl_fd, swapon, swapoff, acct: the machine's own business": (179, 443, 167, 168, 163),
-    "reboot, kexec_load, kexec_file_load: end or replace the machine": (169, 246, 320),
-    "create_module, init_module, finit_module, delete_module: code in the kernel": (174, 175, 313, 176),
-    "iopl, ioperm, modify_ldt: hardware and segments": (172, 173, 154),
-    "syslog: addresses and messages of the kernel": (103,),
-    "settimeofday, clock_settime, adjtimex, clock_adjtime: everybody's clock": (164, 227, 159, 305),
-    "sethostname, setdomainname: names that others may read": (170, 171),
-    "vmsplice: pages shared in ways that broke often": (278,),
-    "mq_open: message queues live outside the workspace and its limits": (240,),
-    "memfd_secret: memory that nobody can count": (447,),
-    "nfsservctl, uselib, _sysctl, lookup_dcookie: long dead": (180, 134, 156, 212),
-    "move_pages, migrate_pages: other processes' memory": (279, 256),
+# Answered with EPERM.
+DENIED: dict[str, int] = {
+    "ptrace": 101,  # steer or look into another process
+    "process_vm_readv": 310,  # read another process's memory
+    "process_vm_writev": 311,  # write it
+    "kcmp": 312,  # compare what two processes hold
+    "pidfd_getfd": 438,  # take another process's descriptors
+    "add_key": 248,  # key rings are shared between namespaces
+    "request_key": 249,  # likewise, and it starts programs of the host
+    "keyctl": 250,  # likewise
+    "mount": 165,  # another view of the files
+    "umount2": 166,  # likewise
+    "pivot_root": 155,  # likewise
+    "chroot": 161,  # likewise
+    "unshare": 272,  # other namespaces, and in them rights over parts of the kernel that are rarely tried
+    "setns": 308,  # likewise
+    "bpf": 321,  # programs in the kernel
+    "perf_event_open": 298,  # a large part of the kernel that broke often
+    "userfaultfd": 323,  # holds the kernel up at will, which exploits need
+    "name_to_handle_at": 303,  # files by handle, past every folder's rights
+    "open_by_handle_at": 304,  # likewise
+    "fanotify_init": 300,  # watches whole file systems
+    "fanotify_mark": 301,  # likewise
+    "quotactl": 179,  # the machine's own limits
+    "quotactl_fd": 443,  # likewise
+    "swapon": 167,  # the machine's own memory
+    "swapoff": 168,  # likewise
+    "acct": 163,  # a log of all processes
+    "reboot": 169,  # ends the machine
+    "kexec_load": 246,  # starts another kernel
+    "kexec_file_load": 320,  # likewise
+    "create_module": 174,  # code in the kernel
+    "init_module": 175,  # likewise
+    "finit_module": 313,  # likewise
+    "delete_module": 176,  # likewise
+    "iopl": 172,  # hardware
+    "ioperm": 173,  # hardware
+    "modify_ldt": 154,  # segments, by which a filter was passed once
+    "syslog": 103,  # the kernel's messages and addresses
+    "settimeofday": 164,  # everybody's clock
+    "clock_settime": 227,  # likewise
+    "adjtimex": 159,  # likewise
+    "clock_adjtime": 305,  # likewise
+    "sethostname": 170,  # a name that others may read
+    "setdomainname": 171,  # likewise
+    "vmsplice": 278,  # shares pages in ways that broke often
+    "mq_open": 240,  # queues live outside the workspace and its limits
+    "memfd_secret": 447,  # memory that nobody can count
+    "move_pages": 279,  # other processes' memory
+    "migrate_pages": 256,  # likewise
+    "uselib": 134,  # long dead
+    "_sysctl": 156,  # long dead
+    "nfsservctl": 180,  # long dead
+    "lookup_dcookie": 212,  # long dead
 }
 # Answered with ENOSYS, as by a kernel that does not have them: libraries then take the older way.
-UNKNOWN: dict[str, tuple[int, ...]] = {
-    "clone3: its flags lie in memory, where a filter cannot see them; libc falls back to clone": (435,),
-    "io_uring_setup, io_uring_enter, io_uring_register: calls that no filter sees": (425, 426, 427),
-    "open_tree, move_mount, fsopen, fsconfig, fsmount, fspick, mount_setattr: mounts, the new way": (
-        428,
-        429,
-        430,
-        431,
-        432,
-        433,
-        442,
-    ),
+UNKNOWN: dict[str, int] = {
+    "clone3": 435,  # its flags lie in memory, where a filter cannot see them; libc falls back to clone
+    "io_uring_setup": 425,  # makes calls that no filter sees
+    "io_uring_enter": 426,  # likewise
+    "io_uring_register": 427,  # likewise
+    "open_tree": 428,  # mounts, the new way
+    "move_mount": 429,  # likewise
+    "fsopen": 430,  # likewise
+    "fsconfig": 431,  # likewise
+    "fsmount": 432,  # likewise
+    "fspick": 433,  # likewise
+    "mount_setattr": 442,  # likewise
+    "open_tree_attr": 467,  # likewise
 }
 
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
@@ -103,8 +128,8 @@ def assemble(*, unix: bool = True, network: bool = False) -> bytes:
         _Step(LOAD, NUMBER),
         _Step(AT_LEAST, X32, otherwise=1),
         _Step(RETURN, KILL),
-        *_refuse(_numbers(DENIED), errno.EPERM),
-        *_refuse(_numbers(UNKNOWN), errno.ENOSYS),
+        *_refuse(DENIED.values(), errno.EPERM),
+        *_refuse(UNKNOWN.values(), errno.ENOSYS),
         *_when(SOCKET, _unless_one_of(0, families, errno.EAFNOSUPPORT)),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
         *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
@@ -115,10 +140,6 @@ def assemble(*, unix: bool = True, network: bool = False) -> bytes:
         _Step(RETURN, ALLOW),
     ]
     return b"".join(struct.pack("=HBBI", step.code, step.then, step.otherwise, step.value) for step in steps)
-
-
-def _numbers(table: dict[str, tuple[int, ...]]) -> list[int]:
-    return [number for numbers in table.values() for number in numbers]
 
 
 def _refusal(number: int) -> _Step:

@@ -35,9 +35,9 @@ REMEDIES = {
         "/sys/fs/cgroup writable, and in systemd's unit set Delegate=yes."
     ),
     Tier.A: (
-        "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): sudo "
-        "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the kernels' "
-        "Python. In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+        "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
+        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the "
+        "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
         "--security-opt systempaths=unconfined."
     ),
     Tier.B: (
@@ -83,7 +83,7 @@ async def choose(
 
 
 async def probe(sandbox: Sandbox) -> list[str]:
-    """The probes that get through the sandbox. Raises: KernelStartFailed, OSError when nothing starts in it."""
+    """The probes that get through the sandbox. Raises: KernelStartFailed, OSError: nothing starts in it."""
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
         with ours, (folder / "log").open("wb") as output:
