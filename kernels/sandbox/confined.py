@@ -11,13 +11,13 @@ import asyncio
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.forkserver import Child, Forkserver
+from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import users
 from kernels.sandbox.cgroup import Group, Groups
@@ -76,7 +76,16 @@ class Confined:
 class Sandbox:
     """How kernels are held in one tier. `folder` is ours alone: the zygote's log, and the empty root."""
 
-    def __init__(self, tier: Tier, *, python: Path, folder: Path, workspaces: Path, limits: Limits) -> None:
+    def __init__(
+        self,
+        tier: Tier,
+        *,
+        python: Path,
+        folder: Path,
+        workspaces: Path,
+        limits: Limits,
+        libraries: Sequence[str] = LIBRARIES,
+    ) -> None:
         self.tier = tier
         self._python = python
         self._folder = folder
@@ -87,7 +96,10 @@ class Sandbox:
         self._claiming = threading.Lock()
         self._root, self._ipython = folder / "root", folder / "ipython"
         self._forkserver = Forkserver(
-            python, folder, environment=environment(python, self._ipython, os.environ)
+            python,
+            folder,
+            environment=environment(python, self._ipython, os.environ),
+            libraries=libraries,
         )
         self._stack = ExitStack()
 

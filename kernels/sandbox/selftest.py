@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.inside.probes import PROBES
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 
-__all__ = ["REMEDIES", "Report", "choose", "probe"]
+__all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
 
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
@@ -37,8 +38,8 @@ REMEDIES = {
     Tier.A: (
         "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
         "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the "
-        "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-        "--security-opt systempaths=unconfined."
+        "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt "
+        "apparmor=unconfined --security-opt systempaths=unconfined."
     ),
     Tier.B: (
         "Tier B needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
@@ -83,7 +84,7 @@ async def choose(
 
 
 async def probe(sandbox: Sandbox) -> list[str]:
-    """The probes that get through the sandbox. Raises: KernelStartFailed, OSError: nothing starts in it."""
+    """The probes that get through. Raises: KernelStartFailed, OSError when nothing starts in the sandbox."""
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
         with ours, (folder / "log").open("wb") as output:
