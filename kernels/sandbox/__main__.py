@@ -1,4 +1,4 @@
-"""`python -m kernels.sandbox [--python PYTHON]`: which tiers this machine can do, and how to get a better one.
+"""`python -m kernels.sandbox [--python PYTHON]`: which tiers this machine can do, and what to do for more.
 
 Each probe's outcome is told. The exit status is 0 when kernels can be confined at all.
 """

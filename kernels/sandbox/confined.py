@@ -1,7 +1,7 @@
 """The sandbox of a pool: launches kernels as its tier holds them, and clears away what they leave.
 
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
-    kernel = await sandbox.launch(workspace, run_folder, order, descriptors)
+    kernel = await sandbox.launch(workspace, name, order, descriptors)
     code = await kernel.wait()
     kernel.fault        # "memory", "workspace" or "processes" when a limit ended it
     await kernel.release()
@@ -123,16 +123,16 @@ class Sandbox:
         self._stack.close()
 
     async def launch(
-        self, workspace: Path, run_folder: Path, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Confined:
         """Start a process that does what the order says (`kernels/inside/child.py`), held as the tier holds.
 
-        `descriptors` go with the order and stay ours too. Raises: KernelStartFailed, OSError.
+        `name` is that of its control group. `descriptors` go with the order and stay ours too. Raises: KernelStartFailed, OSError.
         """
         uid = await asyncio.to_thread(self._uid, workspace)
         confinement = confine(
             self.tier,
-            Paths(workspace, run_folder, self._root, readable(self._python), self._python, self._ipython),
+            Paths(workspace, self._root, readable(self._python), self._python, self._ipython),
             self._limits,
             uid=uid,
             own_uid=os.geteuid(),
@@ -142,7 +142,7 @@ class Sandbox:
         group = None
         try:
             if self._groups is not None:
-                group = self._groups.make(run_folder.name, self._limits)
+                group = self._groups.make(name, self._limits)
                 group.take(child.pid)
             described = {"confinement": confinement.description(), "environment": confinement.environment}
             child.order({**order, **described}, descriptors)

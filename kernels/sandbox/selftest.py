@@ -90,7 +90,7 @@ async def probe(sandbox: Sandbox) -> list[str]:
         with ours, (folder / "log").open("wb") as output:
             with theirs:
                 descriptors = {"stderr": output.fileno(), "report": theirs.fileno()}
-                kernel = await sandbox.launch(workspace, folder, {"probes": targets}, descriptors)
+                kernel = await sandbox.launch(workspace, folder.name, {"probes": targets}, descriptors)
             try:
                 ours.setblocking(False)
                 async with asyncio.timeout(PROBING):
@@ -119,7 +119,7 @@ def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
     """Things of the host that a kernel must not reach, with a workspace and a run folder for the child."""
     with ExitStack() as stack:
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelcord-selftest-")))
-        for name in ("own", "sibling", "run", "run/tmp"):
+        for name in ("own", "sibling", "run"):
             (top / name).mkdir(mode=0o700)
         (top / "secret").write_text("secret", "ascii")
         (top / "secret").chmod(0o600)
