@@ -186,6 +186,7 @@ def serve(program: Program, connection: Mapping[str, Any], listening: Mapping[st
 def _settle(program: Program, profile: Path) -> None:
     """Have IPython keep what it keeps in the folder `profile`; the one of the zygote is out of reach."""
     (profile / "db").mkdir(parents=True, exist_ok=True)
+    program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
     program.profile_dir.location = str(profile)
     ZMQInteractiveShell.instance().db.root = profile / "db"
 
