@@ -117,6 +117,12 @@ class Child:
             self._gate.send(line.encode(), socket.MSG_DONTWAIT)
 
 
+def _close(forking: asyncio.Future[Child]) -> None:
+    """Let go of a child that nobody waits for any more."""
+    if not forking.cancelled() and forking.exception() is None:
+        forking.result().close()
+
+
 class Forkserver:
     """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write."""
 
@@ -153,7 +159,12 @@ class Forkserver:
 
     async def fork(self, clone_flags: int) -> Child:
         """A child that waits for its order. Raises: KernelStartFailed."""
-        return await asyncio.to_thread(self.fork_now, clone_flags)
+        forking = asyncio.ensure_future(asyncio.to_thread(self.fork_now, clone_flags))
+        try:
+            return await asyncio.shield(forking)
+        except asyncio.CancelledError:
+            forking.add_done_callback(_close)
+            raise
 
     def fork_now(self, clone_flags: int) -> Child:
         """`fork`, in a thread that may wait."""
