@@ -24,6 +24,7 @@ import os
 import shutil
 import socket
 import stat
+import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -35,6 +36,9 @@ AT_ONCE = 16  # lines served; who rings then waits
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
 ANSWERING_TIME = 30.0  # seconds for the store
 PAUSE = 0.1  # seconds after a connection could not be accepted
+
+# SOCK_DGRAM, all that macOS has, could also be sent to any socket of the machine that has a path.
+BELL = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +100,7 @@ class Broker:
         self._source = source
         self._free = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard, self.bell = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._heard, self.bell = socket.socketpair(socket.AF_UNIX, BELL)
         self._heard.setblocking(False)
 
     async def __aenter__(self) -> Self:

@@ -107,20 +107,21 @@ def _change_root(root: str, mounts: list[list[str]]) -> None:
 
 
 def _make(kind: str, source: str, target: str, options: str) -> None:
-    if kind in ("bind", "cover") and not os.path.lexists(source if kind == "bind" else target):
+    if kind in ("bind", "cover", "freeze") and not os.path.lexists(source if kind == "bind" else target):
         return
-    if kind == "cover":
-        _mount(source, target, "", MS_BIND)
+    if kind in ("cover", "freeze"):
+        _mount(source if kind == "cover" else target, target, "", MS_BIND | MS_REC)
+        _mount("", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | _kept(target))
     elif kind == "bind":
         if os.path.islink(source):  # /bin -> usr/bin
             _make("link", os.readlink(source), target, "")
             return
         _place_for(source, target)
         _mount(source, target, "", MS_BIND | MS_REC)
-        kept = os.statvfs(target).f_flag & KEPT
+        # A device takes bytes through a read-only mount too; what may not be changed then is its mode.
         devices = 0 if options == "device" else MS_NODEV
-        read_only = 0 if options in ("rw", "device") else MS_RDONLY
-        _mount("", target, "", MS_REMOUNT | MS_BIND | MS_NOSUID | devices | read_only | kept)
+        read_only = 0 if options == "rw" else MS_RDONLY
+        _mount("", target, "", MS_REMOUNT | MS_BIND | MS_NOSUID | devices | read_only | _kept(target))
     elif kind == "link":
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         os.symlink(source, target)
@@ -132,6 +133,10 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
         os.makedirs(target, 0o755, exist_ok=True)
         executable = 0 if kind == "tmpfs" else MS_NOEXEC
         _mount(kind, target, kind, MS_NOSUID | (MS_NODEV if kind != "devpts" else 0) | executable, options)
+
+
+def _kept(target: str) -> int:
+    return os.statvfs(target).f_flag & KEPT
 
 
 def _place_for(source: str, target: str) -> None:

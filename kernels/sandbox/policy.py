@@ -40,7 +40,6 @@ LOOKED_UP = (
     "/etc/timezone",
 )
 DEVICES = ("null", "zero", "full", "random", "urandom")
-# Parts of /proc that are about the whole machine, covered by an empty file or folder.
 READABLE_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")
 STREAMS = {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 FILES = {
@@ -50,7 +49,12 @@ FILES = {
     "passwd": "root:x:0:0::/:/bin/sh\nperson:x:{uid}:{uid}::/workspace:/bin/sh\nnobody:x:65534:65534::/:\n",
     "resolv.conf": "",
 }
-COVERED = ("kcore", "keys", "key-users", "kmsg", "sysrq-trigger", "timer_list")
+# Parts of /proc that are about the whole machine, covered by /dev/null.
+COVERED = ("kcore", "keys", "key-users", "kmsg", "mtrr", "sysrq-trigger", "timer_list")
+# Writable for the machine's uid 0 even without rights, which a kernel of tier A is where we are root: with
+# core_pattern it would start programs as root.
+FROZEN = ("acpi", "bus", "driver", "fs", "irq", "scsi", "sys", "tty")
+TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 for all
 
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 # Bits of landlock(7).
@@ -149,7 +153,7 @@ def confine(
         mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid)) if names else (),
         rlimits=_rlimits(limits, own_user=names or uid is not None),
         landlock=None if names else tuple(_landlock(paths)),
-        seccomp=seccomp.assemble(unix=names, network=names or limits.network),
+        seccomp=seccomp.assemble(alone=names, network=limits.network),
     )
 
 
@@ -179,10 +183,12 @@ def _mounts(paths: Paths, limits: Limits, uid: int) -> Iterable[tuple[str, str, 
     yield "proc", "", "/proc", ""
     for name in COVERED:
         yield "cover", "/dev/null", f"/proc/{name}", ""
+    for name in FROZEN:
+        yield "freeze", "", f"/proc/{name}", ""
     for name in DEVICES:
         yield "bind", f"/dev/{name}", f"/dev/{name}", "device"
     yield "tmpfs", "", "/dev/shm", scratch  # noqa: S108
-    yield "devpts", "", "/dev/pts", "newinstance,ptmxmode=0666,mode=620"
+    yield "devpts", "", "/dev/pts", f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}"
     for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", **STREAMS}.items():
         yield "link", target, f"/dev/{name}", ""
     for name, text in FILES.items():

@@ -72,6 +72,7 @@ DENIED: dict[str, int] = {
     "_sysctl": 156,  # long dead
     "nfsservctl": 180,  # long dead
     "lookup_dcookie": 212,  # long dead
+    "shmat": 30,  # memory of others, where the IPC namespace is the machine's
 }
 # Answered with ENOSYS, as by a kernel that does not have them: libraries then take the older way.
 UNKNOWN: dict[str, int] = {
@@ -87,12 +88,67 @@ UNKNOWN: dict[str, int] = {
     "fspick": 433,  # likewise
     "mount_setattr": 442,  # likewise
     "open_tree_attr": 467,  # likewise
+    "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
+    "semget": 64,  # likewise
+    "msgget": 68,  # likewise
+}
+# What a kernel may not do besides where it sees the machine's own processes and files, as the user that we
+# are: Landlock rules who opens a file, not who changes its mode.
+SHARING: dict[str, int] = {
+    "chown": 92,  # of files that are not the person's
+    "fchown": 93,  # likewise
+    "lchown": 94,  # likewise
+    "fchownat": 260,  # likewise
+    "setxattr": 188,  # likewise: access lists are attributes
+    "lsetxattr": 189,  # likewise
+    "fsetxattr": 190,  # likewise
+    "setxattrat": 463,  # likewise
+    "removexattr": 197,  # likewise
+    "lremovexattr": 198,  # likewise
+    "fremovexattr": 199,  # likewise
+    "removexattrat": 466,  # likewise
+    "file_setattr": 469,  # likewise
+    "inotify_add_watch": 254,  # tells the names of files in folders that cannot be listed
+    "sendmsg": 46,  # hides open files on their way, where nobody counts them
+    "sendmmsg": 307,  # likewise
+    "shmctl": 31,  # removes what is not ours
+    "semctl": 66,  # likewise
+    "semop": 65,  # holds others up
+    "semtimedop": 220,  # likewise
+    "msgctl": 71,  # removes what is not ours
+    "msgsnd": 69,  # likewise
+    "msgrcv": 70,  # likewise
+}
+# There too: answered as if they had been done, since `shutil.copy` and `tarfile` fail where they cannot.
+PRETENDED: dict[str, int] = {
+    "chmod": 90,  # of a file that is not the person's
+    "fchmod": 91,  # likewise
+    "fchmodat": 268,  # likewise
+    "fchmodat2": 452,  # likewise
+    "utime": 132,  # likewise its date, by which we delete
+    "utimes": 235,  # likewise
+    "futimesat": 261,  # likewise
+    "utimensat": 280,  # likewise
+}
+# There too: calls about any process of our user, which may be about the caller only (argument 0 is 0). All but
+# the first are pretended: libzmq ends the process when it cannot schedule a thread of its own.
+ABOUT_ITSELF: dict[str, int] = {
+    "prlimit64": 302,  # a limit of no descriptors, or of a second, ends a process
+    "sched_setaffinity": 203,  # slows it down
+    "sched_setparam": 142,  # likewise
+    "sched_setscheduler": 144,  # likewise
+    "sched_setattr": 314,  # likewise
 }
 
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
+FCNTL, SETPRIORITY, IOPRIO_SET = 72, 141, 251
+SETLEASE, NOTIFY = 1024, 1026  # of fcntl: make every other opener of a file wait, or watch a folder
+PRIO_PROCESS, IOPRIO_WHO_PROCESS = 0, 1
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
+KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is not one's own
+FILE_FLAGS = (0x40086602, 0x401C5820, 0x40806685, 0x800C6613)  # chattr, its successor, fs-verity, fscrypt
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
 AUDIT_ARCH_X86_64 = 0xC000003E
@@ -112,15 +168,17 @@ class _Step:
     otherwise: int = 0
 
 
-def assemble(*, unix: bool = True, network: bool = False) -> bytes:
-    """The filter. Without `unix` no socket of a path can be made; with `network` the internet's can.
+def assemble(*, alone: bool = True, network: bool = False) -> bytes:
+    """The filter. `alone`: no process, socket or network of the machine is in sight, by namespaces.
 
-    The families INET and INET6 pass in any case where the network namespace is empty: pass `network` there.
-    Raises: SandboxUnavailable on another processor than x86-64.
+    Otherwise the internet's sockets need `network`, and there are no others but pairs. Raises:
+    SandboxUnavailable on another processor than x86-64.
     """
     if platform.machine() != "x86_64":
         raise SandboxUnavailable("the system call filter is written for x86-64 only")
-    families = [NETLINK, *([UNIX] if unix else []), *([INET, INET6] if network else [])]
+    families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
+    # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
+    no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
     steps = [
         _Step(LOAD, ARCHITECTURE),
         _Step(EQUAL, AUDIT_ARCH_X86_64, then=1),
@@ -130,16 +188,34 @@ def assemble(*, unix: bool = True, network: bool = False) -> bytes:
         _Step(RETURN, KILL),
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
-        *_when(SOCKET, _unless_one_of(0, families, errno.EAFNOSUPPORT)),
+        *([] if alone else _sharing(network=network)),
+        *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT)]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
         *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
-        *_when(IOCTL, _if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM)),
+        *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY], errno.EPERM)),
+        *_when(IOCTL, _if_one_of(1, [TIOCSTI, TIOCLINUX, *([] if alone else FILE_FLAGS)], errno.EPERM)),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
         *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
         *_when(MKNODAT, [*_argument(2), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
         _Step(RETURN, ALLOW),
     ]
     return b"".join(struct.pack("=HBBI", step.code, step.then, step.otherwise, step.value) for step in steps)
+
+
+def _sharing(*, network: bool) -> Iterable[_Step]:
+    """What is refused besides where a kernel is not alone; only names are asked of a network by sendmmsg."""
+    denied = {name: call for name, call in SHARING.items() if not network or not name.startswith("send")}
+    yield from _refuse(denied.values(), errno.EPERM)
+    yield from _refuse(PRETENDED.values(), 0)
+    for name, call in ABOUT_ITSELF.items():
+        yield from _when(call, _unless_one_of(0, [0], errno.EPERM if name == "prlimit64" else 0))
+    for call, itself in ((SETPRIORITY, PRIO_PROCESS), (IOPRIO_SET, IOPRIO_WHO_PROCESS)):
+        other = [_Step(EQUAL, itself, then=1), _refusal(errno.EPERM), *_unless_one_of(1, [0], errno.EPERM)]
+        yield from _when(call, [*_argument(0), *other])
+    # A datagram of a pair can be sent to any path; a stream's other end is fixed.
+    kinds = [_Step(EQUAL, kind, then=2 - place) for place, kind in enumerate((STREAM, SEQPACKET))]
+    pair = [*_argument(1), _Step(AND, KIND), *kinds, _refusal(errno.EPROTONOSUPPORT)]
+    yield from _when(SOCKETPAIR, [*pair, *_unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)])
 
 
 def _refusal(number: int) -> _Step:
