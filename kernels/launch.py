@@ -47,7 +47,8 @@ def over_limit(fault: str, limits: Limits) -> str:
         case "memory":
             return f"it used more than {human_size(limits.memory)} of memory"
         case "workspace":
-            return f"its files grew over {human_size(limits.workspace)}"
+            limit = human_size(limits.workspace)
+            return f"its files grew over {limit}: a fresh kernel can delete some, and write after a restart"
     return f"it had more than {limits.processes} processes"
 
 

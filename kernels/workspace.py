@@ -58,7 +58,7 @@ class Workspace:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = root / session_id
         path.mkdir(mode=0o700, exist_ok=True)
-        _unlock(path)
+        unlock(path)
         return cls(path)
 
     def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
@@ -95,7 +95,7 @@ class Workspace:
             OSError: something in it cannot be deleted, or is being added while we delete.
         """
         try:
-            _unlock(self.path)
+            unlock(self.path)
             with folder(self.path) as here:
                 _empty(here)
             self.path.rmdir()
@@ -160,12 +160,12 @@ def _empty(top: int) -> None:
         for name in names:
             if _unlinked(name, top):
                 continue
-            _unlock(name, top)
+            unlock(name, top)
             with folder(name, inside=top) as inner:
                 while children := _some_names(inner):
                     for child in children:
                         if not _unlinked(child, inner):
-                            _unlock(child, inner)  # moving a folder needs the right to write in it
+                            unlock(child, inner)  # moving a folder needs the right to write in it
                             os.rename(child, f".{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)
             os.rmdir(name, dir_fd=top)
 
@@ -186,7 +186,7 @@ def _unlinked(name: str, here: int) -> bool:
     return True
 
 
-def _unlock(path: str | Path, inside: int | None = None) -> None:
+def unlock(path: str | Path, inside: int | None = None) -> None:
     """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none."""
     descriptor = os.open(path, O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
     try:

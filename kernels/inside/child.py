@@ -103,7 +103,8 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
         os.write(descriptors["report"], json.dumps(probes.run(order["probes"])).encode())
         return 0
     files.install(descriptors.pop("files", None))
-    descriptors.pop("alive", None)
+    if "alive" in descriptors:
+        os.close(descriptors.pop("alive"))  # the init's alone: it is a file, and could be filled
     program.serve(prepared, order["connection"], descriptors)
     return 0
 
@@ -174,13 +175,39 @@ class _Init:
 
 
 def _end_descendants() -> None:
-    """Kill everything below us: whose parent dies becomes our child, until there is none."""
-    while True:
-        for task in os.listdir("/proc/self/task"):
-            with open(f"/proc/self/task/{task}/children", encoding="ascii") as children:
-                for pid in children.read().split():
-                    os.kill(int(pid), signal.SIGKILL)
+    """Kill everything below us: whose parent dies becomes our child, until there is none.
+
+    First all of it is stopped, or a fork bomb would go on in the room that each killed process leaves.
+    """
+    stopped: set[int] = set()
+    while new := {pid for pid in _descendants() if pid not in stopped}:
+        for pid in new:
+            _signal(pid, signal.SIGSTOP)
+        stopped |= new
+    while left := _descendants():
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:  # it has ended
+        return
+
+
+def _descendants() -> list[int]:
+    """All processes below us, those included that only wait for being reaped by their parents."""
+    found = [os.getpid()]
+    for pid in found:  # grows as we go
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
+                    found += map(int, children.read().split())
+        except OSError:  # it has ended
+            continue
+    return found[1:]

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,13 +105,20 @@ class Group:
         return False
 
     async def remove(self) -> None:
-        """Remove it, as soon as the system has taken its last process out; one that keeps some is left."""
+        """End what is in it and remove it, as soon as the system has taken its last process out."""
         until = monotonic() + EMPTIED
         while not self._removed():
+            self._kill()
             if monotonic() > until:
                 log.warning("the control group %s still has processes and is left behind", self.folders[0])
                 return
             await asyncio.sleep(LOOK)  # nothing tells when a group is empty, in version 1
+
+    def _kill(self) -> None:
+        """Kill its processes: where there is no namespace that ends with its init, some can be left."""
+        for pid in (self.folders[0] / "cgroup.procs").read_text("ascii").split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
     def _removed(self) -> bool:
         for folder in self.folders:

@@ -19,7 +19,7 @@ from typing import Any, Self
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
-from kernels.sandbox import users
+from kernels.sandbox import usage, users
 from kernels.sandbox.cgroup import Group, Groups
 from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MEMORY, Watchdog, Watched
@@ -33,14 +33,21 @@ class Confined:
     """A kernel that is held: its process, its limits, and what ended it."""
 
     def __init__(
-        self, child: Child, group: Group | None, workspace: Path, watchdog: Watchdog, *, namespaces: bool
+        self,
+        child: Child,
+        group: Group | None,
+        watched: Path,
+        watchdog: Watchdog,
+        *,
+        began: int,
+        namespaces: bool,
     ) -> None:
         self.child = child
         self._namespaces = namespaces
         self.fault: str | None = None
         self._group = group
         self._watchdog = watchdog
-        self._watched = Watched(child.pid, workspace, self._too_much)
+        self._watched = Watched(child.pid, watched, self._too_much, began=began)
         watchdog.watch(self._watched)
 
     def begins(self) -> None:
@@ -114,7 +121,9 @@ class Sandbox:
                 self._users = users.numbers(Path("/proc/self/uid_map").read_text("ascii"))
                 if self._groups is None or not self._users or os.geteuid() != 0:
                     raise SandboxUnavailable("tier S needs root, control groups and users to give away.")
-            self._watchdog = stack.enter_context(Watchdog(self._limits, memory=self._groups is None))
+            self._watchdog = stack.enter_context(
+                Watchdog(self._limits, self._workspaces, memory=self._groups is None)
+            )
             stack.enter_context(self._forkserver)
             self._stack = stack.pop_all()
         return self
@@ -131,13 +140,15 @@ class Sandbox:
 
         Raises: KernelStartFailed, OSError.
         """
-        uid = await asyncio.to_thread(self._uid, workspace)
+        uid, began, ours = await asyncio.to_thread(self._measured, workspace)
         confinement = confine(
             self.tier,
             Paths(workspace, self._root, readable(self._python), self._python),
             self._limits,
             uid=uid,
             own_uid=os.geteuid(),
+            own_threads=ours,
+            full=began > self._limits.workspace,
             outside=os.environ,
         )
         child = await self._forkserver.fork(confinement.clone_flags)
@@ -153,13 +164,16 @@ class Sandbox:
             if group is not None:
                 await group.remove()
             raise KernelStartFailed(str(error)) from error
-        return Confined(child, group, workspace, self._watchdog, namespaces=self.tier.namespaces)
+        return Confined(child, group, workspace, self._watchdog, began=began, namespaces=self.tier.namespaces)
 
-    def _uid(self, workspace: Path) -> int | None:
-        if not self._users:
-            return None
-        with self._claiming:
-            return users.claim(self._workspaces, workspace, self._users)
+    def _measured(self, workspace: Path) -> tuple[int | None, int, int]:
+        """The workspace's user and size; and the threads of our own user, where a kernel has no other."""
+        uid = None
+        if self._users:
+            with self._claiming:
+                uid = users.claim(self._workspaces, workspace, self._users)
+        ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
+        return uid, usage.size(workspace), ours
 
 
 def readable(python: Path) -> tuple[Path, ...]:

@@ -54,6 +54,7 @@ COVERED = ("kcore", "keys", "key-users", "kmsg", "mtrr", "sysrq-trigger", "timer
 # Writable for the machine's uid 0 even without rights, which a kernel of tier A is where we are root: with
 # core_pattern it would start programs as root.
 FROZEN = ("acpi", "bus", "driver", "fs", "irq", "scsi", "sys", "tty")
+SPARE = 4  # times the processes of one kernel that all of one user may start together
 TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 for all
 
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
@@ -125,13 +126,21 @@ class Confinement:
 
 
 def confine(
-    tier: Tier, paths: Paths, limits: Limits, *, uid: int | None, own_uid: int, outside: Mapping[str, str]
+    tier: Tier,
+    paths: Paths,
+    limits: Limits,
+    *,
+    uid: int | None,
+    own_uid: int,
+    outside: Mapping[str, str],
+    own_threads: int = 0,
+    full: bool = False,
 ) -> Confinement:
     """The confinement of one kernel in a tier that is not NONE.
 
-    `uid` is the user that it becomes (None: it stays `own_uid`, ours). `outside` is our own environment, of
-    which a kernel learns the language and the time zone. Raises: SandboxUnavailable on a processor without
-    a filter.
+    `uid` is the user that it becomes (None: it stays `own_uid`, ours, who has `own_threads`). `outside` is
+    our own environment, of which a kernel learns the language and the time zone. In a workspace that is
+    `full` it can delete, but not write. Raises: SandboxUnavailable on a processor without a filter.
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
@@ -151,7 +160,8 @@ def confine(
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,
         mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid)) if names else (),
-        rlimits=_rlimits(limits, own_user=names or uid is not None),
+        rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads)
+        | ({"FSIZE": 0} if full else {}),
         landlock=None if names else tuple(_landlock(paths)),
         seccomp=seccomp.assemble(alone=names, network=limits.network),
     )
@@ -195,8 +205,11 @@ def _mounts(paths: Paths, limits: Limits, uid: int) -> Iterable[tuple[str, str, 
         yield "file", text.format(uid=uid), f"/etc/{name}", ""
 
 
-def _rlimits(limits: Limits, *, own_user: bool) -> dict[str, int]:
-    """Where all kernels are one user to the host, their processes are counted by the watchdog alone."""
+def _rlimits(limits: Limits, others: int) -> dict[str, int]:
+    """`others` are the threads that count too where a kernel is the same user as we are, and other kernels.
+
+    There the limit is what stops a fork bomb until the watchdog, which sees to the kernel's own, looks.
+    """
     return {
         "AS": limits.memory + MAPPED,
         "CORE": 0,
@@ -205,8 +218,9 @@ def _rlimits(limits: Limits, *, own_user: bool) -> dict[str, int]:
         "MSGQUEUE": 0,
         "NICE": 0,
         "NOFILE": 1024,
+        "NPROC": others + limits.processes * (SPARE if others else 1),
         "RTPRIO": 0,
-    } | ({"NPROC": limits.processes} if own_user else {})
+    }
 
 
 def _landlock(paths: Paths) -> Iterable[tuple[str | int, int]]:

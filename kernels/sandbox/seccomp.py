@@ -130,8 +130,8 @@ PRETENDED: dict[str, int] = {
     "futimesat": 261,  # likewise
     "utimensat": 280,  # likewise
 }
-# There too: calls about any process of our user, which may be about the caller only (argument 0 is 0). All but
-# the first are pretended: libzmq ends the process when it cannot schedule a thread of its own.
+# There too: calls about any process of our user, which may be about the caller only (argument 0 is 0). All
+# but the first are pretended: libzmq ends the process when it cannot schedule a thread of its own.
 ABOUT_ITSELF: dict[str, int] = {
     "prlimit64": 302,  # a limit of no descriptors, or of a second, ends a process
     "sched_setaffinity": 203,  # slows it down
