@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bot.bundle import bundle, notebook
+from bot.console.paths import named
 from bot.console.show import Screen
 from bot.failures import sentence
 from bot.sessions import Sessions
@@ -159,7 +160,7 @@ class Commands:
 
 def _write(path: str | None, name: str, data: bytes) -> Path:
     """Write to the path that was asked for, or to a new file called `name` in the working folder."""
-    file = Path(name) if path is None else Path(path).expanduser()
+    file = Path(name) if path is None else named(path)
     number = 1
     while path is None and file.exists():
         number += 1
@@ -169,7 +170,7 @@ def _write(path: str | None, name: str, data: bytes) -> Path:
 
 
 def _read(path: str) -> tuple[str, bytes]:
-    file = Path(path).expanduser()
+    file = named(path)
     return file.name, file.read_bytes()
 
 

@@ -18,11 +18,11 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError
-from pathlib import Path
 from typing import Any
 
 from bot.bundle import bundle, notebook
 from bot.console.answers import event_fields, file_fields, result_fields, step_fields
+from bot.console.paths import named
 from bot.errors import BotError
 from bot.failures import sentence
 from bot.message import Incoming
@@ -132,7 +132,7 @@ class JsonLines:
             await session.interrupt()
 
     async def _upload(self, user: int, request: Request) -> None:
-        path = Path(_text(request, "upload"))
+        path = named(_text(request, "upload"))
         data = await asyncio.to_thread(path.read_bytes)
         stored = await self._sessions.upload(path.name, data, user, place=PLACE)
         self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
@@ -164,12 +164,12 @@ class JsonLines:
         await self._save(user, request, "bundle", data)
 
     async def _save(self, user: int, request: Request, verb: str, data: bytes) -> None:
-        path = Path(_text(request, verb))
+        path = named(_text(request, verb))
         await asyncio.to_thread(path.write_bytes, data)
         self._answer(user, request, {"event": "saved", "path": str(path), "size": len(data)})
 
     async def _replay(self, user: int, request: Request) -> None:
-        path = Path(_text(request, "replay"))
+        path = named(_text(request, "replay"))
         imported = read(await asyncio.to_thread(path.read_bytes))
 
         async def tell(reply: Reply) -> None:

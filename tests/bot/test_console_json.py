@@ -254,6 +254,10 @@ async def test_reset_gives_a_fresh_kernel_and_keeps_the_files(program: Program) 
         (b'{"code": 5}\n', "code is a text"),
         (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
         (b'{"upload": "/nowhere/at/all.csv"}\n', "there is no file /nowhere/at/all.csv"),
+        (b'{"notebook": "a\\u0000b"}\n', "there is no file a\ufffdb"),
+        (b'{"bundle": "\\ud800"}\n', "there is no file \ufffd"),
+        (b'{"replay": ""}\n', "there is no file "),
+        (b'{"replay": "~nobody-here/a.ipynb"}\n', "there is no file ~nobody-here/a.ipynb"),
         (b'{"input": "x"}\n', "nothing is running"),
     ],
 )
