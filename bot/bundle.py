@@ -2,6 +2,7 @@
 
     data = await notebook(session)
     data = await bundle(session, files)
+    data = await replayed(session, imported)       # of a session that has run this notebook and nothing else
 
 In the zip the files lie under their names, as in the workspace, and the notebook's first cell defines
 `load_file`, `file_path` and `list_files` over its folder, so that it runs anywhere that has Jupyter and the
@@ -14,6 +15,7 @@ import json
 import re
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import kernels.inside
@@ -24,10 +26,10 @@ from filestore.files import FileStore
 from filestore.records import CellRecord, LoadedFile, Said
 from kernels import notebook as notebooks
 from kernels.names import safe_name, with_suffix
-from kernels.notebook import Code
+from kernels.notebook import Cell, Code, Imported
 from kernels.packages import installed
 
-__all__ = ["bundle", "notebook"]
+__all__ = ["bundle", "notebook", "replayed"]
 
 FILE_ID = re.compile(r"\b[a-z0-9]{10}\b", re.IGNORECASE)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every entry: the same transcript gives the same zip
@@ -49,19 +51,29 @@ To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
 
 async def notebook(session: Session) -> bytes:
     """The session as a `.ipynb`."""
-    return await _written(session, await session.transcript.entries(), ())
+    return await _written(session, notebook_cells(await session.transcript.entries()))
+
+
+async def replayed(session: Session, imported: Imported) -> bytes:
+    """The notebook with the outputs that it has now; its words, raw text and tags are as they were."""
+    found = notebook_cells(await session.transcript.entries())
+    return await _written(session, list(map(_again, imported.cells, found)))
 
 
 async def bundle(session: Session, files: FileStore) -> bytes:
     """The session as a `.zip`: notebook, files, a README, and what the first cell needs."""
     entries = await session.transcript.entries()
     found = await _files(entries, session.record.user_id, files)
-    content = await _written(session, entries, (FIRST_CELL,))
+    content = await _written(session, [FIRST_CELL, *notebook_cells(entries)])
     return await asyncio.to_thread(_zip, content, found)
 
 
-async def _written(session: Session, entries: Sequence[Said | CellRecord], before: tuple[Code, ...]) -> bytes:
-    cells = [*before, *notebook_cells(entries)]
+def _again(before: Cell, now: Cell) -> Cell:
+    """A cell of a replayed notebook; `now` is what the transcript has of it."""
+    return replace(now, tags=before.tags) if isinstance(now, Code) and isinstance(before, Code) else before
+
+
+async def _written(session: Session, cells: Sequence[Cell]) -> bytes:
     packages = await asyncio.to_thread(installed, session.python)
     return await asyncio.to_thread(notebooks.write, cells, packages=packages)
 

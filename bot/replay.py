@@ -13,7 +13,7 @@ from bot.message import Incoming
 from bot.reply import ExecutionResult, Tell
 from bot.session import Session
 from bot.turn import take_turn
-from kernels.notebook import RAISES, SKIP, Code, Imported, differences
+from kernels.notebook import RAISES, SKIP, Code, Imported, Markdown, differences
 
 __all__ = ["Step", "replay"]
 
@@ -49,7 +49,10 @@ async def replay(
     number, failed = 0, False
     for cell in notebook.cells:
         if not isinstance(cell, Code):
-            await session.transcript.say(message.place, "", cell.text)  # the author stands in the text
+            words = cell.source if isinstance(cell, Markdown) else cell.text
+            await session.transcript.say(
+                message.place, "", words
+            )  # the author is only claimed
             continue
         number += 1
         if SKIP in cell.tags or not cell.code.strip() or (failed and not keep_going):

@@ -2,19 +2,21 @@
 
 import argparse
 import asyncio
+import errno
+import os
 import sys
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from bot.bundle import notebook
+from bot.bundle import replayed
 from bot.compose import compose
 from bot.console.jsonl import JsonLines, standard_input
 from bot.console.show import Screen
 from bot.console.terminal import Terminal, progress
 from bot.errors import BotError
-from bot.failures import sentence
+from bot.failures import ending, sentence
 from bot.message import Incoming
 from bot.replay import replay
 from bot.reply import Reply
@@ -55,6 +57,8 @@ async def serve_person(settings: Settings) -> bool:
 async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
     """Run a notebook in a session of its own, and write it with its new outputs to `target`."""
     imported = read(await asyncio.to_thread(source.read_bytes))
+    if target is not None:
+        _check_folder(target)
     async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
         await sessions.discard(USER_ID, "replay")
         session = await sessions.session(USER_ID, "replay")
@@ -67,12 +71,23 @@ async def serve_replay(settings: Settings, source: Path, target: Path | None, *,
                 failed += step.failed
                 if step.failed or step.differs:
                     bar.write(progress(step), file=sys.stderr)
+                if step.failed and step.result is not None:
+                    bar.write(step.result.error or ending(step.result) or "", file=sys.stderr)
         if target is not None:
-            await asyncio.to_thread(target.write_bytes, await notebook(session))
+            await asyncio.to_thread(target.write_bytes, await replayed(session, imported))
         await sessions.discard(USER_ID, "replay")
     for note in imported.notes:
         print(note, file=sys.stderr)
     return not failed
+
+
+def _check_folder(target: Path) -> None:
+    """See before hours of cells whether what comes of them can be written. Raises: OSError."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        error = errno.EACCES if target.parent.is_dir() else errno.ENOENT
+        raise OSError(error, os.strerror(error), str(target))
 
 
 async def _say_nothing(_reply: Reply) -> None:
@@ -93,6 +108,8 @@ def main() -> int:
     parser.add_argument("--keep-going", action="store_true", help="with --replay: go on after a failed cell")
     add_flags(parser)
     args = parser.parse_args()
+    if args.replay is None and (args.out is not None or args.keep_going):
+        parser.error("--out and --keep-going belong to --replay")
     settings = from_args(args, cell_timeout=None)
     log.configure(settings.log_level, secrets=settings.secrets)
     if args.replay is not None:

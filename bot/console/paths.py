@@ -20,4 +20,4 @@ def named(text: str) -> Path:
         encoded = b""
     if not encoded or b"\0" in encoded:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), repair(text))
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises at a ~ that nobody has
+    return Path(os.path.expanduser(text))  # Path.expanduser raises at a ~ that is nobody's

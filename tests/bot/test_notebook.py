@@ -17,7 +17,8 @@ from bot.message import Incoming
 from bot.replay import Step, replay
 from bot.reply import Reply
 from bot.sessions import Sessions
-from kernels.notebook import Code, Imported, Markdown, read
+from filestore.records import Said
+from kernels.notebook import Code, Imported, Markdown, Raw, read, write
 from tests.conftest import KERNEL_PYTHON
 from tests.program import ROOT, Program
 
@@ -151,11 +152,11 @@ async def test_exported_replayed_and_exported_again_it_is_the_same(
     assert kinds((tmp_path / "out.ipynb").read_bytes()) == kinds(first)
 
 
-async def replayed(folder: Path, *flags: str) -> tuple[int | None, str]:
-    """Replay in.ipynb into out.ipynb; the exit status and what was said on standard error."""
+async def replayed(folder: Path, *flags: str, out: str = "out.ipynb") -> tuple[int | None, str]:
+    """Replay in.ipynb into `out`; the exit status and what was said on standard error."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(folder / "replays")),
-        *("--replay", str(folder / "in.ipynb"), "--out", str(folder / "out.ipynb"), *flags),
+        *("--replay", str(folder / "in.ipynb"), "--out", str(folder / out), *flags),
         cwd=ROOT,
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -232,10 +233,50 @@ async def test_the_replay_flag_tells_by_its_exit_status_whether_all_cells_ran(tm
     status, told = await replayed(tmp_path)
     assert status == 1
     assert "cell 1 of 2: error" in told
+    assert "ZeroDivisionError: division by zero" in told
     assert [bool(cell.outputs) for cell in read((tmp_path / "out.ipynb").read_bytes()).cells] == [True, False]
     (tmp_path / "in.ipynb").write_text("{broken")
     status, told = await replayed(tmp_path)
     assert status == 2
+    assert "Traceback" not in told
+
+
+async def test_a_replayed_notebook_keeps_all_but_its_outputs(tmp_path: Path) -> None:
+    """Words with their author, raw text and tags are in the new file as in the old; only outputs are new."""
+    cells = (
+        Markdown("Hi", author="Ada"),
+        Raw("---\ntitle: x"),
+        Code("1 / 0", tags=("raises-exception", "mine")),
+        Code("2", tags=("skip-execution",)),
+        Code("3", tags=("mine",)),
+    )
+    (tmp_path / "in.ipynb").write_bytes(write(cells))
+    status, told = await replayed(tmp_path)
+    assert status == 0, told
+    found = read((tmp_path / "out.ipynb").read_bytes()).cells
+    assert found[:2] == cells[:2]
+    code = [cell for cell in found if isinstance(cell, Code)]
+    assert [cell.tags for cell in code] == [cell.tags for cell in cells if isinstance(cell, Code)]
+    assert [cell.status for cell in code] == ["error", "skipped", "ok"]
+
+
+async def test_replayed_words_keep_the_name_that_stood_above_them(sessions: Sessions) -> None:
+    """Whoever a strange notebook says has spoken is text in the transcript, and no author of ours."""
+    await steps(sessions, Markdown("Hi", author="Ada"))
+    session = await sessions.session(1, "terminal")
+    (said,) = await session.transcript.entries()
+    assert isinstance(said, Said)
+    assert (said.author, said.markdown) == ("", "**Ada**\n\nHi")
+
+
+@pytest.mark.parametrize("out", ["nowhere/out.ipynb", "."])
+async def test_where_nothing_can_be_written_is_said_before_a_cell_runs(tmp_path: Path, out: str) -> None:
+    """A replay of hours is not lost to a typing error."""
+    (tmp_path / "in.ipynb").write_bytes(write([Code("open('ran', 'w')")]))
+    status, told = await replayed(tmp_path, out=out)
+    assert status == 2
+    assert str(tmp_path) in told
+    assert "1/1" not in told
     assert "Traceback" not in told
 
 
