@@ -50,9 +50,7 @@ async def replay(
     for cell in notebook.cells:
         if not isinstance(cell, Code):
             words = cell.source if isinstance(cell, Markdown) else cell.text
-            await session.transcript.say(
-                message.place, "", words
-            )  # the author is only claimed
+            await session.transcript.say(message.place, "", words)  # the author is only claimed
             continue
         number += 1
         if SKIP in cell.tags or not cell.code.strip() or (failed and not keep_going):

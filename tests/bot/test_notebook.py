@@ -40,11 +40,13 @@ SVG('<svg xmlns="http://www.w3.org/2000/svg" onload="steal()"><circle r="5"/></s
 PLOTLY = "import plotly.express as px\npx.line(x=[1, 2], y=[1, 2])"
 BY_NAME = "load_file('table.csv').a.sum()"
 BY_ID = "load_file('{file_id}').shape"
-MIXED = [TABLE, PLOT, WORDS, FAILURE, BY_NAME, BY_ID, ACTIVE, PLOTLY]
+UPLOADED = "int(pd.read_csv('cities.csv').people.sum())"
+MIXED = [TABLE, PLOT, WORDS, FAILURE, BY_NAME, BY_ID, ACTIVE, PLOTLY, UPLOADED]
 
 
 async def mixed_session(sessions: Sessions) -> None:
     """Run the cells of `MIXED` for user 1; a later one uses the id of a file that an earlier one wrote."""
+    await sessions.upload("cities.csv", b"city,people\nUlm,126000\n", 1)
     file_id = ""
     for code in MIXED:
         result = await sessions.execute_code(code.replace("{file_id}", file_id), 1)
@@ -97,7 +99,9 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
     data = await bundle(await sessions.session(1, "terminal"), sessions.files)
     (tmp_path / "out.zip").write_bytes(data)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
-        assert {"notebook.ipynb", "README.md", "files.json", "table.csv"} <= set(archive.namelist())
+        assert {"notebook.ipynb", "README.md", "files.json", "table.csv", "cities.csv"} <= set(
+            archive.namelist()
+        )
         archive.extractall(folder)
     spec = tmp_path / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
@@ -124,6 +128,26 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
     run = json.loads((folder / "run.ipynb").read_text())
     shapes = [cell["outputs"] for cell in run["cells"] if ".shape" in "".join(cell["source"])]
     assert shapes[0][0]["data"]["text/plain"] == ["(2, 1)"] or shapes[0][0]["data"]["text/plain"] == "(2, 1)"
+
+
+async def test_each_file_of_the_bundle_is_found_whatever_its_name(sessions: Sessions, tmp_path: Path) -> None:
+    """Folders stay; names that the bundle needs itself, and older versions, lie under their ids."""
+    names = ["out/a.csv", "files.json", "README.md", "kernelcord_files", "Notebook.ipynb", "v.txt"]
+    write_all = f"import os; os.makedirs('out')\nfor name in {names}: print(open(name, 'w').write(name))"
+    await sessions.execute_code(write_all, 1)
+    await sessions.execute_code("open('v.txt', 'w').write('newer')", 1)
+    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    (tmp_path / "out.zip").write_bytes(data)
+    folder = tmp_path / "bundle"
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        archive.extractall(folder)
+    index = json.loads((folder / "files.json").read_text())
+    assert [entry["filename"] for entry in index].count("v.txt") == 2
+    found = {entry["filename"]: (folder / entry["path"]).read_text() for entry in reversed(index)}
+    assert found == {name: name for name in names} | {"v.txt": "newer"}
+    assert (folder / "out" / "a.csv").exists()
+    assert (folder / "v.txt").read_text() == "newer"
+    assert (folder / "README.md").read_text().startswith("# A Kernelcord session")
 
 
 async def test_an_expired_file_is_not_in_the_bundle(sessions: Sessions) -> None:
