@@ -6,6 +6,7 @@ Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is lef
 `raises-exception` may fail. What differs from the stored outputs is said, and is no failure.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ async def replay(
             yield Step(number, total, cell.code)
             continue
         result = await take_turn(session, message.with_code(cell.code), tell)
-        differs = differences(cell.outputs, result.outputs) if cell.outputs else ()
+        differs = await asyncio.to_thread(differences, cell.outputs, result.outputs) if cell.outputs else ()
         step = Step(number, total, cell.code, result, differs, may_fail=RAISES in cell.tags)
         failed |= step.failed
         yield step

@@ -56,7 +56,7 @@ async def serve_person(settings: Settings) -> bool:
 
 async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
     """Run a notebook in a session of its own, and write it with its new outputs to `target`."""
-    imported = read(await asyncio.to_thread(source.read_bytes))
+    imported = await asyncio.to_thread(lambda: read(source.read_bytes()))
     if target is not None:
         _check_folder(target)
     async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:

@@ -141,7 +141,7 @@ class Commands:
             self._screen.note("Say which notebook: %replay PATH (in quotes where it has spaces).")
             return
         _, data = await asyncio.to_thread(_read, words[0])
-        await self._run_notebook(read(data))
+        await self._run_notebook(await asyncio.to_thread(read, data))
 
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):

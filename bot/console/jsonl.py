@@ -170,7 +170,7 @@ class JsonLines:
 
     async def _replay(self, user: int, request: Request) -> None:
         path = named(_text(request, "replay"))
-        imported = read(await asyncio.to_thread(path.read_bytes))
+        imported = await asyncio.to_thread(lambda: read(path.read_bytes()))
 
         async def tell(reply: Reply) -> None:
             self._tell_reply(user, request, reply)
