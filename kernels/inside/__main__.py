@@ -36,9 +36,19 @@ from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 PARENT_LOOK = 1.0  # seconds between looks whether the parent still lives
 
 
+class NoSubshells:
+    """In the place of ipykernel's subshell thread, which a cell with `await` asks for its parent."""
+
+    parent_thread = threading.main_thread()
+
+    def __bool__(self) -> bool:
+        return False
+
+
 class Kernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel, which also tells what variables there are."""
 
+    _supports_kernel_subshells = False
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def finish_metadata(
@@ -67,7 +77,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
     def init_control(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         """Leave subshells out: cells of one person run one by one, and their thread costs 0.4 ms a cell."""
         super().init_control(context)
-        self.shell_channel_thread = None
+        self.shell_channel_thread = NoSubshells()
 
     def init_heartbeat(self) -> None:
         """Leave the heartbeat out: nobody listens, and it costs a thread and a context."""
