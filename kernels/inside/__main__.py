@@ -65,6 +65,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         streams.settle(self.own_streams)
         return reply
 
+    async def interrupt_request(self, *args: Any) -> None:
+        """Interrupt the cell; a loop in which it awaits something would sleep through the signal."""
+        await super().interrupt_request(*args)
+        self.io_loop.add_callback(lambda: None)
+
 
 class Program(IPKernelApp):  # type: ignore[misc]
     """IPython's kernel program, started for one person."""
