@@ -1,4 +1,4 @@
-"""The program of a person's kernel: IPython's own, with five differences.
+"""The program of a person's kernel: IPython's own, with six differences.
 
     python kernels/inside RUN_FOLDER -f CONNECTION_FILE
 
@@ -6,7 +6,8 @@
 2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
 3. Each reply carries a list of the person's variables, so that no second question is needed (`variables`).
 4. `load_file`, `file_path` and `list_files` are there without an import (`files`).
-5. It ends when its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER.
+5. Text that UTF-8 cannot hold is sent all the same, and costs no other its way (`packing`).
+6. It ends when its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER.
 
 Run by the kernels' own Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
 """
@@ -126,6 +127,7 @@ if __name__ == "__main__":
     files.install(str(RUN_FOLDER / "files.sock"))
     program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
+    program.config.Session.packer = "inside.packing.pack"
     program.initialize(sys.argv[1:])
     streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
     program.start()
