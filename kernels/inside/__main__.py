@@ -66,6 +66,14 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         streams.settle(self.own_streams)
         return reply
 
+    def _input_request(self, prompt: str, ident: Any, parent: Any, **options: Any) -> Any:
+        """Ask, after a mark among the output: the question goes another way, and could overtake it."""
+        streams.settle(self.own_streams)
+        for stream in self.own_streams:
+            stream.flush()
+        self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
+        return super()._input_request(prompt, ident, parent, **options)
+
     async def interrupt_request(self, *args: Any) -> None:
         """Interrupt the cell; a loop in which it awaits something would sleep through the signal."""
         await super().interrupt_request(*args)
