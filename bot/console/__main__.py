@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -102,6 +103,11 @@ def main() -> int:
     parser.add_argument("--keep-going", action="store_true", help="with --replay: go on after a failed cell")
     add_flags(parser)
     args = parser.parse_args()
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a script may be no text, a cell show what a terminal cannot
+            stream.reconfigure(errors="replace")
     settings = from_args(args, cell_timeout=None)
     log.configure(settings.log_level, secrets=settings.secrets)
     if args.replay is not None:

@@ -108,3 +108,16 @@ async def test_the_program_ends_quietly_when_nobody_reads_on(
         assert await asyncio.to_thread(answers.readline)
     _, told = await process.communicate()
     assert (process.returncode, told) == (141, b"")
+
+
+async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_path: Path) -> None:
+    """Neither output that the terminal has no letters for nor a script that is no UTF-8 ends the program."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(tmp_path / "data")),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate(b"print(chr(233))  # \xff\n")
+    assert (process.returncode, printed) == (0, b"?\n")
