@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bot.bundle import bundle, notebook
+from bot.console import upload
 from bot.console.show import Screen
+from bot.errors import BotError
 from bot.failures import sentence
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
@@ -76,7 +78,7 @@ class Commands:
             return False
         try:
             await self._verbs[words[0]](words[1:])
-        except (FileStoreError, KernelError, NotebookError, OSError) as error:
+        except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
             self._screen.note(sentence(error))
         return True
 
@@ -109,7 +111,7 @@ class Commands:
         if len(words) != 1:
             self._screen.note("Say which file: %upload PATH (in quotes where it has spaces).")
             return
-        name, data = await asyncio.to_thread(_read, words[0])
+        name, data = await asyncio.to_thread(upload.read, words[0], limit=self._sessions.files.max_file)
         stored = await self._sessions.upload(name, data, self._user_id, place=self._place)
         self._screen.files([stored])
 
@@ -139,8 +141,7 @@ class Commands:
         if len(words) != 1:
             self._screen.note("Say which notebook: %replay PATH (in quotes where it has spaces).")
             return
-        _, data = await asyncio.to_thread(_read, words[0])
-        await self._run_notebook(read(data))
+        await self._run_notebook(read(await asyncio.to_thread(_read, words[0])))
 
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):
@@ -168,9 +169,8 @@ def _write(path: str | None, name: str, data: bytes) -> Path:
     return file.absolute()
 
 
-def _read(path: str) -> tuple[str, bytes]:
-    file = Path(path).expanduser()
-    return file.name, file.read_bytes()
+def _read(path: str) -> bytes:
+    return Path(path).expanduser().read_bytes()
 
 
 def variable_name(filename: str) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.bundle import bundle, notebook
+from bot.console import upload
 from bot.console.answers import event_fields, file_fields, result_fields, step_fields
 from bot.errors import BotError
 from bot.failures import sentence
@@ -34,6 +35,7 @@ from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
 from kernels.errors import KernelError
 from kernels.notebook import NotebookError, read
+from kernels.text import repair
 
 __all__ = ["JsonLines", "standard_input"]
 
@@ -73,7 +75,8 @@ class JsonLines:
             async for line in lines:
                 number += 1
                 try:
-                    await self._accept(_parse(line), users)
+                    if not line.isspace():
+                        await self._accept(_parse(line), users)
                 except BadRequest as error:
                     self._say({"event": "error", "line": number, "message": str(error)})
             for queue in self._queues.values():
@@ -132,9 +135,9 @@ class JsonLines:
             await session.interrupt()
 
     async def _upload(self, user: int, request: Request) -> None:
-        path = Path(_text(request, "upload"))
-        data = await asyncio.to_thread(path.read_bytes)
-        stored = await self._sessions.upload(path.name, data, user, place=PLACE)
+        path, limit = _text(request, "upload"), self._sessions.files.max_file
+        name, data = await asyncio.to_thread(upload.read, path, limit=limit)
+        stored = await self._sessions.upload(name, data, user, place=PLACE)
         self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
 
     async def _files(self, user: int, request: Request) -> None:
@@ -228,7 +231,7 @@ async def standard_input() -> AsyncIterator[bytes]:
 
 def _parse(line: bytes) -> Request:
     try:
-        request = json.loads(line)
+        request = repair(json.loads(line))
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"not a line of JSON: {error}") from None
     if not isinstance(request, dict):
