@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import errno
+import io
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -31,11 +33,15 @@ USER_ID = 1  # whoever sits at the terminal
 
 
 async def serve_json(settings: Settings) -> bool:
-    """Answer JSON lines until standard input ends."""
+    """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
     async with compose(settings) as sessions:
         front = JsonLines(sessions)
         sessions.tell_late = front.tell_late
-        await front.serve(standard_input())
+        try:
+            await front.serve(standard_input())
+        except ExceptionGroup as failures:
+            _, others = failures.split(BrokenPipeError)
+            raise (others or BrokenPipeError) from None
     return True
 
 
@@ -100,7 +106,10 @@ def _screen(settings: Settings) -> Screen:
 
 
 def main() -> int:
-    """The program; its exit status is 0, 1 when a cell of a script failed, 2 when it could not start."""
+    """The program; its exit status is 0, 1 when a cell of a script failed, 2 when it could not start.
+
+    When nobody reads its output it ends as any program does then, with 141.
+    """
     parser = argparse.ArgumentParser(prog="python -m bot.console", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line in and out")
     parser.add_argument("--replay", type=Path, metavar="IN.ipynb", help="run a notebook's cells and end")
@@ -110,6 +119,11 @@ def main() -> int:
     args = parser.parse_args()
     if args.replay is None and (args.out is not None or args.keep_going):
         parser.error("--out and --keep-going belong to --replay")
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a script may be no text, a cell show what a terminal cannot
+            stream.reconfigure(errors="replace")
     settings = from_args(args, cell_timeout=None)
     log.configure(settings.log_level, secrets=settings.secrets)
     if args.replay is not None:
@@ -118,6 +132,9 @@ def main() -> int:
         work = serve_json(settings) if args.json else serve_person(settings)
     try:
         return 0 if asyncio.run(work) else 1
+    except BrokenPipeError:  # whoever read us has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+        return 128 + signal.SIGPIPE
     except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
         print(sentence(error), file=sys.stderr)
         return 2

@@ -56,7 +56,13 @@ class Screen:
 
     def line(self, text: str = "") -> None:
         """A line of its own."""
-        self._write(("\n" if self._midline else "") + text + "\n")
+        self.end_line()
+        self._write(text + "\n")
+
+    def end_line(self) -> None:
+        """Go to a new line unless at one: a prompt clears the line that it is drawn on."""
+        if self._midline:
+            self._write("\n")
 
     def note(self, text: str) -> None:
         """A line from us, not from the person's code."""

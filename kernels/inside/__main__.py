@@ -1,4 +1,4 @@
-"""The program of a person's kernel: IPython's own, with five differences.
+"""The program of a person's kernel: IPython's own, with six differences.
 
     python kernels/inside RUN_FOLDER -f CONNECTION_FILE
 
@@ -6,7 +6,8 @@
 2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
 3. Each reply carries a list of the person's variables, so that no second question is needed (`variables`).
 4. `load_file`, `file_path` and `list_files` are there without an import (`files`).
-5. It ends when its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER.
+5. Text that UTF-8 cannot hold is sent all the same, and costs no other its way (`packing`).
+6. It ends when its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER.
 
 Run by the kernels' own Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
 """
@@ -36,9 +37,19 @@ from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 PARENT_LOOK = 1.0  # seconds between looks whether the parent still lives
 
 
+class NoSubshells:
+    """In the place of ipykernel's subshell thread, which a cell with `await` asks for its parent."""
+
+    parent_thread = threading.main_thread()
+
+    def __bool__(self) -> bool:
+        return False
+
+
 class Kernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel, which also tells what variables there are."""
 
+    _supports_kernel_subshells = False
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def finish_metadata(
@@ -55,6 +66,19 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         streams.settle(self.own_streams)
         return reply
 
+    def _input_request(self, prompt: str, ident: Any, parent: Any, **options: Any) -> Any:
+        """Ask, after a mark among the output: the question goes another way, and could overtake it."""
+        streams.settle(self.own_streams)
+        for stream in self.own_streams:
+            stream.flush()
+        self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
+        return super()._input_request(prompt, ident, parent, **options)
+
+    async def interrupt_request(self, *args: Any) -> None:
+        """Interrupt the cell; a loop in which it awaits something would sleep through the signal."""
+        await super().interrupt_request(*args)
+        self.io_loop.add_callback(lambda: None)
+
 
 class Program(IPKernelApp):  # type: ignore[misc]
     """IPython's kernel program, started for one person."""
@@ -67,7 +91,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
     def init_control(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         """Leave subshells out: cells of one person run one by one, and their thread costs 0.4 ms a cell."""
         super().init_control(context)
-        self.shell_channel_thread = None
+        self.shell_channel_thread = NoSubshells()
 
     def init_heartbeat(self) -> None:
         """Leave the heartbeat out: nobody listens, and it costs a thread and a context."""
@@ -111,6 +135,7 @@ if __name__ == "__main__":
     files.install(str(RUN_FOLDER / "files.sock"))
     program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
+    program.config.Session.packer = "inside.packing.pack"
     program.initialize(sys.argv[1:])
     streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
     program.start()
