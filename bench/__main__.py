@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)}; else all")
     args = parser.parse_args(argv)
     if unknown := set(args.subjects) - set(SUBJECTS):
-        parser.error(f"no such subject: {', '.join(sorted(unknown))}")
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
     logging.basicConfig(level=logging.ERROR)
     settings = load()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """A turn through real sessions and kernels: what is recorded, kept and told, whatever goes wrong."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,23 @@ async def test_an_idle_session_loses_its_workspace_and_later_its_transcript(sess
     await sessions.sweep(now + timedelta(days=31))
     assert await sessions.store.sessions.get("u1") is None
     assert (await sessions.execute_code("1 + 1", 1)).output == "2\n"
+
+
+async def test_use_is_noted_by_the_minute_and_counts_to_the_second(sessions: Sessions) -> None:
+    """A cell right after another writes no note of it, yet the session is kept from its last use on."""
+    session = await sessions.session(1, "terminal")
+    await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
+    await sessions.execute_code("1", 1)
+    noted = await sessions.store.sessions.get("u1")
+    assert noted is not None
+    assert noted.last_used_at == noted.created_at < session.last_used
+    await sessions.sweep(session.last_used + timedelta(hours=48))
+    assert (session.kernel.workspace.path / "a.txt").exists()
+    session.record = replace(session.record, last_used_at=noted.last_used_at - timedelta(minutes=1))
+    await sessions.execute_code("1", 1)
+    later = await sessions.store.sessions.get("u1")
+    assert later is not None
+    assert later.last_used_at > noted.last_used_at
 
 
 async def test_forgetting_a_person_leaves_nothing_of_theirs(sessions: Sessions) -> None:

@@ -227,7 +227,8 @@ from pathlib import Path
 from tests.live.cells import NoFiles, pooled, run
 async def main():
     async with pooled(Path(sys.argv[1])) as pool:
-        code = "import subprocess; child = subprocess.Popen(['sleep', '97531'])"
+        wait = ["-c", "import time; time.sleep(600)", sys.argv[2]]
+        code = f"import subprocess, sys; child = subprocess.Popen([sys.executable, *{wait}])"
         await run(pool.kernel("a", NoFiles()), code)
         print(pool._run_root, flush=True)
         await asyncio.Event().wait()
@@ -237,8 +238,9 @@ asyncio.run(main())
 
 async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporary: Path) -> None:
     """A service that is killed with -9 leaves no kernel for long, and the next pool clears its folders."""
+    mark = str(tmp_path / "child")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", DOOMED, str(tmp_path)),
+        *(sys.executable, "-c", DOOMED, str(tmp_path / "workspaces"), mark),
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         stdout=asyncio.subprocess.PIPE,
@@ -247,12 +249,13 @@ async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporar
     assert process.stdout is not None
     root = Path((await process.stdout.readline()).decode().strip())
     assert len(processes(root)) == 1
+    assert len(processes(mark)) == 2  # the service itself, and the child of its kernel
     process.send_signal(signal.SIGKILL)
     await process.wait()
     await until(lambda: not processes(root))
-    await until(lambda: not processes("sleep\x0097531"))
+    await until(lambda: not processes(mark))
     assert root.exists()
-    async with pooled(tmp_path):
+    async with pooled(tmp_path / "workspaces"):
         assert not root.exists()
 
 
