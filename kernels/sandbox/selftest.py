@@ -37,8 +37,8 @@ REMEDIES = {
     Tier.A: (
         "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
         "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the "
-        "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-        "--security-opt systempaths=unconfined."
+        "kernels' Python. In a container: --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined."
     ),
     Tier.B: (
         "Tier B needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
