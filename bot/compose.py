@@ -19,6 +19,7 @@ from filestore.files import FileStore
 from filestore.janitor import Janitor
 from kernels.launch import Limits
 from kernels.pool import Pool
+from kernels.sandbox.policy import Tier
 
 __all__ = ["compose"]
 
@@ -51,6 +52,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             limits=_limits(settings),
             size=settings.max_kernels,
             idle=settings.idle_timeout,
+            tier=None if settings.sandbox == "auto" else Tier(settings.sandbox),
         )
         await stack.enter_async_context(pool)
         sessions = Sessions(
@@ -86,6 +88,11 @@ def _limits(settings: Settings) -> Limits:
         display=settings.max_display,
         file=settings.max_file,
         files=settings.max_files,
+        memory=settings.max_memory,
+        processes=settings.max_processes,
+        cpus=settings.max_cpus,
+        workspace=settings.max_workspace,
+        network=settings.kernel_network == "host",
     )
 
 

@@ -11,7 +11,7 @@ from bot.errors import DataInUse, NothingRuns
 from bot.reply import ExecutionResult
 from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
 from kernels.capture import FileChanged
-from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion
+from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion, SandboxUnavailable
 from kernels.events import Restarted
 from kernels.notebook import NotebookError
 from kernels.text import human_size
@@ -32,6 +32,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NotebookError: str,
+    SandboxUnavailable: lambda error: (
+        f"{error} To run people's code without a sandbox, ask for it by name: SANDBOX=none."
+    ),
     NoQuestion: lambda _: "no input() is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
     DataInUse: lambda error: (
@@ -48,7 +51,12 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("timeout", "too many questions"): "Stopped: it asked too many questions.",
     ("interrupted", None): "Interrupted.",
     ("died", None): "The kernel died.",
-    ("out of memory", None): "The kernel ran out of memory.",
+    (
+        "died",
+        "workspace",
+    ): "Stopped: its files were more than the workspace holds. Delete some and try again.",
+    ("died", "processes"): "Stopped: it had too many processes.",
+    ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
 }
 
 
@@ -65,9 +73,9 @@ def ending(result: ExecutionResult) -> str | None:
     if result.status in ("ok", "error"):
         return None
     text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
-    if result.status == "died" and result.return_code < 0:
+    if result.status == "died" and result.cause is None and result.return_code < 0:
         text = f"The kernel died (signal {-result.return_code})."
-    elif result.status == "died":
+    elif result.status == "died" and result.cause is None:
         text = f"The kernel died (exit code {result.return_code})."
     return text
 

@@ -45,8 +45,16 @@ def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _tier(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    plain = value.strip().lower()
+    return plain.upper() if len(plain) == 1 else plain
+
+
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Count = Annotated[int, Field(ge=0)]
+SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
@@ -87,6 +95,16 @@ class Settings(BaseSettings):
     max_files: Count = Field(64, description="files captured from one cell")
     max_kernels: int = Field(32, ge=1, description="kernels at one time; who comes later waits")
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
+    sandbox: SandboxTier = Field(
+        "auto", description="how kernels are held: `S`, `A`, `B`, the strongest that works, or `none`"
+    )
+    max_memory: Size = Field(ByteSize(1024 * MiB), description="memory of one kernel, all its processes")
+    max_processes: int = Field(96, ge=8, description="processes and threads of one kernel")
+    max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy, in tier S")
+    max_workspace: Size = Field(ByteSize(512 * MiB), description="files in one workspace, together")
+    kernel_network: Literal["none", "host"] = Field(
+        "none", description="`host` lets kernels use the host's network, its loopback included"
+    )
     kernel_python: Folder = Field(
         CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that kernels run on"
     )

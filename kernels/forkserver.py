@@ -28,7 +28,7 @@ from typing import Any, Self
 
 from kernels.errors import KernelStartFailed
 
-__all__ = ["Child", "Forkserver"]
+__all__ = ["LIBRARIES", "Child", "Forkserver"]
 
 log = logging.getLogger(__name__)
 

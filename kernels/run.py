@@ -178,10 +178,7 @@ class Run:
         self._note_the_end()
 
     def died(self, exit_code: int, reason: str = "the kernel died", fault: str | None = None) -> None:
-        """The kernel's process has ended, or is not ours any more; `exit_code` as in subprocess.
-
-        `fault` is the limit that ended it, if one did: "memory", "workspace" or "processes".
-        """
+        """The kernel's process has ended, or is not ours any more; maybe by a limit (`RunResult.cause`)."""
         if not self.over:
             self._exit_code = exit_code
             if fault is not None and self._status is None:

@@ -76,7 +76,6 @@ class Confining:
     async def start(self, manager: AsyncKernelManager, output: BinaryIO) -> None:
         """Start it; what it writes to stderr until it is up goes to `output`."""
         folder = Path(manager.connection_file).parent
-        (folder / "tmp").mkdir(mode=0o700)
         with (folder / ALIVE).open("wb") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)  # held by the kernel's init as long as it lives
             provisioner = cast(ConfinedProvisioner, manager.provisioner)

@@ -66,6 +66,8 @@ def _order(gate: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
         if not piece:
             raise EOFError("no order came")
         text += piece
+    for number in numbers:
+        os.set_inheritable(number, False)
     order = json.loads(text)
     return order, dict(zip(order["descriptors"], numbers, strict=True))
 
@@ -96,6 +98,7 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
+    os.makedirs(os.environ["TMPDIR"], exist_ok=True)
     if "probes" in order:
         os.write(descriptors["report"], json.dumps(probes.run(order["probes"])).encode())
         return 0
@@ -122,6 +125,7 @@ class _Init:
         poll = select.poll()
         poll.register(woken, select.POLLIN)
         poll.register(self._gate, select.POLLIN)
+        confine.hide()
         self._reap()
         while not self._ended:
             for number, _ in poll.poll():

@@ -81,6 +81,11 @@ def adopt() -> None:
     _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def hide() -> None:
+    """Keep our memory and descriptors from other processes of our user."""
+    _call("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def _call(name: str, *arguments: Any) -> int:
     """A function of libc. Raises: OSError with its name."""
     wide = (ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments)

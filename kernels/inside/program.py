@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import zmq
+from ipykernel import ipkernel
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.control import ControlThread
 from ipykernel.heartbeat import Heartbeat
@@ -113,9 +114,22 @@ class Program(IPKernelApp):  # type: ignore[misc]
 
     def init_kernel(self) -> None:
         """Make the kernel, which knows its own streams."""
-        super().init_kernel()
+        ipkernel.sys = _Unwalked()
+        try:
+            super().init_kernel()
+        finally:
+            ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
         self.kernel.shell.kernel = self.kernel  # where the shell was there before
+
+
+class _Unwalked:
+    """`sys` without its modules: the kernel looks at each for a debugger, and so copies 6 MB of them."""
+
+    modules: Mapping[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
 
 
 class _Heartbeat(Heartbeat):  # type: ignore[misc]
@@ -136,6 +150,7 @@ def prepared() -> Program:
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
+    program.session.key = b""  # made here, filled by each child
     ZMQInteractiveShell.instance(
         parent=program, profile_dir=program.profile_dir, user_ns={}, compiler_class=XCachingCompiler
     )

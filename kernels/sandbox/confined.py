@@ -1,7 +1,7 @@
 """The sandbox of a pool: launches kernels as its tier holds them, and clears away what they leave.
 
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
-    kernel = await sandbox.launch(workspace, run_folder, order, descriptors)
+    kernel = await sandbox.launch(workspace, name, order, descriptors)
     code = await kernel.wait()
     kernel.fault        # "memory", "workspace" or "processes" when a limit ended it
     await kernel.release()
@@ -11,13 +11,13 @@ import asyncio
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.forkserver import Child, Forkserver
+from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import users
 from kernels.sandbox.cgroup import Group, Groups
@@ -76,7 +76,16 @@ class Confined:
 class Sandbox:
     """How kernels are held in one tier. `folder` is ours alone: the zygote's log, and the empty root."""
 
-    def __init__(self, tier: Tier, *, python: Path, folder: Path, workspaces: Path, limits: Limits) -> None:
+    def __init__(
+        self,
+        tier: Tier,
+        *,
+        python: Path,
+        folder: Path,
+        workspaces: Path,
+        limits: Limits,
+        libraries: Sequence[str] = LIBRARIES,
+    ) -> None:
         self.tier = tier
         self._python = python
         self._folder = folder
@@ -87,7 +96,10 @@ class Sandbox:
         self._claiming = threading.Lock()
         self._root, self._ipython = folder / "root", folder / "ipython"
         self._forkserver = Forkserver(
-            python, folder, environment=environment(python, self._ipython, os.environ)
+            python,
+            folder,
+            environment=environment(python, self._ipython, os.environ),
+            libraries=libraries,
         )
         self._stack = ExitStack()
 
@@ -111,16 +123,16 @@ class Sandbox:
         self._stack.close()
 
     async def launch(
-        self, workspace: Path, run_folder: Path, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Confined:
         """Start a process that does what the order says (`kernels/inside/child.py`), held as the tier holds.
 
-        `descriptors` go with the order and stay ours too. Raises: KernelStartFailed, OSError.
+        `name` is that of its control group. `descriptors` go with the order and stay ours too. Raises: KernelStartFailed, OSError.
         """
         uid = await asyncio.to_thread(self._uid, workspace)
         confinement = confine(
             self.tier,
-            Paths(workspace, run_folder, self._root, readable(self._python), self._python, self._ipython),
+            Paths(workspace, self._root, readable(self._python), self._python, self._ipython),
             self._limits,
             uid=uid,
             own_uid=os.geteuid(),
@@ -130,7 +142,7 @@ class Sandbox:
         group = None
         try:
             if self._groups is not None:
-                group = self._groups.make(run_folder.name, self._limits)
+                group = self._groups.make(name, self._limits)
                 group.take(child.pid)
             described = {"confinement": confinement.description(), "environment": confinement.environment}
             child.order({**order, **described}, descriptors)

@@ -82,7 +82,6 @@ class Paths:
     """Folders of the host, absolute. `root` is empty: a sandbox's tree is built on it, unseen by others."""
 
     workspace: Path
-    run_folder: Path
     root: Path
     readable: tuple[Path, ...]  # the interpreter, the kernels' environment, our own code inside
     python: Path  # the interpreter of the kernels' environment
@@ -143,7 +142,7 @@ def confine(
         clone_flags=flags,
         folder=folder,
         environment=environment(paths.python, paths.ipython, outside)
-        | {"HOME": str(folder), "TMPDIR": "/tmp" if names else str(paths.run_folder / "tmp")},  # noqa: S108
+        | {"HOME": str(folder), "TMPDIR": "/tmp" if names else str(folder / ".tmp")},  # noqa: S108
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,
@@ -213,7 +212,5 @@ def _landlock(paths: Paths) -> Iterable[tuple[str | int, int]]:
         yield path, READ | LIST
     for name in DEVICES:
         yield f"/dev/{name}", READ | WRITE
-    # Made and opened by name, never listed: another kernel's names cannot be guessed.
-    yield "/dev/shm", READ | WRITE | MAKE_AND_REMOVE | TRUNCATE  # noqa: S108
-    for folder in (paths.workspace, paths.run_folder / "tmp"):
-        yield str(folder), HANDLED & ~MAKE_DEVICES & ~IOCTL_DEVICE
+    # Not /dev/shm: it would be everybody's, and nothing limits it. Semaphores of multiprocessing need it.
+    yield str(paths.workspace), HANDLED & ~MAKE_DEVICES & ~IOCTL_DEVICE

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.inside.probes import PROBES
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 
-__all__ = ["REMEDIES", "Report", "choose", "probe"]
+__all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
 
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
@@ -37,8 +38,8 @@ REMEDIES = {
     Tier.A: (
         "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
         "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the "
-        "kernels' Python. In a container: --security-opt seccomp=unconfined "
-        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined."
+        "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt "
+        "apparmor=unconfined --security-opt systempaths=unconfined."
     ),
     Tier.B: (
         "Tier B needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
@@ -83,13 +84,13 @@ async def choose(
 
 
 async def probe(sandbox: Sandbox) -> list[str]:
-    """The probes that get through the sandbox. Raises: KernelStartFailed, OSError: nothing starts in it."""
+    """The probes that get through. Raises: KernelStartFailed, OSError when nothing starts in the sandbox."""
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
         with ours, (folder / "log").open("wb") as output:
             with theirs:
                 descriptors = {"stderr": output.fileno(), "report": theirs.fileno()}
-                kernel = await sandbox.launch(workspace, folder, {"probes": targets}, descriptors)
+                kernel = await sandbox.launch(workspace, folder.name, {"probes": targets}, descriptors)
             try:
                 ours.setblocking(False)
                 async with asyncio.timeout(PROBING):
@@ -118,7 +119,7 @@ def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
     """Things of the host that a kernel must not reach, with a workspace and a run folder for the child."""
     with ExitStack() as stack:
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelcord-selftest-")))
-        for name in ("own", "sibling", "run", "run/tmp"):
+        for name in ("own", "sibling", "run"):
             (top / name).mkdir(mode=0o700)
         (top / "secret").write_text("secret", "ascii")
         (top / "secret").chmod(0o600)

@@ -1,0 +1,57 @@
+"""`python -m kernels.sandbox [--python PYTHON]`: which tiers this machine can do, and what to do for more.
+
+Each probe's outcome is told. The exit status is 0 when kernels can be confined at all.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.launch import Limits
+from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.policy import Tier
+from kernels.sandbox.selftest import PROBES, REMEDIES, probe
+
+TIERS = (Tier.S, Tier.A, Tier.B)
+
+
+async def outcome(tier: Tier, python: Path) -> tuple[str, list[str]]:
+    """Why the tier cannot be set up here, or "" with what it lets through."""
+    with tempfile.TemporaryDirectory(prefix="kernelcord-") as folder, ExitStack() as stack:
+        place = Path(folder)
+        try:
+            sandbox = stack.enter_context(
+                Sandbox(
+                    tier, python=python, folder=place / "own", workspaces=place, limits=Limits(), libraries=()
+                )
+            )
+            return "", await probe(sandbox)
+        except (SandboxUnavailable, KernelStartFailed, OSError) as error:
+            return str(error).strip().splitlines()[-1], []
+
+
+def main() -> int:
+    """The program."""
+    parser = argparse.ArgumentParser(prog="python -m kernels.sandbox", description=__doc__)
+    parser.add_argument("--python", type=Path, default=Path(".venv-kernels/bin/python"))
+    python = parser.parse_args().python.absolute()
+    best: Tier | None = None
+    for tier in TIERS:
+        missing, leaks = asyncio.run(outcome(tier, python))
+        if missing:
+            print(f"tier {tier}  not here: {missing}\n        {REMEDIES[tier]}")
+            continue
+        print(f"tier {tier}  {'holds' if not leaks else 'LEAKS, and is refused'}")
+        for name in PROBES:
+            print(f"        {'REACHED' if name in leaks else 'refused'}  {name}")
+        best = best or (tier if not leaks else None)
+    print(f"Kernels will be held by tier {best}." if best else "Kernels cannot be confined here.")
+    return 0 if best else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
