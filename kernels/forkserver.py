@@ -22,6 +22,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
@@ -33,7 +34,7 @@ __all__ = ["LIBRARIES", "Child", "Forkserver"]
 log = logging.getLogger(__name__)
 
 ZYGOTE = Path(__file__).parent / "zygote.py"
-LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot", "matplotlib.backends.backend_agg")
+LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot")
 START = 120.0  # seconds for the imports; a loaded machine needs many
 FORK = 10.0  # seconds for the answer to a fork
 LOG_TAIL = 2000  # characters of what a zygote that failed has written
@@ -153,7 +154,12 @@ class Forkserver:
 
     async def fork(self, clone_flags: int) -> Child:
         """A child that waits for its order. Raises: KernelStartFailed."""
-        return await asyncio.to_thread(self.fork_now, clone_flags)
+        forking = asyncio.ensure_future(asyncio.to_thread(self.fork_now, clone_flags))
+        try:
+            return await asyncio.shield(forking)
+        except asyncio.CancelledError:
+            forking.add_done_callback(_let_go)  # it may take as long as a zygote's start
+            raise
 
     def fork_now(self, clone_flags: int) -> Child:
         """`fork`, in a thread that may wait."""
@@ -173,14 +179,15 @@ class Forkserver:
 
     def _fork(self, clone_flags: int) -> Child:
         assert self._control is not None
-        ours, theirs = socket.socketpair()
-        with theirs:
+        with ExitStack() as stack:
+            ours, theirs = map(stack.enter_context, socket.socketpair())
             socket.send_fds(self._control, [struct.pack("Q", clone_flags)], [theirs.fileno()])
-        answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
-        (pid,) = struct.unpack("q", answer)
-        if pid < 0:
-            ours.close()
-            raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
+            answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
+            (pid,) = struct.unpack("q", answer)
+            if pid < 0:
+                raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
+            theirs.close()
+            stack.pop_all()
         return Child(pid, descriptors[0], ours)
 
     def _start_early(self) -> None:
@@ -231,3 +238,9 @@ class Forkserver:
             return (self._folder / "zygote.log").read_text("utf-8", "replace")[-LOG_TAIL:]
         except OSError:
             return ""
+
+
+def _let_go(forking: "asyncio.Future[Child]") -> None:
+    """Close a child that nobody waits for any more."""
+    if not forking.cancelled() and forking.exception() is None:
+        forking.result().close()
