@@ -144,7 +144,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
             descriptors["stderr"] = _descriptor(kwargs.get("stderr"), opened)
             workspace = Path(kwargs.get("cwd") or self.folder)
             self._kernel = await sandbox.launch(
-                workspace, self.folder, {"connection": connection}, descriptors
+                workspace, self.folder.name, {"connection": connection}, descriptors
             )
         return self.connection_info
 

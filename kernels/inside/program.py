@@ -167,7 +167,7 @@ def serve(program: Program, connection: Mapping[str, Any], listening: Mapping[st
     program.listening = {connection[f"{channel}_port"]: fd for channel, fd in listening.items()}
     for channel in ("shell", "iopub", "stdin", "control", "hb"):
         setattr(program, f"{channel}_port", connection[f"{channel}_port"])
-    Path(program.profile_dir.location, "db").mkdir(parents=True, exist_ok=True)
+    _settle(program, Path(os.environ["IPYTHONDIR"], "profile_default"))
     program.init_sockets()
     program.init_heartbeat()
     program.init_io()
@@ -181,6 +181,14 @@ def serve(program: Program, connection: Mapping[str, Any], listening: Mapping[st
     sys.stdout.flush()
     sys.stderr.flush()
     run(program)
+
+
+def _settle(program: Program, profile: Path) -> None:
+    """Have IPython keep what it keeps in the folder `profile`; the one of the zygote is out of reach."""
+    (profile / "db").mkdir(parents=True, exist_ok=True)
+    program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
+    program.profile_dir.location = str(profile)
+    ZMQInteractiveShell.instance().db.root = profile / "db"
 
 
 def run(program: Program) -> None:

@@ -94,11 +94,11 @@ class Sandbox:
         self._groups: Groups | None = None
         self._users = range(0)
         self._claiming = threading.Lock()
-        self._root, self._ipython = folder / "root", folder / "ipython"
+        self._root = folder / "root"
         self._forkserver = Forkserver(
             python,
             folder,
-            environment=environment(python, self._ipython, os.environ),
+            environment=environment(python, folder / "ipython", os.environ),
             libraries=libraries,
         )
         self._stack = ExitStack()
@@ -127,12 +127,14 @@ class Sandbox:
     ) -> Confined:
         """Start a process that does what the order says (`kernels/inside/child.py`), held as the tier holds.
 
-        `name` is that of its control group. `descriptors` go with the order and stay ours too. Raises: KernelStartFailed, OSError.
+        `name` is that of its control group. `descriptors` go with the order and stay ours too.
+
+        Raises: KernelStartFailed, OSError.
         """
         uid = await asyncio.to_thread(self._uid, workspace)
         confinement = confine(
             self.tier,
-            Paths(workspace, self._root, readable(self._python), self._python, self._ipython),
+            Paths(workspace, self._root, readable(self._python), self._python),
             self._limits,
             uid=uid,
             own_uid=os.geteuid(),

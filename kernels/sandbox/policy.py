@@ -85,7 +85,6 @@ class Paths:
     root: Path
     readable: tuple[Path, ...]  # the interpreter, the kernels' environment, our own code inside
     python: Path  # the interpreter of the kernels' environment
-    ipython: Path  # what the zygote took for IPython's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +131,7 @@ def confine(
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
+    temporary = "/tmp" if names else str(folder / ".tmp")  # noqa: S108  a tmpfs of its own
     flags = sum(CLONE.values()) if names else 0
     if names and not limits.network:
         flags |= CLONE_NEWNET
@@ -141,8 +141,8 @@ def confine(
         tier=tier,
         clone_flags=flags,
         folder=folder,
-        environment=environment(paths.python, paths.ipython, outside)
-        | {"HOME": str(folder), "TMPDIR": "/tmp" if names else str(folder / ".tmp")},  # noqa: S108
+        environment=environment(paths.python, Path(temporary, ".ipython"), outside)
+        | {"HOME": str(folder), "TMPDIR": temporary},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,
