@@ -118,6 +118,12 @@ class Child:
             self._gate.send(line.encode(), socket.MSG_DONTWAIT)
 
 
+def _close(forking: asyncio.Future[Child]) -> None:
+    """Let go of a child that nobody waits for any more."""
+    if not forking.cancelled() and forking.exception() is None:
+        forking.result().close()
+
+
 class Forkserver:
     """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write."""
 
@@ -165,6 +171,7 @@ class Forkserver:
         """`fork`, in a thread that may wait."""
         with self._turn:
             if self._process is None or self._process.poll() is not None:
+                self._end()
                 self._start()
             try:
                 return self._fork(clone_flags)
@@ -198,8 +205,28 @@ class Forkserver:
     def _start(self) -> None:
         if self._closed:
             raise KernelStartFailed("kernels are being shut down")
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         begun = monotonic()
+        try:
+            self._open()
+            assert self._control is not None
+            self._control.settimeout(START)
+            answer = self._control.recv(4096)
+            if not answer:
+                raise ConnectionError("the zygote ended before it was ready")
+            told = json.loads(answer)
+        except OSError as error:
+            tail = self._tail() if self._process else ""
+            self._end()
+            raise KernelStartFailed(tail or str(error)) from error
+        self._control.settimeout(FORK)
+        if told["missing"]:
+            log.info("kernels have to import these themselves, they are not installed: %s", told["missing"])
+        if len(told["threads"]) > 1:
+            log.warning("the zygote has threads, whose locks its children may inherit: %s", told["threads"])
+        log.info("the zygote is ready after %.1f s", monotonic() - begun)
+
+    def _open(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, (self._folder / "zygote.log").open("wb") as output:
             self._process = subprocess.Popen(
                 [*self._command, str(theirs.fileno()), json.dumps(self._libraries)],
@@ -211,19 +238,6 @@ class Forkserver:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        self._control.settimeout(START)
-        try:
-            told = json.loads(self._control.recv(4096))
-        except (OSError, ValueError) as error:
-            tail = self._tail()
-            self._end()
-            raise KernelStartFailed(tail or str(error)) from error
-        self._control.settimeout(FORK)
-        if told["missing"]:
-            log.info("kernels have to import these themselves, they are not installed: %s", told["missing"])
-        if len(told["threads"]) > 1:
-            log.warning("the zygote has threads, whose locks its children may inherit: %s", told["threads"])
-        log.info("the zygote is ready after %.1f s", monotonic() - begun)
 
     def _end(self) -> None:
         if self._control is not None:
