@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import capture, cells, notebook, processes, start, turn
+from bench import capture, cells, crowd, notebook, processes, start, turn
 from bench.ground import FULL, QUICK, Ground
 from bench.machine import machine, sentence
 from bench.measure import Figure, json_line, table
@@ -21,6 +21,7 @@ from config.settings import load
 
 SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "start": start.figures,
+    "crowd": crowd.figures,
     "latency": cells.latency,
     "rate": cells.rate,
     "capture": capture.figures,

@@ -26,6 +26,8 @@ ONCE = Scale(
     turns=2,
     notebooks=1,
     idle=1,
+    crowd=1,
+    crowds=1,
     idle_rounds=1,
 )
 PATIENCE = 40.0  # seconds
