@@ -129,7 +129,7 @@ async def test_a_result_arrives_although_it_cannot_be_recorded(
 
 async def test_a_kernel_that_cannot_start_is_an_error_and_the_session_recovers(tmp_path: Path) -> None:
     """The start's failure is raised with its log; the record does not stay "running"."""
-    settings = load(data=tmp_path / "data", kernel_python=Path("/bin/false"))
+    settings = load(data=tmp_path / "data", kernel_python=Path("/bin/false"), sandbox="none")
     async with compose(settings) as sessions:
         with pytest.raises(KernelStartFailed):
             await sessions.execute_code("1", 1)
@@ -157,7 +157,7 @@ async def test_two_uploads_of_one_name_are_both_kept(sessions: Sessions) -> None
 
 async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path) -> None:
     """The cell's result stands; the sentence says how much is used and what to do."""
-    async with compose(load(data=tmp_path / "data", quota="1000")) as sessions:
+    async with compose(load(data=tmp_path / "data", quota="1000", preload="none")) as sessions:
         result = await sessions.execute_code("open('big.bin', 'wb').write(b'x' * 2000); 1", 1)
         assert result.success
         assert "over your 1000 B (0 B used); delete files" in result.skipped[0].reason
@@ -167,7 +167,7 @@ async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path
 
 async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> None:
     """A cell that was running is noted as died, and what it had written is kept and told."""
-    settings = load(data=tmp_path / "data")
+    settings = load(data=tmp_path / "data", preload="none")
     async with compose(settings) as sessions:
         session = await sessions.session(1, "terminal")
         await sessions.execute_code("open('old.txt', 'w').write('old')", 1)
