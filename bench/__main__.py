@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import capture, cells, notebook, processes, start, turn
+from bench import capture, cells, crowd, notebook, processes, start, turn
 from bench.ground import FULL, QUICK, Ground
 from bench.machine import machine, sentence
 from bench.measure import Figure, json_line, table
@@ -21,6 +21,7 @@ from config.settings import load
 
 SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "start": start.figures,
+    "crowd": crowd.figures,
     "latency": cells.latency,
     "rate": cells.rate,
     "capture": capture.figures,
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)}; else all")
     args = parser.parse_args(argv)
     if unknown := set(args.subjects) - set(SUBJECTS):
-        parser.error(f"no such subject: {', '.join(sorted(unknown))}")
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
     logging.basicConfig(level=logging.ERROR)
     settings = load()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -25,6 +25,8 @@ class Scale:
     turns: int  # pairs
     notebooks: int  # pairs
     idle: int  # kernels that lie idle
+    crowd: int  # kernels that start at once
+    crowds: int  # pairs
     idle_rounds: int  # pairs of rounds in which they are looked at
 
 
@@ -39,8 +41,10 @@ FULL = Scale(
     large_files=9,
     turns=300,
     notebooks=9,
-    idle=4,
-    idle_rounds=3,
+    idle=50,
+    crowd=100,
+    crowds=1,
+    idle_rounds=1,
 )
 QUICK = Scale(
     starts=3,
@@ -53,7 +57,9 @@ QUICK = Scale(
     large_files=2,
     turns=40,
     notebooks=2,
-    idle=2,
+    idle=8,
+    crowd=10,
+    crowds=1,
     idle_rounds=1,
 )
 

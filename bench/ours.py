@@ -19,7 +19,7 @@ from kernels.pool import Pool
 
 __all__ = ["NO_FILES", "bot", "kernels", "run"]
 
-SIZE = 64  # kernels at a time, more than any benchmark has
+SIZE = 128  # kernels at a time, more than any benchmark has
 FILES = 128  # files captured a cell
 
 

@@ -53,6 +53,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             size=settings.max_kernels,
             idle=settings.idle_timeout,
             tier=None if settings.sandbox == "auto" else Tier(settings.sandbox),
+            libraries=settings.preloaded,
         )
         await stack.enter_async_context(pool)
         sessions = Sessions(

@@ -2,12 +2,13 @@
 
 BotError
 |-- NothingRuns()          there is no cell to interrupt or to answer
+|-- NotAFile(path)         what is to be read is a pipe, a device or the like
 `-- DataInUse(folder)      another program works on the same data folder
 """
 
 from pathlib import Path
 
-__all__ = ["BotError", "DataInUse", "NothingRuns"]
+__all__ = ["BotError", "DataInUse", "NotAFile", "NothingRuns"]
 
 
 class BotError(Exception):
@@ -16,6 +17,14 @@ class BotError(Exception):
 
 class NothingRuns(BotError):
     """The session runs no cell."""
+
+
+class NotAFile(BotError):
+    """There is something at the path that is neither a file nor a folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 class DataInUse(BotError):

@@ -7,7 +7,7 @@ ending(result)           # of a cell that did not end well, None for one that di
 from collections.abc import Callable
 from typing import Any
 
-from bot.errors import DataInUse, NothingRuns
+from bot.errors import DataInUse, NotAFile, NothingRuns
 from bot.reply import ExecutionResult
 from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
 from kernels.capture import FileChanged
@@ -37,6 +37,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     NoQuestion: lambda _: "no input() is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
+    NotAFile: lambda error: f"{error.path} is a pipe or a device, not a file",
     DataInUse: lambda error: (
         f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
     ),

@@ -6,6 +6,7 @@ Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is lef
 `raises-exception` may fail. What differs from the stored outputs is said, and is no failure.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from bot.message import Incoming
 from bot.reply import ExecutionResult, Tell
 from bot.session import Session
 from bot.turn import take_turn
-from kernels.notebook import RAISES, SKIP, Code, Imported, differences
+from kernels.notebook import RAISES, SKIP, Code, Imported, Markdown, differences
 
 __all__ = ["Step", "replay"]
 
@@ -49,7 +50,8 @@ async def replay(
     number, failed = 0, False
     for cell in notebook.cells:
         if not isinstance(cell, Code):
-            await session.transcript.say(message.place, "", cell.text)  # the author stands in the text
+            words = cell.source if isinstance(cell, Markdown) else cell.text
+            await session.transcript.say(message.place, "", words)  # the author is only claimed
             continue
         number += 1
         if SKIP in cell.tags or not cell.code.strip() or (failed and not keep_going):
@@ -57,7 +59,7 @@ async def replay(
             yield Step(number, total, cell.code)
             continue
         result = await take_turn(session, message.with_code(cell.code), tell)
-        differs = differences(cell.outputs, result.outputs) if cell.outputs else ()
+        differs = await asyncio.to_thread(differences, cell.outputs, result.outputs) if cell.outputs else ()
         step = Step(number, total, cell.code, result, differs, may_fail=RAISES in cell.tags)
         failed |= step.failed
         yield step

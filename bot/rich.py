@@ -1,6 +1,7 @@
-"""The file that shows an output best, where a front cannot: a picture, a page, a sound, a document.
+"""What shows an output best where a front has only text: a file, or the text that says most.
 
 shown = as_file(bundle, plotly)        # Shown(".png", b"...") or None when its text says all
+as_text(bundle)                        # "$x^2$"
 """
 
 import base64
@@ -11,12 +12,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Shown", "as_file", "plotly_page"]
+__all__ = ["Shown", "as_file", "as_text", "plotly_page"]
 
 BINARY = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "application/pdf": ".pdf"}
 PLOTLY = "application/vnd.plotly.v1+json"
 SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-Za-z0-9+/=]+)"')
-SAYS_NOTHING = re.compile(r"<[\w.]+ object(?: at 0x[0-9a-f]+)?>|Figure\(\{.*", re.DOTALL)  # as plain text
+SAYS_NOTHING = re.compile(
+    r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>|Figure\(\{.*", re.DOTALL
+)  # as plain text
+SOURCES = ("text/latex", "text/markdown")  # that a person can read
 
 
 class Shown(NamedTuple):
@@ -45,6 +49,19 @@ def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Show
     if sound := SOUND.search(page):
         return _decoded(f".{sound['kind']}", sound["data"])
     return Shown(".html", _page("Output", page).encode())
+
+
+def as_text(bundle: Mapping[str, Any]) -> str:
+    """The bundle's plain text; where that says nothing, the formula, the words or the data behind it."""
+    text = str(bundle.get("text/plain", ""))
+    if text and not SAYS_NOTHING.fullmatch(text):
+        return text
+    for mime in SOURCES:
+        if isinstance(bundle.get(mime), str):
+            return str(bundle[mime])
+    if "application/json" in bundle:
+        return json.dumps(bundle["application/json"], ensure_ascii=False)
+    return text or f"[{', '.join(bundle)}]"
 
 
 def plotly_page(figure: Mapping[str, Any], script: str) -> str:

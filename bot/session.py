@@ -43,6 +43,7 @@ class Session:
         tell_late: Tell,
     ) -> None:
         self.record = record
+        self.last_used = record.last_used_at  # by the minute in the record
         self.files = PersonFiles(files, record, pool)
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self._tell_late = tell_late

@@ -12,6 +12,7 @@ been used for so long that it is deleted.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self
@@ -28,6 +29,8 @@ from kernels.pool import Pool
 __all__ = ["Sessions", "TellLate"]
 
 log = logging.getLogger(__name__)
+
+NOTED = timedelta(minutes=1)  # between notes that an open session is in use: each waits for the disk
 
 TellLate = Callable[[SessionRecord, Reply], object]
 
@@ -76,14 +79,18 @@ class Sessions:
         session_id = self._id(user_id, place)
         async with self._changing:
             now = self._clock()
-            record = await self.store.sessions.get_or_create(session_id, user_id, place, now)
-            await self.store.sessions.touch(session_id, now)
             if session_id not in self._open:
+                record = await self.store.sessions.get_or_create(session_id, user_id, place, now)
                 session = Session(
                     record, self.store, self.files, self.pool, self._clock, self._late_of(record)
                 )
                 self._open[session_id] = await session.open()
-            return self._open[session_id]
+            session = self._open[session_id]
+            session.last_used = now
+            if now - session.record.last_used_at >= NOTED:
+                await self.store.sessions.touch(session_id, now)
+                session.record = replace(session.record, last_used_at=now)
+            return session
 
     async def execute_code(
         self,
@@ -146,10 +153,13 @@ class Sessions:
     async def _remove_if_unused(self, session_id: str, now: datetime) -> None:
         record = await self.store.sessions.get(session_id)
         session = self._open.get(session_id)
-        if record is None or record.last_used_at >= now - self._retention or (session and session.busy):
+        if record is None or (session and session.busy):
+            return
+        last_used = session.last_used if session else record.last_used_at
+        if last_used >= now - self._retention:
             return
         await self._remove(session_id)
-        if record.last_used_at < now - self._transcripts:
+        if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
 
     async def _remove(self, session_id: str) -> None:

@@ -33,6 +33,7 @@ KINDS: Mapping[object, tuple[str, str]] = {
     timedelta | None: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d, or none"),
     ByteSize: ("size", "a size such as 500kB, 50MiB or 1GiB"),
     Path: ("path", "a path"),
+    str: ("modules", "names of modules with commas between them, or none"),
     SecretStr | None: ("secret", "a text"),
 }
 
@@ -45,6 +46,13 @@ def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _modules(value: str) -> str:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not all(part.isidentifier() for name in names for part in name.split(".")):
+        raise ValueError
+    return ", ".join(names) or "none"
+
+
 def _tier(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -55,6 +63,7 @@ def _tier(value: object) -> object:
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Count = Annotated[int, Field(ge=0)]
 SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]
+Modules = Annotated[str, AfterValidator(_modules)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
@@ -108,10 +117,19 @@ class Settings(BaseSettings):
     kernel_python: Folder = Field(
         CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that kernels run on"
     )
+    preload: Modules = Field(
+        "numpy, pandas, matplotlib.pyplot",
+        description="modules that kernels have imported already, or `none`",
+    )
     log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**{VARIABLES.get(name, name): value for name, value in values.items()})
+
+    @property
+    def preloaded(self) -> tuple[str, ...]:
+        """The modules of `preload`."""
+        return () if self.preload == "none" else tuple(self.preload.split(", "))
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -35,7 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class FileStore:
-    """Puts, finds, lists, shares and deletes files. One error, NoSuchFile, hides why a file cannot be had."""
+    """Puts, finds, lists, shares and deletes files. One error, NoSuchFile, hides why a file cannot be had.
+
+    `quota`, of one person, and `max_file` are in bytes.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class FileStore:
         self._clock = clock
         self._retention = retention
         self._quota = quota
-        self._max_file = max_file
+        self.max_file = max_file
         self._new_id = new_id
 
     async def put(
@@ -240,5 +243,5 @@ class FileStore:
             file_id = self._new_id()
             key = f"{user_id}/{file_id}"
             with suppress(BlobExists):  # before a byte of the content was read
-                return file_id, key, await self._blobs.put(key, content, limit=self._max_file)
+                return file_id, key, await self._blobs.put(key, content, limit=self.max_file)
         raise FileIdTaken(file_id)

@@ -137,6 +137,8 @@ class Transcripts(Protocol):
     ) -> None:
         """End a cell. `outputs` replace those appended before (None keeps them); `file_ids` join them.
 
+        No end of the program undoes it; on disk right after, and in any case before the next cell runs.
+
         Raises:
             NoSuchCell: the transcript holds no such cell.
         """

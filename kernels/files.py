@@ -35,7 +35,7 @@ LONGEST_NAME = 1024  # characters of a file's id or name
 AT_ONCE = 16  # lines served; who rings then waits
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
 ANSWERING_TIME = 30.0  # seconds for the store
-PAUSE = 0.1  # seconds after a connection could not be accepted
+PAUSE = 0.1  # seconds until descriptors are tried again
 
 # SOCK_DGRAM, all that macOS has, could also be sent to any socket of the machine that has a path.
 BELL = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
@@ -129,14 +129,9 @@ class Broker:
         loop = asyncio.get_running_loop()
         while True:
             await self._free.acquire()
-            try:
+            with suppress(OSError):  # the kernel has turned its end elsewhere, and is heard no more
                 await loop.sock_recv(self._heard, 1)
-                ours, theirs = socket.socketpair()
-            except OSError as error:  # out of descriptors
-                self._free.release()
-                logger.warning("A kernel's request for files could not be accepted: %s", error)
-                await asyncio.sleep(PAUSE)  # nothing tells when there is a descriptor again
-                continue
+            ours, theirs = await _line()
             ours.setblocking(False)
             self._start(self._serve(ours), ours)
             with theirs, suppress(OSError):  # it rings and does not pick up: its own loss
@@ -189,6 +184,16 @@ class _BadRequest(Exception):
 
 def _refusal(message: str, *, missing: bool = False) -> dict[str, Any]:
     return {"ok": False, "missing": missing, "message": message}
+
+
+async def _line() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a line, as soon as there are descriptors for them."""
+    while True:
+        try:
+            return socket.socketpair()
+        except OSError as error:
+            logger.warning("A kernel's request for files has to wait: %s", error)
+            await asyncio.sleep(PAUSE)  # nothing tells when there is a descriptor again
 
 
 async def _read_line(peer: socket.socket) -> bytes:

@@ -22,6 +22,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
@@ -33,7 +34,7 @@ __all__ = ["LIBRARIES", "Child", "Forkserver"]
 log = logging.getLogger(__name__)
 
 ZYGOTE = Path(__file__).parent / "zygote.py"
-LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot", "matplotlib.backends.backend_agg")
+LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot")
 START = 120.0  # seconds for the imports; a loaded machine needs many
 FORK = 10.0  # seconds for the answer to a fork
 LOG_TAIL = 2000  # characters of what a zygote that failed has written
@@ -163,13 +164,14 @@ class Forkserver:
         try:
             return await asyncio.shield(forking)
         except asyncio.CancelledError:
-            forking.add_done_callback(_close)
+            forking.add_done_callback(_let_go)  # it may take as long as a zygote's start
             raise
 
     def fork_now(self, clone_flags: int) -> Child:
         """`fork`, in a thread that may wait."""
         with self._turn:
             if self._process is None or self._process.poll() is not None:
+                self._end()
                 self._start()
             try:
                 return self._fork(clone_flags)
@@ -184,14 +186,15 @@ class Forkserver:
 
     def _fork(self, clone_flags: int) -> Child:
         assert self._control is not None
-        ours, theirs = socket.socketpair()
-        with theirs:
+        with ExitStack() as stack:
+            ours, theirs = map(stack.enter_context, socket.socketpair())
             socket.send_fds(self._control, [struct.pack("Q", clone_flags)], [theirs.fileno()])
-        answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
-        (pid,) = struct.unpack("q", answer)
-        if pid < 0:
-            ours.close()
-            raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
+            answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
+            (pid,) = struct.unpack("q", answer)
+            if pid < 0:
+                raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
+            theirs.close()
+            stack.pop_all()
         return Child(pid, descriptors[0], ours)
 
     def _start_early(self) -> None:
@@ -202,8 +205,28 @@ class Forkserver:
     def _start(self) -> None:
         if self._closed:
             raise KernelStartFailed("kernels are being shut down")
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         begun = monotonic()
+        try:
+            self._open()
+            assert self._control is not None
+            self._control.settimeout(START)
+            answer = self._control.recv(4096)
+            if not answer:
+                raise ConnectionError("the zygote ended before it was ready")
+            told = json.loads(answer)
+        except OSError as error:
+            tail = self._tail() if self._process else ""
+            self._end()
+            raise KernelStartFailed(tail or str(error)) from error
+        self._control.settimeout(FORK)
+        if told["missing"]:
+            log.info("kernels have to import these themselves, they are not installed: %s", told["missing"])
+        if len(told["threads"]) > 1:
+            log.warning("the zygote has threads, whose locks its children may inherit: %s", told["threads"])
+        log.info("the zygote is ready after %.1f s", monotonic() - begun)
+
+    def _open(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, (self._folder / "zygote.log").open("wb") as output:
             self._process = subprocess.Popen(
                 [*self._command, str(theirs.fileno()), json.dumps(self._libraries)],
@@ -215,19 +238,6 @@ class Forkserver:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        self._control.settimeout(START)
-        try:
-            told = json.loads(self._control.recv(4096))
-        except (OSError, ValueError) as error:
-            tail = self._tail()
-            self._end()
-            raise KernelStartFailed(tail or str(error)) from error
-        self._control.settimeout(FORK)
-        if told["missing"]:
-            log.info("kernels have to import these themselves, they are not installed: %s", told["missing"])
-        if len(told["threads"]) > 1:
-            log.warning("the zygote has threads, whose locks its children may inherit: %s", told["threads"])
-        log.info("the zygote is ready after %.1f s", monotonic() - begun)
 
     def _end(self) -> None:
         if self._control is not None:
@@ -242,3 +252,9 @@ class Forkserver:
             return (self._folder / "zygote.log").read_text("utf-8", "replace")[-LOG_TAIL:]
         except OSError:
             return ""
+
+
+def _let_go(forking: "asyncio.Future[Child]") -> None:
+    """Close a child that nobody waits for any more."""
+    if not forking.cancelled() and forking.exception() is None:
+        forking.result().close()

@@ -10,12 +10,12 @@ from collections import deque
 from dataclasses import replace
 
 from kernels.events import ClearOutput, Display, Event, Stream
-from kernels.text import Terminal
+from kernels.text import Terminal, strip_ansi
 
 __all__ = ["Inbox"]
 
 MERGE = 256 * 1024  # characters up to which pieces of text are joined
-_MOVES = re.compile(r"\x1b\[\d*[A-K]")  # the cursor goes elsewhere, or something is erased
+_MOVES = re.compile(r"[\b]|\x1b\[\d*[A-K]")  # the cursor goes elsewhere, or something is erased
 
 
 class Inbox:
@@ -79,7 +79,8 @@ class Inbox:
 def _joined(before: str, text: str) -> str:
     """Both pieces, less what a later `\\r` overwrites in the line that goes on from one to the next.
 
-    The line's first `\\r` stays, for it redraws what was shown before these. Where more moves, all stays.
+    The line's first `\\r` stays, for it redraws what was shown before these. Where more moves, or the cursor
+    rests within the line, for the next piece to go on from there, all stays.
     """
     settled, newline, line = before.rpartition("\n")
     line += text
@@ -88,4 +89,7 @@ def _joined(before: str, text: str) -> str:
         return before + text
     terminal = Terminal()
     terminal.write(redrawn)
-    return f"{settled}{newline}{head}\r{terminal.render()}" + ("\r" if text.endswith("\r") else "")
+    drawn, last = terminal.render(), strip_ansi(redrawn.rpartition("\r")[2])
+    if 0 < len(last) < len(strip_ansi(drawn)):
+        return before + text
+    return f"{settled}{newline}{head}\r{drawn}" + ("" if last else "\r")

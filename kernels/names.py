@@ -2,11 +2,14 @@
 
 safe_name("../../evil\\n.csv")    # "evil_.csv": one plain component, for a file we write
 shown_name("a\\udcff.csv")        # "a_~9c2e41.csv": what a person reads; the file keeps its own name
+Places(["data.csv"]).free("DATA.csv", "-2")     # "DATA-2.csv": a place in a folder for any system
 """
 
 import hashlib
 import os
 import unicodedata
+from collections.abc import Iterable
+from itertools import count
 
 LONGEST_NAME = 200  # bytes of UTF-8; file systems take 255, and a suffix must still fit
 
@@ -44,6 +47,42 @@ def shown_name(path: str) -> str:
         return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:6]
     return with_suffix(repaired, f"~{digest}")
+
+
+class Places:
+    """The places of files below one folder, which may lie on a disk that does not tell `a` from `A`."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
+        for path in taken:
+            self._take(path)
+
+    def free(self, name: str, suffix: str) -> str:
+        """A place for `name`, its folders included; where that is taken, one with `suffix` at the top."""
+        parts = [safe_name(part) for part in name.split("/")]
+        path = "/".join(parts)
+        for number in count(2):
+            if self._is_free(path):
+                break
+            path = with_suffix(parts[-1], suffix if number == 2 else f"{suffix}-{number}")
+        self._take(path)
+        return path
+
+    def _is_free(self, path: str) -> bool:
+        key, *folders = _keys(path)
+        return key not in self._files | self._folders and self._files.isdisjoint(folders)
+
+    def _take(self, path: str) -> None:
+        key, *folders = _keys(path)
+        self._files.add(key)
+        self._folders.update(folders)
+
+
+def _keys(path: str) -> list[str]:
+    """The path and the folders it is in, the innermost first, as the pickiest file system compares them."""
+    parts = unicodedata.normalize("NFC", path).casefold().split("/")
+    return ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
 def _repaired(text: str) -> str:

@@ -25,6 +25,7 @@ from kernels.presentable import count, presentable
 from kernels.text import clip, repair
 
 __all__ = [
+    "MAX_SIZE",
     "RAISES",
     "SKIP",
     "Cell",

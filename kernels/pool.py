@@ -17,7 +17,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from functools import partial
@@ -31,6 +31,7 @@ import zmq
 from kernels.capture import Observer
 from kernels.files import FileSource
 from kernels.finish import stop
+from kernels.forkserver import LIBRARIES
 from kernels.kernel import DIED, Kernel
 from kernels.launch import Limits
 from kernels.line import Line
@@ -58,7 +59,8 @@ class Pool:
 
     `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces,
     `size` the most kernel processes at a time, `idle` the time after which an unused one is ended (None:
-    never). `tier` is how kernels are held; None takes the strongest that the machine can do.
+    never). `tier` is how kernels are held; None takes the strongest that the machine can do. `libraries` are
+    imported once for all of them.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Pool:
         size: int = 16,
         idle: timedelta | None = timedelta(hours=1),
         tier: Tier | None = None,
+        libraries: Sequence[str] = LIBRARIES,
     ) -> None:
         self.limits = limits
         self.python = python.absolute()  # not resolved: an environment's python is a link
         self._workspaces = workspaces.absolute()
         self._idle = idle
         self._wanted = tier
+        self._libraries = libraries
         self._sandbox: Sandbox | None = None
         self._places = Line(size)
         self._kernels: dict[str, Kernel] = {}
@@ -161,7 +165,12 @@ class Pool:
         def make(tier: Tier) -> Sandbox:
             folder = self._run_root / f"sandbox-{tier}"
             return Sandbox(
-                tier, python=self.python, folder=folder, workspaces=self._workspaces, limits=self.limits
+                tier,
+                python=self.python,
+                folder=folder,
+                workspaces=self._workspaces,
+                limits=self.limits,
+                libraries=self._libraries,
             )
 
         closing = stack.enter_context(ExitStack())

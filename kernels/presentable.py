@@ -19,7 +19,7 @@ __all__ = ["count", "joined", "presentable"]
 MAX_COUNT = 1 << 53  # what JavaScript, in which notebooks are read, holds exactly
 MAX_MIME = 100  # characters of a kind that is told
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
-_TEXTS = frozenset({"text/plain", "text/latex", "text/markdown"})
+_TEXTS = frozenset({"text/plain", "text/latex"})
 _ENCODED = re.compile(r"image/(?:png|jpeg|gif|webp|bmp)|application/pdf|(?:audio|video)/[a-z0-9.+-]+")
 # Data that a renderer draws. Those that carry code to run (widgets, bokeh, holoviews) are not among them.
 _JSON = re.compile(
@@ -89,6 +89,8 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
         try:
             bundle[mime] = _representation(mime, value)
         except _LeftOutError as why:
+            if mime == "text/markdown":
+                notes.append(joined(value))
             notes.append(f"[{clip(mime, MAX_MIME)} left out: {why}]")
     if notes:
         plain = [bundle["text/plain"]] if bundle.get("text/plain") else []
@@ -112,7 +114,7 @@ def _representation(mime: str, value: Any) -> Any:
         if not text.isascii() or text.encode().translate(None, _BASE64):
             raise _LeftOutError("it is damaged")
         return text
-    if mime == "text/html":
+    if mime in ("text/html", "text/markdown"):  # Markdown may have HTML in it
         if not plain_html(text):
             raise _LeftOutError(wording(text))
         return text

@@ -201,6 +201,8 @@ async def _release(manager: AsyncKernelManager, folder: Path) -> None:
     """Close what the manager holds, and end a process that was launched but is not watched yet."""
     if (folder / DETACHED).exists():
         manager._close_control_socket()
+        if manager.provisioner is not None:
+            await manager.provisioner.cleanup()
         return
     if manager.provisioner is not None and manager.has_kernel:
         await manager.provisioner.kill()

@@ -118,7 +118,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
     def detach(self) -> None:
         """Let it outlive us."""
         if self._kernel:
-            self._kernel.child.detach()
+            self._kernel.detach()
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Choose the sockets' folder, and have the connection file written."""

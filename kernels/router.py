@@ -76,6 +76,8 @@ class Router:
         self._broken = 0
         self._cells: OrderedDict[str, _Cell] = OrderedDict()
         self._running_id = ""
+        self._question: Event | None = None  # it waits for the output before it
+        self._marked = False
         self.running: Run | None = None
         self.late: asyncio.Queue[Late] = asyncio.Queue(MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
@@ -84,6 +86,7 @@ class Router:
     def begin(self, message_id: str, run: Run) -> None:
         """The request `message_id` runs the cell `run`."""
         self.running, self._running_id = run, message_id
+        self._question, self._marked = None, False
         self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
             self._cells.popitem(last=False)
@@ -117,7 +120,13 @@ class Router:
                 self.running.interrupted()
             case "iopub", "status" if run is not None and content.get("execution_state") == "idle":
                 run.idle()
-            case (("iopub" | "stdin"), kind) if message.parent_id in self._cells:
+            case "iopub", "kernelcord_question" if run is not None:
+                self._marked = True
+                self._ask(run)
+            case "stdin", "input_request" if run is not None:
+                self._question = self._event("input_request", message.content)
+                self._ask(run)
+            case "iopub", kind if message.parent_id in self._cells:
                 event = self._event(kind, message.content)
                 if event is not None and run is not None:
                     run.take(event)
@@ -135,6 +144,12 @@ class Router:
                 if event is not None:
                     run.take(event)
         run.reply(str(content.get("status")), execution_count(content))
+
+    def _ask(self, run: Run) -> None:
+        """Pass a question on when all output before it has come, which a mark among the output tells."""
+        if self._question is not None and self._marked:
+            run.take(self._question)
+            self._question, self._marked = None, False
 
     def _event(self, kind: str, content: Any) -> Event | None:
         try:

@@ -81,6 +81,7 @@ class Workspace:
                 with open(temporary, "w+b", opener=_creator(here)) as ours:
                     shutil.copyfileobj(stream, ours, CHUNK)
                     ours.flush()
+                    _give(ours.fileno(), here)
                     return _settle(
                         temporary, ours, _candidates(safe_name(name), beside), here, keep=bool(beside)
                     )
@@ -107,6 +108,13 @@ class Workspace:
 
 def _creator(here: int) -> Callable[[str, int], int]:
     return lambda name, _flags: os.open(name, CREATING, 0o600, dir_fd=here)
+
+
+def _give(file: int, here: int) -> None:
+    """Make a file its folder's owner's: a sandbox gives each workspace a user of its own."""
+    owner = os.fstat(here)
+    if owner.st_uid != os.geteuid():
+        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def _candidates(name: str, beside: str) -> Iterator[str]:

@@ -26,6 +26,8 @@ ONCE = Scale(
     turns=2,
     notebooks=1,
     idle=1,
+    crowd=1,
+    crowds=1,
     idle_rounds=1,
 )
 PATIENCE = 40.0  # seconds
@@ -113,7 +115,8 @@ def test_unknown_subject_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """A subject that there is not is said before anything is measured."""
     with pytest.raises(SystemExit):
         main(["nonsense"])
-    assert all(name in capsys.readouterr().err for name in ("nonsense", *SUBJECTS))
+    told = capsys.readouterr().err
+    assert all(name in told for name in ("nonsense", *SUBJECTS))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

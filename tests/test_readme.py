@@ -1,11 +1,18 @@
 """What the README says is true."""
 
+import json
 import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from bot.console import answers, jsonl
+from bot.console.jsonl import JsonLines
 from config.settings import table
 
 
@@ -18,6 +25,17 @@ def readme(root: Path) -> str:
 def between(text: str, name: str) -> str:
     """What stands between the comments that mark the part `name`."""
     return text.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- /{name} -->")[0]
+
+
+def flags(text: str) -> set[str]:
+    """The flags named in a text."""
+    return set(re.findall(r"--[a-z-]{3,}", text))
+
+
+def of_program(name: str) -> set[str]:
+    """The flags that a program's help names."""
+    command = [sys.executable, "-m", name, "--help"]
+    return flags(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def test_commands_are_targets(readme: str, root: Path) -> None:
@@ -52,9 +70,26 @@ def test_default_retentions_are_the_settings(readme: str) -> None:
 
 def test_flags_are_flags(readme: str) -> None:
     """Every flag that the README names exists."""
-    flags = set(re.findall(r"--[a-z-]{3,}", readme.replace("<!--", "").replace("-->", "")))
-    assert "--timeout" in flags
-    assert flags - {"--json"} <= set(re.findall(r"--[a-z-]{3,}", table()))
+    named = flags(readme.replace("<!--", "").replace("-->", ""))
+    assert {"--timeout", "--replay", "--quick"} <= named
+    assert named <= of_program("bot.console") | of_program("bench")
+
+
+async def test_requests_and_events_are_all_there(readme: str) -> None:
+    """The machine interface takes the requests that the README lists and says its events, and no others."""
+    listed = readme.partition("Requests: ")[2].partition("\n\n")[0]
+    requests, _, events = listed.partition("Events: ")
+    told: list[str] = []
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    await JsonLines(cast(Any, None), told.append).serve(lines())
+    taken = json.loads(told[0])["message"].partition(": ")[2].split(", ")
+    assert set(re.findall(r"`(\w+)`", requests)) == {*taken, "user_files", "keep_going"}
+    sources = "".join(Path(module.__file__).read_text("utf-8") for module in (answers, jsonl))
+    said = {*answers.NAMES.values(), *re.findall(r'"event": "(\w+)"', sources)}
+    assert set(re.findall(r"`(\w+)`", events)) == said
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])

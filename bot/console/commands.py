@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bot.bundle import bundle, notebook
+from bot.console.paths import content, named
 from bot.console.show import Screen
+from bot.errors import BotError
 from bot.failures import sentence
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
-from kernels.notebook import Imported, NotebookError, read
+from kernels.notebook import MAX_SIZE, Imported, NotebookError, read
 
 __all__ = ["Commands"]
 
@@ -76,7 +78,7 @@ class Commands:
             return False
         try:
             await self._verbs[words[0]](words[1:])
-        except (FileStoreError, KernelError, NotebookError, OSError) as error:
+        except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
             self._screen.note(sentence(error))
         return True
 
@@ -109,7 +111,7 @@ class Commands:
         if len(words) != 1:
             self._screen.note("Say which file: %upload PATH (in quotes where it has spaces).")
             return
-        name, data = await asyncio.to_thread(_read, words[0])
+        name, data = await asyncio.to_thread(content, words[0], limit=self._sessions.files.max_file)
         stored = await self._sessions.upload(name, data, self._user_id, place=self._place)
         self._screen.files([stored])
 
@@ -139,8 +141,8 @@ class Commands:
         if len(words) != 1:
             self._screen.note("Say which notebook: %replay PATH (in quotes where it has spaces).")
             return
-        _, data = await asyncio.to_thread(_read, words[0])
-        await self._run_notebook(read(data))
+        _, data = await asyncio.to_thread(content, words[0], limit=MAX_SIZE)
+        await self._run_notebook(await asyncio.to_thread(read, data))
 
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):
@@ -159,18 +161,13 @@ class Commands:
 
 def _write(path: str | None, name: str, data: bytes) -> Path:
     """Write to the path that was asked for, or to a new file called `name` in the working folder."""
-    file = Path(name) if path is None else Path(path).expanduser()
+    file = Path(name) if path is None else named(path)
     number = 1
     while path is None and file.exists():
         number += 1
         file = Path(name).with_stem(f"{Path(name).stem}-{number}")
     file.write_bytes(data)
     return file.absolute()
-
-
-def _read(path: str) -> tuple[str, bytes]:
-    file = Path(path).expanduser()
-    return file.name, file.read_bytes()
 
 
 def variable_name(filename: str) -> str:

@@ -18,11 +18,11 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError
-from pathlib import Path
 from typing import Any
 
 from bot.bundle import bundle, notebook
 from bot.console.answers import event_fields, file_fields, result_fields, step_fields
+from bot.console.paths import content, named
 from bot.errors import BotError
 from bot.failures import sentence
 from bot.message import Incoming
@@ -33,7 +33,8 @@ from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
 from kernels.errors import KernelError
-from kernels.notebook import NotebookError, read
+from kernels.notebook import MAX_SIZE, NotebookError, read
+from kernels.text import repair
 
 __all__ = ["JsonLines", "standard_input"]
 
@@ -73,7 +74,8 @@ class JsonLines:
             async for line in lines:
                 number += 1
                 try:
-                    await self._accept(_parse(line), users)
+                    if not line.isspace():
+                        await self._accept(_parse(line), users)
                 except BadRequest as error:
                     self._say({"event": "error", "line": number, "message": str(error)})
             for queue in self._queues.values():
@@ -132,9 +134,9 @@ class JsonLines:
             await session.interrupt()
 
     async def _upload(self, user: int, request: Request) -> None:
-        path = Path(_text(request, "upload"))
-        data = await asyncio.to_thread(path.read_bytes)
-        stored = await self._sessions.upload(path.name, data, user, place=PLACE)
+        path, limit = _text(request, "upload"), self._sessions.files.max_file
+        name, data = await asyncio.to_thread(content, path, limit=limit)
+        stored = await self._sessions.upload(name, data, user, place=PLACE)
         self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
 
     async def _files(self, user: int, request: Request) -> None:
@@ -164,13 +166,13 @@ class JsonLines:
         await self._save(user, request, "bundle", data)
 
     async def _save(self, user: int, request: Request, verb: str, data: bytes) -> None:
-        path = Path(_text(request, verb))
+        path = named(_text(request, verb))
         await asyncio.to_thread(path.write_bytes, data)
         self._answer(user, request, {"event": "saved", "path": str(path), "size": len(data)})
 
     async def _replay(self, user: int, request: Request) -> None:
-        path = Path(_text(request, "replay"))
-        imported = read(await asyncio.to_thread(path.read_bytes))
+        _, data = await asyncio.to_thread(content, _text(request, "replay"), limit=MAX_SIZE)
+        imported = await asyncio.to_thread(read, data)
 
         async def tell(reply: Reply) -> None:
             self._tell_reply(user, request, reply)
@@ -228,7 +230,7 @@ async def standard_input() -> AsyncIterator[bytes]:
 
 def _parse(line: bytes) -> Request:
     try:
-        request = json.loads(line)
+        request = repair(json.loads(line))
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"not a line of JSON: {error}") from None
     if not isinstance(request, dict):

@@ -15,7 +15,7 @@ from typing import Any
 from bot.compose import now
 from bot.failures import ending, restart
 from bot.reply import Reply
-from bot.rich import as_file
+from bot.rich import as_file, as_text
 from filestore.records import CellRecord, StoredFile
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
@@ -56,7 +56,13 @@ class Screen:
 
     def line(self, text: str = "") -> None:
         """A line of its own."""
-        self._write(("\n" if self._midline else "") + text + "\n")
+        self.end_line()
+        self._write(text + "\n")
+
+    def end_line(self) -> None:
+        """Go to a new line unless at one: a prompt clears the line that it is drawn on."""
+        if self._midline:
+            self._write("\n")
 
     def note(self, text: str) -> None:
         """A line from us, not from the person's code."""
@@ -108,7 +114,7 @@ class Screen:
     def _show_bundle(self, bundle: Any) -> None:
         shown = as_file(bundle, self._plotly_script)
         if shown is None:
-            self.line(str(bundle.get("text/plain", f"[{', '.join(bundle)}]")))
+            self.line(as_text(bundle))
             return
         self._count += 1
         path = self._pictures / f"cell-{self._cell}-{self._count}{shown.suffix}"
@@ -153,4 +159,4 @@ def _as_text(output: dict[str, Any]) -> str:
             return str(output["text"])
         case "error":
             return "\n".join(output["traceback"]) + "\n"
-    return str(output.get("data", {}).get("text/plain", "[output]")) + "\n"
+    return as_text(output.get("data", {})) + "\n"

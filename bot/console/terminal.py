@@ -68,15 +68,15 @@ class Terminal:
             prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
         )
         self._answers = PromptSession(erase_when_done=True)  # the cell's own output shows question and answer
-        with patch_stdout(raw=True):
-            while True:
-                try:
-                    text = await prompt.prompt_async("\n>>> ")
-                except KeyboardInterrupt:
-                    continue
-                except EOFError:
-                    return
-                await self._take(text)
+        while True:
+            try:
+                text = await _typed(prompt, "\n>>> ")
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return
+            await self._take(text)
+            self._screen.end_line()
 
     async def read(self, script: str) -> bool:
         """Take the cells of a script, divided by lines of `# %%`; returns whether all of them ran well."""
@@ -104,6 +104,7 @@ class Terminal:
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of its cell."""
         self._screen.show(reply)
+        self._screen.end_line()
 
     async def _take(self, text: str) -> None:
         if text.strip() and not await self._commands.take(text):
@@ -126,8 +127,9 @@ class Terminal:
             await self._ask(self._answers, session, reply.event)
 
     async def _ask(self, prompt: PromptSession[str], session: Session, question: InputRequest) -> None:
+        self._screen.end_line()
         try:
-            answer = await prompt.prompt_async(question.prompt, is_password=question.password)
+            answer = await _typed(prompt, question.prompt, is_password=question.password)
         except EOFError:
             answer = END_OF_INPUT
         except KeyboardInterrupt:
@@ -146,6 +148,16 @@ class Terminal:
             self._screen.earlier(cell)
         self._screen.note("Welcome back. Your variables ended with the program; your files are still here:")
         await self._commands.take("%files")
+
+
+async def _typed(prompt: PromptSession[str], text: str, *, is_password: bool = False) -> str:
+    """What is typed at a prompt. What is shown meanwhile stands above it.
+
+    Only meanwhile: what takes standard output's place writes from a thread of its own, which can collide with
+    the next prompt being drawn. Raises: EOFError, KeyboardInterrupt.
+    """
+    with patch_stdout(raw=True):
+        return await prompt.prompt_async(text, is_password=is_password)
 
 
 def progress(step: Step) -> str:

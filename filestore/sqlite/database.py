@@ -6,10 +6,11 @@
 
 A transaction is one call: cancelling whoever awaits it can drop it whole or let it end, never leave it open
 (BEGIN and COMMIT awaited one by one left 50 of 200 transactions open). `synchronous=FULL` in WAL mode makes
-each commit durable before `write` returns.
+each commit durable before `write` returns. `write_soon` does not wait for the disk (0.35 ms of a cell's 4).
 """
 
 import asyncio
+import logging
 import os
 import sqlite3
 import threading
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from filestore.errors import StoreTooNew, StoreUnavailable
 from filestore.sqlite.schema import MIGRATIONS
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 10_000  # milliseconds to wait for another process that writes
 READERS = 3  # threads, each with a connection
@@ -43,6 +46,15 @@ class Database:
         """
         return await self._run(self._writer, "BEGIN IMMEDIATE", work)
 
+    async def write_soon(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """`write`, but the disk has it right after this returns: no end of ours undoes it, a power cut may.
+
+        Raises:
+            StoreUnavailable: the database refused.
+        """
+        await self._run(self._writer, "BEGIN IMMEDIATE", work, synchronous="NORMAL")
+        self._writer.submit(self._sync)
+
     async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one consistent view of the database.
 
@@ -59,13 +71,19 @@ class Database:
             connection.close()
 
     async def _run[T](
-        self, executor: ThreadPoolExecutor, begin: str, work: Callable[[sqlite3.Connection], T]
+        self,
+        executor: ThreadPoolExecutor,
+        begin: str,
+        work: Callable[[sqlite3.Connection], T],
+        synchronous: str = "FULL",
     ) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, self._transaction, begin, work)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(executor, self._transaction, begin, work, synchronous)
 
-    def _transaction[T](self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _transaction[T](self, begin: str, work: Callable[[sqlite3.Connection], T], synchronous: str) -> T:
         try:
             connection = self._connection()
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute(begin)
             try:
                 result = work(connection)
@@ -78,6 +96,17 @@ class Database:
             raise StoreUnavailable(f"{self._path.name}: {error}") from error
         return result
 
+    def _sync(self) -> None:
+        """Bring the log to the disk; what is in it of the commits before needs no more than that."""
+        try:
+            log_file = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fsync(log_file)
+            finally:
+                os.close(log_file)
+        except OSError:
+            log.exception("the log of %s could not be synced", self._path.name)
+
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._own, "connection"):
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -85,7 +114,6 @@ class Database:
             connection.row_factory = sqlite3.Row
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             self._own.connection = connection
         own: sqlite3.Connection = self._own.connection

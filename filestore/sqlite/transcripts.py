@@ -95,7 +95,7 @@ class SqliteTranscripts:
                 connection.execute("DELETE FROM outputs WHERE session_id = ? AND seq = ?", (session_id, seq))
                 _append(connection, session_id, seq, outputs)
 
-        await self._database.write(work)
+        await self._database.write_soon(work)
 
     async def entries(
         self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None

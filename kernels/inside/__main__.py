@@ -41,7 +41,6 @@ if __name__ == "__main__":
     fcntl.flock(alive, fcntl.LOCK_EX)  # for the next pool, which must not take a living kernel's folder away
     files.install(BELL)
     threading.Thread(target=_follow_parent, daemon=True).start()
-    kernel = program.Program.instance(kernel_class=program.Kernel, outstream_class="inside.streams.Output")
-    kernel.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
+    kernel = program.made()
     kernel.initialize(sys.argv[1:])
     program.run(kernel)

@@ -3,7 +3,8 @@
 1. The iopub socket waits for a slow reader instead of dropping messages (`XPUB_NODROP`).
 2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
 3. Each reply carries a list of the person's variables, so that no second question is needed (`variables`).
-4. No history, no heartbeat, no debugger, no subshells: nobody uses them, and each costs time at every cell or
+4. Text that UTF-8 cannot hold is sent all the same, and costs no other its way (`packing`).
+5. No history, no heartbeat, no debugger, no subshells: nobody uses them, and each costs time at every cell or
    start.
 
     program = prepared()                          # once, in the process that is forked
@@ -29,7 +30,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 
 from . import streams, variables
 
-__all__ = ["Kernel", "Program", "prepared", "serve"]
+__all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
 
 
 class NoSubshells:
@@ -60,6 +61,14 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         reply = await super().do_execute(*args, **kwargs)
         streams.settle(self.own_streams)
         return reply
+
+    def _input_request(self, prompt: str, ident: Any, parent: Any, **options: Any) -> Any:
+        """Ask, after a mark among the output: the question goes another way, and could overtake it."""
+        streams.settle(self.own_streams)
+        for stream in self.own_streams:
+            stream.flush()
+        self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
+        return super()._input_request(prompt, ident, parent, **options)
 
     async def interrupt_request(self, *args: Any) -> None:
         """Interrupt the cell; a loop in which it awaits something would sleep through the signal."""
@@ -144,10 +153,17 @@ class _Heartbeat(Heartbeat):  # type: ignore[misc]
         self.socket.bind("ipc://heartbeat-1")
 
 
-def prepared() -> Program:
-    """The program with its shell, as far as both go without a connection. Starts no thread."""
+def made() -> Program:
+    """The program, told what differs from IPython's own."""
     program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
+    program.config.Session.packer = "inside.packing.pack"
+    return program
+
+
+def prepared() -> Program:
+    """The program with its shell, as far as both go without a connection. Starts no thread."""
+    program = made()
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
     program.session.key = b""  # made here, filled by each child

@@ -46,6 +46,7 @@ class Confined:
         self._namespaces = namespaces
         self.fault: str | None = None
         self._group = group
+        self._detached = False
         self._watchdog = watchdog
         self._watched = Watched(child.pid, watched, self._too_much, began=began)
         watchdog.watch(self._watched)
@@ -68,11 +69,16 @@ class Confined:
         else:
             self.child.end()
 
+    def detach(self) -> None:
+        """Let it go on when it is released."""
+        self.child.detach()
+        self._detached = True
+
     async def release(self) -> None:
-        """Let go of what it held; a kernel that still runs ends."""
+        """Let go of what it held; a kernel that still runs ends, unless it was detached."""
         self._watchdog.forget(self._watched)
         self.child.close()
-        if self._group is not None:
+        if self._group is not None and not self._detached:
             await self._group.remove()
 
     def _too_much(self, fault: str) -> None:

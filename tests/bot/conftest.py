@@ -14,6 +14,6 @@ from config.settings import load
 @pytest.fixture
 async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
     """Everything composed, as the program does it."""
-    settings = load(data=tmp_path / "data", cell_timeout=timedelta(seconds=40))
+    settings = load(data=tmp_path / "data", cell_timeout=timedelta(seconds=40), preload="none")
     async with compose(settings) as sessions:
         yield sessions

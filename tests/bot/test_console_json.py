@@ -254,6 +254,15 @@ async def test_reset_gives_a_fresh_kernel_and_keeps_the_files(program: Program) 
         (b'{"code": 5}\n', "code is a text"),
         (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
         (b'{"upload": "/nowhere/at/all.csv"}\n', "there is no file /nowhere/at/all.csv"),
+        (b'{"notebook": "a\\u0000b"}\n', "there is no file a\ufffdb"),
+        (b'{"bundle": "\\ud800"}\n', "there is no file \ufffd"),
+        (b'{"replay": ""}\n', "there is no file "),
+        (b'{"replay": "~nobody-here/a.ipynb"}\n', "there is no file ~nobody-here/a.ipynb"),
+        (b'{"upload": "/nowhere\\u0000\\ud800"}\n', "there is no file /nowhere\ufffd\ufffd"),
+        (b'{"upload": "/tmp"}\n', "/tmp is a folder, not a file"),
+        (b'{"upload": "/dev/zero"}\n', "/dev/zero is a pipe or a device, not a file"),
+        (b'{"code": "1", "id": ' + b"[" * 200 + b"]" * 200 + b"}\n", "not a line of JSON"),
+        (b'{"code": "\xc3\x28"}\n', "not a line of JSON"),
         (b'{"input": "x"}\n', "nothing is running"),
     ],
 )
@@ -265,6 +274,26 @@ async def test_a_bad_request_gets_a_sentence_and_the_next_one_works(
     error = await program.answer(event="error")
     assert words in error["message"]
     assert (await program.answer(id=program.send(files=True), event="files"))["files"] == []
+
+
+async def test_empty_lines_are_passed_over_and_any_id_comes_back_as_json(program: Program) -> None:
+    """A file of requests may end in an empty line; an id that JSON does not know comes back as null."""
+    program.send_raw(b'\n  \r\n{"id": NaN, "code": "6 * 7"}\n\n')
+    assert (await program.answer(event="result"))["output"] == "42\n"
+    assert [answer["event"] for answer in program.seen] == ["value", "result"]
+    assert program.seen[0]["id"] is None
+
+
+async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_path: Path) -> None:
+    """3 GB that are not on the disk: they would fill the memory."""
+    with (tmp_path / "huge.bin").open("wb") as file:
+        file.truncate(3 << 30)
+    async with Program.start(tmp_path / "data", "--max-file", "1MiB") as program:
+        sent = program.send(upload=str(tmp_path / "huge.bin"))
+        refused = await program.answer(id=sent, event="error")
+        assert refused["message"] == "not stored: over the 1 MB limit for one file"
+        peak = Path(f"/proc/{program.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]
+    assert int(peak) < 1_000_000, "kB of memory"
 
 
 async def test_two_programs_on_one_data_folder_are_refused(program: Program, tmp_path: Path) -> None:

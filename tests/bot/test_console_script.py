@@ -1,8 +1,11 @@
 """The terminal front without a terminal: cells from standard input, and sessions that persist."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.program import ROOT
 
@@ -74,3 +77,64 @@ async def test_an_escape_that_is_not_a_colour_never_reaches_the_terminal(tmp_pat
     status, printed = await script(tmp_path / "data", r"print('\x1b]52;c;aGk=\x07 \x1b[2J')")
     assert status == 0
     assert "\x1b" not in printed
+
+
+async def test_a_path_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:
+    """Whatever stands for a path, it costs no more than its own command."""
+    told = {
+        "%notebook ~nobody-here/a.ipynb": "there is no file ~nobody-here/a.ipynb",
+        "%notebook a\0b": "there is no file a\ufffdb",
+        "%bundle ''": "there is no file ",
+        "%bundle a b": "Say one path, in quotes where it has spaces.",
+        f"%notebook {tmp_path}": f"{tmp_path} is a folder, not a file",
+        f"%replay {tmp_path}/nothing.ipynb": f"there is no file {tmp_path}/nothing.ipynb",
+        "%replay /dev/null": "/dev/null is a pipe or a device, not a file",
+        "%upload ~nobody-here/a.csv": "there is no file ~nobody-here/a.csv",
+    }
+    status, printed = await script(tmp_path / "data", "\n# %%\n".join([*told, "print('on')"]))
+    assert status == 0
+    assert printed.splitlines() == [*told.values(), "on"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "cells"),
+    [
+        ((), "while True: print(1, flush=True)"),
+        (("--json",), '{"user": 1, "code": "while True: print(1, flush=True)"}\n{"user": 2, "code": "2"}\n'),
+    ],
+    ids=["script", "json"],
+)
+async def test_the_program_ends_quietly_when_nobody_reads_on(
+    tmp_path: Path, flags: tuple[str, ...], cells: str
+) -> None:
+    """As in `... | head -1`: an endless cell is stopped, no traceback, and the status of a broken pipe."""
+    reader, writer = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(tmp_path / "data")),
+        *flags,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=writer,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writer)
+    assert process.stdin is not None
+    process.stdin.write(cells.encode())
+    process.stdin.close()
+    with os.fdopen(reader, "rb") as answers:
+        assert await asyncio.to_thread(answers.readline)
+    _, told = await process.communicate()
+    assert (process.returncode, told) == (141, b"")
+
+
+async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_path: Path) -> None:
+    """Neither output that the terminal has no letters for nor a script that is no UTF-8 ends the program."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(tmp_path / "data")),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate(b"print(chr(233))  # \xff\n")
+    assert (process.returncode, printed) == (0, b"?\n")

@@ -17,7 +17,8 @@ from bot.message import Incoming
 from bot.replay import Step, replay
 from bot.reply import Reply
 from bot.sessions import Sessions
-from kernels.notebook import Code, Imported, Markdown, read
+from filestore.records import Said
+from kernels.notebook import Code, Imported, Markdown, Raw, read, write
 from tests.conftest import KERNEL_PYTHON
 from tests.program import ROOT, Program
 
@@ -39,11 +40,13 @@ SVG('<svg xmlns="http://www.w3.org/2000/svg" onload="steal()"><circle r="5"/></s
 PLOTLY = "import plotly.express as px\npx.line(x=[1, 2], y=[1, 2])"
 BY_NAME = "load_file('table.csv').a.sum()"
 BY_ID = "load_file('{file_id}').shape"
-MIXED = [TABLE, PLOT, WORDS, FAILURE, BY_NAME, BY_ID, ACTIVE, PLOTLY]
+UPLOADED = "int(pd.read_csv('cities.csv').people.sum())"
+MIXED = [TABLE, PLOT, WORDS, FAILURE, BY_NAME, BY_ID, ACTIVE, PLOTLY, UPLOADED]
 
 
 async def mixed_session(sessions: Sessions) -> None:
     """Run the cells of `MIXED` for user 1; a later one uses the id of a file that an earlier one wrote."""
+    await sessions.upload("cities.csv", b"city,people\nUlm,126000\n", 1)
     file_id = ""
     for code in MIXED:
         result = await sessions.execute_code(code.replace("{file_id}", file_id), 1)
@@ -96,7 +99,9 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
     data = await bundle(await sessions.session(1, "terminal"), sessions.files)
     (tmp_path / "out.zip").write_bytes(data)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
-        assert {"notebook.ipynb", "README.md", "files.json", "table.csv"} <= set(archive.namelist())
+        assert {"notebook.ipynb", "README.md", "files.json", "table.csv", "cities.csv"} <= set(
+            archive.namelist()
+        )
         archive.extractall(folder)
     spec = tmp_path / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
@@ -125,6 +130,26 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
     assert shapes[0][0]["data"]["text/plain"] == ["(2, 1)"] or shapes[0][0]["data"]["text/plain"] == "(2, 1)"
 
 
+async def test_each_file_of_the_bundle_is_found_whatever_its_name(sessions: Sessions, tmp_path: Path) -> None:
+    """Folders stay; names that the bundle needs itself, and older versions, lie under their ids."""
+    names = ["out/a.csv", "files.json", "README.md", "kernelcord_files", "Notebook.ipynb", "v.txt"]
+    write_all = f"import os; os.makedirs('out')\nfor name in {names}: print(open(name, 'w').write(name))"
+    await sessions.execute_code(write_all, 1)
+    await sessions.execute_code("open('v.txt', 'w').write('newer')", 1)
+    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    (tmp_path / "out.zip").write_bytes(data)
+    folder = tmp_path / "bundle"
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        archive.extractall(folder)
+    index = json.loads((folder / "files.json").read_text())
+    assert [entry["filename"] for entry in index].count("v.txt") == 2
+    found = {entry["filename"]: (folder / entry["path"]).read_text() for entry in reversed(index)}
+    assert found == {name: name for name in names} | {"v.txt": "newer"}
+    assert (folder / "out" / "a.csv").exists()
+    assert (folder / "v.txt").read_text() == "newer"
+    assert (folder / "README.md").read_text().startswith("# A Kernelcord session")
+
+
 async def test_an_expired_file_is_not_in_the_bundle(sessions: Sessions) -> None:
     """The zip has what still loads; the notebook is whole all the same."""
     result = await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
@@ -151,11 +176,11 @@ async def test_exported_replayed_and_exported_again_it_is_the_same(
     assert kinds((tmp_path / "out.ipynb").read_bytes()) == kinds(first)
 
 
-async def replayed(folder: Path, *flags: str) -> tuple[int | None, str]:
-    """Replay in.ipynb into out.ipynb; the exit status and what was said on standard error."""
+async def replayed(folder: Path, *flags: str, out: str = "out.ipynb") -> tuple[int | None, str]:
+    """Replay in.ipynb into `out`; the exit status and what was said on standard error."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(folder / "replays")),
-        *("--replay", str(folder / "in.ipynb"), "--out", str(folder / "out.ipynb"), *flags),
+        *("--replay", str(folder / "in.ipynb"), "--out", str(folder / out), *flags),
         cwd=ROOT,
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -232,10 +257,50 @@ async def test_the_replay_flag_tells_by_its_exit_status_whether_all_cells_ran(tm
     status, told = await replayed(tmp_path)
     assert status == 1
     assert "cell 1 of 2: error" in told
+    assert "ZeroDivisionError: division by zero" in told
     assert [bool(cell.outputs) for cell in read((tmp_path / "out.ipynb").read_bytes()).cells] == [True, False]
     (tmp_path / "in.ipynb").write_text("{broken")
     status, told = await replayed(tmp_path)
     assert status == 2
+    assert "Traceback" not in told
+
+
+async def test_a_replayed_notebook_keeps_all_but_its_outputs(tmp_path: Path) -> None:
+    """Words with their author, raw text and tags are in the new file as in the old; only outputs are new."""
+    cells = (
+        Markdown("Hi", author="Ada"),
+        Raw("---\ntitle: x"),
+        Code("1 / 0", tags=("raises-exception", "mine")),
+        Code("2", tags=("skip-execution",)),
+        Code("3", tags=("mine",)),
+    )
+    (tmp_path / "in.ipynb").write_bytes(write(cells))
+    status, told = await replayed(tmp_path)
+    assert status == 0, told
+    found = read((tmp_path / "out.ipynb").read_bytes()).cells
+    assert found[:2] == cells[:2]
+    code = [cell for cell in found if isinstance(cell, Code)]
+    assert [cell.tags for cell in code] == [cell.tags for cell in cells if isinstance(cell, Code)]
+    assert [cell.status for cell in code] == ["error", "skipped", "ok"]
+
+
+async def test_replayed_words_keep_the_name_that_stood_above_them(sessions: Sessions) -> None:
+    """Whoever a strange notebook says has spoken is text in the transcript, and no author of ours."""
+    await steps(sessions, Markdown("Hi", author="Ada"))
+    session = await sessions.session(1, "terminal")
+    (said,) = await session.transcript.entries()
+    assert isinstance(said, Said)
+    assert (said.author, said.markdown) == ("", "**Ada**\n\nHi")
+
+
+@pytest.mark.parametrize("out", ["nowhere/out.ipynb", "."])
+async def test_where_nothing_can_be_written_is_said_before_a_cell_runs(tmp_path: Path, out: str) -> None:
+    """A replay of hours is not lost to a typing error."""
+    (tmp_path / "in.ipynb").write_bytes(write([Code("open('ran', 'w')")]))
+    status, told = await replayed(tmp_path, out=out)
+    assert status == 2
+    assert str(tmp_path) in told
+    assert "1/1" not in told
     assert "Traceback" not in told
 
 

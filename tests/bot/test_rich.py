@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.rich import as_file, plotly_page
+from bot.rich import as_file, as_text, plotly_page
 
 PNG = base64.b64encode(b"\x89PNG...").decode()
 WAV = base64.b64encode(b"RIFF...").decode()
@@ -36,9 +36,12 @@ def test_the_best_of_a_bundle_is_a_file(bundle: dict[str, Any], suffix: str, dat
     assert (shown.suffix, shown.data) == (suffix, data)
 
 
-def test_html_whose_text_says_nothing_is_a_page() -> None:
-    """`HTML(...)` has no text worth showing, so its page is kept."""
-    shown = as_file({"text/html": "<b>hi</b>", "text/plain": "<IPython.core.display.HTML object>"}, str)
+@pytest.mark.parametrize(
+    "text", ["<IPython.core.display.HTML object>", "<pandas.io.formats.style.Styler at 0x7f8e6219ea50>"]
+)
+def test_html_whose_text_says_nothing_is_a_page(text: str) -> None:
+    """`HTML(...)` and a styled table have no text worth showing, so their page is kept."""
+    shown = as_file({"text/html": "<b>hi</b>", "text/plain": text}, str)
     assert shown is not None
     assert shown.suffix == ".html"
     assert b"<b>hi</b>" in shown.data
@@ -57,6 +60,25 @@ def test_html_whose_text_says_nothing_is_a_page() -> None:
 def test_what_reads_well_as_text_is_no_file(bundle: dict[str, Any]) -> None:
     """Tables and formulas have good text; a damaged picture is not written."""
     assert as_file(bundle, str) is None
+
+
+@pytest.mark.parametrize(
+    ("bundle", "text"),
+    [
+        ({"text/plain": "x**2", "text/latex": "$x^2$"}, "x**2"),
+        ({"text/plain": "<IPython.core.display.Latex object>", "text/latex": "$x^2$"}, "$x^2$"),
+        ({"text/plain": "<IPython.core.display.Markdown object>", "text/markdown": "**b**"}, "**b**"),
+        ({"text/plain": "<IPython.core.display.JSON object>", "application/json": {"a": [1]}}, '{"a": [1]}'),
+        (
+            {"text/plain": "<__main__.Mine object at 0x7f8e5574b740>"},
+            "<__main__.Mine object at 0x7f8e5574b740>",
+        ),
+        ({"application/x-odd": "?"}, "[application/x-odd]"),
+    ],
+)
+def test_text_says_what_it_can(bundle: dict[str, Any], text: str) -> None:
+    """A formula, words or data whose plain text is only the object's name are shown as they were written."""
+    assert as_text(bundle) == text
 
 
 def test_a_plotly_page_needs_nothing_else_and_cannot_be_broken_out_of() -> None:

@@ -51,6 +51,16 @@ async def test_a_person_types_cells_blocks_and_answers(
     assert "'Bob'\n" in shown
 
 
+async def test_text_without_a_line_end_is_not_written_over_by_the_prompt(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A prompt, and a cell's question, begin on a line of their own."""
+    typed = ("print('no end', end='')", "print('before', end=''); input('who? ')", "Bob")
+    shown = await talk(sessions, *typed, folder=tmp_path, shown=capsys)
+    assert "no end\n" in shown
+    assert "before\nwho? Bob\n" in shown
+
+
 async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

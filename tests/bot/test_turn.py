@@ -1,6 +1,7 @@
 """A turn through real sessions and kernels: what is recorded, kept and told, whatever goes wrong."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ async def test_a_result_arrives_although_it_cannot_be_recorded(
 
 async def test_a_kernel_that_cannot_start_is_an_error_and_the_session_recovers(tmp_path: Path) -> None:
     """The start's failure is raised with its log; the record does not stay "running"."""
-    settings = load(data=tmp_path / "data", kernel_python=Path("/bin/false"))
+    settings = load(data=tmp_path / "data", kernel_python=Path("/bin/false"), sandbox="none")
     async with compose(settings) as sessions:
         with pytest.raises(KernelStartFailed):
             await sessions.execute_code("1", 1)
@@ -156,7 +157,7 @@ async def test_two_uploads_of_one_name_are_both_kept(sessions: Sessions) -> None
 
 async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path) -> None:
     """The cell's result stands; the sentence says how much is used and what to do."""
-    async with compose(load(data=tmp_path / "data", quota="1000")) as sessions:
+    async with compose(load(data=tmp_path / "data", quota="1000", preload="none")) as sessions:
         result = await sessions.execute_code("open('big.bin', 'wb').write(b'x' * 2000); 1", 1)
         assert result.success
         assert "over your 1000 B (0 B used); delete files" in result.skipped[0].reason
@@ -166,7 +167,7 @@ async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path
 
 async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> None:
     """A cell that was running is noted as died, and what it had written is kept and told."""
-    settings = load(data=tmp_path / "data")
+    settings = load(data=tmp_path / "data", preload="none")
     async with compose(settings) as sessions:
         session = await sessions.session(1, "terminal")
         await sessions.execute_code("open('old.txt', 'w').write('old')", 1)
@@ -194,6 +195,23 @@ async def test_an_idle_session_loses_its_workspace_and_later_its_transcript(sess
     await sessions.sweep(now + timedelta(days=31))
     assert await sessions.store.sessions.get("u1") is None
     assert (await sessions.execute_code("1 + 1", 1)).output == "2\n"
+
+
+async def test_use_is_noted_by_the_minute_and_counts_to_the_second(sessions: Sessions) -> None:
+    """A cell right after another writes no note of it, yet the session is kept from its last use on."""
+    session = await sessions.session(1, "terminal")
+    await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
+    await sessions.execute_code("1", 1)
+    noted = await sessions.store.sessions.get("u1")
+    assert noted is not None
+    assert noted.last_used_at == noted.created_at < session.last_used
+    await sessions.sweep(session.last_used + timedelta(hours=48))
+    assert (session.kernel.workspace.path / "a.txt").exists()
+    session.record = replace(session.record, last_used_at=noted.last_used_at - timedelta(minutes=1))
+    await sessions.execute_code("1", 1)
+    later = await sessions.store.sessions.get("u1")
+    assert later is not None
+    assert later.last_used_at > noted.last_used_at
 
 
 async def test_forgetting_a_person_leaves_nothing_of_theirs(sessions: Sessions) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import multiprocessing
+import os
 import sqlite3
 import stat
+import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +34,47 @@ async def test_database_is_private_and_durable(tmp_path: Path) -> None:
             ]
         )
     assert modes == ["wal", 2, 1]
+
+
+async def test_write_soon_is_on_disk_right_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not wait, everybody sees what it wrote, the log is synced next, and `write` waits again."""
+    synced: list[str] = []
+    monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
+    path = tmp_path / "a.db"
+    mode = "PRAGMA synchronous"
+    async with opened(path) as database:
+        modes: list[int] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            modes.append(connection.execute(mode).fetchone()[0])
+            connection.execute("INSERT INTO counters VALUES ('s', 7)")
+
+        await database.write_soon(work)
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT seq FROM counters").fetchall() == [(7,)]
+        await database.write(lambda connection: modes.append(connection.execute(mode).fetchone()[0]))
+        assert modes == [1, 2]
+        assert synced == [f"{path}-wal"]
+
+
+async def test_what_is_written_soon_outlives_the_program(tmp_path: Path) -> None:
+    """A finished cell is finished, though the program ends itself the moment it is told."""
+    program = f"""
+import asyncio, os
+from datetime import UTC, datetime
+from pathlib import Path
+from filestore import open_store
+async def main():
+    async with open_store(Path({str(tmp_path)!r})) as store:
+        cell = await store.transcripts.begin_cell("s", "p", "Ann", "1", datetime.now(UTC))
+        await store.transcripts.finish_cell("s", cell.seq, status="ok")
+        os._exit(9)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await process.wait() == 9
+    async with open_store(tmp_path) as store:
+        assert [getattr(entry, "status", "") for entry in await store.transcripts.entries("s")] == ["ok"]
 
 
 async def test_store_is_there_after_it_was_closed(tmp_path: Path) -> None:

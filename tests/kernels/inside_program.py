@@ -1,6 +1,6 @@
 """Run by the kernels' own Python: writes a file of every kind, loads each through the broker, prints it.
 
-    python inside_program.py KERNELS_FOLDER SOCKET STORED_FOLDER
+    python inside_program.py KERNELS_FOLDER BELL STORED_FOLDER
 
 One JSON line: {"loaded": {file name: [type, content]}, "cells": {code: output}, ...}.
 """
@@ -13,12 +13,12 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-KERNELS, SOCKET, STORED = sys.argv[1:]
+KERNELS, BELL, STORED = sys.argv[1:]
 sys.path.insert(0, KERNELS)
 from inside import files  # noqa: E402  (as the launcher does)
 
 del sys.path[0]
-files.install(SOCKET)
+files.install(int(BELL))
 LIGHT = {"pandas", "numpy", "PIL", "yaml", "sqlite3"}.isdisjoint(sys.modules)
 
 import sqlite3  # noqa: E402

@@ -2,15 +2,18 @@
 
 import array
 import asyncio
+import ctypes
 import fcntl
 import json
 import logging
 import os
+import resource
 import socket
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -71,17 +74,25 @@ def shelf(path: Path) -> Shelf:
 
 
 @pytest.fixture
-async def broker(tmp_path: Path, shelf: Shelf) -> AsyncIterator[Path]:
-    """The socket of a broker that serves the shelf."""
-    async with Broker(tmp_path / "files.sock", shelf):
-        yield tmp_path / "files.sock"
+async def bell(shelf: Shelf) -> AsyncIterator[socket.socket]:
+    """The bell of a broker that serves the shelf."""
+    async with Broker(shelf) as broker:
+        broker.bell.settimeout(20)
+        yield broker.bell
 
 
-def exchange(path: Path, request: bytes) -> tuple[dict[str, Any], list[int]]:
+def dial(bell: socket.socket) -> socket.socket:
+    """Ring, and pick up the line."""
+    bell.send(b".")
+    _, lines, _, _ = socket.recv_fds(bell, 1, 1)
+    peer = socket.socket(fileno=lines[0])
+    peer.settimeout(20)
+    return peer
+
+
+def exchange(bell: socket.socket, request: bytes) -> tuple[dict[str, Any], list[int]]:
     """Send bytes as a kernel may, and return the answer with the descriptors that came with it."""
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(str(path))
-        peer.settimeout(20)
+    with dial(bell) as peer:
         peer.sendall(request)
         line, descriptors, _, _ = socket.recv_fds(peer, 65536, 4)
         while more := peer.recv(65536):
@@ -91,10 +102,10 @@ def exchange(path: Path, request: bytes) -> tuple[dict[str, Any], list[int]]:
         return answer, descriptors
 
 
-async def ask(path: Path, request: object) -> tuple[dict[str, Any], list[int]]:
+async def ask(bell: socket.socket, request: object) -> tuple[dict[str, Any], list[int]]:
     """`exchange` for a request as JSON, or as bytes, in a thread."""
     line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
-    return await asyncio.to_thread(exchange, path, line)
+    return await asyncio.to_thread(exchange, bell, line)
 
 
 def descriptors() -> int:
@@ -102,9 +113,9 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-async def test_open_passes_a_descriptor_that_only_reads(broker: Path, shelf: Shelf) -> None:
+async def test_open_passes_a_descriptor_that_only_reads(bell: socket.socket, shelf: Shelf) -> None:
     """The bytes come from their start, cannot be written this way, and the store's file is closed."""
-    answer, (descriptor,) = await ask(broker, {"op": "open", "file": "k7m3q9x2va"})
+    answer, (descriptor,) = await ask(bell, {"op": "open", "file": "k7m3q9x2va"})
     assert answer == {
         "ok": True,
         "file_id": "k7m3q9x2va",
@@ -118,26 +129,26 @@ async def test_open_passes_a_descriptor_that_only_reads(broker: Path, shelf: She
     assert shelf.handed[0].closed
 
 
-async def test_two_who_open_a_file_read_it_apart(broker: Path) -> None:
+async def test_two_who_open_a_file_read_it_apart(bell: socket.socket) -> None:
     """Reading one descriptor does not move another."""
-    got = [await ask(broker, {"op": "open", "file": "k7m3q9x2va"}) for _ in range(2)]
+    got = [await ask(bell, {"op": "open", "file": "k7m3q9x2va"}) for _ in range(2)]
     for _, (descriptor,) in got:
         with os.fdopen(descriptor, "rb") as file:
             assert file.read() == b"a,b\n"
 
 
-async def test_bytes_that_have_no_descriptor_are_passed_too(tmp_path: Path) -> None:
+async def test_bytes_that_have_no_descriptor_are_passed_too() -> None:
     """What a store holds in memory, or far away, arrives as a regular file all the same."""
-    async with Broker(tmp_path / "files.sock", Shelf(lambda: BytesIO(b"a,b\n"))):
-        _, (descriptor,) = await ask(tmp_path / "files.sock", {"op": "open", "file": "k7m3q9x2va"})
+    async with Broker(Shelf(lambda: BytesIO(b"a,b\n"))) as broker:
+        _, (descriptor,) = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
     assert stat.S_ISREG(os.fstat(descriptor).st_mode)
     with os.fdopen(descriptor, "rb") as file:
         assert file.read() == b"a,b\n"
 
 
-async def test_list_and_path_are_answered(broker: Path) -> None:
+async def test_list_and_path_are_answered(bell: socket.socket) -> None:
     """The list carries every field, and path the name that the file got in the workspace."""
-    answer, none = await ask(broker, {"op": "list"})
+    answer, none = await ask(bell, {"op": "list"})
     assert answer["files"] == [
         {
             "file_id": "k7m3q9x2va",
@@ -150,14 +161,14 @@ async def test_list_and_path_are_answered(broker: Path) -> None:
         }
     ]
     assert none == []
-    assert await ask(broker, {"op": "path", "file": "k7m3q9x2va"}) == ({"ok": True, "name": "data.csv"}, [])
+    assert await ask(bell, {"op": "path", "file": "k7m3q9x2va"}) == ({"ok": True, "name": "data.csv"}, [])
 
 
 @pytest.mark.parametrize("op", ["open", "path"])
 @pytest.mark.parametrize("wanted", ["zzzzzzzzzz", "../../etc/passwd", "K7M3Q9X2VB", "\ud800", "a\nb"])
-async def test_an_absent_file_has_the_one_answer(broker: Path, op: str, wanted: str) -> None:
+async def test_an_absent_file_has_the_one_answer(bell: socket.socket, op: str, wanted: str) -> None:
     """Expired, foreign and absent cannot be told apart."""
-    answer, none = await ask(broker, {"op": op, "file": wanted})
+    answer, none = await ask(bell, {"op": op, "file": wanted})
     assert answer == {
         "ok": False,
         "missing": True,
@@ -166,9 +177,9 @@ async def test_an_absent_file_has_the_one_answer(broker: Path, op: str, wanted: 
     assert none == []
 
 
-async def test_a_name_too_long_to_be_one_is_not_looked_up(broker: Path) -> None:
+async def test_a_name_too_long_to_be_one_is_not_looked_up(bell: socket.socket) -> None:
     """Ten thousand characters are answered like any absent file, without all of them."""
-    answer, _ = await ask(broker, {"op": "open", "file": "x" * 10_000})
+    answer, _ = await ask(bell, {"op": "open", "file": "x" * 10_000})
     assert answer["missing"]
     assert answer["message"] == "no file xxxxxxxxxxxxxxxxxxxx...: it expired, or is not yours"
 
@@ -192,48 +203,46 @@ async def test_a_name_too_long_to_be_one_is_not_looked_up(broker: Path) -> None:
         {"user": 1, "op": "open", "file": 5},
     ],
 )
-async def test_garbage_is_answered_with_a_sentence(broker: Path, request_: object) -> None:
+async def test_garbage_is_answered_with_a_sentence(bell: socket.socket, request_: object) -> None:
     """What is no request gets an answer that says so, and no descriptor."""
-    answer, none = await ask(broker, request_)
+    answer, none = await ask(bell, request_)
     assert (answer["ok"], answer["missing"], none) == (False, False, [])
     assert answer["message"].startswith(("the request ", "a file is named by "))
 
 
-async def test_what_the_request_says_about_the_person_is_not_heard(broker: Path) -> None:
-    """Who asks is who has the socket: other fields change nothing."""
+async def test_what_the_request_says_about_the_person_is_not_heard(bell: socket.socket) -> None:
+    """Who asks is whose bell was rung: other fields change nothing."""
     answer, (descriptor,) = await ask(
-        broker, {"op": "open", "file": "k7m3q9x2va", "user_id": 2, "session": "x"}
+        bell, {"op": "open", "file": "k7m3q9x2va", "user_id": 2, "session": "x"}
     )
     os.close(descriptor)
     assert answer["ok"]
 
 
 async def test_a_store_that_fails_is_a_sentence_without_its_secrets(
-    broker: Path, caplog: pytest.LogCaptureFixture
+    bell: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The kernel reads that it may try again; the traceback is in our log."""
-    answer, _ = await ask(broker, {"op": "open", "file": "broken"})
+    answer, _ = await ask(bell, {"op": "open", "file": "broken"})
     assert answer["message"] == "the files cannot be reached right now: try again in a moment"
     assert "hunter2" in caplog.text
 
 
 async def test_a_store_that_hangs_is_given_up(
-    broker: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bell: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A kernel is not left waiting for ever."""
     monkeypatch.setattr(files, "ANSWERING_TIME", 0.1)
-    answer, _ = await ask(broker, {"op": "open", "file": "slow"})
+    answer, _ = await ask(bell, {"op": "open", "file": "slow"})
     assert answer["message"].startswith("the files cannot be reached right now")
     assert "TimeoutError" in caplog.text
 
 
-async def test_ten_megabytes_without_a_line_are_cut_off(broker: Path) -> None:
+async def test_ten_megabytes_without_a_line_are_cut_off(bell: socket.socket) -> None:
     """A request without an end is not read to it, and the next is served."""
 
     def flood() -> int:
-        with socket.socket(socket.AF_UNIX) as peer:
-            peer.connect(str(broker))
-            peer.settimeout(20)
+        with dial(bell) as peer:
             sent = 0
             try:
                 while sent < 10 * 1024 * 1024:
@@ -243,29 +252,27 @@ async def test_ten_megabytes_without_a_line_are_cut_off(broker: Path) -> None:
             return sent
 
     assert await asyncio.to_thread(flood) < 2 * 1024 * 1024
-    assert (await ask(broker, {"op": "list"}))[0]["ok"]
+    assert (await ask(bell, {"op": "list"}))[0]["ok"]
 
 
-async def test_silence_ends_a_connection(broker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_ends_a_connection(bell: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a line and then nothing is closed without an answer."""
     monkeypatch.setattr(files, "ASKING_TIME", 0.1)
 
     def whisper() -> bytes:
-        with socket.socket(socket.AF_UNIX) as peer:
-            peer.connect(str(broker))
-            peer.settimeout(20)
+        with dial(bell) as peer:
             peer.sendall(b'{"op": ')
             return peer.recv(1)
 
     assert await asyncio.to_thread(whisper) == b""
 
 
-async def test_few_are_served_at_once(broker: Path, shelf: Shelf) -> None:
+async def test_few_are_served_at_once(bell: socket.socket, shelf: Shelf) -> None:
     """A flood of requests reaches the store a few at a time; the others wait their turn and are served."""
     with ThreadPoolExecutor(40) as pool:
         asked = [
             asyncio.get_running_loop().run_in_executor(
-                pool, exchange, broker, b'{"op": "open", "file": "slow"}\n'
+                pool, exchange, bell, b'{"op": "open", "file": "slow"}\n'
             )
             for _ in range(40)
         ]
@@ -283,7 +290,7 @@ async def test_few_are_served_at_once(broker: Path, shelf: Shelf) -> None:
 
 
 async def test_500_hostile_connections_leave_nothing(
-    broker: Path, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    bell: socket.socket, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Garbage, early leaving, unread answers: no log, no descriptor left, and the next is served."""
     requests = [b"", b"x", b"garbage\n", b'{"op": "open", "file": "k7m3q9x2va"}\n', b'{"op": "list"}\n']
@@ -291,10 +298,8 @@ async def test_500_hostile_connections_leave_nothing(
     def pester() -> None:
         peers = []
         for number in range(500):
-            peer = socket.socket(socket.AF_UNIX)
+            peer = dial(bell)
             peers.append(peer)
-            peer.connect(str(broker))
-            peer.settimeout(20)
             peer.sendall(requests[number % len(requests)])
             if number % len(requests) < 2 or number % 7 == 0:
                 peer.close()  # those that say nothing more would only be waited for
@@ -305,19 +310,17 @@ async def test_500_hostile_connections_leave_nothing(
     with caplog.at_level(logging.DEBUG, logger="kernels"):
         await asyncio.to_thread(pester)
         for _ in range(files.AT_ONCE):  # behind the last of them in every place
-            assert (await ask(broker, {"op": "list"}))[0]["ok"]
+            assert (await ask(bell, {"op": "list"}))[0]["ok"]
     assert caplog.records == []
     assert descriptors() <= before
     assert all(file.closed for file in shelf.handed)
 
 
-async def test_a_peer_that_sends_descriptors_leaves_none_with_us(broker: Path) -> None:
+async def test_a_peer_that_sends_descriptors_leaves_none_with_us(bell: socket.socket) -> None:
     """A descriptor that a kernel passes to us is not kept."""
 
     def push() -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as peer, open(os.devnull) as null:
-            peer.connect(str(broker))
-            peer.settimeout(20)
+        with dial(bell) as peer, open(os.devnull) as null:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null.fileno()] * 50))
             peer.sendmsg([b'{"op": "list"}\n'], [rights])
             answer: dict[str, Any] = json.loads(peer.makefile().readline())
@@ -328,46 +331,106 @@ async def test_a_peer_that_sends_descriptors_leaves_none_with_us(broker: Path) -
     assert descriptors() <= before
 
 
-async def test_leaving_closes_everything(tmp_path: Path, shelf: Shelf) -> None:
-    """With requests waiting on both sides, no descriptor, task, thread or socket file remains."""
+async def test_descriptors_that_come_with_a_ring_are_not_kept(bell: socket.socket) -> None:
+    """Whatever rings, one byte is heard of it."""
+    before = descriptors()
+    socket.send_fds(bell, [b"x" * 1000], [0] * 50)
+    _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, bell, 1, 1)
+    os.close(line)
+    assert (await ask(bell, {"op": "list"}))[0]["ok"]
+    assert descriptors() <= before
+
+
+async def test_rings_that_nobody_picks_up_are_bounded(
+    bell: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that only rings has few lines on their way, which end by themselves; then it is served."""
+    monkeypatch.setattr(files, "ASKING_TIME", 0.02)
+    before = descriptors()
+    bell.setblocking(False)
+    for _ in range(2000):
+        with suppress(BlockingIOError):
+            bell.send(b"")
+        await asyncio.sleep(0)
+    lines = 0
+    with suppress(BlockingIOError):
+        while True:
+            _, (line,), _, _ = socket.recv_fds(bell, 1, 1)
+            os.close(line)
+            lines += 1
+            await asyncio.sleep(0)
+    assert 0 < lines < 2000
+    bell.settimeout(20)
+    monkeypatch.undo()
+    assert (await ask(bell, {"op": "list"}))[0]["ok"]
+    assert descriptors() <= before + files.AT_ONCE
+
+
+async def test_a_ring_is_not_lost_while_there_are_no_descriptors(
+    bell: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who rings when we have no descriptor to spare is answered as soon as there is one."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        bell.send(b".")
+        while not caplog.records:  # noqa: ASYNC110  a log has no event
+            await asyncio.sleep(0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, bell, 1, 1)
+    with socket.socket(fileno=line) as peer:
+        peer.settimeout(20)
+        peer.sendall(b'{"op": "list"}\n')
+        assert json.loads(await asyncio.to_thread(peer.recv, 65536))["ok"]
+
+
+async def test_leaving_closes_everything(shelf: Shelf) -> None:
+    """With requests waiting on both sides, no descriptor, task or thread remains."""
     before, threads = descriptors(), threading.active_count()
     peers = []
-    async with Broker(tmp_path / "files.sock", shelf):
+    async with Broker(shelf) as broker:
         for request in (b'{"op": "open", "file": "slow"}\n', b'{"op"', b""):
-            peers.append(socket.socket(socket.AF_UNIX))
-            peers[-1].connect(str(tmp_path / "files.sock"))
+            peers.append(await asyncio.to_thread(dial, broker.bell))
             peers[-1].sendall(request)
         await shelf.held.wait()
     for peer in peers:
         peer.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert descriptors() == before
-    assert threading.active_count() == threads
-    assert not (tmp_path / "files.sock").exists()
+    assert threading.active_count() <= threads + 1  # the loop keeps the one that dialled
 
 
-async def test_the_socket_is_ours_alone(broker: Path) -> None:
-    """Only the kernel's user can dial."""
-    assert stat.S_IMODE(broker.stat().st_mode) == 0o600
+async def test_nobody_else_can_ring(bell: socket.socket) -> None:
+    """Neither end has a name, so there is nothing to dial, delete or put a link in the place of."""
+    assert (bell.getsockname(), bell.getpeername()) == ("", "")
 
 
-async def test_a_socket_that_the_kernel_deleted_is_no_trouble(tmp_path: Path, shelf: Shelf) -> None:
-    """A kernel can remove its socket, or put a link there: leaving removes that and follows nothing."""
-    (tmp_path / "kept").touch()
-    async with Broker(tmp_path / "files.sock", shelf):
-        (tmp_path / "files.sock").unlink()
-        (tmp_path / "files.sock").symlink_to(tmp_path / "kept")
-    assert (tmp_path / "kept").exists()
-    async with Broker(tmp_path / "files.sock", shelf):
-        (tmp_path / "files.sock").unlink()
-
-
-async def test_a_path_that_cannot_be_bound_is_an_error_that_leaks_nothing(
-    tmp_path: Path, shelf: Shelf
+@pytest.mark.parametrize("turn", ["shut", "turned to nobody", "turned to another", "closed"])
+async def test_what_a_kernel_does_to_its_bell_is_its_own_loss(
+    tmp_path: Path, shelf: Shelf, turn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A path over 107 bytes is refused at once."""
+    """It may shut its end, turn it elsewhere or close it: nothing is raised, logged or left."""
     before = descriptors()
-    with pytest.raises(OSError, match="too long"):
-        async with Broker(tmp_path / ("x" * 108), shelf):
-            pass
+    async with Broker(shelf) as broker, Broker(shelf) as other:
+        broker.bell.send(b".")
+        match turn:
+            case "shut":
+                broker.bell.shutdown(socket.SHUT_RDWR)
+            case "turned to nobody":
+                connect_to_nobody(broker.bell)
+            case "turned to another":
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as elsewhere:
+                    elsewhere.bind(str(tmp_path / "socket"))
+                    broker.bell.connect(str(tmp_path / "socket"))
+            case "closed":
+                broker.bell.close()
+        assert (await ask(other.bell, {"op": "list"}))[0]["ok"]
+    assert caplog.records == []
     assert descriptors() == before
+
+
+def connect_to_nobody(bell: socket.socket) -> None:
+    """connect(2) with AF_UNSPEC, which Python has no name for."""
+    address = ctypes.create_string_buffer(16)
+    assert ctypes.CDLL(None).connect(bell.fileno(), address, 16) == 0

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels.events import ClearOutput, Display, Event, InputRequest, Result, Stream
@@ -44,6 +44,8 @@ def test_a_redrawn_line_is_kept_once() -> None:
     st.lists(st.sampled_from(["a", "bcd", "\r", "\n", "\b", "\x1b[K", "\x1b[A", "\x1b[31m"]), max_size=25),
     st.lists(st.sampled_from(["x", "yz", "\r", "\n"]), max_size=5),
 )
+@example(["\r", "bcd", "\r", "a", "a"], [])
+@example(["\r", "bcd", "\r", "\x1b[31m", "a"], [])
 def test_joining_changes_nothing_that_is_seen(pieces: list[str], before: list[str]) -> None:
     """Drawn after what was shown before, the joined text is what the single pieces would be."""
     one, other = Terminal(), Terminal()

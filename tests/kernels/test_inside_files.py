@@ -51,9 +51,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
     async def run() -> dict[str, Any]:
         stored, workspace = tmp_path_factory.mktemp("stored"), tmp_path_factory.mktemp("workspace")
-        socket = tmp_path_factory.mktemp("run") / "files.sock"
-        arguments = [str(HERE / "inside_program.py"), str(REPOSITORY / "kernels"), str(socket), str(stored)]
-        async with Broker(socket, Folder(stored)):
+        async with Broker(Folder(stored)) as broker:
+            bell = broker.bell.fileno()
+            arguments = [str(HERE / "inside_program.py"), str(REPOSITORY / "kernels"), str(bell), str(stored)]
             program = await asyncio.create_subprocess_exec(
                 str(PYTHON),
                 *arguments,
@@ -61,6 +61,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 env={"HOME": str(workspace), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                pass_fds=[bell],
             )
             output, errors = await program.communicate()
         assert program.returncode == 0, errors.decode()

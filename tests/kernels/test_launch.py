@@ -1,8 +1,9 @@
 """How a kernel is started is decided in one pure place."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from kernels.launch import INSIDE, plan
+from kernels.launch import INSIDE, Launch, plan
 
 OUTSIDE = {
     "DISCORD_TOKEN": "secret",
@@ -13,9 +14,16 @@ OUTSIDE = {
 }
 
 
+def planned(outside: Mapping[str, str]) -> Launch:
+    """The plan of one kernel."""
+    return plan(
+        Path("/k/bin/python"), run_folder=Path("/r/1"), workspace=Path("/w/s"), bell=7, outside=outside
+    )
+
+
 def test_the_environment_is_an_allow_list() -> None:
     """Of the operator's environment only the language and time zone come through; nothing else is copied."""
-    launch = plan(Path("/k/bin/python"), run_folder=Path("/r/1"), workspace=Path("/w/s"), outside=OUTSIDE)
+    launch = planned(OUTSIDE)
     assert launch.env["LANG"] == "de_DE.UTF-8"
     assert "secret" not in launch.env.values()
     assert not {"DISCORD_TOKEN", "PYTHONPATH"} & launch.env.keys()
@@ -23,13 +31,13 @@ def test_the_environment_is_an_allow_list() -> None:
 
 def test_home_and_working_folder_are_the_workspace() -> None:
     """What a person writes without a path, or to `~`, is in their own folder."""
-    launch = plan(Path("/k/bin/python"), run_folder=Path("/r/1"), workspace=Path("/w/s"), outside={})
+    launch = planned({})
     assert (launch.folder, launch.env["HOME"]) == (Path("/w/s"), "/w/s")
 
 
 def test_all_paths_are_absolute_and_writable_ones_are_named() -> None:
     """The process has another working folder, and a sandbox must know what to let it write to."""
-    launch = plan(Path("/k/bin/python"), run_folder=Path("/r/1"), workspace=Path("/w/s"), outside={})
-    assert launch.argv == ("/k/bin/python", str(INSIDE), "/r/1", "-f", "{connection_file}")
+    launch = planned({})
+    assert launch.argv == ("/k/bin/python", str(INSIDE), "/r/1", "7", "-f", "{connection_file}")
     assert set(launch.writable) == {Path("/r/1"), Path("/r/1/ipython"), Path("/w/s")}
     assert (INSIDE / "__main__.py").exists()

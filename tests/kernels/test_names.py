@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.names import LONGEST_NAME, safe_name, shown_name, with_suffix
+from kernels.names import LONGEST_NAME, Places, safe_name, shown_name, with_suffix
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,28 @@ def test_two_repaired_paths_stay_two() -> None:
 def test_a_suffix_goes_before_the_extension() -> None:
     """The kind of a file stays readable from its name."""
     assert with_suffix("data.csv", "-2") == "data-2.csv"
+
+
+def test_places_never_meet() -> None:
+    """A file stays in its folders; where its place is taken, or would be a file and a folder, it moves."""
+    places = Places(["README.md", "lib/a.py"])
+    assert places.free("out/data.csv", "-1") == "out/data.csv"
+    assert places.free("out/DATA.csv", "-2") == "DATA-2.csv"
+    assert places.free("readme.MD", "-3") == "readme-3.MD"
+    assert places.free("lib", "-4") == "lib-4"
+    assert places.free("lib-4/b.py", "-5") == "b-5.py"
+    assert places.free("README.md", "-3") == "README-3-3.md"
+    assert places.free("caf\u00e9", "-6") == "caf\u00e9"
+    assert places.free("cafe\u0301", "-7") == "cafe\u0301-7"
+
+
+@given(st.lists(st.text(st.sampled_from("aA./\\-1\u00e9"), max_size=8)))
+def test_any_places_can_be_made(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
+    """However names repeat each other and point elsewhere, each is a file of its own below the folder."""
+    folder = tmp_path_factory.mktemp("places")
+    places = Places()
+    for name in names:
+        path = folder / places.free(name, "-1")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("xb").close()
+        assert path.resolve().is_relative_to(folder)

@@ -177,6 +177,17 @@ def test_hostile_markup_is_not_in_the_file(
         assert trace not in data
 
 
+def test_active_words_are_shown_as_their_source() -> None:
+    """Markdown with HTML that is more than plain is text that nothing runs, and nothing of it is lost."""
+    words = "**b** <img src=x onerror=alert(1)>"
+    assert shown({"text/markdown": words, "text/plain": "x"}) == {
+        "text/plain": f"x\n{words}\n[text/markdown left out: it had active content]"
+    }
+    assert shown({"text/markdown": "a <b>c</b> & 1 < 2 > `x`"}) == {
+        "text/markdown": "a <b>c</b> & 1 < 2 > `x`"
+    }
+
+
 def test_drawing_is_written_anew() -> None:
     """What matplotlib draws stays, without what it does not draw; written again it is the same."""
     drawing = plain_svg(DRAWING)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,12 +136,18 @@ async def test_late_questions_are_nobodys() -> None:
     assert waiting(routing) == [Late(1, event=ClearOutput(wait=False))]
 
 
-async def test_a_question_goes_to_the_running_cell() -> None:
-    """`input()` asks on a channel of its own."""
+@pytest.mark.parametrize("question_first", [True, False])
+async def test_a_question_goes_to_the_running_cell_after_the_output_before_it(question_first: bool) -> None:
+    """`input()` asks on a channel of its own, and is passed on when its mark among the output has come."""
     routing = router()
     cell = begun(routing)
-    routing.receive(message("input_request", {"prompt": "name? ", "password": False}, channel="stdin"))
-    assert cell.told == [InputRequest("name? ", password=False)]
+    question = message("input_request", {"prompt": "name? ", "password": False}, channel="stdin")
+    output = [text("before"), message("kernelcord_question", {})]
+    for one in [question, *output] if question_first else [*output, question]:
+        routing.receive(one)
+    assert cell.told == [Stream("stdout", "before"), InputRequest("name? ", password=False)]
+    routing.receive(question)
+    assert len(cell.told) == 2
 
 
 async def test_the_interrupt_is_told_to_the_running_cell() -> None:
@@ -206,7 +213,10 @@ JSON = st.recursive(
 @given(
     st.sampled_from(["iopub", "shell", "stdin", "control"]),
     st.sampled_from(
-        ["execute_reply", "status", "stream", "input_request", "display_data", "interrupt_reply"]
+        [
+            *("execute_reply", "status", "stream", "display_data"),
+            *("input_request", "kernelcord_question", "interrupt_reply"),
+        ]
     ),
     JSON,
     JSON,

@@ -1,6 +1,7 @@
 """Cells in real kernels: run one and keep all that it told."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -98,11 +99,45 @@ async def late_until(kernel: Kernel, enough: Callable[[list[Late]], bool]) -> li
 
 @asynccontextmanager
 async def pooled(workspaces: Path, limits: Limits | None = None, **options: Any) -> AsyncIterator[Pool]:
-    """A pool of real kernels."""
-    async with Pool(
-        python=KERNEL_PYTHON, workspaces=workspaces, limits=limits or Limits(), **options
-    ) as pool:
+    """A pool of real kernels, which import their libraries themselves: so it is there in half the time."""
+    places = {"python": KERNEL_PYTHON, "workspaces": workspaces}
+    async with Pool(**{**places, "limits": limits or Limits(), "libraries": (), **options}) as pool:
         yield pool
+
+
+def zygote(pool: Pool) -> int:
+    """The process that a pool's kernels are forked from."""
+    assert pool._sandbox is not None
+    process = pool._sandbox._forkserver._process
+    assert process is not None
+    return process.pid
+
+
+def inits(pool: Pool) -> set[int]:
+    """The process of each of a pool's kernels that is its init."""
+    return children(zygote(pool))
+
+
+def children(pid: int) -> set[int]:
+    """The processes that a process of one thread has started."""
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def holding(folder: Path) -> set[int]:
+    """All processes but ours that hold a file below a folder; of a pool's run root, all of the pool's.
+
+    A forked process has the command line of the zygote, so that tells nothing.
+    """
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                files = [os.readlink(link) for link in (entry / "fd").iterdir()]
+                if any(file.startswith(f"{folder}/") for file in files):
+                    found.add(int(entry.name))
+        except OSError:  # it has ended, or just closed one
+            continue
+    return found
 
 
 def processes(mark: Path | str) -> set[int]:

@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 import pytest_asyncio
 
+from kernels.forkserver import LIBRARIES
 from kernels.kernel import Kernel
 from kernels.launch import Limits
 from kernels.pool import Pool
@@ -23,7 +24,7 @@ def limits() -> Limits:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(tmp_path_factory: pytest.TempPathFactory, limits: Limits) -> AsyncIterator[Pool]:
     """The module's pool."""
-    async with pooled(tmp_path_factory.mktemp("pool"), limits) as pool:
+    async with pooled(tmp_path_factory.mktemp("pool"), limits, libraries=LIBRARIES) as pool:
         yield pool
 
 

@@ -222,8 +222,27 @@ async def test_code_with_surrogates_is_answered(kernel: Kernel) -> None:
     """Text that UTF-8 cannot hold neither raises here nor hangs there."""
     ran = await run(kernel, "print('\ud800')")
     assert ran.output == "\ufffd\n"
-    assert (await run(kernel, r"print('\ud800')")).status in ("ok", "error")
     assert await value(kernel, "1") == "1"
+
+
+@pytest.mark.parametrize("odd", [r"\ud83d", r"\udce9"], ids=["half an emoji", "a byte of a file's name"])
+async def test_text_that_utf8_cannot_hold_costs_no_other_text_its_way(kernel: Kernel, odd: str) -> None:
+    """What a cell prints, shows, asks and raises arrives whole, less the odd character."""
+    ran = await run(kernel, f"print('before'); print('{odd}'); print('after')")
+    assert (ran.status, ran.output) == ("ok", "before\n\ufffd\nafter\n")
+    shown = await run(kernel, f"type('Odd', (), {{'__repr__': lambda self: 'odd {odd}'}})()")
+    assert shown.output == "odd \ufffd\n"
+    asked = await run(kernel, f"input('{odd}? ')", answers=["yes"])
+    assert asked.output == "\ufffd? yes\n'yes'\n"
+    failed = await run(kernel, f"raise ValueError('bad {odd}')")
+    assert failed.result.error is not None
+    assert failed.result.error.evalue == "bad \ufffd"
+
+
+async def test_a_display_that_json_cannot_hold_is_shown_without_a_warning(kernel: Kernel) -> None:
+    """NaN in a bundle is sent as text, and nothing about it is written to the person's stderr."""
+    ran = await run(kernel, "from IPython.display import JSON, display\ndisplay(JSON({'a': float('nan')}))")
+    assert ran.output == "<IPython.core.display.JSON object>\n"
 
 
 async def test_sessions_never_see_each_others_names(kernel: Kernel, fresh: Kernel) -> None:

@@ -78,13 +78,14 @@ async def test_death_between_cells_is_told_by_the_next(fresh: Kernel) -> None:
 
 
 async def test_what_a_dead_kernel_started_is_ended(fresh: Kernel) -> None:
-    """Child processes in the kernel's process group go with it."""
-    mark = f"sleep 98{os.getpid()}"
-    await run(fresh, f"import subprocess\nchild = subprocess.Popen('{mark}'.split())")
-    child = int(await value(fresh, "child.pid"))
-    assert child in processes("sleep")
+    """Child processes go with it, in whatever session they are."""
+    mark = f"98{os.getpid()}"
+    for own_session in (False, True):
+        options = f"start_new_session={own_session}"
+        await run(fresh, f"import subprocess\nchild = subprocess.Popen(['sleep', '{mark}'], {options})")
+    assert len(processes(f"sleep\0{mark}")) == 2
     await run(fresh, "import os; os._exit(1)")
-    await until(lambda: child not in processes("sleep"))
+    await until(lambda: not processes(f"sleep\0{mark}"))
 
 
 FORGED = """

@@ -63,6 +63,14 @@ async def test_a_cell_that_is_interrupted_keeps_its_kernel(kernel: Kernel) -> No
         assert await value(kernel, "x") == "1"
 
 
+async def test_a_cell_that_awaits_is_interrupted_and_keeps_its_kernel(impatient: Kernel) -> None:
+    """A cell that sleeps in `await` ends at the deadline as one that computes does."""
+    await run(impatient, "import asyncio; x = 1")
+    ran = await run(impatient, "await asyncio.sleep(600)")
+    assert (ran.status, ran.result.cause, ran.restarts) == ("timeout", "deadline", [])
+    assert await value(impatient, "x") == "1"
+
+
 async def test_a_long_print_keeps_head_tail_and_result(kernel: Kernel) -> None:
     """Of 100 MB both ends are kept, within the limit, and the cell's value arrives."""
     ran = await run(kernel, "print('head' + 'x' * 100_000_000 + 'tail')\n42")

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -15,16 +16,16 @@ from time import monotonic
 import pytest
 
 from kernels import pool as module
-from kernels.errors import KernelClosed, KernelStartFailed
+from kernels.errors import KernelClosed, KernelStartFailed, SandboxUnavailable
 from kernels.events import InputRequest, Queued
-from kernels.launch import Limits
-from kernels.pool import PREFIX, Pool
-from tests.conftest import KERNEL_PYTHON, ROOT
-from tests.live.cells import NoFiles, pooled, processes, run, until, value
+from kernels.pool import PREFIX
+from kernels.sandbox.policy import Tier
+from tests.conftest import ROOT
+from tests.live.cells import NoFiles, holding, inits, pooled, processes, run, until, value, zygote
 
 
 @pytest.fixture(autouse=True)
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A temporary folder of our own with a short path, so that run folders can be counted."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         monkeypatch.setattr("tempfile.tempdir", folder)
@@ -77,34 +78,40 @@ async def test_a_busy_kernel_is_never_culled(tmp_path: Path) -> None:
         assert cell.result.status == "ok"
 
 
+@pytest.mark.parametrize("tier", [None, Tier.NONE])
 async def test_a_start_that_fails_is_told_and_the_next_try_works(
-    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, temporary: Path, tier: Tier | None
 ) -> None:
     """A missing interpreter, one that ends at once, and a missing folder cost no place and leave nothing."""
-    async with pooled(tmp_path, size=1) as pool:
+    async with pooled(tmp_path, size=1, tier=tier) as pool:
         kernel = pool.kernel("a", NoFiles())
         for python in (tmp_path / "missing", Path("/bin/false")):
-            monkeypatch.setattr(kernel, "_python", python)
-            for _ in range(2):
-                with pytest.raises(KernelStartFailed):
-                    await run(kernel, "1")
-        monkeypatch.setattr(kernel, "_python", KERNEL_PYTHON)
-        monkeypatch.setattr(kernel, "_run_root", tmp_path / "no such folder")
-        with pytest.raises(KernelStartFailed):
-            await run(kernel, "1")
-        monkeypatch.undo()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(pool, "python", python)
+                if pool._sandbox:
+                    patch.setattr(pool._sandbox._forkserver, "_command", [str(python)])
+                    with suppress(AssertionError, ProcessLookupError):  # the one before does not start
+                        os.kill(zygote(pool), signal.SIGKILL)
+                for _ in range(2):
+                    with pytest.raises(KernelStartFailed):
+                        await run(kernel, "1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernel, "_run_root", tmp_path / "no such folder")
+            with pytest.raises(KernelStartFailed):
+                await run(kernel, "1")
         (root,) = temporary.glob(f"{PREFIX}*")
-        assert [entry.name for entry in root.iterdir()] == ["lock"]
+        assert {entry.name for entry in root.iterdir()} - {f"sandbox-{pool.tier}"} == {"lock"}
         assert await value(kernel, "1 + 1") == "2"
 
 
-async def test_a_start_that_fails_tells_its_last_words(tmp_path: Path) -> None:
-    """What the process wrote before it ended is in the error."""
+@pytest.mark.parametrize("tier", [None, Tier.NONE])
+async def test_a_start_that_fails_tells_its_last_words(tmp_path: Path, tier: Tier | None) -> None:
+    """What the process wrote before it ended is in the error, wherever that was found out."""
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho cannot find my mind >&2\nexit 1\n")
     python.chmod(0o755)
-    async with Pool(python=python, workspaces=tmp_path / "w", limits=Limits()) as pool:
-        with pytest.raises(KernelStartFailed, match="cannot find my mind"):
+    with pytest.raises((SandboxUnavailable, KernelStartFailed), match="cannot find my mind"):
+        async with pooled(tmp_path / "w", python=python, tier=tier) as pool:
             await run(pool.kernel("a", NoFiles()), "1")
 
 
@@ -119,7 +126,7 @@ async def test_a_cell_can_be_withdrawn_while_its_kernel_starts(tmp_path: Path) -
             assert await taking is None
         assert cell.result.status == "interrupted"
         assert await value(kernel, "2") == "2"
-        assert len(processes(pool._run_root)) == 1
+        assert len(inits(pool)) == 1
 
 
 @pytest.mark.parametrize("delay", [0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2])
@@ -136,9 +143,9 @@ async def test_a_cancelled_cell_leaves_a_working_session(tmp_path: Path, delay: 
             await asyncio.wait([cell])
             assert cell.cancelled()
             assert await value(kernel, "1") == "1"
-            assert len(processes(pool._run_root)) == 1
+            assert len(inits(pool)) == 1
             await pool.close(f"s{number}")
-        assert processes(pool._run_root) == set()
+        assert inits(pool) == set()
 
 
 async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -> None:
@@ -155,7 +162,7 @@ async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -
             await waiting
         with pytest.raises(KernelClosed):
             kernel.run("3")
-        assert processes(pool._run_root) == set()
+        assert inits(pool) == set()
         assert await value(pool.kernel("a", NoFiles()), "4") == "4"
 
 
@@ -168,7 +175,7 @@ async def test_closing_while_a_kernel_starts_leaves_no_process(tmp_path: Path) -
         root = pool._run_root
     with pytest.raises(KernelClosed):
         await cell
-    assert processes(root) == set()
+    assert holding(root) == set()
     assert not root.exists()
 
 
@@ -195,13 +202,13 @@ async def test_detached_kernels_go_on(tmp_path: Path, temporary: Path) -> None:
     gc.collect()
     async with pooled(tmp_path):  # another pool takes nothing away from it
         (connection_file,) = temporary.glob(f"{PREFIX}*/*/kernel.json")
-    (pid,) = processes(connection_file.parent)
+    assert len(holding(connection_file.parent)) == 2  # the kernel and its init
     client = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", STOCK_CLIENT, str(connection_file)), stdout=asyncio.subprocess.PIPE
     )
     found, _ = await asyncio.wait_for(client.communicate(), 50)
     assert found.decode() == "'all this time'\n"
-    await asyncio.to_thread(os.waitpid, pid, 0)
+    await until(lambda: not holding(connection_file.parent))
     async with pooled(tmp_path):
         assert not connection_file.exists()
 
@@ -227,7 +234,7 @@ from pathlib import Path
 from tests.live.cells import NoFiles, pooled, run
 async def main():
     async with pooled(Path(sys.argv[1])) as pool:
-        code = "import subprocess; child = subprocess.Popen(['sleep', '97531'])"
+        code = f"import subprocess; child = subprocess.Popen(['sleep', '{sys.argv[2]}'])"
         await run(pool.kernel("a", NoFiles()), code)
         print(pool._run_root, flush=True)
         await asyncio.Event().wait()
@@ -237,8 +244,9 @@ asyncio.run(main())
 
 async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporary: Path) -> None:
     """A service that is killed with -9 leaves no kernel for long, and the next pool clears its folders."""
+    mark = f"97{os.getpid()}"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", DOOMED, str(tmp_path)),
+        *(sys.executable, "-c", DOOMED, str(tmp_path / "workspaces"), mark),
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         stdout=asyncio.subprocess.PIPE,
@@ -246,13 +254,13 @@ async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporar
     )
     assert process.stdout is not None
     root = Path((await process.stdout.readline()).decode().strip())
-    assert len(processes(root)) == 1
+    assert len(holding(root)) > 1
     process.send_signal(signal.SIGKILL)
     await process.wait()
-    await until(lambda: not processes(root))
-    await until(lambda: not processes("sleep\x0097531"))
+    await until(lambda: not holding(root))
+    await until(lambda: not processes(f"sleep\0{mark}"))
     assert root.exists()
-    async with pooled(tmp_path):
+    async with pooled(tmp_path / "workspaces"):
         assert not root.exists()
 
 
@@ -287,8 +295,8 @@ async def start_and_end(workspaces: Path, number: int) -> None:
             for _ in range(4):
                 group.create_task(some())
         root = pool._run_root
-        assert processes(root) == set()
-        assert [entry.name for entry in root.iterdir()] == ["lock"]
+        assert inits(pool) == set()
+        assert {entry.name for entry in root.iterdir()} == {"lock", f"sandbox-{pool.tier}"}
     assert not root.exists()
     await until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
 

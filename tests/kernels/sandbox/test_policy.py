@@ -1,0 +1,169 @@
+"""What a kernel may reach is decided in one pure place, for each tier."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kernels.launch import Limits
+from kernels.sandbox import seccomp
+from kernels.sandbox.policy import (
+    CLONE_NEWNET,
+    CLONE_NEWUSER,
+    EXECUTE,
+    LIST,
+    MAKE_AND_REMOVE,
+    MAKE_DEVICES,
+    READ,
+    TRUNCATE,
+    WRITE,
+    Confinement,
+    Paths,
+    Tier,
+    confine,
+    environment,
+)
+
+PATHS = Paths(
+    workspace=Path("/data/workspaces/mine"),
+    root=Path("/run/root"),
+    readable=(Path("/opt/python"), Path("/opt/packages")),
+    python=Path("/opt/packages/bin/python"),
+)
+OUTSIDE = {"DISCORD_TOKEN": "canary", "LANG": "de_DE.UTF-8", "TZ": "Asia/Tokyo", "PYTHONPATH": "/canary"}
+TIERS = [Tier.S, Tier.A, Tier.B]
+WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
+
+
+def confined(tier: Tier, limits: Limits | None = None) -> Confinement:
+    """The confinement of one kernel; in tier S with a user of its own."""
+    uid = 70_000 if tier is Tier.S else None
+    return confine(tier, PATHS, limits or Limits(), uid=uid, own_uid=1234, outside=OUTSIDE)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_the_environment_is_an_allow_list(tier: Tier) -> None:
+    """Of ours only the language and the time zone come through."""
+    known = confined(tier).environment
+    assert (known["LANG"], known["TZ"]) == ("de_DE.UTF-8", "Asia/Tokyo")
+    assert "canary" not in repr(known)
+    assert "canary" not in repr(environment(PATHS.python, Path("/i"), OUTSIDE))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
+    """What a person writes to `~`, and what libraries write for themselves, stays in their own folders."""
+    confinement = confined(tier)
+    own = "/tmp" if tier.namespaces else "/data/workspaces/mine/.tmp"
+    assert confinement.environment["HOME"] == str(confinement.folder)
+    assert confinement.environment["TMPDIR"] == own
+    assert confinement.environment["IPYTHONDIR"].startswith(own)
+
+
+def test_namespaces_by_tier() -> None:
+    """S and A have files, processes, a network and names of their own, A by a user namespace; B none."""
+    own = {"mount": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "pid": 0x20000000}
+    flags = {tier: confined(tier).clone_flags for tier in TIERS}
+    assert flags[Tier.S] == sum(own.values()) | CLONE_NEWNET
+    assert flags[Tier.A] == flags[Tier.S] | CLONE_NEWUSER
+    assert flags[Tier.B] == 0
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_the_hosts_network_only_when_it_is_wanted(tier: Tier) -> None:
+    """With `network` the one namespace that is left out is that of the network."""
+    assert confined(tier).clone_flags - confined(tier, Limits(network=True)).clone_flags == CLONE_NEWNET
+
+
+def test_users_by_tier() -> None:
+    """S becomes a user of its own; A is an ordinary one inside, who is us outside; B stays who we are."""
+    assert (confined(Tier.S).uid, confined(Tier.S).uid_map) == (70_000, "")
+    assert (confined(Tier.A).uid, confined(Tier.A).uid_map) == (None, "1000 1234 1")
+    assert (confined(Tier.B).uid, confined(Tier.B).uid_map) == (None, "")
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_one_folder_of_the_host_is_writable(tier: Tier) -> None:
+    """Of the host's files the workspace can be written, devices be used, and the rest be read."""
+    binds = {source: options for kind, source, _, options in confined(tier).mounts if kind == "bind"}
+    assert [source for source, options in binds.items() if options == "rw"] == ["/data/workspaces/mine"]
+    devices = {source for source, options in binds.items() if options == "device"}
+    assert devices == {f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")}
+    assert set(binds.values()) == {"ro", "rw", "device"}
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_nothing_above_the_workspace_is_shown(tier: Tier) -> None:
+    """No folder that holds other workspaces, our data, or somebody's home is in the tree."""
+    for kind, source, target, _ in confined(tier).mounts:
+        if kind == "bind" and source != str(PATHS.workspace):
+            for hidden in (PATHS.workspace, Path("/root"), Path("/home"), Path("/var"), Path("/etc/shadow")):
+                assert not hidden.is_relative_to(source), (source, target)
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
+    """/tmp and /dev/shm hold so many bytes and so many files."""
+    limits = Limits(scratch=8 << 20)
+    made = {target: options for kind, _, target, options in confined(tier, limits).mounts if kind == "tmpfs"}
+    assert set(made) == {"/tmp", "/dev/shm"}
+    for options in made.values():
+        assert "size=8388608" in options.split(",")
+        assert "nr_inodes=2048" in options.split(",")
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_mounts_never_hide_an_earlier_one(tier: Tier) -> None:
+    """A folder is mounted before what lies below it, or it would cover that."""
+    targets = [Path(target) for _, _, target, _ in confined(tier).mounts]
+    for place, target in enumerate(targets):
+        assert not any(earlier.is_relative_to(target) for earlier in targets[:place])
+
+
+def test_landlock_lets_write_the_workspace_alone() -> None:
+    """In tier B nothing else can be written, made or removed, and nothing makes devices."""
+    first, *rules = confined(Tier.B).landlock or ()
+    handled, scoped = first
+    assert isinstance(handled, int)
+    assert WRITING | READ | LIST | EXECUTE | handled == handled
+    assert scoped == 3  # no signal to, and no abstract socket of, a process outside
+    writable = {path for path, access in rules if access & WRITING and not str(path).startswith("/dev/")}
+    assert writable == {"/data/workspaces/mine"}
+    assert not any(access & MAKE_DEVICES for _, access in rules)
+    assert not any(access & MAKE_AND_REMOVE for path, access in rules if str(path).startswith("/dev"))
+
+
+def test_landlock_is_for_tier_b_and_a_tree_for_the_others() -> None:
+    """Each tier has one way to hold files, never none."""
+    for tier in TIERS:
+        confinement = confined(tier)
+        assert (confinement.landlock is None) == bool(confinement.mounts) == (confinement.root is not None)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_every_limit_of_a_process_is_there(tier: Tier) -> None:
+    """No core dump, no locked memory to speak of, no file above the workspace's size, no priority."""
+    limits = confined(tier, Limits(memory=1 << 30, workspace=1 << 20, processes=7)).rlimits
+    assert (limits["CORE"], limits["MSGQUEUE"], limits["NICE"], limits["RTPRIO"]) == (0, 0, 0, 0)
+    assert limits["FSIZE"] == 1 << 20
+    assert 1 << 31 <= limits["AS"] <= 1 << 33  # libraries map more than 2 GiB that they never touch
+    assert limits.get("NPROC") == (
+        7 if tier.namespaces else None
+    )  # where all are one user, it is everybody's
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_sockets_by_tier(tier: Tier) -> None:
+    """The internet's families only where the network is empty or wanted; Unix's where no path leads out."""
+    expected = seccomp.assemble(unix=tier.namespaces, network=tier.namespaces)
+    assert confined(tier).seccomp == expected
+    wanted = confined(tier, Limits(network=True)).seccomp
+    assert wanted == seccomp.assemble(unix=tier.namespaces, network=True)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_description_is_plain(tier: Tier) -> None:
+    """It crosses to the child as JSON, and says nothing of us."""
+    text = json.dumps(confined(tier).description())
+    assert "canary" not in text
+    assert json.loads(text)["namespaces"] == tier.namespaces

@@ -1,0 +1,175 @@
+"""The filter as the system runs it: its classic BPF is interpreted here, call by call."""
+
+import ctypes
+import errno
+import platform
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from kernels.errors import SandboxUnavailable
+from kernels.sandbox.seccomp import DENIED, UNKNOWN, assemble
+
+X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
+ALLOW, KILL = 0x7FFF0000, 0x80000000
+SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
+HEADERS = [Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm/unistd_64.h")]
+
+
+def verdict(program: bytes, number: int, *arguments: int, architecture: int = X86_64) -> int:
+    """What the filter answers to a call: an interpreter of the few instructions that it may use."""
+    steps = list(struct.iter_unpack("=HBBI", program))
+    padded = [*(argument & (1 << 64) - 1 for argument in arguments), 0, 0, 0, 0, 0, 0][:6]
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *padded)
+    accumulator, at = 0, 0
+    while True:
+        code, then, otherwise, value = steps[at]
+        at += 1
+        match code:
+            case 0x20:
+                accumulator = struct.unpack_from("=I", data, value)[0]
+            case 0x54:
+                accumulator &= value
+            case 0x15:
+                at += then if accumulator == value else otherwise
+            case 0x35:
+                at += then if accumulator >= value else otherwise
+            case 0x45:
+                at += then if accumulator & value else otherwise
+            case 0x06:
+                return value
+            case _:
+                raise AssertionError(f"an instruction that no filter needs: {code:#x}")
+
+
+def refused(number: int) -> int:
+    """The verdict that answers a call with this error."""
+    return 0x00050000 | number
+
+
+@pytest.mark.parametrize("name", DENIED)
+def test_what_is_denied_is_not_permitted(name: str) -> None:
+    """EPERM, whatever the arguments."""
+    for arguments in ((), (2**64 - 1,) * 6):
+        assert verdict(assemble(), DENIED[name], *arguments) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_is_new_is_unknown(name: str) -> None:
+    """ENOSYS, so that a library takes the older way."""
+    assert verdict(assemble(), UNKNOWN[name]) == refused(errno.ENOSYS)
+
+
+def test_numbers_are_those_of_the_systems_headers() -> None:
+    """No name has another call's number; what is too new for the headers has one that they do not use."""
+    header = next((path for path in HEADERS if path.exists()), None)
+    if header is None:
+        pytest.skip("the system's headers (linux-libc-dev) are not installed")
+    numbers = dict(re.findall(r"#define __NR_(\w+) (\d+)", header.read_text()))
+    newest = max(map(int, numbers.values()))
+    for name, number in (DENIED | UNKNOWN).items():
+        assert int(numbers.get(name, number)) == number, name
+        assert name in numbers or number > newest or number in (134, 156, 174, 180), name
+
+
+def test_all_else_is_allowed() -> None:
+    """A call that nothing is said about passes: read, write, openat, execve, and one of the future."""
+    for number in (0, 1, 257, 59, 999):
+        assert verdict(assemble(), number) == ALLOW
+
+
+@pytest.mark.parametrize("architecture", [I386, AARCH64, 0])
+def test_another_architecture_is_killed(architecture: int) -> None:
+    """The 32-bit way into the kernel has other numbers, so it is closed."""
+    assert verdict(assemble(), 20, architecture=architecture) == KILL
+
+
+@pytest.mark.parametrize("number", [0x40000000, 0x40000000 | 101, 0xFFFFFFFF])
+def test_the_x32_numbers_are_killed(number: int) -> None:
+    """The third way into a 64-bit kernel is closed too; -1, a tracer's, with it."""
+    assert verdict(assemble(), number) == KILL
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [0x80, 0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000],
+)
+def test_clone_makes_no_namespace(flag: int) -> None:
+    """Time, mount, cgroup, uts, ipc, user, pid and net: alone, and among the flags of an ordinary fork."""
+    for flags in (flag, flag | 0x1200011):
+        assert verdict(assemble(), CLONE, flags) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize("flags", [17, 0x1200011, 0x3D0F00, 0x4111])
+def test_clone_makes_processes_and_threads(flags: int) -> None:
+    """fork, glibc's fork, a thread, vfork."""
+    assert verdict(assemble(), CLONE, flags) == ALLOW
+
+
+@pytest.mark.parametrize("unix", [True, False])
+@pytest.mark.parametrize("network", [True, False])
+def test_socket_families_by_option(unix: bool, network: bool) -> None:
+    """Netlink always, Unix and the internet's where they are asked for, and no other of the 46."""
+    program = assemble(unix=unix, network=network)
+    allowed = {16, *([1] if unix else []), *([2, 10] if network else [])}
+    for family in range(48):
+        expected = ALLOW if family in allowed else refused(errno.EAFNOSUPPORT)
+        assert verdict(program, SOCKET, family, 1, 0) == expected
+    assert verdict(program, SOCKETPAIR, 1, 1, 0) == ALLOW
+    assert verdict(program, SOCKETPAIR, 30, 1, 0) == refused(errno.EAFNOSUPPORT)
+
+
+def test_the_high_half_of_an_argument_hides_nothing() -> None:
+    """The kernel takes a family and flags as 32 bits: what stands above them does not change the verdict."""
+    above = 1 << 40
+    assert verdict(assemble(), SOCKET, above | 40) == refused(errno.EAFNOSUPPORT)
+    assert verdict(assemble(), CLONE, above | 0x10000000) == refused(errno.EPERM)
+    assert verdict(assemble(), IOCTL, 0, above | 0x5412) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize("request_", [0x5412, 0x541C])
+def test_nobody_types_into_a_terminal(request_: int) -> None:
+    """TIOCSTI and TIOCLINUX are refused; what a program asks of its own terminal is not."""
+    assert verdict(assemble(), IOCTL, 0, request_) == refused(errno.EPERM)
+    for harmless in (0x5401, 0x5413, 0x541B):
+        assert verdict(assemble(), IOCTL, 0, harmless) == ALLOW
+
+
+def test_personality_can_be_asked_for_only() -> None:
+    """0 and -1 pass; switching address randomisation off does not."""
+    assert verdict(assemble(), PERSONALITY, 0) == verdict(assemble(), PERSONALITY, 0xFFFFFFFF) == ALLOW
+    assert verdict(assemble(), PERSONALITY, 0x0040000) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize(("kind", "allowed"), [(0o010000, True), (0o100000, True), (0, True)])
+def test_pipes_and_files_can_be_made(kind: int, allowed: bool) -> None:
+    """mkfifo is mknod."""
+    assert verdict(assemble(), MKNOD, 0, kind | 0o600) == ALLOW
+    assert verdict(assemble(), MKNODAT, 0, 0, kind | 0o600) == ALLOW
+
+
+@pytest.mark.parametrize("kind", [0o020000, 0o060000])
+def test_devices_cannot_be_made(kind: int) -> None:
+    """Neither of characters nor of blocks."""
+    assert verdict(assemble(), MKNOD, 0, kind | 0o600) == refused(errno.EPERM)
+    assert verdict(assemble(), MKNODAT, 0, 0, kind | 0o600) == refused(errno.EPERM)
+
+
+def test_the_filter_is_one_that_the_system_takes() -> None:
+    """At most 4096 instructions, every jump lands inside, and every path ends with a verdict."""
+    steps = list(struct.iter_unpack("=HBBI", assemble()))
+    assert len(steps) <= 4096
+    assert steps[-1][0] == 0x06
+    for at, (code, then, otherwise, _) in enumerate(steps):
+        if code & 7 == 5:
+            assert at + 1 + max(then, otherwise) < len(steps)
+    assert ctypes.sizeof(ctypes.c_void_p) == 8
+
+
+def test_another_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the numbers are others the filter would be weaker, so there is none."""
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(SandboxUnavailable, match="x86-64"):
+        assemble()
