@@ -1,0 +1,100 @@
+"""Real kernels of every tier that the machine has, and a look at what is left behind after each attack.
+
+`ATTACK_TIERS=S,B` runs some tiers only; a run fails when one of `EXPECT_TIERS` was not run.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kernels.errors import SandboxUnavailable
+from kernels.kernel import Kernel
+from kernels.launch import Limits, MiB
+from kernels.pool import Pool
+from kernels.sandbox.policy import Tier
+from tests.attacks.host import Host, leftovers, settled
+from tests.conftest import KERNEL_PYTHON
+from tests.live.cells import NoFiles, value
+
+LIMITS = Limits(
+    cell=timedelta(seconds=20),
+    memory=400 * MiB,
+    workspace=64 * MiB,
+    scratch=16 * MiB,
+    processes=48,
+)
+TIERS = [Tier(name) for name in os.environ.get("ATTACK_TIERS", "S,A,B").split(",")]
+AFTER = 15.0  # seconds until what an attack has left must be gone
+_numbers = count(1)
+_ran: dict[str, str] = {}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=TIERS, ids=lambda tier: f"tier-{tier}")
+async def pool(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Pool]:
+    """The pool of one tier, in which all attacks are run; skipped where the machine cannot do the tier."""
+    tier: Tier = request.param
+    workspaces = tmp_path_factory.mktemp(f"workspaces-{tier}")
+    making = Pool(python=KERNEL_PYTHON, workspaces=workspaces, limits=LIMITS, size=8, tier=tier, libraries=())
+    try:
+        await making.__aenter__()
+    except SandboxUnavailable as error:
+        _ran[str(tier)] = str(error)
+        pytest.skip(f"tier {tier}: {error}")
+    _ran[str(tier)] = ""
+    await value(making.kernel("first", NoFiles()), "1")  # what the first kernel makes for all is no leftover
+    await making.close("first")
+    try:
+        yield making
+    finally:
+        await making.__aexit__(None, None, None)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def kernel(pool: Pool, host: Host) -> AsyncIterator[Kernel]:
+    """A session's kernel that has run a cell. After the attack its next cell works, and nothing is left."""
+    session = f"attacker-{next(_numbers)}"
+    before = leftovers(pool)
+    kernel = pool.kernel(session, NoFiles())
+    assert await value(kernel, "x = 1; x") == "1"
+    yield kernel
+    assert await value(kernel, "6 * 7") == "42"
+    await pool.close(session)
+    pool.workspace(session).remove()
+    left = await settled(lambda: leftovers(pool) - before, AFTER)
+    assert not left, f"left behind: {sorted(left)}"
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Things of the host that no kernel may reach."""
+    with ExitStack() as stack:
+        yield Host.build(tmp_path_factory.mktemp("host"), stack)
+
+
+def pytest_report_header() -> str:
+    """Who attacks, and on what."""
+    who = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+    return f"attacks: tiers {', '.join(TIERS)} wanted, as {who} on Linux {os.uname().release}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which tiers were attacked."""
+    if _ran:
+        told = ", ".join(f"{tier}{' (not here)' if problem else ''}" for tier, problem in _ran.items())
+        terminalreporter.write_line(f"attacked tiers: {told}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A tier that this machine was said to have must have been attacked."""
+    expected = {name for name in os.environ.get("EXPECT_TIERS", "").split(",") if name}
+    if _ran and (missing := sorted(name for name in expected if _ran.get(name, "not run"))):
+        print(f"\nattacks: tiers {missing} were expected but not run: {_ran}")
+        session.exitstatus = 1

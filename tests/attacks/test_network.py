@@ -1,0 +1,63 @@
+"""The network, which is closed: this machine's, the local one, and what is no network but reached like one."""
+
+import pytest
+
+from kernels.kernel import Kernel
+from tests.attacks.host import Host, refused
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_nothing_answers_on_any_address(kernel: Kernel, host: Host) -> None:
+    """Not the host's loopback, not the metadata address, no name server: there is no route but to itself."""
+    code = """
+def connect(address, port, kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as ours:
+        ours.settimeout(1)
+        ours.connect((address, port))
+        ours.send(b"x")
+        ours.recv(1)
+for address in ("127.0.0.1", "127.0.0.2", "0.0.0.0", "localhost"):
+    tries(address, lambda: connect(address, port))
+    tries("as a child " + address, lambda: subprocess.run(
+        [sys.executable, "-c", f"import socket; socket.create_connection(({address!r}, {port}), 1)"],
+        check=True, stderr=subprocess.DEVNULL))
+interfaces = open("/proc/self/net/dev").read().splitlines()[2:] if alone else []
+routes = open("/proc/self/net/route").read().splitlines()[1:] if alone else []
+others = [line for line in interfaces + routes if line.split(":")[0].strip() != "lo"]
+if others:
+    print("REACHED interfaces", others)
+else:
+    for address in ("169.254.169.254", "10.0.0.1", "192.168.0.1", "fe80::1", "::ffff:127.0.0.1"):
+        tries(address, lambda: connect(address, 80))
+        tries(f"datagrams {address}", lambda: connect(address, 53, socket.SOCK_DGRAM))
+    tries("a name", lambda: socket.getaddrinfo("attacker.invalid", 80))
+"""
+    tier = kernel._starter(-1).sandbox.tier  # type: ignore[attr-defined]
+    await refused(kernel, code, port=host.port, alone=tier.namespaces)
+
+
+async def test_families_beside_the_internets_are_closed(kernel: Kernel) -> None:
+    """AF_VSOCK and AF_ALG know no network namespace; the others are ground that is rarely walked."""
+    code = """
+for family in range(50):
+    if family not in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
+            tries(f"family {family} kind {kind}", lambda: socket.socket(family, kind))
+for family in (socket.AF_INET, socket.AF_INET6):
+    for protocol in (1, 6, 17, 58, 255):
+        tries(f"raw {protocol}", lambda: socket.socket(family, socket.SOCK_RAW, protocol))
+tries("pairs of another family", lambda: socket.socketpair(socket.AF_INET))
+"""
+    await refused(kernel, code)
+
+
+async def test_the_machines_own_network_is_not_told(kernel: Kernel) -> None:
+    """No interface, connection or address of the host can be listed, nor its events be heard."""
+    code = """
+tries("names of interfaces", lambda: [n for _, n in socket.if_nameindex() if n != "lo"] or 1 // 0)
+tries("interfaces", lambda: [l for l in open("/proc/net/dev").readlines()[2:] if " lo:" not in l] or 1 // 0)
+tries("connections", lambda: open("/proc/net/tcp").readlines()[1:] or 1 // 0)
+tries("unix sockets", lambda: [l for l in open("/proc/net/unix") if "systemd" in l] or 1 // 0)
+"""
+    await refused(kernel, f"OSError = Exception\n{code}".replace("1 // 0", "int('none')"))

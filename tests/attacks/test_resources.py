@@ -1,0 +1,293 @@
+"""More than a share: processes, threads, memory, disk, and what is counted in none of them.
+
+Every bomb is bounded, so that a machine on which it is not contained survives it.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from kernels.kernel import Kernel
+from kernels.pool import Pool
+from tests.attacks.host import TRIES, refused
+from tests.live.cells import NoFiles, run, value
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GUARD = """
+import os, resource, signal, sys, time
+def alarm(seconds):  # a bomb that nobody stops ends by itself
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)
+"""
+MEMORY = {
+    "in the kernel": "held = []\nwhile len(held) < 1500: held.append(b'x' * 1_000_000)",
+    "mapped": """
+import mmap
+held = [mmap.mmap(-1, 1_000_000) for _ in range(1500)]
+for each in held: each.write(b'x' * 1_000_000)
+""",
+    "shared by forks": """
+held = bytearray(300_000_000)
+children = []
+for _ in range(4):
+    if (child := os.fork()) == 0:
+        alarm(15)
+        for place in range(0, len(held), 4096): held[place] = 1
+        time.sleep(15)
+        os._exit(0)
+    children.append(child)
+codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+print('codes', codes)
+assert -9 in codes
+os.kill(os.getpid(), 9)
+""",
+    "after a quiet time": """
+time.sleep(4)
+held = bytearray(1_500_000_000)
+for place in range(0, len(held), 4096): held[place] = 1
+""",
+    "in files of memory": """
+held = [os.memfd_create(str(n)) for n in range(30)]
+for each in held:
+    for _ in range(50): os.write(each, b'x' * 1_000_000)
+""",
+    "behind a process that lets nobody look": """
+import ctypes
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+held = bytearray(1_500_000_000)
+for place in range(0, len(held), 4096): held[place] = 1
+""",
+}
+
+
+@pytest.mark.parametrize("bomb", MEMORY.values(), ids=MEMORY)
+async def test_memory_has_a_limit(kernel: Kernel, bomb: str) -> None:
+    """The cell ends as out of memory, whichever way it asked for it; and the person is told the limit."""
+    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(3)")
+    assert ran.status in ("out of memory", "died", "error"), (ran.status, ran.output)
+    if ran.status == "died":  # what is neither the kernel's nor mapped counts as files, on the disk or not
+        assert ran.result.cause in ("workspace", None)
+    if ran.status != "error":
+        (restarted,) = ran.restarts
+        assert "x" in restarted.lost
+        assert any(word in restarted.reason for word in ("memory", "files", "died")), restarted.reason
+
+
+FORKS = {
+    "forks": """
+alarm(8)
+until = time.time() + 6
+made = 0
+while time.time() < until and made < 3000:
+    try:
+        if os.fork() == 0:
+            alarm(8)
+            time.sleep(8)
+            os._exit(0)
+        made += 1
+    except OSError:
+        time.sleep(0.01)
+print('made', made)
+""",
+    "forks of forks": """
+until = time.time() + 4
+alarm(8)
+while time.time() < until:
+    try:
+        os.fork()
+        alarm(8)
+    except OSError:
+        time.sleep(0.01)
+""",
+    "a chain": """
+alarm(8)
+def deeper(left):
+    if left and os.fork() == 0:
+        alarm(8)
+        deeper(left - 1)
+        time.sleep(5)
+        os._exit(0)
+deeper(900)
+time.sleep(5)
+""",
+    "sessions of their own": """
+until = time.time() + 4
+alarm(8)
+while time.time() < until:
+    try:
+        if os.fork() == 0:
+            alarm(8)
+            os.setsid()
+            if os.fork(): os._exit(0)
+            time.sleep(6)
+            os._exit(0)
+    except OSError:
+        time.sleep(0.01)
+""",
+    "threads": """
+import threading
+held = []
+try:
+    for _ in range(3000):
+        held.append(threading.Thread(target=time.sleep, args=(6,), daemon=True))
+        held[-1].start()
+except RuntimeError as error:
+    print(error)
+print('made', len(held))
+""",
+}
+
+
+@pytest.mark.parametrize("bomb", FORKS.values(), ids=FORKS)
+async def test_processes_have_a_limit(kernel: Kernel, bomb: str) -> None:
+    """A bomb of processes ends at its limit, with an error of its own or with its kernel, and all of them go."""
+    ran = await run(kernel, f"{GUARD}\n{bomb}")
+    assert ran.status in ("ok", "error", "died", "timeout", "out of memory"), ran.output
+    if "made" in ran.output:
+        assert int(ran.output.rpartition("made")[2]) < 200
+    if ran.status == "died":
+        assert ran.result.cause in ("processes", None)
+
+
+async def test_threads_that_stay_do_not_hold_the_next_cell(kernel: Kernel) -> None:
+    """With all its processes taken, a kernel still runs cells, or is replaced; it is never stuck."""
+    code = """
+import threading
+try:
+    while True: threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
+except RuntimeError:
+    pass
+"""
+    await run(kernel, f"{GUARD}\n{code}")
+    assert (await run(kernel, "import subprocess\n6 * 7")).output.endswith("42\n")
+
+
+DISK = {
+    "one file": "f = open('big', 'wb')\nfor _ in range(600): f.write(b'x' * 1_000_000); f.flush()",
+    "many files": "for n in range(600): open(f'{n}.bin', 'wb').write(b'x' * 1_000_000)",
+    "deleted files": """
+held = []
+for n in range(600):
+    held.append(open(f'{n}.bin', 'wb'))
+    os.unlink(f'{n}.bin')
+    held[-1].write(b'x' * 1_000_000)
+    held[-1].flush()
+""",
+    "deleted files that are mapped": """
+import mmap
+held = []
+for n in range(600):
+    with open(f'{n}.bin', 'w+b') as f:
+        os.unlink(f'{n}.bin')
+        f.truncate(1_000_000)
+        held.append(mmap.mmap(f.fileno(), 1_000_000))
+    held[-1].write(os.urandom(1_000_000))
+    time.sleep(0.005)
+""",
+    "a folder that is closed": """
+os.mkdir('dark')
+os.chmod('dark', 0o300)
+for n in range(600): open(f'dark/{n}.bin', 'wb').write(b'x' * 1_000_000)
+""",
+    "the temporary folder": """
+import tempfile
+for n in range(600):
+    with tempfile.NamedTemporaryFile(delete=False) as f: f.write(b'x' * 1_000_000)
+""",
+    "shared memory": "for n in range(600): open(f'/dev/shm/{n}', 'wb').write(b'x' * 1_000_000)",
+    "behind a child that lets nobody look": """
+import ctypes, subprocess
+code = "import ctypes, os, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); h = []"
+code += "\\nfor n in range(600): h.append(open('x', 'wb')); os.unlink('x'); h[-1].write(b'x' * 1_000_000)"
+subprocess.run([sys.executable, '-c', code + "\\ntime.sleep(3)"])
+""",
+    "folders within folders": """
+for _ in range(900):
+    os.mkdir('d')
+    os.chdir('d')
+for n in range(600): open(f'{n}.bin', 'wb').write(b'x' * 1_000_000)
+""",
+}
+
+
+@pytest.mark.parametrize("bomb", DISK.values(), ids=DISK)
+async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
+    """What a cell writes ends at the limit, by an error or with its kernel, and then it can be deleted."""
+    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(4)")
+    assert ran.status in ("error", "died", "out of memory"), (ran.status, ran.output[-300:])
+    if ran.status == "died":
+        assert ran.result.cause == "workspace"
+        assert "files grew over" in ran.restarts[0].reason
+    else:
+        assert ran.status == "out of memory" or "Error" in ran.output
+
+
+async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) -> None:
+    """No cell after the limit adds to it: by many cells a person gets no more than by one."""
+    await run(kernel, f"{GUARD}\n{DISK['many files']}\ntime.sleep(5)")
+    added = await run(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)")
+    assert "File too large" in added.output
+    assert (await run(kernel, "import glob, os\nfor f in glob.glob('*.bin'): os.unlink(f)")).status == "ok"
+    await kernel.restart()
+    assert await value(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)") == "1000000"
+
+
+async def test_sparse_files_do_not_count_and_cannot_be_huge(kernel: Kernel) -> None:
+    """A file of 1 TB with nothing in it is refused by the limit of one file."""
+    ran = await run(kernel, "f = open('sparse', 'wb')\nf.truncate(1 << 40)")
+    assert ran.status == "error"
+    assert "File too large" in ran.output
+
+
+async def test_spinning_processors_do_not_stop_others(kernel: Kernel, pool: Pool) -> None:
+    """While one kernel keeps every processor busy, another answers."""
+    kernel.limits = kernel.limits.__class__(cell=timedelta(seconds=4))
+    other = pool.kernel("bystander", NoFiles())
+    await run(other, "1")
+    spin = "import os\nfor _ in range(8):\n    if os.fork() == 0: break\nwhile True: pass"
+    async with kernel.run(spin) as cell:
+        assert await value(other, "6 * 7") == "42"
+        async for _ in cell:
+            pass
+    assert cell.result.status == "timeout"
+    await pool.close("bystander")
+    pool.workspace("bystander").remove()
+
+
+async def test_terminals_sockets_and_queues_run_out_inside(kernel: Kernel) -> None:
+    """What the machine has a number of is limited for a kernel before it ends for others."""
+    code = """
+held = []
+for what, make in {
+    "terminals": os.openpty,
+    "descriptors": lambda: os.open("/dev/null", os.O_RDONLY),
+    "pipes": os.pipe,
+    "socket pairs": socket.socketpair,
+}.items():
+    try:
+        for _ in range(1100): held.append(make())
+        print("REACHED", what)
+    except OSError:
+        pass
+    for each in held:
+        for one in each if isinstance(each, tuple) else (each,):
+            one.close() if hasattr(one, "close") else os.close(one)
+    held.clear()
+"""
+    await refused(kernel, code)
+
+
+async def test_a_million_waiting_descriptors_are_no_way_around(kernel: Kernel) -> None:
+    """Descriptors that are sent and not received are closed with their sockets."""
+    code = f"""{TRIES}
+held = []
+try:
+    for _ in range(200):
+        ours, theirs = socket.socketpair()
+        for _ in range(20): socket.send_fds(ours, [b"x"], [theirs.fileno()] * 200)
+        held.append((ours, theirs))
+except OSError as error:
+    print(error)
+"""
+    assert (await run(kernel, code)).status == "ok"
