@@ -75,10 +75,9 @@ class Kernel:
         self._starting: asyncio.Task[None] | None = None
         self._death: asyncio.Task[None] | None = None
         self._killing: asyncio.Task[None] | None = None
-        self._given_up = False
+        self._given_up = self._closed = False
         self._ended_because = DIED
         self._restarted: Restarted | None = None
-        self._closed = False
         self._router = Router(limits, self._condemn)
         self._late_files = LateFiles(self.capture, busy=lambda: self.busy, tell=self._router.late_scan)
 
@@ -229,9 +228,13 @@ class Kernel:
         """Scan the workspace for what the cell wrote; no message is the cell's any more."""
         self._router.end()
         self.last_used = monotonic()
-        scan = await self.capture.look()
+        process = self._process if self._router.doubtful and not self._router.quit_asked else None
+        looking = self.capture.look()
+        scan, healthy = await asyncio.gather(looking, process.healthy()) if process else (await looking, True)
         if self._router.quit_asked:
             await self.replace("quit() ended the kernel")
+        elif not healthy:
+            await self.replace("it said that its cell was over, and went on")
         return scan
 
     # The process:

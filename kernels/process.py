@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 START = 60.0  # seconds until a kernel must have answered; a loaded machine needs several
 ORDERLY = 2.0  # seconds to end by request, and again by SIGTERM, before SIGKILL
+AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; as a rule 1 ms
 KILLED = 5.0  # seconds until a killed process must be gone
 LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
 DETACHED = "detached"  # the file in a run folder that tells the kernel to outlive its parent
@@ -70,6 +71,7 @@ class KernelProcess:
     folder: Path
     _manager: AsyncKernelManager
     _provisioner: Provisioner
+    _ears: "_Ears"
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
     detached: bool = False
@@ -87,18 +89,18 @@ class KernelProcess:
         Raises: KernelStartFailed, with the end of what the process wrote, or what the system said.
         """
         manager = starter.manager(folder, zmq.asyncio.Context.shadow(context.underlying))
-        ready = _Ready(receive)
+        ears = _Ears(receive)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 stack.push_async_callback(_release, manager, folder)
                 with (folder / LOG).open("wb") as output:
                     await starter.start(manager, output)
-                wire = Wire(dict(manager.get_connection_info()), context, manager.session, ready)
-                process = KernelProcess(wire, folder, manager, cast(Provisioner, manager.provisioner))
+                wire = Wire(dict(manager.get_connection_info()), context, manager.session, ears)
+                process = KernelProcess(wire, folder, manager, cast(Provisioner, manager.provisioner), ears)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 await stack.enter_async_context(wire)
-                await process._answered(ready)
+                await process._answered()
                 ending = stack.pop_all()
         except (OSError, zmq.ZMQError) as error:
             raise KernelStartFailed(str(error)) from error
@@ -119,6 +121,13 @@ class KernelProcess:
     def begins(self) -> None:
         """A cell begins."""
         self._provisioner.begins()
+
+    async def healthy(self) -> bool:
+        """Whether it is at rest: it answers, at once or after an interrupt. One that has ended is no matter."""
+        if await self._answers(AT_REST):
+            return True
+        self.interrupt()
+        return await self._answers(AT_REST)
 
     async def kill(self) -> None:
         """Kill the process and what it has started, without waiting for their end."""
@@ -148,14 +157,21 @@ class KernelProcess:
         self._manager._connection_file_written = False  # it removes what it has written
         self._provisioner.detach()
 
-    async def _answered(self, ready: "_Ready") -> None:
-        self.wire.send("shell", "kernel_info_request", {})
+    async def _answered(self) -> None:
+        await self._answers(START, "iopub_welcome")
+        if not self._ears.heard.is_set():
+            raise KernelStartFailed(_tail(self.folder / LOG))
+
+    async def _answers(self, seconds: float, *more: str) -> bool:
+        """Whether it answers a question within some seconds, or ends; `more` are messages to come too."""
+        self._ears.listen(self.wire.send("shell", "kernel_info_request", {}), more)
         exited = asyncio.create_task(self.exited.wait())
-        answered = asyncio.create_task(ready.event.wait())
+        answered = asyncio.create_task(self._ears.heard.wait())
         try:
-            await asyncio.wait([exited, answered], timeout=START, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.event.is_set():
-                raise KernelStartFailed(_tail(self.folder / LOG))
+            done, _ = await asyncio.wait(
+                [exited, answered], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            return bool(done)
         finally:
             await stop(exited)
             await stop(answered)
@@ -181,19 +197,26 @@ def run_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-class _Ready:
-    """Receives for the kernel, and notes when it has answered and we are subscribed."""
+class _Ears:
+    """Receives for the kernel, and notes when a question was answered (and, at the start, we subscribed)."""
 
     def __init__(self, receive: Callable[[Message | None], None]) -> None:
         self._receive = receive
-        self._wanted = {"iopub_welcome", "kernel_info_reply"}
-        self.event = asyncio.Event()
+        self._question = ""
+        self._wanted: set[str] = set()
+        self.heard = asyncio.Event()
+
+    def listen(self, question: str, more: Iterable[str]) -> None:
+        """Note from now on the answer to the request of this id, and messages of the kinds `more`."""
+        self._question, self._wanted = question, {question, *more}
+        self.heard.clear()
 
     def __call__(self, message: Message | None) -> None:
         if message is not None:
-            self._wanted.discard(message.kind)
-        if not self._wanted:
-            self.event.set()
+            answer = message.channel == "shell" and message.parent_id == self._question
+            self._wanted.discard(self._question if answer else message.kind)
+            if not self._wanted:
+                self.heard.set()
         self._receive(message)
 
 

@@ -82,10 +82,12 @@ class Router:
         self.late: asyncio.Queue[Late] = asyncio.Queue(MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
         self.quit_asked = False
+        # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
+        self.doubtful = False
 
     def begin(self, message_id: str, run: Run) -> None:
         """The request `message_id` runs the cell `run`."""
-        self.running, self._running_id = run, message_id
+        self.running, self._running_id, self.doubtful = run, message_id, bool(run.code.strip())
         self._question, self._marked = None, False
         self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
@@ -129,6 +131,7 @@ class Router:
             case "iopub", kind if message.parent_id in self._cells:
                 event = self._event(kind, message.content)
                 if event is not None and run is not None:
+                    self.doubtful = False
                     run.take(event)
                 elif event is not None:
                     self._take_late(self._cells[message.parent_id], event)
@@ -143,7 +146,10 @@ class Router:
                 event = self._event("display_data", entry)
                 if event is not None:
                     run.take(event)
-        run.reply(str(content.get("status")), execution_count(content))
+        count = execution_count(content)
+        if count is None or not isinstance(metadata, dict) or "kernelcord" not in metadata:
+            self.doubtful = True
+        run.reply(str(content.get("status")), count)
 
     def _ask(self, run: Run) -> None:
         """Pass a question on when all output before it has come, which a mark among the output tells."""

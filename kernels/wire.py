@@ -31,10 +31,11 @@ log = logging.getLogger(__name__)
 
 SOCKETS = {"iopub": zmq.SUB, "shell": zmq.DEALER, "stdin": zmq.DEALER, "control": zmq.DEALER}
 RECONNECT = 10  # ms between attempts, until the kernel has bound its sockets; libzmq's own default is 100
-QUEUE = 1000  # messages that libzmq keeps for us; beyond it the kernel waits (XPUB_NODROP is set in it)
+QUEUE = 16  # messages that libzmq keeps for us; beyond it the kernel waits (XPUB_NODROP is set in it)
 BATCH = 50  # messages of a channel that are taken in one go before other tasks get their turn
 BATCH_SIZE = 1 << 20  # bytes, likewise
 DRAIN = 0.05  # seconds that the last words of a process may be on their way after its end
+LARGEST = 16 << 20  # bytes of one message; a kernel clips what it says to less (`inside.clip`)
 DELIMITER = b"<IDS|MSG>"
 
 
@@ -108,6 +109,7 @@ class Wire:
         socket.linger = 0
         socket.reconnect_ivl = RECONNECT
         socket.rcvhwm = QUEUE
+        socket.maxmsgsize = LARGEST  # of a frame: at the first larger one libzmq gives the connection up
         if socket.type == zmq.SUB:
             socket.subscribe(b"")
         else:
@@ -134,10 +136,10 @@ class Wire:
                 if not int(socket.get(zmq.EVENTS)) & zmq.POLLIN:
                     break
                 frames = socket.recv_multipart()
-                size += sum(map(len, frames))
+                size += (length := sum(map(len, frames)))
                 count += 1
                 try:
-                    self._receive(self._parse(channel, frames))
+                    self._receive(self._parse(channel, frames) if length <= LARGEST else None)
                 except Exception:  # a fault of ours with one message must not cost the kernel its reader
                     log.exception("a message of a kernel could not be taken")
             else:

@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from typing import Any
 
@@ -105,7 +106,10 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
     files.install(descriptors.pop("files", None))
     if "alive" in descriptors:
         os.close(descriptors.pop("alive"))  # the init's alone: it is a file, and could be filled
-    program.serve(prepared, order["connection"], descriptors)
+    tempfile.tempdir = os.environ["TMPDIR"]  # it would be found by trying to write
+    # What may not be written any more, only now: IPython writes a little itself when it starts.
+    rules = order["confinement"]["full"]
+    program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(rules))
     return 0
 
 

@@ -60,8 +60,7 @@ def enter(description: dict[str, Any]) -> None:
 def seal(description: dict[str, Any]) -> None:
     """Give up files and system calls. Raises: OSError."""
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if description["landlock"] is not None:
-        _landlock(description["landlock"])
+    rule(description["landlock"])
     program = base64.b64decode(description["seccomp"])
     held = ctypes.create_string_buffer(program, len(program))
     filters = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
@@ -161,8 +160,13 @@ def _drop_capabilities() -> None:
     _call("syscall", CAPSET, header, ctypes.create_string_buffer(24))
 
 
-def _landlock(rules: list[list[Any]]) -> None:
-    """Rules are [path, bits of allowed access]; the first entry is [handled bits, scoped bits]."""
+def rule(rules: list[list[Any]] | None) -> None:
+    """Have Landlock rule what is allowed from now on, beside what it rules already; None changes nothing.
+
+    Rules are [path, bits of allowed access]; the first entry is [handled bits, scoped bits]. Raises: OSError.
+    """
+    if rules is None:
+        return
     (handled, scoped), *paths = rules
     attributes = ctypes.create_string_buffer(struct.pack("QQQ", handled, 0, scoped), 24)
     ruleset = _call("syscall", LANDLOCK_CREATE, attributes, 24, 0)

@@ -15,7 +15,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
 
-from . import streams, variables
+from . import clip, streams, variables
 
 __all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
 
@@ -122,7 +122,8 @@ class Program(IPKernelApp):  # type: ignore[misc]
         streams.silence_originals()
 
     def init_kernel(self) -> None:
-        """Make the kernel, which knows its own streams."""
+        """Make the kernel, which knows its own streams, and keeps to a size in what it says."""
+        clip.session(self.session)
         ipkernel.sys = _Unwalked()
         try:
             super().init_kernel()
@@ -173,7 +174,12 @@ def prepared() -> Program:
     return program
 
 
-def serve(program: Program, connection: Mapping[str, Any], listening: Mapping[str, int]) -> None:
+def serve(
+    program: Program,
+    connection: Mapping[str, Any],
+    listening: Mapping[str, int],
+    before_cells: Callable[[], None] = lambda: None,
+) -> None:
     """Run cells until the kernel is told to end. `listening` has a descriptor a channel of `connection`."""
     session = program.session
     session.pid = os.getpid()  # with another's it would drop every message
@@ -196,6 +202,7 @@ def serve(program: Program, connection: Mapping[str, Any], listening: Mapping[st
     program.init_code()
     sys.stdout.flush()
     sys.stderr.flush()
+    before_cells()
     run(program)
 
 

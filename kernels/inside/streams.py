@@ -18,6 +18,8 @@ import time
 
 from ipykernel.iostream import OutStream
 
+from . import clip
+
 READ = 64 * 1024  # bytes read at once
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
@@ -42,6 +44,10 @@ class Output(OutStream):  # type: ignore[misc]
             self.reading = False
             if not piece or not self._should_watch:
                 return
+
+    def write(self, string: str) -> int | None:
+        """Take text; of one that is too long, head and tail."""
+        return super().write(clip.text(string) if type(string) is str else string)  # type: ignore[no-any-return]
 
     def flush(self) -> None:
         """Send what was written; where that is nothing, without asking the thread that sends (0.3 ms)."""

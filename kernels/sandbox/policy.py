@@ -40,7 +40,28 @@ LOOKED_UP = (
     "/etc/timezone",
 )
 DEVICES = ("null", "zero", "full", "random", "urandom")
-READABLE_PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")
+# Not all of /proc/self: its net lists the machine's connections, addresses and sockets.
+OWN_PROC = (
+    "cgroup",
+    "cmdline",
+    "comm",
+    "fd",
+    "fdinfo",
+    "limits",
+    "maps",
+    "mem",
+    "mounts",
+    "stat",
+    "statm",
+    "status",
+)
+READABLE_PROC = (
+    *(f"/proc/self/{name}" for name in OWN_PROC),
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/sys/devices/system/cpu",
+)
 STREAMS = {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 FILES = {
     "group": "root:x:0:\nperson:x:{uid}:\nnogroup:x:65534:\n",
@@ -65,6 +86,7 @@ MAKE_AND_REMOVE = sum(
 )  # folders, files, sockets, pipes, links
 MAKE_DEVICES, TRUNCATE, IOCTL_DEVICE = (1 << 6) | (1 << 11), 1 << 14, 1 << 15
 HANDLED = EXECUTE | WRITE | READ | LIST | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE | IOCTL_DEVICE
+WRITING = WRITE | TRUNCATE | sum(1 << bit for bit in range(6, 13))  # and making, but not removing
 SCOPED = 3  # no signal, and no abstract socket, of a process outside
 
 
@@ -105,6 +127,7 @@ class Confinement:
     root: Path | None
     mounts: tuple[tuple[str, str, str, str], ...]
     rlimits: Mapping[str, int]
+    full: tuple[tuple[str | int, int], ...] | None  # more for Landlock, before the first cell
     landlock: tuple[tuple[str | int, int], ...] | None
     seccomp: bytes
 
@@ -120,6 +143,7 @@ class Confinement:
             "mounts": self.mounts,
             "hostname": "kernel" if self.tier.namespaces else "",
             "rlimits": self.rlimits,
+            "full": self.full,
             "landlock": self.landlock,
             "seccomp": base64.b64encode(self.seccomp).decode(),
         }
@@ -160,8 +184,8 @@ def confine(
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,
         mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid)) if names else (),
-        rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads)
-        | ({"FSIZE": 0} if full else {}),
+        rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
+        full=tuple(_emptying(names)) if full else None,
         landlock=None if names else tuple(_landlock(paths)),
         seccomp=seccomp.assemble(alone=names, network=limits.network),
     )
@@ -221,6 +245,13 @@ def _rlimits(limits: Limits, others: int) -> dict[str, int]:
         "NPROC": others + limits.processes * (SPARE if others else 1),
         "RTPRIO": 0,
     }
+
+
+def _emptying(names: bool) -> Iterable[tuple[str | int, int]]:
+    """For Landlock: in a full workspace files can be deleted, and nothing else be changed."""
+    yield WRITING, 0
+    for path in ("/dev", "/proc", "/tmp") if names else (f"/dev/{name}" for name in DEVICES):  # noqa: S108
+        yield path, WRITING
 
 
 def _landlock(paths: Paths) -> Iterable[tuple[str | int, int]]:

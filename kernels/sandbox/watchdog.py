@@ -29,9 +29,8 @@ log = logging.getLogger(__name__)
 
 MEMORY, PROCESSES, WORKSPACE = "memory", "processes", "workspace"  # what there can be too much of
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
-SHARE = (
-    4  # a look at a workspace may take a fifth of the time: it is left alone four times as long as it took
-)
+STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
+SHARE = 4  # times as long as a look at a workspace took it is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
@@ -109,7 +108,7 @@ class Watchdog:
         began = monotonic()
         pids = usage.processes(watched.init)[1:]
         watched.size = usage.size(watched.workspace) + usage.hidden(pids, thorough=thorough)
-        over = watched.size > max(self._limits.workspace, watched.began)
+        over = watched.size > max(self._limits.workspace, watched.began + STARTING)
         if over or (thorough and self._machine.short and usage.in_flight(pids)):
             self._end(watched, WORKSPACE)
         took = monotonic() - began

@@ -1,0 +1,57 @@
+"""Keeps what a kernel says to a size that the other end takes: it gives a kernel up that says more at once.
+
+    clip.session(session)       # from now on no message of it is larger than LARGEST
+    clip.text(string)           # its head and tail
+
+An honest cell gets there too, by `print("x" * 300_000_000)` or a picture of 60 MB. What is left out is told.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+LARGEST = 12 << 20  # bytes of one message's content; `kernels.wire` takes 16 MiB
+LONGEST = 2 << 20  # characters that are kept of one text: at most 6 bytes each in JSON
+
+
+def session(made: Any) -> None:
+    """Clip all that a jupyter_client Session packs from now on."""
+    made.pack = _clipping(made.pack)
+
+
+def text(string: str) -> str:
+    """The string, or its head and tail with a line between them that says how much is missing."""
+    if len(string) <= LONGEST:
+        return string
+    half = LONGEST // 2
+    return f"{string[:half]}\n[... {len(string) - 2 * half:,} characters left out ...]\n{string[-half:]}"
+
+
+def _clipping(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    def clipped(content: Any) -> bytes:
+        packed = pack(content)
+        if len(packed) > LARGEST and isinstance(content, dict):
+            packed = pack({key: _smaller(key, value) for key, value in content.items()})
+            if len(packed) > LARGEST:
+                packed = pack({"status": str(content.get("status"))[:10], "execution_count": None})
+        return packed
+
+    return clipped
+
+
+def _smaller(key: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if key == "data" and isinstance(value, dict):
+        large = [
+            mime
+            for mime, part in value.items()
+            if len(part if isinstance(part, str) else repr(part)) > LONGEST
+        ]
+        told = [f"[{mime} left out: over {LARGEST >> 20} MB together]" for mime in large]
+        kept = {mime: part for mime, part in value.items() if mime not in large}
+        return kept | {"text/plain": "\n".join([str(kept.get("text/plain", "")), *told]).strip()}
+    return (
+        [text(line) if isinstance(line, str) else line for line in value[:100]]
+        if key == "traceback"
+        else value
+    )

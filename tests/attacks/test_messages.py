@@ -1,0 +1,124 @@
+"""Messages that no honest kernel sends, and more of them than anybody can read."""
+
+import resource
+from datetime import timedelta
+
+import pytest
+
+from kernels.kernel import Kernel
+from kernels.launch import Limits
+from tests.attacks.conftest import LIMITS
+from tests.live.cells import run, value
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LIAR = """
+import os, threading, time, zmq
+kernel = get_ipython().kernel
+session, iopub, shell = kernel.session, kernel.iopub_socket, kernel.shell_stream.socket
+parent, ident = kernel.get_parent(), kernel._parent_ident.get('shell', b'') if hasattr(kernel, '_parent_ident') else b''
+def say(kind, content, **more): session.send(iopub, kind, content, parent=parent, **more)
+def packed(content, kind='stream', **header):
+    parts = [session.pack(dict(session.msg_header(kind), **header)), session.pack(parent['header']), b'{}', content]
+    return [b't', b'<IDS|MSG>', session.sign(parts), *parts]
+def over():
+    say('status', {'execution_state': 'idle'})
+    shell.send_multipart([ident if isinstance(ident, bytes) else ident[0], *packed(b'{"status": "ok", "execution_count": 1}', 'execute_reply')[1:]])
+"""
+LIES = {
+    "idle": "say('status', {'execution_state': 'idle'})",
+    "a reply elsewhere": "say('execute_reply', {'status': 'ok'})",
+    "wrong types": "say('stream', {'text': 5}); say('display_data', {'data': 5}); say('error', {'ename': 1})",
+    "missing keys": "for kind in ('stream', 'display_data', 'execute_result', 'error', 'status'): say(kind, {})",
+    "no content": "say('stream', b'[]'); say('status', b'7'); say('status', b'null')",
+    "no frames": "iopub.send_multipart([b'x']); iopub.send_multipart([b'<IDS|MSG>']); iopub.send_multipart([b''] * 500)",
+    "a bad signature": "iopub.send_multipart([b't', b'<IDS|MSG>', b'0' * 64, b'{}', b'{}', b'{}', b'{}'])",
+    "deep JSON": "iopub.send_multipart(packed(b'[' * 200_000 + b']' * 200_000))",
+    "a deep result": "iopub.send_multipart(packed(b'{\"data\":' + b'[' * 900 + b']' * 900 + b'}', 'display_data'))",
+    "surrogates": r"""iopub.send_multipart(packed(b'{"name": "stdout", "text": "\\ud800\\udfff\\u0000"}'))""",
+    "an endless number": "iopub.send_multipart(packed(b'{\"text\": ' + b'9' * 100_000 + b'}'))",
+    "a storm of comms": "for n in range(3000): say('comm_open', {'comm_id': str(n), 'target_name': 'x', 'data': {}})",
+    "a clear without end": "for n in range(3000): say('clear_output', {'wait': n % 2 == 0})",
+    "updates without end": "for n in range(3000): say('update_display_data', {'data': {}, 'transient': {'display_id': str(n)}})",
+    "a question for nobody": "session.send(kernel.stdin_socket, 'input_request', {'prompt': 5}, parent=parent, ident=[b'x'])",
+    "not a picture": "say('display_data', {'data': {'image/png': 'bm90IGEgcGljdHVyZQ==', 'text/html': '<script>1</script>'}, 'metadata': {}})",
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+async def test_a_lie_hurts_nobody(kernel: Kernel, lie: str) -> None:
+    """It raises nothing here, its own cell ends, and the next one is answered (see the fixture)."""
+    ran = await run(kernel, f"{LIAR}\n{lie}")
+    assert ran.status == "ok", ran.output
+
+
+async def test_a_thousand_broken_messages_end_a_kernel(kernel: Kernel) -> None:
+    """Bad signatures are counted; no honest kernel sends one, so one that goes on is ended, and it is told."""
+    ran = await run(
+        kernel,
+        f"{LIAR}\nfor n in range(3000): iopub.send_multipart([b't', b'<IDS|MSG>', b'0'] + [b'{{}}'] * 4)\ntime.sleep(9)",
+    )
+    assert ran.status == "died"
+    assert "no kernel sends" in ran.restarts[0].reason
+
+
+@pytest.mark.parametrize("hold", ["time.sleep(60)", "while True: pass"], ids=["sleeps", "spins"])
+async def test_a_cell_that_says_it_is_over_and_goes_on_is_found_out(kernel: Kernel, hold: str) -> None:
+    """Forged idle and reply end the cell; the kernel must answer then, and it is interrupted and does."""
+    ran = await run(kernel, f"{LIAR}\nover()\n{hold}")
+    assert ran.status in ("ok", "error")
+    assert ran.result.execution_time < 10
+    assert await value(kernel, "x") == "1"  # interrupted, not replaced
+
+
+async def test_one_that_goes_on_whatever_is_asked_is_replaced(kernel: Kernel) -> None:
+    """It swallows the interrupt: the next cell has a fresh kernel, and is told why."""
+    code = "while True:\n    try: time.sleep(60)\n    except KeyboardInterrupt: pass"
+    ran = await run(kernel, f"{LIAR}\nover()\n{code}")
+    assert ran.status in ("ok", "error")
+    (restarted,) = (await run(kernel, "1")).restarts
+    assert "went on" in restarted.reason
+    assert "x" in restarted.lost
+
+
+LARGE = {
+    "300 MB of text at once": "print('x' * 300_000_000)",
+    "300 MB of text in lines": "for _ in range(3_000): print('x' * 100_000)",
+    "twenty displays of 60 MB": "for _ in range(20): say('display_data', {'data': {'image/png': 'x' * 60_000_000}, 'metadata': {}})",
+    "a repr of 50 MB": "class R:\n    def __repr__(self): return 'x' * 50_000_000\nR()",
+    "an exception of 50 MB": "raise ValueError('x' * 50_000_000)",
+    "a variable's name of 1 MB": "globals()['v' * 1_000_000] = 1",
+    "a thousand small displays": "for n in range(1000): say('display_data', {'data': {'text/plain': str(n)}, 'metadata': {}})",
+}
+
+
+@pytest.mark.parametrize("code", LARGE.values(), ids=LARGE)
+async def test_too_much_is_cut_and_the_kernel_stays(kernel: Kernel, code: str) -> None:
+    """What is too large is left out, with a word about it; no connection and no variable is lost."""
+    ran = await run(kernel, f"{LIAR}\n{code}")
+    assert ran.status in ("ok", "error"), (ran.status, ran.restarts)
+    assert len(ran.output) < 3 * LIMITS.text
+    assert await value(kernel, "x") == "1"
+
+
+FLOODS = {
+    "messages of 8 MB": "m = packed(b'{\"data\": {\"image/png\": \"' + b'x' * 7_900_000 + b'\"}}', 'display_data')",
+    "messages of 15 MB without a signature": "m = [b't', b'<IDS|MSG>', b'0', b'x' * 15_000_000, b'', b'', b'']",
+    "messages over what is read": "m = packed(b' ' * 100_000_000)",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+async def test_a_flood_is_not_kept(kernel: Kernel, flood: str) -> None:
+    """A kernel that sends faster than we read waits, or loses its connection; we keep 16 messages of it.
+
+    Without the limits of `kernels.wire` 300 messages of 8 MB cost us 2.2 GB; with them 0.27.
+    """
+    kernel.limits = Limits(cell=timedelta(seconds=3))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ran = await run(
+        kernel, f"{LIAR}\n{flood}\nfor _ in range(300): iopub.send_multipart(m, copy=False)\ntime.sleep(60)"
+    )
+    kernel.limits = LIMITS
+    assert ran.status in ("timeout", "died", "out of memory")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000  # KiB
