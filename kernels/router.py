@@ -137,7 +137,6 @@ class Router:
                     self._take_late(self._cells[message.parent_id], event)
 
     def _reply(self, run: Run, content: dict[str, Any], metadata: Any) -> None:
-        self.variables = _variables(metadata)
         payload = content.get("payload")
         for entry in payload if isinstance(payload, list) else ():
             if isinstance(entry, dict) and entry.get("source") == "ask_exit":
@@ -149,6 +148,8 @@ class Router:
         count = execution_count(content)
         if count is None or not isinstance(metadata, dict) or "kernelcord" not in metadata:
             self.doubtful = True
+        else:
+            self.variables = _variables(metadata)
         run.reply(str(content.get("status")), count)
 
     def _ask(self, run: Run) -> None:

@@ -1,9 +1,12 @@
 """What all tests share: where the checkout is, and that its two environments are there."""
 
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+
+from tests.attacks import tiers
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL_PYTHON = ROOT / ".venv-kernels" / "bin" / "python"
@@ -17,6 +20,23 @@ def pytest_sessionstart() -> None:
     """Ends the run at once, in a sentence, where the tests would fail one by one."""
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails a run that has not attacked the sandbox in every tier that it should."""
+    tiers.finish(session)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of pytest-xdist is done."""
+    tiers.ran.update(getattr(node, "workeroutput", {}).get("tiers", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says which tiers were attacked."""
+    if told := tiers.summary():
+        terminalreporter.write_line(told)
 
 
 @pytest.fixture(scope="session")

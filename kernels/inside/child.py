@@ -44,6 +44,7 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         kernel = os.fork()
         if kernel == 0:
             gate.close()
+            confine.give_way()
             if not description["namespaces"]:
                 confine.seal(description)
             code = _be_kernel(prepared, order, descriptors)

@@ -31,6 +31,8 @@ PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 4, 2
 PR_SET_CHILD_SUBREAPER = 36
 LANDLOCK_RULE_PATH_BENEATH = 1
 OF_FILES = 1 | 2 | 4 | (1 << 14) | (1 << 15)  # rights of Landlock that are not about folders
+FIRST_TO_END = 500  # of 1000: before any program of the same size
+HALF_SHARE = 3  # in niceness, as the control group of tier S has it
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
@@ -70,6 +72,12 @@ def seal(description: dict[str, Any]) -> None:
 def adopt() -> None:
     """Become the parent of whatever our children leave behind (PR_SET_CHILD_SUBREAPER)."""
     _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def give_way() -> None:
+    """Be what the system ends first when it has no memory, and leave the processors to whoever looks after us."""
+    _write("/proc/self/oom_score_adj", str(FIRST_TO_END))
+    os.nice(HALF_SHARE)
 
 
 def hide() -> None:

@@ -30,6 +30,8 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 
 from . import clip, streams, variables
 
+SENDING = 64  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
+
 __all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
 
 
@@ -84,6 +86,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
     def _bind_socket(self, socket: zmq.Socket[bytes], port: int) -> Any:
         if socket.type == zmq.XPUB:
             socket.setsockopt(zmq.XPUB_NODROP, 1)
+            socket.sndhwm = SENDING
         if port not in self.listening:
             return super()._bind_socket(socket, port)
         socket.setsockopt(zmq.USE_FD, self.listening[port])

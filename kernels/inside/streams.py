@@ -29,6 +29,7 @@ class Output(OutStream):  # type: ignore[misc]
     """One of the two streams."""
 
     reading = False
+    waiting = 0  # characters since the last flush for being too many
 
     def _watch_pipe_fd(self) -> None:
         """Pass on what arrives in the pipe; `reading` is true from before a read until that is done."""
@@ -46,8 +47,15 @@ class Output(OutStream):  # type: ignore[misc]
                 return
 
     def write(self, string: str) -> int | None:
-        """Take text; of one that is too long, head and tail."""
-        return super().write(clip.text(string) if type(string) is str else string)  # type: ignore[no-any-return]
+        """Take text, of one that is too long head and tail; much text waits here until some has left."""
+        if type(string) is not str:
+            return super().write(string)  # type: ignore[no-any-return]
+        taken: int = super().write(string := clip.text(string))
+        self.waiting += len(string)
+        if self.waiting > clip.LONGEST:
+            self.waiting = 0
+            self.flush()
+        return taken
 
     def flush(self) -> None:
         """Send what was written; where that is nothing, without asking the thread that sends (0.3 ms)."""

@@ -156,7 +156,7 @@ def _opened(pid: int) -> Iterator[os.stat_result | None]:
         # A process that may not be looked into (PR_SET_DUMPABLE, or a program that it may not read) belongs
         # to root in /proc. One that merely is another user's, where we may not look, is not to blame.
         with suppress(OSError):
-            if here.stat().st_uid == 0 and os.geteuid() != 0:
+            if (here / "fd").stat().st_uid == 0 and os.geteuid() != 0:
                 yield None
     except OSError:  # it has ended
         return

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -18,6 +17,7 @@ from kernels.kernel import Kernel
 from kernels.launch import Limits, MiB
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
+from tests.attacks import tiers
 from tests.attacks.host import Host, leftovers, settled
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, value
@@ -32,7 +32,6 @@ LIMITS = Limits(
 TIERS = [Tier(name) for name in os.environ.get("ATTACK_TIERS", "S,A,B").split(",")]
 AFTER = 15.0  # seconds until what an attack has left must be gone
 _numbers = count(1)
-_ran: dict[str, str] = {}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=TIERS, ids=lambda tier: f"tier-{tier}")
@@ -46,9 +45,9 @@ async def pool(
     try:
         await making.__aenter__()
     except SandboxUnavailable as error:
-        _ran[str(tier)] = str(error)
+        tiers.ran[str(tier)] = str(error)
         pytest.skip(f"tier {tier}: {error}")
-    _ran[str(tier)] = ""
+    tiers.ran[str(tier)] = ""
     await value(making.kernel("first", NoFiles()), "1")  # what the first kernel makes for all is no leftover
     await making.close("first")
     try:
@@ -77,24 +76,3 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """Things of the host that no kernel may reach."""
     with ExitStack() as stack:
         yield Host.build(tmp_path_factory.mktemp("host"), stack)
-
-
-def pytest_report_header() -> str:
-    """Who attacks, and on what."""
-    who = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
-    return f"attacks: tiers {', '.join(TIERS)} wanted, as {who} on Linux {os.uname().release}"
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which tiers were attacked."""
-    if _ran:
-        told = ", ".join(f"{tier}{' (not here)' if problem else ''}" for tier, problem in _ran.items())
-        terminalreporter.write_line(f"attacked tiers: {told}")
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A tier that this machine was said to have must have been attacked."""
-    expected = {name for name in os.environ.get("EXPECT_TIERS", "").split(",") if name}
-    if _ran and (missing := sorted(name for name in expected if _ran.get(name, "not run"))):
-        print(f"\nattacks: tiers {missing} were expected but not run: {_ran}")
-        session.exitstatus = 1

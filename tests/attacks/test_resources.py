@@ -77,7 +77,7 @@ async def test_memory_has_a_limit(kernel: Kernel, bomb: str) -> None:
 FORKS = {
     "forks": """
 alarm(8)
-until = time.time() + 6
+until = time.time() + 3
 made = 0
 while time.time() < until and made < 3000:
     try:
@@ -91,7 +91,7 @@ while time.time() < until and made < 3000:
 print('made', made)
 """,
     "forks of forks": """
-until = time.time() + 4
+until = time.time() + 3
 alarm(8)
 while time.time() < until:
     try:
@@ -109,10 +109,10 @@ def deeper(left):
         time.sleep(5)
         os._exit(0)
 deeper(900)
-time.sleep(5)
+time.sleep(2)
 """,
     "sessions of their own": """
-until = time.time() + 4
+until = time.time() + 3
 alarm(8)
 while time.time() < until:
     try:
@@ -214,7 +214,7 @@ for n in range(600): open(f'{n}.bin', 'wb').write(b'x' * 1_000_000)
 @pytest.mark.parametrize("bomb", DISK.values(), ids=DISK)
 async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
     """What a cell writes ends at the limit, by an error or with its kernel, and then it can be deleted."""
-    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(4)")
+    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(3)")
     assert ran.status in ("error", "died", "out of memory"), (ran.status, ran.output[-300:])
     if ran.status == "died":
         assert ran.result.cause == "workspace"
@@ -243,7 +243,7 @@ async def test_sparse_files_do_not_count_and_cannot_be_huge(kernel: Kernel) -> N
 
 async def test_spinning_processors_do_not_stop_others(kernel: Kernel, pool: Pool) -> None:
     """While one kernel keeps every processor busy, another answers."""
-    kernel.limits = kernel.limits.__class__(cell=timedelta(seconds=4))
+    kernel.limits = kernel.limits.__class__(cell=timedelta(seconds=2))
     other = pool.kernel("bystander", NoFiles())
     await run(other, "1")
     spin = "import os\nfor _ in range(8):\n    if os.fork() == 0: break\nwhile True: pass"

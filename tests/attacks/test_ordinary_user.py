@@ -1,0 +1,69 @@
+"""The attacks once more by a bot that is no root: no control groups, and tiers A and B are all there is."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from kernels.sandbox.cgroup import Groups
+from tests.attacks.ordinary import GUARD
+
+UID = 54_321  # nobody's on any machine that we know
+HERE = Path(__file__).parent
+SHORT = ("test_secrets.py", "test_resources.py")  # where it matters most who we are
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="this run is that of an ordinary user already")
+
+
+def attack(*modules: str, seconds: float) -> None:
+    """Run the modules' attacks as the ordinary user; what failed is this test's failure."""
+    folder = tempfile.mkdtemp(prefix="attacks-", dir="/tmp")
+    os.chown(folder, UID, UID)
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=short", f"--basetemp={folder}/t"]
+    command = [sys.executable, "-m", "pytest", *options, *(str(HERE / module) for module in modules)]
+    environment = {
+        "ATTACK_TIERS": "A,B",
+        "EXPECT_TIERS": ",".join({"A", "B"} & set(os.environ.get("EXPECT_TIERS", "").split(","))),
+        "HOME": folder,
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": folder,
+    }
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "tests.attacks.ordinary", str(UID), *command],
+            cwd=HERE.parent.parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if (groups := Groups.found(GUARD)) is not None:
+            groups.close()
+    print(ran.stdout[-6000:], ran.stderr[-2000:])
+    assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
+
+
+@as_root
+@pytest.mark.timeout(400)
+def test_the_attacks_fail_for_an_ordinary_user_too() -> None:
+    """Secrets and resources are held where nothing but namespaces, Landlock and our watchdog holds them."""
+    attack(*SHORT, seconds=380)
+
+
+@as_root
+@pytest.mark.soak
+@pytest.mark.timeout(1500)
+def test_all_attacks_fail_for_an_ordinary_user_too() -> None:
+    """All of them."""
+    attack(
+        *sorted(path.name for path in HERE.glob("test_*.py") if path.name != Path(__file__).name),
+        seconds=1400,
+    )
