@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 AF_ALG, AF_PACKET, AF_VSOCK = 38, 17, 40
-CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND = 0x10000000, 16, 4096
+CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND, MNT_DETACH = 0x10000000, 16, 4096, 2
 SYS_PTRACE, SYS_BPF, SYS_KEYCTL, SYS_IO_URING = 101, 321, 250, 425
 PATIENCE = 0.5  # seconds for a connection
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -117,7 +117,15 @@ def _considered(*arguments: Any) -> bool:
 
 
 def _mount(_: Targets) -> bool:
-    return bool(LIBC.mount(b"/", os.getcwd().encode(), None, ctypes.c_ulong(MS_BIND), None) == 0)
+    """Whether our own empty folder can be mounted on itself: never anything of the host.
+
+    Where it can, the folder may be one that the host removes with all that is in it.
+    """
+    here = os.getcwd().encode()
+    if LIBC.mount(here, here, None, ctypes.c_ulong(MS_BIND), None) != 0:
+        return False
+    LIBC.umount2(here, MNT_DETACH)
+    return True
 
 
 def _unshare(_: Targets) -> bool:
@@ -127,10 +135,12 @@ def _unshare(_: Targets) -> bool:
 def _written(targets: Targets) -> bool:
     """Whether something outside the person's folders can be written."""
     for place in targets["closed"]:
+        path = os.path.join(place, f".probe-{os.urandom(8).hex()}")
         try:
-            os.close(os.open(os.path.join(place, ".probe"), os.O_CREAT | os.O_WRONLY, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError:
             continue
+        os.unlink(path)
         return True
     return False
 
