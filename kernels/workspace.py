@@ -21,13 +21,11 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from kernels.names import safe_name, with_suffix
-from kernels.nofollow import folder, open_plain
+from kernels.nofollow import folder, open_plain, unlock
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 CHUNK = 1024 * 1024  # bytes
 BATCH = 10_000  # names held at once while deleting
-# macOS has no O_PATH: there a folder that code closed stays closed.
-O_PATH: int = getattr(os, "O_PATH", 0)
 CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -58,7 +56,7 @@ class Workspace:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = root / session_id
         path.mkdir(mode=0o700, exist_ok=True)
-        _unlock(path)
+        unlock(path)
         return cls(path)
 
     def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
@@ -96,7 +94,7 @@ class Workspace:
             OSError: something in it cannot be deleted, or is being added while we delete.
         """
         try:
-            _unlock(self.path)
+            unlock(self.path)
             with folder(self.path) as here:
                 _empty(here)
             self.path.rmdir()
@@ -168,12 +166,12 @@ def _empty(top: int) -> None:
         for name in names:
             if _unlinked(name, top):
                 continue
-            _unlock(name, top)
+            unlock(name, top)
             with folder(name, inside=top) as inner:
                 while children := _some_names(inner):
                     for child in children:
                         if not _unlinked(child, inner):
-                            _unlock(child, inner)  # moving a folder needs the right to write in it
+                            unlock(child, inner)  # moving a folder needs the right to write in it
                             os.rename(child, f".{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)
             os.rmdir(name, dir_fd=top)
 
@@ -192,12 +190,3 @@ def _unlinked(name: str, here: int) -> bool:
     except IsADirectoryError:
         return False
     return True
-
-
-def _unlock(path: str | Path, inside: int | None = None) -> None:
-    """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none."""
-    descriptor = os.open(path, O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
-    try:
-        os.chmod(f"/dev/fd/{descriptor}", 0o700)
-    finally:
-        os.close(descriptor)

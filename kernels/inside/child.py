@@ -36,17 +36,17 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         _stand_apart(gate, order, descriptors)
         description = order["confinement"]
         confine.enter(description)
-        if description["namespaces"]:
-            confine.seal(description)
-        else:
+        if not description["namespaces"]:
             confine.adopt()
         kernel = os.fork()
         if kernel == 0:
             gate.close()
-            if not description["namespaces"]:
-                confine.seal(description)
+            confine.seal(description)
             code = _be_kernel(prepared, order, descriptors)
         else:
+            confine.hide()
+            if description["namespaces"]:
+                confine.seal(description)
             _Init(gate, kernel, alone=description["namespaces"]).run()
             code = 0
     except BaseException:  # noqa: BLE001  told, and then this process ends: it must never go on as a zygote
@@ -125,7 +125,6 @@ class _Init:
         poll = select.poll()
         poll.register(woken, select.POLLIN)
         poll.register(self._gate, select.POLLIN)
-        confine.hide()
         self._reap()
         while not self._ended:
             for number, _ in poll.poll():

@@ -89,10 +89,11 @@ UNKNOWN: dict[str, int] = {
     "open_tree_attr": 467,  # likewise
 }
 
-SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
+SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT, PRCTL = 41, 53, 56, 16, 135, 133, 259, 157
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is not one's own
+SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
 AUDIT_ARCH_X86_64 = 0xC000003E
@@ -134,6 +135,7 @@ def assemble(*, unix: bool = True, network: bool = False) -> bytes:
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
         *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
         *_when(IOCTL, _if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM)),
+        *_when(PRCTL, _if_one_of(0, [SET_DUMPABLE], errno.EPERM)),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
         *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
         *_when(MKNODAT, [*_argument(2), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),

@@ -11,17 +11,21 @@ changes, and every few seconds while nothing does. What a kernel can do between 
 rlimits.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Self
 
 from kernels.launch import Limits
-from kernels.nofollow import folder
+from kernels.nofollow import folder, unlock
 
 __all__ = ["MEMORY", "PROCESSES", "WORKSPACE", "Watchdog", "Watched"]
+
+log = logging.getLogger(__name__)
 
 MEMORY, PROCESSES, WORKSPACE = "memory", "processes", "workspace"  # what there can be too much of
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
@@ -80,7 +84,10 @@ class Watchdog:
         while not self._stop.wait(FIRST):
             for watched in tuple(self._watched):
                 if watched.stirred or monotonic() >= watched.due:
-                    self._look(watched)
+                    try:
+                        self._look(watched)
+                    except Exception:  # whatever one kernel makes of it, the others must be looked at
+                        log.exception("the watchdog could not look at %s", watched.workspace)
 
     def _look(self, watched: Watched) -> None:
         size = _size(watched)
@@ -104,22 +111,23 @@ class Watchdog:
         threads = sum(_threads(pid) for pid in processes)
         if threads > self._limits.processes:
             return PROCESSES, 0
-        held = sum(_field(pid, "status", "RssAnon:", "RssShmem:") for pid in processes)
+        held = sum(map(_resident, processes))
         if held > self._limits.memory:  # it counts pages that are shared with the zygote for each of them
-            held = sum(_field(pid, "smaps_rollup", "Pss:") for pid in processes)
+            held = sum(_field(pid, "smaps_rollup", "Pss:") or _resident(pid) for pid in processes)
         return (MEMORY if held > self._limits.memory else ""), held
 
 
 def _size(watched: Watched) -> int:
     """Bytes on the disk below the workspace; more than any limit where they cannot be counted."""
     try:
+        unlock(watched.workspace)
         with folder(watched.workspace) as top:
             named = sum(_blocks(top, [MOST_ENTRIES], DEEPEST))
+        return named + sum(map(_deleted, _below(watched.init)))
     except _Uncountable:
         return UNCOUNTABLE
     except OSError:  # it is being removed
         return 0
-    return named + sum(map(_deleted, _below(watched.init)))
 
 
 class _Uncountable(Exception):
@@ -135,21 +143,27 @@ def _blocks(here: int, left: list[int], depth: int) -> Iterator[int]:
             try:
                 yield entry.stat(follow_symlinks=False).st_blocks * BLOCK
                 if entry.is_dir(follow_symlinks=False):
+                    unlock(entry.name, here)  # a closed folder hides what is still written below it
                     with folder(entry.name, inside=here) as inner:
                         yield from _blocks(inner, left, depth - 1)
             except OSError:  # it is gone, or closed to us
                 continue
 
 
-def _below(pid: int) -> Iterator[int]:
-    """All processes that a process has started, and theirs."""
+def _below(pid: int) -> list[int]:
+    """All processes that a process has started, and theirs, in whatever depth."""
+    found = _children(pid)
+    for child in found:  # which grows
+        found += _children(child)
+    return found
+
+
+def _children(pid: int) -> list[int]:
     try:
-        for task in (PROC / str(pid) / "task").iterdir():
-            for child in (task / "children").read_text("ascii").split():
-                yield int(child)
-                yield from _below(int(child))
+        tasks = list((PROC / str(pid) / "task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text("ascii").split()]
     except OSError:  # it has ended
-        return
+        return []
 
 
 def _threads(pid: int) -> int:
@@ -157,6 +171,10 @@ def _threads(pid: int) -> int:
         return len(os.listdir(PROC / str(pid) / "task"))
     except OSError:
         return 0
+
+
+def _resident(pid: int) -> int:
+    return _field(pid, "status", "RssAnon:", "RssShmem:")
 
 
 def _field(pid: int, file: str, *names: str) -> int:
@@ -172,12 +190,15 @@ def _deleted(pid: int) -> int:
     """Bytes of the files that a process holds open and nobody finds by name any more."""
     total = 0
     try:
-        for descriptor in (PROC / str(pid) / "fd").iterdir():
-            try:
-                found = descriptor.stat()
-            except OSError:
-                continue
-            total += found.st_blocks * BLOCK if found.st_nlink == 0 else 0
+        descriptors = list((PROC / str(pid) / "fd").iterdir())
+    except PermissionError:  # it hides them, unless it has ended and is not reaped yet
+        if _field(pid, "status", "VmSize:"):
+            raise _Uncountable from None
+        return 0
     except OSError:
-        return total
+        return 0
+    for descriptor in descriptors:
+        with suppress(OSError):
+            found = descriptor.stat()
+            total += found.st_blocks * BLOCK if found.st_nlink == 0 else 0
     return total

@@ -143,8 +143,14 @@ def test_personality_can_be_asked_for_only() -> None:
     assert verdict(assemble(), PERSONALITY, 0x0040000) == refused(errno.EPERM)
 
 
-@pytest.mark.parametrize(("kind", "allowed"), [(0o010000, True), (0o100000, True), (0, True)])
-def test_pipes_and_files_can_be_made(kind: int, allowed: bool) -> None:
+def test_nobody_hides_from_the_watchdog() -> None:
+    """PR_SET_DUMPABLE is refused; a thread's name, and asking, are not."""
+    assert verdict(assemble(), 157, 4, 0) == refused(errno.EPERM)
+    assert verdict(assemble(), 157, 15, 0) == verdict(assemble(), 157, 3) == ALLOW
+
+
+@pytest.mark.parametrize("kind", [0o010000, 0o100000, 0])
+def test_pipes_and_files_can_be_made(kind: int) -> None:
     """mkfifo is mknod."""
     assert verdict(assemble(), MKNOD, 0, kind | 0o600) == ALLOW
     assert verdict(assemble(), MKNODAT, 0, 0, kind | 0o600) == ALLOW
