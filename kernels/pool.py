@@ -110,6 +110,8 @@ class Pool:
         """
         kernel = self._kernels.get(session_id)
         if kernel is None:
+            if self._sandbox is not None:  # before anything is placed, or capture would see all of it change
+                self._sandbox.own(self.workspace(session_id).path)
             kernel = self._kernels[session_id] = Kernel(
                 session_id,
                 self.workspace(session_id),

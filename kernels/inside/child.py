@@ -13,6 +13,7 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -98,7 +99,7 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
-    os.makedirs(os.environ["TMPDIR"], exist_ok=True)
+    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
     if "probes" in order:
         os.write(descriptors["report"], json.dumps(probes.run(order["probes"])).encode())
         return 0
@@ -106,6 +107,14 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
     descriptors.pop("alive", None)
     program.serve(prepared, order["connection"], descriptors)
     return 0
+
+
+def _settle(temporary: str, matplotlib: str) -> None:
+    """Make the folders of this kernel; matplotlib wants to write where it finds its list of fonts."""
+    os.makedirs(temporary, exist_ok=True)
+    given = os.path.join(os.environ["VIRTUAL_ENV"], "matplotlib")
+    if os.path.isdir(given) and not os.path.exists(matplotlib):
+        shutil.copytree(given, matplotlib)
 
 
 class _Init:

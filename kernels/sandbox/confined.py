@@ -137,7 +137,7 @@ class Sandbox:
 
         Raises: KernelStartFailed, OSError.
         """
-        uid = await asyncio.to_thread(self._uid, workspace)
+        uid = await asyncio.to_thread(self.own, workspace)
         confinement = confine(
             self.tier,
             Paths(workspace, self._root, readable(self._python), self._python),
@@ -161,7 +161,11 @@ class Sandbox:
             raise KernelStartFailed(str(error)) from error
         return Confined(child, group, workspace, self._watchdog, namespaces=self.tier.namespaces)
 
-    def _uid(self, workspace: Path) -> int | None:
+    def own(self, workspace: Path) -> int | None:
+        """The user to whom this workspace is given, once for good; None where kernels run as our own.
+
+        Raises: OSError.
+        """
         if not self._users:
             return None
         with self._claiming:
