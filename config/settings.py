@@ -7,6 +7,7 @@
 `python -m config` prints the README's table.
 """
 
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from config.units import Duration, Limit, MiB, Size, written
 
 __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 
+NODE = re.compile(r"auto|none|/.+|https?://.+")
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
@@ -34,6 +36,7 @@ KINDS: Mapping[object, tuple[str, str]] = {
     ByteSize: ("size", "a size such as 500kB, 50MiB or 1GiB"),
     Path: ("path", "a path"),
     SecretStr | None: ("secret", "a text"),
+    str: ("node", "auto, none, the path of a socket, or an http(s) address"),
 }
 
 
@@ -43,6 +46,12 @@ def _absolute(path: Path) -> Path:
 
 def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
+
+
+def _node(value: str) -> str:
+    if not NODE.fullmatch(value):
+        raise ValueError("no node")
+    return value
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -87,6 +96,15 @@ class Settings(BaseSettings):
     max_files: Count = Field(64, description="files captured from one cell")
     max_kernels: int = Field(32, ge=1, description="kernels at one time; who comes later waits")
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
+    node: Annotated[str, AfterValidator(_node)] = Field(
+        "auto",
+        description="where kernels live: `auto` in a process that outlives the bot, `none` in the bot itself,"
+        " or the node at a socket's path or an http(s) address",
+    )
+    node_token: SecretStr | None = Field(None, description="the token that the node at this address asks for")
+    node_idle: Limit = Field(
+        timedelta(minutes=2), description="a node without kernels and without a bot ends after this time"
+    )
     kernel_python: Folder = Field(
         CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that kernels run on"
     )
@@ -98,7 +116,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown, for the log to blank out."""
-        kept = (self.discord_token, self.mongodb_uri)
+        kept = (self.discord_token, self.mongodb_uri, self.node_token)
         return tuple(secret.get_secret_value() for secret in kept if secret)
 
 

@@ -5,6 +5,7 @@ json.dumps(codec.event(event))       codec.to_event(fields)
 Both sides are ours, of one version: what cannot be read is an error of ours and raises.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "error",
     "event",
     "file",
+    "loads",
     "result",
     "skipped",
     "to_error",
@@ -55,7 +57,7 @@ def event(told: Event) -> Fields:
 
 def to_event(fields: Fields) -> Event:
     """The event of these fields."""
-    given = {
+    given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in fields.items()
         if name != "is"
@@ -152,3 +154,11 @@ def to_error(fields: Fields) -> KernelError | OSError:
         case "NoQuestion":
             return NoQuestion()
     return OSError(fields["text"])
+
+
+def loads(text: bytes) -> Fields:
+    """The JSON object in `text`. Raises: ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value

@@ -5,6 +5,7 @@ KernelError
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- NodeUnavailable(reason)     no node answers, and none can be started
+|   `-- NodeGone()              the node that answered before has ended, with all its kernels
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
 
@@ -13,6 +14,7 @@ __all__ = [
     "KernelError",
     "KernelStartFailed",
     "NoQuestion",
+    "NodeGone",
     "NodeIncompatible",
     "NodeUnavailable",
 ]
@@ -50,6 +52,13 @@ class NodeUnavailable(KernelError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"No node can be reached: {reason}")
         self.reason = reason
+
+
+class NodeGone(NodeUnavailable):
+    """The node that had the kernels has ended, and they with it."""
+
+    def __init__(self) -> None:
+        super().__init__("it has ended")
 
 
 class NodeIncompatible(KernelError):

@@ -4,9 +4,10 @@
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
-from kernels.capture import Capture, CapturedFile, Scan
+from kernels.capture import Capture, Scan
 from kernels.protocols import Cell, State
 from kernels.result import Variable
 
@@ -51,15 +52,14 @@ class KernelHere:
         """None: what ran ended with its program."""
         return {}
 
-    async def catch_up(self, since: float | None) -> Scan:
+    @asynccontextmanager
+    async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
         """Know what lies in the workspace, once; files written from `since` on (None: none) are news."""
-        if self._caught_up:
-            return Scan()
-        self._caught_up = True
-        if since is None:
+        found = Scan()
+        if not self._caught_up:
+            self._caught_up = True
+            if since is not None:
+                scan = await self.capture.look()
+                found = Scan(tuple(file for file in scan.captured if file.mtime >= since))
             await asyncio.to_thread(self.capture.accept)
-            return Scan()
-        scan = await self.capture.look()
-        await asyncio.to_thread(self.capture.accept)
-        files = (file for file in scan.captured if isinstance(file, CapturedFile) and file.mtime >= since)
-        return Scan(tuple(files))
+        yield found

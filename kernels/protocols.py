@@ -9,6 +9,7 @@ suite (tests/contract) holds both to the same.
 """
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,8 +75,11 @@ class PersonKernel(Protocol):
     async def left_running(self) -> Mapping[int, Cell]:
         """The cells that another program began and nobody has settled, by their tags."""
 
-    async def catch_up(self, since: float | None) -> Scan:
-        """Know what lies in the workspace; what was written from `since` (seconds since 1970) on is news."""
+    def catch_up(self, since: float | None) -> AbstractAsyncContextManager[Scan]:
+        """Know what lies in the workspace, once; to be entered.
+
+        What was written from `since` (seconds since 1970; None: never) on is news, to be kept in the block.
+        """
 
     async def state(self) -> State:
         """The kernel as it is now."""

@@ -42,7 +42,7 @@ async def serve_person(settings: Settings) -> bool:
     async with compose(settings) as sessions:
         screen = _screen(settings)
         terminal = Terminal(sessions, screen, user_id=USER_ID)
-        sessions.tell_late = terminal.tell_late
+        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         if sys.stdin.isatty():
             await terminal.talk(settings.data / "history")
             return True

@@ -1,6 +1,6 @@
 """A node on this machine: the one that runs for a folder, or a new one, which outlives us.
 
-place = await local_node(settings)
+node = Node(local_node(settings), ...)
 
 The node is started detached (its own session; standard error goes to a log in its folder) and with hardly
 any environment: none of our tokens is in it. Two who start at once get one node.
@@ -15,7 +15,7 @@ import select
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from pathlib import Path
 from kernels.errors import NodeUnavailable
 from kernels.node.settings import NodeSettings
 
-__all__ = ["Place", "local_node", "recorded", "socket_for"]
+__all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent  # where `python -m kernels.node` finds us
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
@@ -46,6 +46,10 @@ class Place:
         return self.address.startswith("/")
 
 
+# Gives the place of a node. With True one is started where none runs; with False None says that none does.
+Find = Callable[[bool], Awaitable[Place | None]]
+
+
 def socket_for(folder: Path) -> str:
     """The path of the socket of a node with this folder: in it, or where that is too long a path, elsewhere.
 
@@ -63,12 +67,28 @@ def socket_for(folder: Path) -> str:
     return str(parent / "socket")
 
 
-async def local_node(settings: NodeSettings) -> Place:
-    """The place of the node that has `settings.folder`, started with `settings` when none is recorded.
+def local_node(settings: NodeSettings) -> Find:
+    """Find the node that has `settings.folder`; it is started with `settings` where none runs.
 
-    Raises: NodeUnavailable, with the end of its log.
+    Finding raises: NodeUnavailable, with the end of its log.
     """
-    return await asyncio.to_thread(_find_or_start, settings)
+
+    async def find(start: bool) -> Place | None:
+        if start:
+            return await asyncio.to_thread(_find_or_start, settings)
+        found = await asyncio.to_thread(recorded, settings.folder)
+        return found[0] if found else None
+
+    return find
+
+
+def at(place: Place) -> Find:
+    """The node at `place`, which somebody else has started."""
+
+    async def find(_start: bool) -> Place:
+        return place
+
+    return find
 
 
 def recorded(folder: Path) -> tuple[Place, int] | None:
@@ -101,7 +121,7 @@ def _start(settings: NodeSettings) -> None:
     log_file = settings.folder / LOG
     if log_file.exists() and log_file.stat().st_size > LARGEST_LOG:
         log_file.unlink()
-    with log_file.open("ab", opener=_private) as log:
+    with open(log_file, "ab", opener=_private) as log:
         begin = log.tell()
         starting = subprocess.Popen(
             [sys.executable, "-m", "kernels.node", "--detach"],

@@ -87,7 +87,7 @@ class Node:
             self.ready = False
             (self.folder / RECORD).unlink(missing_ok=True)
             if self.local:
-                Path(self.settings.address).unlink(missing_ok=True)
+                os.unlink(self.settings.address)
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
@@ -125,7 +125,7 @@ class Node:
                 self._alone_since = monotonic()
 
 
-class Extension(ExtensionApp):  # type: ignore[misc]
+class Extension(ExtensionApp):
     """Our part of the server; it finds its node in the server's settings."""
 
     name = "kernelcord"
@@ -133,6 +133,7 @@ class Extension(ExtensionApp):  # type: ignore[misc]
 
     def initialize_handlers(self) -> None:
         """Answer what `kernels.node.handlers` lists."""
+        assert self.serverapp is not None
         self.node: Node = self.serverapp.web_app.settings[NODE]
         self.handlers.extend(handlers(self.node))
 
@@ -154,20 +155,28 @@ class Extension(ExtensionApp):  # type: ignore[misc]
         await self.node.close()
 
 
-class _Kernels(AsyncMappingKernelManager):  # type: ignore[misc]
+class _Kernels(AsyncMappingKernelManager):
     """Jupyter's own kernels, whose working folders stay below the root: its API takes `../`."""
 
     def cwd_for_path(self, path: str, **more: Any) -> str:
-        folder = Path(super().cwd_for_path(path, **more)).resolve()
+        folder = Path(super().cwd_for_path(path, **more)).resolve()  # type: ignore[no-untyped-call]
         if not folder.is_relative_to(Path(self.root_dir).resolve()):
             raise web.HTTPError(400, "the path leads out of the root")
         return str(folder)
 
 
-class _Server(ServerApp):  # type: ignore[misc]
+class _Server(ServerApp):
     """Jupyter's server without what nobody needs here."""
 
-    default_services = ("api", "auth", "kernels", "kernelspecs", "security", "sessions", "shutdown")
+    default_services: tuple[str, ...] = (  # type: ignore[assignment]  # fewer than it has
+        "api",
+        "auth",
+        "kernels",
+        "kernelspecs",
+        "security",
+        "sessions",
+        "shutdown",
+    )
 
 
 def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:

@@ -19,8 +19,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
+from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -43,7 +43,7 @@ REPLACED = 4000  # close code of a websocket whose place another has taken
 REFUSED = 4001  # close code for a bot that breaks the protocol
 
 
-class _Asked(JupyterHandler):  # type: ignore[misc]
+class _Asked(JupyterHandler):
     """Shared by all: whose node this is, and errors in a line of text."""
 
     def initialize(self, node: "Node") -> None:
@@ -56,21 +56,23 @@ class _Asked(JupyterHandler):  # type: ignore[misc]
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from None
 
-    async def prepare(self) -> None:
+    async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)
         if not self.node.ready:
             raise web.HTTPError(503)
 
-    def write_error(self, _status: int, **_: Any) -> None:
-        self.finish(self._reason)
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.finish(f"{status_code} {self._reason}")
 
 
 class _Who(_Asked):
+    @web.authenticated
     def get(self) -> None:
         self.finish(json.dumps({"protocol": PROTOCOL, **self.node.described()}))
 
 
 class _Session(_Asked):
+    @web.authenticated
     async def delete(self, session_id: str) -> None:
         session_id = unquote(session_id)
         try:
@@ -105,6 +107,7 @@ class _Upload(_Asked):
 
 
 class _Place(_Upload):
+    @web.authenticated
     async def put(self, session_id: str, name: str) -> None:
         kernel = self.session(session_id).kernel
         try:
@@ -117,6 +120,7 @@ class _Place(_Upload):
 
 
 class _Answer(_Upload):
+    @web.authenticated
     def put(self, session_id: str, number: str) -> None:
         about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
         body = self.received()
@@ -128,6 +132,7 @@ class _Answer(_Upload):
 
 
 class _News(_Asked):
+    @web.authenticated
     def get(self, session_id: str, number: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
         if entry is None:
@@ -136,6 +141,7 @@ class _News(_Asked):
 
 
 class _Captured(_Asked):
+    @web.authenticated
     async def get(self, session_id: str, number: str, place: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
         files = entry.files if entry is not None else ()
@@ -157,26 +163,26 @@ class _Captured(_Asked):
                 left -= len(chunk)
                 self.write(chunk)
                 await self.flush()
-            if left and self.request.connection is not None:  # it has shrunk: the reader must see that
-                self.request.connection.stream.close()
+            if left:  # it has shrunk: the reader must see that
+                self.detach().close()
 
 
-class _Channel(WebSocketMixin, WebSocketHandler, JupyterHandler):  # type: ignore[misc]
+class _Channel(WebSocketHandler, _Asked):
     """A bot's websocket to one session: its first message says who it is, the others are commands."""
 
     def initialize(self, node: "Node") -> None:
-        self.node = node
+        super().initialize(node)
         self.served: Session | None = None
         self._session_id = ""
         self._due = False
 
+    @ws_authenticated
     async def get(self, session_id: str) -> None:
         self._session_id = unquote(session_id)
         await super().get()
 
     def open(self, *_: str) -> None:
-        super().open()
-        if self.request.connection is not None and not self.node.local:
+        if not self.node.local:
             self.set_nodelay(True)  # without it a cell costs 48 ms
 
     def on_message(self, message: str | bytes) -> None:
@@ -196,7 +202,6 @@ class _Channel(WebSocketMixin, WebSocketHandler, JupyterHandler):  # type: ignor
             self.close(REFUSED)
 
     def on_close(self) -> None:
-        super().on_close()
         if self.served is not None:
             self.served.detached(self)
 

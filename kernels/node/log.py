@@ -34,7 +34,7 @@ LEFT_OUT = Stream("stderr", "\n[... output that came while nobody listened is le
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A numbered piece of news, as JSON; `files` are those that it names, to be read until it is forgotten."""
+    """A numbered piece of news, as JSON; the `files` that it names can be read until it is forgotten."""
 
     number: int
     source: str
@@ -46,7 +46,7 @@ class Entry:
 class _Events:
     """Events of one cell that wait, next to each other."""
 
-    field: str
+    kind: str
     source: str
     inbox: Inbox = field(default_factory=Inbox)
     size: int = 0
@@ -91,11 +91,11 @@ class Log:
             self._taken.clear()
             await self._taken.wait()
 
-    def event(self, field: str, source: str, event: Event) -> None:
-        """An event of the cell that `field` and `source` name."""
+    def event(self, kind: str, source: str, event: Event) -> None:
+        """An event of the cell that `source` names; `kind` is "run", or "late" after its end."""
         last = self._waiting[-1] if self._waiting else None
-        if not isinstance(last, _Events) or (last.field, last.source) != (field, source):
-            last = _Events(field, source)
+        if not isinstance(last, _Events) or (last.kind, last.source) != (kind, source):
+            last = _Events(kind, source)
             self._waiting.append(last)
         last.put(event)
         self._on_news()
@@ -147,7 +147,7 @@ class Log:
                 return self._numbered(first.source, first.fields, first.files)
             event = first.inbox.take()
             if event is not None:
-                return self._numbered(first.source, {first.field: first.source, "event": codec.event(event)})
+                return self._numbered(first.source, {first.kind: first.source, "event": codec.event(event)})
             self._waiting.popleft()
         return None
 

@@ -223,8 +223,8 @@ class Session:
         return {"alive": kernel.alive, "busy": kernel.busy, "variables": variables}
 
     async def _catch_up(self, since: float | None) -> tuple[Fields, tuple[Captured, ...]]:
-        scan = await self.kernel.catch_up(since)
-        return _scan(scan), scan.captured
+        async with self.kernel.catch_up(since) as scan:
+            return _scan(scan), scan.captured
 
     def _call(self, command: Fields, work: Awaitable[Any]) -> None:
         async def call() -> None:

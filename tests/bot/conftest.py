@@ -9,6 +9,14 @@ import pytest
 from bot.compose import compose
 from bot.sessions import Sessions
 from config.settings import load
+from tests.nodes import end_nodes
+
+
+@pytest.fixture(autouse=True)
+async def _no_node_is_left(tmp_path: Path) -> AsyncIterator[None]:
+    """A node that a test's program has started ends with the test."""
+    yield
+    await end_nodes(tmp_path)
 
 
 @pytest.fixture
