@@ -1,4 +1,4 @@
-"""Sessions in this process, on an empty data folder, with real kernels."""
+"""Sessions on an empty data folder, with real kernels in this process; programs have theirs in a node."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -22,6 +22,6 @@ async def _no_node_is_left(tmp_path: Path) -> AsyncIterator[None]:
 @pytest.fixture
 async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
     """Everything composed, as the program does it."""
-    settings = load(data=tmp_path / "data", cell_timeout=timedelta(seconds=40))
+    settings = load(data=tmp_path / "data", cell_timeout=timedelta(seconds=40), node="none")
     async with compose(settings) as sessions:
         yield sessions
