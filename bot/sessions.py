@@ -181,7 +181,9 @@ class Sessions:
             except Exception:  # a front that fails must not end the telling of other cells
                 log.exception("cell %d of session %s", cell.seq, session.record.session_id)
 
-        task = asyncio.create_task(resume(), name=f"resumed cell {cell.seq}")
+        # Begun here and now: what a person answers or stops is this cell, not one that they send next.
+        loop = asyncio.get_running_loop()
+        task = asyncio.Task(resume(), loop=loop, eager_start=True, name=f"resumed cell {cell.seq}")
         self._resumed.add(task)
         session.resumed.append(task)
         task.add_done_callback(self._resumed.discard)
