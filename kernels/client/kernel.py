@@ -7,6 +7,7 @@ async with kernel.run("x = 1") as cell: ...
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -41,7 +42,6 @@ Fields = dict[str, Any]
 class KernelNode(Protocol):
     """What a kernel needs of its node."""
 
-    client: str
     limits: Limits
 
     def connect_to(self, session_id: str) -> Connect:
@@ -72,7 +72,8 @@ class RemoteKernel:
         self._variables: tuple[Variable, ...] = ()
         self._restarted: Restarted | None = None
         self._answering: set[asyncio.Task[None]] = set()
-        hello = {"client": node.client, "limits": limits_to(node.limits)}
+        self._client = secrets.token_hex(4)  # of this kernel: whoever opens the session anew begins anew
+        hello = {"client": self._client, "limits": limits_to(node.limits)}
         self._link = Link(node.connect_to(session_id), hello, self)
 
     @property
@@ -84,7 +85,7 @@ class RemoteKernel:
         """A cell, to be entered with `async with`; see `kernels.kernel.Kernel.run`. Raises: KernelClosed."""
         if self._link.closed:
             raise KernelClosed
-        key = f"{self._node.client}-{next(self._numbers)}"
+        key = f"{self._client}-{next(self._numbers)}"
         cell = self._cells[key] = RemoteCell(self, key, code, tag=tag, allow_input=allow_input)
         return cell
 

@@ -6,7 +6,6 @@ is asked for finds the next node, which may have to be started.
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -44,7 +43,6 @@ class Node:
     ) -> None:
         self.python = python
         self.limits = limits
-        self.client = secrets.token_hex(4)
         self._find = find
         self._wanted = kernels
         self._place: Place | None = None
@@ -84,13 +82,7 @@ class Node:
     async def end(self) -> None:
         """End the node, with all its kernels. Raises: OSError, KernelError when it does not end."""
         await self.connected()
-        assert self._http is not None
-        async with self._http.post("api/shutdown"):
-            pass
-        await self._hang_up()
-        async with asyncio.timeout(ENDING):
-            while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
-                await asyncio.sleep(LOOK)
+        await self._end()
 
     # What a kernel needs (KernelNode):
 
@@ -130,14 +122,38 @@ class Node:
         """
         async with self._connecting:
             if self._http is None:
-                place = await self._find(not known)
-                if place is None:
-                    raise NodeGone
-                await self._greet(place)
-                log.info("kernels live in the node of process %s", self._who["pid"])
+                await self._meet(start=not known)
+                if not known and self._outdated():
+                    await self._end()
+                    await self._meet(start=True)
             if known not in ("", self._id):
                 raise NodeGone
             return self._id
+
+    async def _meet(self, *, start: bool) -> None:
+        place = await self._find(start)
+        if place is None:
+            raise NodeGone
+        await self._greet(place)
+        log.info("kernels live in the node of process %s", self._who["pid"])
+
+    def _outdated(self) -> bool:
+        """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
+        if self._wanted is None or self._who["kernels"] == self._wanted:
+            return False
+        if self._who["alive"]:
+            log.warning("the node that runs has kernels, and keeps its settings: %s", self._who["kernels"])
+            return False
+        return True
+
+    async def _end(self) -> None:
+        assert self._http is not None
+        async with self._http.post("api/shutdown"):
+            pass
+        await self._hang_up()
+        async with asyncio.timeout(ENDING):
+            while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
+                await asyncio.sleep(LOOK)
 
     async def _greet(self, place: Place) -> None:
         """Ask the node there who it is."""

@@ -32,6 +32,7 @@ from kernels.node.handlers import handlers  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
 from kernels.node.settings import NodeSettings  # noqa: E402
 from kernels.pool import Pool  # noqa: E402
+from kernels.workspace import SESSION_ID, BadSessionId  # noqa: E402
 
 __all__ = ["RECORD", "Node", "serve"]
 
@@ -77,7 +78,8 @@ class Node:
         )
         self._pool = await self._stack.enter_async_context(pool)
         self.ready = True
-        record = {"address": settings.address, "token": settings.token, "pid": os.getpid()}
+        address = settings.address if self.local else f"http://{settings.address}"
+        record = {"address": address, "token": settings.token, "pid": os.getpid()}
         _write(self.folder / RECORD, record)
         self._on_ready()
 
@@ -102,6 +104,8 @@ class Node:
 
     async def end(self, session_id: str, *, workspace: bool) -> None:
         """End a session's kernel, and with `workspace` delete its files. Raises: ValueError, OSError."""
+        if not SESSION_ID.fullmatch(session_id):
+            raise BadSessionId(session_id)
         session = self._sessions.pop(session_id, None)
         if session is not None:
             await session.close()

@@ -167,7 +167,7 @@ class _Captured(_Asked):
                 self.detach().close()
 
 
-class _Channel(WebSocketHandler, _Asked):
+class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a check of origins
     """A bot's websocket to one session: its first message says who it is, the others are commands."""
 
     def initialize(self, node: "Node") -> None:

@@ -68,7 +68,8 @@ async def test_a_cell_that_ended_while_nobody_listened_is_recorded(tmp_path: Pat
     async with Program.start(data) as program:
         await program.run("1")
         sent = program.send(
-            code="print('begun', flush=True)\nimport time; time.sleep(1)\nopen('a.txt', 'w').write('abc'); 6 * 7"
+            code="print('begun', flush=True); import time; time.sleep(1)\n"
+            "open('a.txt', 'w').write('abc'); 6 * 7"
         )
         await program.answer(id=sent, event="stream")
         await program.kill()
