@@ -30,6 +30,8 @@ __all__ = ["Sessions", "TellLate"]
 
 log = logging.getLogger(__name__)
 
+LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
+
 TellLate = Callable[[SessionRecord, Reply], object]
 TellResumed = Callable[[SessionRecord, Reply], Awaitable[None]]
 
@@ -39,8 +41,8 @@ class Sessions:
 
     A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
     `tell_resumed`, which is awaited with what comes of a cell that a program before us began. `scope` is
-    "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for `retention` lose
-    their workspace; their transcript stays for `transcripts`.
+    "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
+    `retention` lose their workspace; their transcript stays for `transcripts`.
     """
 
     def __init__(
@@ -92,6 +94,19 @@ class Sessions:
                 for cell, run in session.left_running:
                     self._resume(session, cell, run)
             return self._open[session_id]
+
+    async def resume(self) -> None:
+        """Go on with all cells that were running when the program before us ended: a front can tell now.
+
+        Without it a session's cells go on with the first thing that its person asks for.
+        """
+        now = self._clock()
+        for record in await self.store.sessions.idle_since(now):
+            session_id = record.session_id
+            recent = record.last_used_at > now - LONGEST_AWAY
+            ours = self._id(record.user_id, record.place) == session_id  # under the scope that is set now
+            if recent and ours and await self.store.transcripts.unfinished(session_id):
+                await self.session(record.user_id, record.place)
 
     async def execute_code(
         self,

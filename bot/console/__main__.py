@@ -33,6 +33,7 @@ async def serve_json(settings: Settings) -> bool:
     async with compose(settings) as sessions:
         front = JsonLines(sessions)
         sessions.tell_late = front.tell_late
+        await sessions.resume()
         await front.serve(standard_input())
     return True
 

@@ -75,7 +75,6 @@ async def test_a_cell_that_ended_while_nobody_listened_is_recorded(tmp_path: Pat
         await program.kill()
     await asyncio.sleep(2)  # the cell ends with nobody there
     async with Program.start(data) as program:
-        program.send(files=True, code="1")
         ended = await program.answer(cell=2, event="result")
         assert ended["output"] == "begun\n42\n"
         assert [file["filename"] for file in ended["generated_files"]] == ["a.txt"]
@@ -89,7 +88,6 @@ async def test_a_question_is_asked_again(tmp_path: Path) -> None:
         await program.answer(id=sent, event="question")
         await program.kill()
     async with Program.start(data) as program:
-        program.send(code="1")
         question = await program.answer(event="question")
         assert (question["prompt"], question["cell"]) == ("who? ", 1)
         program.send(input="Bob")
