@@ -72,6 +72,7 @@ class RemoteCell:
         self._some = asyncio.Event()
         self._question: int | None = None
         self._restarted: Restarted | None = None
+        self._lost = False
         self._error: BaseException | None = None
         self._result: RunResult | None = None
         self._events = self._cell()
@@ -110,8 +111,9 @@ class RemoteCell:
         self._host.acknowledge(number)
 
     def settle(self) -> None:
-        """The result is recorded: the node may forget the cell."""
-        self._host.send("settle", run=self.key)
+        """The result is recorded: the node may forget the cell, unless it is gone itself."""
+        if not self._lost:
+            self._host.send("settle", run=self.key)
 
     # What the kernel reports:
 
@@ -194,6 +196,7 @@ class RemoteCell:
         self._host.over(self)
 
     def _end(self, news: Fields) -> None:
+        self._lost = "failed" in news or "died" in news
         if "failed" in news or "error" in news:
             self._error = news.get("failed") or codec.to_error(news["error"])
         if "result" in news:

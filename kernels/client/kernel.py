@@ -148,7 +148,7 @@ class RemoteKernel:
 
     def opened(self, number: int, fields: Fields) -> Captured:
         """A captured file that news of this number names."""
-        path = f"{self._path}/log/{number}/files/{fields.pop('number')}"
+        path = f"{self._path}/log/{self._link.at_node(number)}/files/{fields.pop('number')}"
         return RemoteFile(**fields, get=lambda: self._node.get(path))
 
     def restarted(self) -> Restarted | None:

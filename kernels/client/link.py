@@ -84,7 +84,8 @@ class Link:
         self._unsent: list[Fields] = []
         self._unconfirmed: deque[Fields] = deque()
         self._acknowledged: list[int] = []
-        self._highest = 0  # of all news
+        self._highest = 0  # of all news of this node
+        self._before = 0  # what its numbers are raised by: those of an earlier node mean nothing to it
         self._calls: dict[int, asyncio.Future[Fields]] = {}
         self._due = False
         self._socket: aiohttp.ClientWebSocketResponse | None = None
@@ -128,8 +129,13 @@ class Link:
 
     def acknowledge(self, number: int) -> None:
         """We are done with this piece of news."""
-        self._acknowledged.append(number)
-        self._flush_soon()
+        if number > self._before:
+            self._acknowledged.append(self.at_node(number))
+            self._flush_soon()
+
+    def at_node(self, number: int) -> int:
+        """The number that a piece of news has at its node."""
+        return number - self._before
 
     async def close(self) -> None:
         """Say what is left to say, and close; all that runs goes on."""
@@ -259,6 +265,7 @@ class Link:
         if news["n"] <= self._highest:
             return
         self._highest = news["n"]
+        news["n"] += self._before
         if "call" not in news:
             self._owner.take(news)
             return
@@ -273,6 +280,7 @@ class Link:
     def _forget(self, error: BaseException) -> None:
         """Forget the node: nothing of it comes any more, and nothing that was for it goes to another."""
         self._node_id = ""
+        self._before += self._highest
         self._highest = 0
         self._unsent.clear()
         self._unconfirmed.clear()

@@ -136,6 +136,8 @@ class Node:
             raise NodeGone
         await self._greet(place)
         log.info("kernels live in the node of process %s", self._who["pid"])
+        if self._who["tier"] == "none":
+            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
 
     def _outdated(self) -> bool:
         """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -114,7 +115,14 @@ class Node:
     def described(self) -> dict[str, Any]:
         """What a bot is told before anything else."""
         alive = sum(session.kernel.alive or session.kernel.busy for session in self._sessions.values())
-        return {"id": self.id, "pid": os.getpid(), "kernels": self.settings.kernels, "alive": alive}
+        tier = getattr(self._pool, "tier", "none")
+        return {
+            "id": self.id,
+            "tier": tier,
+            "pid": os.getpid(),
+            "kernels": self.settings.kernels,
+            "alive": alive,
+        }
 
     async def lonely(self) -> None:
         """Return when there has been neither kernel nor client for the time that is set."""
@@ -207,6 +215,7 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
     server = _Server.instance(config=config, log=logging.getLogger("kernels.node.jupyter"))
     server.tornado_settings[NODE] = Node(settings, ready)
     server.initialize(argv=[], find_extensions=False)
+    signal.signal(signal.SIGINT, server._signal_stop)  # end as by SIGTERM, kernels first
     server.start()
 
 

@@ -35,8 +35,16 @@ class NodeSettings:
 
     @property
     def kernels(self) -> dict[str, Any]:
-        """What of it a running node cannot change, as JSON has it: another value asks for another node."""
-        return {"python": str(self.python), "size": self.size, "idle": _seconds(self.idle)}
+        """What of it a running node cannot change, as JSON has it: another value asks for another node.
+
+        The limits on a cell's time and questions are the bot's to say at each session.
+        """
+        limits = {
+            name: value
+            for name, value in limits_to(self.limits).items()
+            if name not in (*DURATIONS, "questions")
+        }
+        return {"python": str(self.python), "size": self.size, "idle": _seconds(self.idle), "limits": limits}
 
     def to_json(self) -> str:
         """One line of JSON; it holds the token."""
