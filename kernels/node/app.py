@@ -15,7 +15,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -88,9 +88,10 @@ class Node:
         """End every kernel."""
         if self.ready:
             self.ready = False
-            (self.folder / RECORD).unlink(missing_ok=True)
-            if self.local:
-                os.unlink(self.settings.address)
+            with suppress(OSError):  # the folder may be gone, and the kernels must end all the same
+                (self.folder / RECORD).unlink()
+                if self.local:
+                    os.unlink(self.settings.address)
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
@@ -125,12 +126,16 @@ class Node:
         }
 
     async def lonely(self) -> None:
-        """Return when there has been neither kernel nor client for the time that is set."""
+        """Return when there has been neither kernel nor client for the time that is set.
+
+        Or when its folder was deleted: no bot can find it any more.
+        """
         if self.settings.lonely is None:
             await asyncio.Event().wait()
             return
         limit = self.settings.lonely.total_seconds()
-        while monotonic() - self._alone_since < limit:
+        record = self.folder / RECORD
+        while monotonic() - self._alone_since < limit and record.exists():
             await asyncio.sleep(limit / LOOKS)  # loneliness is a matter of time passing
             sessions = self._sessions.values()
             if any(one.attended or one.kernel.alive or one.kernel.busy for one in sessions):

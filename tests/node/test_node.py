@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -186,6 +187,15 @@ async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
     await until(lambda: recorded(settings.folder) is None)
     await until(lambda: not Path(settings.address).exists())
     assert not (settings.folder / "node.json").exists()
+
+
+async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: Path) -> None:
+    """Nobody can find it any more."""
+    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=2))
+    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+        pid = int(await value(node.kernel("a", SomeFiles()), "import os; os.getpid()"))
+        shutil.rmtree(settings.folder)
+    await until(lambda: pid not in processes("inside"))
 
 
 async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
