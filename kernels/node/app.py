@@ -135,7 +135,7 @@ class Node:
             return
         limit = self.settings.lonely.total_seconds()
         record = self.folder / RECORD
-        while monotonic() - self._alone_since < limit and record.exists():
+        while monotonic() - self._alone_since < limit and (record.exists() or not self.ready):
             await asyncio.sleep(limit / LOOKS)  # loneliness is a matter of time passing
             sessions = self._sessions.values()
             if any(one.attended or one.kernel.alive or one.kernel.busy for one in sessions):
