@@ -141,6 +141,15 @@ class Pool:
             self._observer.unwatch(session_id)
             await kernel.shutdown()
 
+    async def release(self, session_id: str) -> None:
+        """Let a session's kernel go, which is its end: there is nobody else who could have it."""
+        await self.close(session_id)
+
+    async def remove(self, session_id: str) -> None:
+        """End a session's kernel and delete its workspace. Raises: ValueError, OSError."""
+        await self.close(session_id)
+        await asyncio.to_thread(self.workspace(session_id).remove)
+
     async def detach(self) -> None:
         """Leave every kernel's process running without us; leaving the block then ends none."""
         await asyncio.gather(*(kernel.detach() for kernel in self._kernels.values()))
