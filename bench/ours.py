@@ -12,6 +12,7 @@ from bench.ground import Ground
 from bot.compose import compose
 from bot.sessions import Sessions
 from config.settings import load
+from kernels.client import Node
 from kernels.files import FileRow, FileSource, FileUnavailable, Opened
 from kernels.kernel import Kernel
 from kernels.launch import Limits
@@ -59,9 +60,12 @@ async def bot(ground: Ground) -> AsyncIterator[Sessions]:
         max_kernels=SIZE,
         max_files=FILES,
         quota="1TiB",
+        node_idle="1s",
     )
     async with compose(settings) as sessions:
         yield sessions
+        if isinstance(sessions.pool, Node):
+            await sessions.pool.end()  # it would keep the kernels
 
 
 async def run(kernel: Kernel, code: str) -> None:

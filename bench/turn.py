@@ -11,9 +11,9 @@ WARM = 10  # turns
 
 
 async def figures(ground: Ground) -> list[Figure]:
-    """`Sessions.execute_code` on SQLite, beside `Kernel.run`."""
-    async with ours.bot(ground) as sessions:
-        bare = sessions.pool.kernel("bare", ours.NO_FILES)
+    """`Sessions.execute_code` on SQLite, with its kernel in a node, beside `Kernel.run` in this process."""
+    async with ours.bot(ground) as sessions, ours.kernels(ground) as pool:
+        bare = pool.kernel("bare", ours.NO_FILES)
         samples = await interleaved(
             lambda: milliseconds(sessions.execute_code(CODE, 1)),
             lambda: milliseconds(ours.run(bare, CODE)),

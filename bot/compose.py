@@ -5,6 +5,7 @@ async with compose(settings) as sessions: ...
 
 import asyncio
 import fcntl
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,9 @@ from filestore import open_store
 from filestore.blobs import LocalBlobs
 from filestore.files import FileStore
 from filestore.janitor import Janitor
+from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.launch import Limits
+from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
 
@@ -30,7 +33,8 @@ SWEEP = timedelta(hours=1)
 async def compose(settings: Settings) -> AsyncIterator[Sessions]:
     """Everything running: the store, the janitor, the kernels, the sessions.
 
-    Raises: DataInUse, StoreUnavailable, OSError when the data folder cannot be used.
+    Raises: DataInUse, StoreUnavailable, NodeUnavailable, NodeIncompatible, and OSError when the data folder
+    cannot be used.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
@@ -46,15 +50,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             quota=settings.quota,
             max_file=settings.max_file,
         )
-        pool = Pool(
-            python=settings.kernel_python,
-            workspaces=settings.data / "workspaces",
-            limits=_limits(settings),
-            size=settings.max_kernels,
-            idle=settings.idle_timeout,
-            tier=None if settings.sandbox == "auto" else Tier(settings.sandbox),
-            libraries=settings.preloaded,
-        )
+        pool: Pool | Node = kernels(settings)
         await stack.enter_async_context(pool)
         sessions = Sessions(
             store,
@@ -73,6 +69,42 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             stack.push_async_callback(asyncio.wait, [task])
             stack.callback(task.cancel)
         yield sessions
+
+
+def kernels(settings: Settings) -> Pool | Node:
+    """The kernels, to be entered, where the settings want them: here, in a node beside us, or elsewhere."""
+    limits, workspaces = _limits(settings), settings.data / "workspaces"
+    python, size, idle = settings.kernel_python, settings.max_kernels, settings.idle_timeout
+    tier = "" if settings.sandbox == "auto" else settings.sandbox
+    if settings.node == "none":
+        return Pool(
+            python=python,
+            workspaces=workspaces,
+            limits=limits,
+            size=size,
+            idle=idle,
+            tier=Tier(tier) if tier else None,
+            libraries=settings.preloaded,
+        )
+    if settings.node != "auto":
+        token = settings.node_token.get_secret_value() if settings.node_token else ""
+        return Node(at(Place(settings.node, token)), python=python, limits=limits)
+    folder = settings.data / "node"
+    here = NodeSettings(
+        folder=folder,
+        address=socket_for(folder),
+        token=secrets.token_urlsafe(),
+        python=python,
+        workspaces=workspaces,
+        limits=limits,
+        size=size,
+        idle=idle,
+        lonely=settings.node_idle,
+        tier=tier,
+        libraries=settings.preloaded,
+        log_level=settings.log_level,
+    )
+    return Node(local_node(here), python=python, limits=limits, kernels=here.kernels)
 
 
 def now() -> datetime:

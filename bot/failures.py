@@ -11,7 +11,14 @@ from bot.errors import DataInUse, NotAFile, NothingRuns
 from bot.reply import ExecutionResult
 from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
 from kernels.capture import FileChanged
-from kernels.errors import KernelClosed, KernelStartFailed, NoQuestion, SandboxUnavailable
+from kernels.errors import (
+    KernelClosed,
+    KernelStartFailed,
+    NodeIncompatible,
+    NodeUnavailable,
+    NoQuestion,
+    SandboxUnavailable,
+)
 from kernels.events import Restarted
 from kernels.notebook import NotebookError
 from kernels.text import human_size
@@ -31,6 +38,11 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
+    NodeUnavailable: lambda error: f"the kernels cannot be reached: {error.reason.strip().splitlines()[-1]}",
+    NodeIncompatible: lambda error: (
+        f"the kernels live in a node of {'a newer' if error.newer else 'an older'} Kernelcord, which keeps"
+        f" them and their variables: go on with that version, or end it (kill {error.pid}) and start again"
+    ),
     NotebookError: str,
     SandboxUnavailable: lambda error: (
         f"{error} To run people's code without a sandbox, ask for it by name: SANDBOX=none."
@@ -51,6 +63,7 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
     ("timeout", "too many questions"): "Stopped: it asked too many questions.",
     ("interrupted", None): "Interrupted.",
+    ("died", "node"): "The kernel ended with the node that it lived in.",
     ("died", None): "The kernel died.",
     (
         "died",

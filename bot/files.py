@@ -13,10 +13,10 @@ from bot.reply import GeneratedFile
 from filestore.errors import FileStoreError, NoSuchFile
 from filestore.files import FileStore
 from filestore.records import SessionRecord, StoredFile
-from kernels.capture import CapturedFile, FileChanged, Skipped
+from kernels.capture import Captured, FileChanged, Skipped
+from kernels.errors import KernelError
 from kernels.files import FileRow, FileUnavailable, Opened
-from kernels.kernel import Kernel
-from kernels.pool import Pool
+from kernels.protocols import Kernels, PersonKernel
 
 __all__ = ["Kept", "PersonFiles"]
 
@@ -34,25 +34,23 @@ class Kept:
 class PersonFiles:
     """One person's files in one session; also what the kernel's broker asks."""
 
-    def __init__(self, store: FileStore, record: SessionRecord, pool: Pool) -> None:
+    def __init__(self, store: FileStore, record: SessionRecord, pool: Kernels) -> None:
         self._store = store
         self._user_id = record.user_id
         self._session_id = record.session_id
-        self.kernel: Kernel = pool.kernel(record.session_id, self)
+        self.kernel: PersonKernel = pool.kernel(record.session_id, self)
 
-    async def keep(
-        self, captured: Iterable[CapturedFile], skipped: Iterable[Skipped], cell: int | None
-    ) -> Kept:
+    async def keep(self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None) -> Kept:
         """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised."""
         files: list[GeneratedFile] = []
         left = list(skipped)
         for file in captured:
             try:
-                with file.open() as content:
+                async with file.content() as content:
                     stored = await self._store.put(
                         self._user_id, self._session_id, file.name, content, source="generated", cell=cell
                     )
-            except (FileStoreError, FileChanged, OSError) as error:
+            except (FileStoreError, FileChanged, KernelError, OSError) as error:
                 left.append(Skipped(file.name, sentence(error)))
             else:
                 files.append(self.generated(stored))

@@ -8,7 +8,7 @@ await session.interrupt()
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -18,12 +18,10 @@ from bot.files import Kept, PersonFiles
 from bot.reply import Reply, Tell
 from bot.transcript import Transcript
 from filestore.files import FileStore
-from filestore.records import SessionRecord
+from filestore.records import CellRecord, SessionRecord
 from filestore.store import Store
-from kernels.kernel import Kernel
-from kernels.pool import Pool
-from kernels.router import Late
-from kernels.run import Run
+from kernels.protocols import Cell, Kernels, PersonKernel
+from kernels.result import Late
 
 __all__ = ["Session"]
 
@@ -38,7 +36,7 @@ class Session:
         record: SessionRecord,
         store: Store,
         files: FileStore,
-        pool: Pool,
+        pool: Kernels,
         clock: Callable[[], datetime],
         tell_late: Tell,
     ) -> None:
@@ -47,7 +45,9 @@ class Session:
         self.files = PersonFiles(files, record, pool)
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self._tell_late = tell_late
-        self._runs: list[Run] = []
+        self.left_running: list[tuple[CellRecord, Cell]] = []
+        self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
+        self._runs: list[Cell] = []
         self._pool = pool
 
     @property
@@ -56,30 +56,34 @@ class Session:
         return self._pool.python
 
     @property
-    def kernel(self) -> Kernel:
+    def kernel(self) -> PersonKernel:
         """The session's kernel."""
         return self.files.kernel
 
     async def open(self) -> Self:
-        """Take up where the session was left; a cell that was broken off is noted, and its files are kept."""
-        broken_off = await self.transcript.broken_off()
-        if broken_off:
-            begun, cell = broken_off[-1].started_at.timestamp(), broken_off[-1].seq
-            scan = await self.kernel.capture.look()
-            written = [file for file in scan.captured if file.mtime >= begun]
-            await self._keep_late(cell, await self.files.keep(written, (), cell))
-        await asyncio.to_thread(self.kernel.capture.accept)
+        """Take up where the session was left.
+
+        Cells that go on in a node are in `left_running`, to be resumed; one that was broken off is noted, and
+        its files are kept. Raises: KernelError, StoreUnavailable.
+        """
+        unfinished = {cell.seq: cell for cell in await self.transcript.unfinished()}
+        for tag, run in (await self.kernel.left_running()).items():
+            if tag in unfinished:
+                self.left_running.append((unfinished.pop(tag), run))
+            else:  # it was recorded, and its program ended before it could say so
+                run.settle()
+        await self._note_broken_off(list(unfinished.values()))
         self._listener = asyncio.create_task(self._listen(), name=f"late output of {self.record.session_id}")
         return self
 
     async def close(self) -> None:
-        """End the kernel; files and transcript stay."""
+        """Let the kernel go: in a node it lives on; files and transcript stay."""
         self._listener.cancel()
         await asyncio.wait([self._listener])
-        await self._pool.close(self.record.session_id)
+        await self._pool.release(self.record.session_id)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, run: Run) -> AsyncIterator[None]:
+    async def at_work(self, run: Cell) -> AsyncIterator[None]:
         """While entered, `interrupt` and `answer` mean this run, once those before it are over."""
         self._runs.append(run)
         try:
@@ -106,10 +110,17 @@ class Session:
             await run.interrupt()
         await self.kernel.restart()
 
-    def _running(self) -> Run:
+    def _running(self) -> Cell:
         if not self._runs:
             raise NothingRuns
         return self._runs[0]
+
+    async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
+        await self.transcript.broken_off(cells)
+        last = cells[-1] if cells else None
+        async with self.kernel.catch_up(last.started_at.timestamp() if last else None) as scan:
+            if last is not None:
+                await self._keep_late(last.seq, await self.files.keep(scan.captured, (), last.seq))
 
     async def _listen(self) -> None:
         async for late in self.kernel.late():

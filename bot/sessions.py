@@ -11,7 +11,7 @@ been used for so long that it is deleted.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -20,34 +20,38 @@ from typing import Literal, Self
 from bot.message import Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Session
-from bot.turn import take_turn
+from bot.turn import resume_turn, take_turn
 from filestore.files import FileStore
-from filestore.records import Cursor, LoadedFile, Page, SessionRecord, StoredFile
+from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.store import Store
-from kernels.pool import Pool
+from kernels.errors import KernelError
+from kernels.protocols import Cell, Kernels
 
 __all__ = ["Sessions", "TellLate"]
 
 log = logging.getLogger(__name__)
 
 NOTED = timedelta(minutes=1)  # between notes that an open session is in use: each waits for the disk
+LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
 
 TellLate = Callable[[SessionRecord, Reply], object]
+TellResumed = Callable[[SessionRecord, Reply], Awaitable[None]]
 
 
 class Sessions:
     """The sessions of one program.
 
-    A front sets `tell_late`, which is called with what comes after the end of a cell. `scope` is "user" for
-    one kernel a person, "place" for one a person and place. Sessions that were not used for `retention` lose
-    their workspace; their transcript stays for `transcripts`.
+    A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
+    `tell_resumed`, which is awaited with what comes of a cell that a program before us began. `scope` is
+    "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
+    `retention` lose their workspace; their transcript stays for `transcripts`.
     """
 
     def __init__(
         self,
         store: Store,
         files: FileStore,
-        pool: Pool,
+        pool: Kernels,
         *,
         clock: Callable[[], datetime],
         scope: Literal["user", "place"] = "user",
@@ -59,10 +63,12 @@ class Sessions:
         self.pool = pool
         self._clock = clock
         self.tell_late: TellLate = _tell_nobody
+        self.tell_resumed: TellResumed = self._tell_resumed_as_late
         self._scope = scope
         self._retention = retention
         self._transcripts = transcripts
         self._open: dict[str, Session] = {}
+        self._resumed: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()  # no session is opened while an old one is removed
 
     async def __aenter__(self) -> Self:
@@ -73,6 +79,7 @@ class Sessions:
     ) -> None:
         await asyncio.gather(*(session.close() for session in self._open.values()))
         self._open.clear()
+        await asyncio.gather(*self._resumed)
 
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""
@@ -85,12 +92,27 @@ class Sessions:
                     record, self.store, self.files, self.pool, self._clock, self._late_of(record)
                 )
                 self._open[session_id] = await session.open()
+                for cell, run in session.left_running:
+                    self._resume(session, cell, run)
             session = self._open[session_id]
             session.last_used = now
             if now - session.record.last_used_at >= NOTED:
                 await self.store.sessions.touch(session_id, now)
                 session.record = replace(session.record, last_used_at=now)
             return session
+
+    async def resume(self) -> None:
+        """Go on with all cells that were running when the program before us ended: a front can tell now.
+
+        Without it a session's cells go on with the first thing that its person asks for.
+        """
+        now = self._clock()
+        for record in await self.store.sessions.idle_since(now):
+            session_id = record.session_id
+            recent = record.last_used_at > now - LONGEST_AWAY
+            ours = self._id(record.user_id, record.place) == session_id  # under the scope that is set now
+            if recent and ours and await self.store.transcripts.unfinished(session_id):
+                await self.session(record.user_id, record.place)
 
     async def execute_code(
         self,
@@ -167,7 +189,31 @@ class Sessions:
         session = self._open.pop(session_id, None)
         if session is not None:
             await session.close()
-        await asyncio.to_thread(self.pool.workspace(session_id).remove)
+        await self.pool.remove(session_id)
+
+    def _resume(self, session: Session, cell: CellRecord, run: Cell) -> None:
+        """Go on with a cell that a program before us began."""
+
+        async def tell(reply: Reply) -> None:
+            await self.tell_resumed(session.record, reply)
+
+        async def resume() -> None:
+            try:
+                await resume_turn(session, cell, run, tell)
+            except KernelError as error:  # such as: we end, and the next program resumes it
+                log.info("cell %d of session %s: %s", cell.seq, session.record.session_id, error)
+            except Exception:  # a front that fails must not end the telling of other cells
+                log.exception("cell %d of session %s", cell.seq, session.record.session_id)
+
+        # Begun here and now: what a person answers or stops is this cell, not one that they send next.
+        loop = asyncio.get_running_loop()
+        task = asyncio.Task(resume(), loop=loop, eager_start=True, name=f"resumed cell {cell.seq}")
+        self._resumed.add(task)
+        session.resumed.append(task)
+        task.add_done_callback(self._resumed.discard)
+
+    async def _tell_resumed_as_late(self, record: SessionRecord, reply: Reply) -> None:
+        self.tell_late(record, reply)
 
     def _id(self, user_id: int, place: str) -> str:
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"

@@ -95,12 +95,14 @@ class Transcript:
         except FileStoreError:
             log.exception("late output of cell %d of session %s is not recorded", cell, self._session_id)
 
-    async def broken_off(self) -> list[CellRecord]:
-        """The cells that were running when the program ended; they are noted as "died" now."""
-        cells = await self._records.unfinished(self._session_id)
+    async def unfinished(self) -> list[CellRecord]:
+        """The cells that were running when the program before us ended, in order."""
+        return await self._records.unfinished(self._session_id)
+
+    async def broken_off(self, cells: Iterable[CellRecord]) -> None:
+        """Note that these cells ended with the program before us, or with their kernel."""
         for cell in cells:
             await self._records.finish_cell(self._session_id, cell.seq, status="died")
-        return cells
 
     async def entries(self) -> list[Said | CellRecord]:
         """All of it, in order."""

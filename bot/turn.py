@@ -4,14 +4,18 @@
              -> the files it wrote are stored, the cell's record is finished -> the last Reply
 
 The record is begun, on disk, before the code runs, and finished whatever happens, so that a transcript never
-misses a cell that ran. `tell` belongs to the front; nothing here knows what a front is.
+misses a cell that ran. Where the kernel lives in a node and this program ends, the cell goes on, and the next
+program resumes the turn. `tell` belongs to the front; nothing here knows what a front is.
 """
 
+from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Session
+from filestore.records import CellRecord
+from kernels.protocols import Cell
 
-__all__ = ["take_turn"]
+__all__ = ["resume_turn", "take_turn"]
 
 
 async def take_turn(session: Session, message: Incoming, tell: Tell) -> ExecutionResult:
@@ -30,8 +34,28 @@ async def take_turn(session: Session, message: Incoming, tell: Tell) -> Executio
             async for event in run:
                 await tell(Reply(cell.seq, event))
     finally:
-        if cell is not None:
-            kept = await session.files.keep(run.result.captured, run.result.skipped, cell.seq)
-            result = await session.transcript.finish(cell, run.result, kept)
+        if cell is not None and not run.goes_on:
+            kept, result = await _finish(session, cell, run)
     await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
+
+
+async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell) -> ExecutionResult:
+    """Go on with a turn that a program before us began, from the first event that it has not told."""
+    try:
+        async with run, session.at_work(run):
+            async for event in run:
+                await tell(Reply(cell.seq, event))
+    finally:
+        if not run.goes_on:
+            kept, result = await _finish(session, cell, run)
+    await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
+    return result
+
+
+async def _finish(session: Session, cell: CellRecord, run: Cell) -> tuple[Kept, ExecutionResult]:
+    """Store the files and finish the record; only then may the kernel forget the cell."""
+    kept = await session.files.keep(run.result.captured, run.result.skipped, cell.seq)
+    result = await session.transcript.finish(cell, run.result, kept)
+    run.settle()
+    return kept, result

@@ -7,6 +7,7 @@
 `python -m config` prints the README's table.
 """
 
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from config.units import Duration, Limit, MiB, Size, written
 
 __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 
+NODE = re.compile(r"auto|none|/.+|https?://.+")
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
@@ -33,8 +35,10 @@ KINDS: Mapping[object, tuple[str, str]] = {
     timedelta | None: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d, or none"),
     ByteSize: ("size", "a size such as 500kB, 50MiB or 1GiB"),
     Path: ("path", "a path"),
-    str: ("modules", "names of modules with commas between them, or none"),
     SecretStr | None: ("secret", "a text"),
+    # By its own name, where it is a text like no other.
+    "node": ("node", "auto, none, the path of a socket, or an http(s) address"),
+    "preload": ("modules", "names of modules with commas between them, or none"),
 }
 
 
@@ -58,6 +62,12 @@ def _tier(value: object) -> object:
         return value
     plain = value.strip().lower()
     return plain.upper() if len(plain) == 1 else plain
+
+
+def _node(value: str) -> str:
+    if not NODE.fullmatch(value):
+        raise ValueError("no node")
+    return value
 
 
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -114,6 +124,15 @@ class Settings(BaseSettings):
     kernel_network: Literal["none", "host"] = Field(
         "none", description="`host` lets kernels use the host's network, its loopback included"
     )
+    node: Annotated[str, AfterValidator(_node)] = Field(
+        "auto",
+        description="where kernels live: `auto` in a process that outlives the bot, `none` in the bot itself,"
+        " or the node at a socket's path or an http(s) address",
+    )
+    node_token: SecretStr | None = Field(None, description="the token that the node at this address asks for")
+    node_idle: Limit = Field(
+        timedelta(minutes=2), description="a node without kernels and without a bot ends after this time"
+    )
     kernel_python: Folder = Field(
         CHECKOUT / ".venv-kernels" / "bin" / "python", description="the Python that kernels run on"
     )
@@ -134,7 +153,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown, for the log to blank out."""
-        kept = (self.discord_token, self.mongodb_uri)
+        kept = (self.discord_token, self.mongodb_uri, self.node_token)
         return tuple(secret.get_secret_value() for secret in kept if secret)
 
 
@@ -202,7 +221,7 @@ def _kind(name: str) -> tuple[str, str]:
     if annotation is int:
         least = next(limit.ge for limit in Settings.model_fields[name].metadata if isinstance(limit, Ge))
         return "number", f"a whole number, {least} or more"
-    return KINDS[annotation]
+    return KINDS[name if name in KINDS else annotation]
 
 
 def _problem(name: str, value: object, given: Mapping[str, object]) -> str:

@@ -4,10 +4,22 @@ KernelError
 |-- KernelStartFailed(log)      the process ended, or said nothing, before it could run a cell
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
-`-- NoQuestion()                an answer was given, but no `input()` is waiting for one
+|-- NoQuestion()                an answer was given, but no `input()` is waiting for one
+|-- NodeUnavailable(reason)     no node answers, and none can be started
+|   `-- NodeGone()              the node that answered before has ended, with all its kernels
+`-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
 
-__all__ = ["KernelClosed", "KernelError", "KernelStartFailed", "NoQuestion", "SandboxUnavailable"]
+__all__ = [
+    "KernelClosed",
+    "KernelError",
+    "KernelStartFailed",
+    "NoQuestion",
+    "NodeGone",
+    "NodeIncompatible",
+    "NodeUnavailable",
+    "SandboxUnavailable",
+]
 
 
 class KernelError(Exception):
@@ -43,3 +55,32 @@ class NoQuestion(KernelError):
 
     def __init__(self) -> None:
         super().__init__("The cell is not waiting for an answer.")
+
+
+class NodeUnavailable(KernelError):
+    """No node answers; `reason` says more."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No node can be reached: {reason}")
+        self.reason = reason
+
+
+class NodeGone(NodeUnavailable):
+    """The node that had the kernels has ended, and they with it."""
+
+    def __init__(self) -> None:
+        super().__init__("it has ended")
+
+
+class NodeIncompatible(KernelError):
+    """The node that runs (as process `pid`) speaks another protocol, a newer one or an older one.
+
+    It keeps its kernels: whoever runs the version that it belongs to can go on with them.
+    """
+
+    def __init__(self, pid: int, *, newer: bool) -> None:
+        super().__init__(
+            f"The node that runs (process {pid}) is of {'a newer' if newer else 'an older'} version."
+        )
+        self.pid = pid
+        self.newer = newer

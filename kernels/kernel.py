@@ -27,6 +27,7 @@ from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
 from kernels.files import Broker, FileSource
 from kernels.finish import stop, to_the_end
+from kernels.here import KernelHere
 from kernels.launch import Limits, over_limit
 from kernels.line import Line, Ticket
 from kernels.process import KernelProcess, Starter, run_folder
@@ -42,7 +43,7 @@ DIED = "the kernel died"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel:
+class Kernel(KernelHere):
     """One session's kernel. Made by `Pool.kernel`, which owns the places and the end of it."""
 
     def __init__(

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+# macOS has no O_PATH: there a folder that code closed stays closed.
+O_PATH: int = getattr(os, "O_PATH", 0)
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: a pipe without a writer must not hold us.
 READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -53,3 +55,12 @@ def open_plain(name: str, inside: int) -> int:
         return descriptor
     os.close(descriptor)
     raise NotPlain(f"{name!r} is not a plain file")
+
+
+def unlock(path: str | Path, inside: int | None = None) -> None:
+    """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none."""
+    descriptor = os.open(path, O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
+    try:
+        os.chmod(f"/dev/fd/{descriptor}", 0o700)
+    finally:
+        os.close(descriptor)

@@ -110,6 +110,8 @@ class Pool:
         """
         kernel = self._kernels.get(session_id)
         if kernel is None:
+            if self._sandbox is not None:  # before anything is placed, or capture would see all of it change
+                self._sandbox.own(self.workspace(session_id).path)
             kernel = self._kernels[session_id] = Kernel(
                 session_id,
                 self.workspace(session_id),
@@ -138,6 +140,15 @@ class Pool:
         if kernel is not None:
             self._observer.unwatch(session_id)
             await kernel.shutdown()
+
+    async def release(self, session_id: str) -> None:
+        """Let a session's kernel go, which is its end: there is nobody else who could have it."""
+        await self.close(session_id)
+
+    async def remove(self, session_id: str) -> None:
+        """End a session's kernel and delete its workspace. Raises: ValueError, OSError."""
+        await self.close(session_id)
+        await asyncio.to_thread(self.workspace(session_id).remove)
 
     async def detach(self) -> None:
         """Leave every kernel's process running without us; leaving the block then ends none."""

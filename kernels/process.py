@@ -123,7 +123,7 @@ class KernelProcess:
         self._provisioner.begins()
 
     async def healthy(self) -> bool:
-        """Whether it is at rest: it answers, at once or after an interrupt. One that has ended is no matter."""
+        """Whether it is at rest: it answers, at once or after an interrupt, or has ended."""
         if await self._answers(AT_REST):
             return True
         self.interrupt()

@@ -1,12 +1,12 @@
-"""What came of a cell, as one frozen value."""
+"""What came of a cell, what comes after it, and what it leaves, as frozen values."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.capture import CapturedFile, Skipped
-from kernels.events import Failure, Restarted
+from kernels.capture import Captured, Scan, Skipped
+from kernels.events import Event, Failure, Restarted
 
-__all__ = ["RunResult"]
+__all__ = ["Late", "RunResult", "Variable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,26 @@ class RunResult:
     error: Failure | None
     execution_time: float
     execution_count: int | None
-    captured: tuple[CapturedFile, ...]
+    captured: tuple[Captured, ...]
     skipped: tuple[Skipped, ...]
     cause: str | None = None
     exit_code: int | None = None
     restarted: Restarted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One of the person's variables: its name, type, and shape or value where that is short."""
+
+    name: str
+    type: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What came after a cell's end: an event of the cell `tag`, or the files that a scan found then."""
+
+    tag: int
+    event: Event | None = None
+    scan: Scan | None = None

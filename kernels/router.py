@@ -28,6 +28,7 @@ from kernels.events import (
     from_message,
 )
 from kernels.launch import Limits
+from kernels.result import Late, Variable
 from kernels.run import Run
 from kernels.text import repair
 from kernels.wire import Message
@@ -39,24 +40,6 @@ RECENT = 64  # cells whose late output is still told apart
 LATE_COST = 1000, 64  # characters that a late display counts for, and again one for so many bytes of it
 MOST_LATE = 1000  # pieces of late output that wait to be taken; the newest are left out
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One of the person's variables: its name, type, and shape or value where that is short."""
-
-    name: str
-    type: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """What came after a cell's end: an event of the cell `tag`, or the files that a scan found then."""
-
-    tag: int
-    event: Event | None = None
-    scan: Scan | None = None
 
 
 @dataclass

@@ -28,6 +28,7 @@ from kernels.clock import Clock
 from kernels.errors import NoQuestion
 from kernels.events import Event, Failure, InputRequest, Queued, Restarted, Stream
 from kernels.finish import to_the_end
+from kernels.here import CellHere
 from kernels.inbox import Inbox
 from kernels.launch import Limits
 from kernels.line import Line
@@ -74,7 +75,7 @@ class RunHost(Protocol):
         """Scan the workspace for what the cell wrote; no message is the cell's any more."""
 
 
-class Run:
+class Run(CellHere):
     """One cell in flight; see the module's text. Made by `Kernel.run`.
 
     `code` is what runs. `tag` is the caller's own name for the cell, given back with late output. Without
@@ -161,8 +162,7 @@ class Run:
 
     def reply(self, status: str, count: int | None) -> None:
         """The kernel has answered the request: `status` is "ok", "error" or "aborted"."""
-        self._replied = True
-        self._count = count
+        self._replied, self._count = True, count
         if status != "ok" and self._status is None:
             self._status = "error"
         self._note_the_end()

@@ -21,13 +21,11 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from kernels.names import safe_name, with_suffix
-from kernels.nofollow import folder, open_plain
+from kernels.nofollow import folder, open_plain, unlock
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 CHUNK = 1024 * 1024  # bytes
 BATCH = 10_000  # names held at once while deleting
-# macOS has no O_PATH: there a folder that code closed stays closed.
-O_PATH: int = getattr(os, "O_PATH", 0)
 CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -192,12 +190,3 @@ def _unlinked(name: str, here: int) -> bool:
     except IsADirectoryError:
         return False
     return True
-
-
-def unlock(path: str | Path, inside: int | None = None) -> None:
-    """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none."""
-    descriptor = os.open(path, O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
-    try:
-        os.chmod(f"/dev/fd/{descriptor}", 0o700)
-    finally:
-        os.close(descriptor)

@@ -37,6 +37,7 @@ async def serve_json(settings: Settings) -> bool:
     async with compose(settings) as sessions:
         front = JsonLines(sessions)
         sessions.tell_late = front.tell_late
+        await sessions.resume()
         try:
             await front.serve(standard_input())
         except ExceptionGroup as failures:
@@ -50,7 +51,7 @@ async def serve_person(settings: Settings) -> bool:
     async with compose(settings) as sessions:
         screen = _screen(settings)
         terminal = Terminal(sessions, screen, user_id=USER_ID)
-        sessions.tell_late = terminal.tell_late
+        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         if sys.stdin.isatty():
             await terminal.talk(settings.data / "history")
             return True

@@ -35,7 +35,8 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %help               this
 In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
 Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
-Ctrl-C stops the cell, Ctrl-D leaves; files and transcript stay, variables do not."""
+Ctrl-C stops the cell, Ctrl-D leaves; files and transcript stay, and variables until the kernel has been
+idle for long."""
 
 
 class Commands:
@@ -117,9 +118,10 @@ class Commands:
 
     async def _vars(self, _words: list[str]) -> None:
         session = await self._sessions.session(self._user_id, self._place)
-        if not session.kernel.variables:
+        variables = (await session.kernel.state()).variables
+        if not variables:
             self._screen.note("No variables.")
-        for variable in session.kernel.variables:
+        for variable in variables:
             self._screen.line(f"  {variable.name:<20} {variable.type:<16} {variable.detail}")
 
     async def _notebook(self, words: list[str]) -> None:

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 PLACE = "json"
 LONGEST = 64 * 1024 * 1024  # bytes of one request line
+PATHS = {"upload", "notebook", "bundle", "replay"}  # left as they are: a repaired one would be another file's
 Request = dict[str, Any]
 
 
@@ -230,7 +231,9 @@ async def standard_input() -> AsyncIterator[bytes]:
 
 def _parse(line: bytes) -> Request:
     try:
-        request = repair(json.loads(line))
+        request = json.loads(line)
+        if isinstance(request, dict):
+            request = {key: value if key in PATHS else repair(value) for key, value in request.items()}
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"not a line of JSON: {error}") from None
     if not isinstance(request, dict):

@@ -59,7 +59,6 @@ class Terminal:
 
     async def talk(self, history: Path) -> None:
         """Take cells from the keyboard until Ctrl-D."""
-        await self._welcome_back()
         prompt: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),
             multiline=True,
@@ -68,6 +67,8 @@ class Terminal:
             prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
         )
         self._answers = PromptSession(erase_when_done=True)  # the cell's own output shows question and answer
+        with patch_stdout(raw=True):
+            await self._welcome_back()
         while True:
             try:
                 text = await _typed(prompt, "\n>>> ")
@@ -105,6 +106,10 @@ class Terminal:
         """Show what came after the end of its cell."""
         self._screen.show(reply)
         self._screen.end_line()
+
+    async def tell_resumed(self, _record: SessionRecord, reply: Reply) -> None:
+        """Show what comes of a cell that was begun in an earlier visit."""
+        await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
 
     async def _take(self, text: str) -> None:
         if text.strip() and not await self._commands.take(text):
@@ -146,8 +151,14 @@ class Terminal:
             return
         for cell in cells[-REMEMBERED:]:
             self._screen.earlier(cell)
-        self._screen.note("Welcome back. Your variables ended with the program; your files are still here:")
+        state = await session.kernel.state()
+        variables = "are still there" if state.alive else "ended with their kernel"
+        self._screen.note(f"Welcome back. Your variables {variables}; your files are still here:")
         await self._commands.take("%files")
+        if session.resumed:
+            self._screen.note("The last cell goes on:")
+            async with _stopping_with_ctrl_c(session):
+                await asyncio.wait(session.resumed)
 
 
 async def _typed(prompt: PromptSession[str], text: str, *, is_password: bool = False) -> str:

@@ -8,9 +8,9 @@
 The scan is the truth. The observer only says that looking may be worth it.
 """
 
-from kernels.capture.found import CapturedFile, FileChanged, Scan, Skipped
+from kernels.capture.found import Captured, CapturedFile, FileChanged, Scan, Skipped
 from kernels.capture.late import LateFiles
 from kernels.capture.observer import Observer
 from kernels.capture.scan import Capture
 
-__all__ = ["Capture", "CapturedFile", "FileChanged", "LateFiles", "Observer", "Scan", "Skipped"]
+__all__ = ["Capture", "Captured", "CapturedFile", "FileChanged", "LateFiles", "Observer", "Scan", "Skipped"]

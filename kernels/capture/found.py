@@ -1,9 +1,11 @@
 """What a scan reports: files that can be read, and things that were left, each with its reason."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from kernels.nofollow import folder, open_plain
 
@@ -31,13 +33,36 @@ class Stamp(NamedTuple):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-@dataclass(frozen=True)
-class CapturedFile:
-    """A new or changed file of a workspace.
+class Captured(Protocol):
+    """A new or changed file of a workspace, wherever the workspace is.
 
     `name` is its path in the workspace as text that can be shown, `size` in bytes, `sha256` in hex, `mtime`
     in seconds since 1970.
     """
+
+    @property
+    def name(self) -> str:
+        """Its path in the workspace."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+    @property
+    def sha256(self) -> str:
+        """In hex."""
+
+    @property
+    def mtime(self) -> float:
+        """In seconds since 1970."""
+
+    def content(self) -> AbstractAsyncContextManager[BinaryIO]:
+        """The file's bytes from the start, to be entered. Raises: FileChanged."""
+
+
+@dataclass(frozen=True)
+class CapturedFile:
+    """A `Captured` of a workspace on this machine."""
 
     name: str
     size: int
@@ -63,6 +88,12 @@ class CapturedFile:
             raise FileChanged(self.name)
         return os.fdopen(descriptor, "rb")
 
+    @asynccontextmanager
+    async def content(self) -> AsyncIterator[BinaryIO]:
+        """As `open`, closed when the block is left. Raises: FileChanged."""
+        with self.open() as file:
+            yield file
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -76,7 +107,7 @@ class Skipped:
 class Scan:
     """What is new since the scan before; `unrested` when something was left, being written still."""
 
-    captured: tuple[CapturedFile, ...] = ()
+    captured: tuple[Captured, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     unrested: bool = False
 

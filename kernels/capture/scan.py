@@ -58,7 +58,8 @@ class Capture:
             lost = await scanning
             self._untold += lost.skipped
             for file in lost.captured:
-                self._known.pop(file.path, None)
+                if isinstance(file, CapturedFile):
+                    self._known.pop(file.path, None)
             raise
 
     def scan(self, *, rested: float = 0.0) -> Scan:

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -37,18 +38,18 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         _stand_apart(gate, order, descriptors)
         description = order["confinement"]
         confine.enter(description)
-        if description["namespaces"]:
-            confine.seal(description)
-        else:
+        if not description["namespaces"]:
             confine.adopt()
         kernel = os.fork()
         if kernel == 0:
             gate.close()
             confine.give_way()
-            if not description["namespaces"]:
-                confine.seal(description)
+            confine.seal(description)
             code = _be_kernel(prepared, order, descriptors)
         else:
+            confine.hide()
+            if description["namespaces"]:
+                confine.seal(description)
             _Init(gate, kernel, alone=description["namespaces"]).run()
             code = 0
     except BaseException:  # noqa: BLE001  told, and then this process ends: it must never go on as a zygote
@@ -100,7 +101,7 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
-    os.makedirs(os.environ["TMPDIR"], exist_ok=True)
+    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
     if "probes" in order:
         os.write(descriptors["report"], json.dumps(probes.run(order["probes"])).encode())
         return 0
@@ -112,6 +113,14 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
     rules = order["confinement"]["full"]
     program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(rules))
     return 0
+
+
+def _settle(temporary: str, matplotlib: str) -> None:
+    """Make the folders of this kernel; matplotlib wants to write where it finds its list of fonts."""
+    os.makedirs(temporary, exist_ok=True)
+    given = os.path.join(os.environ["VIRTUAL_ENV"], "matplotlib")
+    if os.path.isdir(given) and not os.path.exists(matplotlib):
+        shutil.copytree(given, matplotlib)
 
 
 class _Init:
@@ -131,7 +140,6 @@ class _Init:
         poll = select.poll()
         poll.register(woken, select.POLLIN)
         poll.register(self._gate, select.POLLIN)
-        confine.hide()
         self._reap()
         while not self._ended:
             for number, _ in poll.poll():

@@ -75,7 +75,7 @@ def adopt() -> None:
 
 
 def give_way() -> None:
-    """Be what the system ends first when it has no memory, and leave the processors to whoever looks after us."""
+    """Be what the system ends first when it has no memory, and let others have the processors first."""
     _write("/proc/self/oom_score_adj", str(FIRST_TO_END))
     os.nice(HALF_SHARE)
 

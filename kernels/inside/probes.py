@@ -7,6 +7,7 @@ made for this purpose: see `kernels.sandbox.selftest`.
 """
 
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 AF_ALG, AF_PACKET, AF_VSOCK = 38, 17, 40
-CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND = 0x10000000, 16, 4096
+CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND, MNT_DETACH = 0x10000000, 16, 4096, 2
 SYS_PTRACE, SYS_BPF, SYS_KEYCTL, SYS_IO_URING = 101, 321, 250, 425
 PATIENCE = 0.5  # seconds for a connection
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -110,8 +111,21 @@ def _call(*arguments: Any) -> bool:
     return bool(LIBC.syscall(*(ctypes.c_long(argument) for argument in arguments)) >= 0)
 
 
+def _considered(*arguments: Any) -> bool:
+    """Whether the system did more with a call than refuse it."""
+    return _call(*arguments) or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS)
+
+
 def _mount(_: Targets) -> bool:
-    return bool(LIBC.mount(b"/", os.getcwd().encode(), None, ctypes.c_ulong(MS_BIND), None) == 0)
+    """Whether our own empty folder can be mounted on itself: never anything of the host.
+
+    Where it can, the folder may be one that the host removes with all that is in it.
+    """
+    here = os.getcwd().encode()
+    if LIBC.mount(here, here, None, ctypes.c_ulong(MS_BIND), None) != 0:
+        return False
+    LIBC.umount2(here, MNT_DETACH)
+    return True
 
 
 def _unshare(_: Targets) -> bool:
@@ -121,10 +135,12 @@ def _unshare(_: Targets) -> bool:
 def _written(targets: Targets) -> bool:
     """Whether something outside the person's folders can be written."""
     for place in targets["closed"]:
+        path = os.path.join(place, f".probe-{os.urandom(8).hex()}")
         try:
-            os.close(os.open(os.path.join(place, ".probe"), os.O_CREAT | os.O_WRONLY, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError:
             continue
+        os.unlink(path)
         return True
     return False
 
@@ -161,9 +177,9 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "AF_PACKET": lambda _: _family(AF_PACKET, socket.SOCK_RAW),
     "a mount": _mount,
     "a user namespace": _unshare,
-    "bpf": lambda _: _call(SYS_BPF, 0, 0, 0),
-    "key rings": lambda _: _call(SYS_KEYCTL, 0, -3, 0),
-    "io_uring": lambda _: _call(SYS_IO_URING, 1, 0),
+    "bpf": lambda _: _considered(SYS_BPF, 0, 0, 0),
+    "key rings": lambda _: _considered(SYS_KEYCTL, 0, -3, 0),
+    "io_uring": lambda _: _considered(SYS_IO_URING, 1, 0),
     "writing outside the workspace": _written,
     "rights of root": _root,
     "capabilities, or calls that are not filtered": _capable,

@@ -172,14 +172,20 @@ class Sandbox:
             raise KernelStartFailed(str(error)) from error
         return Confined(child, group, workspace, self._watchdog, began=began, namespaces=self.tier.namespaces)
 
+    def own(self, workspace: Path) -> int | None:
+        """The user to whom this workspace is given, once for good; None where kernels run as our own.
+
+        Raises: OSError.
+        """
+        if not self._users:
+            return None
+        with self._claiming:
+            return users.claim(self._workspaces, workspace, self._users)
+
     def _measured(self, workspace: Path) -> tuple[int | None, int, int]:
         """The workspace's user and size; and the threads of our own user, where a kernel has no other."""
-        uid = None
-        if self._users:
-            with self._claiming:
-                uid = users.claim(self._workspaces, workspace, self._users)
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
-        return uid, usage.size(workspace), ours
+        return self.own(workspace), usage.size(workspace), ours
 
 
 def readable(python: Path) -> tuple[Path, ...]:

@@ -179,7 +179,7 @@ def confine(
         clone_flags=flags,
         folder=folder,
         environment=environment(paths.python, Path(temporary, ".ipython"), outside)
-        | {"HOME": str(folder), "TMPDIR": temporary},
+        | {"HOME": str(folder), "MPLCONFIGDIR": f"{temporary}/.matplotlib", "TMPDIR": temporary},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,

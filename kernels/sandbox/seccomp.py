@@ -141,7 +141,7 @@ ABOUT_ITSELF: dict[str, int] = {
 }
 
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
-FCNTL, SETPRIORITY, IOPRIO_SET = 72, 141, 251
+PRCTL, FCNTL, SETPRIORITY, IOPRIO_SET = 157, 72, 141, 251
 SETLEASE, NOTIFY = 1024, 1026  # of fcntl: make every other opener of a file wait, or watch a folder
 PRIO_PROCESS, IOPRIO_WHO_PROCESS = 0, 1
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
@@ -149,6 +149,7 @@ KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is not one's own
 FILE_FLAGS = (0x40086602, 0x401C5820, 0x40806685, 0x800C6613)  # chattr, its successor, fs-verity, fscrypt
+SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
 AUDIT_ARCH_X86_64 = 0xC000003E
@@ -194,6 +195,7 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
         *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
         *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY], errno.EPERM)),
         *_when(IOCTL, _if_one_of(1, [TIOCSTI, TIOCLINUX, *([] if alone else FILE_FLAGS)], errno.EPERM)),
+        *_when(PRCTL, _if_one_of(0, [SET_DUMPABLE], errno.EPERM)),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
         *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
         *_when(MKNODAT, [*_argument(2), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from kernels.nofollow import folder
-from kernels.workspace import unlock
+from kernels.nofollow import folder, unlock
 
 __all__ = ["UNCOUNTABLE", "hidden", "in_flight", "memory", "owned", "processes", "size", "threads"]
 
@@ -38,6 +37,7 @@ class _Uncountable(Exception):
 def size(workspace: Path) -> int:
     """Bytes on the disk below the workspace; 0 where it is being removed."""
     try:
+        unlock(workspace)
         with folder(workspace) as top:
             return sum(_blocks(top, [MOST_ENTRIES], DEEPEST))
     except _Uncountable:
@@ -155,8 +155,10 @@ def _opened(pid: int) -> Iterator[os.stat_result | None]:
     except PermissionError:
         # A process that may not be looked into (PR_SET_DUMPABLE, or a program that it may not read) belongs
         # to root in /proc. One that merely is another user's, where we may not look, is not to blame.
+        # Nor is one that has ended and was not reaped yet: it has no memory any more.
         with suppress(OSError):
-            if (here / "fd").stat().st_uid == 0 and os.geteuid() != 0:
+            hides = (here / "fd").stat().st_uid == 0 and os.geteuid() != 0
+            if hides and _field(pid, "status", "VmSize:"):
                 yield None
     except OSError:  # it has ended
         return

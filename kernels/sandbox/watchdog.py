@@ -16,6 +16,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Self
@@ -85,10 +86,7 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stop.wait(FIRST):
-            try:
-                self._round()
-            except Exception:  # whatever one kernel has made of itself, the others are watched on
-                log.exception("a look at the kernels failed")
+            self._round()
 
     def _round(self) -> None:
         """A look at memory, which is quick, at every kernel; then at workspaces, while there is time."""
@@ -97,12 +95,19 @@ class Watchdog:
         watched = sorted(self._watched, key=lambda each: each.size_due)
         for each in watched if self._memory else ():
             if alarm or began >= each.due:
-                self._look_at_memory(each)
+                self._try(each, self._look_at_memory)
         for each in watched:
             if (alarm or began >= each.size_due) and each in self._watched:
-                self._look_at_size(each, thorough=alarm)
+                self._try(each, partial(self._look_at_size, thorough=alarm))
             if monotonic() - began > FIRST:
                 return
+
+    def _try(self, watched: Watched, look: Callable[[Watched], None]) -> None:
+        try:
+            look(watched)
+        except Exception:  # whatever one kernel has made of itself, the others are watched on
+            log.exception("the watchdog could not look at %s", watched.workspace)
+            watched.due = watched.size_due = monotonic() + FIRST
 
     def _look_at_size(self, watched: Watched, *, thorough: bool) -> None:
         began = monotonic()
@@ -121,7 +126,7 @@ class Watchdog:
         held = usage.memory(pids, self._limits.memory)
         if held > self._limits.memory:
             self._end(watched, MEMORY)
-        watched.due = monotonic() + (self._paused(watched, held))
+        watched.due = monotonic() + self._paused(watched, held)
 
     def _paused(self, watched: Watched, held: int | None = None) -> float:
         """How long to leave it alone: twice as long each time that nothing has changed."""
@@ -147,6 +152,12 @@ class _Machine:
 
     def fell(self) -> bool:
         """Whether there is less than at the last time that it fell, by a step."""
+        try:
+            return self._fell()
+        except OSError:  # the folder is gone: nothing is written to it any more
+            return False
+
+    def _fell(self) -> bool:
         memory, whole = _memory()
         disk = os.statvfs(self._workspaces)
         running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])

@@ -64,13 +64,16 @@ async def test_text_without_a_line_end_is_not_written_over_by_the_prompt(
 async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second visit begins with the last cells and the stored files, and says that variables are gone."""
+    """The second visit begins with the last cells and the stored files, and says whether variables live."""
     first = await talk(sessions, "open('a.txt', 'w').write('abc')", folder=tmp_path, shown=capsys)
     assert "A Python kernel of your own" in first
     second = await talk(sessions, folder=tmp_path, shown=capsys)
     assert "In [1]: open('a.txt', 'w').write('abc')\n3\n" in second
-    assert "Your variables ended with the program" in second
+    assert "Your variables are still there" in second
     assert "a.txt" in second.partition("Welcome back")[2]
+    await (await sessions.session(1, "terminal")).reset()
+    third = await talk(sessions, folder=tmp_path, shown=capsys)
+    assert "Your variables ended with their kernel" in third
 
 
 async def test_reset_all_deletes_files_and_transcript(

@@ -167,7 +167,7 @@ async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path
 
 async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> None:
     """A cell that was running is noted as died, and what it had written is kept and told."""
-    settings = load(data=tmp_path / "data", preload="none")
+    settings = load(data=tmp_path / "data", node="none", preload="none")
     async with compose(settings) as sessions:
         session = await sessions.session(1, "terminal")
         await sessions.execute_code("open('old.txt', 'w').write('old')", 1)

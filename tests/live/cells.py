@@ -10,11 +10,10 @@ from typing import Any
 
 from kernels.events import Event, InputRequest, Restarted, Stream
 from kernels.files import FileRow, FileUnavailable, Opened
-from kernels.kernel import Kernel
 from kernels.launch import Limits
 from kernels.pool import Pool
-from kernels.result import RunResult
-from kernels.router import Late
+from kernels.protocols import PersonKernel
+from kernels.result import Late, RunResult
 from tests.conftest import KERNEL_PYTHON
 
 PATIENCE = 40  # seconds that anything may take on a loaded machine
@@ -59,7 +58,7 @@ class Ran:
 
 
 async def run(
-    kernel: Kernel,
+    kernel: PersonKernel,
     code: str,
     *,
     tag: int = 0,
@@ -76,17 +75,18 @@ async def run(
                 on_event(event)
                 if isinstance(event, InputRequest) and left:
                     cell.answer(left.pop(0))
+        cell.settle()
         return Ran(cell.result, events)
 
 
-async def value(kernel: Kernel, expression: str) -> str:
+async def value(kernel: PersonKernel, expression: str) -> str:
     """What an expression is, as its repr."""
     ran = await run(kernel, expression)
     assert ran.status == "ok", ran.output
     return ran.output.strip()
 
 
-async def late_until(kernel: Kernel, enough: Callable[[list[Late]], bool]) -> list[Late]:
+async def late_until(kernel: PersonKernel, enough: Callable[[list[Late]], bool]) -> list[Late]:
     """Late output, until there is enough of it."""
     told: list[Late] = []
     async with asyncio.timeout(PATIENCE):

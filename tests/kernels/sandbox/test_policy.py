@@ -147,18 +147,15 @@ def test_every_limit_of_a_process_is_there(tier: Tier) -> None:
     assert (limits["CORE"], limits["MSGQUEUE"], limits["NICE"], limits["RTPRIO"]) == (0, 0, 0, 0)
     assert limits["FSIZE"] == 1 << 20
     assert 1 << 31 <= limits["AS"] <= 1 << 33  # libraries map more than 2 GiB that they never touch
-    assert limits.get("NPROC") == (
-        7 if tier.namespaces else None
-    )  # where all are one user, it is everybody's
+    assert limits["NPROC"] == 7
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_sockets_by_tier(tier: Tier) -> None:
     """The internet's families only where the network is empty or wanted; Unix's where no path leads out."""
-    expected = seccomp.assemble(unix=tier.namespaces, network=tier.namespaces)
-    assert confined(tier).seccomp == expected
+    assert confined(tier).seccomp == seccomp.assemble(alone=tier.namespaces)
     wanted = confined(tier, Limits(network=True)).seccomp
-    assert wanted == seccomp.assemble(unix=tier.namespaces, network=True)
+    assert wanted == seccomp.assemble(alone=tier.namespaces, network=True)
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.seccomp import DENIED, UNKNOWN, assemble
+from kernels.sandbox.seccomp import DENIED, PRETENDED, SHARING, UNKNOWN, assemble
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -108,17 +108,42 @@ def test_clone_makes_processes_and_threads(flags: int) -> None:
     assert verdict(assemble(), CLONE, flags) == ALLOW
 
 
-@pytest.mark.parametrize("unix", [True, False])
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("network", [True, False])
-def test_socket_families_by_option(unix: bool, network: bool) -> None:
-    """Netlink always, Unix and the internet's where they are asked for, and no other of the 46."""
-    program = assemble(unix=unix, network=network)
-    allowed = {16, *([1] if unix else []), *([2, 10] if network else [])}
+def test_socket_families_by_option(alone: bool, network: bool) -> None:
+    """Unix where no path leads out, the internet's and netlink there or where asked for, and no other."""
+    program = assemble(alone=alone, network=network)
+    allowed = {*([1] if alone else []), *([2, 10, 16] if alone or network else [])}
     for family in range(48):
-        expected = ALLOW if family in allowed else refused(errno.EAFNOSUPPORT)
+        # Another number for netlink, which libzmq takes for "no interfaces".
+        number = errno.EINVAL if family == 16 else errno.EAFNOSUPPORT
+        expected = ALLOW if family in allowed else refused(number)
         assert verdict(program, SOCKET, family, 1, 0) == expected
     assert verdict(program, SOCKETPAIR, 1, 1, 0) == ALLOW
     assert verdict(program, SOCKETPAIR, 30, 1, 0) == refused(errno.EAFNOSUPPORT)
+
+
+def test_with_others_in_sight_nothing_is_done_to_them() -> None:
+    """Modes and dates are pretended to change; limits, priorities and schedules are for oneself."""
+    program = assemble(alone=False)
+    for call in (*PRETENDED.values(), 203, 142, 144, 314):
+        assert verdict(program, call, 4711) == refused(0)
+    assert verdict(program, 302, 4711) == refused(errno.EPERM)
+    assert verdict(program, 302, 0) == verdict(program, 203, 0) == ALLOW
+    assert verdict(program, 141, 0, 0) == ALLOW  # setpriority of itself; then of a process, and of a user
+    assert verdict(program, 141, 0, 4711) == verdict(program, 141, 2, 0) == refused(errno.EPERM)
+    for call in SHARING.values():
+        assert verdict(program, call) == refused(errno.EPERM)
+        assert verdict(assemble(), call) == ALLOW
+
+
+def test_a_pair_whose_datagrams_can_be_sent_anywhere_is_refused() -> None:
+    """A datagram takes an address; where the machine's sockets are in sight, streams and packets remain."""
+    program = assemble(alone=False)
+    for flags in (0, 0o4000, 0o2000000):
+        assert verdict(program, SOCKETPAIR, 1, 2 | flags, 0) == refused(errno.EPROTONOSUPPORT)
+        assert verdict(program, SOCKETPAIR, 1, 1 | flags, 0) == ALLOW
+        assert verdict(program, SOCKETPAIR, 1, 5 | flags, 0) == ALLOW
 
 
 def test_the_high_half_of_an_argument_hides_nothing() -> None:
@@ -143,8 +168,14 @@ def test_personality_can_be_asked_for_only() -> None:
     assert verdict(assemble(), PERSONALITY, 0x0040000) == refused(errno.EPERM)
 
 
-@pytest.mark.parametrize(("kind", "allowed"), [(0o010000, True), (0o100000, True), (0, True)])
-def test_pipes_and_files_can_be_made(kind: int, allowed: bool) -> None:
+def test_nobody_hides_from_the_watchdog() -> None:
+    """PR_SET_DUMPABLE is refused; a thread's name, and asking, are not."""
+    assert verdict(assemble(), 157, 4, 0) == refused(errno.EPERM)
+    assert verdict(assemble(), 157, 15, 0) == verdict(assemble(), 157, 3) == ALLOW
+
+
+@pytest.mark.parametrize("kind", [0o010000, 0o100000, 0])
+def test_pipes_and_files_can_be_made(kind: int) -> None:
     """mkfifo is mknod."""
     assert verdict(assemble(), MKNOD, 0, kind | 0o600) == ALLOW
     assert verdict(assemble(), MKNODAT, 0, 0, kind | 0o600) == ALLOW

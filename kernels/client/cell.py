@@ -1,0 +1,225 @@
+"""A cell that runs in a node, as `kernels.run.Run` is one that runs here.
+
+    async with kernel.run(code) as cell:
+        async for event in cell: ...
+    cell.result
+    cell.settle()       # once it is recorded: until then the node keeps it, for us or for who comes after us
+
+An event is acknowledged when the next one is asked for, since only then has it been told; a question when it
+was answered.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
+from time import monotonic
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from kernels import codec
+from kernels.capture import Captured
+from kernels.errors import NoQuestion
+from kernels.events import Event, InputRequest, Restarted
+from kernels.finish import to_the_end
+from kernels.launch import Limits
+from kernels.outputs import Outputs
+from kernels.result import RunResult
+
+__all__ = ["CellHost", "RemoteCell"]
+
+Fields = dict[str, Any]
+
+
+class CellHost(Protocol):
+    """What a cell needs of its kernel."""
+
+    limits: Limits
+
+    def send(self, do: str, **fields: Any) -> int:
+        """Send a command to the node."""
+
+    def acknowledge(self, number: int) -> None:
+        """News of this number has been told."""
+
+    def opened(self, number: int, fields: Fields) -> Captured:
+        """A captured file that news of this number names."""
+
+    def restarted(self) -> Restarted | None:
+        """What has to be told of a node that has ended; given once."""
+
+    def over(self, cell: "RemoteCell") -> None:
+        """The cell has its result, or is left to others."""
+
+
+class RemoteCell:
+    """One cell in flight in a node; with `begun`, by another program."""
+
+    def __init__(
+        self, host: CellHost, key: str, code: str, *, tag: int, allow_input: bool, begun: bool = False
+    ) -> None:
+        self.key = key
+        self.code = code
+        self.tag = tag
+        self.allow_input = allow_input
+        self.started = begun
+        self.goes_on = False
+        self._entered = begun
+        self._host = host
+        self._outputs = Outputs(max_text=host.limits.text, max_shown=host.limits.shown)
+        self._since = monotonic()
+        self._news: deque[Fields] = deque()
+        self._some = asyncio.Event()
+        self._question: int | None = None
+        self._restarted: Restarted | None = None
+        self._lost = False
+        self._error: BaseException | None = None
+        self._result: RunResult | None = None
+        self._events = self._cell()
+
+    @property
+    def result(self) -> RunResult:
+        """What came of the cell, once the block is left."""
+        if self._result is None:
+            raise RuntimeError("the cell has no result before its block is left")
+        return self._result
+
+    async def __aenter__(self) -> Self:
+        if not self._entered:
+            self._entered = True
+            self.enter()
+        return self
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await to_the_end(self._leave())
+
+    async def interrupt(self) -> None:
+        """Stop the cell; the next one works."""
+        self._host.send("interrupt", run=self.key)
+
+    def answer(self, text: str) -> None:
+        """Answer the question that was asked last. Raises: NoQuestion."""
+        number, self._question = self._question, None
+        if number is None:
+            raise NoQuestion
+        self._host.send("answer", run=self.key, text=text)
+        self._host.acknowledge(number)
+
+    def settle(self) -> None:
+        """The result is recorded: the node may forget the cell, unless it is gone itself."""
+        if not self._lost:
+            self._host.send("settle", run=self.key)
+
+    # What the kernel reports:
+
+    def enter(self) -> None:
+        """Stand in line, with this node."""
+        self._host.send("enter", run=self.key, code=self.code, allow_input=self.allow_input)
+        if self.started:
+            self._start()
+
+    def take(self, news: Fields) -> None:
+        """Something came of the cell."""
+        if "event" in news:
+            news["event"] = event = codec.to_event(news["event"])
+            if isinstance(event, InputRequest):
+                self._question = news["n"]
+            self._outputs.add(event)
+        else:
+            self._question = None
+        self._news.append(news)
+        self._some.set()
+
+    def die(self, restarted: Restarted) -> None:
+        """The node has ended, and the cell with it."""
+        self._outputs.close()
+        self._question = None
+        self._news.append({"event": restarted, "n": 0})
+        self._news.append({"died": restarted})
+        self._some.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more will come."""
+        self._question = None
+        self._news.append({"failed": error})
+        self._some.set()
+
+    def detach(self) -> None:
+        """Let it go on without us."""
+        self.goes_on = True
+        self.fail(asyncio.CancelledError())
+
+    # The cell itself:
+
+    async def _cell(self) -> AsyncGenerator[Event]:
+        if (restarted := self._host.restarted()) is not None:
+            self._restarted = restarted
+            yield restarted
+        if not self.started:
+            self.started = True
+            self._since = monotonic()
+            self._start()
+        while self._result is None:
+            news = await self._next()
+            if "event" not in news:
+                self._end(news)
+                break
+            yield news["event"]
+            if news["n"] and not isinstance(news["event"], InputRequest):
+                self._host.acknowledge(news["n"])
+        if self._error is not None:
+            raise self._error
+
+    def _start(self) -> None:
+        self._host.send("start", run=self.key, tag=self.tag)
+
+    async def _next(self) -> Fields:
+        while not self._news:
+            self._some.clear()
+            await self._some.wait()
+        return self._news.popleft()
+
+    async def _leave(self) -> None:
+        """Stop the cell unless it is over, and wait for its result, which the node has soon."""
+        await self._events.aclose()
+        if self._result is None and not self.goes_on:
+            self._host.send("leave", run=self.key)
+            while self._result is None and not self.goes_on:
+                news = await self._next()
+                if "event" not in news:
+                    self._end(news)
+        self._host.over(self)
+
+    def _end(self, news: Fields) -> None:
+        self._lost = "failed" in news or "died" in news
+        if "failed" in news or "error" in news:
+            self._error = news.get("failed") or codec.to_error(news["error"])
+        if "result" in news:
+            number = news["n"]
+            result = codec.to_result(news["result"], lambda file: self._host.opened(number, file))
+            if self._restarted is not None and result.restarted is None:
+                result = replace(result, restarted=self._restarted)
+            self._result = result
+        else:
+            self._result = self._own_result(news.get("died"))
+
+    def _own_result(self, restarted: Restarted | None) -> RunResult:
+        """The result of a cell that the node has not told of: what came until then."""
+        died = restarted is not None
+        return RunResult(
+            status="died" if died else "interrupted",
+            output=self._outputs.text(),
+            outputs=self._outputs.cells(),
+            error=None,
+            execution_time=monotonic() - self._since,
+            execution_count=None,
+            captured=(),
+            skipped=(),
+            cause="node" if died else None,
+            restarted=restarted or self._restarted,
+        )

@@ -1,0 +1,251 @@
+"""A session's kernel that lives in a node, as `kernels.kernel.Kernel` is one that lives here.
+
+kernel = node.kernel(session_id, files)
+cells = await kernel.left_running()         # by tag: what a program before us had begun
+async with kernel.run("x = 1") as cell: ...
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from itertools import count
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import quote
+
+import aiohttp
+
+from kernels import codec
+from kernels.capture import Captured, Scan
+from kernels.client.cell import RemoteCell
+from kernels.client.files import RemoteFile
+from kernels.client.link import Connect, Link
+from kernels.errors import KernelClosed
+from kernels.events import Restarted
+from kernels.files import FileSource, FileUnavailable
+from kernels.launch import Limits
+from kernels.node.settings import limits_to
+from kernels.protocols import State
+from kernels.result import Late, Variable
+
+__all__ = ["KernelNode", "RemoteKernel"]
+
+log = logging.getLogger(__name__)
+
+ENDED = "the node that kept it has ended"
+
+Fields = dict[str, Any]
+
+
+class KernelNode(Protocol):
+    """What a kernel needs of its node."""
+
+    limits: Limits
+
+    def connect_to(self, session_id: str) -> Connect:
+        """How to get a connection to this session."""
+
+    async def ask(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None
+    ) -> bytes:
+        """One request; its answer's body. Raises: OSError, KernelError."""
+
+    def get(self, path: str) -> Any:
+        """A request whose answer is read bit by bit."""
+
+
+class RemoteKernel:
+    """One session's kernel in a node; made by `Node.kernel`."""
+
+    def __init__(self, node: KernelNode, session_id: str, source: FileSource) -> None:
+        self.session_id = session_id
+        self.limits = node.limits
+        self._node = node
+        self._source = source
+        self._path = f"sessions/{quote(session_id, safe='')}"
+        self._cells: dict[str, RemoteCell] = {}
+        self._left: dict[int, RemoteCell] = {}
+        self._numbers = count(1)
+        self._late: asyncio.Queue[tuple[int, Late]] = asyncio.Queue()
+        self._variables: tuple[Variable, ...] = ()
+        self._restarted: Restarted | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+        self._client = secrets.token_hex(4)  # of this kernel: whoever opens the session anew begins anew
+        hello = {"client": self._client, "limits": limits_to(node.limits)}
+        self._link = Link(node.connect_to(session_id), hello, self)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The person's variables, as the last cell that we know of left them."""
+        return self._variables
+
+    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> RemoteCell:
+        """A cell, to be entered with `async with`; see `kernels.kernel.Kernel.run`. Raises: KernelClosed."""
+        if self._link.closed:
+            raise KernelClosed
+        key = f"{self._client}-{next(self._numbers)}"
+        cell = self._cells[key] = RemoteCell(self, key, code, tag=tag, allow_input=allow_input)
+        return cell
+
+    async def late(self) -> AsyncIterator[Late]:
+        """What comes after its cell: output of threads, files they write. Never ends; for one reader."""
+        while True:
+            number, late = await self._late.get()
+            yield late
+            self.acknowledge(number)
+
+    async def left_running(self) -> Mapping[int, RemoteCell]:
+        """The cells that a program before us began and nobody settled, by their tags. Raises: KernelError."""
+        await self._link.greeted()
+        return dict(self._left)
+
+    @asynccontextmanager
+    async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
+        """Know what lies in the workspace, once; files written from `since` on are news while entered."""
+        answer = await self._link.call("catch up", since=since)
+        yield self._scan(answer["n"], answer["value"])
+        self.acknowledge(answer["n"])
+
+    async def state(self) -> State:
+        """The kernel as it is now. Raises: KernelError."""
+        answer = await self._link.call("state")
+        self.acknowledge(answer["n"])
+        value = answer["value"]
+        self._variables = codec.to_variables(value["variables"])
+        return State(value["alive"], value["busy"], self._variables)
+
+    async def restart(self) -> None:
+        """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
+        self.acknowledge((await self._link.call("restart"))["n"])
+        self._variables, self._restarted = (), None
+
+    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+        """Put a file into the workspace, unseen by capture; its name there. Raises: OSError, KernelError."""
+        path = f"{self._path}/files/{quote(name, safe='')}"
+        params = {"beside": beside} if beside else None
+        placed = await self._node.ask("PUT", path, params=params, data=_kept_open(source))
+        return str(codec.loads(placed)["name"])
+
+    async def detach(self) -> None:
+        """Let go: the process, and cells that run, go on in the node."""
+        for cell in [*self._cells.values(), *self._left.values()]:
+            cell.detach()
+        await self._link.close()
+        for task in self._answering:
+            task.cancel()
+
+    # What a cell needs (CellHost):
+
+    def send(self, do: str, **fields: Any) -> int:
+        """Send a command to the node."""
+        return self._link.send(do, **fields)
+
+    def acknowledge(self, number: int) -> None:
+        """News of this number has been told."""
+        self._link.acknowledge(number)
+
+    def opened(self, number: int, fields: Fields) -> Captured:
+        """A captured file that news of this number names."""
+        path = f"{self._path}/log/{self._link.at_node(number)}/files/{fields.pop('number')}"
+        return RemoteFile(**fields, get=lambda: self._node.get(path))
+
+    def restarted(self) -> Restarted | None:
+        """What has to be told of a node that has ended; given once."""
+        restarted, self._restarted = self._restarted, None
+        return restarted
+
+    def over(self, cell: RemoteCell) -> None:
+        """The cell has its result, or is left to others."""
+        self._cells.pop(cell.key, None)
+        self._left.pop(cell.tag, None)
+
+    # What the link tells (Owner):
+
+    def greet(self, hello: Fields) -> None:
+        """Know the cells that were begun before us."""
+        known = {cell.key for cell in self._left.values()} | self._cells.keys()
+        for run in hello["runs"]:
+            if run["run"] not in known:
+                cell = RemoteCell(self, run["run"], "", tag=run["tag"], allow_input=True, begun=True)
+                self._left[cell.tag] = self._cells[cell.key] = cell
+
+    def take(self, news: Fields) -> None:
+        """Give news to whom it is for; what nobody waits for any more is done with."""
+        if "variables" in news:
+            self._variables = codec.to_variables(news["variables"])
+        if "late" in news:
+            self._take_late(news)
+        elif (cell := self._cells.get(news["run"])) is not None:
+            cell.take(news)
+        elif "event" in news:
+            self.acknowledge(news["n"])
+
+    def question(self, asked: Fields) -> None:
+        """Answer a cell that asks for the person's stored files."""
+        task = asyncio.create_task(self._answer(asked), name="stored files for a node")
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    def lost(self) -> None:
+        """What ran has died; what only stands in line stands in the next node's."""
+        names = tuple(variable.name for variable in self._variables)
+        restarted = Restarted(ENDED, ("files",), names)
+        started = [cell for cell in self._cells.values() if cell.started]
+        for cell in self._cells.values():
+            if cell.started:
+                cell.die(restarted)
+            else:
+                cell.enter()
+        self._restarted = restarted if names and not started else None
+        self._variables = ()
+
+    def failed(self, error: BaseException) -> None:
+        """There is no node: tell all who wait."""
+        for cell in self._cells.values():
+            cell.fail(error)
+
+    def _take_late(self, news: Fields) -> None:
+        number, tag = news["n"], int(news["late"])
+        if "scan" in news:
+            late = Late(tag, scan=self._scan(number, news["scan"]))
+        else:
+            late = Late(tag, event=codec.to_event(news["event"]))
+        self._late.put_nowait((number, late))
+
+    def _scan(self, number: int, fields: Fields) -> Scan:
+        files = tuple(self.opened(number, file) for file in fields["captured"])
+        return Scan(files, codec.to_skipped(fields["skipped"]))
+
+    async def _answer(self, asked: Fields) -> None:
+        number = asked["ask"]
+        try:
+            match asked["op"]:
+                case "list":
+                    files = [asdict(row) for row in await self._source.list()]
+                    self.send("told", ask=number, files=files)
+                case "place":
+                    self.send("told", ask=number, name=await self._source.place(asked["wanted"]))
+                case "open":
+                    await self._give(number, asked["wanted"])
+        except FileUnavailable as refusal:
+            self.send("told", ask=number, refused=refusal.message)
+        except Exception as error:  # whatever it is, the cell must not wait for it in vain
+            log.exception("a cell's question for stored files could not be answered")
+            self.send("told", ask=number, failed=type(error).__name__)
+
+    async def _give(self, number: int, wanted: str) -> None:
+        opened = await self._source.open(wanted)
+        with opened.file:
+            about = {
+                "file_id": opened.file_id,
+                "filename": opened.filename,
+                "file_type": opened.file_type,
+            }
+            await self._node.ask("PUT", f"{self._path}/asked/{number}", params=about, data=opened.file)
+
+
+def _kept_open(source: BinaryIO | bytes) -> Any:
+    """`source` as a request's body, which leaves a file open: it is the caller's."""
+    return source if isinstance(source, bytes) else aiohttp.payload.IOBasePayload(source)

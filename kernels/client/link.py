@@ -1,0 +1,293 @@
+"""One session's websocket: commands go out in order, news comes in, and a broken connection is made anew.
+
+    link = Link(connect, hello, owner)
+    link.send("start", run="a-1", tag=3)        # at once when connected, else as soon as it is
+    value = await link.call("state")
+    link.acknowledge(12)
+
+Commands are numbered and kept until the node has them, so that none is lost or counts twice; news that comes
+twice is taken once. Where the node itself is gone, `owner.lost` is told, and the next command connects to the
+next node.
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from typing import Any, Protocol
+
+import aiohttp
+
+from kernels import codec
+from kernels.errors import KernelError, NodeGone, NodeUnavailable
+from kernels.finish import stop
+
+__all__ = ["Link", "Owner"]
+
+log = logging.getLogger(__name__)
+
+AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to reach a node that was there just now
+REPLACED = 4000  # close code: another program has taken this session
+TAKEN_OVER = "another program has taken this session over"
+
+Fields = dict[str, Any]
+
+
+class Connected(Protocol):
+    """A websocket with the id of the node that it leads to, and how to fetch what is too large for it."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    node_id: str
+
+    async def fetch(self, number: int) -> Fields:
+        """A piece of news by its number."""
+
+
+class Connect(Protocol):
+    """How to get a connection."""
+
+    async def __call__(self, known: str) -> Connected:
+        """A connection to the node of this id, or with "" to the one that there is.
+
+        Raises: NodeGone when that node has ended; NodeUnavailable, NodeIncompatible.
+        """
+
+
+class Owner(Protocol):
+    """Whose link it is."""
+
+    def greet(self, hello: Fields) -> None:
+        """The node has said what it has of this session."""
+
+    def take(self, news: Fields) -> None:
+        """News, in order, each once."""
+
+    def question(self, asked: Fields) -> None:
+        """A cell asks for the person's stored files."""
+
+    def lost(self) -> None:
+        """The node is gone, with all that ran in it; what is sent from now on goes to the next."""
+
+    def failed(self, error: BaseException) -> None:
+        """There is no node, or not for us: nothing that was asked for will come."""
+
+
+class Link:
+    """See the module's text. `connect` opens a websocket; `hello` is the first thing that is said on it."""
+
+    def __init__(self, connect: Connect, hello: Fields, owner: Owner) -> None:
+        self._connect = connect
+        self._hello = hello
+        self._owner = owner
+        self._node_id = ""
+        self._number = 0  # of the last command
+        self._unsent: list[Fields] = []
+        self._unconfirmed: deque[Fields] = deque()
+        self._acknowledged: list[int] = []
+        self._highest = 0  # of all news of this node
+        self._before = 0  # what its numbers are raised by: those of an earlier node mean nothing to it
+        self._calls: dict[int, asyncio.Future[Fields]] = {}
+        self._due = False
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._greeted = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self.closed = False
+
+    async def greeted(self) -> None:
+        """Be connected, now or once. Raises: KernelError."""
+        self._have_reader()
+        assert self._reader is not None
+        waiting = asyncio.create_task(self._greeted.wait())
+        try:
+            await asyncio.wait([waiting, self._reader], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await stop(waiting)
+        if not self._greeted.is_set():
+            raise self._failure or NodeUnavailable("the connection was closed")
+
+    def send(self, do: str, **fields: Any) -> int:
+        """Send a command; returns its number."""
+        self._number += 1
+        self._unsent.append({"m": self._number, "do": do, **fields})
+        self._have_reader()
+        self._flush_soon()
+        return self._number
+
+    async def call(self, do: str, **fields: Any) -> Fields:
+        """Send a command; its answer is news with a `value`, to be acknowledged.
+
+        Raises: KernelError, OSError.
+        """
+        number = self.send(do, **fields)
+        answer: asyncio.Future[Fields] = asyncio.get_running_loop().create_future()
+        self._calls[number] = answer
+        try:
+            return await answer
+        finally:
+            self._calls.pop(number, None)
+
+    def acknowledge(self, number: int) -> None:
+        """We are done with this piece of news."""
+        if number > self._before:
+            self._acknowledged.append(self.at_node(number))
+            self._flush_soon()
+
+    def at_node(self, number: int) -> int:
+        """The number that a piece of news has at its node."""
+        return number - self._before
+
+    async def close(self) -> None:
+        """Say what is left to say, and close; all that runs goes on."""
+        self.closed = True
+        if self._socket is not None and not self._socket.closed:
+            self._flush()
+            await self._socket.close()
+        await stop(self._reader)
+        self._fail_calls(NodeUnavailable("the connection was closed"))
+
+    # Out:
+
+    def _flush_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._due = False
+        if self._socket is None or self._socket.closed:
+            return
+        if self._acknowledged:
+            self._number += 1
+            numbers, self._acknowledged = self._acknowledged, []
+            self._unsent.append({"m": self._number, "do": "acknowledge", "numbers": numbers})
+        if self._unsent:
+            self._unconfirmed += self._unsent
+            text, self._unsent = json.dumps(self._unsent), []
+            self._sending = asyncio.ensure_future(self._say(self._socket, text))
+
+    async def _say(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+        try:
+            await socket.send_str(text)
+        except (aiohttp.ClientError, OSError):  # the reader sees it too, and what was lost is sent again
+            log.debug("the connection to the node broke while something was sent")
+
+    # In:
+
+    def _have_reader(self) -> None:
+        if self._reader is None or self._reader.done():
+            self._failure = None
+            self._reader = asyncio.create_task(self._read(), name="node link")
+
+    async def _read(self) -> None:
+        """Be connected for as long as there is a node; ends, with `lost`, when there is none any more."""
+        try:
+            while not self.closed:
+                connected = await self._reached()
+                if connected is None:
+                    return
+                try:
+                    async with connected.socket as socket:
+                        await self._talk(connected, socket)
+                except (aiohttp.ClientError, OSError) as error:
+                    log.info("the connection to the node broke: %s", error)
+                if connected.socket.close_code == REPLACED:
+                    raise NodeUnavailable(TAKEN_OVER)
+        except Exception as error:  # whatever it is, those who wait for news must hear of it
+            if not isinstance(error, KernelError):
+                log.exception("the link to the node failed")
+            self._failure = error
+            self._forget(error)
+            self._owner.failed(error)
+        finally:
+            self._socket = None
+            self._greeted.clear()
+
+    async def _reached(self) -> Connected | None:
+        """A connection: to the node that we know, which is given some time, else to the one that there is.
+
+        None when the one that we know is gone and there is nothing to say to another.
+        """
+        if self._node_id:
+            try:
+                return await self._again()
+            except NodeUnavailable as error:
+                self._forget(error)
+                self._owner.lost()
+                if not self._unsent:
+                    return None
+        return await self._connect("")
+
+    async def _again(self) -> Connected:
+        for pause in AGAIN:
+            try:
+                return await self._connect(self._node_id)
+            except NodeGone:
+                raise
+            except NodeUnavailable:
+                await asyncio.sleep(pause)
+        return await self._connect(self._node_id)
+
+    async def _talk(self, connected: Connected, socket: aiohttp.ClientWebSocketResponse) -> None:
+        await socket.send_json(self._hello)
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                continue
+            told = json.loads(message.data)
+            if "hello" in told:
+                self._greet(connected.node_id, told["hello"])
+                self._socket = socket
+                self._flush_soon()
+            elif "ask" in told:
+                self._owner.question(told)
+            else:
+                self._confirm(told["got"])
+                for news in told["log"]:
+                    if "large" in news:
+                        news = await connected.fetch(news["n"])
+                    self._take(news)
+
+    def _greet(self, node_id: str, hello: Fields) -> None:
+        self._node_id = node_id
+        self._confirm(hello["got"])
+        self._unsent = [*self._unconfirmed, *self._unsent]
+        self._unconfirmed.clear()
+        self._owner.greet(hello)
+        self._greeted.set()
+        for asked in hello["asked"]:
+            self._owner.question(asked)
+
+    def _confirm(self, got: int) -> None:
+        while self._unconfirmed and self._unconfirmed[0]["m"] <= got:
+            self._unconfirmed.popleft()
+
+    def _take(self, news: Fields) -> None:
+        if news["n"] <= self._highest:
+            return
+        self._highest = news["n"]
+        news["n"] += self._before
+        if "call" not in news:
+            self._owner.take(news)
+            return
+        answer = self._calls.get(news["call"])
+        if answer is not None and not answer.done() and "value" in news:
+            answer.set_result(news)
+            return
+        if answer is not None and not answer.done():
+            answer.set_exception(codec.to_error(news["error"]))
+        self.acknowledge(news["n"])
+
+    def _forget(self, error: BaseException) -> None:
+        """Forget the node: nothing of it comes any more, and nothing that was for it goes to another."""
+        self._node_id = ""
+        self._before += self._highest
+        self._highest = 0
+        self._unsent.clear()
+        self._unconfirmed.clear()
+        self._acknowledged.clear()
+        self._fail_calls(error)
+
+    def _fail_calls(self, error: BaseException) -> None:
+        for answer in self._calls.values():
+            if not answer.done():
+                answer.set_exception(error)

@@ -1,0 +1,164 @@
+"""Events and results as JSON, between a node and the bot.
+
+json.dumps(codec.event(event))       codec.to_event(fields)
+
+Both sides are ours, of one version: what cannot be read is an error of ours and raises.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from kernels.capture import Captured, Skipped
+from kernels.errors import KernelClosed, KernelError, KernelStartFailed, NoQuestion
+from kernels.events import (
+    ClearOutput,
+    Display,
+    Event,
+    Failure,
+    InputRequest,
+    Queued,
+    Restarted,
+    Result,
+    Stream,
+)
+from kernels.result import RunResult, Variable
+
+__all__ = [
+    "error",
+    "event",
+    "file",
+    "loads",
+    "result",
+    "skipped",
+    "to_error",
+    "to_event",
+    "to_result",
+    "to_skipped",
+    "to_variables",
+    "variables",
+]
+
+Fields = dict[str, Any]
+Open = Callable[[Fields], Captured]  # makes a file that can be read of the fields of `file`
+
+EVENTS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (Queued, Stream, Display, Result, Failure, ClearOutput, InputRequest, Restarted)
+}
+
+
+def event(told: Event) -> Fields:
+    """An event's fields, its kind among them."""
+    if isinstance(told, Stream):  # by far the most frequent
+        return {"is": "Stream", "name": told.name, "text": told.text}
+    return {"is": type(told).__name__} | {name: getattr(told, name) for name in type(told).__slots__}
+
+
+def to_event(fields: Fields) -> Event:
+    """The event of these fields."""
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in fields.items()
+        if name != "is"
+    }
+    return EVENTS[fields["is"]](**given)
+
+
+def file(captured: Captured, number: int) -> Fields:
+    """A captured file; its bytes are asked for by `number`."""
+    return {
+        "number": number,
+        "name": captured.name,
+        "size": captured.size,
+        "sha256": captured.sha256,
+        "mtime": captured.mtime,
+    }
+
+
+def skipped(left: tuple[Skipped, ...]) -> list[list[str]]:
+    """What was not captured, as pairs of name and reason."""
+    return [[one.name, one.reason] for one in left]
+
+
+def to_skipped(pairs: list[list[str]]) -> tuple[Skipped, ...]:
+    """What was not captured."""
+    return tuple(Skipped(name, reason) for name, reason in pairs)
+
+
+def variables(described: tuple[Variable, ...]) -> list[list[str]]:
+    """Variables as triples."""
+    return [[one.name, one.type, one.detail] for one in described]
+
+
+def to_variables(triples: list[list[str]]) -> tuple[Variable, ...]:
+    """Variables of triples."""
+    return tuple(Variable(*triple) for triple in triples)
+
+
+def result(came: RunResult, files: list[Fields]) -> Fields:
+    """A result's fields, with its captured files as `files`."""
+    return {
+        "status": came.status,
+        "output": came.output,
+        "outputs": came.outputs,
+        "error": came.error and event(came.error),
+        "execution_time": came.execution_time,
+        "execution_count": came.execution_count,
+        "captured": files,
+        "skipped": skipped(came.skipped),
+        "cause": came.cause,
+        "exit_code": came.exit_code,
+        "restarted": came.restarted and event(came.restarted),
+    }
+
+
+def to_result(fields: Fields, opened: Open) -> RunResult:
+    """The result of these fields."""
+    failure = fields["error"] and to_event(fields["error"])
+    restarted = fields["restarted"] and to_event(fields["restarted"])
+    assert failure is None or isinstance(failure, Failure)
+    assert restarted is None or isinstance(restarted, Restarted)
+    return RunResult(
+        status=fields["status"],
+        output=fields["output"],
+        outputs=tuple(fields["outputs"]),
+        error=failure,
+        execution_time=fields["execution_time"],
+        execution_count=fields["execution_count"],
+        captured=tuple(opened(one) for one in fields["captured"]),
+        skipped=to_skipped(fields["skipped"]),
+        cause=fields["cause"],
+        exit_code=fields["exit_code"],
+        restarted=restarted,
+    )
+
+
+def error(raised: BaseException) -> Fields:
+    """An exception of ours: one that `kernels.errors` has, or else a failure with its text."""
+    match raised:
+        case KernelStartFailed(log=log):
+            return {"is": "KernelStartFailed", "text": log}
+        case KernelClosed() | NoQuestion():
+            return {"is": type(raised).__name__}
+    return {"is": "OSError", "text": str(raised)}
+
+
+def to_error(fields: Fields) -> KernelError | OSError:
+    """The exception of these fields."""
+    match fields["is"]:
+        case "KernelStartFailed":
+            return KernelStartFailed(fields["text"])
+        case "KernelClosed":
+            return KernelClosed()
+        case "NoQuestion":
+            return NoQuestion()
+    return OSError(fields["text"])
+
+
+def loads(text: bytes) -> Fields:
+    """The JSON object in `text`. Raises: ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value

@@ -1,0 +1,65 @@
+"""What a kernel and a cell in this process answer at once, where a node would have to be asked.
+
+`Kernel` and `Run` inherit these, and so keep to `kernels.protocols`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from kernels.capture import Capture, Scan
+from kernels.protocols import Cell, State
+from kernels.result import Variable
+
+__all__ = ["CellHere", "KernelHere"]
+
+
+class CellHere:
+    """A cell that ends with this program at the latest."""
+
+    goes_on = False
+
+    def settle(self) -> None:
+        """Nothing is kept of it that could be let go."""
+
+
+class KernelHere:
+    """A kernel that nobody had before this program."""
+
+    capture: Capture
+    _caught_up = False
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The person's variables, as the last cell left them."""
+        raise NotImplementedError
+
+    @property
+    def busy(self) -> bool:
+        """Whether a cell runs or waits."""
+        raise NotImplementedError
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process that holds variables."""
+        raise NotImplementedError
+
+    async def state(self) -> State:
+        """The kernel as it is now."""
+        return State(self.alive, self.busy, self.variables)
+
+    async def left_running(self) -> Mapping[int, Cell]:
+        """None: what ran ended with its program."""
+        return {}
+
+    @asynccontextmanager
+    async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
+        """Know what lies in the workspace, once; files written from `since` on (None: none) are news."""
+        found = Scan()
+        if not self._caught_up:
+            self._caught_up = True
+            if since is not None:
+                scan = await self.capture.look()
+                found = Scan(tuple(file for file in scan.captured if file.mtime >= since))
+            await asyncio.to_thread(self.capture.accept)
+        yield found

@@ -1,0 +1,78 @@
+"""`python -m kernels.node`: a node, told what it is (`NodeSettings` as JSON) on standard input.
+
+    python -m kernels.node < node.json              # until it is ended
+    python -m kernels.node --detach < node.json     # in the background; says a line when it is up
+
+Nothing of the environment reaches a kernel, and a node needs none: start it with as little as there is.
+"""
+
+import fcntl
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from kernels.node.settings import NodeSettings
+
+ALIVE = "alive"  # in the node's folder: locked as long as it lives
+ENDING, LOOK = 15.0, 0.1  # seconds that the node before may take to end, and between looks
+READY = "ready"  # the line that a detached node says
+NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+
+
+def main() -> int:
+    """The program; its exit status is 0, 1 when another node has the folder, 2 for settings that are none."""
+    try:
+        settings = NodeSettings.from_json(sys.stdin.read())
+    except (ValueError, TypeError, KeyError) as error:
+        print(f"the node's settings cannot be used: {error!r}", file=sys.stderr)
+        return 2
+    if "--detach" in sys.argv and os.fork():
+        return 0
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    with (settings.folder / ALIVE).open("wb") as alive:
+        if not _locked(alive):
+            print(f"another node has the folder {settings.folder}", file=sys.stderr)
+            return 1
+        _at_home(settings.folder)
+        from kernels.node.app import serve
+
+        serve(settings, _ready)
+    return 0
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Lock it, which takes a while where the node before is just ending."""
+    for _ in range(int(ENDING / LOOK)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOOK)
+        else:
+            return True
+    return False
+
+
+def _at_home(folder: Path) -> None:
+    """Keep this machine's Jupyter out: neither its configuration nor its files are ours."""
+    os.environ["JUPYTER_NO_CONFIG"] = "1"
+    for name in NODE_HOME:
+        os.environ[name] = str(folder / "jupyter")
+
+
+def _ready() -> None:
+    """Say so, and let go of who has started us."""
+    if "--detach" in sys.argv:
+        print(READY, flush=True)
+        with open(os.devnull, "rb+", buffering=0) as nothing:
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(nothing.fileno(), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

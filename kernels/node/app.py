@@ -1,0 +1,246 @@
+"""The server: a Jupyter Server with our extension, its socket, its record, its end.
+
+    serve(settings, ready)      # returns when the node has ended; `ready` is called once it answers
+
+Of Jupyter's own services those for kernels are there, for whoever has the token; terminals, contents and the
+configuration of this machine's Jupyter are not. A node without kernels and without clients ends itself after
+`lonely`.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+# The validation of addresses in schemas, of which there is none here: its grammar takes 2.5 s to load.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+from jupyter_server.extension.application import ExtensionApp  # noqa: E402
+from jupyter_server.serverapp import ServerApp  # noqa: E402
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager  # noqa: E402
+from tornado import web  # noqa: E402
+from traitlets.config import Config  # noqa: E402
+
+from kernels.node.handlers import handlers  # noqa: E402
+from kernels.node.session import Session  # noqa: E402
+from kernels.node.settings import NodeSettings  # noqa: E402
+from kernels.pool import Pool  # noqa: E402
+from kernels.sandbox.policy import Tier  # noqa: E402
+from kernels.workspace import SESSION_ID, BadSessionId  # noqa: E402
+
+__all__ = ["RECORD", "Node", "serve"]
+
+log = logging.getLogger(__name__)
+
+RECORD = "node.json"  # in the node's folder: how to reach it, for a bot that comes later
+NODE = "kernelcord_node"  # in the server's settings
+LOOKS = 10  # times within `lonely` that the node looks whether it is
+UPLOAD = 1 << 40  # bytes of a request's body; the bot sends no file that its store has not let in
+
+
+class Node:
+    """What the handlers serve: the pool, and the sessions that bots have asked for."""
+
+    def __init__(self, settings: NodeSettings, on_ready: Callable[[], None]) -> None:
+        self.settings = settings
+        self._on_ready = on_ready
+        self.id = secrets.token_hex(8)
+        self.ready = False
+        self._sessions: dict[str, Session] = {}
+        self._stack = AsyncExitStack()
+        self._alone_since = monotonic()
+
+    @property
+    def folder(self) -> Path:
+        """The node's own folder."""
+        return self.settings.folder
+
+    @property
+    def local(self) -> bool:
+        """Whether it listens on a Unix socket."""
+        return self.settings.address.startswith("/")
+
+    async def start(self) -> None:
+        """Have a pool, and leave word of it. Raises: OSError."""
+        settings = self.settings
+        pool = Pool(
+            python=settings.python,
+            workspaces=settings.workspaces,
+            limits=settings.limits,
+            size=settings.size,
+            idle=settings.idle,
+            tier=Tier(settings.tier) if settings.tier else None,
+            libraries=settings.libraries,
+        )
+        self._pool = await self._stack.enter_async_context(pool)
+        self.ready = True
+        address = settings.address if self.local else f"http://{settings.address}"
+        record = {"address": address, "token": settings.token, "pid": os.getpid()}
+        _write(self.folder / RECORD, record)
+        self._on_ready()
+
+    async def close(self) -> None:
+        """End every kernel."""
+        if self.ready:
+            self.ready = False
+            with suppress(OSError):  # the folder may be gone, and the kernels must end all the same
+                (self.folder / RECORD).unlink()
+                if self.local:
+                    os.unlink(self.settings.address)
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+        await self._stack.aclose()
+
+    def session(self, session_id: str) -> Session:
+        """The session, made when it is not there. Raises: ValueError for an id that cannot be one."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = self._sessions[session_id] = Session(self._pool, session_id)
+        return session
+
+    async def end(self, session_id: str, *, workspace: bool) -> None:
+        """End a session's kernel, and with `workspace` delete its files. Raises: ValueError, OSError."""
+        if not SESSION_ID.fullmatch(session_id):
+            raise BadSessionId(session_id)
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            await session.close()
+        await (self._pool.remove(session_id) if workspace else self._pool.close(session_id))
+
+    def described(self) -> dict[str, Any]:
+        """What a bot is told before anything else."""
+        alive = sum(session.kernel.alive or session.kernel.busy for session in self._sessions.values())
+        tier = getattr(self._pool, "tier", "none")
+        return {
+            "id": self.id,
+            "tier": tier,
+            "pid": os.getpid(),
+            "kernels": self.settings.kernels,
+            "alive": alive,
+        }
+
+    async def lonely(self) -> None:
+        """Return when there has been neither kernel nor client for the time that is set.
+
+        Or when its folder was deleted: no bot can find it any more.
+        """
+        if self.settings.lonely is None:
+            await asyncio.Event().wait()
+            return
+        limit = self.settings.lonely.total_seconds()
+        record = self.folder / RECORD
+        while monotonic() - self._alone_since < limit and (record.exists() or not self.ready):
+            await asyncio.sleep(limit / LOOKS)  # loneliness is a matter of time passing
+            sessions = self._sessions.values()
+            if any(one.attended or one.kernel.alive or one.kernel.busy for one in sessions):
+                self._alone_since = monotonic()
+
+
+class Extension(ExtensionApp):
+    """Our part of the server; it finds its node in the server's settings."""
+
+    name = "kernelcord"
+    load_other_extensions = False
+
+    def initialize_handlers(self) -> None:
+        """Answer what `kernels.node.handlers` lists."""
+        assert self.serverapp is not None
+        self.node: Node = self.serverapp.web_app.settings[NODE]
+        self.handlers.extend(handlers(self.node))
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        try:
+            await self.node.start()
+        except Exception:  # whatever it is, a node without a pool must not stay
+            log.exception("the node cannot start")
+            serverapp.stop()
+            return
+        self._lonely = asyncio.create_task(self._end_when_lonely(serverapp), name="lonely node")
+
+    async def _end_when_lonely(self, serverapp: ServerApp) -> None:
+        await self.node.lonely()
+        serverapp.stop()
+
+    async def stop_extension(self) -> None:
+        """End the kernels before the server ends."""
+        await self.node.close()
+
+
+class _Kernels(AsyncMappingKernelManager):
+    """Jupyter's own kernels, whose working folders stay below the root: its API takes `../`."""
+
+    def cwd_for_path(self, path: str, **more: Any) -> str:
+        folder = Path(super().cwd_for_path(path, **more)).resolve()  # type: ignore[no-untyped-call]
+        if not folder.is_relative_to(Path(self.root_dir).resolve()):
+            raise web.HTTPError(400, "the path leads out of the root")
+        return str(folder)
+
+
+class _Server(ServerApp):
+    """Jupyter's server without what nobody needs here."""
+
+    default_services: tuple[str, ...] = (  # type: ignore[assignment]  # fewer than it has
+        "api",
+        "auth",
+        "kernels",
+        "kernelspecs",
+        "security",
+        "sessions",
+        "shutdown",
+    )
+
+
+def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
+    """Serve until told to end, or lonely; then every kernel ends. `ready` is called when the node answers."""
+    root = settings.folder / "root"
+    root.mkdir(mode=0o700, exist_ok=True)
+    config = Config()
+    config.ServerApp.update(
+        {
+            "allow_remote_access": True,  # who has the token may come by any name
+            "allow_root": True,
+            "allow_unauthenticated_access": False,
+            "jpserver_extensions": {__name__: True},
+            "kernel_manager_class": _Kernels,
+            "max_body_size": UPLOAD,
+            "open_browser": False,
+            "port_retries": 0,
+            "root_dir": str(root),
+            "terminals_enabled": False,
+            **_listening(settings.address),
+        }
+    )
+    config.IdentityProvider.token = settings.token
+    server = _Server.instance(config=config, log=logging.getLogger("kernels.node.jupyter"))
+    server.tornado_settings[NODE] = Node(settings, ready)
+    server.initialize(argv=[], find_extensions=False)
+    signal.signal(signal.SIGINT, server._signal_stop)  # end as by SIGTERM, kernels first
+    server.start()
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    return [{"module": __name__, "app": Extension}]
+
+
+def _listening(address: str) -> dict[str, Any]:
+    if address.startswith("/"):
+        return {"sock": address, "sock_mode": "0600"}
+    host, _, port = address.rpartition(":")
+    return {"ip": host.strip("[]"), "port": int(port)}
+
+
+def _write(path: Path, fields: dict[str, Any]) -> None:
+    """Write a file that only we may read, whole or not at all."""
+    new = path.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(json.dumps(fields), encoding="utf-8")
+    new.rename(path)

@@ -1,0 +1,265 @@
+"""What a node answers: JSON over HTTP, bytes of files both ways, and one websocket a session.
+
+    GET    kernelcord/node                              who this is
+    DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
+    PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
+    PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
+    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket
+    GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names
+    GET    kernelcord/sessions/ID/channel               the websocket
+
+Everything asks for the token: Jupyter's handlers refuse whoever has none.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import unquote
+
+from jupyter_server.auth.decorator import ws_authenticated
+from jupyter_server.base.handlers import JupyterHandler
+from tornado import web
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from kernels.capture import CapturedFile, FileChanged
+from kernels.files import Opened
+from kernels.node import PROTOCOL
+from kernels.node.session import Session
+from kernels.node.settings import limits_from
+
+if TYPE_CHECKING:
+    from kernels.node.app import Node
+
+__all__ = ["handlers"]
+
+LARGEST = 16 << 20  # characters of one message; what is longer is fetched
+CHUNK = 1 << 20  # bytes
+GONE = 410  # HTTP: there was such a thing, and it has changed
+REPLACED = 4000  # close code of a websocket whose place another has taken
+REFUSED = 4001  # close code for a bot that breaks the protocol
+
+
+class _Asked(JupyterHandler):
+    """Shared by all: whose node this is, and errors in a line of text."""
+
+    def initialize(self, node: "Node") -> None:
+        self.node = node
+
+    def session(self, session_id: str) -> Session:
+        """The session. Raises: HTTPError for an id that cannot be one."""
+        try:
+            return self.node.session(unquote(session_id))
+        except ValueError as error:
+            raise web.HTTPError(400, str(error)) from None
+
+    async def prepare(self, *, _redirect_to_login: bool = False) -> None:
+        await super().prepare(_redirect_to_login=False)
+        if not self.node.ready:
+            raise web.HTTPError(503)
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.finish(f"{status_code} {self._reason}")
+
+
+class _Who(_Asked):
+    @web.authenticated
+    def get(self) -> None:
+        self.finish(json.dumps({"protocol": PROTOCOL, **self.node.described()}))
+
+
+class _Session(_Asked):
+    @web.authenticated
+    async def delete(self, session_id: str) -> None:
+        session_id = unquote(session_id)
+        try:
+            await self.node.end(session_id, workspace=bool(self.get_query_argument("workspace", "")))
+        except ValueError as error:
+            raise web.HTTPError(400, str(error)) from None
+        except OSError as error:
+            raise web.HTTPError(500, reason=_reason(error)) from None
+        self.set_status(204)
+
+
+@web.stream_request_body
+class _Upload(_Asked):
+    """A request whose body goes into a file on disk, without a name."""
+
+    def initialize(self, node: "Node") -> None:
+        super().initialize(node)
+        self.body: BinaryIO = tempfile.TemporaryFile(dir=node.folder)  # noqa: SIM115  closed in on_finish
+
+    def data_received(self, chunk: bytes) -> None:
+        self.body.write(chunk)
+
+    def on_finish(self) -> None:
+        super().on_finish()
+        self.body.close()
+
+    def received(self) -> BinaryIO:
+        """The body, from its start."""
+        self.body.flush()
+        self.body.seek(0)
+        return self.body
+
+
+class _Place(_Upload):
+    @web.authenticated
+    async def put(self, session_id: str, name: str) -> None:
+        kernel = self.session(session_id).kernel
+        try:
+            placed = await kernel.place(
+                unquote(name), self.received(), beside=self.get_query_argument("beside", "")
+            )
+        except OSError as error:
+            raise web.HTTPError(500, reason=_reason(error)) from None
+        self.finish(json.dumps({"name": placed}))
+
+
+class _Answer(_Upload):
+    @web.authenticated
+    def put(self, session_id: str, number: str) -> None:
+        about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
+        body = self.received()
+        file = os.fdopen(os.dup(body.fileno()), "rb")
+        opened = Opened(**about, size=os.fstat(file.fileno()).st_size, file=file)
+        if not self.session(session_id).files.opened(int(number), opened):
+            file.close()
+        self.set_status(204)
+
+
+class _News(_Asked):
+    @web.authenticated
+    def get(self, session_id: str, number: str) -> None:
+        entry = self.session(session_id).log.entry(int(number))
+        if entry is None:
+            raise web.HTTPError(404)
+        self.finish(entry.text)
+
+
+class _Captured(_Asked):
+    @web.authenticated
+    async def get(self, session_id: str, number: str, place: str) -> None:
+        entry = self.session(session_id).log.entry(int(number))
+        files = entry.files if entry is not None else ()
+        file = files[int(place)] if int(place) < len(files) else None
+        if not isinstance(file, CapturedFile):
+            raise web.HTTPError(404)
+        try:
+            opened = file.open()
+        except FileChanged:
+            raise web.HTTPError(GONE) from None
+        with opened:
+            self.set_header("Content-Type", "application/octet-stream")
+            self.set_header("Content-Length", str(file.size))
+            await self._send(opened, file.size)
+
+    async def _send(self, file: BinaryIO, left: int) -> None:
+        with suppress(StreamClosedError):
+            while left and (chunk := await asyncio.to_thread(file.read, min(left, CHUNK))):
+                left -= len(chunk)
+                self.write(chunk)
+                await self.flush()
+            if left:  # it has shrunk: the reader must see that
+                self.detach().close()
+
+
+class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a check of origins
+    """A bot's websocket to one session: its first message says who it is, the others are commands."""
+
+    def initialize(self, node: "Node") -> None:
+        super().initialize(node)
+        self.served: Session | None = None
+        self._session_id = ""
+        self._due = False
+
+    @ws_authenticated
+    async def get(self, session_id: str) -> None:
+        self._session_id = unquote(session_id)
+        await super().get()
+
+    def open(self, *_: str) -> None:
+        if not self.node.local:
+            self.set_nodelay(True)  # without it a cell costs 48 ms
+
+    def on_message(self, message: str | bytes) -> None:
+        try:
+            told = json.loads(message)
+            if self.served is None:
+                session = self.node.session(self._session_id)
+                hello = session.attach(self, told["client"], limits_from(told["limits"]))
+                self.served = session
+                self.say(hello)
+                self._send()
+            else:
+                for command in told:
+                    self.served.take(command)
+        except (ValueError, KeyError, TypeError):
+            self.log.exception("a message from the bot could not be understood")
+            self.close(REFUSED)
+
+    def on_close(self) -> None:
+        if self.served is not None:
+            self.served.detached(self)
+
+    # What the session tells (kernels.node.session.Channel):
+
+    def news(self) -> None:
+        """Send what is new, together with what else comes in this turn of the loop."""
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def say(self, fields: dict[str, Any]) -> None:
+        self._write(json.dumps(fields, ensure_ascii=False))
+
+    def replaced(self) -> None:
+        self.close(REPLACED)
+
+    def _send(self) -> None:
+        self._due = False
+        if self.served is None:
+            return
+        texts: list[str] = []
+        size = 0
+        for entry in self.served.log.take():
+            text = entry.text
+            if len(text) > LARGEST:
+                text = json.dumps({"n": entry.number, "large": True})
+            if size + len(text) > LARGEST:
+                self._write_log(texts)
+                texts, size = [], 0
+            texts.append(text)
+            size += len(text)
+        if texts:
+            self._write_log(texts)
+
+    def _write_log(self, texts: list[str]) -> None:
+        assert self.served is not None
+        self._write(f'{{"got": {self.served.got}, "log": [{", ".join(texts)}]}}')
+
+    def _write(self, text: str) -> None:
+        with suppress(WebSocketClosedError):
+            self.write_message(text)
+
+
+def handlers(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+    """The handlers of `node` with their addresses."""
+    session = "kernelcord/sessions/([^/]+)"
+    paths: dict[str, type[web.RequestHandler]] = {
+        "kernelcord/node": _Who,
+        session: _Session,
+        f"{session}/files/([^/]+)": _Place,
+        f"{session}/asked/([0-9]+)": _Answer,
+        f"{session}/log/([0-9]+)": _News,
+        f"{session}/log/([0-9]+)/files/([0-9]+)": _Captured,
+        f"{session}/channel": _Channel,
+    }
+    return [(f"/{path}", handler, {"node": node}) for path, handler in paths.items()]
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

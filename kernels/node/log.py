@@ -1,0 +1,171 @@
+"""What has happened in a session and the bot has not acknowledged: numbered, bounded, told again on demand.
+
+    log = Log(on_news)
+    log.event("run", "a-1", Stream("stdout", "x"))      # joined with what waits
+    log.add({"run": "a-1", "result": {...}}, files)     # never joined, never left out
+    for entry in log.take(): ...                        # what may be sent now
+    log.acknowledge([1, 2])                             # forgotten
+    log.rewind()                                        # a bot has come (back): all is to be sent again
+
+What was sent once keeps its number and its words. What waits, because the bot is away or slow, is kept as an
+`Inbox` keeps it: text is joined, what is cleared or redrawn is dropped. Results are never dropped, and hold
+all that their cell has shown, so what is left out here is missing in no record.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernels import codec
+from kernels.capture import Captured
+from kernels.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
+from kernels.inbox import Inbox
+
+__all__ = ["Entry", "Log"]
+
+WINDOW = 8 << 20  # bytes that are sent and not acknowledged; more waits
+HELD = 32 << 20  # bytes of a cell's output that wait for the bot; more is in the cell's result only
+CROWDED = 1000  # things that wait
+LEFT_OUT = Stream("stderr", "\n[... output that came while nobody listened is left out here ...]\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A numbered piece of news, as JSON; the `files` that it names can be read until it is forgotten."""
+
+    number: int
+    source: str
+    text: str
+    files: tuple[Captured, ...] = ()
+
+
+@dataclass
+class _Events:
+    """Events of one cell that wait, next to each other."""
+
+    kind: str
+    source: str
+    inbox: Inbox = field(default_factory=Inbox)
+    size: int = 0
+
+    def put(self, event: Event) -> None:
+        self.inbox.put(event)
+        self.size += _size(event)
+        if self.size > HELD:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        kept = Inbox()
+        kept.put(LEFT_OUT)
+        while (event := self.inbox.take()) is not None:
+            if not isinstance(event, Stream | Display | Result | ClearOutput):
+                kept.put(event)
+        self.inbox, self.size = kept, 0
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    source: str
+    fields: dict[str, Any]
+    files: tuple[Captured, ...]
+
+
+class Log:
+    """One session's news. `on_news` is called when there may be something to send."""
+
+    def __init__(self, on_news: Callable[[], None]) -> None:
+        self._on_news = on_news
+        self._waiting: deque[_Events | _News] = deque()
+        self._entries: dict[int, Entry] = {}  # numbered, and not acknowledged, in order
+        self._again: deque[int] = deque()  # those of them that have to be sent again
+        self._last = 0
+        self._out = 0  # bytes that are sent and not acknowledged
+        self._taken = asyncio.Event()
+
+    async def room(self) -> None:
+        """Return when little waits: what can wait elsewhere should wait there until then."""
+        while len(self._waiting) > CROWDED:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def event(self, kind: str, source: str, event: Event) -> None:
+        """An event of the cell that `source` names; `kind` is "run", or "late" after its end."""
+        last = self._waiting[-1] if self._waiting else None
+        if not isinstance(last, _Events) or (last.kind, last.source) != (kind, source):
+            last = _Events(kind, source)
+            self._waiting.append(last)
+        last.put(event)
+        self._on_news()
+
+    def add(self, source: str, fields: dict[str, Any], files: tuple[Captured, ...] = ()) -> None:
+        """Something else than an event; `source` is what it is of."""
+        self._waiting.append(_News(source, fields, files))
+        self._on_news()
+
+    def take(self) -> Iterator[Entry]:
+        """What may be sent now, in order: up to `WINDOW` bytes ahead of what is acknowledged."""
+        while self._out < WINDOW:
+            entry = self._entries[self._again.popleft()] if self._again else self._next()
+            if entry is None:
+                return
+            self._out += len(entry.text)
+            yield entry
+
+    def acknowledge(self, numbers: Iterable[int]) -> None:
+        """The bot is done with these."""
+        for number in numbers:
+            entry = self._entries.pop(number, None)
+            if entry is not None and number not in self._again:
+                self._out -= len(entry.text)
+        self._again = deque(number for number in self._again if number in self._entries)
+        self._on_news()
+
+    def forget(self, source: str) -> None:
+        """Nobody will ask for this cell again."""
+        self._waiting = deque(one for one in self._waiting if one.source != source)
+        self.acknowledge([entry.number for entry in self._entries.values() if entry.source == source])
+
+    def rewind(self) -> None:
+        """Send again all that is not acknowledged."""
+        self._again = deque(self._entries)
+        self._out = 0
+
+    def entry(self, number: int) -> Entry | None:
+        """An entry that is not acknowledged."""
+        return self._entries.get(number)
+
+    def _next(self) -> Entry | None:
+        """The first of what waits, numbered."""
+        self._taken.set()
+        while self._waiting:
+            first = self._waiting[0]
+            if isinstance(first, _News):
+                self._waiting.popleft()
+                return self._numbered(first.source, first.fields, first.files)
+            event = first.inbox.take()
+            if event is not None:
+                return self._numbered(first.source, {first.kind: first.source, "event": codec.event(event)})
+            self._waiting.popleft()
+        return None
+
+    def _numbered(self, source: str, fields: dict[str, Any], files: tuple[Captured, ...] = ()) -> Entry:
+        self._last += 1
+        text = json.dumps({"n": self._last, **fields}, ensure_ascii=False)
+        entry = self._entries[self._last] = Entry(self._last, source, text, files)
+        return entry
+
+
+def _size(event: Event) -> int:
+    match event:
+        case Stream(text=text):
+            return len(text)
+        case Display(bundle=bundle) | Result(bundle=bundle):
+            return sum(len(str(value)) for value in bundle.values())
+        case Failure(traceback=lines):
+            return sum(map(len, lines))
+        case InputRequest(prompt=prompt):
+            return len(prompt)
+    return 0

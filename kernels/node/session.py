@@ -1,0 +1,263 @@
+"""One session in a node: the bot's commands to its kernel, and a log of all that comes of them.
+
+    session = Session(pool, session_id, limits)
+    session.attach(channel, client, limits)     # a bot has come (back); the one before is sent away
+    await session.take({"m": 1, "do": "enter", "run": "a-1", "code": "x = 1", "allow_input": True})
+    session.detached(channel)                   # it has gone; what runs goes on
+
+A run is entered (it stands in line), started, and left or settled by the bot, each by a command with a number
+`m`, which makes a command that is sent twice count once. What comes of it stands in the log until the bot
+has acknowledged it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Protocol
+
+from kernels import codec
+from kernels.capture import Captured, Scan
+from kernels.errors import KernelError, NoQuestion
+from kernels.finish import stop
+from kernels.launch import Limits
+from kernels.node.log import Log
+from kernels.node.source import BotFiles
+from kernels.pool import Pool
+from kernels.run import Run
+
+__all__ = ["Channel", "Session"]
+
+log = logging.getLogger(__name__)
+
+Fields = dict[str, Any]
+
+
+class Channel(Protocol):
+    """The bot's end of a session's websocket."""
+
+    def news(self) -> None:
+        """There may be something to send."""
+
+    def say(self, fields: Fields) -> None:
+        """Send this, outside the log."""
+
+    def replaced(self) -> None:
+        """Another bot has come for this session: close."""
+
+
+@dataclass(eq=False)
+class _Cell:
+    key: str
+    run: Run
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.task is not None and self.task.done()
+
+
+class Session:
+    """One session's kernel, commanded from afar."""
+
+    def __init__(self, pool: Pool, session_id: str) -> None:
+        self.log = Log(self._news)
+        self.files = BotFiles(self._ask)
+        self.kernel = pool.kernel(session_id, self.files)
+        self.used = monotonic()
+        self._channel: Channel | None = None
+        self._client = ""
+        self._got = 0  # the number of the last command
+        self._cells: dict[str, _Cell] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+        self._late = asyncio.create_task(self._listen(), name=f"late output of {session_id}")
+        self._verbs: dict[str, Callable[[Fields], None]] = {
+            "enter": self._enter,
+            "start": self._start,
+            "leave": self._leave,
+            "interrupt": self._interrupt,
+            "answer": self._answer,
+            "settle": self._settle,
+            "acknowledge": lambda command: self.log.acknowledge(command["numbers"]),
+            "told": lambda command: self.files.answer(command["ask"], command),
+            "state": lambda command: self._call(command, self._state()),
+            "restart": lambda command: self._call(command, self.kernel.restart()),
+            "catch up": lambda command: self._call(command, self._catch_up(command["since"])),
+        }
+
+    @property
+    def attended(self) -> bool:
+        """Whether a bot listens."""
+        return self._channel is not None
+
+    @property
+    def got(self) -> int:
+        """The number of the last command that was carried out."""
+        return self._got
+
+    def attach(self, channel: Channel, client: str, limits: Limits) -> Fields:
+        """A bot has come, or come back; returns what it needs to know."""
+        if self._channel is not None:
+            self._channel.replaced()
+        if client != self._client:
+            self._client, self._got = client, 0
+            for cell in list(self._cells.values()):
+                if not cell.started.is_set():
+                    self._drop(cell)
+        self.kernel.limits = limits
+        self._channel = channel
+        self.log.rewind()
+        runs = [{"run": cell.key, "tag": cell.run.tag} for cell in self._cells.values()]
+        return {"hello": {"got": self._got, "runs": runs, "asked": self.files.pending()}}
+
+    def detached(self, channel: Channel) -> None:
+        """The bot has gone, if it was this one's channel."""
+        if self._channel is channel:
+            self._channel = None
+            self.used = monotonic()
+
+    def take(self, command: Fields) -> None:
+        """Carry a command out, unless it has been before. Raises: KeyError for one that is none."""
+        if command["m"] > self._got:
+            self._got = command["m"]
+            self._verbs[command["do"]](command)
+
+    async def close(self) -> None:
+        """Stop listening and serving; the kernel is the pool's to end."""
+        if self._channel is not None:
+            self._channel.replaced()
+        tasks = [cell.task for cell in self._cells.values()]
+        for task in (self._late, *tasks, *self._calls):
+            await stop(task)
+
+    # Runs:
+
+    def _enter(self, command: Fields) -> None:
+        try:
+            run = self.kernel.run(command["code"], allow_input=command["allow_input"])
+        except KernelError as error:
+            self.log.add(command["run"], {"run": command["run"], "error": codec.error(error)})
+            return
+        cell = self._cells[command["run"]] = _Cell(command["run"], run)
+        # Its first step, in which it enters the line, is taken here: the order of commands is that of cells.
+        loop = asyncio.get_running_loop()
+        cell.task = asyncio.Task(self._serve(cell), loop=loop, eager_start=True, name=f"cell {cell.key}")
+
+    def _start(self, command: Fields) -> None:
+        if (cell := self._cells.get(command["run"])) is not None:
+            cell.run.tag = command["tag"]
+            cell.started.set()
+
+    def _leave(self, command: Fields) -> None:
+        cell = self._cells.get(command["run"])
+        if cell is not None and cell.task is not None and not cell.over:
+            cell.task.cancel()
+
+    def _interrupt(self, command: Fields) -> None:
+        if (cell := self._cells.get(command["run"])) is not None:
+            self._spawn(cell.run.interrupt())
+
+    def _answer(self, command: Fields) -> None:
+        if (cell := self._cells.get(command["run"])) is not None:
+            with suppress(NoQuestion):  # the cell was over before the answer came
+                cell.run.answer(command["text"])
+
+    def _settle(self, command: Fields) -> None:
+        cell = self._cells.get(command["run"])
+        if cell is not None:
+            self._drop(cell)
+
+    def _drop(self, cell: _Cell) -> None:
+        del self._cells[cell.key]
+        if cell.task is not None and not cell.over:
+            cell.task.cancel()
+        self.log.forget(cell.key)
+
+    async def _serve(self, cell: _Cell) -> None:
+        """Carry a cell through; whoever cancels this leaves the run early, as its block can be left."""
+        try:
+            try:
+                async with cell.run as run:
+                    await cell.started.wait()
+                    async for event in run:
+                        self.log.event("run", cell.key, event)
+            except asyncio.CancelledError:
+                if cell.key not in self._cells:
+                    return
+            self._finished(cell)
+        except Exception as error:  # whatever it is, the bot must hear of it or it would wait for ever
+            if not isinstance(error, KernelError):
+                log.exception("a cell failed on our side")
+            fields = {"run": cell.key, "error": codec.error(error)}
+            with suppress(RuntimeError):  # it failed where there is no result
+                fields |= self._result(cell)
+            self.log.add(cell.key, fields)
+
+    def _finished(self, cell: _Cell) -> None:
+        captured = cell.run.result.captured
+        self.log.add(cell.key, {"run": cell.key, **self._result(cell)}, captured)
+
+    def _result(self, cell: _Cell) -> Fields:
+        return {
+            "result": codec.result(cell.run.result, _files(cell.run.result.captured)),
+            "variables": codec.variables(self.kernel.variables),
+        }
+
+    # Late output, calls, questions:
+
+    async def _listen(self) -> None:
+        async for late in self.kernel.late():
+            await self.log.room()  # the router keeps what is not taken, and bounds it
+            if late.scan is not None:
+                captured = late.scan.captured
+                self.log.add("late", {"late": late.tag, "scan": _scan(late.scan)}, captured)
+            elif late.event is not None:
+                self.log.event("late", str(late.tag), late.event)
+
+    async def _state(self) -> Fields:
+        kernel = self.kernel
+        variables = codec.variables(kernel.variables)
+        return {"alive": kernel.alive, "busy": kernel.busy, "variables": variables}
+
+    async def _catch_up(self, since: float | None) -> tuple[Fields, tuple[Captured, ...]]:
+        async with self.kernel.catch_up(since) as scan:
+            return _scan(scan), scan.captured
+
+    def _call(self, command: Fields, work: Awaitable[Any]) -> None:
+        async def call() -> None:
+            files: tuple[Captured, ...] = ()
+            fields: Fields = {"call": command["m"]}
+            try:
+                value = await work
+                if isinstance(value, tuple):
+                    value, files = value
+                fields["value"] = value
+            except Exception as error:  # noqa: BLE001  the bot raises it
+                fields["error"] = codec.error(error)
+            self.log.add("call", fields, files)
+
+        self._spawn(call())
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    def _news(self) -> None:
+        if self._channel is not None:
+            self._channel.news()
+
+    def _ask(self, question: Fields) -> None:
+        if self._channel is not None:
+            self._channel.say(question)
+
+
+def _files(captured: tuple[Captured, ...]) -> list[Fields]:
+    return [codec.file(file, number) for number, file in enumerate(captured)]
+
+
+def _scan(scan: Scan) -> Fields:
+    return {"captured": _files(scan.captured), "skipped": codec.skipped(scan.skipped)}

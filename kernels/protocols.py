@@ -1,0 +1,108 @@
+"""What the rest of the program needs of kernels, wherever they live: in this process, or in a node.
+
+    kernels: Kernels = Pool(...)                    # or kernels.client.Node(...)
+    kernel: PersonKernel = kernels.kernel(session_id, files)
+    async with kernel.run("x = 1") as run: ...      # run: Cell
+
+`Pool`, `Kernel` and `Run` are these in one process; `kernels.client` has them over a socket. One contract
+suite (tests/contract) holds both to the same.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from kernels.capture import Scan
+from kernels.events import Event
+from kernels.files import FileSource
+from kernels.result import Late, RunResult, Variable
+
+__all__ = ["Cell", "Kernels", "PersonKernel", "State"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A kernel as it is now: whether a process holds variables, whether a cell runs or waits, and which."""
+
+    alive: bool = False
+    busy: bool = False
+    variables: tuple[Variable, ...] = ()
+
+
+class Cell(Protocol):
+    """One cell in flight: see `kernels.run`."""
+
+    tag: int
+
+    @property
+    def result(self) -> RunResult:
+        """What came of the cell, once its block is left."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the block was left with the cell running on, for whoever comes back to it."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    async def interrupt(self) -> None:
+        """Stop the cell; the next one works."""
+
+    def answer(self, text: str) -> None:
+        """Answer the question that the cell asks. Raises: NoQuestion."""
+
+    def settle(self) -> None:
+        """The result is recorded: nobody will ask for this cell again."""
+
+
+class PersonKernel(Protocol):
+    """One session's kernel: see `kernels.kernel`."""
+
+    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Cell:
+        """A cell, to be entered with `async with`."""
+
+    def late(self) -> AsyncIterator[Late]:
+        """What comes after its cell. Never ends; for one reader."""
+
+    async def left_running(self) -> Mapping[int, Cell]:
+        """The cells that another program began and nobody has settled, by their tags."""
+
+    def catch_up(self, since: float | None) -> AbstractAsyncContextManager[Scan]:
+        """Know what lies in the workspace, once; to be entered.
+
+        What was written from `since` (seconds since 1970; None: never) on is news, to be kept in the block.
+        """
+
+    async def state(self) -> State:
+        """The kernel as it is now."""
+
+    async def restart(self) -> None:
+        """End the process, with its variables; the next cell gets a fresh one. The files stay."""
+
+    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+        """Put a file into the workspace, unseen by capture; returns the name it got."""
+
+
+class Kernels(Protocol):
+    """All kernels of a machine: see `kernels.pool`."""
+
+    @property
+    def python(self) -> Path:
+        """The interpreter that kernels run on."""
+
+    def kernel(self, session_id: str, source: FileSource) -> PersonKernel:
+        """The kernel of a session, the same one at each call."""
+
+    async def release(self, session_id: str) -> None:
+        """Let a session's kernel go: it ends with this program, or lives on in its node."""
+
+    async def remove(self, session_id: str) -> None:
+        """End a session's kernel and delete its workspace; a session with neither is no error."""

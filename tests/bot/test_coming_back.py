@@ -1,0 +1,135 @@
+"""The program killed with -9 and started again, and its node likewise: nothing is lost but what is said."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.live.cells import processes, until
+from tests.nodes import node_pid
+from tests.program import Answer, Program
+
+LINES = 40
+PRINTS = f"""
+import time
+for number in range({LINES}):
+    print(f"line {{number}}", flush=True)
+    time.sleep(0.05)
+_ = open("done.txt", "w").write("done")
+"""
+WHOLE = "".join(f"line {number}\n" for number in range(LINES))
+
+
+def told(program: Program) -> str:
+    """All text that a program has told while its cells ran."""
+    return "".join(one["text"] for one in program.seen if one["event"] == "stream")
+
+
+async def cells(program: Program, tmp_path: Path) -> list[Answer]:
+    """The cells of the transcript, as the notebook has them."""
+    path = tmp_path / "out.ipynb"
+    await program.answer(id=program.send(notebook=str(path)), event="saved")
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.mark.timeout(150)
+async def test_a_cell_goes_on_while_its_program_is_killed_and_each_line_is_recorded_once(
+    tmp_path: Path,
+) -> None:
+    """Variables, output, files: all of it is there afterwards, in the same kernel, once."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        await program.run("import os, pandas as pd\ndf = pd.DataFrame({'a': [1, 2]}); pid = os.getpid()")
+        sent = program.send(code=PRINTS)
+        await program.answer(id=sent, event="stream")
+        await asyncio.sleep(0.3)  # in the middle of it
+        await program.kill()
+    before = told(program)
+    async with Program.start(data) as program:
+        program.send(code="df.shape, os.getpid() == pid", id="again")
+        ended = await program.answer(cell=2, event="result")
+        assert (ended["status"], ended["output"]) == ("ok", WHOLE)
+        assert [file["filename"] for file in ended["generated_files"]] == ["done.txt"]
+        assert (await program.answer(id="again", event="result"))["output"] == "((2, 1), True)\n"
+        recorded = (await cells(program, tmp_path))[1]
+        assert ["".join(output["text"]) for output in recorded["outputs"]] == [WHOLE]
+    after = told(program)
+    assert WHOLE.endswith(after)
+    assert (before + after).count("line 39\n") == 1
+    assert set((before + after).splitlines()) == set(WHOLE.splitlines())
+
+
+async def test_a_cell_that_ended_while_nobody_listened_is_recorded(tmp_path: Path) -> None:
+    """The result, its files, and what came late wait for whoever comes back."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        await program.run("1")
+        sent = program.send(
+            code="print('begun', flush=True); import time; time.sleep(1)\n"
+            "open('a.txt', 'w').write('abc'); 6 * 7"
+        )
+        await program.answer(id=sent, event="stream")
+        await program.kill()
+    await asyncio.sleep(2)  # the cell ends with nobody there
+    async with Program.start(data) as program:
+        ended = await program.answer(cell=2, event="result")
+        assert ended["output"] == "begun\n42\n"
+        assert [file["filename"] for file in ended["generated_files"]] == ["a.txt"]
+
+
+async def test_a_question_is_asked_again(tmp_path: Path) -> None:
+    """An `input()` that waited when its program was killed is answered in the next one."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        sent = program.send(code="name = input('who? '); print('hi', name)")
+        await program.answer(id=sent, event="question")
+        await program.kill()
+    async with Program.start(data) as program:
+        question = await program.answer(event="question")
+        assert (question["prompt"], question["cell"]) == ("who? ", 1)
+        program.send(input="Bob")
+        assert (await program.answer(cell=1, event="result"))["output"] == "who? Bob\nhi Bob\n"
+
+
+@pytest.mark.timeout(150)
+async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp_path: Path) -> None:
+    """The cell has died with what it had shown, its variables are named as lost, and the next cell works."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        await program.run("precious = 1; open('kept.txt', 'w').write('kept')")
+        kernel = int((await program.run("import os; os.getpid()"))["output"])
+        sent = program.send(code="print('begun', flush=True)\nimport time; time.sleep(600)")
+        await program.answer(id=sent, event="stream")
+        node = node_pid(data)
+        assert node is not None
+        os.kill(node, signal.SIGKILL)
+        died = await program.answer(id=sent, event="result")
+        assert (died["status"], died["output"]) == ("died", "begun\n")
+        assert died["message"] == "The kernel ended with the node that it lived in."
+        assert "precious" in died["lost"]
+        await until(lambda: kernel not in processes("inside"))
+        after = await program.run("'precious' in globals(), open('kept.txt').read()")
+        assert after["output"] == "(False, 'kept')\n"
+        assert node_pid(data) not in (None, node)
+
+
+async def test_variables_stay_when_the_program_ends_well(tmp_path: Path) -> None:
+    """The next program finds the same kernel; a node that ended in between is told of."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        await program.run("x = 41")
+    async with Program.start(data) as program:
+        assert (await program.run("x + 1"))["output"] == "42\n"
+
+
+async def test_the_node_has_none_of_the_secrets(tmp_path: Path) -> None:
+    """Neither token nor database is in its environment, nor in a kernel's."""
+    data = tmp_path / "data"
+    async with Program.start(data, DISCORD_TOKEN="canary-1", OPENAI_API_KEY="canary-2") as program:
+        await program.run("1")
+        environment = Path(f"/proc/{node_pid(data)}/environ").read_bytes()
+        assert b"canary" not in environment
+        assert b"PATH=" in environment

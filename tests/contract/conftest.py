@@ -1,0 +1,90 @@
+"""The same kernels twice: in this process, and in a node."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kernels.client import Node, local_node, socket_for
+from kernels.client.start import recorded
+from kernels.launch import Limits
+from kernels.node.settings import NodeSettings
+from kernels.pool import Pool
+from kernels.protocols import Kernels, PersonKernel
+from tests.conftest import KERNEL_PYTHON
+from tests.contract.files import SomeFiles
+from tests.live.cells import until
+
+_numbers = count(1)
+SIZE = 2  # kernels at a time: the third waits
+
+
+def node_settings(folder: Path, limits: Limits | None = None) -> NodeSettings:
+    """A node for tests, which would end itself soon were it forgotten."""
+    return NodeSettings(
+        folder=folder / "node",
+        address=socket_for(folder / "node"),
+        token="secret",
+        python=KERNEL_PYTHON,
+        workspaces=folder / "workspaces",
+        limits=limits or Limits(),
+        size=SIZE,
+        lonely=timedelta(seconds=60),
+        log_level="info",
+    )
+
+
+@asynccontextmanager
+async def noded(settings: NodeSettings) -> AsyncIterator[Node]:
+    """A bot's side of the node with these settings, which is ended at the end."""
+    try:
+        async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+            yield node
+    finally:
+        found = recorded(settings.folder)
+        if found is not None:
+            os.kill(found[1], signal.SIGTERM)
+            await until(lambda: recorded(settings.folder) is None)
+
+
+@pytest.fixture(scope="module", params=["here", "node"])
+def where(request: pytest.FixtureRequest) -> str:
+    """Where the kernels live."""
+    return str(request.param)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kernels(where: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kernels]:
+    """The kernels of a module."""
+    folder = tmp_path_factory.mktemp(where)
+    if where == "here":
+        async with Pool(python=KERNEL_PYTHON, workspaces=folder / "w", limits=Limits(), size=SIZE) as pool:
+            yield pool
+    else:
+        async with noded(node_settings(folder)) as node:
+            yield node
+
+
+@pytest.fixture(scope="module")
+def files() -> SomeFiles:
+    """The stored files of the person whose kernel is `kernel`."""
+    return SomeFiles()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kernel(kernels: Kernels, files: SomeFiles) -> PersonKernel:
+    """The module's kernel, with whatever variables the tests before have left."""
+    files.kernel = kernels.kernel("shared", files)
+    return files.kernel
+
+
+@pytest.fixture
+def named() -> Callable[[], str]:
+    """Names of sessions that nobody has used."""
+    return lambda: f"fresh-{next(_numbers)}"

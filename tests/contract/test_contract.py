@@ -1,0 +1,278 @@
+"""What every kernel does, wherever it lives."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from kernels.capture import FileChanged
+from kernels.errors import NoQuestion
+from kernels.events import Display, Failure, InputRequest, Queued, Result, Stream
+from kernels.launch import Limits
+from kernels.protocols import Kernels, PersonKernel
+from kernels.result import Late
+from tests.contract.files import CONTENT, SomeFiles
+from tests.live.cells import Ran, late_until, run, value
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+
+
+async def test_output_value_and_error_are_told_in_order_and_are_the_result(kernel: PersonKernel) -> None:
+    """Events as they come, and all of it in the result."""
+    ran = await run(kernel, "x = 20\nprint('hello')\nx + 1", tag=1)
+    assert ran.events == [
+        Stream("stdout", "hello\n"),
+        Result({"text/plain": "21"}, ran.result.execution_count),
+    ]
+    assert (ran.status, ran.output) == ("ok", "hello\n21\n")
+    assert [output["output_type"] for output in ran.result.outputs] == ["stream", "execute_result"]
+    failed = await run(kernel, "1/0")
+    (failure,) = failed.events
+    assert isinstance(failure, Failure)
+    assert (failed.status, failed.result.error) == ("error", failure)
+    assert failed.result.execution_time > 0
+
+
+async def test_a_session_has_one_kernel_however_often_it_is_asked_for(
+    kernels: Kernels, kernel: PersonKernel, files: SomeFiles
+) -> None:
+    """Asking again starts nothing."""
+    await run(kernel, "import os; mine = os.getpid()")
+    again = kernels.kernel("shared", files)
+    assert await value(again, "os.getpid() == mine") == "True"
+
+
+async def test_the_state_tells_whether_it_lives_and_what_it_holds(
+    kernels: Kernels, kernel: PersonKernel, named: Callable[[], str], files: SomeFiles
+) -> None:
+    """A kernel that has not started is not alive; afterwards its variables are described."""
+    await run(kernel, "n = 42")
+    state = await kernel.state()
+    assert (state.alive, state.busy) == (True, False)
+    assert ("n", "int", "42") in [(one.name, one.type, one.detail) for one in state.variables]
+    assert not (await kernels.kernel(named(), files).state()).alive
+
+
+async def test_an_interrupt_ends_the_cell_and_keeps_the_variables(kernel: PersonKernel) -> None:
+    """The next cell finds what was there."""
+    await run(kernel, "kept = 5")
+    async with kernel.run("print('begun', flush=True)\nimport time; time.sleep(600)") as cell:
+        async for event in cell:
+            if event == Stream("stdout", "begun\n"):
+                await cell.interrupt()
+    assert cell.result.status == "interrupted"
+    cell.settle()
+    assert await value(kernel, "kept") == "5"
+
+
+async def test_whoever_leaves_early_stops_the_cell(kernel: PersonKernel) -> None:
+    """A break interrupts; what was shown until then is the result."""
+    async with kernel.run("print('begun', flush=True)\nimport time; time.sleep(600)") as cell:
+        async for _ in cell:
+            break
+    assert cell.result.status == "interrupted"
+    assert cell.result.output.startswith("begun\n")
+    cell.settle()
+    assert await value(kernel, "1") == "1"
+
+
+async def test_cells_queue_and_are_told_their_position(kernel: PersonKernel) -> None:
+    """The second waits for the first, and who gives up the wait costs nobody anything."""
+    async with kernel.run("input()") as first:
+        taking = aiter(first)
+        assert isinstance(await anext(taking), InputRequest)
+        second = asyncio.create_task(run(kernel, "2"))
+        third = asyncio.create_task(run(kernel, "3"))
+        await asyncio.sleep(0.2)  # they stand in line by now
+        second.cancel()
+        first.answer("on")
+        async for _ in taking:
+            pass
+    first.settle()
+    ran = await third
+    assert Queued(2) in ran.events or Queued(1) in ran.events
+    assert ran.output == "3\n"
+
+
+async def test_a_place_in_the_pool_is_waited_for(
+    kernels: Kernels, named: Callable[[], str], files: SomeFiles, kernel: PersonKernel
+) -> None:
+    """With all places taken a cell is told that it waits, and can be withdrawn."""
+    await run(kernel, "1")
+    async with kernel.run("input()") as busy, kernels.kernel(named(), files).run("input()") as other:
+        assert isinstance(await anext(aiter(busy)), InputRequest)
+        assert isinstance(await anext(aiter(other)), InputRequest)
+        async with kernels.kernel(named(), files).run("3") as waiting:
+            assert await anext(aiter(waiting)) == Queued(1)
+            await waiting.interrupt()
+        assert waiting.result.status == "interrupted"
+    for cell in (busy, other, waiting):
+        cell.settle()
+
+
+async def test_input_is_answered_and_a_second_answer_refused(kernel: PersonKernel) -> None:
+    """The answer reaches the cell; without a question there is nothing to answer."""
+    async with kernel.run("name = input('who? ')\nprint('hi', name)") as cell:
+        async for event in cell:
+            if isinstance(event, InputRequest):
+                assert event == InputRequest("who? ", password=False)
+                cell.answer("Bob")
+                with pytest.raises(NoQuestion):
+                    cell.answer("Eve")
+    assert cell.result.output == "who? Bob\nhi Bob\n"
+    cell.settle()
+
+
+async def test_without_input_a_question_fails_at_once(kernel: PersonKernel) -> None:
+    """Where nobody can answer, `input()` says so."""
+    ran = await run(kernel, "input()", allow_input=False)
+    assert ran.result.error is not None
+    assert ran.result.error.ename == "StdinNotImplementedError"
+
+
+async def test_six_megabytes_of_output_keep_head_and_tail(kernel: PersonKernel) -> None:
+    """What was passed on is what is in the result: within the limit, with the cell's value at the end."""
+    ran = await run(kernel, "for n in range(600): print(f'{n:9d}' + 'x' * 9990)\n6 * 7")
+    assert ran.output.startswith("        0xxx")
+    assert ran.output.endswith("xxx\n42\n")
+    assert "      599xxx" in ran.output
+    assert len(ran.output) < 1_100_000
+    assert ran.streamed + "42\n" == ran.output
+
+
+async def test_a_large_picture_arrives(kernel: PersonKernel) -> None:
+    """Five pictures of 7 MB, in events and in the result."""
+    ran = await run(
+        kernel,
+        "from IPython.display import publish_display_data\n"
+        "for n in range(5): publish_display_data({'image/png': 'A' * 7_000_000})",
+    )
+    assert [len(event.bundle["image/png"]) for event in ran.events if isinstance(event, Display)] == [
+        7_000_000
+    ] * 5
+    assert len(ran.result.outputs) == 5
+
+
+async def test_captured_files_can_be_read_until_the_cell_is_settled(kernel: PersonKernel) -> None:
+    """Their bytes, whole, small and large ones."""
+    async with kernel.run(
+        "open('a.txt', 'w').write('abc')\n_ = open('b.bin', 'wb').write(bytes(5_000_000))"
+    ) as cell:
+        async for _ in cell:
+            pass
+    files = {file.name: file for file in cell.result.captured}
+    async with files["a.txt"].content() as content:
+        assert content.read() == b"abc"
+    async with files["b.bin"].content() as content:
+        assert content.read() == bytes(5_000_000)
+    cell.settle()
+    assert (await run(kernel, "1")).result.captured == ()
+
+
+async def test_a_file_that_changes_before_it_is_read_is_refused(kernel: PersonKernel) -> None:
+    """What was captured and what is read are one thing or nothing."""
+    async with kernel.run("open('c.txt', 'w').write('one')") as cell:
+        async for _ in cell:
+            pass
+    await run(kernel, "open('c.txt', 'w').write('three')")
+    with pytest.raises(FileChanged):
+        async with cell.result.captured[0].content():
+            pass
+    cell.settle()
+
+
+async def test_a_placed_file_is_there_and_no_news(kernel: PersonKernel) -> None:
+    """It has the name that was returned, and capture takes it for known."""
+    name = await kernel.place("né w.csv", b"a,b\n")
+    ran = await run(kernel, f"open({name!r}).read()")
+    assert (ran.output, ran.result.captured) == ("'a,b\\n'\n", ())
+
+
+async def test_stored_files_are_loaded_placed_and_listed(kernel: PersonKernel) -> None:
+    """The three functions of a cell reach the person's files, and a foreign id is refused."""
+    assert await value(kernel, "load_file('k7m3q9x2va', raw=True)[:11]") == "b'city,people'"
+    assert await value(kernel, "len(open(file_path('cities.csv')).read())") == str(len(CONTENT))
+    assert "k7m3q9x2va" in (await run(kernel, "list_files()")).output
+    refused = await run(kernel, "load_file('aaaaaaaaaa')")
+    assert "no file aaaaaaaaaa" in refused.output
+
+
+async def test_late_output_comes_with_its_cells_tag(kernel: PersonKernel) -> None:
+    """What a thread prints and writes after its cell."""
+    code = (
+        "import threading\ndef later():\n  print('late words'); open('late.txt', 'w').write('late')\n"
+        "threading.Timer(1, later).start()"
+    )
+    await run(kernel, code, tag=7)
+
+    def whole(told: list[Late]) -> bool:
+        return any(late.scan for late in told) and any(late.event for late in told)
+
+    told = await late_until(kernel, whole)
+    assert [late.tag for late in told if late.event == Stream("stdout", "late words\n")] == [7]
+    (scan,) = [late.scan for late in told if late.scan]
+    async with scan.captured[0].content() as content:
+        assert content.read() == b"late"
+
+
+async def test_a_death_is_told_and_the_next_cell_works(kernel: PersonKernel) -> None:
+    """How it ended and what was lost."""
+    await run(kernel, "precious = 1")
+    ran = await run(kernel, "import os; os._exit(3)")
+    assert (ran.status, ran.result.exit_code) == ("died", 3)
+    assert "precious" in ran.restarts[0].lost
+    assert ran.result.restarted == ran.restarts[0]
+    assert await value(kernel, "1 + 1") == "2"
+
+
+async def test_the_deadline_stops_a_cell(
+    kernels: Kernels, named: Callable[[], str], files: SomeFiles
+) -> None:
+    """It reads as a time-out, and the next cell works."""
+    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))
+    kernel = kernels.kernel(named(), files)
+    kernels.limits = before
+    ran = await run(kernel, "while True: pass")
+    assert (ran.status, ran.result.cause) == ("timeout", "deadline")
+    assert await value(kernel, "1") == "1"
+
+
+async def test_a_restart_gives_a_fresh_kernel_and_keeps_the_files(kernel: PersonKernel) -> None:
+    """Variables are gone, and nobody is told of it as of an accident."""
+    await run(kernel, "x = 1; open('kept.txt', 'w').write('kept')")
+    await kernel.restart()
+    assert (await kernel.state()).variables == ()
+    ran = await run(kernel, "'x' in globals(), open('kept.txt').read()")
+    assert (ran.output, ran.restarts) == ("(False, 'kept')\n", [])
+
+
+async def test_known_files_are_no_news_and_those_of_a_broken_cell_are(
+    kernels: Kernels, named: Callable[[], str], files: SomeFiles
+) -> None:
+    """What lay there before is known; what was written from a moment on is told once."""
+    kernel = kernels.kernel(named(), files)
+    async with kernel.catch_up(None) as scan:
+        assert scan.captured == ()
+    async with kernel.catch_up(0) as scan:
+        assert scan.captured == ()
+    assert await kernel.left_running() == {}
+
+
+async def test_a_removed_session_is_gone(
+    kernels: Kernels, named: Callable[[], str], files: SomeFiles
+) -> None:
+    """Kernel and files end; the same name begins anew; removing it twice is no error."""
+    name = named()
+    await run(kernels.kernel(name, files), "x = 1; open('a.txt', 'w').write('x')")
+    await kernels.remove(name)
+    await kernels.remove(name)
+    ran: Ran = await run(kernels.kernel(name, files), "import os; 'x' in globals(), os.listdir()")
+    assert ran.output == "(False, [])\n"
+
+
+async def test_a_name_that_is_no_folder_is_refused(kernels: Kernels, files: SomeFiles) -> None:
+    """Nothing outside the workspaces can be named."""
+    for name in ("../escape", "..", "a/b", ""):
+        with pytest.raises((ValueError, OSError)):
+            await kernels.remove(name)

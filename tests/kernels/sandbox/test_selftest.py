@@ -1,0 +1,160 @@
+"""Which tier is taken: the strongest that holds; none, where one that could be had lets something through."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self, cast
+
+import pytest
+
+from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.sandbox import selftest
+from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.policy import Tier
+from kernels.sandbox.selftest import REMEDIES, choose, probe
+
+HELD: list[str] = []
+
+
+class Throwaway:
+    """A child that is over."""
+
+    async def wait(self) -> int:
+        return 0
+
+    def kill(self) -> None: ...
+
+    async def release(self) -> None: ...
+
+
+class Pretended:
+    """A sandbox of which an outcome is told: what it lets through, or why it cannot be entered or used."""
+
+    def __init__(self, tier: Tier, outcome: list[str] | str | Exception) -> None:
+        self.tier = tier
+        self.outcome = outcome
+        self.entered = False
+
+    def __enter__(self) -> Self:
+        if isinstance(self.outcome, str):
+            raise SandboxUnavailable(self.outcome)
+        self.entered = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.entered = False
+
+    async def launch(
+        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
+    ) -> Throwaway:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        os.write(descriptors["report"], json.dumps(self.outcome).encode())
+        return Throwaway()
+
+
+def making(
+    outcomes: dict[Tier, list[str] | str | Exception], made: list[Pretended]
+) -> Callable[[Tier], Sandbox]:
+    """What `choose` makes its sandboxes by."""
+
+    def make(tier: Tier) -> Sandbox:
+        made.append(Pretended(tier, outcomes[tier]))
+        return cast(Sandbox, made[-1])
+
+    return make
+
+
+async def test_the_strongest_tier_that_holds_is_taken() -> None:
+    """What stands behind it is not even tried."""
+    made: list[Pretended] = []
+    with ExitStack() as stack:
+        sandbox, report = await choose(None, making({Tier.S: HELD}, made), stack)
+        assert (report.tier, report.tried) == (Tier.S, {Tier.S: ""})
+        assert cast(object, sandbox) is made[0]
+        assert made[0].entered
+    assert not made[0].entered
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "no root",
+        KernelStartFailed("prctl: no such thing"),
+        OSError("mount: permission denied"),
+    ],
+    ids=["not entered", "not started", "not made"],
+)
+async def test_a_tier_that_cannot_be_had_is_passed_over(missing: str | Exception) -> None:
+    """The report says why, and what was entered for it is left again."""
+    made: list[Pretended] = []
+    with ExitStack() as stack:
+        _, report = await choose(None, making({Tier.S: missing, Tier.A: HELD}, made), stack)
+        assert report.tier is Tier.A
+        assert str(missing).split(":")[0] in report.tried[Tier.S]
+        assert [one.entered for one in made] == [False, True]
+
+
+async def test_a_tier_that_lets_something_through_is_an_error() -> None:
+    """Never the next one instead: what is not understood is not trusted. The remedy is the tier's own."""
+    made: list[Pretended] = []
+    outcomes = {Tier.S: "no root", Tier.A: ["a mount", "AF_ALG"], Tier.B: HELD}
+    expected = pytest.raises(SandboxUnavailable, match="Tier A lets through: a mount, AF_ALG")
+    with ExitStack() as stack, expected as raised:
+        await choose(None, making(cast(Any, outcomes), made), stack)
+    assert raised.value.remedy == REMEDIES[Tier.A]
+    assert [one.tier for one in made] == [Tier.S, Tier.A]
+    assert not any(one.entered for one in made)
+
+
+async def test_a_tier_that_was_asked_for_has_no_substitute() -> None:
+    """An operator who names a tier gets that one or an error, not a weaker one."""
+    made: list[Pretended] = []
+    with ExitStack() as stack, pytest.raises(SandboxUnavailable, match="no user namespaces") as raised:
+        await choose(Tier.A, making({Tier.A: "no user namespaces"}, made), stack)
+    assert raised.value.remedy == REMEDIES[Tier.A]
+    assert [one.tier for one in made] == [Tier.A]
+
+
+async def test_without_any_tier_every_remedy_is_told() -> None:
+    """Nothing runs unconfined by accident; the person reads what each tier would need."""
+    outcomes: dict[Tier, Any] = dict.fromkeys((Tier.S, Tier.A, Tier.B), "not here")
+    with ExitStack() as stack, pytest.raises(SandboxUnavailable) as raised:
+        await choose(None, making(outcomes, []), stack)
+    for tier in (Tier.S, Tier.A, Tier.B):
+        assert REMEDIES[tier] in raised.value.remedy
+
+
+async def test_a_child_that_says_nothing_is_no_tier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is a failed start, never "nothing got through"."""
+
+    class Silent(Pretended):
+        async def launch(self, *_: Any) -> Throwaway:
+            return Throwaway()
+
+    with pytest.raises(KernelStartFailed):
+        await probe(cast(Sandbox, Silent(Tier.S, HELD)))
+
+
+async def test_a_child_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for all probes is bounded."""
+    monkeypatch.setattr(selftest, "PROBING", 0.05)
+    held: list[socket.socket] = []
+
+    class Hanging(Pretended):
+        async def launch(self, *arguments: Any) -> Throwaway:
+            held.append(socket.socket(fileno=os.dup(arguments[3]["report"])))
+            return Throwaway()
+
+    with pytest.raises(KernelStartFailed):
+        await probe(cast(Sandbox, Hanging(Tier.S, HELD)))
+    held[0].close()
+
+
+async def test_the_canary_does_not_stay() -> None:
+    """The self-test leaves our environment as it was."""
+    await probe(cast(Sandbox, Pretended(Tier.S, HELD)))
+    assert selftest.CANARY not in os.environ

@@ -1,0 +1,251 @@
+"""The watchdog sees what a kernel holds, however it hides it: real files, real processes, no waiting."""
+
+import contextlib
+import ctypes
+import os
+import queue
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kernels.launch import Limits, MiB
+from kernels.sandbox import usage
+from kernels.sandbox.watchdog import MEMORY, PROCESSES, WORKSPACE, Watchdog, Watched
+
+LIMITS = Limits(workspace=1 * MiB, memory=64 * MiB, processes=20)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """An empty workspace."""
+    (tmp_path / "workspace").mkdir(mode=0o700)
+    return tmp_path / "workspace"
+
+
+@contextlib.contextmanager
+def init(code: str = "pass") -> Iterator[int]:
+    """An init whose child has done what `code` does, and waits; both are gone at the end."""
+    program = f"""
+import os, sys, time
+if os.fork() == 0:
+    {code}
+    print(flush=True)
+    time.sleep(100)
+os.wait()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        below = usage.processes(process.pid)
+        yield process.pid
+        for pid in [process.pid, *below]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def seen(workspace: Path, pid: int = 0, *, began: int = 0, limits: Limits = LIMITS) -> list[str]:
+    """What the watchdog has to say after one look, of a cell that began with so many bytes."""
+    faults: list[str] = []
+    watchdog = Watchdog(limits, workspace, memory=pid != 0)
+    watchdog.watch(Watched(pid or os.getpid(), workspace, faults.append, began=began))
+    watchdog._round()
+    return faults
+
+
+def test_files_over_the_limit_are_seen(workspace: Path) -> None:
+    """One file, or many together, in whatever folder."""
+    (workspace / "a").write_bytes(b"x" * 900_000)
+    assert seen(workspace) == []
+    (workspace / "folder").mkdir()
+    (workspace / "folder" / "b").write_bytes(b"x" * 200_000)
+    assert seen(workspace) == [WORKSPACE]
+
+
+def test_a_hole_is_no_file(workspace: Path) -> None:
+    """What counts is the room on the disk: a sparse terabyte takes none."""
+    with (workspace / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    assert seen(workspace) == []
+
+
+def test_a_link_leads_nowhere(workspace: Path, tmp_path: Path) -> None:
+    """What lies outside is not the person's, and a loop does not end the count."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "large").write_bytes(b"x" * 2_000_000)
+    (workspace / "link").symlink_to(tmp_path / "outside")
+    (workspace / "loop").symlink_to(workspace)
+    assert seen(workspace) == []
+
+
+def test_a_workspace_that_was_too_large_before_may_stay_so(workspace: Path) -> None:
+    """The person can delete what is too much; what grows further is ended."""
+    (workspace / "a").write_bytes(b"x" * 2_000_000)
+    assert seen(workspace, began=3_000_000) == []
+    assert seen(workspace, began=500_000) == [WORKSPACE]
+
+
+def test_very_many_files_are_too_much(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty files take room that no size tells."""
+    monkeypatch.setattr(usage, "MOST_ENTRIES", 10)
+    for number in range(10):
+        (workspace / str(number)).touch()
+    assert seen(workspace) == []
+    (workspace / "one more").touch()
+    assert seen(workspace) == [WORKSPACE]
+
+
+def test_very_deep_folders_are_too_much(workspace: Path) -> None:
+    """What lies deeper than is counted would hide anything."""
+    deep = workspace
+    for _ in range(usage.DEEPEST + 1):
+        deep /= "d"
+        deep.mkdir()
+    assert seen(workspace) == [WORKSPACE]
+
+
+def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
+    """What is still written in a folder without rights is counted; where we are not root, too."""
+    (workspace / "closed").mkdir()
+    (workspace / "closed" / "large").write_bytes(b"x" * 2_000_000)
+    (workspace / "closed").chmod(0)
+    workspace.chmod(0)
+    with without_rights():
+        assert seen(workspace) == [WORKSPACE]
+
+
+@contextlib.contextmanager
+def without_rights() -> Iterator[None]:
+    """Not root's way past every folder's rights, for this thread, with the same user."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = struct.pack("Ii", 0x20080522, 0)  # version 3 of capget(2)
+    held = ctypes.create_string_buffer(24)
+    assert libc.capget(header, held) == 0
+    (effective,) = struct.unpack_from("I", held)
+    past_rights = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    struct.pack_into("I", held, 0, effective & ~past_rights)
+    assert libc.capset(header, held) == 0
+    try:
+        yield
+    finally:
+        struct.pack_into("I", held, 0, effective)
+        assert libc.capset(header, held) == 0
+
+
+def test_a_workspace_that_is_gone_is_no_fault(workspace: Path) -> None:
+    """The end of a session may come first."""
+    workspace.rmdir()
+    assert seen(workspace) == []
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "f = open('deleted', 'wb'); f.write(b'x' * 2_000_000); f.flush(); os.unlink('deleted')",
+        "f = os.fdopen(os.memfd_create('x'), 'wb'); f.write(b'x' * 2_000_000); f.flush()",
+    ],
+    ids=["deleted", "in memory"],
+)
+def test_what_has_no_name_is_counted_too(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    """A file that is deleted and still open takes its room, and one in memory takes that."""
+    monkeypatch.chdir(workspace)
+    with init(hidden) as pid:
+        assert seen(workspace, pid, limits=Limits(workspace=1 * MiB)) == [WORKSPACE]
+
+
+def test_memory_is_summed_over_the_tree(workspace: Path) -> None:
+    """The child of a child counts."""
+    with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
+        assert seen(workspace, pid) == [MEMORY]
+        assert seen(workspace, pid, limits=Limits(memory=512 * MiB)) == []
+
+
+def test_memory_that_is_shared_is_counted_once(workspace: Path) -> None:
+    """Forks that only look at what their parent made are not each charged with it."""
+    code = """x = bytearray(os.urandom(1 << 20) * 40)
+    [os.fork() or time.sleep(100) for _ in range(5)]"""
+    with init(code) as pid:
+        assert seen(workspace, pid, limits=Limits(memory=120 * MiB)) == []
+
+
+def test_processes_and_threads_are_counted(workspace: Path) -> None:
+    """Whatever a kernel runs at one time."""
+    code = "import threading; [threading.Thread(target=time.sleep, args=(100,)).start() for _ in range(30)]"
+    with init(code) as pid:
+        assert seen(workspace, pid) == [PROCESSES]
+    with init("[os.fork() or time.sleep(100) for _ in range(30)]") as pid:
+        assert seen(workspace, pid) == [PROCESSES]
+
+
+def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
+    """Each the child of the one before: no depth makes the watchdog stumble."""
+    script = 'n=$1; [ $n -eq 0 ] && { echo; sleep 100; }; sh "$0" $((n-1)) & wait'
+    (workspace / "deeper").write_text(script)
+    with subprocess.Popen(
+        ["sh", str(workspace / "deeper"), "300"], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert len(usage.processes(process.pid)) > 300
+        assert seen(workspace, process.pid) == [PROCESSES]
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_process_that_ended_is_no_fault(workspace: Path) -> None:
+    """One that nobody has waited for yet holds nothing."""
+    code = "[os.fork() or os._exit(0) for _ in range(3)]"
+    with init(code) as pid:
+        assert seen(workspace, pid) == []
+    assert seen(workspace, pid) == []
+
+
+def test_the_thread_tells_once(workspace: Path) -> None:
+    """While it is entered it looks by itself, and says each fault a single time."""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    (workspace / "a").write_bytes(b"x" * 100)
+    with Watchdog(LIMITS, workspace, memory=False) as watchdog:
+        watched = Watched(os.getpid(), workspace, told.put)
+        watchdog.watch(watched)
+        while not watched.size_due:
+            os.sched_yield()
+        (workspace / "large").write_bytes(b"x" * 2_000_000)
+        assert told.get(timeout=30) == WORKSPACE
+    assert told.empty()
+    assert watched not in watchdog._watched
+
+
+def test_a_look_that_fails_does_not_stop_the_others(
+    workspace: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever one kernel makes of it, all the others are still looked at."""
+
+    def fails(_fault: str) -> None:
+        raise RuntimeError("the sky has fallen")
+
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    (tmp_path / "other").mkdir()
+    with Watchdog(LIMITS, workspace, memory=False) as watchdog:
+        for place, tell in ((workspace, fails), (tmp_path / "other", told.put)):
+            watched = Watched(os.getpid(), place, tell)
+            watchdog.watch(watched)
+            while not watched.size_due:
+                os.sched_yield()
+            (place / "large").write_bytes(b"x" * 2_000_000)
+        assert told.get(timeout=30) == WORKSPACE
+    assert "the sky has fallen" in caplog.text
+
+
+def test_who_is_forgotten_is_not_looked_at(workspace: Path) -> None:
+    """After the end of a kernel its number may be another's."""
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watched = Watched(os.getpid(), workspace, lambda _: None)
+    watchdog.watch(watched)
+    watchdog.forget(watched)
+    watchdog.forget(watched)
+    assert watched not in watchdog._watched

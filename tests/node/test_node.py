@@ -1,0 +1,299 @@
+"""A node as a process: who may talk to it, how it starts, and how it ends."""
+
+import asyncio
+import os
+import shutil
+import socket
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from kernels.client import Node, Place, at, local_node
+from kernels.client.start import recorded, socket_for
+from kernels.errors import NodeIncompatible, NodeUnavailable
+from kernels.events import InputRequest, Stream
+from kernels.node import PROTOCOL
+from kernels.node.settings import NodeSettings, limits_from, limits_to
+from tests.contract.conftest import node_settings, noded
+from tests.contract.files import SomeFiles
+from tests.live.cells import processes, until, value
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
+    """The settings of the module's node."""
+    return node_settings(tmp_path_factory.mktemp("node"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(settings: NodeSettings) -> AsyncIterator[Node]:
+    """A node, and a bot that is connected to it."""
+    async with noded(settings) as node:
+        yield node
+
+
+async def asked(settings: NodeSettings, method: str, path: str, token: str | None, **more: Any) -> int:
+    """The status of a bare request."""
+    headers = {"Authorization": f"token {token}"} if token else {}
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(settings.address), headers=headers) as http,
+        http.request(method, f"http://node/{path}", allow_redirects=False, **more) as response,
+    ):
+        return response.status
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "kernelcord/node"),
+        ("DELETE", "kernelcord/sessions/a"),
+        ("PUT", "kernelcord/sessions/a/files/b"),
+        ("GET", "kernelcord/sessions/a/log/1"),
+        ("GET", "kernelcord/sessions/a/log/1/files/0"),
+        ("PUT", "kernelcord/sessions/a/asked/1"),
+        ("GET", "kernelcord/sessions/a/channel"),
+        ("GET", "api/kernels"),
+        ("POST", "api/kernels"),
+        ("POST", "api/sessions"),
+        ("POST", "api/shutdown"),
+    ],
+)
+async def test_without_the_token_nothing_is_answered(
+    node: Node, settings: NodeSettings, method: str, path: str
+) -> None:
+    """Neither ours nor Jupyter's own; a wrong token is none."""
+    for token in (None, "wrong"):
+        assert await asked(settings, method, path, token) in (302, 403)
+
+
+async def test_what_nobody_needs_is_not_there(node: Node, settings: NodeSettings) -> None:
+    """No terminals, no contents, not even with the token."""
+    for path in ("api/terminals", "api/contents", "api/config/x", "terminals/1"):
+        assert await asked(settings, "GET", path, settings.token) == 404
+
+
+async def test_a_path_that_leads_out_is_refused(node: Node, settings: NodeSettings) -> None:
+    """Of Jupyter's sessions and of ours."""
+    body = {"path": "../../../etc", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+    assert await asked(settings, "POST", "api/sessions", settings.token, json=body) >= 400
+    for name in ("..%2Fescape", "%2Fetc", ".hidden"):
+        path = f"kernelcord/sessions/{name}"
+        assert await asked(settings, "DELETE", path, settings.token) == 400
+        assert await asked(settings, "PUT", f"{path}/files/x", settings.token, data=b"x") == 400
+    placed = await node.kernel("paths", SomeFiles()).place("../../up.txt", b"x")
+    assert "/" not in placed
+    assert (settings.workspaces / "paths" / placed).exists()
+
+
+async def test_socket_and_folder_are_ours_alone(node: Node, settings: NodeSettings) -> None:
+    """0600 for the socket and what holds the token, 0700 around them."""
+    for path, mode in (
+        (Path(settings.address), 0o600),
+        (settings.folder / "node.json", 0o600),
+        (settings.folder / "log", 0o600),
+        (settings.folder, 0o700),
+    ):
+        assert stat.S_IMODE(path.stat().st_mode) == mode, path
+
+
+async def test_who_starts_second_finds_the_first(node: Node, settings: NodeSettings, tmp_path: Path) -> None:
+    """Four at once get one node, and one kernel a session."""
+    fresh = node_settings(tmp_path)
+    async with noded(fresh):
+        places = await asyncio.gather(*(local_node(fresh)(True) for _ in range(4)))
+        assert len(set(places)) == 1
+        found = recorded(fresh.folder)
+        assert found is not None
+        assert places[0] == found[0]
+
+
+async def test_another_program_takes_a_session_over_and_the_first_hears_of_it(
+    node: Node, settings: NodeSettings
+) -> None:
+    """The cell goes on with the second; the first ends with a sentence."""
+    kernel = node.kernel("taken", SomeFiles())
+    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as second:
+        async with kernel.run("name = input('who? ')\nname", tag=5) as cell:
+            events = aiter(cell)
+            assert isinstance(await anext(events), InputRequest)
+            theirs = await second.kernel("taken", SomeFiles()).left_running()
+            with pytest.raises(NodeUnavailable, match="taken this session over"):
+                await anext(events)
+        assert [event async for event in _answered(theirs[5], "Bob")][-1].bundle == {"text/plain": "'Bob'"}
+        assert theirs[5].result.status == "ok"
+        theirs[5].settle()
+    await node.release("taken")
+
+
+async def _answered(cell: Any, answer: str) -> AsyncIterator[Any]:
+    async with cell:
+        async for event in cell:
+            if isinstance(event, InputRequest):
+                cell.answer(answer)
+            yield event
+
+
+async def test_a_connection_that_breaks_is_made_anew_and_nothing_is_lost(node: Node) -> None:
+    """Every line once, with the websocket cut in the middle of a printing cell, several times."""
+    kernel = node.kernel("cut", SomeFiles())
+    told = ""
+    async with kernel.run("import time\nfor n in range(60): print(n, flush=True); time.sleep(0.02)") as cell:
+        async for event in cell:
+            told += event.text if isinstance(event, Stream) else ""
+            channel = kernel._link._socket
+            if 50 < len(told) < 130 and channel is not None and not channel.closed:
+                await channel.close()
+    cell.settle()
+    assert told == "".join(f"{n}\n" for n in range(60)) == cell.result.output
+
+
+async def test_a_question_for_files_waits_for_the_next_bot(node: Node, settings: NodeSettings) -> None:
+    """A cell that asks while nobody is there is answered by whoever comes in time."""
+    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as first:
+        kernel = first.kernel("alone", SomeFiles())
+        code = (
+            "print('begun', flush=True)\nimport time; time.sleep(0.5)\nload_file('k7m3q9x2va', raw=True)[:11]"
+        )
+        cell = kernel.run(code, tag=3)
+        await cell.__aenter__()  # its block is not left: it goes on with the next bot
+        events = aiter(cell)
+        while await anext(events) != Stream("stdout", "begun\n"):
+            continue  # it waits for a place
+    assert cell.goes_on
+    await asyncio.sleep(1)  # the question has been asked with nobody there
+    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as second:
+        left = await second.kernel("alone", SomeFiles()).left_running()
+        async with left[3] as cell:
+            async for _ in cell:
+                pass
+        cell.settle()
+    assert cell.result.output == "begun\nb'city,people'\n"
+
+
+async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
+    """With neither kernel nor bot; nothing of it is left but its log."""
+    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=0.5))
+    async with Node(local_node(settings), python=settings.python, limits=settings.limits):
+        pass
+    await until(lambda: recorded(settings.folder) is None)
+    await until(lambda: not Path(settings.address).exists())
+    assert not (settings.folder / "node.json").exists()
+
+
+async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: Path) -> None:
+    """Nobody can find it any more."""
+    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=2))
+    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+        pid = int(await value(node.kernel("a", SomeFiles()), "import os; os.getpid()"))
+        shutil.rmtree(settings.folder)
+    await until(lambda: pid not in processes("inside"))
+
+
+async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
+    """However long no bot comes, while a kernel holds variables; ending it ends the kernel."""
+    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=0.5))
+    async with noded(settings) as node:
+        kernel = node.kernel("a", SomeFiles())
+        pid = int(await value(kernel, "import os; os.getpid()"))
+        await node.release("a")
+        await asyncio.sleep(2)
+        again = node.kernel("a", SomeFiles())
+        assert await value(again, "os.getpid()") == str(pid)
+        await node.end()
+    await until(lambda: pid not in processes("inside"))
+
+
+async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(tmp_path: Path) -> None:
+    """Nobody loses variables for a setting; where there are none the new settings count at once."""
+    settings = node_settings(tmp_path)
+    other = replace(settings, size=3)
+    async with noded(settings) as node:
+        first = recorded(settings.folder)
+        same = Node(
+            local_node(settings), python=settings.python, limits=settings.limits, kernels=settings.kernels
+        )
+        async with same:
+            assert recorded(settings.folder) == first
+        async with Node(
+            local_node(other), python=settings.python, limits=settings.limits, kernels=other.kernels
+        ) as node:
+            second = recorded(settings.folder)
+            assert second != first
+            assert await value(node.kernel("a", SomeFiles()), "x = 41; x") == "41"
+        async with Node(
+            local_node(settings), python=settings.python, limits=settings.limits, kernels=settings.kernels
+        ) as node:
+            assert recorded(settings.folder) == second
+            assert await value(node.kernel("a", SomeFiles()), "x + 1") == "42"
+
+
+async def test_an_older_and_a_newer_node_are_told_apart(
+    node: Node, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are left alone, with all their kernels."""
+    for ours, newer in ((PROTOCOL + 1, False), (PROTOCOL - 1, True)):
+        monkeypatch.setattr("kernels.client.node.PROTOCOL", ours)
+        with pytest.raises(NodeIncompatible) as raised:
+            async with Node(local_node(settings), python=settings.python, limits=settings.limits):
+                pass
+        assert (raised.value.newer, raised.value.pid) == (newer, recorded(settings.folder)[1])
+    assert os.path.exists(settings.address)
+
+
+async def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:
+    """The end of its log is the reason."""
+    (tmp_path / "workspaces").write_text("in the way")
+    settings = node_settings(tmp_path)
+    with pytest.raises(NodeUnavailable, match="workspaces"):
+        async with Node(local_node(settings), python=settings.python, limits=settings.limits):
+            pass
+
+
+async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> None:
+    """A node with a port is the same node."""
+    settings = replace(node_settings(tmp_path), address=f"127.0.0.1:{_free_port()}")
+    await local_node(settings)(True)
+    place = f"http://{settings.address}"
+    try:
+        with pytest.raises(NodeUnavailable, match="token"):
+            async with Node(at(Place(place, "wrong")), python=settings.python, limits=settings.limits):
+                pass
+        async with Node(at(Place(place, "secret")), python=settings.python, limits=settings.limits) as node:
+            assert await value(node.kernel("a", SomeFiles()), "6 * 7") == "42"
+    finally:
+        async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+            await node.end()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+async def test_settings_travel_as_json(settings: NodeSettings) -> None:
+    """What a node reads is what was written, times and sizes included."""
+    assert NodeSettings.from_json(settings.to_json()) == settings
+    assert limits_from(limits_to(settings.limits)) == settings.limits
+
+
+async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
+    """A path that no socket can have is replaced by a short one in a folder of ours alone."""
+    folder = tmp_path / ("x" * 100)
+    short = Path(socket_for(folder))
+    assert len(str(short)) < 100
+    assert stat.S_IMODE(short.parent.stat().st_mode) == 0o700
+    assert str(short) == socket_for(folder)
+    short.parent.chmod(0o755)
+    with pytest.raises(NodeUnavailable, match="ours alone"):
+        socket_for(folder)
+    short.parent.rmdir()

@@ -1,0 +1,23 @@
+"""Nodes that tests have started: none of them outlives its test."""
+
+import os
+import signal
+from pathlib import Path
+
+from kernels.client.start import recorded
+from tests.live.cells import until
+
+
+def node_pid(data: Path) -> int | None:
+    """The process of the node of a data folder, if one lives."""
+    found = recorded(data / "node")
+    return found[1] if found else None
+
+
+async def end_nodes(folder: Path) -> None:
+    """End every node whose data folder lies in `folder`."""
+    for record in [*folder.glob("node/node.json"), *folder.glob("*/node/node.json")]:
+        data = record.parent.parent
+        if (pid := node_pid(data)) is not None:
+            os.kill(pid, signal.SIGTERM)
+            await until(lambda data=data: node_pid(data) is None)
