@@ -129,8 +129,11 @@ class Broker:
         loop = asyncio.get_running_loop()
         while True:
             await self._free.acquire()
-            with suppress(OSError):  # the kernel has turned its end elsewhere, and is heard no more
-                await loop.sock_recv(self._heard, 1)
+            rung = b""
+            with suppress(OSError):
+                rung = await loop.sock_recv(self._heard, 1)
+            if not rung:  # the kernel has shut its end, or turned it elsewhere, and is heard no more
+                return
             ours, theirs = await _line()
             ours.setblocking(False)
             self._start(self._serve(ours), ours)

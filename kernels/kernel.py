@@ -39,7 +39,8 @@ __all__ = ["DIED", "Kernel"]
 
 log = logging.getLogger(__name__)
 
-DIED = "the kernel died"
+DIED, QUIT = "the kernel died", "quit() ended the kernel"
+WENT_ON = "it said that its cell was over, and went on"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
@@ -232,10 +233,8 @@ class Kernel(KernelHere):
         process = self._process if self._router.doubtful and not self._router.quit_asked else None
         looking = self.capture.look()
         scan, healthy = await asyncio.gather(looking, process.healthy()) if process else (await looking, True)
-        if self._router.quit_asked:
-            await self.replace("quit() ended the kernel")
-        elif not healthy:
-            await self.replace("it said that its cell was over, and went on")
+        if self._router.quit_asked or not healthy:
+            await self.replace(QUIT if self._router.quit_asked else WENT_ON)
         return scan
 
     # The process:

@@ -70,7 +70,7 @@ class Router:
 
     def begin(self, message_id: str, run: Run) -> None:
         """The request `message_id` runs the cell `run`."""
-        self.running, self._running_id, self.doubtful = run, message_id, bool(run.code.strip())
+        self.running, self._running_id, self.doubtful = run, message_id, True
         self._question, self._marked = None, False
         self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
@@ -129,10 +129,10 @@ class Router:
                 if event is not None:
                     run.take(event)
         count = execution_count(content)
-        if count is None or not isinstance(metadata, dict) or "kernelcord" not in metadata:
-            self.doubtful = True
-        else:
+        ours = isinstance(metadata, dict) and "kernelcord" in metadata
+        if ours:
             self.variables = _variables(metadata)
+        self.doubtful = self.doubtful or count is None or not ours
         run.reply(str(content.get("status")), count)
 
     def _ask(self, run: Run) -> None:
