@@ -30,7 +30,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 
 from . import clip, streams, variables
 
-SENDING = 64  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
+SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
 __all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
 
