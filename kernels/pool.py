@@ -16,6 +16,7 @@ import fcntl
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -169,7 +170,7 @@ class Pool:
 
     async def _confine(self, stack: AsyncExitStack) -> None:
         """Have a sandbox, by the self-test, unless none is wanted."""
-        if self._wanted is Tier.NONE:
+        if self._wanted is Tier.NONE or (self._wanted is None and sys.platform != "linux"):
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
             return
 
