@@ -98,6 +98,10 @@ class Kernels(Protocol):
     def python(self) -> Path:
         """The interpreter that kernels run on."""
 
+    @property
+    def tier(self) -> str:
+        """How kernels are held: "S", "A", "B" or "none"."""
+
     def kernel(self, session_id: str, source: FileSource) -> PersonKernel:
         """The kernel of a session, the same one at each call."""
 

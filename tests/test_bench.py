@@ -130,21 +130,23 @@ async def test_interrupted_run_leaves_nothing(root: Path, tmp_path: Path, number
         stderr=asyncio.subprocess.DEVNULL,
     )
     async with asyncio.timeout(PATIENCE):
-        while not all(_kernels(tmp_path, kind) for kind in ("ipykernel_launcher", "kernels/inside")):
+        while not all(_below(process.pid, kind) for kind in ("ipykernel_launcher", "zygote.py")):
             assert process.returncode is None
             await asyncio.sleep(0.05)  # nothing tells when another program's children are there
+        started = _below(process.pid)
         process.send_signal(number)
         assert await process.wait() == 130
-    assert _kernels(tmp_path) == []
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
     assert list(tmp_path.iterdir()) == []
 
 
-def _kernels(data: Path, kind: str = "") -> list[int]:
-    """The processes that know the folder `data` and have `kind` in their command line."""
+def _below(pid: int, kind: str = "") -> list[int]:
+    """The processes that a process has started, and theirs, that have `kind` in their command line."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
-            if kind.encode() in command and bytes(data) in command + environment:
-                found.append(int(process.name))
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                if kind.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(child)
+                found += _below(child, kind)
     return found

@@ -72,7 +72,8 @@ def test_flags_are_flags(readme: str) -> None:
     """Every flag that the README names exists."""
     named = flags(readme.replace("<!--", "").replace("-->", ""))
     assert {"--timeout", "--replay", "--quick"} <= named
-    assert named <= of_program("bot.console") | of_program("bench")
+    programs = ("bot.console", "bench", "kernels.kernelspec", "kernels.sandbox")
+    assert named <= set().union(*map(of_program, programs))
 
 
 async def test_requests_and_events_are_all_there(readme: str) -> None:

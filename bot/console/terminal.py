@@ -147,7 +147,9 @@ class Terminal:
         session = await self._sessions.session(self._user_id, PLACE)
         cells = [entry for entry in await session.transcript.entries() if isinstance(entry, CellRecord)]
         if not cells:
-            self._screen.note("A Python kernel of your own. %help tells more.")
+            tier = self._sessions.pool.tier
+            held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"
+            self._screen.note(f"A Python kernel of your own, {held}. %help tells more.")
             return
         for cell in cells[-REMEMBERED:]:
             self._screen.earlier(cell)

@@ -68,6 +68,11 @@ class Node:
             self._kernels[session_id] = RemoteKernel(self, session_id, source)
         return self._kernels[session_id]
 
+    @property
+    def tier(self) -> str:
+        """How kernels are held: "S", "A", "B" or "none"."""
+        return str(self._who["tier"])
+
     async def release(self, session_id: str) -> None:
         """Let go of a session's kernel, which lives on with all that runs in it."""
         kernel = self._kernels.pop(session_id, None)

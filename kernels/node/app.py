@@ -81,7 +81,7 @@ class Node:
             libraries=settings.libraries,
         )
         self._pool = await self._stack.enter_async_context(pool)
-        self.ready = True
+        self.ready, self._alone_since = True, monotonic()
         address = settings.address if self.local else f"http://{settings.address}"
         record = {"address": address, "token": settings.token, "pid": os.getpid()}
         _write(self.folder / RECORD, record)
