@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 
-__all__ = ["spec", "write"]
+__all__ = ["NAME", "spec", "write"]
 
 NAME = "kernelcord"
 
