@@ -107,10 +107,13 @@ def _change_root(root: str, mounts: list[list[str]]) -> None:
 
 
 def _make(kind: str, source: str, target: str, options: str) -> None:
-    if kind in ("bind", "cover") and not os.path.lexists(source if kind == "bind" else target):
+    if kind in ("bind", "cover", "lock") and not os.path.lexists(source if kind == "bind" else target):
         return
     if kind == "cover":
         _mount(source, target, "", MS_BIND)
+    elif kind == "lock":
+        _mount(target, target, "", MS_BIND)
+        _mount("", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     elif kind == "bind":
         if os.path.islink(source):  # /bin -> usr/bin
             _make("link", os.readlink(source), target, "")

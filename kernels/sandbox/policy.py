@@ -51,6 +51,9 @@ FILES = {
     "resolv.conf": "",
 }
 COVERED = ("kcore", "keys", "key-users", "kmsg", "sysrq-trigger", "timer_list")
+# Parts by which root sets up the whole machine, read-only: for where a kernel's user is root to the host, as in
+# tier A of a program that root runs. `sys` has the program that every crash of the machine starts.
+LOCKED = ("bus", "driver", "fs", "irq", "mtrr", "scsi", "sys")
 
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 # Bits of landlock(7).
@@ -179,6 +182,8 @@ def _mounts(paths: Paths, limits: Limits, uid: int) -> Iterable[tuple[str, str, 
     yield "proc", "", "/proc", ""
     for name in COVERED:
         yield "cover", "/dev/null", f"/proc/{name}", ""
+    for name in LOCKED:
+        yield "lock", "", f"/proc/{name}", ""
     for name in DEVICES:
         yield "bind", f"/dev/{name}", f"/dev/{name}", "device"
     yield "tmpfs", "", "/dev/shm", scratch  # noqa: S108

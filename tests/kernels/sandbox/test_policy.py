@@ -113,6 +113,13 @@ def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_settings_of_the_machine_are_read_only(tier: Tier) -> None:
+    """A user who is root to the host writes them without any capability, so /proc/sys must be locked."""
+    mounts = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
+    assert mounts.index(("lock", "/proc/sys")) > mounts.index(("proc", "/proc"))
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_mounts_never_hide_an_earlier_one(tier: Tier) -> None:
     """A folder is mounted before what lies below it, or it would cover that."""
     targets = [Path(target) for _, _, target, _ in confined(tier).mounts]
