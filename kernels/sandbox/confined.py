@@ -144,6 +144,7 @@ class Sandbox:
             self._limits,
             uid=uid,
             own_uid=os.geteuid(),
+            own_gid=os.getegid(),
             outside=os.environ,
         )
         child = await self._forkserver.fork(confinement.clone_flags)

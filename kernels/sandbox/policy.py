@@ -51,8 +51,8 @@ FILES = {
     "resolv.conf": "",
 }
 COVERED = ("kcore", "keys", "key-users", "kmsg", "sysrq-trigger", "timer_list")
-# Parts by which root sets up the whole machine, read-only: for where a kernel's user is root to the host, as in
-# tier A of a program that root runs. `sys` has the program that every crash of the machine starts.
+# Parts by which root sets up the whole machine, read-only: in tier A of a program that root runs, a kernel's
+# user is root to the host. `sys` names the program that every crash on the machine starts.
 LOCKED = ("bus", "driver", "fs", "irq", "mtrr", "scsi", "sys")
 
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
@@ -100,6 +100,7 @@ class Confinement:
     environment: Mapping[str, str]
     uid: int | None
     uid_map: str
+    gid_map: str
     root: Path | None
     mounts: tuple[tuple[str, str, str, str], ...]
     rlimits: Mapping[str, int]
@@ -113,7 +114,7 @@ class Confinement:
             "folder": str(self.folder),
             "uid": self.uid,
             "uid_map": self.uid_map,
-            "gid_map": self.uid_map,
+            "gid_map": self.gid_map,
             "root": str(self.root or ""),
             "mounts": self.mounts,
             "hostname": "kernel" if self.tier.namespaces else "",
@@ -124,11 +125,18 @@ class Confinement:
 
 
 def confine(
-    tier: Tier, paths: Paths, limits: Limits, *, uid: int | None, own_uid: int, outside: Mapping[str, str]
+    tier: Tier,
+    paths: Paths,
+    limits: Limits,
+    *,
+    uid: int | None,
+    own_uid: int,
+    own_gid: int,
+    outside: Mapping[str, str],
 ) -> Confinement:
     """The confinement of one kernel in a tier that is not NONE.
 
-    `uid` is the user that it becomes (None: it stays `own_uid`, ours). `outside` is our own environment, of
+    `uid` is the user that it becomes (None: it stays ours, `own_uid` and `own_gid`). `outside` is our own environment, of
     which a kernel learns the language and the time zone. Raises: SandboxUnavailable on a processor without
     a filter.
     """
@@ -148,6 +156,7 @@ def confine(
         | {"HOME": str(folder), "TMPDIR": temporary},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
+        gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,
         mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid)) if names else (),
         rlimits=_rlimits(limits, own_user=names or uid is not None),

@@ -38,7 +38,7 @@ WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 def confined(tier: Tier, limits: Limits | None = None) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
     uid = 70_000 if tier is Tier.S else None
-    return confine(tier, PATHS, limits or Limits(), uid=uid, own_uid=1234, outside=OUTSIDE)
+    return confine(tier, PATHS, limits or Limits(), uid=uid, own_uid=1234, own_gid=567, outside=OUTSIDE)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -79,6 +79,7 @@ def test_users_by_tier() -> None:
     """S becomes a user of its own; A is an ordinary one inside, who is us outside; B stays who we are."""
     assert (confined(Tier.S).uid, confined(Tier.S).uid_map) == (70_000, "")
     assert (confined(Tier.A).uid, confined(Tier.A).uid_map) == (None, "1000 1234 1")
+    assert confined(Tier.A).gid_map == "1000 567 1"
     assert (confined(Tier.B).uid, confined(Tier.B).uid_map) == (None, "")
 
 
