@@ -121,6 +121,7 @@ class _Init:
     def run(self) -> None:
         woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._leave)  # by whom has taken over a detached kernel
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         poll = select.poll()
         poll.register(woken, select.POLLIN)
@@ -136,6 +137,9 @@ class _Init:
             self._reap()
         if not self._alone:
             _end_descendants()
+
+    def _leave(self, *_: object) -> None:
+        self._ended = True
 
     def _reap(self) -> None:
         while True:

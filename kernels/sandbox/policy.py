@@ -136,9 +136,9 @@ def confine(
 ) -> Confinement:
     """The confinement of one kernel in a tier that is not NONE.
 
-    `uid` is the user that it becomes (None: it stays ours, `own_uid` and `own_gid`). `outside` is our own environment, of
-    which a kernel learns the language and the time zone. Raises: SandboxUnavailable on a processor without
-    a filter.
+    `uid` is the user that it becomes (None: it stays ours, `own_uid` with `own_gid`). `outside` is our own
+    environment, of which a kernel learns the language and the time zone. Raises: SandboxUnavailable on a
+    processor without a filter.
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
@@ -208,13 +208,14 @@ def _rlimits(limits: Limits, *, own_user: bool) -> dict[str, int]:
     return {
         "AS": limits.memory + MAPPED,
         "CORE": 0,
-        "FSIZE": limits.workspace,
         "MEMLOCK": 64 * KiB,
         "MSGQUEUE": 0,
         "NICE": 0,
         "NOFILE": 1024,
         "RTPRIO": 0,
-    } | ({"NPROC": limits.processes} if own_user else {})
+        **({} if limits.workspace is None else {"FSIZE": limits.workspace}),
+        **({"NPROC": limits.processes} if own_user else {}),
+    }
 
 
 def _landlock(paths: Paths) -> Iterable[tuple[str | int, int]]:

@@ -90,7 +90,7 @@ class Watchdog:
                         log.exception("the watchdog could not look at %s", watched.workspace)
 
     def _look(self, watched: Watched) -> None:
-        size = _size(watched)
+        size = 0 if self._limits.workspace is None else _size(watched)
         if watched.stirred:
             watched.stirred, watched.began, watched.pause = False, size, FIRST
         fault, held = self._fault(watched, size)
@@ -103,7 +103,7 @@ class Watchdog:
 
     def _fault(self, watched: Watched, size: int) -> tuple[str, int]:
         """What there is too much of, or "", and the bytes of memory where they are counted."""
-        if size > max(self._limits.workspace, watched.began):
+        if size > max(self._limits.workspace or 0, watched.began):
             return WORKSPACE, 0
         if not self._memory:
             return "", 0
