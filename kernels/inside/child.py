@@ -133,7 +133,7 @@ class _Init:
                     os.read(woken, 512)
                 elif not self._obey():
                     poll.unregister(self._gate)
-                    self._ended = not self._detached
+                    self._ended = self._ended or not self._detached
             self._reap()
         if not self._alone:
             _end_descendants()
