@@ -38,5 +38,5 @@ lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest v
 	$(BIN)/python -m config.lock $(ARGS)
 
 clean: ## remove the environments and caches; files and sessions in data/ stay
-	rm -rf .venv .venv-kernels .venv.lock .venv.log .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-kernels .venv.lock .venv.log *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -60,7 +60,7 @@ async def bot(ground: Ground) -> AsyncIterator[Sessions]:
         max_kernels=SIZE,
         max_files=FILES,
         quota="1TiB",
-        node_idle="1s",
+        node_idle="10s",
     )
     async with compose(settings) as sessions:
         yield sessions

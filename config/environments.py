@@ -31,15 +31,17 @@ __all__ = ["Environment", "environments", "main", "remaining"]
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ".venv.lock"  # held while environments are made
 LOG = ".venv.log"  # what a failed step printed
-FONTS = "fonts"  # the one step that is repeated without all the others
+FONTS, PROJECT = "fonts", "project"
+REPEATED = (FONTS, PROJECT)  # the steps that are done again without all the others
 
 STEPS = {
     "interpreter": "a Python environment",
-    "uv": "uv, which installs the rest",
+    "uv": "uv and setuptools, which install the rest",
     "bot": "the bot's packages",
     "dev": "the packages of the checks and tests",
     "kernels": "the kernels' packages (about 900 MB)",
     FONTS: "first imports, and the system's fonts",
+    PROJECT: "Kernelcord itself, for Jupyter's programs",
 }
 
 
@@ -80,7 +82,8 @@ def environments(root: Path, goal: str) -> tuple[Environment, Environment]:
         Environment(
             bot,
             {"interpreter": f"{interpreter} {bot}"}
-            | {name: _digest(_lock(root, name)) for name in bot_locks},
+            | {name: _digest(_lock(root, name)) for name in bot_locks}
+            | {PROJECT: _digest(root / "setup.cfg", root / "pyproject.toml")},
         ),
         Environment(
             kernels,
@@ -94,8 +97,8 @@ def environments(root: Path, goal: str) -> tuple[Environment, Environment]:
 
 
 def remaining(done: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[str, ...]:
-    """The steps of `wanted` still to do: all of them when one was done from something else (fonts aside)."""
-    if any(done.get(step, digest) != digest for step, digest in wanted.items() if step != FONTS):
+    """The steps of `wanted` still to do: all when one that is not `REPEATED` was done from something else."""
+    if any(done.get(step, digest) != digest for step, digest in wanted.items() if step not in REPEATED):
         return tuple(wanted)
     return tuple(step for step, digest in wanted.items() if done.get(step) != digest)
 
@@ -135,6 +138,9 @@ def _make(environment: Environment, root: Path, bot: Path) -> None:
             run(text, *pip, "install", "--no-user", "--require-hashes", "-r", _lock(root, step))
         elif step == FONTS:
             run(text, python, "-I", _warm(root), environment.folder / "matplotlib")
+        elif step == PROJECT:
+            flags = ("--editable", root, "--no-deps", "--no-build-isolation", "--offline", "--no-cache")
+            run(text, bot / "bin" / "uv", "pip", "install", "--python", python, *flags)
         else:
             _install(text, bot, python, _lock(root, step))
     aside = environment.stamp.with_suffix(".new")
@@ -182,8 +188,8 @@ def _warm(root: Path) -> Path:
     return root / "config" / "warm.py"
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def _report(failure: StepFailed) -> str:

@@ -28,7 +28,7 @@ def requirements(setup: Path) -> dict[str, str]:
     bot = parser["options"]["install_requires"]
     extras = parser["options.extras_require"]
     dev = f"{bot}\n-c {LOCKS}/bot.txt\n{extras['dev']}"
-    return {"uv": "uv", "bot": bot, "dev": dev, "kernels": extras["kernels"]}
+    return {"uv": "uv\nsetuptools >= 77", "bot": bot, "dev": dev, "kernels": extras["kernels"]}
 
 
 def main(flags: list[str]) -> None:

@@ -15,13 +15,15 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 
-__all__ = ["spec", "write"]
+from kernels.shared import TIERS
+
+__all__ = ["NAME", "spec", "write"]
 
 NAME = "kernelcord"
 
 
 def spec(python: Path, tier: str = "") -> dict[str, Any]:
-    """The content of `kernel.json` for kernels of the interpreter `python`; `tier` "" takes the strongest."""
+    """The content of `kernel.json` for kernels of the interpreter `python`; `tier` "" takes the stronger."""
     config = {"python": str(python)} | ({"tier": tier} if tier else {})
     return {
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -48,7 +50,7 @@ def main() -> int:
     where.add_argument("--prefix", help="for the Jupyter of this environment")
     where.add_argument("--folder", type=Path, help="into a folder of kernel specs")
     parser.add_argument("--python", type=Path, default=Path(".venv-kernels/bin/python"))
-    parser.add_argument("--tier", default="", help="S, A or B; the strongest without it")
+    parser.add_argument("--tier", default="", choices=TIERS, help="the stronger one without it")
     args = parser.parse_args()
     python = args.python.absolute()
     if args.folder is not None:

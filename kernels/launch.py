@@ -36,7 +36,7 @@ class Limits:
     memory: int = 1024 * MiB  # all of a kernel's processes together, its files in /tmp and /dev/shm included
     processes: int = 96  # processes and threads of a kernel
     cpus: float = 2.0  # processors that a kernel may keep busy
-    workspace: int = 512 * MiB  # its folder
+    workspace: int | None = 512 * MiB  # its folder
     scratch: int = 64 * MiB  # /tmp, and again /dev/shm
     network: bool = False  # whether it may use the host's network
 
@@ -47,7 +47,7 @@ def over_limit(fault: str, limits: Limits) -> str:
         case "memory":
             return f"it used more than {human_size(limits.memory)} of memory"
         case "workspace":
-            limit = human_size(limits.workspace)
+            limit = human_size(limits.workspace or 0)
             return f"its files grew over {limit}: a fresh kernel can delete some, and write after a restart"
     return f"it had more than {limits.processes} processes"
 

@@ -36,7 +36,7 @@ from kernels.forkserver import LIBRARIES
 from kernels.kernel import DIED, Kernel
 from kernels.launch import Limits
 from kernels.line import Line
-from kernels.process import ALIVE, DETACHED, Starter
+from kernels.process import ALIVE, DETACHED, Starter, short_temporary
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
@@ -48,7 +48,6 @@ __all__ = ["Pool"]
 log = logging.getLogger(__name__)
 
 SWEEP = 30.0  # seconds between looks for idle kernels
-LONGEST_PARENT = 60  # characters of the temporary folder's path that leave room for a socket's
 SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
 PREFIX = (
     "kernelcord-"  # of run folders in the system's temporary folder; short, for socket paths end at 107 bytes
@@ -227,9 +226,7 @@ class Pool:
 @contextlib.contextmanager
 def _run_root() -> Iterator[Path]:
     """A short folder for the run folders, locked while we live; those of the dead are removed first."""
-    parent = Path(tempfile.gettempdir())
-    if len(str(parent)) > LONGEST_PARENT:
-        parent = Path("/tmp")  # noqa: S108  what we make in it is ours alone, 0700
+    parent = short_temporary()
     for old in parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             _remove_stale(old)

@@ -28,6 +28,9 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Any as AnyTrait
 from traitlets import Unicode
 
+from kernels.adopted import Adopted, Process, started
+from kernels.errors import KernelStartFailed
+from kernels.process import short_temporary
 from kernels.sandbox.confined import Confined
 from kernels.shared import shared
 
@@ -63,15 +66,16 @@ class PlainProvisioner(LocalProvisioner):
 
 
 class ConfinedProvisioner(KernelProvisionerBase):
-    """A kernel forked from a zygote, in `sandbox`; without one in the machine's best (`kernels.shared`)."""
+    """A kernel forked from a zygote, in `sandbox`; without one in the program's own (`kernels.shared`)."""
 
     python = Unicode("", help="the kernels' interpreter, where there is no sandbox yet")
-    tier = Unicode("", help="how kernels are held then: S, A, B, or the strongest")
+    tier = Unicode("", help="how kernels are held then: A, B, or the stronger")
     sandbox = AnyTrait(None, allow_none=True, help="a kernels.sandbox.confined.Sandbox")
     descriptors = AnyTrait(None, allow_none=True, help="more for the kernel, by name: files, alive")
     folder = AnyTrait(None, allow_none=True, help="the kernel's run folder")
 
-    _kernel: Confined | None = None
+    _kernel: Confined | Adopted | None = None
+    _detached = False
 
     @property
     def has_process(self) -> bool:
@@ -119,12 +123,13 @@ class ConfinedProvisioner(KernelProvisionerBase):
         """Let it outlive us."""
         if self._kernel:
             self._kernel.detach()
+            self._detached = True
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Choose the sockets' folder, and have the connection file written."""
         manager: Any = self.parent
         if self.folder is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="kernelcord-jupyter-"))
+            self.folder = Path(tempfile.mkdtemp(prefix="kernelcord-jupyter-", dir=short_temporary()))
         if manager.transport != "ipc" or not os.path.isabs(manager.ip):
             manager.transport, manager.ip = "ipc", str(self.folder / "s")
         kwargs.pop("extra_arguments", None)
@@ -133,8 +138,9 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[], **kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
-        """Fork it; `cwd` becomes its workspace. Raises: KernelStartFailed, SandboxUnavailable."""
+        """Fork it; its workspace is `cwd`, or where we are. Raises: KernelStartFailed, SandboxUnavailable."""
         sandbox = self.sandbox or await asyncio.to_thread(shared, self.python or sys.executable, self.tier)
+        workspace = self._workspace(kwargs.get("cwd"))
         connection = {key: _text(value) for key, value in self.connection_info.items()}
         with ExitStack() as opened:
             descriptors = dict(self.descriptors or {})
@@ -142,7 +148,6 @@ class ConfinedProvisioner(KernelProvisionerBase):
                 path = f"{connection['ip']}-{connection[f'{channel}_port']}"
                 descriptors[channel] = opened.enter_context(_listening(path)).fileno()
             descriptors["stderr"] = _descriptor(kwargs.get("stderr"), opened)
-            workspace = Path(kwargs.get("cwd") or self.folder)
             self._kernel = await sandbox.launch(
                 workspace, self.folder.name, {"connection": connection}, descriptors
             )
@@ -153,8 +158,39 @@ class ConfinedProvisioner(KernelProvisionerBase):
         kernel, self._kernel = self._kernel, None
         if kernel is not None:
             await kernel.release()
-        if self.sandbox is None and not restart and self.folder is not None:
+        if self.sandbox is None and not restart and self.folder is not None and not self._detached:
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+            self.folder = None
+
+    async def get_provisioner_info(self) -> dict[str, Any]:
+        """What another program needs to find the kernel when it was detached; plain values, for JSON.
+
+        The exit code is not among what it can find out.
+        """
+        info = await super().get_provisioner_info()
+        info["connection_info"] = {key: _text(value) for key, value in self.connection_info.items()}
+        return info | {
+            "pid": self.pid,
+            "started": started(self.pid) if self.pid else "",
+            "folder": str(self.folder or ""),
+        }
+
+    async def load_provisioner_info(self, provisioner_info: dict[str, Any]) -> None:
+        """Take a detached kernel over: it can be polled, signalled and killed, and its folder is ours."""
+        info = dict(provisioner_info["connection_info"])
+        info["key"] = str(info["key"]).encode()
+        await super().load_provisioner_info({**provisioner_info, "connection_info": info})
+        self.folder = Path(provisioner_info["folder"]) if provisioner_info["folder"] else None
+        self._detached = False
+        if provisioner_info["pid"]:
+            self._kernel = Adopted(Process(provisioner_info["pid"], provisioner_info["started"]))
+
+    def _workspace(self, folder: str | None) -> Path:
+        """The folder that was asked for, else that of the program. Raises: KernelStartFailed."""
+        workspace = Path(folder or "").absolute()
+        if workspace == workspace.parent:
+            raise KernelStartFailed("A confined kernel writes to its folder alone, so that cannot be /.")
+        return workspace
 
 
 def _text(value: Any) -> Any:

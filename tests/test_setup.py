@@ -3,6 +3,7 @@
 import fcntl
 import json
 import threading
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from config import environments as setup
 from config.environments import Environment, environments, main, remaining
 from config.lock import requirements
+from kernels.kernelspec import NAME
+from kernels.provisioner import ConfinedProvisioner
 
 WANTED = {"interpreter": "3.12", "kernels": "a1", "fonts": "f1"}
 
@@ -20,7 +23,8 @@ def checkout(root: Path, tmp_path: Path) -> Path:
     (tmp_path / "config" / "locks").mkdir(parents=True)
     for name in ("uv", "bot", "dev", "kernels"):
         (tmp_path / "config" / "locks" / f"{name}.txt").write_text(f"{name}==1\n")
-    (tmp_path / "config" / "warm.py").touch()
+    for name in ("config/warm.py", "setup.cfg", "pyproject.toml"):
+        (tmp_path / name).touch()
     return tmp_path
 
 
@@ -72,10 +76,27 @@ def test_changed_fonts_are_looked_through_again() -> None:
     assert remaining(WANTED | {"fonts": "f0"}, WANTED) == ("fonts",)
 
 
+@pytest.mark.parametrize("name", ["setup.cfg", "pyproject.toml"])
+def test_changed_entry_points_are_installed_again(checkout: Path, commands: list[str], name: str) -> None:
+    """What the project tells of itself costs no new environment either, and is a no-op once it is there."""
+    main("run", checkout)
+    commands.clear()
+    (checkout / name).write_text("changed")
+    main("run", checkout)
+    main("run", checkout)
+    assert commands == [".venv: Kernelcord itself, for Jupyter's programs"]
+
+
+def test_jupyter_finds_our_provisioner() -> None:
+    """The set-up has installed the project, so the name in our kernel spec leads to the class."""
+    (found,) = entry_points(group="jupyter_client.kernel_provisioners", name=NAME)
+    assert found.load() is ConfinedProvisioner
+
+
 def test_set_up_is_done_once(checkout: Path, commands: list[str]) -> None:
     """The first run makes both environments, the second does nothing."""
     main("run", checkout)
-    assert [step.split(":")[0] for step in commands] == [".venv"] * 3 + [".venv-kernels"] * 3
+    assert [step.split(":")[0] for step in commands] == [".venv"] * 4 + [".venv-kernels"] * 3
     commands.clear()
     main("run", checkout)
     assert commands == []
@@ -134,7 +155,7 @@ def test_second_make_waits_for_the_first(
         assert waiting.wait(timeout=30)
         assert commands == []
     second.join()
-    assert len(commands) == 6
+    assert len(commands) == 7
 
 
 @pytest.mark.parametrize("stamp", ["", "{", "[]", "null", '"text"', "\ud800"])

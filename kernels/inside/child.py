@@ -136,6 +136,7 @@ class _Init:
     def run(self) -> None:
         woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._leave)  # by whom has taken over a detached kernel
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         poll = select.poll()
         poll.register(woken, select.POLLIN)
@@ -147,10 +148,13 @@ class _Init:
                     os.read(woken, 512)
                 elif not self._obey():
                     poll.unregister(self._gate)
-                    self._ended = not self._detached
+                    self._ended = self._ended or not self._detached
             self._reap()
         if not self._alone:
             _end_descendants()
+
+    def _leave(self, *_: object) -> None:
+        self._ended = True
 
     def _reap(self) -> None:
         while True:

@@ -145,6 +145,12 @@ def _written(targets: Targets) -> bool:
     return False
 
 
+def _settings(_: Targets) -> bool:
+    """Whether a setting of the whole machine could be written; nothing is, opening it tells."""
+    os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
+    return True
+
+
 def _root(_: Targets) -> bool:
     os.setuid(0)
     return os.getuid() == 0 and _capable(_)
@@ -181,6 +187,7 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "key rings": lambda _: _considered(SYS_KEYCTL, 0, -3, 0),
     "io_uring": lambda _: _considered(SYS_IO_URING, 1, 0),
     "writing outside the workspace": _written,
+    "settings of the machine": _settings,
     "rights of root": _root,
     "capabilities, or calls that are not filtered": _capable,
     "a signal to our init": _init_signal,

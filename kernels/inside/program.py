@@ -62,7 +62,21 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         """Run the cell, and let what it has written through."""
         reply = await super().do_execute(*args, **kwargs)
         streams.settle(self.own_streams)
+        if reply["status"] == "error":
+            self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
         return reply
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:  # noqa: ARG002  ipykernel passes it
+        """Give up the cells that waited when one failed, but none that comes after its reply.
+
+        ipykernel looks for the former after the reply is out, and aborted one of six that a client sent then.
+        """
+        self._aborting = True
+        self.io_loop.add_callback(self._go_on)
+
+    async def _go_on(self) -> None:
+        async with self._main_asyncio_lock:  # in turn: after those that wait
+            self._aborting = False
 
     def _input_request(self, prompt: str, ident: Any, parent: Any, **options: Any) -> Any:
         """Ask, after a mark among the output: the question goes another way, and could overtake it."""

@@ -153,8 +153,9 @@ class Sandbox:
             self._limits,
             uid=uid,
             own_uid=os.geteuid(),
+            own_gid=os.getegid(),
             own_threads=ours,
-            full=began > self._limits.workspace,
+            full=self._limits.workspace is not None and began > self._limits.workspace,
             outside=os.environ,
         )
         child = await self._forkserver.fork(confinement.clone_flags)
@@ -185,7 +186,8 @@ class Sandbox:
     def _measured(self, workspace: Path) -> tuple[int | None, int, int]:
         """The workspace's user and size; and the threads of our own user, where a kernel has no other."""
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
-        return self.own(workspace), usage.size(workspace), ours
+        size = 0 if self._limits.workspace is None else usage.size(workspace)
+        return self.own(workspace), size, ours
 
 
 def readable(python: Path) -> tuple[Path, ...]:

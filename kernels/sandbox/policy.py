@@ -124,6 +124,7 @@ class Confinement:
     environment: Mapping[str, str]
     uid: int | None
     uid_map: str
+    gid_map: str
     root: Path | None
     mounts: tuple[tuple[str, str, str, str], ...]
     rlimits: Mapping[str, int]
@@ -138,7 +139,7 @@ class Confinement:
             "folder": str(self.folder),
             "uid": self.uid,
             "uid_map": self.uid_map,
-            "gid_map": self.uid_map,
+            "gid_map": self.gid_map,
             "root": str(self.root or ""),
             "mounts": self.mounts,
             "hostname": "kernel" if self.tier.namespaces else "",
@@ -156,15 +157,16 @@ def confine(
     *,
     uid: int | None,
     own_uid: int,
+    own_gid: int,
     outside: Mapping[str, str],
     own_threads: int = 0,
     full: bool = False,
 ) -> Confinement:
     """The confinement of one kernel in a tier that is not NONE.
 
-    `uid` is the user that it becomes (None: it stays `own_uid`, ours, who has `own_threads`). `outside` is
-    our own environment, of which a kernel learns the language and the time zone. In a workspace that is
-    `full` it can delete, but not write. Raises: SandboxUnavailable on a processor without a filter.
+    `uid` is the user that it becomes (None: it stays ours, `own_uid` with `own_gid`, who has `own_threads`).
+    `outside` is our own environment, of which a kernel learns the language and the time zone. In a workspace
+    that is `full` it can delete, but not write. Raises: SandboxUnavailable on a processor without a filter.
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
@@ -182,6 +184,7 @@ def confine(
         | {"HOME": str(folder), "MPLCONFIGDIR": f"{temporary}/.matplotlib", "TMPDIR": temporary},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
+        gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,
         mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid)) if names else (),
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
@@ -237,13 +240,13 @@ def _rlimits(limits: Limits, others: int) -> dict[str, int]:
     return {
         "AS": limits.memory + MAPPED,
         "CORE": 0,
-        "FSIZE": limits.workspace,
         "MEMLOCK": 64 * KiB,
         "MSGQUEUE": 0,
         "NICE": 0,
         "NOFILE": 1024,
         "NPROC": others + limits.processes * (SPARE if others else 1),
         "RTPRIO": 0,
+        **({} if limits.workspace is None else {"FSIZE": limits.workspace}),
     }
 
 

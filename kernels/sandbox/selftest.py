@@ -15,7 +15,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,14 +57,18 @@ class Report:
 
 
 async def choose(
-    wanted: Tier | None, make: Callable[[Tier], Sandbox], stack: ExitStack
+    wanted: Tier | None,
+    make: Callable[[Tier], Sandbox],
+    stack: ExitStack,
+    *,
+    among: Sequence[Tier] = (Tier.S, Tier.A, Tier.B),
 ) -> tuple[Sandbox, Report]:
-    """A sandbox of the tier that is wanted, or of the strongest; it is closed by `stack`.
+    """A sandbox of the tier that is wanted, or of the strongest of `among`; it is closed by `stack`.
 
     Raises: SandboxUnavailable when none can be had, or one lets something through.
     """
     tried: dict[Tier, str] = {}
-    for tier in [wanted] if wanted else [Tier.S, Tier.A, Tier.B]:
+    for tier in [wanted] if wanted else among:
         with ExitStack() as own:
             try:
                 sandbox = own.enter_context(make(tier))

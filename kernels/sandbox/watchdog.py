@@ -21,7 +21,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
-from kernels.launch import Limits
+from kernels.launch import Limits, MiB
 from kernels.sandbox import usage
 
 __all__ = ["MEMORY", "PROCESSES", "WORKSPACE", "Watchdog", "Watched"]
@@ -110,6 +110,9 @@ class Watchdog:
             watched.due = watched.size_due = monotonic() + FIRST
 
     def _look_at_size(self, watched: Watched, *, thorough: bool) -> None:
+        if self._limits.workspace is None:
+            watched.size_due = monotonic() + LAST
+            return
         began = monotonic()
         pids = usage.processes(watched.init)[1:]
         watched.size = usage.size(watched.workspace) + usage.hidden(pids, thorough=thorough)
@@ -146,7 +149,7 @@ class _Machine:
 
     def __init__(self, limits: Limits, workspaces: Path) -> None:
         self._workspaces = workspaces
-        self._steps = limits.memory // FELL, limits.workspace // FELL, limits.processes // FELL
+        self._steps = limits.memory // FELL, (limits.workspace or MiB << 9) // FELL, limits.processes // FELL
         self._last: list[int] | None = None
         self.short = False
 

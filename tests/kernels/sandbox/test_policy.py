@@ -38,7 +38,7 @@ WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 def confined(tier: Tier, limits: Limits | None = None) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
     uid = 70_000 if tier is Tier.S else None
-    return confine(tier, PATHS, limits or Limits(), uid=uid, own_uid=1234, outside=OUTSIDE)
+    return confine(tier, PATHS, limits or Limits(), uid=uid, own_uid=1234, own_gid=567, outside=OUTSIDE)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -79,6 +79,7 @@ def test_users_by_tier() -> None:
     """S becomes a user of its own; A is an ordinary one inside, who is us outside; B stays who we are."""
     assert (confined(Tier.S).uid, confined(Tier.S).uid_map) == (70_000, "")
     assert (confined(Tier.A).uid, confined(Tier.A).uid_map) == (None, "1000 1234 1")
+    assert confined(Tier.A).gid_map == "1000 567 1"
     assert (confined(Tier.B).uid, confined(Tier.B).uid_map) == (None, "")
 
 
@@ -110,6 +111,13 @@ def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
     for options in made.values():
         assert "size=8388608" in options.split(",")
         assert "nr_inodes=2048" in options.split(",")
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_settings_of_the_machine_are_read_only(tier: Tier) -> None:
+    """A user who is root to the host writes them without any capability, so /proc/sys must be locked."""
+    mounts = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
+    assert mounts.index(("lock", "/proc/sys")) > mounts.index(("proc", "/proc"))
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
