@@ -7,7 +7,9 @@ https://systemd.io/UIDS-GIDS/
 """
 
 import os
+import zlib
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 __all__ = ["claim", "numbers"]
@@ -35,7 +37,10 @@ def claim(root: Path, workspace: Path, candidates: range) -> int:
     if owner in candidates:
         return owner
     taken = {entry.stat(follow_symlinks=False).st_uid for entry in os.scandir(root)}
-    uid = next((number for number in candidates if number not in taken), None)
+    # Each root begins elsewhere: two programs of ours on one machine would give the same users to their people.
+    start = zlib.crc32(os.fsencode(root.resolve())) % len(candidates)
+    turned = chain(candidates[start:], candidates[:start])
+    uid = next((number for number in turned if number not in taken), None)
     if uid is None:
         raise OSError(f"every one of {len(candidates)} users has a workspace")
     for path, names in _contents(workspace):

@@ -46,7 +46,7 @@ for pid in (1, host_pid, os.getppid()):
     tries(f"the root of {pid}", lambda: read(f"/proc/{pid}/root{secret}"))
     tries(f"the folder of {pid}", lambda: os.listdir(f"/proc/{pid}/cwd/.."))
     tries(f"descriptors of {pid}", lambda: os.readlink(f"/proc/{pid}/fd/0"))
-for private in ("/etc/shadow", "/root", "/var/log", "/home", "/etc/hostname"):
+for private in ("/etc/shadow", "/var/log", "/home", "/etc/hostname"):
     tries(private, lambda: os.listdir(private) if os.path.isdir(private) else read(private))
 """
     await refused(kernel, code, secret=str(host.secret), host_pid=host.pid)

@@ -56,3 +56,13 @@ def test_when_all_are_taken_it_is_an_error(root: Path) -> None:
     claim(root, root / "one", range(70_000, 70_001))
     with pytest.raises(OSError, match="every one of 1 users"):
         claim(root, root / "two", range(70_000, 70_001))
+
+
+@as_root
+def test_each_root_begins_elsewhere(tmp_path: Path) -> None:
+    """Two programs of ours on one machine rarely give one user twice; its limit of processes would be shared."""
+    given = set()
+    for name in map(str, range(20)):
+        (tmp_path / name / "one").mkdir(parents=True)
+        given.add(claim(tmp_path / name, tmp_path / name / "one", FREE))
+    assert len(given) > 15
