@@ -23,6 +23,7 @@ SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "start": start.figures,
     "crowd": crowd.figures,
     "latency": cells.latency,
+    "node": cells.through_node,
     "rate": cells.rate,
     "capture": capture.figures,
     "turn": turn.figures,

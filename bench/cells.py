@@ -13,7 +13,7 @@ from bench.ground import Ground
 from bench.measure import Figure, Trial, interleaved, milliseconds
 from bench.stock import Stock
 
-__all__ = ["latency", "rate"]
+__all__ = ["latency", "rate", "through_node"]
 
 CODE = "1+1"
 WARM = 10  # cells
@@ -32,6 +32,19 @@ async def latency(ground: Ground) -> list[Figure]:
         Figure("cell latency p50", "ms", samples, "stock", "<= 0.5 x"),
         Figure("cell latency p99", "ms", samples, "stock", quantile=0.99),
     ]
+
+
+async def through_node(ground: Ground) -> list[Figure]:
+    """One cell in a kernel that lives in a node, from sending it to its end, without a bot."""
+    async with AsyncExitStack() as stack:
+        stock = stack.enter_context(Stock(ground.folder, ground.python))
+        other = (await stack.enter_async_context(stock.kernel())).run
+        sessions = await stack.enter_async_context(ours.bot(ground))
+        mine = partial(ours.run, sessions.pool.kernel("node", ours.NO_FILES))
+        samples = await interleaved(
+            lambda: milliseconds(mine(CODE)), lambda: milliseconds(other(CODE)), ground.scale.cells, warm=WARM
+        )
+    return [Figure("cell latency through the node p50", "ms", samples, "stock")]
 
 
 async def rate(ground: Ground) -> list[Figure]:

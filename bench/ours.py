@@ -14,9 +14,9 @@ from bot.sessions import Sessions
 from config.settings import load
 from kernels.client import Node
 from kernels.files import FileRow, FileSource, FileUnavailable, Opened
-from kernels.kernel import Kernel
 from kernels.launch import Limits
 from kernels.pool import Pool
+from kernels.protocols import PersonKernel
 
 __all__ = ["NO_FILES", "bot", "kernels", "run"]
 
@@ -51,8 +51,8 @@ async def kernels(ground: Ground) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def bot(ground: Ground) -> AsyncIterator[Sessions]:
-    """The bot on an SQLite store in the ground's folder, with room for what the benchmarks write."""
+async def bot(ground: Ground, node: str = "auto") -> AsyncIterator[Sessions]:
+    """The bot on an SQLite store in the ground's folder, with room for what is written; kernels by `NODE`."""
     settings = load(
         data=ground.folder / "data",
         kernel_python=ground.python,
@@ -60,6 +60,7 @@ async def bot(ground: Ground) -> AsyncIterator[Sessions]:
         max_kernels=SIZE,
         max_files=FILES,
         quota="1TiB",
+        node=node,
         node_idle="10s",
     )
     async with compose(settings) as sessions:
@@ -68,7 +69,7 @@ async def bot(ground: Ground) -> AsyncIterator[Sessions]:
             await sessions.pool.end()  # it would keep the kernels
 
 
-async def run(kernel: Kernel, code: str) -> None:
+async def run(kernel: PersonKernel, code: str) -> None:
     """Run a cell to its end. Raises: RuntimeError when it did not end well."""
     async with kernel.run(code, allow_input=False) as cell:
         async for _ in cell:

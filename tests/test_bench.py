@@ -104,9 +104,9 @@ def test_real_run_prints_the_machine_the_table_and_the_line(
     told = json.loads(line)
     names = [figure["name"] for figure in told["figures"]]
     assert [row.split("|")[1].strip() for row in rows.splitlines()[2:]] == names
-    assert names == ["notebook, 500 cells, 100 pictures", "whole turn"]
+    assert names == ["notebook, 500 cells, 100 pictures", "whole turn", "whole turn through the node"]
     assert all(figure["ratio"] > 0 for figure in told["figures"])
-    assert [figure["samples"] for figure in told["figures"]] == [1, 2]
+    assert [figure["samples"] for figure in told["figures"]] == [1, 2, 2]
     assert told["quick"] is True
     assert list(tmp_path.iterdir()) == []
 
