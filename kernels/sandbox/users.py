@@ -37,7 +37,7 @@ def claim(root: Path, workspace: Path, candidates: range) -> int:
     if owner in candidates:
         return owner
     taken = {entry.stat(follow_symlinks=False).st_uid for entry in os.scandir(root)}
-    # Each root begins elsewhere: two programs of ours on one machine would give the same users to their people.
+    # Each root begins elsewhere, or two programs of ours on one machine would give people the same users.
     start = zlib.crc32(os.fsencode(root.resolve())) % len(candidates)
     turned = chain(candidates[start:], candidates[:start])
     uid = next((number for number in turned if number not in taken), None)

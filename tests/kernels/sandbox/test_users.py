@@ -60,7 +60,7 @@ def test_when_all_are_taken_it_is_an_error(root: Path) -> None:
 
 @as_root
 def test_each_root_begins_elsewhere(tmp_path: Path) -> None:
-    """Two programs of ours on one machine rarely give one user twice; its limit of processes would be shared."""
+    """Two programs on one machine rarely give one user twice: its limit of processes would be shared."""
     given = set()
     for name in map(str, range(20)):
         (tmp_path / name / "one").mkdir(parents=True)
