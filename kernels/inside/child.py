@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from typing import Any
 
@@ -87,6 +88,7 @@ def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[s
                 continue
     os.environ.clear()
     os.environ.update(order["environment"])
+    tempfile.tempdir = None  # found out in the zygote already, by its environment
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 

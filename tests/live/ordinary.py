@@ -21,12 +21,13 @@ MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 1 << 12
 LIBC = ctypes.CDLL(None, use_errno=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELL = """
-import os, time
+import os, tempfile, time
 import pandas as pd, matplotlib.pyplot as plt
 table = pd.DataFrame({'a': [1, 2, 3]})
 table.plot()
 plt.show()
 table.to_csv('table.csv')
+tempfile.TemporaryFile().close()
 time.sleep(1)  # the watchdog looks at it meanwhile
 print(int(table.a.sum()), os.getuid())
 """
