@@ -2,8 +2,8 @@
 
     python -m kernels.kernelspec --prefix /path/of/jupyter     # or --user, or --folder DIR
 
-The program that starts the kernels must have this package installed (`pip install .` here), for it is found
-by the entry point `kernelcord`.
+The program that starts the kernels must have this package installed, for it is found by the entry point
+`kernelcord`: the bot's own environment has it, another gets it by `pip install .` here.
 """
 
 import argparse

@@ -90,6 +90,7 @@ def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[s
                 continue
     os.environ.clear()
     os.environ.update(order["environment"])
+    tempfile.tempdir = None  # found out in the zygote already, by its environment
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 

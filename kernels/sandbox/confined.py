@@ -8,8 +8,10 @@ with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbo
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -26,6 +28,7 @@ from kernels.sandbox.watchdog import MEMORY, Watchdog, Watched
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
+FONTS = "matplotlib"  # our copy of what it knows of fonts: where it cannot write, it does not even read
 INSIDE = Path(__file__).resolve().parent.parent / "inside"
 
 
@@ -108,10 +111,12 @@ class Sandbox:
         self._users = range(0)
         self._claiming = threading.Lock()
         self._root = folder / "root"
+        told = environment(python, folder / "ipython", os.environ)
+        self._fonts = Path(told["MPLCONFIGDIR"])
         self._forkserver = Forkserver(
             python,
             folder,
-            environment=environment(python, folder / "ipython", os.environ),
+            environment={**told, "MPLCONFIGDIR": str(folder / FONTS)},
             libraries=libraries,
         )
         self._stack = ExitStack()
@@ -119,6 +124,8 @@ class Sandbox:
     def __enter__(self) -> Self:
         """Raises: SandboxUnavailable when the tier needs what is not there."""
         self._root.mkdir(mode=0o700, parents=True)
+        with contextlib.suppress(OSError):  # else matplotlib looks for the fonts, and makes a folder for them
+            shutil.copytree(self._fonts, self._folder / FONTS)
         with ExitStack() as stack:
             self._groups = Groups.found(f"kernelcord-{os.getpid()}-{secrets.token_hex(2)}")
             if self._groups is not None:

@@ -66,6 +66,14 @@ def test_files_over_the_limit_are_seen(workspace: Path) -> None:
     assert seen(workspace) == [WORKSPACE]
 
 
+def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
+    """It is a person's own, for a notebook of Jupyter: nothing is counted, and no closed folder is opened."""
+    (workspace / "a").write_bytes(b"x" * 2_000_000)
+    (workspace / "closed").mkdir(mode=0)
+    assert seen(workspace, limits=Limits(workspace=None)) == []
+    assert (workspace / "closed").stat().st_mode & 0o777 == 0
+
+
 def test_a_hole_is_no_file(workspace: Path) -> None:
     """What counts is the room on the disk: a sparse terabyte takes none."""
     with (workspace / "sparse").open("wb") as file:
