@@ -63,15 +63,23 @@ class Process:
                 os.kill(int(children[0]), number)
 
     def end(self) -> None:
-        """Tell the init to end, and all that it has started before it."""
+        """End the init, and all that it has started before it: where it is PID 1, the system does that."""
         with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
+            alone = _is_first(self.pid)
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL if alone else signal.SIGTERM)
 
     def close(self) -> None:
         """Let the descriptor go."""
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+
+
+def _is_first(pid: int) -> bool:
+    """Whether a process is PID 1 of a namespace of its own (NSpid of proc_pid_status(5))."""
+    status = Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
+    numbers = next((line.split()[1:] for line in status if line.startswith("NSpid:")), [])
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 class Adopted:

@@ -137,7 +137,8 @@ class _Init:
     def run(self) -> None:
         woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._leave)  # by whom has taken over a detached kernel
+        if not self._alone:  # as PID 1 it is killed by whom has taken over a detached kernel, else asked
+            signal.signal(signal.SIGTERM, self._leave)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         poll = select.poll()
         poll.register(woken, select.POLLIN)

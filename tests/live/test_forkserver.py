@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from kernels.adopted import Adopted, Process, started
 from kernels.errors import KernelStartFailed
 from kernels.forkserver import Forkserver
 from kernels.kernel import Kernel
@@ -86,7 +87,12 @@ async def test_environment_is_what_was_said(first: Kernel, monkeypatch: pytest.M
     """Nothing of ours is in it, nor in what the zygote was started with."""
     canary = "canary-of-the-environment"
     monkeypatch.setenv("KERNELCORD_TEST", canary)
-    code = "import os\n[os.environ.get('KERNELCORD_TEST'), open('/proc/self/environ').read().count('canary')]"
+    code = """
+import os
+def read():
+    try: return open('/proc/self/environ').read()
+    except PermissionError: return ''  # in tier B the rule was made for the init's own
+[os.environ.get('KERNELCORD_TEST'), read().count('canary')]"""
     assert await value(first, code) == "[None, 0]"
     assert await value(first, "sorted(set(os.environ) & {'PYTEST_CURRENT_TEST', 'SSH_AUTH_SOCK'})") == "[]"
 
@@ -142,7 +148,7 @@ async def test_closed_gate_ends_the_kernel_and_its_children(pool: Pool) -> None:
 
 
 async def test_detached_child_goes_on(pool: Pool) -> None:
-    """A kernel that was told so does not end with its gate, but by a signal to its init."""
+    """A kernel that was told so does not end with its gate, but by one to its init."""
     kernel = pool.kernel("left", NoFiles())
     await run(kernel, "x = 5")
     assert kernel._process is not None
@@ -152,7 +158,7 @@ async def test_detached_child_goes_on(pool: Pool) -> None:
     assert pid is not None
     await kernel.detach()
     assert pid in children(zygote(pool))
-    os.kill(pid, signal.SIGTERM)
+    Adopted(Process(pid, started(pid))).kill()
     await until(lambda: pid not in children(zygote(pool)))
 
 

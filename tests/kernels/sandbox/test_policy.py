@@ -117,7 +117,7 @@ def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
 def test_settings_of_the_machine_are_read_only(tier: Tier) -> None:
     """A user who is root to the host writes them without any capability, so /proc/sys must be locked."""
     mounts = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
-    assert mounts.index(("lock", "/proc/sys")) > mounts.index(("proc", "/proc"))
+    assert mounts.index(("freeze", "/proc/sys")) > mounts.index(("proc", "/proc"))
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
