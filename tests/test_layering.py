@@ -24,7 +24,19 @@ SOLE_IMPORTERS = {
     "openai": "bot/model.py",
     "watchfiles": "kernels/capture",
 }
-BANNED = {"base", "common", "handler", "helper", "helpers", "manager", "misc", "service", "util", "utils"}
+BANNED = {
+    "base",
+    "common",
+    "handler",
+    "handlers",
+    "helper",
+    "helpers",
+    "manager",
+    "misc",
+    "service",
+    "util",
+    "utils",
+}
 MODULES = sorted(path.relative_to(ROOT) for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 

@@ -4,7 +4,7 @@
 
     settings    what a node is told when it starts
     app         the server: a Jupyter Server with our extension, its sockets, its end
-    handlers    what can be asked over HTTP, and the websocket
+    routes      what can be asked over HTTP, and the websocket
     session     one session's kernel, as commands from the bot and a log for it
     log         what has happened and the bot has not acknowledged
     source      the person's stored files, which the bot has

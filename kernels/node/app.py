@@ -29,7 +29,7 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from tornado import web  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from kernels.node.handlers import handlers  # noqa: E402
+from kernels.node.routes import routes  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
 from kernels.node.settings import NodeSettings  # noqa: E402
 from kernels.pool import Pool  # noqa: E402
@@ -152,10 +152,10 @@ class Extension(ExtensionApp):
     load_other_extensions = False
 
     def initialize_handlers(self) -> None:
-        """Answer what `kernels.node.handlers` lists."""
+        """Answer what `kernels.node.routes` lists."""
         assert self.serverapp is not None
         self.node: Node = self.serverapp.web_app.settings[NODE]
-        self.handlers.extend(handlers(self.node))
+        self.handlers.extend(routes(self.node))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         try:

@@ -34,7 +34,7 @@ from kernels.node.settings import limits_from
 if TYPE_CHECKING:
     from kernels.node.app import Node
 
-__all__ = ["handlers"]
+__all__ = ["routes"]
 
 LARGEST = 16 << 20  # characters of one message; what is longer is fetched
 CHUNK = 1 << 20  # bytes
@@ -246,7 +246,7 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
             self.write_message(text)
 
 
-def handlers(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
     """The handlers of `node` with their addresses."""
     session = "kernelcord/sessions/([^/]+)"
     paths: dict[str, type[web.RequestHandler]] = {
