@@ -40,7 +40,7 @@ async def serve_json(settings: Settings) -> bool:
         await sessions.resume()
         try:
             await front.serve(standard_input())
-        except ExceptionGroup as failures:
+        except ExceptionGroup as failures:  # of the tasks of all users; only that one ends us quietly
             _, others = failures.split(BrokenPipeError)
             raise (others or BrokenPipeError) from None
     return True

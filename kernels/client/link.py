@@ -225,7 +225,7 @@ class Link:
             except NodeGone:
                 raise
             except NodeUnavailable:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # nothing tells when it can be reached again
         return await self._connect(self._node_id)
 
     async def _talk(self, connected: Connected, socket: aiohttp.ClientWebSocketResponse) -> None:

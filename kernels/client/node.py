@@ -185,7 +185,7 @@ class Node:
         except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
             await http.close()
             raise NodeUnavailable(str(error) or type(error).__name__) from error
-        except BaseException:
+        except BaseException:  # whatever ends it, a cancellation too, the connection is not left open
             await http.close()
             raise
         self._http, self._who, self._id, self._place = http, who, who["id"], place

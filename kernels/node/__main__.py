@@ -52,7 +52,7 @@ def _locked(file: BinaryIO) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(LOOK)
+            time.sleep(LOOK)  # a lock that is waited for has no time-out of its own
         else:
             return True
     return False
