@@ -115,9 +115,9 @@ async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
     """The limit counts from the cell's start, and what the cell does later is stopped by the new one."""
-    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))  # type: ignore[attr-defined]
+    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))
     kernel = kernels.kernel(named(), files)
-    kernels.limits = before  # type: ignore[attr-defined]
+    kernels.limits = before
     code = (
         "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('on', flush=True)\ntime.sleep(600)"
     )
