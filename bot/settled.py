@@ -112,7 +112,7 @@ class Settled:
         picture = self._drawn.get(self._drawings)
         self._drawings += 1
         if picture is not None:
-            self._upload(".png", picture, drawing.text or drawing.source)
+            self._upload(".png", picture, drawing.source if drawing.kind == "latex" else drawing.text)
         elif drawing.kind == "latex":
             self._add(fenced(drawing.source.strip().strip("$"), "latex", room=SOURCE))
         elif drawing.text:
