@@ -15,6 +15,7 @@ __all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "piec
 
 WIDE = 64  # columns of a code block on a small window; what is wider wraps and is hard to read
 TALL = 30  # lines of a table that is still read as text
+SURELY = 10_000  # characters after which a text is taken to show something
 RULER = re.compile("-{20,}")  # above a traceback; it would be two lines of a phone
 WRAPPED = "\\\n"  # where pandas has broken a table that is too wide for it
 
@@ -68,7 +69,7 @@ def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
         if isinstance(piece, Text) and isinstance(last, Text):
             between = "" if last.text.endswith("\n") else "\n"
             found[-1] = Text(last.text + between + piece.text)
-        elif not isinstance(piece, Text) or strip_ansi(piece.text).strip():
+        elif not isinstance(piece, Text) or len(piece.text) > SURELY or strip_ansi(piece.text).strip():
             found.append(piece)
     return found
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from bot.delivery import Upload
 from bot.failures import ending
-from bot.fitting import Block
+from bot.fitting import MESSAGES, Block
 from bot.markup import fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
 from bot.rich import PLOTLY, as_file, as_text
-from bot.split import balanced, cut
+from bot.split import LONGEST, balanced, cut
 from bot.usage import TurnUsage
 from bot.written import Entry, Said, Shown, code_block
 from kernels.capture import Skipped
@@ -91,7 +91,7 @@ class Settled:
     def _take_piece(self, piece: Piece) -> None:
         match piece:
             case Text(text):
-                self._add_text(output_block(text), strip_ansi(text), "output", ".txt")
+                self._add_output(text)
             case Traceback(text):
                 self._add(output_block(text, room=ERROR))
             case Words(text):
@@ -108,6 +108,12 @@ class Settled:
         self._texts += 1
         self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}"))
 
+    def _add_output(self, text: str) -> None:
+        whole = strip_ansi(text)
+        goes_into_a_file = len(whole) > LONGEST * MESSAGES  # its colours are work for nothing
+        block = fenced(whole) if goes_into_a_file else output_block(text)
+        self._add_text(block, whole, "output", ".txt")
+
     def _draw(self, drawing: Drawing) -> None:
         picture = self._drawn.get(self._drawings)
         self._drawings += 1
@@ -116,7 +122,7 @@ class Settled:
         elif drawing.kind == "latex":
             self._add(fenced(drawing.source.strip().strip("$"), "latex", room=SOURCE))
         elif drawing.text:
-            self._add_text(output_block(drawing.text), strip_ansi(drawing.text), "output", ".txt")
+            self._add_output(drawing.text)
         else:
             self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
             self._upload(
@@ -129,7 +135,7 @@ class Settled:
         elif (shown := as_file(bundle, self._script)) is not None:
             self._upload(shown.suffix, shown.data)
         else:
-            self._add_text(output_block(as_text(bundle)), as_text(bundle), "output", ".txt")
+            self._add_output(as_text(bundle))
 
     def _upload(self, suffix: str, data: bytes, description: str = "") -> None:
         kind = KINDS.get(suffix, "sound")

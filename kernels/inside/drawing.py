@@ -131,7 +131,7 @@ def extent(text: str, heading: bool) -> float:
 
 
 def drawn_size(source: str) -> tuple[float, float, bool]:
-    """A drawing's size in pixels, as its root element tells it, and whether it does or only has a view box."""
+    """A drawing's size in pixels, as its root element has it, and whether that is more than a view box."""
     root = re.search(r"<(?:\w+:)?svg\b[^>]{0,10000}>", source)
     if root is None:
         raise ValueError("no drawing")
