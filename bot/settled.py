@@ -38,7 +38,7 @@ class Settled:
         self._drawn = drawn
         self._drawings = 0
         self._plotly_script = plotly_script
-        self._files: list[GeneratedFile] = []
+        self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
         self._texts = 0
@@ -48,6 +48,11 @@ class Settled:
         """The text; a picture's place is told where there are several."""
         marked = len(self.uploads) > 1
         return [block for place, block in enumerate(self._blocks) if marked or place not in self._marks]
+
+    @property
+    def files(self) -> tuple[GeneratedFile, ...]:
+        """What the cells wrote, each file once."""
+        return tuple(self._files.values())
 
     def take(self, entry: Entry) -> None:
         """Add one entry."""
@@ -59,16 +64,20 @@ class Settled:
             self._add(f"-# Later, from cell {entry.number}:")
         if entry.code and entry.code.strip():
             self._add(code_block(entry.code))
-        for note in entry.notes:
+        ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
+        before, after = ([], entry.notes) if ended_with_its_kernel else (entry.notes, [])
+        for note in before:
             self._add(note)
         for piece in entry.pieces():
             self._take_piece(piece)
         self._end(entry)
+        for note in after:
+            self._add(note)
 
     def footer(self, usage: TurnUsage | None, note: str) -> str:
         """The lines below."""
         seconds = self._seconds if usage is None else usage.cell_seconds or None
-        lines = [*generated(self._files), *left_out(self._skipped)]
+        lines = [*generated(self.files), *left_out(self._skipped)]
         if note:
             lines.append(plain(note))
         if not self._blocks and not self.uploads and not lines:
@@ -76,7 +85,7 @@ class Settled:
         return "\n".join([*lines, *filter(None, [receipt(seconds, usage)])])
 
     def _end(self, cell: Shown) -> None:
-        self._files += cell.files
+        self._files |= {file.file_id: file for file in cell.files}
         self._skipped += cell.skipped
         if cell.result is None:
             return

@@ -183,7 +183,7 @@ def test_a_question_is_shown_until_it_is_answered() -> None:
 
 def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
     """Id, type, size and time left; ten are named; names cannot shout; the page has them all to send."""
-    files = tuple(made(f"f{n}.csv") for n in range(12))
+    files = tuple(made(f"f{n}.csv", f"abcdefgh{n:02}") for n in range(12))
     page = final(
         cell([], files=(made("a`b @everyone.csv"), *files), skipped=(Skipped("big.bin", "over *it*"),))
     )
@@ -193,6 +193,8 @@ def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
     assert lines[11] == "-# … and 3 more: `/files` lists them"
     assert "-# not kept: `big.bin`: over \\*it\\*" in lines
     assert len(page.files) == 13
+    twice = final([*cell([], files=files), *cell([], 2, files=files[:1])])
+    assert twice.files == files
 
 
 def test_how_it_ended_and_what_was_lost_is_said() -> None:
@@ -200,6 +202,8 @@ def test_how_it_ended_and_what_was_lost_is_said() -> None:
     timeout = final(cell([printed("x\n")], status="timeout", cause="deadline", success=False)).parts[0]
     assert timeout == "```\nx\n```\n**Stopped: the cell ran out of time.**\n-# 1.2 s"
     lost = Restarted("it died", (), ("df", "my_list"))
+    died = final(cell([printed("x\n"), lost], status="died", return_code=-9)).parts[0]
+    assert died.index("x") < died.index("The kernel died") < died.index("Fresh kernel")
     assert "Lost: df, my\\_list" in final(cell([lost])).parts[0]
     resumed = Reply(1, result=cell([], lost=("df",), status="died", return_code=-9)[-1].result)
     assert "**The kernel died (signal 9).**" in final([resumed]).parts[0]
