@@ -25,7 +25,7 @@ inner()
 
 @pytest.mark.timeout(120)
 async def test_a_cell_becomes_messages(sessions: Sessions) -> None:
-    """A bar is one line; table, formula and plot are pictures, the error is in colour, the file has its id."""
+    """A bar is one line; table, formula and plot are pictures, errors are in colour, the file has its id."""
     draft = Draft(code=CODE)
     lives: list[str] = []
 

@@ -93,7 +93,7 @@ def test_a_plotly_page_needs_nothing_else_and_cannot_be_broken_out_of() -> None:
 @pytest.mark.parametrize(
     ("bundle", "picture", "nothing"),
     [
-        ({"image/png": PNG, "text/plain": "<Figure size 640x480 with 1 Axes>"}, True, True),
+        ({"image/png": PNG, "text/plain": "<Figure size 640x480 with 1 Axes>"}, True, False),
         ({"image/png": ["no text"], "text/plain": "words"}, False, False),
         ({"image/svg+xml": "<svg/>"}, False, True),
         ({"text/plain": "<pandas.io.formats.style.Styler at 0x7f12>"}, False, True),
