@@ -28,10 +28,10 @@ What there is
     Place, a guild: `member(name)`, `channel(name)`, `add_role`, `give_role`, `overwrite(channel, who,
         allow="", deny="send_messages attach_files")` (`who`: a user such as `discord.bot`, or a role),
         `remove_channel(channel)`, `remove_bot()`.
-    Person (people.py): `say edit delete react type open_thread slash autocomplete context_menu click
-        select submit_modal dm() sees(channel)`, `has_installed_bot`. Raises NotPossible for what a
-        client would not let a person do: no such command or option, a button that is disabled or not
-        there, an ephemeral message of somebody else, a place they do not see.
+    Person (people.py): `say edit delete react type open_thread close_dms slash autocomplete
+        context_menu click select submit_modal dm() sees(channel)`, `has_installed_bot`. Raises
+        NotPossible for what a client would not let a person do: no such command or option, a button
+        that is disabled or not there, an ephemeral message of somebody else, a place they do not see.
     Channel (state.py): `messages seen_by(user) threads typing`, `wait_for wait_for_thread
         wait_for_typing`.
     Message (messages.py): `content embeds attachments file(name).data buttons selects reference

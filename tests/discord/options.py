@@ -106,7 +106,8 @@ def _sent(world: "World", option: Json, value: Any, resolved: Json, channel: Cha
         resolved.setdefault("channels", {})[str(value.id)] = payloads.channel(value) | {"permissions": "0"}
         value = str(value.id)
     elif kind == ATTACHMENT:
-        value = world.upload(channel, *value, resolved)
+        filename, data = value
+        value = world.upload(channel, filename, data, resolved)
     elif kind == ROLE:
         resolved.setdefault("roles", {})[str(value.id)] = payloads.role(value)
         value = str(value.id)

@@ -48,6 +48,10 @@ class Person:
         self.mention = user.mention
         self.has_installed_bot = False  # whether they may use the bot where it is not
 
+    def close_dms(self) -> None:
+        """Take no direct messages any more."""
+        self.user.dms_closed = True
+
     def dm(self) -> Channel:
         """Their direct messages with the bot."""
         return self._world.dm(self.user)
@@ -80,7 +84,9 @@ class Person:
             message.reference, message.kind = reply_to, REPLY
             if not ping:
                 message.allowed_mentions = {"parse": ["users", "roles", "everyone"], "replied_user": False}
-        channel.archived = False
+        if channel.locked and not permissions.may(channel, self.user, "manage_threads"):
+            raise NotPossible(f"thread {channel.name!r} is locked")
+        self._world.unarchive(channel)
         self._world.post(message)
         return message
 
