@@ -23,7 +23,7 @@ from tests.discord.interactions import (
     Modal,
 )
 from tests.discord.messages import LINK_STYLE, Message
-from tests.discord.options import chosen, focused
+from tests.discord.options import chosen, focused, resolved_user
 from tests.discord.routes import reactions, threads
 from tests.discord.state import DM, PUBLIC_THREAD, Channel, Typing, User
 from tests.discord.submissions import filled
@@ -149,9 +149,11 @@ class Person:
         data = focused(self._world, command, path, (focus, text), options, channel)
         return self._start(Kind.AUTOCOMPLETE, channel, data)
 
-    async def context_menu(self, name: str, target: Message | User) -> Interaction:
-        """Run a message command, or a user command in their direct messages with the bot."""
-        channel = target.channel if isinstance(target, Message) else self.dm()
+    async def context_menu(
+        self, name: str, target: Message | User, *, channel: Channel | None = None
+    ) -> Interaction:
+        """Run a message command, or a user command: in `channel`, or their direct messages with the bot."""
+        channel = target.channel if isinstance(target, Message) else channel or self.dm()
         kind = MESSAGE_COMMAND if isinstance(target, Message) else USER_COMMAND
         command = self._command(channel, name, kind)
         data: Json = {key: command[key] for key in ("id", "name", "type")}
@@ -160,7 +162,7 @@ class Person:
             self._must_see(target)
             data["resolved"] = {"messages": {str(target.id): self._world.message_told(target)}}
         else:
-            data["resolved"] = {"users": {str(target.id): payloads.user(target)}}
+            data["resolved"] = resolved_user(target, channel)
         return self._start(Kind.COMMAND, channel, data)
 
     async def click(self, message: Message, button: str) -> Interaction:

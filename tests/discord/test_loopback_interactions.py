@@ -210,3 +210,23 @@ async def test_nextcord_where_only_a_user_has_installed_it(discord: Discord) -> 
         await discord.ready("where")
         asked = await carol.slash(away.channel(), "where")
         assert (await asked.wait_for_message()).content == f"guild None, id {away.id}"
+
+
+async def test_user_commands_and_options_name_people(discord: Discord) -> None:
+    """A user command, and an option that is a user, reach nextcord with the member."""
+    client = nextcord.Client(intents=nextcord.Intents.all())
+
+    @client.user_command(name="Who")
+    async def who(interaction: nextcord.Interaction[nextcord.Client], member: nextcord.Member) -> None:
+        await interaction.response.send_message(member.name)
+
+    @client.slash_command(description="Greet")
+    async def greet(interaction: nextcord.Interaction[nextcord.Client], whom: nextcord.Member) -> None:
+        await interaction.response.send_message(f"hello {whom.name}")
+
+    ada, bob, channel = discord.guild.member("ada"), discord.guild.member("bob"), discord.guild.channel()
+    async with running(client, discord):
+        await discord.ready("Who", "greet")
+        asked = await ada.context_menu("Who", bob.user, channel=channel)
+        assert (await asked.wait_for_message()).content == "bob"
+        assert (await (await ada.slash(channel, "greet", whom=bob)).wait_for_message()).content == "hello bob"
