@@ -161,7 +161,7 @@ async def test_who_is_pinged(
     discord: Discord, raw: Raw, allowed: dict[str, object] | None, pinged: set[str]
 ) -> None:
     """Notifications follow `allowed_mentions`; without it all who are named or replied to get one."""
-    channel, bob = discord.guild.channel(), discord.guild.member("bob")
+    channel, bob, carol = discord.guild.channel(), discord.guild.member("bob"), discord.guild.member("carol")
     said = await discord.guild.member("ada").say(channel, "a")
     body = {"content": f"{bob.mention} @everyone", "message_reference": {"message_id": str(said.id)}}
     if allowed is not None:
@@ -169,7 +169,7 @@ async def test_who_is_pinged(
     await raw("POST", f"/channels/{channel.id}/messages", body)
     answer = await said.wait_for_reply()
     assert {discord.world.users[user].name for user in answer.pinged} == pinged
-    await raw("PATCH", f"/channels/{channel.id}/messages/{answer.id}", {"content": bob.mention})
+    await raw("PATCH", f"/channels/{channel.id}/messages/{answer.id}", {"content": carol.mention})
     assert {discord.world.users[user].name for user in answer.pinged} == pinged
     assert answer.edited is not None
 
