@@ -49,20 +49,24 @@ class NoSubshells:
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     """IPython's shell, which is asked twice a cell to transform it, and for the signature of a method."""
 
+    coming: str | None = None  # the cell that the kernel is about to run
     _transformed: tuple[str, str] | None = None
 
     async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
+        self._transformed = None
         return await super().run_cell_async(*args, **kwargs)
 
     run_cell_async.__signature__ = inspect.signature(ZMQInteractiveShell.run_cell_async)  # type: ignore[attr-defined]
 
     def transform_cell(self, raw_cell: str) -> str:
-        """The cell as Python, without magics; the second time what it was the first."""
+        """The cell as Python, without magics; the second time for the kernel's what it was the first."""
         before, self._transformed = self._transformed, None
         if before is not None and before[0] == raw_cell:
             return before[1]
         transformed: str = super().transform_cell(raw_cell)
-        self._transformed = raw_cell, transformed
+        if raw_cell == self.coming:  # a person's own calls may meet other transformers or variables
+            self._transformed = raw_cell, transformed
+        self.coming = None
         return transformed
 
 
@@ -89,9 +93,10 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         metadata["kernelcord"] = {"variables": variables.describe(self.shell), "memory": memory.taken()}
         return metadata
 
-    async def do_execute(self, *args: Any, **kwargs: Any) -> Any:
+    async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> Any:
         """Run the cell, and let what it has written through."""
-        reply = await super().do_execute(*args, **kwargs)
+        self.shell.coming = code
+        reply = await super().do_execute(code, *args, **kwargs)
         streams.settle(self.own_streams)
         if reply["status"] == "error":
             self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
