@@ -287,3 +287,13 @@ async def test_output_comes_while_the_cell_runs(kernel: Kernel) -> None:
     ran = await run(kernel, "print('first', flush=True)\nprint(input())", answers=["second"])
     before = takewhile(lambda event: not isinstance(event, InputRequest), ran.events)
     assert "".join(event.text for event in before if isinstance(event, Stream)) == "first\n"
+
+
+async def test_what_a_cell_showed_takes_no_memory_afterwards(kernel: Kernel) -> None:
+    """Printed text, displays and values leave the kernel for good, as a session is used for days."""
+    show = "for _ in range(300): print('x' * 100_000)\nfor _ in range(30): display({'x' * 1_000_000: 1})"
+    before = (await run(kernel, show)).result.memory
+    after = (await run(kernel, show)).result.memory
+    assert before is not None
+    assert after is not None
+    assert after - before < 20 << 20
