@@ -1,9 +1,10 @@
-"""What a front gets to show: a `Reply` for every event, and at the end the `ExecutionResult`."""
+"""What a front gets to show: a `Reply` for every event, piece of words and result."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.usage import TurnUsage
 from filestore.records import StoredFile
 from kernels.capture import Skipped
 from kernels.events import Event
@@ -79,9 +80,12 @@ class ExecutionResult:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One step of the answer to cell number `cell`: an event, or files, or at the end the result.
+    """One step of an answer.
 
-    With `late` it came after the cell's end: what a thread printed or wrote.
+    Of cell number `cell`: an event, or files, or at the end the result. With `late` it came after the cell's
+    end: what a thread printed or wrote. With `code` the model is about to run that in the cell.
+
+    Of the model (`cell` is 0): a piece of its `words`, or, as the last one of an asked turn, its `usage`.
     """
 
     cell: int
@@ -90,6 +94,9 @@ class Reply:
     skipped: tuple[Skipped, ...] = ()
     result: ExecutionResult | None = None
     late: bool = False
+    words: str = ""
+    code: str = ""
+    usage: TurnUsage | None = None
 
 
 Tell = Callable[[Reply], Awaitable[None]]

@@ -17,10 +17,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self
 
-from bot.message import Incoming
+from bot.ask import Answer, ask
+from bot.errors import NoModel
+from bot.message import Asking, Incoming
+from bot.model import Model
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Session
 from bot.turn import resume_turn, take_turn
+from bot.usage import Ledger
 from filestore.files import FileStore
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.store import Store
@@ -44,7 +48,8 @@ class Sessions:
     A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
     `tell_resumed`, which is awaited with what comes of a cell that a program before us began. `scope` is
     "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
-    `retention` lose their workspace; their transcript stays for `transcripts`.
+    `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers what people
+    ask, None where none is set up; `ledger` has what they take.
     """
 
     def __init__(
@@ -57,10 +62,14 @@ class Sessions:
         scope: Literal["user", "place"] = "user",
         retention: timedelta = timedelta(hours=48),
         transcripts: timedelta = timedelta(days=30),
+        model: Model | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.store = store
         self.files = files
         self.pool = pool
+        self.model = model
+        self.ledger = ledger or Ledger(store.usage, clock)
         self._clock = clock
         self.tell_late: TellLate = _tell_nobody
         self.tell_resumed: TellResumed = self._tell_resumed_as_late
@@ -129,6 +138,13 @@ class Sessions:
         session = await self.session(user_id, place)
         message = Incoming(user_id, author or str(user_id), place, code, tuple(user_files), can_answer)
         return await take_turn(session, message, tell or _say_nothing)
+
+    async def ask(self, asking: Asking, tell: Tell) -> Answer:
+        """Answer a person's words with the model. See `bot.ask.ask`. Raises: NoModel where there is none."""
+        if self.model is None:
+            raise NoModel
+        session = await self.session(asking.user_id, asking.place)
+        return await ask(session, asking, self.model, self.ledger, tell)
 
     async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
         """A stored file's record and bytes. Raises: NoSuchFile."""

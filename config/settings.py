@@ -7,74 +7,38 @@
 `python -m config` prints the README's table.
 """
 
-import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from annotated_types import Ge
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import InvalidSettings
+from config.kinds import (
+    KINDS,
+    ApiAddress,
+    Count,
+    Dollars,
+    Folder,
+    LogLevel,
+    Modules,
+    NodeAddress,
+    SandboxTier,
+    Tokens,
+)
 from config.units import Duration, Limit, MiB, Size, written
 
 __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 
-NODE = re.compile(r"auto|none|/.+|https?://.+")
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
 VARIABLES = {"data": "KERNELCORD_DATA"}
-# By a field's type: what its value is called in --help, and what is accepted.
-KINDS: Mapping[object, tuple[str, str]] = {
-    timedelta: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d"),
-    timedelta | None: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d, or none"),
-    ByteSize: ("size", "a size such as 500kB, 50MiB or 1GiB"),
-    Path: ("path", "a path"),
-    SecretStr | None: ("secret", "a text"),
-    # By its own name, where it is a text like no other.
-    "node": ("node", "auto, none, the path of a socket, or an http(s) address"),
-    "preload": ("modules", "names of modules with commas between them, or none"),
-}
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()  # not resolved: an environment's interpreter is a link
-
-
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _modules(value: str) -> str:
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    if not all(part.isidentifier() for name in names for part in name.split(".")):
-        raise ValueError
-    return ", ".join(names) or "none"
-
-
-def _tier(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    plain = value.strip().lower()
-    return plain.upper() if len(plain) == 1 else plain
-
-
-def _node(value: str) -> str:
-    if not NODE.fullmatch(value):
-        raise ValueError("no node")
-    return value
-
-
-Folder = Annotated[Path, AfterValidator(_absolute)]
-Count = Annotated[int, Field(ge=0)]
-SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]
-Modules = Annotated[str, AfterValidator(_modules)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
 class Settings(BaseSettings):
@@ -124,7 +88,7 @@ class Settings(BaseSettings):
     kernel_network: Literal["none", "host"] = Field(
         "none", description="`host` lets kernels use the host's network, its loopback included"
     )
-    node: Annotated[str, AfterValidator(_node)] = Field(
+    node: NodeAddress = Field(
         "auto",
         description="where kernels live: `auto` in a process that outlives the bot, `none` in the bot itself,"
         " or the node at a socket's path or an http(s) address",
@@ -140,6 +104,28 @@ class Settings(BaseSettings):
         "numpy, pandas, matplotlib.pyplot",
         description="modules that kernels have imported already, or `none`",
     )
+    openai_api_key: SecretStr | None = Field(
+        None, description="the key of the model's API; with neither it nor an address there is no model"
+    )
+    openai_base_url: ApiAddress = Field(
+        "none",
+        description="the API's address: `none` is OpenAI's, another such as `http://127.0.0.1:8080/v1` is a"
+        " server of your own",
+    )
+    model: str = Field("gpt-5.6-terra", min_length=1, description="the model that answers")
+    model_api: Literal["auto", "responses", "chat"] = Field(
+        "auto", description="`responses`, `chat` (Chat Completions), or `auto`: `chat` with an address"
+    )
+    model_rounds: int = Field(8, ge=1, description="times that the model may use its tools in one answer")
+    history_tokens: int = Field(
+        32_000, ge=1000, description="tokens of earlier conversation that the model sees"
+    )
+    daily_budget: Dollars = Field(
+        None, description="US dollars that one person may spend a day (UTC) on the model, or `none`"
+    )
+    daily_tokens: Tokens = Field(
+        None, description="tokens that one person may use a day (UTC): for models without a known price"
+    )
     log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
 
     def __init__(self, **values: Any) -> None:
@@ -151,9 +137,14 @@ class Settings(BaseSettings):
         return () if self.preload == "none" else tuple(self.preload.split(", "))
 
     @property
+    def has_model(self) -> bool:
+        """Whether a model is set up: a server of one's own may need no key."""
+        return self.openai_api_key is not None or self.openai_base_url != "none"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown, for the log to blank out."""
-        kept = (self.discord_token, self.mongodb_uri, self.node_token)
+        kept = (self.discord_token, self.mongodb_uri, self.node_token, self.openai_api_key)
         return tuple(secret.get_secret_value() for secret in kept if secret)
 
 
