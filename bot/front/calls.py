@@ -19,7 +19,7 @@ import nextcord
 
 from bot.delivery import Upload
 
-__all__ = ["PATIENCE", "Patience", "Refusal", "Refused", "attempt", "files_of"]
+__all__ = ["ONCE", "PATIENCE", "Patience", "Refusal", "Refused", "attempt", "files_of"]
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +57,12 @@ STATUSES = {413: Refusal.TOO_LARGE, 403: Refusal.FORBIDDEN}
 
 
 class Refused(Exception):
-    """Discord refused; `kind` is why."""
+    """Discord refused; `kind` is why. `wait` is how many seconds it asked to be left alone, if it did."""
 
-    def __init__(self, kind: Refusal, error: BaseException) -> None:
+    def __init__(self, kind: Refusal, error: BaseException, wait: float = 0.0) -> None:
         super().__init__(f"{kind.name}: {error}")
         self.kind = kind
+        self.wait = wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +75,24 @@ class Patience:
 
 
 PATIENCE = Patience()
+ONCE = Patience(tries=1)
+ANSWER = 60.0  # seconds that one try may take, the bytes it sends included
 
 
 async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATIENCE) -> T:
     """What the call returns, tried again while its failures are of those that pass. Raises: Refused."""
-    waited = 0.0
+    waited = asked = 0.0
+    failure: Exception | None = None
     for number in range(patience.tries):
         try:
-            return await call()
+            async with asyncio.timeout(ANSWER):
+                return await call()
         except nextcord.InteractionResponded as error:
             raise Refused(Refusal.ANSWERED, error) from error
         except nextcord.HTTPException as error:
             if error.status not in TRANSIENT:
                 raise Refused(kind_of(error), error) from error
-            failure: Exception = error
-            asked = _retry_after(error)
+            failure, asked = error, _retry_after(error)
         except (aiohttp.ClientError, OSError, TimeoutError, nextcord.HTTPInternalCancelled) as error:
             failure, asked = error, 0.0
         wait = max(asked, patience.first * 2**number)
@@ -97,7 +101,7 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
             break
         log.info("Discord: %s; again in %.1f s", failure, wait)
         await asyncio.sleep(wait)  # Discord says how long, or it is the back-off
-    raise Refused(Refusal.UNREACHABLE, failure) from failure
+    raise Refused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
 
 
 def kind_of(error: nextcord.HTTPException) -> Refusal:

@@ -33,7 +33,9 @@ class Post(Protocol):
     channel_id: int
     message_id: int
 
-    async def edit(self, outgoing: Outgoing, view: View | None, *, keep: bool = True) -> None:
+    async def edit(
+        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+    ) -> None:
         """Show this instead; attachments that are there stay, unless not `keep`. Raises: Refused."""
 
 
@@ -47,13 +49,14 @@ class Outlet(Protocol):
 class ChannelPost:
     """A message in a channel where the bot can write."""
 
-    def __init__(self, message: nextcord.Message, patience: Patience = PATIENCE) -> None:
+    def __init__(self, message: nextcord.Message) -> None:
         self._message = message
-        self._patience = patience
         self.channel_id = message.channel.id
         self.message_id = message.id
 
-    async def edit(self, outgoing: Outgoing, view: View | None, *, keep: bool = True) -> None:
+    async def edit(
+        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+    ) -> None:
         """See `Post`."""
         kept: list[nextcord.Attachment] = self._message.attachments if keep else []
 
@@ -68,18 +71,15 @@ class ChannelPost:
                 )
             return await self._message.edit(content=outgoing.content, view=view, allowed_mentions=NO_MENTIONS)
 
-        self._message = await attempt(call, self._patience)
+        self._message = await attempt(call, patience)
 
 
 class ChannelOutlet:
     """A channel, a thread or a DM. The first message answers `reply_to`."""
 
-    def __init__(
-        self, channel: Messageable, reply_to: tuple[int, int] | None = None, patience: Patience = PATIENCE
-    ) -> None:
+    def __init__(self, channel: Messageable, reply_to: tuple[int, int] | None = None) -> None:
         self._channel = channel
         self._reply_to = reply_to  # (channel, message)
-        self._patience = patience
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
@@ -102,7 +102,7 @@ class ChannelOutlet:
             )
             return message
 
-        post = ChannelPost(await attempt(call, self._patience), self._patience)
+        post = ChannelPost(await attempt(call))
         self._reply_to = None
         return post
 
@@ -118,11 +118,13 @@ class InteractionPost:
         self.channel_id = outlet.interaction.channel_id or 0
         self.message_id = message.id
 
-    async def edit(self, outgoing: Outgoing, view: View | None, *, keep: bool = True) -> None:
+    async def edit(
+        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+    ) -> None:
         """See `Post`."""
         if self._ordinary is None and self._outlet.alive:
             try:
-                await self._edit_by_token(outgoing, view, keep)
+                await self._edit_by_token(outgoing, view, keep, patience)
             except Refused as refused:
                 if refused.kind is not Refusal.EXPIRED or self._outlet.channel is None:
                     raise
@@ -131,9 +133,11 @@ class InteractionPost:
                 return
         if self._ordinary is None:
             self._ordinary = await self._outlet.as_ordinary(self.message_id)
-        await self._ordinary.edit(outgoing, view, keep=keep)
+        await self._ordinary.edit(outgoing, view, keep=keep, patience=patience)
 
-    async def _edit_by_token(self, outgoing: Outgoing, view: View | None, keep: bool) -> None:
+    async def _edit_by_token(
+        self, outgoing: Outgoing, view: View | None, keep: bool, patience: Patience
+    ) -> None:
         interaction = self._outlet.interaction
         kept = list(self._attachments) if keep else []
 
@@ -145,7 +149,7 @@ class InteractionPost:
                 return await interaction.edit_original_message(**changes)  # type: ignore[arg-type]
             return await interaction.followup.edit_message(self.message_id, **changes)  # type: ignore[arg-type]
 
-        self._attachments = (await attempt(call, self._outlet.patience)).attachments
+        self._attachments = (await attempt(call, patience)).attachments
 
 
 class InteractionOutlet:
@@ -158,11 +162,9 @@ class InteractionOutlet:
         clock: Callable[[], float],
         *,
         ephemeral: bool = False,
-        patience: Patience = PATIENCE,
     ) -> None:
         self.interaction = interaction
         self.channel = None if ephemeral else channel
-        self.patience = patience
         self._clock = clock
         self._began = clock()
         self._ephemeral = ephemeral
@@ -183,7 +185,7 @@ class InteractionOutlet:
         """A message of the interaction as one of the channel. Raises: Refused."""
         if self.channel is None:
             raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await fetched(self.channel, message_id, self.patience)
+        return await fetched(self.channel, message_id)
 
     async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
         """See `Outlet`."""
@@ -196,7 +198,7 @@ class InteractionOutlet:
                 self.expire()
         if self.channel is None:
             raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await ChannelOutlet(self.channel, patience=self.patience).send(outgoing, view, ping=ping)
+        return await ChannelOutlet(self.channel).send(outgoing, view, ping=ping)
 
     async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> Post:
         if self._first:
@@ -217,7 +219,7 @@ class InteractionOutlet:
                 **options,
             )
 
-        return InteractionPost(self, await attempt(call, self.patience), original=False)
+        return InteractionPost(self, await attempt(call), original=False)
 
     async def _send_original(self, outgoing: Outgoing, view: View | None) -> Post:
         """What was deferred becomes the message."""
@@ -230,7 +232,7 @@ class InteractionOutlet:
                 allowed_mentions=NO_MENTIONS,
             )
 
-        return InteractionPost(self, await attempt(call, self.patience), original=True)
+        return InteractionPost(self, await attempt(call), original=True)
 
 
 def channel_of(interaction: "nextcord.Interaction[nextcord.Client]") -> Messageable | None:
@@ -244,9 +246,9 @@ def channel_of(interaction: "nextcord.Interaction[nextcord.Client]") -> Messagea
     return channel if isinstance(channel, Messageable) else None
 
 
-async def fetched(channel: Messageable, message_id: int, patience: Patience = PATIENCE) -> ChannelPost:
+async def fetched(channel: Messageable, message_id: int) -> ChannelPost:
     """A message of ours in a channel. Raises: Refused."""
-    return ChannelPost(await attempt(lambda: channel.fetch_message(message_id), patience), patience)
+    return ChannelPost(await attempt(lambda: channel.fetch_message(message_id)))
 
 
 def _only(user_id: int | None) -> nextcord.AllowedMentions:
