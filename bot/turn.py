@@ -31,6 +31,7 @@ async def take_turn(session: Session, message: Incoming, tell: Tell) -> Executio
             await session.files.bring(message.user_files)
             cell = await session.transcript.begin(message)
             run.tag = cell.seq
+            await tell(Reply(cell.seq))
             async for event in run:
                 await tell(Reply(cell.seq, event))
     finally:
