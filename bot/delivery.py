@@ -1,15 +1,26 @@
 """How an answer goes out: which messages, with which files. Pure: nothing is sent here.
 
 for outgoing in plan(page.parts, page.uploads): ...
-for outgoing in without_uploads(page.parts, page.uploads, "they were too large"): ...
+for outgoing in without_uploads(page.parts, page.uploads, "files may not be attached here"): ...
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from bot.markup import code_name, plain
+from bot.split import LONGEST, length, split
+from kernels.names import Places, safe_name
+from kernels.text import human_size
 
 __all__ = ["Limits", "Outgoing", "Upload", "plan", "without_uploads"]
 
 MIB = 1 << 20
+FORM = 16 << 10  # bytes of a request beside its files, at most
+ZIP_ENTRY = 200  # bytes that a zip needs for an entry, without its name which stands there twice
+LONGEST_NAME = 100  # characters of an attachment's name
+NAMED = 20  # files that are named in sentences; the rest is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +37,16 @@ class Upload:
 class Limits:
     """What one message takes: `files` of them, `request` bytes of them together, `file` bytes of each.
 
-    `text` is in characters. An answer has at most `messages` messages of text and `messages` more of files.
+    `text` is in characters. An answer has at most `messages` messages of text, and `messages` more of files.
+    Of more than `loose` files all but those of the first message go into a zip.
     """
 
     files: int = 10
     request: int = 25 * MIB
     file: int = 10 * MIB
-    text: int = 2000
+    text: int = LONGEST
     messages: int = 4
+    loose: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,16 @@ def plan(parts: Sequence[str], uploads: Sequence[Upload], limits: Limits = DEFAU
     Names are made unique and safe. More files than a few messages hold go into a zip; of a file that no
     message holds a sentence says how to get it. At least one message.
     """
-    raise NotImplementedError
+    named = _named(uploads)
+    most = min(limits.file, limits.request - FORM)
+    groups = _groups([upload for upload in named if len(upload.data) <= most], limits)
+    if len(named) > limits.loose or len(groups) > limits.messages:
+        loose, rest = groups[:1], [upload for group in groups[1:] for upload in group]
+        groups = [*loose, *_groups(_zipped(rest, most, len(loose)), limits)]
+    groups, beyond = groups[: limits.messages], groups[limits.messages :]
+    unsent = [upload for upload in named if len(upload.data) > most]
+    unsent += [upload for group in beyond for upload in _unzipped(group, named)]
+    return _messages(parts, groups, _sentences(unsent, "too large to attach"), limits)
 
 
 def without_uploads(
@@ -63,4 +85,109 @@ def without_uploads(
 
     Each file is named, with how to get it.
     """
-    raise NotImplementedError
+    return _messages(parts, [], _sentences(_named(uploads), why), limits)
+
+
+def _messages(
+    parts: Sequence[str], groups: Sequence[Sequence[Upload]], sentences: Sequence[str], limits: Limits
+) -> tuple[Outgoing, ...]:
+    texts = [part for part in parts if part.strip()]
+    said = "\n".join(sentences)
+    if texts and said and length(texts[-1]) + 1 + length(said) <= limits.text:
+        texts[-1] += f"\n{said}"
+    elif said:
+        texts += split(said, limits.text)
+    texts = texts or [""]
+    first, *others = groups or [()]
+    messages = [*map(Outgoing, texts[:-1]), Outgoing(texts[-1], tuple(first))]
+    return (*messages, *(Outgoing("", tuple(group)) for group in others))
+
+
+def _named(uploads: Iterable[Upload]) -> list[Upload]:
+    """With names that are unique in any folder and that Discord takes as they are."""
+    places = Places()
+    named = []
+    for upload in uploads:
+        name = safe_name(upload.name).translate({ord(letter): "_" for letter in '`@<>:"|?*'})
+        stem, dot, suffix = name.rpartition(".")
+        if len(name) > LONGEST_NAME:
+            suffix = suffix[: LONGEST_NAME // 4]
+            name = f"{stem[: LONGEST_NAME - len(suffix) - 1]}{dot}{suffix}"
+        named.append(
+            replace(upload, name=places.free(name, "-2" if not upload.file_id else f"-{upload.file_id}"))
+        )
+    return named
+
+
+def _groups(uploads: Iterable[Upload], limits: Limits) -> list[list[Upload]]:
+    """The files of one message after the other, in order."""
+    groups: list[list[Upload]] = []
+    room = 0
+    for upload in uploads:
+        if not groups or len(groups[-1]) == limits.files or len(upload.data) > room:
+            groups.append([])
+            room = limits.request - FORM
+        groups[-1].append(upload)
+        room -= len(upload.data)
+    return groups
+
+
+def _zipped(uploads: Sequence[Upload], most: int, before: int) -> list[Upload]:
+    """The files in as few zips as keep to `most` bytes each, whatever can be made of them."""
+    bundles: list[list[Upload]] = []
+    room = 0
+    for upload in uploads:
+        needed = _needed(upload)
+        if needed > most:  # a zip of it would be larger than the file
+            bundles.append([upload])
+            room = 0
+        elif needed > room:
+            bundles.append([upload])
+            room = most - needed - ZIP_ENTRY
+        else:
+            bundles[-1].append(upload)
+            room -= needed
+    return [
+        bundle[0] if len(bundle) == 1 else _zip(bundle, f"files-{number}.zip")
+        for number, bundle in enumerate(bundles, start=before)
+    ]
+
+
+def _needed(upload: Upload) -> int:
+    """Bytes in a zip, at most: what cannot be deflated grows by some bytes in each block of it."""
+    return len(upload.data) + len(upload.data) // 1000 + 2 * len(upload.name.encode()) + ZIP_ENTRY
+
+
+def _zip(uploads: Sequence[Upload], name: str) -> Upload:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        for upload in uploads:
+            archive.writestr(upload.name, upload.data)
+    return Upload(name, output.getvalue(), f"{len(uploads)} files")
+
+
+def _unzipped(group: Sequence[Upload], named: Sequence[Upload]) -> list[Upload]:
+    """The files that a message would have brought."""
+    names = {upload.name for upload in group}
+    for upload in group:
+        if upload not in named:
+            with zipfile.ZipFile(io.BytesIO(upload.data)) as archive:
+                names |= set(archive.namelist())
+    return [upload for upload in named if upload.name in names]
+
+
+def _sentences(uploads: Sequence[Upload], why: str) -> list[str]:
+    if not uploads:
+        return []
+    lines = [f"**Not attached:** {plain(why)}"]
+    for upload in uploads[:NAMED]:
+        size, file_id = human_size(len(upload.data)), upload.file_id
+        way = (
+            f'`/files get {file_id}`, or `load_file("{file_id}")` in a cell'
+            if file_id
+            else "`/notebook` has it"
+        )
+        lines.append(f"- {code_name(upload.name)} ({size}): {way}")
+    if len(uploads) > NAMED:
+        lines.append(f"- … and {len(uploads) - NAMED} more: `/files` lists them")
+    return lines

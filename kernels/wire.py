@@ -1,12 +1,12 @@
-"""The sockets of one kernel, read by one task.
+"""The sockets of one kernel, read as they become readable.
 
     wire = Wire(connection_info, context, session, receive)
     async with wire:
         message_id = wire.send("shell", "execute_request", {...})
 
-`receive` is called for each message, in order, with None for one that cannot be parsed; it should not
-raise. The sockets are read when they become readable (their descriptor, edge-triggered: everything is taken
-until they are empty), without polling and without a thread; jupyter_client's own async client costs 0.8 ms
+`receive` is called for each message, in a channel's order, with None for one that cannot be parsed; it
+should not raise. The event loop itself reads a socket when its descriptor says so (edge-triggered: everything
+is taken until it is empty), without polling, thread or task; jupyter_client's own async client costs 0.8 ms
 a cell more. There is no heartbeat channel: the process's exit is seen elsewhere.
 """
 
@@ -23,8 +23,6 @@ from typing import Any, Self
 import zmq
 from jupyter_client.session import Session
 
-from kernels.finish import stop
-
 __all__ = ["Message", "Wire"]
 
 log = logging.getLogger(__name__)
@@ -32,6 +30,7 @@ log = logging.getLogger(__name__)
 SOCKETS = {"iopub": zmq.SUB, "shell": zmq.DEALER, "stdin": zmq.DEALER, "control": zmq.DEALER}
 RECONNECT = 10  # ms between attempts, until the kernel has bound its sockets; libzmq's own default is 100
 QUEUE = 16  # messages that libzmq keeps for us; beyond it the kernel waits (XPUB_NODROP is set in it)
+POLLIN = int(zmq.POLLIN)  # a plain number: `&` with the enumeration's costs as much as asking the socket
 BATCH = 50  # messages of a channel that are taken in one go before other tasks get their turn
 BATCH_SIZE = 1 << 20  # bytes, likewise
 DRAIN = 0.05  # seconds that the last words of a process may be on their way after its end
@@ -64,8 +63,7 @@ class Wire:
         self._context = context
         self._session = session
         self._receive = receive
-        self._readable = asyncio.Event()
-        self._quiet = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._sockets: dict[str, zmq.Socket[bytes]] = {}
         self._stack = AsyncExitStack()
 
@@ -75,13 +73,11 @@ class Wire:
             for channel, kind in SOCKETS.items():
                 self._sockets[channel] = stack.enter_context(self._context.socket(kind))
                 self._connect(channel)
-            self._readable.set()
-            reader = asyncio.create_task(self._read(), name="kernel reader")
-            stack.push_async_callback(stop, reader)
-            loop = asyncio.get_running_loop()
-            for socket in self._sockets.values():
-                loop.add_reader(socket.fileno(), self._readable.set)
-                stack.callback(loop.remove_reader, socket.fileno())
+            for channel, socket in self._sockets.items():
+                self._loop.add_reader(socket.fileno(), self._take, channel)
+                stack.callback(self._loop.remove_reader, socket.fileno())
+                self._loop.call_soon(self._take, channel)
+            stack.callback(self._sockets.clear)
             self._stack = stack.pop_all()
         return self
 
@@ -92,17 +88,17 @@ class Wire:
 
     def send(self, channel: str, kind: str, content: dict[str, Any]) -> str:
         """Send a request, without waiting; returns its message id, which answers carry as their parent."""
-        message = self._session.msg(kind, content)
+        message = self._session.msg(kind, content, metadata={"kernelcord": True})
         self._session.send(self._sockets[channel], message)
-        self._readable.set()  # sending can use up the descriptor's edge
+        self._loop.call_soon(self._take, channel)  # sending can use up the descriptor's edge
         return str(message["header"]["msg_id"])
 
     async def drained(self) -> None:
         """Returns when all that the ended process sent was received."""
         await asyncio.sleep(DRAIN)  # nothing tells when libzmq's own thread has read the last of it
-        self._quiet.clear()
-        self._readable.set()
-        await self._quiet.wait()
+        for channel in self._sockets:
+            while self._take(channel):  # not for long: a queue, and what a socket holds
+                pass
 
     def _connect(self, channel: str) -> None:
         socket = self._sockets[channel]
@@ -117,34 +113,22 @@ class Wire:
         transport, ip, port = (self._connection[key] for key in ("transport", "ip", f"{channel}_port"))
         socket.connect(f"{transport}://{ip}-{port}")
 
-    async def _read(self) -> None:
-        while True:
-            await self._readable.wait()
-            self._readable.clear()
-            if self._take():
-                self._readable.set()
-                await asyncio.sleep(0)  # a flood: the others have their turn
-            else:
-                self._quiet.set()
-
-    def _take(self) -> bool:
-        """Receive one batch of each channel; returns whether there may be more."""
-        more = False
-        for channel, socket in self._sockets.items():
-            size = count = 0
-            while size < BATCH_SIZE and count < BATCH:
-                if not int(socket.get(zmq.EVENTS)) & zmq.POLLIN:
-                    break
-                frames = socket.recv_multipart()
-                size += (length := sum(map(len, frames)))
-                count += 1
-                try:
-                    self._receive(self._parse(channel, frames) if length <= LARGEST else None)
-                except Exception:  # a fault of ours with one message must not cost the kernel its reader
-                    log.exception("a message of a kernel could not be taken")
-            else:
-                more = True
-        return more
+    def _take(self, channel: str) -> bool:
+        """Receive one batch of a channel; the next one, if there may be more, when others had their turn."""
+        socket = self._sockets.get(channel)
+        size = count = 0
+        while socket is not None and int(socket.get(zmq.EVENTS)) & POLLIN:
+            if size >= BATCH_SIZE or count == BATCH:
+                self._loop.call_soon(self._take, channel)
+                return True
+            frames = socket.recv_multipart()
+            size += (length := sum(map(len, frames)))
+            count += 1
+            try:
+                self._receive(self._parse(channel, frames) if length <= LARGEST else None)
+            except Exception:  # a fault of ours with one message must not cost the kernel its reader
+                log.exception("a message of a kernel could not be taken")
+        return False
 
     def _parse(self, channel: str, frames: list[bytes]) -> Message | None:
         """The message in `frames`, or None.

@@ -68,7 +68,7 @@ class Walk:
             yield Entry(f"{parent.path}/...", parent.stamp, limit)
         self._left -= len(found)
         for item in sorted(found, key=lambda item: item.name):
-            if not item.name.startswith(".") and item.name not in CACHES:
+            if not passed_over(item.name):
                 yield from self._examined(item, f"{parent.path}/{item.name}".lstrip("/"))
 
     def _examined(self, item: os.DirEntry[str], path: str) -> Iterator[Entry]:
@@ -83,6 +83,11 @@ class Walk:
             self._waiting.append(Entry(path, stamp))
         else:
             yield Entry(path, stamp, f"more than {self._max_depth} folders deep: not looked into")
+
+
+def passed_over(name: str) -> bool:
+    """Whether a thing of this name is none of the person's: hidden, or a cache."""
+    return name.startswith(".") or name in CACHES
 
 
 def _problem(status: os.stat_result) -> str:

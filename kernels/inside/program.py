@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from ipykernel import ipkernel
+from ipykernel import ipkernel, kernelapp
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.control import ControlThread
 from ipykernel.heartbeat import Heartbeat
+from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
@@ -49,6 +50,14 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 
     _supports_kernel_subshells = False
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
+
+    def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
+        if status != "busy" or not _asked_by_us(parent or self.get_parent(channel)):
+            super()._publish_status(status, channel, parent)
+
+    def _publish_execute_input(self, code: str, parent: Any, execution_count: int) -> None:
+        if not _asked_by_us(parent):
+            super()._publish_execute_input(code, parent, execution_count)
 
     def finish_metadata(
         self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
@@ -92,6 +101,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         self.io_loop.add_callback(lambda: None)
 
 
+def _asked_by_us(request: Any) -> bool:
+    """Whether a request says that its client knows what it has sent and when its cell runs."""
+    return "kernelcord" in request.get("metadata", ())
+
+
 class Program(IPKernelApp):  # type: ignore[misc]
     """IPython's kernel program, started for one person."""
 
@@ -116,6 +130,14 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self.debugpy_socket, self.debug_shell_socket = context.socket(zmq.STREAM), context.socket(zmq.DEALER)
         self.control_thread = ControlThread(daemon=True)
         self.shell_channel_thread = NoSubshells()
+
+    def init_iopub(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        """Make the channel of output, with a thread of ours."""
+        kernelapp.IOPubThread = streams.Sender
+        try:
+            super().init_iopub(context)
+        finally:
+            kernelapp.IOPubThread = IOPubThread
 
     def init_heartbeat(self) -> None:
         """Beat for a stock client, which listens; ours does not, and it costs a thread and a context."""
@@ -176,6 +198,9 @@ def made() -> Program:
     program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.Session.packer = "inside.packing.pack"
+    program.log.setLevel(
+        program.log_level
+    )  # its logger takes all for its handlers to choose: 4 records a cell
     return program
 
 

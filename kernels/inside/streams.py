@@ -15,14 +15,33 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
-from ipykernel.iostream import OutStream
+from ipykernel.iostream import IOPubThread, OutStream
 
 from . import clip
 
 READ = 64 * 1024  # bytes read at once
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
+
+
+class Sender(IOPubThread):  # type: ignore[misc]
+    """The thread that sends output. It is woken as its loop is; ipykernel uses a socket a thread for that.
+
+    What is sent goes in the order in which it was given.
+    """
+
+    def _setup_event_pipe(self) -> None:
+        pass
+
+    def schedule(self, f: Callable[[], Any]) -> None:
+        """Have `f` called in the thread, or here where it does not run, as in a forked child."""
+        if self.thread.is_alive():
+            self.io_loop.asyncio_loop.call_soon_threadsafe(f)
+        else:
+            f()
 
 
 class Output(OutStream):  # type: ignore[misc]
