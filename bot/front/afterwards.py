@@ -67,7 +67,14 @@ class Afterwards:
         """The answer as it is on Discord, to be gone on with."""
         outlets, post = await self._where(record, cell, answering=False)
         showing = Showing(
-            self._desk, record.user_id, record.session_id, outlets, Draft(), post=post, cell=cell
+            self._desk,
+            record.user_id,
+            record.session_id,
+            record.place,
+            outlets,
+            Draft(),
+            post=post,
+            cell=cell,
         )
         try:
             await showing.open()
@@ -79,7 +86,7 @@ class Afterwards:
         key = (record.session_id, cell)
         try:
             outlets, _ = await self._where(record, cell, answering=True)
-            showing = Showing(self._desk, record.user_id, record.session_id, outlets, Draft())
+            showing = Showing(self._desk, record.user_id, record.session_id, record.place, outlets, Draft())
             await showing.open()
             while (reply := await self._next(key)) is not None:
                 await showing.tell(reply)

@@ -126,7 +126,10 @@ class InteractionPost:
 
 
 class InteractionOutlet:
-    """What answers an interaction that was deferred. `channel` is None where the bot cannot write there."""
+    """What answers an interaction that was acknowledged. `channel` is None where the bot cannot write there.
+
+    `deferred` is whether an answer of its own was announced, which the first message then takes the place of.
+    """
 
     def __init__(
         self,
@@ -135,13 +138,14 @@ class InteractionOutlet:
         clock: Callable[[], float],
         *,
         ephemeral: bool = False,
+        deferred: bool = True,
     ) -> None:
         self.interaction = interaction
         self.channel = None if ephemeral else channel
         self._clock = clock
         self._began = clock()
         self._ephemeral = ephemeral
-        self._first = True
+        self._first = deferred
         self._expired = False
         self._followups = 0
 

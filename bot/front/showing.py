@@ -40,6 +40,7 @@ class Showing:
         desk: Desk,
         user_id: int,
         session_id: str,
+        place: str,
         outlets: Sequence[Outlet],
         draft: Draft,
         *,
@@ -48,6 +49,7 @@ class Showing:
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
+        self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
         self.kept = False  # running on, because the person wanted it
@@ -137,7 +139,7 @@ class Showing:
                 log.info("message %d stays: %s", post.message_id, refused)
         return self._posts[0] if self._posts else None
 
-    async def keep_running(self) -> None:
+    def keep_running(self) -> None:
         """The person wants the cell to go on."""
         self.kept, self._asks_to_keep = True, False
         self.touch()
