@@ -124,7 +124,14 @@ def _model(settings: Settings) -> Model | None:
         return None
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     address = None if settings.openai_base_url == "none" else settings.openai_base_url
-    return Model(key, address, settings.model, settings.model_api)
+    return Model(
+        key,
+        address,
+        settings.model,
+        settings.model_api,
+        rounds=settings.model_rounds,
+        history_tokens=settings.history_tokens,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -15,11 +15,15 @@ __all__ = ["Counted", "Entry", "Piece", "Step", "Thought", "Tool", "ToolCall", "
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a person, the model, or Kernelcord itself (a "note") has said."""
+    """What a person, the model, or Kernelcord itself (a "note") has said.
+
+    `links` are addresses of pictures that stand in the text; the API may look at them itself.
+    """
 
     by: Literal["person", "model", "note"]
     text: str
     pictures: tuple[Picture, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Tokens of one request as the API counted them; `cached` ones are among the input."""
+    """Tokens of one request as its API counted them; `cached` and `written` ones are among the input."""
 
     input_tokens: int
     output_tokens: int
     cached: int = 0
+    written: int = 0
 
 
 Entry = Words | ToolCall | ToolResult | Thought

@@ -6,15 +6,43 @@ await ledger.add(user_id, usage)
 total = await ledger.today(user_id)          # UsageTotal
 """
 
-from collections.abc import Callable
+import functools
+import re
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
+from typing import NamedTuple
 
+from bot.conversation import Counted
 from bot.errors import OverBudget
 from filestore.records import UsageRecord, UsageTotal
 from filestore.store import Usage
 
-__all__ = ["Ledger", "TurnUsage"]
+__all__ = ["Ledger", "Price", "TurnUsage", "price"]
+
+DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")  # at the end of a model's name: one of its versions
+WRITING = 1.25  # times the input's price for what is written to the API's cache
+
+
+class Price(NamedTuple):
+    """What a million tokens cost, in US dollars."""
+
+    input: float
+    cached: float
+    output: float
+
+    def of(self, counted: Counted) -> float:
+        """What a request cost, in US dollars."""
+        fresh = counted.input_tokens - counted.cached - counted.written
+        spent = fresh * self.input + counted.written * self.input * WRITING + counted.cached * self.cached
+        return (spent + counted.output_tokens * self.output) / 1_000_000
+
+
+def price(model: str) -> Price | None:
+    """The model's price in config/prices.toml, None when it is not there."""
+    return _prices().get(DATE.sub("", model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +106,9 @@ class Ledger:
         """The person's sum since midnight UTC. Raises: StoreUnavailable."""
         midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return await self._usage.total(user_id, midnight)
+
+
+@functools.cache
+def _prices() -> Mapping[str, Price]:
+    table = resources.files("config").joinpath("prices.toml").read_text(encoding="utf-8")
+    return {name: Price(*row) for name, row in tomllib.loads(table).items()}

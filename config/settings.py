@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         description="the API's address: `none` is OpenAI's, another such as `http://127.0.0.1:8080/v1` is a"
         " server of your own",
     )
-    model: str = Field("gpt-5.6-terra", min_length=1, description="the model that answers")
+    model: str = Field("gpt-6.1-terra", min_length=1, description="the model that answers")
     model_api: Literal["auto", "responses", "chat"] = Field(
         "auto", description="`responses`, `chat` (Chat Completions), or `auto`: `chat` with an address"
     )

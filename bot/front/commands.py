@@ -87,7 +87,7 @@ class Running(ClientCog):
         try:
             if session is None:
                 raise NothingRuns
-            await session.interrupt()
+            await session.interrupt(place_of(interaction))
         except EXPECTED as error:
             await privately(interaction, f"{sentence(error).capitalize()}.")
         else:

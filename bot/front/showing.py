@@ -46,12 +46,14 @@ class Showing:
         *,
         post: Post | None = None,
         cell: int = 0,
+        asked: bool = False,
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
+        self.asked = asked  # of the model
         self.kept = False  # running on, because the person wanted it
         self._desk = desk
         self._outlets = list(outlets)
@@ -123,10 +125,10 @@ class Showing:
         """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError."""
         session = self._desk.sessions.opened(self.session_id)
         try:
-            if session is not None and self.cell:
-                await session.interrupt_cell(self.cell)
+            if session is not None and self.asked:
+                await session.interrupt(self.place)
             elif session is not None:
-                await session.interrupt()
+                await session.interrupt_cell(self.cell)
         except NothingRuns:
             return
 

@@ -85,7 +85,16 @@ def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | No
     """Take the turn in a task of its own; `post` is an answer of ours that is to be replaced."""
     session_id = desk.sessions.id_of(wanted.user_id, wanted.place)
     draft = Draft(code=wanted.code if wanted.shown else None)
-    showing = Showing(desk, wanted.user_id, session_id, wanted.place, outlets, draft, post=post)
+    showing = Showing(
+        desk,
+        wanted.user_id,
+        session_id,
+        wanted.place,
+        outlets,
+        draft,
+        post=post,
+        asked=wanted.code is None,
+    )
     return Turn(desk, wanted, showing)
 
 
