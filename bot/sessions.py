@@ -89,7 +89,7 @@ class Sessions:
         await self.let_go()
 
     async def let_go(self) -> None:
-        """Let all sessions go: in a node their cells run on, and whoever waits here for one gets KernelClosed."""
+        """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
         await asyncio.gather(*(session.close() for session in self._open.values()))
         self._open.clear()
         await asyncio.gather(*self._resumed)

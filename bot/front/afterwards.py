@@ -4,8 +4,8 @@
     sessions.tell_resumed = afterwards.tell_resumed
     sessions.tell_late = afterwards.tell_late
 
-Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes as a
-message of its own, which ends when nothing more has come for a while.
+Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes
+as a message of its own, which ends when nothing more has come for a while.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Files that came with a message: read at once, since their links expire, then stored, placed and looked into.
+"""Files that came with a message: read at once (their links expire), then stored, placed and looked into.
 
 received = await receive(desk, user_id, place, attachments)
 received.cards, received.pictures, received.notes

@@ -1,4 +1,4 @@
-"""The buttons under an answer. One view, registered once, serves every message, also those of an earlier program.
+"""The buttons under an answer: one view for every message, also for those of an earlier program.
 
 client.add_view(Buttons(verbs))
 view = Buttons(verbs).only(("stop", "keep"))

@@ -1,10 +1,11 @@
-"""Every call to Discord goes through `attempt`: what passes by itself is tried again, what does not has a name.
+"""Every call to Discord: what passes by itself is tried again, what does not has a name.
 
     message = await attempt(lambda: channel.send(text, files=files_of(uploads)))
 
-The call is made anew for each try, because nextcord closes a File object that it has sent once. nextcord waits
-for the limits that it knows; a 429 with a bare Retry-After or of a shared limit, a 503, and a connection that
-breaks, it raises, and they are waited for here. Codes: https://discord.com/developers/docs/topics/opcodes-and-status-codes
+The call is made anew for each try, because nextcord closes a File object that it has sent once. nextcord
+waits for the limits that it knows; a 429 with a bare Retry-After or of a shared limit, a 503, and a
+connection that breaks, it raises, and they are waited for here. Codes:
+https://discord.com/developers/docs/topics/opcodes-and-status-codes
 """
 
 import asyncio
@@ -67,7 +68,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call is tried: so many tries, so many seconds of waiting in all; `first` is the first wait."""
+    """How long a call is tried: so many tries, so many seconds of waiting; `first` is the first wait."""
 
     tries: int = 8
     waiting: float = 90.0

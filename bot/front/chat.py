@@ -69,7 +69,7 @@ class Chat:
         else:
             self._desk.spawn(self._answer(message, text), f"message {message.id}")
 
-    async def on_edit(self, channel_id: int, message_id: int, content: str) -> None:
+    async def on_edit(self, message_id: int, content: str) -> None:
         """Run the code of the person's last message again, as it is now, in place of its answer."""
         me = self._client.user
         found = next((key for key, asked in self._last.items() if asked.message_id == message_id), None)
@@ -120,23 +120,24 @@ class Chat:
 
     async def _where(self, message: nextcord.Message, text: str) -> tuple[Messageable, str]:
         """Where the answer goes, which may be a thread opened for it, and which place that is."""
-        if isinstance(message.channel, nextcord.TextChannel) and message.guild is not None:
-            if await self._answer_in(message.guild.id) == "thread":
-                try:
-                    thread = await attempt(lambda: message.create_thread(name=title(text)))
-                except Refused as refused:
-                    log.info("no thread could be opened: %s", refused)
-                else:
-                    return thread, f"channel-{thread.id}"
+        if await self._opens_thread(message):
+            try:
+                thread = await attempt(lambda: message.create_thread(name=title(text)))
+            except Refused as refused:
+                log.info("no thread could be opened: %s", refused)
+            else:
+                return thread, f"channel-{thread.id}"
         return message.channel, place_in(message)
 
-    async def _answer_in(self, server_id: int) -> str:
+    async def _opens_thread(self, message: nextcord.Message) -> bool:
+        if message.guild is None or not isinstance(message.channel, nextcord.TextChannel):
+            return False
         try:
-            chosen = await self._desk.sessions.store.server_settings.get(server_id)
+            chosen = await self._desk.sessions.store.server_settings.get(message.guild.id)
         except FileStoreError:
-            log.exception("the settings of server %d are not known", server_id)
+            log.exception("the settings of server %d are not known", message.guild.id)
             chosen = {}
-        return str(chosen.get("answer_in", self._desk.settings.answer_in))
+        return bool(chosen.get("answer_in", self._desk.settings.answer_in) == "thread")
 
     async def _show_cards(self, outlet: Outlet, received: Received) -> None:
         """What the files are, and which were not taken."""

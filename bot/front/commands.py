@@ -1,11 +1,11 @@
-"""The slash commands that run and ask, and "Run code" on a message. `tools.py` has those about a person's own things."""
+"""The slash commands that run and ask, and "Run code" on a message; `tools.py` has the others."""
 
 import nextcord
 from nextcord import (
     Attachment,
     ClientCog,
-    InteractionContextType,
     IntegrationType,
+    InteractionContextType,
     SlashOption,
     message_command,
     slash_command,

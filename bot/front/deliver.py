@@ -2,9 +2,9 @@
 
     posts = await Delivery(outlets, limits).put(page, view, post)
 
-A message that is gone is sent anew; files that are too large go one by one, and then as a sentence that says how
-to get them; where the bot may not write, the answer goes to the next outlet, which is the person's direct messages.
-What reaches nobody is in the transcript, and that is logged.
+A message that is gone is sent anew; files that are too large go one by one, and then as a sentence that says
+how to get them; where the bot may not write, the answer goes to the next outlet, which is the person's
+direct messages. What reaches nobody is in the transcript, and that is logged.
 """
 
 import logging

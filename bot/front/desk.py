@@ -1,4 +1,4 @@
-"""What the parts of the front share: the sessions, the settings, and the answers that are on Discord just now."""
+"""What the parts of the front share: sessions, settings, and the answers that are on Discord just now."""
 
 import asyncio
 import logging
@@ -42,8 +42,8 @@ class Desk:
         self.tasks: set[asyncio.Task[None]] = set()  # turns
         # Set by the client, which knows how to make them:
         self.buttons: Callable[[tuple[str, ...]], View | None] = lambda _: None
-        self.direct: Callable[[int], Outlet] = _nowhere
-        self.channel: Callable[[int, tuple[int, int] | None], Awaitable[ChannelOutlet]] = _no_channel
+        self.direct: Callable[[int], Outlet]
+        self.channel: Callable[[int, tuple[int, int] | None], Awaitable[ChannelOutlet]]
 
     @property
     def pace(self) -> float:
@@ -58,7 +58,7 @@ class Desk:
         return task
 
     async def drain(self, grace: float) -> None:
-        """Begin nothing new; let what runs go on for so many seconds, then let the kernels go with their cells.
+        """Begin nothing new; let what runs go on for so many seconds, then let kernels go with their cells.
 
         Every answer then reaches its last state, within a second or two.
         """
@@ -77,11 +77,3 @@ async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
         await work
     except Exception:  # one turn's failure is its own
         log.exception("%s failed", name)
-
-
-def _nowhere(user_id: int) -> Outlet:
-    raise RuntimeError(f"no client yet to write to {user_id}")
-
-
-async def _no_channel(channel_id: int, reply_to: tuple[int, int] | None) -> ChannelOutlet:
-    raise RuntimeError(f"no client yet to write in {channel_id}")

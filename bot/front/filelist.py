@@ -17,6 +17,7 @@ from bot.front.calls import Refused, attempt
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, privately
 from bot.front.outlets import NO_MENTIONS
+from bot.markup import code_name
 from filestore.errors import FileStoreError
 from filestore.records import Cursor, Page, StoredFile
 from kernels.text import human_size
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 PAGE = 25  # files that a select shows at most
 OPEN = 14 * 60.0  # seconds that the list can be used, which is the life of its interaction
 NONE = "You have no files. What you send, and what your cells write, is kept for a while and listed here."
-TOO_LARGE = "`{name}` has {size}, which is more than Discord takes. In a cell, `load_file(\\"{id}\\")` has it."
+TOO_LARGE = "{name} has {size}, more than Discord takes. In a cell, `load_file('{id}')` has it."
 
 
 class FileList:
@@ -85,7 +86,8 @@ class _Listed(View):
         await defer(interaction, message=False)
         chosen = self._select.values[0]
         self._picked = next(file for file in self._page.files if file.file_id == chosen)
-        await self._change(interaction, f"`{self._picked.filename}` (`{chosen}`), {time_left(self._picked)}.")
+        text = f"{code_name(self._picked.filename)} (`{chosen}`), {time_left(self._picked)}."
+        await self._change(interaction, text)
 
     async def _get(self, interaction: Interaction) -> None:
         await defer(interaction, message=False)
@@ -98,7 +100,8 @@ class _Listed(View):
         await self._do(interaction, self._desk.sessions.files.delete, "is deleted")
 
     async def _extend(self, interaction: Interaction) -> None:
-        await self._do(interaction, self._desk.sessions.files.extend, "stays for the whole time again, from now")
+        extend = self._desk.sessions.files.extend
+        await self._do(interaction, extend, "stays for the whole time again, from now")
 
     async def _do(
         self, interaction: Interaction, verb: Callable[[str, int], Awaitable[object]], done: str
@@ -112,8 +115,8 @@ class _Listed(View):
         except FileStoreError as error:
             await privately(interaction, sentence(error))
             return
-        name = self._picked.filename
-        await self._turn_to(interaction, self._before[-1] if self._before else None, f"`{name}` {done}.")
+        name = code_name(self._picked.filename)
+        await self._turn_to(interaction, self._before[-1] if self._before else None, f"{name} {done}.")
 
     async def _older(self, interaction: Interaction) -> None:
         await defer(interaction, message=False)
@@ -167,7 +170,7 @@ async def get(desk: Desk, interaction: Interaction, id_or_name: str) -> None:
         found = await desk.sessions.files.find(id_or_name, user.id, "")
         if found.file_size > desk.limits.file:
             size = human_size(found.file_size)
-            text = TOO_LARGE.format(name=found.filename, size=size, id=found.file_id)
+            text = TOO_LARGE.format(name=code_name(found.filename), size=size, id=found.file_id)
             await privately(interaction, text)
             return
         loaded = await desk.sessions.load_file(found.file_id, user.id)

@@ -4,9 +4,9 @@
     outlet = InteractionOutlet(interaction, channel_of(interaction), clock)
     await privately(interaction, "only you see this")
 
-An interaction's token lives for 15 minutes: after 14, or when it is refused, the answer goes on in the channel,
-where the bot can write there. Where it cannot (an app that a person installed, in a server without the bot), only
-the interaction's own responses are left, and five more messages.
+An interaction's token lives for 15 minutes: after 14, or when it is refused, the answer goes on in the
+channel, where the bot can write there. Where it cannot (an app that a person installed, in a server without
+the bot), only the interaction's own responses are left, and five more messages.
 """
 
 import logging

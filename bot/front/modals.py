@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 LONGEST = 4000  # characters that a text field takes
 LABEL = 45  # characters of its label
 OPEN = 15 * 60.0  # seconds that a window is waited for
-PASSWORD = "Shown while you type, never stored"
+SEEN = "Shown while you type, never stored"
 
 Submitted = Callable[[Interaction, str], Awaitable[None]]
 
@@ -60,7 +60,7 @@ def answer_form(submitted: Submitted, prompt: str, *, password: bool) -> Form:
         style=nextcord.TextInputStyle.short if password else nextcord.TextInputStyle.paragraph,
         required=False,
         max_length=LONGEST,
-        placeholder=PASSWORD if password else None,
+        placeholder=SEEN if password else None,
     )
     title = "Discord has no password field" if password else "The cell asks"
     return Form(title, field, submitted)

@@ -1,4 +1,4 @@
-"""Whose a message of ours is, also after a restart: which cell it shows, and whether this person may use its buttons.
+"""Whose a message of ours is, also after a restart, and whether somebody may use its buttons.
 
 cell = await claimed(desk, interaction)     # None, and the person has been told why
 """
@@ -23,7 +23,7 @@ NO_DATABASE = "The database cannot be reached just now; try again in a moment."
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A person's own answer: its session and cell (0 while none has begun), and while it goes on the showing."""
+    """A person's own answer: its session, its cell (0: none has begun), and the showing while it goes on."""
 
     user_id: int
     session_id: str
@@ -33,7 +33,7 @@ class Claimed:
 
 
 async def claimed(desk: Desk, interaction: Interaction) -> Claimed | None:
-    """What the buttons of the clicked message mean, if they are this person's; else they are told, privately."""
+    """What the buttons of the clicked message mean, if they are this person's; else they are told so."""
     message, user = interaction.message, interaction.user
     if message is None or user is None:
         return None

@@ -44,7 +44,7 @@ class Confirmation(View):
 
     async def on_error(self, error: Exception, item: Item["Confirmation"], interaction: Interaction) -> None:
         """What fails here is ours: it is logged, and the person is told."""
-        log.error("deleting failed", exc_info=error)
+        log.error("deleting failed at %s", item, exc_info=error)
         await privately(interaction, BROKEN)
 
 

@@ -5,16 +5,16 @@
     await showing.tell(reply)                   # every Reply of the turn
     await showing.finish(note)                  # pictures are drawn, files sent, buttons set
 
-The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that comes
-back finds where to tell the rest.
+The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that
+comes back finds where to tell the rest.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
-from bot.errors import NothingRuns
 from bot.delivery import Outgoing, Upload
+from bot.errors import NothingRuns
 from bot.front.calls import Refused
 from bot.front.deliver import Delivery
 from bot.front.desk import Desk

@@ -19,7 +19,7 @@ TOO_LARGE = (
 async def notebook_upload(
     desk: Desk, user_id: int, place: str, kind: Literal["notebook", "bundle"]
 ) -> Upload:
-    """The person's session at a place as a `.ipynb`, or with its files as a `.zip`. Raises: StoreUnavailable."""
+    """The session of a place as a `.ipynb`, or with its files as a `.zip`. Raises: StoreUnavailable."""
     session = await desk.sessions.session(user_id, place)
     if kind == "bundle":
         return Upload("session.zip", await bundle(session, desk.sessions.files))

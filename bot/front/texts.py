@@ -56,10 +56,11 @@ def variables_text(state: State) -> str:
 
 def usage_text(total: UsageTotal, settings: Settings) -> str:
     """What a person has used today, and what they may."""
-    parts = [
+    today = (
         f"Today (UTC): {total.turns} answers of the model, {total.input_tokens:,} tokens in,"
         f" {total.output_tokens:,} out, ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
-    ]
+    )
+    parts = [today]
     if settings.daily_budget is not None:
         parts.append(f"You may use ${settings.daily_budget:.2f} a day.")
     if settings.daily_tokens is not None:
@@ -68,7 +69,10 @@ def usage_text(total: UsageTotal, settings: Settings) -> str:
 
 
 async def settings_text(desk: Desk, interaction: Interaction, answer_in: str | None) -> str:
-    """How the bot answers in this server; first changed, if the person may and wants to. Raises: StoreUnavailable."""
+    """How the bot answers in this server, changed first if the person may and wants to.
+
+    Raises: StoreUnavailable.
+    """
     if interaction.guild_id is None:
         return NO_SERVER
     servers = desk.sessions.store.server_settings

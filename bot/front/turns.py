@@ -34,8 +34,8 @@ AGAIN = f"{RESTARTING} Please send this again in a moment."
 class Wanted:
     """What a person wants: `code` to be run as it is, or else an answer of the model to `words`.
 
-    `user_id` is who asked, as Discord says. Without `can_answer` an `input()` fails at once. `shown` is whether
-    the answer repeats the code, since nobody else has seen it.
+    `user_id` is who asked, as Discord says. Without `can_answer` an `input()` fails at once. `shown` is
+    whether the answer repeats the code, since nobody else has seen it.
     """
 
     user_id: int
