@@ -43,7 +43,7 @@ def main(control: socket.socket, libraries: list[str]) -> None:
     """Serve until the other end closes."""
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and it starts threads
     sys.path[0] = str(Path(__file__).resolve().parent)
-    from inside import child, loaders, program  # type: ignore[import-not-found]  # noqa: F401
+    from inside import child, immortal, loaders, program  # type: ignore[import-not-found]  # noqa: F401
 
     del sys.path[0]
     missing = _import([*EVERYWHERE, *libraries])
@@ -52,6 +52,7 @@ def main(control: socket.socket, libraries: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who asked for a kernel hears of its end from its init
     gc.collect()
+    immortal.make_all()
     gc.disable()
     gc.freeze()
     threads = [

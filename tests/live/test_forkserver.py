@@ -113,6 +113,32 @@ sorted(path for path in held if not path.startswith(known) and not path.startswi
     assert told.count("'") <= 2, told  # where it writes until it is up: `start.log` of its own run folder
 
 
+async def test_references_to_what_is_shared_are_not_counted(first: Kernel) -> None:
+    """An object of the zygote is immortal, so that its page stays shared; what a cell makes is not."""
+    code = """
+import argparse, ctypes
+def counted(one): return ctypes.c_uint64.from_address(id(one)).value
+before = counted(argparse.ArgumentParser)
+kept = [argparse.ArgumentParser] * 1000
+mine = type('Mine', (), {})
+[counted(argparse.ArgumentParser) - before, counted(mine) < 100]"""
+    assert await value(first, code) == "[0, True]"
+
+
+async def test_a_full_collection_frees_what_a_cell_made(first: Kernel) -> None:
+    """The collector still finds what is garbage, also when what was frozen is thawed."""
+    code = """
+import gc, weakref
+class Ring: pass
+def lost():
+    ring = Ring(); ring.ring = ring
+    return weakref.ref(ring)
+one = lost(); gc.collect()
+two = lost(); gc.unfreeze(); gc.collect()
+[one(), two()]"""
+    assert await value(first, code) == "[None, None]"
+
+
 async def test_zygote_has_one_thread(pool: Pool) -> None:
     """What has more must not fork: its children would inherit locks that nobody opens."""
     assert len(list(Path(f"/proc/{zygote(pool)}/task").iterdir())) == 1
