@@ -23,7 +23,7 @@ from kernels.errors import KernelError
 
 __all__ = ["main", "serve"]
 
-UNSET = (
+UNSET = "DISCORD_TOKEN is not set: the README says how to get one. Without it use `python -m bot.console`."
     "DISCORD_TOKEN is not set. The README says how to get one. Without it there is `python -m bot.console`."
 )
 

@@ -1,15 +1,7 @@
 """The slash commands that run and ask, and "Run code" on a message; `tools.py` has the others."""
 
 import nextcord
-from nextcord import (
-    Attachment,
-    ClientCog,
-    IntegrationType,
-    InteractionContextType,
-    SlashOption,
-    message_command,
-    slash_command,
-)
+from nextcord import Attachment, ClientCog, SlashOption
 
 from bot.codeblocks import code_of
 from bot.errors import NothingRuns
@@ -19,15 +11,10 @@ from bot.front.controls import EXPECTED, run_for, show_form
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, place_of, privately
 from bot.front.modals import code_form
+from bot.front.slash import menu, slash
 
-__all__ = ["CONTEXTS", "INSTALLS", "Running"]
+__all__ = ["Running"]
 
-INSTALLS = [IntegrationType.guild_install, IntegrationType.user_install]
-CONTEXTS = [
-    InteractionContextType.guild,
-    InteractionContextType.bot_dm,
-    InteractionContextType.private_channel,
-]
 NO_CODE = "There is no Python block in that message, and it is no code by itself."
 
 
@@ -37,7 +24,7 @@ class Running(ClientCog):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    @slash_command("run", "Run Python in your kernel", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("run", "Run Python in your kernel")
     async def run(
         self,
         interaction: Interaction,
@@ -50,9 +37,7 @@ class Running(ClientCog):
         usable = await defer(interaction)
         await run_for(self._desk, interaction, code_of(code) or code, usable=usable)
 
-    @slash_command(
-        "ask", "Ask the model, which can run code for you", integration_types=INSTALLS, contexts=CONTEXTS
-    )
+    @slash("ask", "Ask the model, which can run code for you")
     async def ask(
         self,
         interaction: Interaction,
@@ -66,7 +51,7 @@ class Running(ClientCog):
             received = await receive(self._desk, interaction.user.id, place_of(interaction), files)
             await run_for(self._desk, interaction, None, words, usable=usable, received=received)
 
-    @message_command("Run code", integration_types=INSTALLS, contexts=CONTEXTS)
+    @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
         """Run the code of a message, in the kernel of who asks."""
         code = code_of(message.content, bare=True)
@@ -76,7 +61,7 @@ class Running(ClientCog):
         usable = await defer(interaction)
         await run_for(self._desk, interaction, code, usable=usable)
 
-    @slash_command("stop", "Stop what runs for you here", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("stop", "Stop what runs for you here")
     async def stop(self, interaction: Interaction) -> None:
         """Stop the running cell, or the model."""
         await defer(interaction, private=True)
@@ -93,7 +78,7 @@ class Running(ClientCog):
         else:
             await privately(interaction, "Stopped.")
 
-    @slash_command("reset", "Begin with a fresh kernel", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("reset", "Begin with a fresh kernel")
     async def reset(
         self,
         interaction: Interaction,

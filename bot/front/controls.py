@@ -106,7 +106,7 @@ class Controls:
         """Run the cell's code again, as an answer of its own."""
         usable = await defer(interaction, message=False)
         cell = await claimed(self._desk, interaction)
-        record = cell and await record_of(self._desk, cell)
+        record = await record_of(self._desk, cell) if cell else None
         if cell is None:
             return
         if record is None:
@@ -117,7 +117,7 @@ class Controls:
     async def edit(self, interaction: Interaction) -> None:
         """Open a form with the cell's code."""
         cell = await claimed(self._desk, interaction)
-        record = cell and await record_of(self._desk, cell)
+        record = await record_of(self._desk, cell) if cell else None
         if cell is None:
             return
         if record is None or len(record.code) > LONGEST:

@@ -79,7 +79,7 @@ class _Listed(View):
             self.add_item(_Act("Older", self._older))
 
     async def on_error(self, error: Exception, item: Item["_Listed"], interaction: Interaction) -> None:
-        log.error("a list of files failed", exc_info=error)
+        log.error("a list of files failed at %s", item, exc_info=error)
         await privately(interaction, BROKEN)
 
     async def _pick(self, interaction: Interaction) -> None:

@@ -115,12 +115,16 @@ class InteractionPost:
         kept = list(self._attachments) if keep else []
 
         async def call() -> nextcord.Message:
-            changes = {"content": outgoing.content, "view": view, "allowed_mentions": NO_MENTIONS}
+            changes: dict[str, Any] = {
+                "content": outgoing.content,
+                "view": view,
+                "allowed_mentions": NO_MENTIONS,
+            }
             if outgoing.uploads or not keep:
                 changes |= {"files": files_of(outgoing.uploads), "attachments": kept}
             if self._original:
-                return await interaction.edit_original_message(**changes)  # type: ignore[arg-type]
-            return await interaction.followup.edit_message(self.message_id, **changes)  # type: ignore[arg-type]
+                return await interaction.edit_original_message(**changes)
+            return await interaction.followup.edit_message(self.message_id, **changes)
 
         self._attachments = (await attempt(call, patience)).attachments
 
@@ -186,15 +190,13 @@ class InteractionOutlet:
         self._followups += 1
 
         async def call() -> nextcord.Message:
-            options = {"view": view} if view is not None else {}
-            return await self.interaction.followup.send(
-                outgoing.content,
-                files=files_of(outgoing.uploads),
-                ephemeral=self._ephemeral,
-                allowed_mentions=only(ping),
-                wait=True,
-                **options,
+            fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
+            if view is not None:
+                fields["view"] = view
+            message: nextcord.Message = await self.interaction.followup.send(
+                outgoing.content, ephemeral=self._ephemeral, allowed_mentions=only(ping), wait=True, **fields
             )
+            return message
 
         return InteractionPost(self, await attempt(call), original=False)
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import nextcord
-from nextcord.ui import Modal, TextInput
+from nextcord.ui import Modal, TextInput, View
 
 from bot.front.buttons import BROKEN
 from bot.front.interaction import Interaction, privately
@@ -24,7 +24,7 @@ Submitted = Callable[[Interaction, str], Awaitable[None]]
 class Form(Modal):
     """One text field; `submitted` gets what was typed."""
 
-    def __init__(self, title: str, field: "TextInput[Form]", submitted: Submitted) -> None:
+    def __init__(self, title: str, field: "TextInput[View]", submitted: Submitted) -> None:
         super().__init__(title, timeout=OPEN, auto_defer=False)
         self._field = field
         self._submitted = submitted
@@ -42,7 +42,7 @@ class Form(Modal):
 
 def code_form(submitted: Submitted, code: str = "") -> Form:
     """For code; at most 4,000 characters."""
-    field: TextInput[Form] = TextInput(
+    field: TextInput[View] = TextInput(
         "Python",
         style=nextcord.TextInputStyle.paragraph,
         required=True,
@@ -55,7 +55,7 @@ def code_form(submitted: Submitted, code: str = "") -> Form:
 def answer_form(submitted: Submitted, prompt: str, *, password: bool) -> Form:
     """For the answer to a question. Discord has no password field, and this says so."""
     plain = " ".join(prompt.split()) or "Your answer"
-    field: TextInput[Form] = TextInput(
+    field: TextInput[View] = TextInput(
         plain if len(plain) <= LABEL else f"{plain[: LABEL - 1]}…",
         style=nextcord.TextInputStyle.short if password else nextcord.TextInputStyle.paragraph,
         required=False,

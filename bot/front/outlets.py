@@ -7,7 +7,7 @@
 `interaction.py` has the outlet of an interaction.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import nextcord
 from nextcord.abc import Messageable
@@ -94,14 +94,10 @@ class ChannelOutlet:
             )
 
         async def call() -> nextcord.Message:
-            message: nextcord.Message = await self._channel.send(
-                outgoing.content or None,
-                files=files_of(outgoing.uploads) or None,
-                view=view,
-                reference=reference,
-                allowed_mentions=only(ping),
+            fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
+            return await self._channel.send(
+                outgoing.content, view=view, reference=reference, allowed_mentions=only(ping), **fields
             )
-            return message
 
         post = ChannelPost(await attempt(call))
         self._reply_to = None

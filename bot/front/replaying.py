@@ -12,7 +12,7 @@ from bot.front.chat import refusal
 from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, InteractionOutlet, channel_of, place_of, privately
-from bot.front.outlets import DirectOutlet
+from bot.front.outlets import DirectOutlet, Outlet
 from bot.front.showing import Showing
 from bot.message import Incoming
 from bot.page import Draft
@@ -35,7 +35,7 @@ async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachmen
         await privately(interaction, data)
         return
     place = place_of(interaction)
-    outlets = [
+    outlets: list[Outlet] = [
         InteractionOutlet(interaction, channel_of(interaction), desk.clock),
         DirectOutlet(interaction.client, user.id),
     ]

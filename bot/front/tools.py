@@ -1,15 +1,15 @@
 """The slash commands about a person's own things; all that they answer is private."""
 
-from nextcord import Attachment, ClientCog, SlashOption, slash_command
+from nextcord import Attachment, ClientCog, SlashOption
 
 from bot.failures import sentence
 from bot.front import replaying, texts
-from bot.front.commands import CONTEXTS, INSTALLS
 from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
 from bot.front.filelist import FileList, get
 from bot.front.interaction import Interaction, defer, place_of, privately
 from bot.front.privacy import Confirmation, send_export
+from bot.front.slash import completes, slash
 from bot.front.take_away import TOO_LARGE, notebook_upload
 from bot.front.texts import usage_text, variables_text
 from filestore.errors import FileStoreError
@@ -27,7 +27,7 @@ class Tools(ClientCog):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    @slash_command("vars", "Your variables", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("vars", "Your variables")
     async def vars(self, interaction: Interaction) -> None:
         """List the variables of the person's kernel."""
         await defer(interaction, private=True)
@@ -35,7 +35,7 @@ class Tools(ClientCog):
         session = await self._desk.sessions.session(interaction.user.id, place_of(interaction))
         await privately(interaction, variables_text(await session.kernel.state()))
 
-    @slash_command("files", "Your files: get, delete, extend", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("files", "Your files: get, delete, extend")
     async def files(
         self,
         interaction: Interaction,
@@ -48,7 +48,7 @@ class Tools(ClientCog):
         else:
             await FileList(self._desk).show(interaction)
 
-    @files.on_autocomplete("file")
+    @completes(files, "file")
     async def complete_file(self, interaction: Interaction, typed: str) -> None:
         """Offer the files whose name or id has what was typed."""
         choices: dict[str, str] = {}
@@ -62,7 +62,7 @@ class Tools(ClientCog):
                     choices[f"{file.filename[-80:]} ({file.file_id})"[:LABEL]] = file.file_id
         await interaction.response.send_autocomplete(dict(list(choices.items())[:CHOICES]))
 
-    @slash_command("notebook", "Your session as a notebook", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("notebook", "Your session as a notebook")
     async def notebook(
         self,
         interaction: Interaction,
@@ -81,7 +81,7 @@ class Tools(ClientCog):
         else:
             await self._give(interaction, "bundle" if kind == "bundle" else "notebook")
 
-    @slash_command("usage", "What you have used today", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("usage", "What you have used today")
     async def usage(self, interaction: Interaction) -> None:
         """Tokens, cost and time of today."""
         await defer(interaction, private=True)
@@ -89,12 +89,12 @@ class Tools(ClientCog):
         total = await self._desk.sessions.ledger.today(interaction.user.id)
         await privately(interaction, usage_text(total, self._desk.settings))
 
-    @slash_command("help", "What I can do", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("help", "What I can do")
     async def help(self, interaction: Interaction) -> None:
         """Say how it is used."""
         await privately(interaction, texts.HELP)
 
-    @slash_command("settings", "How I answer in this server", integration_types=INSTALLS, contexts=CONTEXTS)
+    @slash("settings", "How I answer in this server")
     async def settings(
         self,
         interaction: Interaction,
@@ -106,9 +106,7 @@ class Tools(ClientCog):
         await defer(interaction, private=True)
         await privately(interaction, await texts.settings_text(self._desk, interaction, answer_in))
 
-    @slash_command(
-        "privacy", "Export or delete all that is kept of you", integration_types=INSTALLS, contexts=CONTEXTS
-    )
+    @slash("privacy", "Export or delete all that is kept of you")
     async def privacy(
         self,
         interaction: Interaction,
