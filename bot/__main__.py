@@ -24,8 +24,6 @@ from kernels.errors import KernelError
 __all__ = ["main", "serve"]
 
 UNSET = "DISCORD_TOKEN is not set: the README says how to get one. Without it use `python -m bot.console`."
-    "DISCORD_TOKEN is not set. The README says how to get one. Without it there is `python -m bot.console`."
-)
 
 
 async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> None:
