@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import kernels.inside
 from kernels.errors import KernelError
@@ -39,7 +39,7 @@ class Apart:
         self._lock = asyncio.Lock()
 
     async def work(
-        self, module: str, tasks: Mapping[str, Any], files: Mapping[str, bytes], *, seconds: float
+        self, module: str, tasks: Mapping[str, Any], files: Mapping[str, BinaryIO], *, seconds: float
     ) -> dict[str, Mapping[str, Any]]:
         """The MIME bundle that each task was answered with; of those that failed, nothing.
 
@@ -54,7 +54,7 @@ class Apart:
                     while left and not await self._run(module, left, files, done):
                         given_up = next(key for key in tasks if key in left and key not in done)
                         left = {key: left[key] for key in left if key not in done and key != given_up}
-            except (TimeoutError, KernelError) as error:
+            except (TimeoutError, KernelError, OSError) as error:  # OSError: no room for the files
                 log.info("%s: %d of %d tasks done: %r", self._name, len(done), len(tasks), error)
             finally:
                 await asyncio.shield(self._throw_away())
@@ -64,16 +64,17 @@ class Apart:
         self,
         module: str,
         tasks: Mapping[str, Any],
-        files: Mapping[str, bytes],
+        files: Mapping[str, BinaryIO],
         done: dict[str, Mapping[str, Any]],
     ) -> bool:
         """One try; whether the cell came to its end. Raises: KernelError."""
         await self._kernels.remove(self._name)  # what a program that was killed has left
         kernel = self._kernels.kernel(self._name, _NoFiles())
         for name, data in files.items():
+            data.seek(0)
             await kernel.place(name, data)
         await kernel.place("tasks.json", json.dumps(tasks).encode())
-        for name in ("errands", module):
+        for name in ("errands", "loaders", module):
             await kernel.place(f"{name}.py", (INSIDE / f"{name}.py").read_bytes())
         run = kernel.run(f"import errands, {module}\nerrands.do({module}.answer)", allow_input=False)
         try:

@@ -57,6 +57,14 @@ class Outgoing:
     uploads: tuple[Upload, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """A file as it goes out, and those that it brings: itself, or what is in the zip."""
+
+    upload: Upload
+    brings: tuple[Upload, ...]
+
+
 DEFAULT = Limits()
 
 
@@ -68,14 +76,15 @@ def plan(parts: Sequence[str], uploads: Sequence[Upload], limits: Limits = DEFAU
     """
     named = _named(uploads)
     most = min(limits.file, limits.request - FORM)
-    groups = _groups([upload for upload in named if len(upload.data) <= most], limits)
+    groups = _groups([_Parcel(upload, (upload,)) for upload in named if len(upload.data) <= most], limits)
     if len(named) > limits.loose or len(groups) > limits.messages:
-        loose, rest = groups[:1], [upload for group in groups[1:] for upload in group]
-        groups = [*loose, *_groups(_zipped(rest, most, len(loose)), limits)]
-    groups, beyond = groups[: limits.messages], groups[limits.messages :]
-    unsent = [upload for upload in named if len(upload.data) > most]
-    unsent += [upload for group in beyond for upload in _unzipped(group, named)]
-    return _messages(parts, groups, _sentences(unsent, "too large to attach"), limits)
+        rest = [parcel.upload for group in groups[1:] for parcel in group]
+        groups = [*groups[:1], *_groups(_zipped(rest, most), limits)]
+    sent = groups[: limits.messages]
+    brought = [upload for group in sent for parcel in group for upload in parcel.brings]
+    unsent = [upload for upload in named if upload not in brought]
+    uploads_sent = [[parcel.upload for parcel in group] for group in sent]
+    return _messages(parts, uploads_sent, _sentences(unsent, "too large to attach"), limits)
 
 
 def without_uploads(
@@ -119,37 +128,33 @@ def _named(uploads: Iterable[Upload]) -> list[Upload]:
     return named
 
 
-def _groups(uploads: Iterable[Upload], limits: Limits) -> list[list[Upload]]:
-    """The files of one message after the other, in order."""
-    groups: list[list[Upload]] = []
+def _groups(parcels: Iterable[_Parcel], limits: Limits) -> list[list[_Parcel]]:
+    """The parcels of one message after the other, in order."""
+    groups: list[list[_Parcel]] = []
     room = 0
-    for upload in uploads:
-        if not groups or len(groups[-1]) == limits.files or len(upload.data) > room:
+    for parcel in parcels:
+        if not groups or len(groups[-1]) == limits.files or len(parcel.upload.data) > room:
             groups.append([])
             room = limits.request - FORM
-        groups[-1].append(upload)
-        room -= len(upload.data)
+        groups[-1].append(parcel)
+        room -= len(parcel.upload.data)
     return groups
 
 
-def _zipped(uploads: Sequence[Upload], most: int, before: int) -> list[Upload]:
+def _zipped(uploads: Sequence[Upload], most: int) -> list[_Parcel]:
     """The files in as few zips as keep to `most` bytes each, whatever can be made of them."""
     bundles: list[list[Upload]] = []
     room = 0
     for upload in uploads:
         needed = _needed(upload)
-        if needed > most:  # a zip of it would be larger than the file
-            bundles.append([upload])
-            room = 0
-        elif needed > room:
-            bundles.append([upload])
-            room = most - needed - ZIP_ENTRY
-        else:
-            bundles[-1].append(upload)
-            room -= needed
+        if needed > room:
+            bundles.append([])
+            room = most - ZIP_ENTRY
+        bundles[-1].append(upload)
+        room -= needed  # below zero where a zip of this one would be larger than the file: it stays alone
     return [
-        bundle[0] if len(bundle) == 1 else _zip(bundle, f"files-{number}.zip")
-        for number, bundle in enumerate(bundles, start=before)
+        _Parcel(bundle[0] if len(bundle) == 1 else _zip(bundle, number), tuple(bundle))
+        for number, bundle in enumerate(bundles, start=1)
     ]
 
 
@@ -158,22 +163,12 @@ def _needed(upload: Upload) -> int:
     return len(upload.data) + len(upload.data) // 1000 + 2 * len(upload.name.encode()) + ZIP_ENTRY
 
 
-def _zip(uploads: Sequence[Upload], name: str) -> Upload:
+def _zip(uploads: Sequence[Upload], number: int) -> Upload:
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         for upload in uploads:
             archive.writestr(upload.name, upload.data)
-    return Upload(name, output.getvalue(), f"{len(uploads)} files")
-
-
-def _unzipped(group: Sequence[Upload], named: Sequence[Upload]) -> list[Upload]:
-    """The files that a message would have brought."""
-    names = {upload.name for upload in group}
-    for upload in group:
-        if upload not in named:
-            with zipfile.ZipFile(io.BytesIO(upload.data)) as archive:
-                names |= set(archive.namelist())
-    return [upload for upload in named if upload.name in names]
+    return Upload(f"more-files-{number}.zip", output.getvalue(), f"{len(uploads)} files")
 
 
 def _sentences(uploads: Sequence[Upload], why: str) -> list[str]:

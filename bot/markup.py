@@ -62,7 +62,7 @@ def clipped(text: str, room: int, *, keep: str = "both", bare: Callable[[str], s
 
 def plain(text: str) -> str:
     """`text` with nothing in it that Markdown acts on, on one line."""
-    return _MARKS.sub(r"\\\1", _shown(text))
+    return _MARKS.sub(r"\\\1", _shown(text.replace("\n", " ")))
 
 
 def code_name(name: str, limit: int = NAME) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from bot.apart import Apart
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
 from bot.reply import Reply, Tell
@@ -23,7 +24,7 @@ from filestore.store import Store
 from kernels.protocols import Cell, Kernels, PersonKernel
 from kernels.result import Late
 
-__all__ = ["Asked", "Session"]
+__all__ = ["Asked", "Session", "beside"]
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,11 @@ class Asked:
             self._request.result()
 
 
+def beside(session_id: str) -> str:
+    """The name of the kernel in which a session's files are looked into."""
+    return f"{session_id}.apart"
+
+
 class Session:
     """One open session; made by `Sessions`. `tell_late` is told what comes after the end of its cell."""
 
@@ -80,6 +86,7 @@ class Session:
         self.record = record
         self.last_used = record.last_used_at  # by the minute in the record
         self.files = PersonFiles(files, record, pool)
+        self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []

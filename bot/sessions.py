@@ -22,7 +22,7 @@ from bot.errors import NoModel
 from bot.message import Asking, Incoming
 from bot.model import Model
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.session import Session
+from bot.session import Session, beside
 from bot.turn import resume_turn, take_turn
 from bot.usage import Ledger
 from filestore.files import FileStore
@@ -214,6 +214,7 @@ class Sessions:
         if session is not None:
             await session.close()
         await self.pool.remove(session_id)
+        await self.pool.remove(beside(session_id))
 
     def _resume(self, session: Session, cell: CellRecord, run: Cell) -> None:
         """Go on with a cell that a program before us began."""
