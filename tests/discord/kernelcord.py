@@ -17,8 +17,11 @@ from pydantic import SecretStr
 from bot.__main__ import serve
 from config.settings import Settings
 from tests.discord.loopback import Discord
+from tests.discord.messages import Message
+from tests.discord.people import Person
+from tests.discord.state import Channel
 
-COMMANDS = ("run", "ask", "stop", "reset", "vars", "files", "notebook", "usage", "settings", "help", "privacy")
+COMMANDS = ["run", "ask", "stop", "reset", "vars", "files", "notebook", "usage", "settings", "help", "privacy"]
 SOON = 40.0  # seconds that a test waits for what takes a kernel
 
 
@@ -46,3 +49,30 @@ async def running(discord: Discord, data: Path, **changed: Any) -> AsyncIterator
     finally:
         stop.set()
         await task
+
+
+def labels(message: Message) -> list[str]:
+    """What the buttons of a message say."""
+    return [button.label for button in message.buttons]
+
+
+def finished(message: Message) -> bool:
+    """Whether an answer with a cell has reached its last state."""
+    return "Re-run" in labels(message)
+
+
+def code(text: str) -> str:
+    """A block of Python as a person types it."""
+    return f"```py\n{text}\n```"
+
+
+async def answered(asked: Message, timeout: float = SOON) -> Message:
+    """The answer to a message, in its last state."""
+    return await asked.wait_for_reply(finished, timeout=timeout)
+
+
+async def run(discord: Discord, person: Person, text: str, channel: Channel | None = None) -> Message:
+    """What comes of code that a person sends to the bot, by a mention in #general unless told otherwise."""
+    where = channel or discord.guild.channel("general")
+    mention = "" if where.guild is None else discord.bot.mention
+    return await answered(await person.say(where, f"{mention} {code(text)}"))
