@@ -4,6 +4,7 @@ clock = Clock(ring)         # `ring` is called on the loop
 clock.start(limit)
 clock.pause(answer_limit)   # a question is asked
 clock.resume()              # it was answered: what was left of `limit` goes on
+clock.extend(limit)         # it may work so long, all in all
 clock.stop()
 """
 
@@ -42,6 +43,14 @@ class Clock:
     def resume(self) -> None:
         """Go on, with what was left."""
         self.start(self._left)
+
+    def extend(self, limit: timedelta) -> None:
+        """Ring only when it has worked for `limit` in all."""
+        if running := self._since is not None:
+            self.stop()
+        self._left = max(timedelta(), limit - timedelta(seconds=self.worked))
+        if running:
+            self.start(self._left)
 
     def stop(self) -> None:
         """Stand still, and never ring."""

@@ -11,6 +11,7 @@ suite (tests/contract) holds both to the same.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
@@ -58,6 +59,9 @@ class Cell(Protocol):
 
     def answer(self, text: str) -> None:
         """Answer the question that the cell asks. Raises: NoQuestion."""
+
+    def extend(self, limit: timedelta) -> None:
+        """Let the running cell work for `limit`, from its start, instead of its kernel's own limit."""
 
     def settle(self) -> None:
         """The result is recorded: nobody will ask for this cell again."""

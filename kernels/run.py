@@ -21,7 +21,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from kernels.capture import Scan
 from kernels.clock import Clock
@@ -30,49 +30,14 @@ from kernels.events import Event, Failure, InputRequest, Queued, Restarted, Stre
 from kernels.finish import to_the_end
 from kernels.here import CellHere
 from kernels.inbox import Inbox
-from kernels.launch import Limits
-from kernels.line import Line
 from kernels.outputs import Outputs
 from kernels.result import RunResult
+from kernels.runhost import RunHost
 from kernels.text import repair
 
-__all__ = ["Run", "RunHost", "RunResult"]
+__all__ = ["Run", "RunResult"]
 
 GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
-
-
-class RunHost(Protocol):
-    """What a run needs of its kernel."""
-
-    line: Line
-    limits: Limits
-
-    def ready(self) -> AsyncGenerator[int]:
-        """Have a live process; gives the position in line while it waits for a place."""
-
-    def withdraw(self) -> None:
-        """Let `ready` end at once, with nothing ready."""
-
-    def execute(self, run: "Run") -> None:
-        """Send the code; from now on the run gets its messages."""
-
-    def answer(self, text: str) -> None:
-        """Send the answer to an `input()`."""
-
-    def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the cell; the run is told when it was: `Run.interrupted`."""
-
-    def kill(self) -> None:
-        """Kill the process, without waiting for its end."""
-
-    async def replace(self, reason: str) -> None:
-        """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
-
-    def restarted(self) -> Restarted | None:
-        """What has to be told of a process that was replaced; given once."""
-
-    async def look(self) -> Scan:
-        """Scan the workspace for what the cell wrote; no message is the cell's any more."""
 
 
 class Run(CellHere):
@@ -147,6 +112,11 @@ class Run(CellHere):
         self._host.answer(text := repair(text))
         self._clock.resume()
         self.take(Stream("stdout", f"{question.prompt}{'' if question.password else text}\n"))
+
+    def extend(self, limit: timedelta) -> None:
+        """Let the running cell work for `limit`, from its start; one that is being stopped is stopped."""
+        if self._sent and self._status is None and not self.over:
+            self._clock.extend(limit)
 
     # What the kernel's reader reports:
 

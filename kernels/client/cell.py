@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from time import monotonic
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -109,6 +110,10 @@ class RemoteCell:
             raise NoQuestion
         self._host.send("answer", run=self.key, text=text)
         self._host.acknowledge(number)
+
+    def extend(self, limit: timedelta) -> None:
+        """Let the running cell work for `limit`, from its start, instead of its kernel's own limit."""
+        self._host.send("extend", run=self.key, seconds=limit.total_seconds())
 
     def settle(self) -> None:
         """The result is recorded: the node may forget the cell, unless it is gone itself."""

@@ -9,10 +9,12 @@ from typing import Any
 
 from jupyter_client.jsonutil import json_clean, json_default
 
+_ENCODER = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False)
+
 
 def pack(message: Any) -> bytes:
     """The message as JSON, in ASCII where it holds what UTF-8 cannot, or what JSON cannot, such as NaN."""
     try:
-        return json.dumps(message, default=json_default, ensure_ascii=False, allow_nan=False).encode()
+        return _ENCODER.encode(message).encode()
     except (TypeError, ValueError):
         return json.dumps(json_clean(message), default=json_default, allow_nan=False).encode()

@@ -12,6 +12,7 @@
 """
 
 import atexit
+import inspect
 import os
 import sys
 import threading
@@ -45,9 +46,30 @@ class NoSubshells:
         return False
 
 
+class Shell(ZMQInteractiveShell):  # type: ignore[misc]
+    """IPython's shell, which is asked twice a cell to transform it, and for the signature of a method."""
+
+    _transformed: tuple[str, str] | None = None
+
+    async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
+        return await super().run_cell_async(*args, **kwargs)
+
+    run_cell_async.__signature__ = inspect.signature(ZMQInteractiveShell.run_cell_async)  # type: ignore[attr-defined]
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """The cell as Python, without magics; the second time what it was the first."""
+        before, self._transformed = self._transformed, None
+        if before is not None and before[0] == raw_cell:
+            return before[1]
+        transformed: str = super().transform_cell(raw_cell)
+        self._transformed = raw_cell, transformed
+        return transformed
+
+
 class Kernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel, which also tells what variables there are."""
 
+    shell_class = Shell
     _supports_kernel_subshells = False
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
@@ -210,7 +232,7 @@ def prepared() -> Program:
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
     program.session.key = b""  # made here, filled by each child
-    ZMQInteractiveShell.instance(
+    Shell.instance(
         parent=program, profile_dir=program.profile_dir, user_ns={}, compiler_class=XCachingCompiler
     )
     return program

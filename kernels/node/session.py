@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from time import monotonic
 from typing import Any, Protocol
 
@@ -80,6 +81,7 @@ class Session:
             "leave": self._leave,
             "interrupt": self._interrupt,
             "answer": self._answer,
+            "extend": self._extend,
             "settle": self._settle,
             "acknowledge": lambda command: self.log.acknowledge(command["numbers"]),
             "told": lambda command: self.files.answer(command["ask"], command),
@@ -164,6 +166,10 @@ class Session:
         if (cell := self._cells.get(command["run"])) is not None:
             with suppress(NoQuestion):  # the cell was over before the answer came
                 cell.run.answer(command["text"])
+
+    def _extend(self, command: Fields) -> None:
+        if (cell := self._cells.get(command["run"])) is not None:
+            cell.run.extend(timedelta(seconds=command["seconds"]))
 
     def _settle(self, command: Fields) -> None:
         cell = self._cells.get(command["run"])

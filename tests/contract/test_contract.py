@@ -111,6 +111,25 @@ async def test_a_place_in_the_pool_is_waited_for(
         cell.settle()
 
 
+async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
+    kernels: Kernels, named: Callable[[], str], files: SomeFiles
+) -> None:
+    """The limit counts from the cell's start, and what the cell does later is stopped by the new one."""
+    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))
+    kernel = kernels.kernel(named(), files)
+    kernels.limits = before
+    code = (
+        "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('on', flush=True)\ntime.sleep(600)"
+    )
+    async with kernel.run(code) as cell:
+        async for event in cell:
+            if event == Stream("stdout", "begun\n"):
+                cell.extend(timedelta(seconds=3))
+    assert (cell.result.status, cell.result.cause) == ("timeout", "deadline")
+    assert cell.result.output.startswith("begun\non\n")
+    cell.settle()
+
+
 async def test_input_is_answered_and_a_second_answer_refused(kernel: PersonKernel) -> None:
     """The answer reaches the cell; without a question there is nothing to answer."""
     async with kernel.run("name = input('who? ')\nprint('hi', name)") as cell:
