@@ -37,6 +37,7 @@ class Apart:
         self._kernels = kernels
         self._name = name
         self._lock = asyncio.Lock()
+        self._cleaning: asyncio.Task[None] | None = None
 
     async def work(
         self, module: str, tasks: Mapping[str, Any], files: Mapping[str, BinaryIO], *, seconds: float
@@ -49,6 +50,8 @@ class Apart:
         done: dict[str, Mapping[str, Any]] = {}
         left = dict(tasks)
         async with self._lock:
+            if self._cleaning is not None:
+                await asyncio.wait([self._cleaning])  # who was cancelled did not wait for it
             try:
                 async with asyncio.timeout(seconds):
                     while left and not await self._run(module, left, files, done):
@@ -57,7 +60,8 @@ class Apart:
             except (TimeoutError, KernelError, OSError) as error:  # OSError: no room for the files
                 log.info("%s: %d of %d tasks done: %r", self._name, len(done), len(tasks), error)
             finally:
-                await asyncio.shield(self._throw_away())
+                self._cleaning = asyncio.create_task(self._throw_away(), name=f"throwing {self._name} away")
+                await asyncio.shield(self._cleaning)
         return done
 
     async def _run(
@@ -80,9 +84,7 @@ class Apart:
         try:
             async with run:
                 await self._collect(run, tasks, done)
-        except TimeoutError:
-            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise
+        except TimeoutError:  # of our patience; where all of the time is over we are cancelled
             return False
         return run.result.status == "ok" or all(key in done for key in tasks)
 

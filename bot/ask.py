@@ -103,7 +103,8 @@ class _Turn:
             failed = error
         finally:
             await self._settle()
-        await self._tell(Reply(0, usage=self._usage))
+        if self._took_something:
+            await self._tell(Reply(0, usage=self._usage))
         if failed is not None:
             raise failed
         return Answer("".join(self._words), tuple(self._results), self._usage, self._asked.stopped)
@@ -113,6 +114,10 @@ class _Turn:
         seconds = sum(result.execution_time for result in self._results)
         cost = self._cost if self._price else None
         return TurnUsage(self._input, self._output, cost, seconds, self._model.name)
+
+    @property
+    def _took_something(self) -> bool:
+        return self._input > 0 or bool(self._results)
 
     async def _begin(self) -> None:
         """Remember what was said here, and note the new words."""
@@ -247,7 +252,7 @@ class _Turn:
         self._cost += self._price.of(counted) if self._price else 0.0
 
     async def _settle(self) -> None:
-        if self._usage.input_tokens == 0 and not self._results:
+        if not self._took_something:
             return
         try:
             await self._ledger.add(self._asking.user_id, self._usage)

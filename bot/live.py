@@ -19,7 +19,6 @@ LOOKED_AT = 8 * OUTPUT  # characters of its end, with colour codes
 STEP = 10  # seconds; a time that moved with every edit would make edits of its own
 PROMPT = 300  # characters
 SMALLEST = 200  # room below which nothing more is begun
-SOURCES = {"table": "table", "latex": "formula", "svg": "drawing"}
 
 
 def live(entries: Sequence[Entry], question: InputRequest | None, waiting: int, elapsed: float) -> str:
@@ -90,7 +89,12 @@ def _question(question: InputRequest) -> str:
 def _status(entries: Sequence[Entry], waiting: int, elapsed: float) -> str:
     if waiting:
         return f"-# Waiting: {waiting} before this one."
-    running = bool(entries) and isinstance(entries[-1], Shown) and entries[-1].result is None
-    doing = "Running" if running else "Writing" if entries else "Thinking"
+    match entries[-1] if entries else None:
+        case Said():
+            doing = "Writing"
+        case Shown(result=None):
+            doing = "Running"
+        case _:
+            doing = "Thinking"
     steps = int(elapsed // STEP) * STEP
     return f"-# {doing} … {duration(steps)}" if steps else f"-# {doing} …"

@@ -18,7 +18,7 @@ __all__ = ["clipped", "code_name", "fenced", "output_block", "plain", "unfenced"
 
 APART = "\u200b"  # zero width space
 _FENCES = re.compile("`{3,}")
-_MARKS = re.compile(r"([\\*_~|`<>\[\]()#@:-])")
+_MARKS = re.compile(r"([\\*_~|`<>\[\]@]|^[#-])")
 _JOINERS = "\u200c\u200d"
 _UNSHOWABLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 NAME = 60  # characters of a file's name that are shown

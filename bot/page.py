@@ -106,8 +106,7 @@ class Draft:
         for entry in entries:
             settled.take(entry)
         parts, long = fitted(settled.blocks, settled.footer(self._usage, note))
-        files = tuple(file for cell in self._cells() for file in cell.files)
-        return Page(parts or ("",), (*settled.uploads, *long), files)
+        return Page(parts or ("",), (*settled.uploads, *long), settled.files)
 
     def _said(self) -> Said:
         if not self._entries or not isinstance(self._entries[-1], Said):

@@ -17,7 +17,7 @@ from kernels.protocols import Kernels
 __all__ = ["Studio", "ToDraw"]
 
 PLACES = 2  # kernels that draw at one time
-TIME = 20.0  # seconds for all pictures of an answer
+TIME = 20.0  # seconds for all pictures of an answer, and before that for a place to draw them
 MOST = 20  # pictures of an answer that are drawn
 LONGEST = 2 << 20  # characters of a source
 LARGEST = 8 << 20  # bytes of a picture
@@ -50,7 +50,11 @@ class Studio:
         }
         if not tasks:
             return {}
-        apart = await self._free.get()
+        try:
+            async with asyncio.timeout(TIME):
+                apart = await self._free.get()
+        except TimeoutError:
+            return {}
         try:
             shown = await apart.work("drawing", tasks, {}, seconds=TIME)
         finally:

@@ -3,6 +3,7 @@
 for piece in pieces(outputs): ...       # of nbformat v4 output dicts; nothing is decoded yet
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,8 @@ __all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "piec
 
 WIDE = 64  # columns of a code block on a small window; what is wider wraps and is hard to read
 TALL = 30  # lines of a table that is still read as text
+SURELY = 10_000  # characters after which a text is taken to show something
+RULER = re.compile("-{20,}")  # above a traceback; it would be two lines of a phone
 WRAPPED = "\\\n"  # where pandas has broken a table that is too wide for it
 
 
@@ -66,7 +69,7 @@ def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
         if isinstance(piece, Text) and isinstance(last, Text):
             between = "" if last.text.endswith("\n") else "\n"
             found[-1] = Text(last.text + between + piece.text)
-        elif not isinstance(piece, Text) or strip_ansi(piece.text).strip():
+        elif not isinstance(piece, Text) or len(piece.text) > SURELY or strip_ansi(piece.text).strip():
             found.append(piece)
     return found
 
@@ -76,8 +79,11 @@ def _piece(output: Mapping[str, Any]) -> Piece:
         case "stream":
             return Text(str(output["text"]))
         case "error":
-            lines = "\n".join(output["traceback"])
-            return Traceback(lines if lines.strip() else f"{output['ename']}: {output['evalue']}")
+            lines = [line for text in output["traceback"] for line in text.split("\n")]
+            if lines and RULER.fullmatch(strip_ansi(lines[0])):
+                del lines[0]
+            text = "\n".join(lines)
+            return Traceback(text if text.strip() else f"{output['ename']}: {output['evalue']}")
     return _shown(output.get("data", {}))
 
 

@@ -114,4 +114,4 @@ def listing(files: Sequence[FileRow]) -> str:
 
 def picture_links(words: str) -> tuple[str, ...]:
     """The addresses of pictures in a text, at most four."""
-    return tuple(dict.fromkeys(LINK.findall(words)))[:LINKS]
+    return tuple(dict.fromkeys(link.rstrip(".,;:!?") for link in LINK.findall(words)))[:LINKS]

@@ -29,6 +29,11 @@ __all__ = ["Asked", "Session", "beside"]
 log = logging.getLogger(__name__)
 
 
+def beside(session_id: str) -> str:
+    """The name of the kernel in which a session's files are looked into."""
+    return f"{session_id}.apart"
+
+
 class Asked:
     """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
 
@@ -64,11 +69,6 @@ class Asked:
             await asyncio.wait([self._request])
         if not (self._request.cancelled() and self.stopped):
             self._request.result()
-
-
-def beside(session_id: str) -> str:
-    """The name of the kernel in which a session's files are looked into."""
-    return f"{session_id}.apart"
 
 
 class Session:
@@ -174,9 +174,9 @@ class Session:
         """Stop this cell, also while it waits for those before it. Raises: NothingRuns."""
         await self._run_of(seq).interrupt()
 
-    async def extend(self, seq: int, limit: timedelta) -> None:
+    def extend(self, seq: int, limit: timedelta) -> None:
         """Let this cell take so long, from its start. Raises: NothingRuns."""
-        await self._run_of(seq).extend(limit)
+        self._run_of(seq).extend(limit)
 
     def answer(self, text: str) -> None:
         """Answer the `input()` of the running cell. Raises: NothingRuns, NoQuestion."""

@@ -5,13 +5,13 @@ from typing import Any
 
 from bot.delivery import Upload
 from bot.failures import ending
-from bot.fitting import Block
+from bot.fitting import MESSAGES, Block
 from bot.markup import fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
 from bot.rich import PLOTLY, as_file, as_text
-from bot.split import balanced, cut
+from bot.split import LONGEST, balanced, cut
 from bot.usage import TurnUsage
 from bot.written import Entry, Said, Shown, code_block
 from kernels.capture import Skipped
@@ -38,7 +38,7 @@ class Settled:
         self._drawn = drawn
         self._drawings = 0
         self._plotly_script = plotly_script
-        self._files: list[GeneratedFile] = []
+        self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
         self._texts = 0
@@ -48,6 +48,11 @@ class Settled:
         """The text; a picture's place is told where there are several."""
         marked = len(self.uploads) > 1
         return [block for place, block in enumerate(self._blocks) if marked or place not in self._marks]
+
+    @property
+    def files(self) -> tuple[GeneratedFile, ...]:
+        """What the cells wrote, each file once."""
+        return tuple(self._files.values())
 
     def take(self, entry: Entry) -> None:
         """Add one entry."""
@@ -59,16 +64,20 @@ class Settled:
             self._add(f"-# Later, from cell {entry.number}:")
         if entry.code and entry.code.strip():
             self._add(code_block(entry.code))
-        for note in entry.notes:
+        ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
+        before, after = ([], entry.notes) if ended_with_its_kernel else (entry.notes, [])
+        for note in before:
             self._add(note)
         for piece in entry.pieces():
             self._take_piece(piece)
         self._end(entry)
+        for note in after:
+            self._add(note)
 
     def footer(self, usage: TurnUsage | None, note: str) -> str:
         """The lines below."""
         seconds = self._seconds if usage is None else usage.cell_seconds or None
-        lines = [*generated(self._files), *left_out(self._skipped)]
+        lines = [*generated(self.files), *left_out(self._skipped)]
         if note:
             lines.append(plain(note))
         if not self._blocks and not self.uploads and not lines:
@@ -76,7 +85,7 @@ class Settled:
         return "\n".join([*lines, *filter(None, [receipt(seconds, usage)])])
 
     def _end(self, cell: Shown) -> None:
-        self._files += cell.files
+        self._files |= {file.file_id: file for file in cell.files}
         self._skipped += cell.skipped
         if cell.result is None:
             return
@@ -91,7 +100,7 @@ class Settled:
     def _take_piece(self, piece: Piece) -> None:
         match piece:
             case Text(text):
-                self._add_text(output_block(text), strip_ansi(text), "output", ".txt")
+                self._add_output(text)
             case Traceback(text):
                 self._add(output_block(text, room=ERROR))
             case Words(text):
@@ -108,15 +117,21 @@ class Settled:
         self._texts += 1
         self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}"))
 
+    def _add_output(self, text: str) -> None:
+        whole = strip_ansi(text)
+        goes_into_a_file = len(whole) > LONGEST * MESSAGES  # its colours are work for nothing
+        block = fenced(whole) if goes_into_a_file else output_block(text)
+        self._add_text(block, whole, "output", ".txt")
+
     def _draw(self, drawing: Drawing) -> None:
         picture = self._drawn.get(self._drawings)
         self._drawings += 1
         if picture is not None:
-            self._upload(".png", picture, drawing.text or drawing.source)
+            self._upload(".png", picture, drawing.source if drawing.kind == "latex" else drawing.text)
         elif drawing.kind == "latex":
             self._add(fenced(drawing.source.strip().strip("$"), "latex", room=SOURCE))
         elif drawing.text:
-            self._add_text(output_block(drawing.text), strip_ansi(drawing.text), "output", ".txt")
+            self._add_output(drawing.text)
         else:
             self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
             self._upload(
@@ -129,7 +144,7 @@ class Settled:
         elif (shown := as_file(bundle, self._script)) is not None:
             self._upload(shown.suffix, shown.data)
         else:
-            self._add_text(output_block(as_text(bundle)), as_text(bundle), "output", ".txt")
+            self._add_output(as_text(bundle))
 
     def _upload(self, suffix: str, data: bytes, description: str = "") -> None:
         kind = KINDS.get(suffix, "sound")

@@ -1,5 +1,6 @@
 """What all tests share: where the checkout is, and that its two environments are there."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ hypothesis.settings.load_profile("kernelcord")
 
 def pytest_sessionstart() -> None:
     """Ends the run at once, in a sentence, where the tests would fail one by one."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):  # no test may spend anybody's money
+        os.environ.pop(name, None)
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)
 

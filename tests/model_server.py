@@ -41,8 +41,8 @@ class Answer:
 
     `cut` ends it before its end is said: "quiet" closes the stream as if all were well, "reset" drops the
     connection, "garbage" sends half a line of JSON first. `hold` is waited for after the words. `usage` is
-    (input, output, cached) tokens; None sends none. `finish` is an unusual end: "length",
-    "content_filter", or (for Responses) the code of an error that the stream tells. `thought` is sealed reasoning.
+    (input, output, cached) tokens; None sends none. `finish` is an unusual end: "length", "content_filter",
+    or for Responses the code of an error that the stream tells. `thought` is sealed reasoning.
     """
 
     words: Sequence[str] = ()

@@ -80,7 +80,7 @@ class Controls:
             await privately(interaction, NOTHING)
             return
         try:
-            await session.extend(cell.seq, self._desk.settings.max_running)
+            session.extend(cell.seq, self._desk.settings.max_running)
         except EXPECTED as error:
             await privately(interaction, sentence(error))
         else:

@@ -25,7 +25,8 @@ FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 SCALE = 2  # of all we draw ourselves: a phone's screen is fine-grained
 PADDING, RADIUS = 20, 12  # pixels, before SCALE
 WIDEST, TALLEST = 2000, 2600  # pixels of a picture
-SMALLEST = 480  # pixels to which a small drawing is enlarged, at most SCALE times
+SMALLEST = 480  # pixels to which a small drawing is enlarged
+MAGNIFIED = 50  # times, at most, where it has no size of its own; else SCALE
 FORMULA = 22  # pixels, its letters
 FORMULA_LENGTH = 4000  # characters
 ROWS, COLUMNS, CELL = 40, 24, 48  # of a table that are drawn; characters of a cell
@@ -52,8 +53,9 @@ def svg(source: str) -> bytes:
     """A drawing, at its own size or somewhat larger. Raises: ValueError."""
     if "<!ENTITY" in source:
         raise ValueError("entities")
-    width, height = drawn_size(source)
-    scale = min(SCALE, max(1.0, SMALLEST / width), WIDEST / width, TALLEST / height)
+    width, height, sized = drawn_size(source)
+    enlarged = min(max(1.0, SMALLEST / max(width, height)), SCALE if sized else MAGNIFIED)
+    scale = min(enlarged, WIDEST / width, TALLEST / height)
     return card(rendered(source, scale))
 
 
@@ -128,8 +130,8 @@ def extent(text: str, heading: bool) -> float:
     return float(font.getlength(text)) + wide * LETTER * 0.5
 
 
-def drawn_size(source: str) -> tuple[float, float]:
-    """A drawing's size in pixels, as its root element tells it."""
+def drawn_size(source: str) -> tuple[float, float, bool]:
+    """A drawing's size in pixels, as its root element has it, and whether that is more than a view box."""
     root = re.search(r"<(?:\w+:)?svg\b[^>]{0,10000}>", source)
     if root is None:
         raise ValueError("no drawing")
@@ -141,7 +143,7 @@ def drawn_size(source: str) -> tuple[float, float]:
         ratio = box[3] / box[2]
         width = width or (height / ratio if height else box[2])
         height = height or width * ratio
-    return max(width, 1.0) if width else 100.0, max(height, 1.0) if height else 100.0
+    return max(width, 1.0) if width else 100.0, max(height, 1.0) if height else 100.0, any(sizes)
 
 
 def rendered(source: str, scale: float) -> Image.Image:

@@ -78,7 +78,10 @@ def _read(pipe: int, until: float) -> bytes:
 
 def _limit() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * PAGE
+    try:
+        used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * PAGE
+    except FileNotFoundError:  # another system than Linux; there is no sandbox either
+        return
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     wanted = used + MEMORY
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

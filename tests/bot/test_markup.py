@@ -108,4 +108,5 @@ def test_names_are_safe_to_show(name: str, shown: str) -> None:
 
 def test_plain_text_is_shown_as_it_is() -> None:
     """Nothing that Markdown or a mention acts on is left without its backslash."""
-    assert plain("*a* <@1> `b`\n# c") == r"\*a\* \<\@1\> \`b\` \# c"
+    assert plain("*a* <@1> `b`\n# c") == r"\*a\* \<\@1\> \`b\` # c"
+    assert plain("# no heading - no list") == r"\# no heading - no list"

@@ -10,7 +10,7 @@ from bot.split import cut, length, split
 
 MARKUP = ["```", "```py\n", "\n```\n", "``", "`x`", "<@123456789>", "</files get:12345678901>"]
 LETTERS = ["👩‍👩‍👧‍👦", "🇨🇭🇨🇭", "👍🏽", "é", "e\u0301" * 40, "漢字" * 20, "𝔘" * 60]
-SPACES = ["word ", "a", "\n", "\n\n", " " * 30, "x" * 150, "    indented = 1\n"]
+SPACES = ["word ", "?", "\n", "\n\n", " " * 30, "? x" * 50, "    indented = 1\n"]
 PIECES = st.sampled_from(MARKUP + LETTERS + SPACES)
 TEXTS = st.lists(PIECES, max_size=120).map("".join)
 LIMIT = 300

@@ -140,6 +140,34 @@ def test_settings_do_not_change() -> None:
         load().max_files = 1  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    ("given", "has_model"),
+    [
+        ({}, False),
+        ({"openai_api_key": "sk-1"}, True),
+        ({"openai_base_url": "http://127.0.0.1:8080/v1/"}, True),
+    ],
+)
+def test_a_key_or_an_address_makes_a_model(given: dict[str, str], has_model: bool) -> None:
+    """A server of one's own may need no key; its address loses a slash at its end."""
+    settings = load(**given)
+    assert settings.has_model is has_model
+    assert not settings.openai_base_url.endswith("/")
+
+
+def test_a_budget_is_a_sum_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both daily budgets are without limit unless set."""
+    assert (load().daily_budget, load().daily_tokens) == (None, None)
+    monkeypatch.setenv("DAILY_BUDGET", "2.50")
+    monkeypatch.setenv("DAILY_TOKENS", "100000")
+    assert (load().daily_budget, load().daily_tokens) == (2.5, 100_000)
+    assert load(daily_budget="none").daily_budget is None
+    for wrong in ("lots", "-1", "nan"):
+        with pytest.raises(InvalidSettings) as caught:
+            load(daily_budget=wrong)
+        assert "which is not a sum of US dollars such as 2.50, or none" in str(caught.value)
+
+
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token appears neither in the settings' text nor in the table."""
     monkeypatch.setenv("DISCORD_TOKEN", "s3cr3t-token")

@@ -22,7 +22,7 @@ from tests.discord.people import Person
 from tests.discord.state import Channel
 
 COMMANDS = ["run", "ask", "stop", "reset", "vars", "files", "notebook", "usage", "settings", "help", "privacy"]
-SOON = 40.0  # seconds that a test waits for what takes a kernel
+SOON = 20.0  # seconds that a test waits for what takes a kernel
 
 
 def settings_for(discord: Discord, data: Path, **changed: Any) -> Settings:
