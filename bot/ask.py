@@ -28,7 +28,7 @@ from bot.prompt import (
 )
 from bot.remembered import MODEL, person, remembered
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.seen import of_file, of_result
+from bot.seen import attached, of_file, of_result
 from bot.session import Asked, Session
 from bot.tokens import entry_tokens, request_tokens, text_tokens
 from bot.turn import take_turn
@@ -48,7 +48,10 @@ BAD_CALLS = 2  # calls that cannot be carried out and are answered with another 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an asked turn: the model's words, what came of its cells, and what it took."""
+    """What came of an asked turn: the model's words, what came of its cells, and what it took.
+
+    `words` has a blank line between what was said before and after a use of tools.
+    """
 
     words: str
     results: tuple[ExecutionResult, ...]
@@ -82,8 +85,9 @@ class _Turn:
         self._tell = tell
         self._asked = asked
         self._history: list[Entry] = []
-        self._words: list[str] = []  # of all rounds
+        self._words: list[str] = []  # of each round that is over
         self._said: list[str] = []  # of this round, not yet in the transcript
+        self._words_were_last = False  # of what was told: then the next round's words are a new paragraph
         self._calls: list[ToolCall] = []
         self._results: list[ExecutionResult] = []
         self._restarted: list[Restarted] = []
@@ -107,7 +111,7 @@ class _Turn:
             await self._tell(Reply(0, usage=self._usage))
         if failed is not None:
             raise failed
-        return Answer("".join(self._words), tuple(self._results), self._usage, self._asked.stopped)
+        return Answer("\n\n".join(self._words), tuple(self._results), self._usage, self._asked.stopped)
 
     @property
     def _usage(self) -> TurnUsage:
@@ -128,7 +132,10 @@ class _Turn:
             remembered, entries, model=self._model.name, room=self._model.history_tokens
         )
         now = Words("note", situation(await self._session.kernel.state()))
-        asked = Words("person", words, asking.pictures, picture_links(asking.words))
+        pictures = attached(asking.pictures)
+        unseen = len(asking.pictures) - len(pictures)
+        more = f"\n\n[{unseen} pictures are too large, or too many, to be shown to you]" if unseen else ""
+        asked = Words("person", words + more, pictures, picture_links(asking.words))
         self._history = [*past, now, asked]
         await self._check()  # before the words are kept: who may not ask has not asked
         await transcript.say(asking.place, person(asking.author), words)
@@ -161,6 +168,7 @@ class _Turn:
         finally:
             said, self._said = "".join(self._said), []
             if said:
+                self._words.append(said)
                 await self._session.transcript.say(self._asking.place, MODEL, said)
 
     async def _listen(self, *, may_call: bool) -> None:
@@ -175,9 +183,11 @@ class _Turn:
                 async for step in steps:
                     match step:
                         case Piece(text):
-                            for kept in (said, self._said, self._words):
-                                kept.append(text)
-                            await self._tell(Reply(0, words=text))
+                            between = "\n\n" if self._words_were_last and not self._said else ""
+                            said.append(text)
+                            self._said.append(text)
+                            self._words_were_last = True
+                            await self._tell(Reply(0, words=between + text))
                         case ToolCall():
                             self._calls.append(step)
                         case Thought():
@@ -236,6 +246,7 @@ class _Turn:
         return ToolResult(call.id, text, pictures)
 
     async def _tell_cell(self, reply: Reply) -> None:
+        self._words_were_last = False
         if isinstance(reply.event, Restarted):
             self._restarted.append(reply.event)
         await self._tell(reply)

@@ -10,13 +10,14 @@ said so: one that breaks off is asked for again while nothing of it has been tol
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Literal
 
 import openai
 
 from bot import completions, responses
-from bot.conversation import Entry, Piece, Step, Tool
+from bot.conversation import Entry, Piece, Step, Tool, ToolResult, Words
 from bot.errors import (
     BadKey,
     CutOff,
@@ -31,10 +32,15 @@ from bot.errors import (
 __all__ = ["Model"]
 
 OPENAI = "https://api.openai.com/v1"
-RETRIES = 3  # of a request that met 408, 409, 429, 5xx or no connection; the client waits as Retry-After says
+# Of a request that met 408, 409, 429, 5xx or no connection. The client waits as Retry-After says, and gives
+# up at once where that is more than two minutes.
+RETRIES = 3
 CUTS = 2  # times that an answer which broke off untold is asked for again
 TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may think before its first word
 LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE)
+IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # what an error is about
+BLIND = re.compile(r"(not|n't) (currently )?support|unsupported|mmproj", re.IGNORECASE)
+UNSEEN = "[Its pictures cannot be shown to you.]"
 SAID = 300  # characters of the API's own words that a person is shown
 
 
@@ -62,6 +68,7 @@ class Model:
         self._is_chat = api == "chat" or (api == "auto" and base_url is not None)
         # A server of one's own would look at addresses from inside one's own network.
         self._links = base_url is None
+        self._sees = True  # until its server says that it does not
         self._client = openai.AsyncOpenAI(
             api_key=api_key or "none",  # the client insists on one
             base_url=base_url or OPENAI,  # or it would read the environment, past our settings
@@ -73,10 +80,11 @@ class Model:
         self, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool = True
     ) -> AsyncGenerator[Step]:
         """The model's next words, calls and counts, as they come. Raises: ModelError."""
-        links, cuts = self._links, 0
+        links, sees, cuts = self._links, self._sees, 0
         while True:
             told = False
-            body = self._words.request(self.name, system, history, tools, may_call=may_call, links=links)
+            shown = history if sees else [_unseen(entry) for entry in history]
+            body = self._words.request(self.name, system, shown, tools, may_call=may_call, links=links)
             try:
                 async with aclosing(self._stream(body)) as steps:
                     async for step in steps:
@@ -86,10 +94,16 @@ class Model:
                 cuts += 1
                 if told or cuts > CUTS:
                     raise
-            except Refused:
-                if told or not links or not any(getattr(entry, "links", ()) for entry in history):
+            except (Refused, OutOfReach) as error:
+                if told or not IMAGE.search(error.detail):
                     raise
-                links = False  # one of the addresses shows no picture
+                if links and any(getattr(entry, "links", ()) for entry in history):
+                    links = False  # one of the addresses shows no picture
+                elif sees and any(getattr(entry, "pictures", ()) for entry in history):
+                    sees = False
+                    self._sees = BLIND.search(error.detail) is None
+                else:
+                    raise
             else:
                 return
 
@@ -148,3 +162,10 @@ class Model:
         text = body.get("message") if isinstance(body, dict) else None
         text = text if isinstance(text, str) else error.message
         return (text.replace(self._key, "***") if self._key else text)[:SAID]
+
+
+def _unseen(entry: Entry) -> Entry:
+    """The entry without its pictures, for a model that takes none."""
+    if isinstance(entry, Words | ToolResult) and entry.pictures:
+        return replace(entry, text=f"{entry.text}\n{UNSEEN}", pictures=())
+    return entry

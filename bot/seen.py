@@ -19,7 +19,7 @@ from kernels.events import Restarted
 from kernels.files import Opened
 from kernels.text import clip, human_size, strip_ansi
 
-__all__ = ["of_file", "of_record", "of_result"]
+__all__ = ["attached", "of_file", "of_record", "of_result"]
 
 TEXT = 8_000  # characters of a cell's output, its head and tail
 ERROR = 4_000  # characters of a traceback
@@ -28,6 +28,8 @@ HEAD = 4_000  # bytes of a text file
 PICTURES = 4  # of one cell
 PICTURE = 4 * 1024 * 1024  # bytes of one
 READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # file types that may be text
+ATTACHED = 8  # pictures that a person has sent along
+TAKEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what the APIs take
 SHOWN = {"image/png", "image/jpeg"}
 
 
@@ -48,6 +50,12 @@ def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[
     ]
     text = "\n".join(part.rstrip("\n") for part in parts if part)
     return text or ("(a picture)" if pictures else "(no output)"), pictures
+
+
+def attached(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+    """Those of a person's pictures that the model gets to see: not too many, not too large, and pictures."""
+    fit = [one for one in pictures if len(one.data) <= PICTURE and size_of(one.data) and one.mime in TAKEN]
+    return tuple(fit[:ATTACHED])
 
 
 def of_record(cell: CellRecord) -> str:

@@ -98,7 +98,8 @@ async def test_the_model_runs_code_sees_its_picture_and_answers(
         answer = await front.ask("plot it")
         recorded = await entries(sessions)
         today = await sessions.ledger.today(1)
-    assert (front.words, answer.words) == ("Let me plot.A line going up.",) * 2
+    assert front.words == "Let me plot.A line going up."
+    assert answer.words == "Let me plot.\n\nA line going up."
     code = next(number for number, reply in enumerate(front.told) if reply.code)
     first = next(number for number, reply in enumerate(front.told) if reply.event)
     assert front.told[1].words == "plot."
@@ -476,3 +477,23 @@ async def test_a_cell_of_the_model_is_in_the_transcript_as_its_own(
     session = await asked.session(1, "here")
     (cell,) = [entry for entry in await session.transcript.entries() if isinstance(entry, CellRecord)]
     assert (cell.author, cell.place, cell.status) == ("Kernelcord", "here", "ok")
+
+
+async def test_pictures_that_are_too_many_or_none_are_counted(asked: Sessions, server: ModelServer) -> None:
+    """The model knows that there are more than it sees."""
+    server.will(says("ok"))
+    dot = Picture("image/png", b"\x89PNG\r\n\x1a\n....IHDR\0\0\0\1\0\0\0\1")
+    await Front(asked).ask("see", pictures=(*[dot] * 10, Picture("image/png", b"no picture")))
+    assert server.requests[0].text.count("data:image/png") == 8
+    assert "3 pictures are too large, or too many" in server.requests[0].text
+
+
+async def test_words_before_and_after_a_silent_tool_are_paragraphs(
+    asked: Sessions, server: ModelServer
+) -> None:
+    """A list of files shows the person nothing, so only a blank line stands between."""
+    server.will(calls(Call("list_files", "{}"), words=["Let me ", "look."]), says("No ", "files."))
+    front = Front(asked)
+    answer = await front.ask("which files?")
+    assert front.words == answer.words == "Let me look.\n\nNo files."
+    assert [text for _, text in await entries(asked)] == ["which files?", "Let me look.", "No files."]

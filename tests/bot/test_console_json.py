@@ -322,7 +322,11 @@ async def test_asking_is_told_in_events_and_can_be_interrupted(tmp_path: Path, s
         (code,) = program.events(sent, "code")
         (result,) = program.events(sent, "result")
         assert (code["code"], code["cell"], result["output"]) == ("6 * 7", result["cell"], "42\n")
-        assert (answer["words"], answer["cells"], answer["stopped"]) == ("So: 42.", [result["cell"]], False)
+        assert (answer["words"], answer["cells"], answer["stopped"]) == (
+            "So: \n\n42.",
+            [result["cell"]],
+            False,
+        )
         (usage,) = program.events(sent, "usage")
         assert (usage["input_tokens"], usage["output_tokens"], usage["model"]) == (200, 40, "gpt-5.4")
         assert usage["cost"] == pytest.approx((200 * 2.5 + 40 * 15) / 1e6)
@@ -332,6 +336,13 @@ async def test_asking_is_told_in_events_and_can_be_interrupted(tmp_path: Path, s
         stopped = await program.answer(id=slow, event="answer")
         assert (stopped["words"], stopped["stopped"]) == ("Well", True)
         await server.left()
+        server.will(calls(run_python("print('begun', flush=True); import time; time.sleep(600)")))
+        cell = program.send(ask="wait")
+        await program.answer(id=cell, event="stream", text="begun\n")
+        program.send(interrupt=True)
+        stopped = await program.answer(id=cell, event="answer")
+        assert (stopped["stopped"], len(stopped["cells"])) == (True, 1)
+        assert (await program.answer(id=cell, event="result"))["status"] == "interrupted"
 
 
 async def test_asking_without_a_model_is_an_error_that_says_what_is_missing(program: Program) -> None:

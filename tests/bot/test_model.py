@@ -280,7 +280,7 @@ async def test_a_linked_picture_is_looked_at_by_openai_alone(server: ModelServer
     await answer(model, history)
     assert "example.org" not in server.requests[0].text
     model._links = True
-    server.will(Fault(400, "invalid_image_url"), says("cannot see it"))
+    server.will(Fault(400, message="the image_url cannot be read"), says("cannot see it"))
     assert (await answer(model, history))[0] == Piece("cannot see it")
     assert "example.org" in server.requests[1].text
     assert "example.org" not in server.requests[2].text
@@ -322,3 +322,26 @@ async def test_another_servers_streams_are_read_as_well(api: Literal["responses"
         with pytest.raises(CutOff):
             await answer(model)
         await model.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "again"),
+    [
+        (500, "image input is not supported - you may need to provide the mmproj", 0),
+        (400, "This model does not support images", 0),
+        (400, "Invalid image data", 1),
+    ],
+)
+async def test_a_model_that_cannot_see_is_told_so_and_answers(
+    model: Model, server: ModelServer, status: int, message: str, again: int
+) -> None:
+    """Many local models take no pictures; a broken picture is no reason to show no other."""
+    faults = [Fault(status, message=message)] * (RETRIES + 1 if status == 500 else 1)
+    history: list[Entry] = [*ASKED, Words("person", "see", (PNG,))]
+    server.will(*faults, says("I cannot see."), *[Fault(400, message=message)] * again, says("Still not."))
+    assert (await answer(model, history))[0] == Piece("I cannot see.")
+    assert "cannot be shown to you" in server.requests[-1].text
+    assert "base64" not in server.requests[-1].text
+    before = len(server.requests)
+    assert (await answer(model, history))[0] == Piece("Still not.")
+    assert len(server.requests) - before == 1 + again
