@@ -95,7 +95,7 @@ class Chat:
             received = await receive(self._desk, message.author.id, place, message.attachments)
         except (FileStoreError, KernelError) as error:
             received = Received(notes=(f"Your files are not stored: {sentence(error)}.",))
-        await self._show_cards(outlets[0], received)
+        await self._show_cards(ChannelOutlet(channel, reply_to), received)
         if not text:
             return
         wanted = Wanted(

@@ -68,7 +68,9 @@ class _Listed(View):
         self._page = page
         self._before = tuple(before)  # the cursors of the pages that led here, this one's last
         self._picked: StoredFile | None = None
-        self._select: Select[_Listed] = Select(placeholder="Pick a file", options=_options(page.files))
+        self._select: Select[_Listed] = Select(
+            custom_id="kernelcord:file", placeholder="Pick a file", options=_options(page.files)
+        )
         self._select.callback = self._pick  # type: ignore[method-assign]
         self.add_item(self._select)
         for label, verb in (("Get", self._get), ("Delete", self._delete), ("Extend", self._extend)):

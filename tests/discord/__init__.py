@@ -27,7 +27,7 @@ What there is
         `faults`, `requests`, `violations()`.
     Place, a guild: `member(name)`, `channel(name)`, `add_role`, `give_role`, `overwrite(channel, who,
         allow="", deny="send_messages attach_files")` (`who`: a user such as `discord.bot`, or a role),
-        `remove_bot()`.
+        `remove_channel(channel)`, `remove_bot()`.
     Person (people.py): `say edit delete react type open_thread slash autocomplete context_menu click
         select submit_modal dm() sees(channel)`, `has_installed_bot`. Raises NotPossible for what a
         client would not let a person do: no such command or option, a button that is disabled or not
@@ -51,8 +51,8 @@ What there is
 State outlives the bot: stop it, start another, and messages, threads and commands are there.
 
 Every wait ends as soon as it holds; after `timeout` (10 s) it fails and shows what there is. Each request and
-each answer is held against Discord's OpenAPI document (schema.py, openapi.py) and against the rules that it
-lacks (rules.py). A violation fails the test at its end; a test that means it takes it with
+each answer is held against Discord's OpenAPI document (schema.py, tests/openapi.py) and against the rules
+that it lacks (rules.py). A violation fails the test at its end; a test that means it takes it with
 `discord.violations()`. `running(client, discord)` and a small bot are in bots.py.
 """
 

@@ -15,11 +15,12 @@ Interaction = nextcord.Interaction[nextcord.Client]
 
 @asynccontextmanager
 async def running(client: nextcord.Client, discord: Discord) -> AsyncIterator[None]:
-    """Start a client, wait until it is online, and close it at the end."""
+    """Start a client, wait until it is ready, and close it at the end."""
     client._connection.guild_ready_timeout = 0.05  # nextcord waits 2 s for more guilds
     started = asyncio.create_task(client.start(discord.token))
     try:
         await discord.ready()
+        await client.wait_until_ready()
         yield
     finally:
         # What still handles an event would open nextcord's HTTP session anew after its end.
@@ -94,7 +95,7 @@ def tiny() -> nextcord.Client:
         files = [file(f"copy-{a.filename}", await a.read(), "a copy") for a in message.attachments]
         await message.reply(
             f"heard: {message.content}",
-            files=files,
+            files=files or None,
             view=Controls(),
             allowed_mentions=nextcord.AllowedMentions.none(),
         )

@@ -1,13 +1,16 @@
-"""A fresh loopback Discord for each test; it says whether Discord's own document was at hand."""
+"""A fresh loopback Discord for each test, and clients of it."""
 
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import nextcord
 import pytest
 
+from tests.discord.bots import running, tiny
 from tests.discord.loopback import Discord, loopback
+from tests.discord.raw import Raw, raw_client
 from tests.nodes import node_pid
 
 
@@ -25,3 +28,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     if (pid := node_pid(folder)) is not None:
         os.kill(pid, signal.SIGTERM)
+
+
+@pytest.fixture
+async def raw(discord: Discord) -> AsyncIterator[Raw]:
+    """Requests with the bot's token, without a bot."""
+    async with raw_client(discord) as raw:
+        yield raw
+
+
+@pytest.fixture
+async def tiny_bot(discord: Discord) -> AsyncIterator[nextcord.Client]:
+    """The small bot of bots.py, online with its commands."""
+    client = tiny()
+    async with running(client, discord):
+        await discord.ready("run", "files", "Run code")
+        yield client

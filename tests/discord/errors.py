@@ -16,7 +16,6 @@ _TOLD = {
     10015: (404, "Unknown Webhook"),
     10062: (404, "Unknown interaction"),
     10063: (404, "Unknown application command"),
-    20028: (429, "The write action you are performing has hit the write rate limit"),
     30032: (400, "Maximum number of application commands reached (100)"),
     30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
     40001: (401, "Unauthorized"),
@@ -41,7 +40,7 @@ class Refusal(Exception):
     """What a route raises where Discord would refuse.
 
     `code` is Discord's; `status` and `message` follow from it unless given; `errors` are the details of an
-    invalid form, by the place in the body.
+    invalid form, by the place in the body; `retry_after` (seconds) belongs to a 429.
     """
 
     def __init__(
@@ -51,12 +50,14 @@ class Refusal(Exception):
         status: int | None = None,
         message: str | None = None,
         errors: dict[str, Any] | None = None,
+        retry_after: float | None = None,
     ) -> None:
         known = _TOLD.get(code, (400, "Refused"))
         self.code = code
         self.status = status or known[0]
         self.message = message or known[1]
         self.errors = errors
+        self.retry_after = retry_after
         super().__init__(f"{self.status} {self.code}: {self.message}")
 
     def body(self) -> dict[str, Any]:
@@ -64,6 +65,8 @@ class Refusal(Exception):
         told: dict[str, Any] = {"message": self.message, "code": self.code}
         if self.errors:
             told["errors"] = self.errors
+        if self.retry_after is not None:
+            told |= {"retry_after": self.retry_after, "global": False}
         return told
 
 

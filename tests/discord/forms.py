@@ -42,7 +42,8 @@ async def read(request: web.Request, limits: Limits) -> Form:
     if not data:
         return Form()
     if request.content_type != "application/json":
-        raise Refusal(50035, message=f"Expected JSON, not {request.content_type}")
+        # nextcord sends such a form for `files=[]`.
+        raise Refusal(50035, message=f"Expected JSON or a form with files, not {request.content_type}")
     return Form(_parsed(data.decode()))
 
 

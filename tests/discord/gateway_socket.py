@@ -16,6 +16,7 @@ IDENTIFY, PRESENCE, VOICE_STATE, RESUME, REQUEST_MEMBERS = 2, 3, 4, 6, 8
 UNKNOWN_OP, DECODE_ERROR, NOT_AUTHENTICATED, WRONG_TOKEN, TWICE = 4001, 4002, 4003, 4004, 4005
 TIMED_OUT, DISALLOWED_INTENTS = 4009, 4014
 GOODBYE = (1000, 1001)
+NEEDED = {IDENTIFY: {"token", "intents", "properties"}, RESUME: {"token", "session_id", "seq"}}
 
 
 class Hangup(Exception):
@@ -110,7 +111,9 @@ class Socket:
             raise Hangup(UNKNOWN_OP)
         self._world.watch.changed()
 
-    def _authenticate(self, op: int, data: dict[str, Any]) -> None:
+    def _authenticate(self, op: int, data: Any) -> None:
+        if not isinstance(data, dict) or not NEEDED[op] <= data.keys():
+            raise Hangup(DECODE_ERROR)
         if self._connection.session is not None:
             raise Hangup(TWICE)
         if data["token"] != self._gateway.token:

@@ -21,7 +21,19 @@ from tests.discord.messages import Message
 from tests.discord.people import Person
 from tests.discord.state import Channel
 
-COMMANDS = ["run", "ask", "stop", "reset", "vars", "files", "notebook", "usage", "settings", "help", "privacy"]
+COMMANDS = [
+    "run",
+    "ask",
+    "stop",
+    "reset",
+    "vars",
+    "files",
+    "notebook",
+    "usage",
+    "settings",
+    "help",
+    "privacy",
+]
 SOON = 20.0  # seconds that a test waits for what takes a kernel
 
 

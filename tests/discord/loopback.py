@@ -6,7 +6,7 @@ from typing import Any
 
 import nextcord.http
 
-from tests.discord import openapi, payloads, permissions
+from tests.discord import payloads, permissions
 from tests.discord.clock import WAIT
 from tests.discord.people import Person
 from tests.discord.server import API, Server
@@ -64,6 +64,10 @@ class Place:
         overwrite.allow = overwrite.allow & ~denied | allowed
         overwrite.deny = overwrite.deny & ~allowed | denied
         self._world.gateway.dispatch("CHANNEL_UPDATE", payloads.channel(channel))
+
+    def remove_channel(self, channel: Channel) -> None:
+        """Somebody deletes a channel or a thread."""
+        self._world.remove_channel(channel)
 
     def remove_bot(self) -> None:
         """Somebody throws the bot out."""
@@ -143,8 +147,6 @@ async def loopback(limits: Limits | None = None) -> AsyncIterator[Discord]:
     Raises:
         AssertionError: the bot, or the loopback itself, has broken Discord's rules
     """
-    if openapi.expected():
-        assert openapi.document() is not None, "Discord's OpenAPI document is missing: set DISCORD_OPENAPI"
     discord = Discord(limits or Limits())
     await discord.start()
     real = nextcord.http.Route.BASE

@@ -44,13 +44,13 @@ def modal(body: Json) -> list[str]:
     ]
 
 
-def command(body: Json) -> list[str]:
-    """What is wrong with a command's registration."""
+def command(body: Json, *, changed: bool = False) -> list[str]:
+    """What is wrong with a command's registration; one that is `changed` needs to name nothing."""
     name, slash = body.get("name", ""), (body.get("type") or 1) == 1
     found = []
-    if slash and (not COMMAND_NAME.fullmatch(name) or name != name.lower()):
+    if slash and "name" in body and (not COMMAND_NAME.fullmatch(name) or name != name.lower()):
         found.append(f"command name {name!r}")
-    if slash and not body.get("description"):
+    if slash and not changed and not body.get("description"):
         found.append(f"command {name!r} has no description")
     if not slash and (body.get("description") or body.get("options")):
         found.append(f"command {name!r} may have neither a description nor options")

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from tests.discord import openapi
+from tests import openapi
 
 Json = dict[str, Any]
 AT = "urn:discord"
@@ -71,7 +71,10 @@ def _documents() -> tuple[_Document, _Document] | None:
     lenient = json.loads(text)
     snowflake = lenient["components"]["schemas"]["SnowflakeType"]
     lenient["components"]["schemas"]["SnowflakeType"] = {**snowflake, "type": ["string", "integer"]}
-    return _Document(lenient), _Document(json.loads(text))
+    strict = json.loads(text)
+    # The details of an invalid form have codes such as "BASE_TYPE_REQUIRED"; the document says integer.
+    strict["components"]["schemas"]["Error"]["properties"]["code"] = {"type": ["integer", "string"]}
+    return _Document(lenient), _Document(strict)
 
 
 class Schema:

@@ -9,7 +9,7 @@ from tests.discord.errors import Refusal
 from tests.discord.faults import Fault, Faults, Request, Requests
 from tests.discord.forms import Form, read
 from tests.discord.gateway_socket import Socket
-from tests.discord.ratelimits import RateLimits
+from tests.discord.ratelimits import VIA, RateLimits
 from tests.discord.routes import table
 from tests.discord.routes.table import Call, Reply
 from tests.discord.world import World
@@ -24,6 +24,7 @@ MESSAGES = (
     "/webhooks/{webhook_id}/{webhook_token}",
 )
 CALLBACK, MODAL = "/callback", 9
+TOO_LARGE, EMPTY, TOO_MANY = 40005, 50006, 429
 
 
 class Server:
@@ -123,11 +124,13 @@ class Server:
     async def _reply(self, request: web.Request, entry: Request, form: Form | Refusal) -> Reply:
         try:
             if isinstance(form, Refusal):
+                if form.code != TOO_LARGE:
+                    self._world.violations.append(f"{entry.method} {entry.path}: {form.message}")
                 raise form
             wanted = f"Bot {self._world.token}"
             if not entry.route.startswith(BY_TOKEN) and request.headers.get("Authorization") != wanted:
                 raise Refusal(0, status=401, message="401: Unauthorized")
-            if wrong := [*self._world.schema.request(entry.method, entry.route, form.body), *_broken(entry)]:
+            if wrong := self._world.schema.request(entry.method, entry.route, form.body) or _broken(entry):
                 self._world.violations += [f"{entry.method} {entry.path}: {each}" for each in wrong]
                 raise Refusal(50035, errors={"_errors": [{"code": "INVALID", "message": w} for w in wrong]})
             self._world.violations += [
@@ -137,7 +140,7 @@ class Server:
             call = Call(self._world, dict(request.match_info), dict(request.query), form.body, form.files)
             return await table.ROUTES[entry.method, entry.route](call)
         except Refusal as refusal:
-            if refusal.code == 50006:
+            if refusal.code == EMPTY:
                 self._world.violations.append(f"{entry.method} {entry.path}: an empty message")
             entry.code = refusal.code
             return Reply(refusal.body(), refusal.status)
@@ -149,6 +152,8 @@ class Server:
         self._world.violations += [
             f"the loopback's own answer to {entry.method} {entry.path}: {each}" for each in wrong
         ]
+        if entry.status == TOO_MANY:
+            headers = headers | VIA
         return self._json(entry.status, reply.body, headers)
 
     @staticmethod
@@ -166,9 +171,8 @@ def _broken(entry: Request) -> list[str]:
     if body is None or entry.method == "GET":
         return []
     if "/commands" in entry.route:
-        return [
-            wrong for each in (body if isinstance(body, list) else [body]) for wrong in rules.command(each)
-        ]
+        bodies = body if isinstance(body, list) else [body]
+        return [wrong for each in bodies for wrong in rules.command(each, changed=entry.method == "PATCH")]
     if entry.route.endswith(CALLBACK):
         data = body.get("data") or {}
         return rules.modal(data) if body["type"] == MODAL else rules.message(data, len(entry.files))

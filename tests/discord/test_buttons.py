@@ -28,15 +28,13 @@ async def test_only_the_owner_may_click(discord: Discord, data: Path) -> None:
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(input())')}")
         answer = await asked.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
         for button in ("Stop", "Answer"):
-            refused = await (await bob.click(answer, button)).wait_for_message()
-            assert refused.ephemeral
+            refused = await (await bob.click(answer, button)).wait_for_message(lambda m: m.ephemeral)
             assert "person whose cell" in refused.content
         modal = await (await ada.click(answer, "Answer")).wait_for_modal()
         await ada.submit_modal(modal, {modal.fields()[0][0]: "still here"})
         await answer.wait_for(lambda m: finished(m) and "still here" in m.content, SOON)
         for button in ("Re-run", "Edit & run", "Notebook", "Files"):
-            refused = await (await bob.click(answer, button)).wait_for_message()
-            assert refused.ephemeral
+            refused = await (await bob.click(answer, button)).wait_for_message(lambda m: m.ephemeral)
             assert "person whose cell" in refused.content
     assert len([m for m in general.messages if m.author.id == discord.bot.id and not m.ephemeral]) == 1
 
@@ -47,11 +45,13 @@ async def test_rerun_and_edit_and_run(discord: Discord, data: Path) -> None:
     async with running(discord, data):
         await run(discord, ada, "n = 0")
         answer = await run(discord, ada, "n += 1\nprint('n is', n)")
-        again = await (await ada.click(answer, "Re-run")).wait_for_message(finished, timeout=SOON)
+        clicked = await ada.click(answer, "Re-run")
+        again = await clicked.wait_for_message(lambda m: m is not answer and finished(m), timeout=SOON)
         assert "n is 2" in again.content
         modal = await (await ada.click(again, "Edit & run")).wait_for_modal()
         submitted = await ada.submit_modal(modal, {"Python": "print('n was', n)"})
-        assert "n was 2" in (await submitted.wait_for_message(finished, timeout=SOON)).content
+        edited = await submitted.wait_for_message(lambda m: m is not again and finished(m), timeout=SOON)
+        assert "n was 2" in edited.content
 
 
 async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -> None:

@@ -128,6 +128,9 @@ class World:
         """A message has changed; `silently` without the mark that it was edited."""
         if not silently:
             message.edited = self.clock.now()
+            pinged = message.pinged
+            self.ping(message)
+            message.pinged = pinged  # an edit notifies nobody
         message.keep_state(self.clock.now())
         self._tell_message("MESSAGE_UPDATE", message)
 

@@ -78,7 +78,7 @@ def _refuse_many_edits(call: Call, message: Message) -> None:
     if now - message.created > limits.old_message:
         lately = [state for state in message.history_of_states if now - state.at < rate.seconds]
         if len(lately) >= rate.requests:
-            raise Refusal(30046)
+            raise Refusal(30046, retry_after=rate.seconds)
 
 
 @route("PATCH", MESSAGE)
