@@ -19,7 +19,7 @@ from nextcord.ui import View
 
 from bot.delivery import Outgoing, Upload
 from bot.front.calls import PATIENCE, Patience, Refusal, Refused, attempt, files_of
-from bot.front.outlets import NO_MENTIONS, ChannelOutlet, ChannelPost, Post, only
+from bot.front.outlets import NO_MENTIONS, ChannelOutlet, ChannelPost, Post, changed, only
 
 __all__ = ["Interaction", "InteractionOutlet", "channel_of", "defer", "place_of", "privately"]
 
@@ -120,8 +120,7 @@ class InteractionPost:
                 "view": view,
                 "allowed_mentions": NO_MENTIONS,
             }
-            if outgoing.uploads or not keep:
-                changes |= {"files": files_of(outgoing.uploads), "attachments": kept}
+            changes |= changed(outgoing, kept, keep)
             if self._original:
                 return await interaction.edit_original_message(**changes)
             return await interaction.followup.edit_message(self.message_id, **changes)
@@ -206,9 +205,9 @@ class InteractionOutlet:
         async def call() -> nextcord.Message:
             return await self.interaction.edit_original_message(
                 content=outgoing.content,
-                files=files_of(outgoing.uploads),
                 view=view,
                 allowed_mentions=NO_MENTIONS,
+                **changed(outgoing, (), keep=True),
             )
 
         return InteractionPost(self, await attempt(call), original=True)

@@ -7,6 +7,7 @@
 `interaction.py` has the outlet of an interaction.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import nextcord
@@ -16,7 +17,7 @@ from nextcord.ui import View
 from bot.delivery import Outgoing
 from bot.front.calls import PATIENCE, Patience, attempt, files_of
 
-__all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outlet", "Post", "only"]
+__all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outlet", "Post", "changed", "only"]
 
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
@@ -58,15 +59,12 @@ class ChannelPost:
         kept: list[nextcord.Attachment] = self._message.attachments if keep else []
 
         async def call() -> nextcord.Message:
-            if outgoing.uploads or not keep:  # without `attachments`, files that are sent replace those there
-                return await self._message.edit(
-                    content=outgoing.content,
-                    view=view,
-                    files=files_of(outgoing.uploads),
-                    attachments=kept,
-                    allowed_mentions=NO_MENTIONS,
-                )
-            return await self._message.edit(content=outgoing.content, view=view, allowed_mentions=NO_MENTIONS)
+            return await self._message.edit(
+                content=outgoing.content,
+                view=view,
+                allowed_mentions=NO_MENTIONS,
+                **changed(outgoing, kept, keep),
+            )
 
         self._message = await attempt(call, patience)
 
@@ -124,6 +122,16 @@ class DirectOutlet:
             user = await attempt(lambda: self._client.fetch_user(self._user_id))
         channel = await attempt(user.create_dm)
         return await ChannelOutlet(channel).send(outgoing, view, ping=ping)
+
+
+def changed(outgoing: Outgoing, kept: Sequence[nextcord.Attachment], keep: bool) -> dict[str, Any]:
+    """What an edit says of attachments: without those that are `kept`, files that are sent replace them."""
+    fields: dict[str, Any] = {}
+    if outgoing.uploads or not keep:
+        fields["attachments"] = list(kept)
+    if outgoing.uploads:
+        fields["files"] = files_of(outgoing.uploads)
+    return fields
 
 
 def only(user_id: int | None) -> nextcord.AllowedMentions:
