@@ -34,14 +34,15 @@ COMMANDS = [
     "help",
     "privacy",
 ]
+PACE = "0.3"  # seconds; tests are in a hurry
 SOON = 20.0  # seconds that a test waits for what takes a kernel
 
 
 def settings_for(discord: Discord, data: Path, **changed: Any) -> Settings:
     """Settings of a bot, none of them out of the environment."""
-    values: dict[str, Any] = {"discord_token": SecretStr(discord.token), "data": data, **changed}
+    values: dict[str, Any] = {"discord_token": SecretStr(discord.token), "data": data, "discord_pace": PACE}
     declared = {name: field.default for name, field in Settings.model_fields.items()}
-    return Settings(**{**declared, **values})
+    return Settings(**{**declared, **values, **changed})
 
 
 @asynccontextmanager

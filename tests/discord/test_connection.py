@@ -1,0 +1,63 @@
+"""Nothing that Discord or nextcord does to the connection ends the bot for good."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import serve
+from bot.front.supervise import CannotServe
+from tests.discord.kernelcord import COMMANDS, SOON, run, running, settings_for
+from tests.discord.loopback import Discord
+
+
+async def test_gateway_that_refuses_at_the_start_is_tried_again(discord: Discord, data: Path) -> None:
+    """nextcord gives up with an AttributeError; the bot comes once Discord takes it."""
+    discord.gateway.refusing = True
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(settings_for(discord, data), stop, guild_ready_timeout=0.05))
+    await discord.requests.wait_for("GET", "/gateway*")
+    discord.gateway.refusing = False
+    await discord.ready(*COMMANDS, timeout=SOON)
+    assert "7" in (await run(discord, discord.guild.member("ada"), "print(3 + 4)")).content
+    stop.set()
+    await serving
+
+
+async def test_event_that_cannot_be_read_is_left_out(discord: Discord, data: Path) -> None:
+    """An event without what nextcord needs (a KeyError there) costs nothing but itself."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        connections = discord.gateway.identified, discord.gateway.resumed
+        discord.gateway.dispatch("MESSAGE_CREATE", {"id": "1", "guild_id": str(discord.guild.id)})
+        discord.gateway.dispatch("GUILD_MEMBER_ADD", {})
+        assert "7" in (await run(discord, ada, "print(3 + 4)")).content
+        assert (discord.gateway.identified, discord.gateway.resumed) == connections
+
+
+async def test_text_that_is_no_event_at_all(discord: Discord, data: Path) -> None:
+    """A gateway that sends garbage is left, and connected to again."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        discord.gateway.send_raw("{")
+        await discord.gateway.wait_for(lambda g: g.identified + g.resumed > 1, SOON)
+        assert "7" in (await run(discord, ada, "print(3 + 4)")).content
+
+
+async def test_invalid_session_does_not_register_commands_again(discord: Discord, data: Path) -> None:
+    """Discord ends the session: the bot is ready again, and what is done once is not done twice."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        registered = len(discord.requests.matching("*", "/applications/*/commands*"))
+        discord.gateway.invalidate()
+        await discord.gateway.wait_for(lambda g: g.identified == 2, SOON)
+        await discord.gateway.wait_for_online(SOON)
+        assert "7" in (await run(discord, ada, "print(3 + 4)")).content
+        assert len(discord.requests.matching("*", "/applications/*/commands*")) == registered
+
+
+async def test_wrong_token_ends_with_a_sentence(discord: Discord, data: Path) -> None:
+    """A token that Discord refuses is said, not tried for ever."""
+    discord.faults.status("GET", "/users/@me", 401, times=None)
+    with pytest.raises(CannotServe, match="DISCORD_TOKEN"):
+        await serve(settings_for(discord, data), asyncio.Event())
