@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         timedelta(minutes=10), description="how long an edited message has its code run again"
     )
     shutdown_grace: Duration = Field(
-        timedelta(seconds=5), description="how long running cells may go on when the bot is told to end"
+        timedelta(seconds=4), description="how long running cells may go on when the bot is told to end"
     )
     discord_pace: Duration = Field(
         timedelta(seconds=1.2), description="between two edits of one message on Discord"

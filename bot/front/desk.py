@@ -21,6 +21,9 @@ __all__ = ["Desk"]
 
 log = logging.getLogger(__name__)
 
+LEAVING = 0.3  # seconds in which turns see that their kernels were let go
+LAST_STATE = 5.0  # seconds for the last states of their answers, which Discord may let wait
+
 
 class Desk:
     """See the module's text. `clock` gives seconds, of any origin."""
@@ -66,10 +69,11 @@ class Desk:
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=grace)
         await self.sessions.let_go()
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=3.0)
-        for task in tuple(self.tasks):
-            task.cancel()
+        for patience in (LEAVING, LAST_STATE):  # what still waits then is cancelled
+            if self.tasks:
+                await asyncio.wait(self.tasks, timeout=patience)
+            for task in tuple(self.tasks):
+                task.cancel()
 
 
 async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:

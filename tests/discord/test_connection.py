@@ -9,6 +9,7 @@ from bot.__main__ import serve
 from bot.front.supervise import CannotServe
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
 from tests.discord.loopback import Discord
+from tests.model_server import ModelServer, says
 
 
 async def test_gateway_that_refuses_at_the_start_is_tried_again(discord: Discord, data: Path) -> None:
@@ -82,3 +83,20 @@ async def test_bot_that_ends_begins_nothing_new(discord: Discord, data: Path) ->
         modal = await (await ada.click(answer, "Answer")).wait_for_modal()
         await ada.submit_modal(modal, {modal.fields()[0][0]: "in time"})
         await answer.wait_for(lambda m: finished(m) and "in time" in m.content, SOON)
+
+
+async def test_model_that_answers_when_the_bot_ends(discord: Discord, data: Path) -> None:
+    """An answer of the model that is under way ends with what was said, and asks to be asked again."""
+    ada = discord.guild.member("ada")
+    held = asyncio.Event()
+    async with (
+        ModelServer.start() as server,
+        running(discord, data, openai_base_url=server.base_url, shutdown_grace="0.5") as stop,
+    ):
+        server.will(says("So far.", hold=held))
+        asked = await ada.say(ada.dm(), "hello?")
+        answer = await asked.wait_for_reply(lambda m: "So far." in m.content, timeout=SOON)
+        stop.set()
+        await answer.wait_for(lambda m: "being restarted" in m.content and not m.buttons, SOON)
+        assert "So far." in answer.content
+        held.set()

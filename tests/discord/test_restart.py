@@ -34,7 +34,6 @@ async def started(discord: Discord, home: Path) -> AsyncIterator[asyncio.subproc
         **os.environ,
         "DISCORD_TOKEN": discord.token,
         "KERNELCORD_DATA": str(home),
-        "DISCORD_PACE": "0.3",
         "SHUTDOWN_GRACE": "1",
     }
     before = discord.gateway.identified
@@ -88,8 +87,9 @@ async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Disco
         answer = await asked_for(discord, "print('for', input('who? '))\nwhile True: pass", "who?")
         process.kill()
         await process.wait()
+    shown = len(answer.history_of_states)
     async with started(discord, home):
-        await answer.wait_for(lambda m: "Answer" in labels(m), SOON)
+        await answer.wait_for(lambda m: len(m.history_of_states) > shown and "Answer" in labels(m), SOON)
         refused = await (await bob.click(answer, "Stop")).wait_for_message(lambda m: m.ephemeral)
         assert "person whose cell" in refused.content
         modal = await (await ada.click(answer, "Answer")).wait_for_modal()
