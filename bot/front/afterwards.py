@@ -48,7 +48,7 @@ class Afterwards:
             self._resumed[key] = await self._again(record, reply.cell)
         showing = self._resumed[key]
         if reply.result is not None:  # it has all outputs, also those that the program before us was told
-            showing.draft = _drafted(reply.cell, reply.result)
+            showing.draft = _drafted(self._desk.draft(), reply.cell, reply.result)
         await showing.tell(reply)
         if reply.result is not None:
             del self._resumed[key]
@@ -90,7 +90,9 @@ class Afterwards:
         key = (record.session_id, cell)
         try:
             outlets, _ = await self._where(record, cell, answering=True)
-            showing = Showing(self._desk, record.user_id, record.session_id, record.place, outlets, Draft())
+            showing = Showing(
+                self._desk, record.user_id, record.session_id, record.place, outlets, self._desk.draft()
+            )
             await showing.open()
             while (reply := await self._next(key)) is not None:
                 await showing.tell(reply)
@@ -126,9 +128,8 @@ class Afterwards:
         return [channel, direct], post
 
 
-def _drafted(cell: int, result: ExecutionResult) -> Draft:
-    """An answer with all that a cell has shown."""
-    draft = Draft()
+def _drafted(draft: Draft, cell: int, result: ExecutionResult) -> Draft:
+    """The draft with all that a cell has shown."""
     for output in result.outputs:
         draft.add(Reply(cell, _event(output)))
     return draft

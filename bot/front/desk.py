@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nextcord.ui import View
@@ -10,9 +11,11 @@ from nextcord.ui import View
 from bot.delivery import Limits
 from bot.front.outlets import ChannelOutlet, Outlet
 from bot.front.rate import Rate
+from bot.page import Draft
 from bot.pictures import Studio
 from bot.sessions import Sessions
 from config.settings import Settings
+from kernels.packages import plotly_script
 
 if TYPE_CHECKING:
     from bot.front.showing import Showing
@@ -52,6 +55,10 @@ class Desk:
     def pace(self) -> float:
         """Seconds between two edits of a message."""
         return self.settings.discord_pace.total_seconds()
+
+    def draft(self, code: str | None = None) -> Draft:
+        """The draft of an answer; `code` is what it repeats on top."""
+        return Draft(code=code, plotly_script=partial(plotly_script, self.settings.kernel_python))
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Do this in a task of its own, which `drain` waits for; a failure is logged."""

@@ -16,7 +16,6 @@ from bot.front.desk import Desk
 from bot.front.outlets import Outlet, Post
 from bot.front.showing import Showing
 from bot.message import Asking, Incoming, Picture
-from bot.page import Draft
 from bot.turn import take_turn
 from filestore.errors import FileStoreError
 from kernels.errors import KernelClosed, KernelError
@@ -84,7 +83,7 @@ class Turn:
 def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | None = None) -> Turn:
     """Take the turn in a task of its own; `post` is an answer of ours that is to be replaced."""
     session_id = desk.sessions.id_of(wanted.user_id, wanted.place)
-    draft = Draft(code=wanted.code if wanted.shown else None)
+    draft = desk.draft(wanted.code if wanted.shown else None)
     showing = Showing(
         desk,
         wanted.user_id,
