@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -170,6 +170,14 @@ class Session:
         if running is not None and (place is None or not asked):
             await running.interrupt()
 
+    async def interrupt_cell(self, seq: int) -> None:
+        """Stop this cell, also while it waits for those before it. Raises: NothingRuns."""
+        await self._run_of(seq).interrupt()
+
+    def extend(self, seq: int, limit: timedelta) -> None:
+        """Let this cell take so long, from its start. Raises: NothingRuns."""
+        self._run_of(seq).extend(limit)
+
     def answer(self, text: str) -> None:
         """Answer the `input()` of the running cell. Raises: NothingRuns, NoQuestion."""
         self._running().answer(text)
@@ -181,6 +189,12 @@ class Session:
         for run in self._runs:
             await run.interrupt()
         await self.kernel.restart()
+
+    def _run_of(self, seq: int) -> Cell:
+        for run in self._runs:
+            if run.tag == seq:
+                return run
+        raise NothingRuns
 
     def _running(self) -> Cell:
         if not self._runs:

@@ -86,13 +86,17 @@ class Sessions:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.let_go()
+
+    async def let_go(self) -> None:
+        """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
         await asyncio.gather(*(session.close() for session in self._open.values()))
         self._open.clear()
         await asyncio.gather(*self._resumed)
 
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""
-        session_id = self._id(user_id, place)
+        session_id = self.id_of(user_id, place)
         async with self._changing:
             now = self._clock()
             if session_id not in self._open:
@@ -110,6 +114,10 @@ class Sessions:
                 session.record = replace(session.record, last_used_at=now)
             return session
 
+    def opened(self, session_id: str) -> Session | None:
+        """The session of this id, if it is open."""
+        return self._open.get(session_id)
+
     async def resume(self) -> None:
         """Go on with all cells that were running when the program before us ended: a front can tell now.
 
@@ -119,7 +127,7 @@ class Sessions:
         for record in await self.store.sessions.idle_since(now):
             session_id = record.session_id
             recent = record.last_used_at > now - LONGEST_AWAY
-            ours = self._id(record.user_id, record.place) == session_id  # under the scope that is set now
+            ours = self.id_of(record.user_id, record.place) == session_id  # under the scope that is set now
             if recent and ours and await self.store.transcripts.unfinished(session_id):
                 await self.session(record.user_id, record.place)
 
@@ -161,7 +169,7 @@ class Sessions:
 
     async def discard(self, user_id: int, place: str) -> None:
         """Delete a session: its kernel, workspace and transcript. The person's stored files stay."""
-        session_id = self._id(user_id, place)
+        session_id = self.id_of(user_id, place)
         async with self._changing:
             await self._remove(session_id)
             await self.store.sessions.delete(session_id)
@@ -232,7 +240,8 @@ class Sessions:
     async def _tell_resumed_as_late(self, record: SessionRecord, reply: Reply) -> None:
         self.tell_late(record, reply)
 
-    def _id(self, user_id: int, place: str) -> str:
+    def id_of(self, user_id: int, place: str) -> str:
+        """The id of the session that a person has for this place, opened or not."""
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
 
     def _late_of(self, record: SessionRecord) -> Tell:

@@ -128,6 +128,29 @@ class Settings(BaseSettings):
     daily_tokens: Tokens = Field(
         None, description="tokens that one person may use a day (UTC): for models without a known price"
     )
+    answer_in: Literal["place", "thread"] = Field(
+        "place", description="where the bot answers in a server: in the `place`, or in a `thread` of its own"
+    )
+    rate: Count = Field(20, description="turns that one person may begin in a minute; 0 is without limit")
+    max_running: Duration = Field(
+        timedelta(minutes=15), description="a cell's time once its person keeps it running"
+    )
+    keep_running: Duration = Field(
+        timedelta(seconds=10), description="how long before a cell's end its person is asked to keep it"
+    )
+    edit_within: Duration = Field(
+        timedelta(minutes=10), description="how long an edited message has its code run again"
+    )
+    shutdown_grace: Duration = Field(
+        timedelta(seconds=4), description="how long running cells may go on when the bot is told to end"
+    )
+    discord_pace: Duration = Field(
+        timedelta(seconds=1.2), description="between two edits of one message on Discord"
+    )
+    discord_max_file: Size = Field(ByteSize(10 * MiB), description="one file on Discord")
+    discord_max_request: Size = Field(ByteSize(25 * MiB), description="the files of one message, together")
+    discord_files: int = Field(10, ge=1, description="files of one message")
+    discord_messages: int = Field(4, ge=1, description="messages of one answer; what is longer is a file")
     log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
 
     def __init__(self, **values: Any) -> None:
