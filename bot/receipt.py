@@ -17,6 +17,7 @@ __all__ = ["duration", "generated", "left_out", "receipt"]
 NAMED = 10  # files that are named; the rest is counted
 NAMED_LEFT = 5  # of those that were not kept
 REASON = 120  # characters
+WORTH = 1_000_000  # bytes of memory, from which on they are told
 
 
 def generated(files: Sequence[GeneratedFile]) -> list[str]:
@@ -47,9 +48,14 @@ def left_out(skipped: Sequence[Skipped]) -> list[str]:
     return lines
 
 
-def receipt(seconds: float | None, usage: TurnUsage | None) -> str:
-    """What it took, in one line: "-# 1.2 s · 1,234 + 56 tokens · $0.004"; "" when nothing is known."""
+def receipt(seconds: float | None, memory: int | None, usage: TurnUsage | None) -> str:
+    """What it took, in one line: "-# 1.2 s · 84 MB · 1,234 + 56 tokens · $0.004"; "" when nothing is known.
+
+    `memory` in bytes: what the kernel has taken by now.
+    """
     parts = [] if seconds is None else [duration(seconds)]
+    if memory is not None and memory >= WORTH:
+        parts.append(human_size(memory))
     if usage is not None:
         parts.append(f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens")
         if usage.cost is not None:

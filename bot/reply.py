@@ -55,7 +55,7 @@ class ExecutionResult:
     traceback without colours, None when there was none. `execution_time` in seconds. `return_code` is 0 ok, 1
     error, 124 time-out, 130 interrupted, 137 out of memory, and the kernel's own exit code (-9: killed by
     signal 9) when it died. `status` and `cause` are those of `kernels.RunResult`. `lost` names the variables
-    that went with a kernel.
+    that went with a kernel. `memory` is what the kernel has taken since its start, in bytes, if known.
     """
 
     success: bool
@@ -71,6 +71,7 @@ class ExecutionResult:
     outputs: tuple[dict[str, Any], ...]
     skipped: tuple[Skipped, ...]
     lost: tuple[str, ...]
+    memory: int | None = None
 
     @property
     def generated_file_ids(self) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ class Settled:
         self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
+        self._memory: int | None = None
         self._texts = 0
 
     @property
@@ -82,7 +83,7 @@ class Settled:
             lines.append(plain(note))
         if not self._blocks and not self.uploads and not lines:
             lines.append("-# Done: no output.")
-        return "\n".join([*lines, *filter(None, [receipt(seconds, usage)])])
+        return "\n".join([*lines, *filter(None, [receipt(seconds, self._memory, usage)])])
 
     def _end(self, cell: Shown) -> None:
         self._files |= {file.file_id: file for file in cell.files}
@@ -90,6 +91,7 @@ class Settled:
         if cell.result is None:
             return
         self._seconds = (self._seconds or 0.0) + cell.result.execution_time
+        self._memory = cell.result.memory
         if stopped := ending(cell.result):
             self._add(f"**{plain(stopped)}**")
         if cell.result.lost and not cell.notes:

@@ -62,6 +62,7 @@ class Transcript:
             outputs=ran.outputs,
             skipped=kept.skipped,
             lost=ran.restarted.lost if ran.restarted else (),
+            memory=ran.memory,
         )
         try:
             await self._records.finish_cell(

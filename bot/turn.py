@@ -48,6 +48,7 @@ async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell)
     """Go on with a turn that a program before us began, from the first event that it has not told."""
     try:
         async with run, session.at_work(run):
+            await tell(Reply(cell.seq))
             async for event in run:
                 await tell(Reply(cell.seq, event))
     finally:

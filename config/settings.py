@@ -7,6 +7,7 @@
 `python -m config` prints the README's table.
 """
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
+FILE = "KERNELCORD_ENV"  # names another file than .env
 VARIABLES = {"data": "KERNELCORD_DATA"}
 
 
@@ -48,7 +50,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value cannot be used; `load` and `from_args` say it in sentences.
     """
 
-    model_config = SettingsConfigDict(frozen=True, env_file=".env", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
     discord_token: SecretStr | None = Field(None, description="the Discord bot's token")
     mongodb_uri: SecretStr | None = Field(
@@ -140,7 +142,7 @@ class Settings(BaseSettings):
         timedelta(minutes=10), description="how long an edited message has its code run again"
     )
     shutdown_grace: Duration = Field(
-        timedelta(seconds=5), description="how long running cells may go on when the bot is told to end"
+        timedelta(seconds=4), description="how long running cells may go on when the bot is told to end"
     )
     discord_pace: Duration = Field(
         timedelta(seconds=1.2), description="between two edits of one message on Discord"
@@ -152,7 +154,8 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
 
     def __init__(self, **values: Any) -> None:
-        super().__init__(**{VARIABLES.get(name, name): value for name, value in values.items()})
+        named = {VARIABLES.get(name, name): value for name, value in values.items()}
+        super().__init__(_env_file=os.environ.get(FILE, ".env"), **named)
 
     @property
     def preloaded(self) -> tuple[str, ...]:

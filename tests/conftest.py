@@ -20,7 +20,9 @@ hypothesis.settings.load_profile("kernelcord")
 
 def pytest_sessionstart() -> None:
     """Ends the run at once, in a sentence, where the tests would fail one by one."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):  # no test may spend anybody's money
+    # No test may spend anybody's money, or meet anybody's database.
+    os.environ["KERNELCORD_ENV"] = os.devnull
+    for name in ("DISCORD_TOKEN", "MONGODB_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         os.environ.pop(name, None)
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)

@@ -10,16 +10,18 @@ as a message of its own, which ends when nothing more has come for a while.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot.front.calls import Refused
 from bot.front.desk import Desk
 from bot.front.outlets import Outlet, Post
 from bot.front.showing import Showing
 from bot.page import Draft
-from bot.reply import Reply
+from bot.reply import ExecutionResult, Reply
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord
+from kernels.events import Display, Event, Failure, Result, Stream
 
 __all__ = ["Afterwards"]
 
@@ -45,6 +47,8 @@ class Afterwards:
         if key not in self._resumed:
             self._resumed[key] = await self._again(record, reply.cell)
         showing = self._resumed[key]
+        if reply.result is not None:  # it has all outputs, also those that the program before us was told
+            showing.draft = _drafted(self._desk.draft(), reply.cell, reply.result)
         await showing.tell(reply)
         if reply.result is not None:
             del self._resumed[key]
@@ -86,7 +90,9 @@ class Afterwards:
         key = (record.session_id, cell)
         try:
             outlets, _ = await self._where(record, cell, answering=True)
-            showing = Showing(self._desk, record.user_id, record.session_id, record.place, outlets, Draft())
+            showing = Showing(
+                self._desk, record.user_id, record.session_id, record.place, outlets, self._desk.draft()
+            )
             await showing.open()
             while (reply := await self._next(key)) is not None:
                 await showing.tell(reply)
@@ -120,3 +126,22 @@ class Afterwards:
             log.info("the message of cell %d of %s: %s", cell, record.session_id, refused)
             return [direct], None
         return [channel, direct], post
+
+
+def _drafted(draft: Draft, cell: int, result: ExecutionResult) -> Draft:
+    """The draft with all that a cell has shown."""
+    for output in result.outputs:
+        draft.add(Reply(cell, _event(output)))
+    return draft
+
+
+def _event(output: Mapping[str, Any]) -> Event:
+    """The event that made an output of a notebook."""
+    match output["output_type"]:
+        case "stream":
+            return Stream(output["name"], output["text"])
+        case "error":
+            return Failure(output["ename"], output["evalue"], tuple(output["traceback"]))
+        case "execute_result":
+            return Result(output["data"], output["execution_count"], output["metadata"])
+    return Display(output["data"], output["metadata"])

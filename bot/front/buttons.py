@@ -1,7 +1,7 @@
 """The buttons under an answer: one view for every message, also for those of an earlier program.
 
 client.add_view(Buttons(verbs))
-view = Buttons(verbs).only(("stop", "keep"))
+view = Buttons(verbs, ("stop", "keep"))
 """
 
 import logging
@@ -51,10 +51,6 @@ class Buttons(View):
         for name in LOOKS:
             if name in names:
                 self.add_item(_Verb(name, verbs[name]))
-
-    def only(self, names: Iterable[str]) -> Self:
-        """A view with these of the buttons."""
-        return type(self)(self._verbs, tuple(names))
 
     async def on_error(self, error: Exception, item: Item[Self], interaction: Interaction) -> None:
         """What fails here is ours: it is logged, and the person is told."""

@@ -64,10 +64,14 @@ class Controls:
         cell = await claimed(self._desk, interaction)
         if cell is None:
             return
-        if cell.showing is None:
-            await privately(interaction, NOTHING)
+        if cell.showing is not None:
+            await cell.showing.stop()
             return
-        await cell.showing.stop()
+        try:  # of an earlier program, which this one has perhaps not yet gone on with
+            session = await self._desk.sessions.session(cell.user_id, cell.place)
+            await session.interrupt_cell(cell.seq)
+        except EXPECTED:
+            await privately(interaction, NOTHING)
 
     async def keep(self, interaction: Interaction) -> None:
         """Give the cell more time, and tell the person when it ends."""

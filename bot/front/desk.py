@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nextcord.ui import View
@@ -10,9 +11,11 @@ from nextcord.ui import View
 from bot.delivery import Limits
 from bot.front.outlets import ChannelOutlet, Outlet
 from bot.front.rate import Rate
+from bot.page import Draft
 from bot.pictures import Studio
 from bot.sessions import Sessions
 from config.settings import Settings
+from kernels.packages import plotly_script
 
 if TYPE_CHECKING:
     from bot.front.showing import Showing
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Desk"]
 
 log = logging.getLogger(__name__)
+
+LEAVING = 0.3  # seconds in which turns see that their kernels were let go
+LAST_STATE = 5.0  # seconds for the last states of their answers, which Discord may let wait
 
 
 class Desk:
@@ -50,6 +56,10 @@ class Desk:
         """Seconds between two edits of a message."""
         return self.settings.discord_pace.total_seconds()
 
+    def draft(self, code: str | None = None) -> Draft:
+        """The draft of an answer; `code` is what it repeats on top."""
+        return Draft(code=code, plotly_script=partial(plotly_script, self.settings.kernel_python))
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Do this in a task of its own, which `drain` waits for; a failure is logged."""
         task = asyncio.create_task(_logged(work, name), name=name)
@@ -66,10 +76,11 @@ class Desk:
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=grace)
         await self.sessions.let_go()
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=3.0)
-        for task in tuple(self.tasks):
-            task.cancel()
+        for patience in (LEAVING, LAST_STATE):  # what still waits then is cancelled
+            if self.tasks:
+                await asyncio.wait(self.tasks, timeout=patience)
+            for task in tuple(self.tasks):
+                task.cancel()
 
 
 async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:

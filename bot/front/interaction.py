@@ -140,14 +140,12 @@ class InteractionOutlet:
         channel: Messageable | None,
         clock: Callable[[], float],
         *,
-        ephemeral: bool = False,
         deferred: bool = True,
     ) -> None:
         self.interaction = interaction
-        self.channel = None if ephemeral else channel
+        self.channel = channel
         self._clock = clock
         self._began = clock()
-        self._ephemeral = ephemeral
         self._first = deferred
         self._expired = False
         self._followups = 0
@@ -193,7 +191,7 @@ class InteractionOutlet:
             if view is not None:
                 fields["view"] = view
             message: nextcord.Message = await self.interaction.followup.send(
-                outgoing.content, ephemeral=self._ephemeral, allowed_mentions=only(ping), wait=True, **fields
+                outgoing.content, allowed_mentions=only(ping), wait=True, **fields
             )
             return message
 

@@ -15,7 +15,6 @@ from bot.front.interaction import Interaction, InteractionOutlet, channel_of, pl
 from bot.front.outlets import DirectOutlet, Outlet
 from bot.front.showing import Showing
 from bot.message import Incoming
-from bot.page import Draft
 from bot.replay import replay
 from kernels import notebook as notebooks
 from kernels.notebook import NotebookError
@@ -40,7 +39,7 @@ async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachmen
         DirectOutlet(interaction.client, user.id),
     ]
     session_id = desk.sessions.id_of(user.id, place)
-    showing = Showing(desk, user.id, session_id, place, outlets, Draft())
+    showing = Showing(desk, user.id, session_id, place, outlets, desk.draft())
     desk.spawn(_replay(desk, showing, user.display_name, data), f"replay for {user.id}")
 
 

@@ -20,7 +20,7 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
-from bot.page import Draft
+from bot.page import Draft, Page
 from bot.reply import GeneratedFile, Reply
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
@@ -29,6 +29,7 @@ __all__ = ["FINISHED", "Showing"]
 
 log = logging.getLogger(__name__)
 
+UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
 FINISHED = ("rerun", "edit", "notebook", "files")
 
 
@@ -108,8 +109,7 @@ class Showing:
         """Show the last state, in as many messages as it takes. Raises nothing."""
         self._silence()
         try:
-            drawn = await self._desk.studio.draw(self.draft.to_draw) if self.draft.to_draw else {}
-            page = self.draft.final(drawn, note=note)
+            page = await self._last(note)
             uploads = [*page.uploads, *await self._read(page.files)]
             post = await self._stop()
             view = self._desk.buttons(FINISHED) if self.cell else None
@@ -120,6 +120,14 @@ class Showing:
         finally:
             if self._post is not None:
                 self._desk.showings.pop(self._post.message_id, None)
+
+    async def _last(self, note: str) -> Page:
+        try:
+            drawn = await self._desk.studio.draw(self.draft.to_draw) if self.draft.to_draw else {}
+            return self.draft.final(drawn, note=note)
+        except Exception:  # whatever a stranger's output does to us, the message gets a last state
+            log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
+            return Page((UNSHOWABLE,))
 
     async def stop(self) -> None:
         """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError."""

@@ -16,7 +16,6 @@ from bot.front.desk import Desk
 from bot.front.outlets import Outlet, Post
 from bot.front.showing import Showing
 from bot.message import Asking, Incoming, Picture
-from bot.page import Draft
 from bot.turn import take_turn
 from filestore.errors import FileStoreError
 from kernels.errors import KernelClosed, KernelError
@@ -84,7 +83,7 @@ class Turn:
 def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | None = None) -> Turn:
     """Take the turn in a task of its own; `post` is an answer of ours that is to be replaced."""
     session_id = desk.sessions.id_of(wanted.user_id, wanted.place)
-    draft = Draft(code=wanted.code if wanted.shown else None)
+    draft = desk.draft(wanted.code if wanted.shown else None)
     showing = Showing(
         desk,
         wanted.user_id,
@@ -102,11 +101,13 @@ async def _note_of(desk: Desk, wanted: Wanted, showing: Showing) -> str:
     """Have the turn, and say in a sentence what went wrong with it on our side, if something did."""
     try:
         await _have(desk, wanted, showing)
-    except KernelClosed:
+    except asyncio.CancelledError:  # also raised by a cell that is left to its node
         if not desk.closing:
-            return _capital(sentence(KernelClosed()))
-        return GOES_ON if showing.cell and desk.settings.node != "none" else AGAIN
+            raise
+        return _restarting(desk, showing)
     except (BotError, KernelError, FileStoreError) as error:
+        if desk.closing and isinstance(error, KernelClosed):
+            return _restarting(desk, showing)
         return _capital(sentence(error))
     except Exception as error:  # whatever it is, the message must not stay as it was
         log.exception("a turn of %d failed", wanted.user_id)
@@ -132,6 +133,14 @@ async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> None:
         wanted.user_id, wanted.author, wanted.place, wanted.code, can_answer=wanted.can_answer
     )
     await take_turn(session, incoming, showing.tell)
+
+
+def _restarting(desk: Desk, showing: Showing) -> str:
+    """What is said where a turn ends with this program, which has one more thing to do: say so."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+    return GOES_ON if showing.cell and desk.settings.node != "none" else AGAIN
 
 
 def _capital(text: str) -> str:

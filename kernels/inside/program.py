@@ -30,7 +30,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
 
-from . import clip, streams, variables
+from . import clip, memory, streams, variables
 
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
@@ -84,9 +84,9 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     def finish_metadata(
         self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
     ) -> dict[str, Any]:
-        """Add the variables to what goes with each reply."""
+        """Add the variables, and the memory that they take, to what goes with each reply."""
         metadata = dict(super().finish_metadata(parent, metadata, reply_content))
-        metadata["kernelcord"] = {"variables": variables.describe(self.shell)}
+        metadata["kernelcord"] = {"variables": variables.describe(self.shell), "memory": memory.taken()}
         return metadata
 
     async def do_execute(self, *args: Any, **kwargs: Any) -> Any:
@@ -267,6 +267,7 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     before_cells()
+    memory.begin()
     run(program)
 
 

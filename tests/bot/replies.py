@@ -26,6 +26,7 @@ RESULT = ExecutionResult(
     outputs=(),
     skipped=(),
     lost=(),
+    memory=84 << 20,
 )
 
 

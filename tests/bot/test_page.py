@@ -56,7 +56,7 @@ def test_an_asked_turn_shows_words_code_and_outputs_in_order() -> None:
     assert live(replies) == f"{text}\n-# Writing …"
     usage = TurnUsage(1200, 34, 0.0042, 1.25, "small")
     assert final([*replies, Reply(0, usage=usage)]).parts == (
-        f"{text}\n-# 1.2 s · 1,200 + 34 tokens · $0.0042 · small",
+        f"{text}\n-# 1.2 s · 84 MB · 1,200 + 34 tokens · $0.0042 · small",
     )
 
 
@@ -88,9 +88,9 @@ def test_a_plot_is_a_picture_at_the_end_and_a_line_before() -> None:
     assert "[a picture, shown at the end]" in live(replies[:1])
     page = final(replies)
     assert [(upload.name, upload.data) for upload in page.uploads] == [("picture-1.png", b"\x89PNG picture")]
-    assert page.parts == ("-# 1.2 s",)
+    assert page.parts == ("-# 1.2 s · 84 MB",)
     two = final(cell([shown(image_png=PICTURE), printed("between\n"), shown(image_jpeg=PICTURE)]))
-    assert two.parts == ("-# ↳ `picture-1.png`\n```\nbetween\n```\n-# ↳ `picture-2.jpg`\n-# 1.2 s",)
+    assert two.parts == ("-# ↳ `picture-1.png`\n```\nbetween\n```\n-# ↳ `picture-2.jpg`\n-# 1.2 s · 84 MB",)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
 def test_how_it_ended_and_what_was_lost_is_said() -> None:
     """Endings and restarts have their sentences; a turn that showed nothing says so."""
     timeout = final(cell([printed("x\n")], status="timeout", cause="deadline", success=False)).parts[0]
-    assert timeout == "```\nx\n```\n**Stopped: the cell ran out of time.**\n-# 1.2 s"
+    assert timeout == "```\nx\n```\n**Stopped: the cell ran out of time.**\n-# 1.2 s · 84 MB"
     lost = Restarted("it died", (), ("df", "my_list"))
     died = final(cell([printed("x\n"), lost], status="died", return_code=-9)).parts[0]
     assert died.index("x") < died.index("The kernel died") < died.index("Fresh kernel")
@@ -208,7 +208,7 @@ def test_how_it_ended_and_what_was_lost_is_said() -> None:
     resumed = Reply(1, result=cell([], lost=("df",), status="died", return_code=-9)[-1].result)
     assert "**The kernel died (signal 9).**" in final([resumed]).parts[0]
     assert "Lost: df." in final([resumed]).parts[0]
-    assert final(cell([])).parts == ("-# Done: no output.\n-# 1.2 s",)
+    assert final(cell([])).parts == ("-# Done: no output.\n-# 1.2 s · 84 MB",)
 
 
 def test_a_resumed_turn_shows_what_its_record_has() -> None:

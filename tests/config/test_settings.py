@@ -70,10 +70,20 @@ def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_dotenv_is_read_behind_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """.env in the working folder counts, the environment counts more, and what is not ours is left alone."""
+    monkeypatch.delenv("KERNELCORD_ENV")
     (tmp_path / ".env").write_text("MAX_FILES=3\nMAX_KERNELS=5\nOTHER=1\n")
     monkeypatch.setenv("MAX_FILES", "4")
     settings = load()
     assert (settings.max_files, settings.max_kernels) == (4, 5)
+
+
+def test_another_file_than_dotenv_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A service keeps its settings where it likes, and a test run reads nobody's."""
+    (tmp_path / ".env").write_text("MAX_FILES=3\n")
+    (tmp_path / "service").write_text("MAX_KERNELS=5\n")
+    monkeypatch.setenv("KERNELCORD_ENV", str(tmp_path / "service"))
+    settings = load()
+    assert (settings.max_files, settings.max_kernels) == (64, 5)
 
 
 def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,10 +28,10 @@ What there is
     Place, a guild: `member(name)`, `channel(name)`, `add_role`, `give_role`, `overwrite(channel, who,
         allow="", deny="send_messages attach_files")` (`who`: a user such as `discord.bot`, or a role),
         `remove_channel(channel)`, `remove_bot()`.
-    Person (people.py): `say edit delete react type open_thread slash autocomplete context_menu click
-        select submit_modal dm() sees(channel)`, `has_installed_bot`. Raises NotPossible for what a
-        client would not let a person do: no such command or option, a button that is disabled or not
-        there, an ephemeral message of somebody else, a place they do not see.
+    Person (people.py): `say edit delete react type open_thread close_dms slash autocomplete
+        context_menu click select submit_modal dm() sees(channel)`, `has_installed_bot`. Raises
+        NotPossible for what a client would not let a person do: no such command or option, a button
+        that is disabled or not there, an ephemeral message of somebody else, a place they do not see.
     Channel (state.py): `messages seen_by(user) threads typing`, `wait_for wait_for_thread
         wait_for_typing`.
     Message (messages.py): `content embeds attachments file(name).data buttons selects reference
@@ -41,7 +41,7 @@ What there is
         ephemeral failed expired`, `wait_for_ack wait_for_message wait_for_modal wait_for_choices
         wait_for`.
     Gateway (gateway.py): `online drop(resumable=) close(code) reconnect() invalidate(resumable=)
-        refusing send_raw(text)`, `identified resumed commands`, `wait_for wait_for_online
+        refusing send_raw(text)`, `identified resumed refused commands`, `wait_for wait_for_online
         wait_for_offline`.
     Faults and Requests (faults.py): `status too_many drop delay hold` on a method and a pattern of the
         path, each `times=1` unless told otherwise (None: always); `requests.matching(method, path)`,

@@ -41,7 +41,9 @@ class Form(nextcord.ui.Modal):
 
     def __init__(self) -> None:
         super().__init__("Code", custom_id="form")
-        self.code = nextcord.ui.TextInput("Your code", custom_id="code", max_length=100)
+        self.code: nextcord.ui.TextInput = nextcord.ui.TextInput(
+            "Your code", custom_id="code", max_length=100
+        )
         self.add_item(self.code)
 
     async def callback(self, interaction: Interaction) -> None:

@@ -77,6 +77,7 @@ class Gateway:
         self.token = token
         self.url = ""
         self.refusing = False
+        self.refused = 0  # how often somebody was
         self.identified = 0  # how often a client has started a session
         self.resumed = 0  # how often it took one up again
         self.commands: list[tuple[int, Any]] = []  # all that clients have sent: op and data
@@ -86,6 +87,13 @@ class Gateway:
         self._watch = watch
         self._clock = clock
         self._guilds = guilds
+
+    def refuse(self) -> bool:
+        """Whether who connects now is refused; it is counted."""
+        if self.refusing:
+            self.refused += 1
+            self._watch.changed()
+        return self.refusing
 
     @property
     def online(self) -> bool:

@@ -38,7 +38,7 @@ class Socket:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The whole life of one connection."""
-        if self._gateway.refusing:
+        if self._gateway.refuse():
             return web.Response(status=503, text="upstream connect error")
         socket = web.WebSocketResponse(max_msg_size=4096)
         await socket.prepare(request)
@@ -48,6 +48,9 @@ class Socket:
         watching = asyncio.create_task(self._watch_heartbeats())
         try:
             await self._receive(socket)
+        except Exception as error:  # a fault of ours fails the test, whatever the bot makes of its end
+            self._world.violations.append(f"the loopback's gateway fails: {error!r}")
+            raise
         finally:
             for task in (sending, watching):
                 task.cancel()

@@ -119,7 +119,9 @@ class Interaction:
     def line(self) -> str:
         """It and its messages, for whoever reads a failed test."""
         name = self.data.get("name") or self.data.get("custom_id")
-        state = self.answer.name if self.answer else "not acknowledged"
+        state = "the application did not respond" if self.failed else "not acknowledged yet"
+        if self.answer is not None:
+            state = self.answer.name
         return "\n".join(
             [f"  {self.kind.name} {name!r}: {state}", *(f"    {m.line()}" for m in self.messages)]
         )

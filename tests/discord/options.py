@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 from tests.discord import payloads
 from tests.discord.errors import NotPossible
-from tests.discord.state import Channel
+from tests.discord.state import Channel, User
 
 if TYPE_CHECKING:
     from tests.discord.world import World
 
 Json = dict[str, Any]
 SUBCOMMANDS = (1, 2)
-STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(3, 12)
+STRING, INTEGER, BOOLEAN, SOMEBODY, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(3, 12)
 TYPES: dict[int, type | tuple[type, ...]] = {
     STRING: str,
     INTEGER: int,
@@ -95,22 +95,30 @@ def _sent(world: "World", option: Json, value: Any, resolved: Json, channel: Cha
             raise NotPossible(f"{value!r} is no choice for {name!r}: {list(by_name)}")
         value = by_name.get(value, value)
     _within(option, value)
-    if kind in (USER, MENTIONABLE):
+    if kind in (SOMEBODY, MENTIONABLE):
         user = world.users[value.id]
-        resolved.setdefault("users", {})[str(user.id)] = payloads.user(user)
-        if channel.guild and user.id in channel.guild.members:
-            member = payloads.member(channel.guild.members[user.id], with_user=False)
-            resolved.setdefault("members", {})[str(user.id)] = member | {"permissions": "0"}
+        for key, told in resolved_user(user, channel).items():
+            resolved.setdefault(key, {}).update(told)
         value = str(user.id)
     elif kind == CHANNEL:
         resolved.setdefault("channels", {})[str(value.id)] = payloads.channel(value) | {"permissions": "0"}
         value = str(value.id)
     elif kind == ATTACHMENT:
-        value = world.upload(channel, *value, resolved)
+        filename, data = value
+        value = world.upload(channel, filename, data, resolved)
     elif kind == ROLE:
         resolved.setdefault("roles", {})[str(value.id)] = payloads.role(value)
         value = str(value.id)
     return {"name": name, "type": kind, "value": value}
+
+
+def resolved_user(user: User, channel: Channel) -> Json:
+    """What a command that names a user tells of them: as a user, and as a member where they are one."""
+    told: Json = {"users": {str(user.id): payloads.user(user)}}
+    if channel.guild is not None and user.id in channel.guild.members:
+        member = payloads.member(channel.guild.members[user.id], with_user=False)
+        told["members"] = {str(user.id): member | {"permissions": "0"}}
+    return told
 
 
 def _within(option: Json, value: Any) -> None:

@@ -23,7 +23,7 @@ from tests.discord.interactions import (
     Modal,
 )
 from tests.discord.messages import LINK_STYLE, Message
-from tests.discord.options import chosen, focused
+from tests.discord.options import chosen, focused, resolved_user
 from tests.discord.routes import reactions, threads
 from tests.discord.state import DM, PUBLIC_THREAD, Channel, Typing, User
 from tests.discord.submissions import filled
@@ -47,6 +47,10 @@ class Person:
         self.id = user.id
         self.mention = user.mention
         self.has_installed_bot = False  # whether they may use the bot where it is not
+
+    def close_dms(self) -> None:
+        """Take no direct messages any more."""
+        self.user.dms_closed = True
 
     def dm(self) -> Channel:
         """Their direct messages with the bot."""
@@ -80,7 +84,9 @@ class Person:
             message.reference, message.kind = reply_to, REPLY
             if not ping:
                 message.allowed_mentions = {"parse": ["users", "roles", "everyone"], "replied_user": False}
-        channel.archived = False
+        if channel.locked and not permissions.may(channel, self.user, "manage_threads"):
+            raise NotPossible(f"thread {channel.name!r} is locked")
+        self._world.unarchive(channel)
         self._world.post(message)
         return message
 
@@ -143,9 +149,11 @@ class Person:
         data = focused(self._world, command, path, (focus, text), options, channel)
         return self._start(Kind.AUTOCOMPLETE, channel, data)
 
-    async def context_menu(self, name: str, target: Message | User) -> Interaction:
-        """Run a message command, or a user command in their direct messages with the bot."""
-        channel = target.channel if isinstance(target, Message) else self.dm()
+    async def context_menu(
+        self, name: str, target: Message | User, *, channel: Channel | None = None
+    ) -> Interaction:
+        """Run a message command, or a user command: in `channel`, or their direct messages with the bot."""
+        channel = target.channel if isinstance(target, Message) else channel or self.dm()
         kind = MESSAGE_COMMAND if isinstance(target, Message) else USER_COMMAND
         command = self._command(channel, name, kind)
         data: Json = {key: command[key] for key in ("id", "name", "type")}
@@ -154,7 +162,7 @@ class Person:
             self._must_see(target)
             data["resolved"] = {"messages": {str(target.id): self._world.message_told(target)}}
         else:
-            data["resolved"] = {"users": {str(target.id): payloads.user(target)}}
+            data["resolved"] = resolved_user(target, channel)
         return self._start(Kind.COMMAND, channel, data)
 
     async def click(self, message: Message, button: str) -> Interaction:

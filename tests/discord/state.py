@@ -26,6 +26,7 @@ class User:
     id: int
     name: str
     bot: bool = False
+    dms_closed: bool = False  # whether they take no direct messages
 
     def __repr__(self) -> str:
         return f"<User {self.name}>"

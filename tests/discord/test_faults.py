@@ -140,7 +140,7 @@ async def test_model_takes_no_more_requests_for_a_moment(discord: Discord, data:
 
 
 async def test_where_the_bot_may_not_write_the_answer_comes_directly(discord: Discord, data: Path) -> None:
-    """A channel without the permission to send gets nothing; the person gets the answer as a direct message."""
+    """Where the bot may not send, the person gets the answer as a direct message."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     discord.guild.overwrite(general, discord.bot, deny="send_messages")
     async with running(discord, data):
@@ -171,7 +171,7 @@ async def test_files_may_not_be_attached(discord: Discord, data: Path) -> None:
 
 
 async def test_upload_that_discord_finds_too_large(data: Path) -> None:
-    """Where Discord takes less than the setting says, what fits is sent, and the rest is named with its id."""
+    """Where Discord takes less than the setting says, what fits is sent, and the rest named with its id."""
     async with loopback(Limits(file=2000)) as discord:
         ada = discord.guild.member("ada")
         async with running(discord, data):

@@ -32,7 +32,8 @@ async def test_ten_people_at_once(discord: Discord, data: Path) -> None:
     async with running(discord, data, discord_pace="1.2"):
         asked = []
         for number, person in enumerate(people):
-            text = f"import time\nfor n in range(6):\n    print('{person.user.name}', n)\n    time.sleep(.2)\nprint('end {number}')"
+            loop = f"for n in range(6):\n    print('{person.user.name}', n)\n    time.sleep(.2)"
+            text = f"import time\n{loop}\nprint('end {number}')"
             asked.append(await person.say(channels[number % 5], f"{discord.bot.mention} {code(text)}"))
         answers = [await message.wait_for_reply(finished, timeout=2 * SOON) for message in asked]
         for number, (person, answer) in enumerate(zip(people, answers, strict=True)):

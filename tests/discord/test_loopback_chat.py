@@ -52,9 +52,25 @@ async def test_threads_of_messages_and_channels(discord: Discord, raw: Raw) -> N
     assert (await raw("POST", f"{path}/threads", {"name": "other", "type": 11})).status == 201
     assert (await raw("POST", f"/channels/{thread.id}/messages", {"content": "in it"})).status == 200
     assert [m.content for m in thread.messages] == ["", "in it"]
-    archived = await raw("PATCH", f"/channels/{thread.id}", {"archived": True, "locked": True})
-    assert archived.body["thread_metadata"]["archived"]
-    assert (await raw("POST", f"/channels/{thread.id}/messages", {"content": "late"})).code == 50083
+    path = f"/channels/{thread.id}"
+    assert (await raw("PATCH", path, {"archived": True})).body["thread_metadata"]["archived"]
+    assert (await raw("POST", f"{path}/messages", {"content": "again"})).status == 200
+    assert not thread.archived
+    await raw("PATCH", path, {"archived": True, "locked": True})
+    assert (await raw("POST", f"{path}/messages", {"content": "late"})).code == 50083
+    with pytest.raises(NotPossible):
+        await discord.guild.member("bob").say(thread, "late")
+
+
+async def test_direct_messages_may_be_closed(discord: Discord, raw: Raw) -> None:
+    """Who takes no direct messages gets none: 50007."""
+    bob = discord.guild.member("bob")
+    opened = await raw("POST", "/users/@me/channels", {"recipient_id": str(bob.id)})
+    path = f"/channels/{opened.body['id']}/messages"
+    assert (await raw("POST", path, {"content": "a"})).status == 200
+    bob.close_dms()
+    assert (await raw("POST", path, {"content": "b"})).code == 50007
+    assert [m.content for m in bob.dm().messages] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +161,7 @@ async def test_who_is_pinged(
     discord: Discord, raw: Raw, allowed: dict[str, object] | None, pinged: set[str]
 ) -> None:
     """Notifications follow `allowed_mentions`; without it all who are named or replied to get one."""
-    channel, bob = discord.guild.channel(), discord.guild.member("bob")
+    channel, bob, carol = discord.guild.channel(), discord.guild.member("bob"), discord.guild.member("carol")
     said = await discord.guild.member("ada").say(channel, "a")
     body = {"content": f"{bob.mention} @everyone", "message_reference": {"message_id": str(said.id)}}
     if allowed is not None:
@@ -153,7 +169,7 @@ async def test_who_is_pinged(
     await raw("POST", f"/channels/{channel.id}/messages", body)
     answer = await said.wait_for_reply()
     assert {discord.world.users[user].name for user in answer.pinged} == pinged
-    await raw("PATCH", f"/channels/{channel.id}/messages/{answer.id}", {"content": bob.mention})
+    await raw("PATCH", f"/channels/{channel.id}/messages/{answer.id}", {"content": carol.mention})
     assert {discord.world.users[user].name for user in answer.pinged} == pinged
     assert answer.edited is not None
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.discord import Discord, NotPossible
+from tests.discord.bots import running, tiny
 from tests.discord.raw import Raw
 
 RUN = {"name": "run", "description": "Run"}
@@ -140,3 +141,12 @@ async def test_commands_keep_to_their_places(discord: Discord, raw: Raw) -> None
     for person, place, name in ((ada, ada.dm(), "run"), (ada, channel, "dm"), (bob, channel, "rule")):
         with pytest.raises(NotPossible):
             await person.slash(place, name)
+
+
+async def test_nextcord_removes_stale_commands(discord: Discord, raw: Raw) -> None:
+    """A command that an older version of the bot has registered is gone once a newer one was online."""
+    await raw.register({**RUN, "name": "stale"}, RUN)
+    async with running(tiny(), discord):
+        await discord.requests.wait_for("DELETE", "/applications/*/commands/*")
+        await discord.ready("run", "files", "Run code")
+        assert "stale" not in discord.commands.names()

@@ -120,7 +120,7 @@ async def test_bot_in_a_process_is_killed_and_started_again(discord: Discord, tm
     for number in (1, 2):
         bot = await asyncio.create_subprocess_exec(*command, env=environment)
         try:
-            await discord.gateway.wait_for(lambda gateway, n=number: gateway.identified == n, 30)
+            await discord.gateway.wait_for_online(30)
             asked = await ada.say(channel, str(number))
             assert (await asked.wait_for_reply(timeout=30)).content == f"heard: {number}"
         finally:

@@ -177,16 +177,22 @@ async def test_session_is_kept_for_a_while_only(discord: Discord, raw: Raw) -> N
         assert (await wire.next())["op"] == 9
 
 
-@pytest.mark.parametrize("fault", ["drop", "reconnect", "close"])
+@pytest.mark.parametrize("fault", ["drop", "reconnect", "close", "refused"])
 async def test_nextcord_resumes_and_misses_nothing(
     discord: Discord, tiny_bot: nextcord.Client, fault: str
 ) -> None:
     """After a break, a request to reconnect, or a close, nextcord resumes and hears what it missed."""
     if fault == "close":
         discord.gateway.close(4000)
+    elif fault == "reconnect":
+        discord.gateway.reconnect()
     else:
-        getattr(discord.gateway, fault)()
+        discord.gateway.refusing = fault == "refused"
+        discord.gateway.drop()
     asked = await discord.guild.member("ada").say(discord.guild.channel(), "meanwhile")
+    if fault == "refused":
+        await discord.gateway.wait_for(lambda gateway: gateway.refused)
+        discord.gateway.refusing = False
     assert (await asked.wait_for_reply()).content == "heard: meanwhile"
     assert (discord.gateway.identified, discord.gateway.resumed) == (1, 1)
 

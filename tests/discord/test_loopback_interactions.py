@@ -4,6 +4,7 @@ import nextcord
 import pytest
 
 from tests.discord import Discord, NotPossible
+from tests.discord.bots import running
 from tests.discord.interactions import Answer, Interaction
 from tests.discord.raw import Raw
 
@@ -187,3 +188,45 @@ async def test_user_installed_bot_has_responses_only(discord: Discord, raw: Raw)
     assert (await raw.follow(run, "POST", "", {"content": "six"})).code == 40094
     assert (await raw("POST", f"/channels/{channel.id}/messages", {"content": "b"})).code == 50001
     assert [m.content for m in channel.messages] == ["a", *"01234"]
+
+
+async def test_nextcord_where_only_a_user_has_installed_it(discord: Discord) -> None:
+    """nextcord sees no guild there, yet its answers arrive."""
+    client = nextcord.Client(intents=nextcord.Intents.all())
+
+    @client.slash_command(
+        description="Where",
+        integration_types=[nextcord.IntegrationType.user_install],
+        contexts=[nextcord.InteractionContextType.guild],
+    )
+    async def where(interaction: nextcord.Interaction[nextcord.Client]) -> None:
+        await interaction.response.defer()
+        await interaction.followup.send(f"guild {interaction.guild}, id {interaction.guild_id}")
+
+    away = discord.add_guild("away", owner="carol", with_bot=False)
+    carol = away.member("carol")
+    carol.has_installed_bot = True
+    async with running(client, discord):
+        await discord.ready("where")
+        asked = await carol.slash(away.channel(), "where")
+        assert (await asked.wait_for_message()).content == f"guild None, id {away.id}"
+
+
+async def test_user_commands_and_options_name_people(discord: Discord) -> None:
+    """A user command, and an option that is a user, reach nextcord with the member."""
+    client = nextcord.Client(intents=nextcord.Intents.all())
+
+    @client.user_command(name="Who")
+    async def who(interaction: nextcord.Interaction[nextcord.Client], member: nextcord.Member) -> None:
+        await interaction.response.send_message(member.name)
+
+    @client.slash_command(description="Greet")
+    async def greet(interaction: nextcord.Interaction[nextcord.Client], whom: nextcord.Member) -> None:
+        await interaction.response.send_message(f"hello {whom.name}")
+
+    ada, bob, channel = discord.guild.member("ada"), discord.guild.member("bob"), discord.guild.channel()
+    async with running(client, discord):
+        await discord.ready("Who", "greet")
+        asked = await ada.context_menu("Who", bob.user, channel=channel)
+        assert (await asked.wait_for_message()).content == "bob"
+        assert (await (await ada.slash(channel, "greet", whom=bob)).wait_for_message()).content == "hello bob"

@@ -117,7 +117,13 @@ async def test_route_that_is_not_there_is_told(discord: Discord, raw: Raw) -> No
 def test_wrong_answer_of_ours_is_found() -> None:
     """An answer without a field, with an id as a number, or with a wrong status is told."""
     schema = Schema()
-    user = {"id": "1", "username": "a", "discriminator": "0", "global_name": None, "avatar": None}
+    user: dict[str, Any] = {
+        "id": "1",
+        "username": "a",
+        "discriminator": "0",
+        "global_name": None,
+        "avatar": None,
+    }
     user |= {"public_flags": 0, "flags": 0, "primary_guild": None}
     assert schema.component("UserResponse", user) == []
     assert schema.response("GET", "/users/{user_id}", 200, user) == []

@@ -142,6 +142,12 @@ class World:
             self.tell_channel(message.channel, "MESSAGE_DELETE", told)
         self.watch.changed()
 
+    def unarchive(self, channel: Channel) -> None:
+        """Whoever writes in an archived thread opens it again."""
+        if channel.archived:
+            channel.archived = False
+            self.tell_channel(channel, "THREAD_UPDATE", payloads.channel(channel))
+
     def remove_channel(self, channel: Channel) -> None:
         """A channel or a thread goes, and every message in it."""
         event = "THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE"

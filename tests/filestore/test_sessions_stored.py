@@ -133,7 +133,7 @@ async def test_message_leads_to_the_cell_it_made_last(store: Store) -> None:
 
 
 async def test_cell_leads_to_the_first_of_its_messages(store: Store) -> None:
-    """Whoever has a cell's output finds the channel and the message to show it in; other cells' never come."""
+    """Who has a cell's output finds the channel and the message to show it in, and no other cell's."""
     assert await store.message_cells.of_cell("s", 1) is None
     await store.message_cells.set(MessageCell(12, "s", 1, 2**61))
     await store.message_cells.set(MessageCell(11, "s", 1, 2**61))

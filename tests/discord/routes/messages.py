@@ -37,10 +37,11 @@ async def create_message(call: Call) -> Reply:
         needed.append("read_message_history")
     if not permissions.may(channel, call.world.bot, *needed):
         raise Refusal(50013)
-    if channel.is_thread and channel.archived:
-        if channel.locked:
-            raise Refusal(50083)
-        channel.archived = False
+    if any(user.dms_closed for user in channel.recipients):
+        raise Refusal(50007)
+    if channel.archived and channel.locked:
+        raise Refusal(50083)
+    call.world.unarchive(channel)
     message = Message(call.world.ids.next(), channel, call.world.bot, call.world.clock.now())
     message.reference = _referenced(call, channel)
     message.kind = REPLY if message.reference else 0
