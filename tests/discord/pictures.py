@@ -3,8 +3,9 @@
     make pictures               # writes tests/discord/pictures/*.png
 
 The bot and its kernels are those of every other test; the model is a script. What differs from run to run
-(ids, times, seconds) is told the same each time, so that a picture changes only when the bot does. Drawing is
-left to `tests.pictures` on the kernels' Python: Pillow and the fonts are there, and the bot needs neither.
+(ids, times, seconds, memory) is told the same each time, so that a picture changes only when the bot does.
+Drawing is left to `tests.pictures` on the kernels' Python: Pillow and the fonts are there, and the bot needs
+neither.
 """
 
 import asyncio
@@ -31,7 +32,8 @@ FOLDER = Path(__file__).with_suffix("")
 PYTHON = ROOT / ".venv-kernels" / "bin" / "python"
 ID = re.compile(r"""(?:(?<=[`"])|(?<=\bid ))[2-9a-hjkmnp-z]{10}(?=[`"\\)])""")
 IDS = ("k7m3q9x2va", "h4wd8ptn6c", "r2yb5gje9u")
-SECONDS = re.compile(r"^-# [\d.]+ s\b", re.MULTILINE)
+RECEIPT = re.compile(r"^-# [\d.]+ s(?: · ([\d.]+) MB)?", re.MULTILINE)
+MUCH = 4  # MB, between what a small cell takes and what a plot does
 
 Json = dict[str, Any]
 
@@ -102,7 +104,13 @@ class Story:
 
 
 def _steady(text: str) -> str:
-    return SECONDS.sub("-# 0.2 s", text)
+    """A text whose receipt tells the time and the memory of some other run: of one for all runs."""
+
+    def receipt(found: re.Match[str]) -> str:
+        memory = "" if found[1] is None else " · 7.0 MB" if float(found[1]) > MUCH else " · 1.6 MB"
+        return f"-# 0.2 s{memory}"
+
+    return RECEIPT.sub(receipt, text)
 
 
 def _reply(to: Message | None) -> Json | None:

@@ -154,7 +154,7 @@ async def test_a_story_is_what_was_shown(discord: Discord, data: Path) -> None:
     assert [one["label"] for one in waits["rows"][0]] == ["Stop", "Answer"]
     assert form["fields"] == [{"label": "Your guess?", "value": "42"}]
     assert "42 it is!" in ended["content"]
-    assert ended["content"].endswith("-# 0.2 s")
+    assert "\n-# 0.2 s" in ended["content"]
     assert waits["reply"]["author"] == "cleo"
 
 
