@@ -1,9 +1,11 @@
 """The buttons under an answer: what they do, and for whom."""
 
+import asyncio
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.discord.loopback import Discord
+from tests.model_server import ModelServer, says
 
 
 async def test_stop_ends_the_cell(discord: Discord, data: Path) -> None:
@@ -128,3 +130,20 @@ async def test_cells_of_one_kernel_wait_for_each_other(discord: Discord, data: P
         modal = await (await ada.click(running_one, "Answer")).wait_for_modal()
         await ada.submit_modal(modal, {modal.fields()[0][0]: "first is here"})
         await running_one.wait_for(lambda m: finished(m) and "first is here" in m.content, SOON)
+
+
+async def test_stop_ends_the_models_answer(discord: Discord, data: Path) -> None:
+    """Stop cancels the request to the model; what was said stays, and the next question is answered."""
+    ada = discord.guild.member("ada")
+    held = asyncio.Event()
+    async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
+        server.will(says("So far.", hold=held), says("Next."))
+        asked = await ada.say(ada.dm(), "tell me everything")
+        answer = await asked.wait_for_reply(lambda m: "So far." in m.content, timeout=SOON)
+        await (await ada.click(answer, "Stop")).wait_for_ack()
+        await answer.wait_for(lambda m: not m.buttons, SOON)
+        await server.left(1)
+        assert "So far." in answer.content
+        again = await ada.say(ada.dm(), "and now?")
+        await again.wait_for_reply(lambda m: "Next." in m.content, timeout=SOON)
+        held.set()

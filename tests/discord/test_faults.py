@@ -184,3 +184,14 @@ async def test_upload_that_discord_finds_too_large(data: Path) -> None:
             await general.wait_for(lambda m: "too large" in m.content, timeout=SOON)
             assert "big.txt" in answer.content
         discord.violations()  # the upload that was refused, which is what this is about
+
+
+async def test_files_over_our_own_limit_are_not_even_sent(discord: Discord, data: Path) -> None:
+    """The limit of one file is a setting, whatever nextcord believes; the answer says how to get the file."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data, discord_max_file="1kB"):
+        answer = await run(discord, ada, "open('big.txt', 'w').write('x' * 3000);")
+        assert "big.txt" in answer.content
+        assert "load_file(" in answer.content
+    assert not any(message.attachments for message in ours(discord))
+    assert not [request for request in discord.requests.all if request.status == 413]
