@@ -24,7 +24,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Self
 
 from kernels.errors import KernelStartFailed
@@ -37,6 +37,7 @@ ZYGOTE = Path(__file__).parent / "zygote.py"
 LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot")
 START = 120.0  # seconds for the imports; a loaded machine needs many
 FORK = 10.0  # seconds for the answer to a fork
+ORPHANS, LOOK = 5.0, 0.002  # seconds until orphans must be gone; between looks
 LOG_TAIL = 2000  # characters of what a zygote that failed has written
 QUIET = {
     "OPENBLAS_NUM_THREADS": "1",  # each of these makes a thread at import, and what has threads must not fork
@@ -136,6 +137,7 @@ class Forkserver:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._turn = threading.Lock()
+        self._forked: set[int] = set()  # the process ids of children that nobody has forgotten
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -194,7 +196,30 @@ class Forkserver:
                 raise KernelStartFailed("no descriptor is left for its process")
             theirs.close()
             stack.pop_all()
+        self._forked.add(pid)
         return Child(pid, descriptors[0], ours)
+
+    def forget(self, pid: int) -> None:
+        """The child of this process id has ended."""
+        self._forked.discard(pid)
+
+    def end_orphans(self) -> None:
+        """Kill what children have left that were killed themselves: the zygote has got it."""
+        until = monotonic() + ORPHANS
+        with self._turn:
+            while (left := self._orphans()) and monotonic() < until:
+                for pid in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                sleep(LOOK)  # nothing tells when they have gone, and what they had comes then
+
+    def _orphans(self) -> set[int]:
+        if self._process is None:
+            return set()
+        pid = self._process.pid
+        with contextlib.suppress(OSError):  # it has ended
+            return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())) - self._forked
+        return set()
 
     def _start_early(self) -> None:
         with self._turn, contextlib.suppress(KernelStartFailed):  # the first fork tries again, and tells

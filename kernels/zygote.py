@@ -36,6 +36,7 @@ EVERYWHERE = (
 )
 SYS_CLONE = 56  # x86-64
 CLONE_PIDFD = 0x1000
+PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -51,6 +52,7 @@ def main(control: socket.socket, libraries: list[str]) -> None:
     _warm()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who asked for a kernel hears of its end from its init
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what an init leaves that was killed comes here, to be found
     gc.collect()
     immortal.make_all()
     gc.disable()

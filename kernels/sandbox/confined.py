@@ -38,6 +38,7 @@ class Confined:
     def __init__(
         self,
         child: Child,
+        forkserver: Forkserver,
         group: Group | None,
         watched: Path,
         watchdog: Watchdog,
@@ -46,6 +47,7 @@ class Confined:
         namespaces: bool,
     ) -> None:
         self.child = child
+        self._forkserver = forkserver
         self._namespaces = namespaces
         self.fault: str | None = None
         self._group = group
@@ -61,6 +63,9 @@ class Confined:
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
         code = await self.child.wait()
+        self._forkserver.forget(self.child.pid)
+        if not self._namespaces:  # as a rule the init has ended all; it may have been killed itself
+            await asyncio.to_thread(self._forkserver.end_orphans)
         if self.fault is None and self._group is not None and code < 0 and self._group.out_of_memory:
             self.fault = MEMORY
         return code
@@ -178,7 +183,15 @@ class Sandbox:
             if group is not None:
                 await group.remove()
             raise KernelStartFailed(str(error)) from error
-        return Confined(child, group, workspace, self._watchdog, began=began, namespaces=self.tier.namespaces)
+        return Confined(
+            child,
+            self._forkserver,
+            group,
+            workspace,
+            self._watchdog,
+            began=began,
+            namespaces=self.tier.namespaces,
+        )
 
     def own(self, workspace: Path) -> int | None:
         """The user to whom this workspace is given, once for good; None where kernels run as our own.

@@ -17,6 +17,7 @@ from kernels.forkserver import Forkserver
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from kernels.provisioner import ConfinedProvisioner
+from kernels.sandbox.cgroup import Groups
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, children, inits, pooled, processes, run, until, value, zygote
@@ -173,6 +174,25 @@ async def test_closed_gate_ends_the_kernel_and_its_children(pool: Pool) -> None:
     child._gate.shutdown(2)
     await until(lambda: kernel.dead and not processes(f"sleep\0{mark}"))
     await until(lambda: child.pid not in children(zygote(pool)))
+
+
+async def test_what_a_killed_init_leaves_is_ended_without_groups_and_namespaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an ordinary user has tier B: the kernel and its sessions end, and a kernel beside it does not."""
+    monkeypatch.setattr(Groups, "found", classmethod(lambda _cls, _name: None))
+    async with pooled(tmp_path, tier=Tier.B) as pool:
+        beside, killed = pool.kernel("beside", NoFiles()), pool.kernel("killed", NoFiles())
+        await run(beside, "x = 1")
+        code = (
+            "import subprocess, os\nchild = subprocess.Popen(['sleep', '300'], start_new_session=True)\n"
+            "child.pid, os.getpid()"
+        )
+        pids = [int(number) for number in (await value(killed, code)).strip("()").split(", ")]
+        assert killed._process is not None
+        os.kill(killed._process._provisioner.pid, signal.SIGKILL)
+        await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+        assert await value(beside, "x") == "1"
 
 
 async def test_detached_child_goes_on(pool: Pool) -> None:
