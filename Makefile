@@ -3,11 +3,11 @@
 SETUP = @python=$$(sh config/find-python) && "$$python" -m config.environments
 BIN = .venv/bin
 
-.PHONY: help run test check soak bench lock clean
+.PHONY: help run test check soak bench pictures lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target text; do \
-		printf '  make %-6s %s\n' "$$target" "$$text"; done
+		printf '  make %-8s %s\n' "$$target" "$$text"; done
 
 run: ## set up and start: on Discord with DISCORD_TOKEN, else at the terminal (ARGS="--timeout 60s")
 	$(SETUP) run
@@ -32,6 +32,10 @@ soak: ## the long tests
 bench: ## measure beside stock Jupyter: six minutes, or one (ARGS="--quick", or some subjects: ARGS="turn start")
 	$(SETUP) run
 	@$(BIN)/python -m bench $(ARGS)
+
+pictures: ## draw the README's pictures anew, of conversations with the bot in a Discord on loopback
+	$(SETUP) test
+	$(BIN)/python -m tests.discord.pictures
 
 lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest versions)
 	$(SETUP) test

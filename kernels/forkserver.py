@@ -118,12 +118,6 @@ class Child:
             self._gate.send(line.encode(), socket.MSG_DONTWAIT)
 
 
-def _close(forking: asyncio.Future[Child]) -> None:
-    """Let go of a child that nobody waits for any more."""
-    if not forking.cancelled() and forking.exception() is None:
-        forking.result().close()
-
-
 class Forkserver:
     """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write."""
 
@@ -187,12 +181,17 @@ class Forkserver:
     def _fork(self, clone_flags: int) -> Child:
         assert self._control is not None
         with ExitStack() as stack:
-            ours, theirs = map(stack.enter_context, socket.socketpair())
+            try:
+                ours, theirs = map(stack.enter_context, socket.socketpair())
+            except OSError as error:  # not the zygote's fault: it stays
+                raise KernelStartFailed(str(error)) from error
             socket.send_fds(self._control, [struct.pack("Q", clone_flags)], [theirs.fileno()])
             answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
             (pid,) = struct.unpack("q", answer)
             if pid < 0:
                 raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
+            if not descriptors:  # the system leaves out what there is no room for; the child ends with `ours`
+                raise KernelStartFailed("no descriptor is left for its process")
             theirs.close()
             stack.pop_all()
         return Child(pid, descriptors[0], ours)

@@ -7,7 +7,8 @@
 `receive` is called for each message, in a channel's order, with None for one that cannot be parsed; it
 should not raise. The event loop itself reads a socket when its descriptor says so (edge-triggered: everything
 is taken until it is empty), without polling, thread or task; jupyter_client's own async client costs 0.8 ms
-a cell more. There is no heartbeat channel: the process's exit is seen elsewhere.
+a cell more. A channel whose messages take long to deal with rests in between: a part of the loop's time is
+for the other kernels. There is no heartbeat channel: the process's exit is seen elsewhere.
 """
 
 import asyncio
@@ -33,8 +34,11 @@ QUEUE = 16  # messages that libzmq keeps for us; beyond it the kernel waits (XPU
 POLLIN = int(zmq.POLLIN)  # a plain number: `&` with the enumeration's costs as much as asking the socket
 BATCH = 50  # messages of a channel that are taken in one go before other tasks get their turn
 BATCH_SIZE = 1 << 20  # bytes, likewise
+BATCH_TIME = 0.02  # seconds, likewise; after a longer one the channel rests
+REST = 0.25  # of the time that it took; with all of it 300 MB of text took three times as long
 DRAIN = 0.05  # seconds that the last words of a process may be on their way after its end
 LARGEST = 16 << 20  # bytes of one message; a kernel clips what it says to less (`inside.clip`)
+MOST_VALUES = 100_000  # values in the JSON of one part of it, likewise; 5 million cost us 10 s and 500 MB
 DELIMITER = b"<IDS|MSG>"
 
 
@@ -65,6 +69,7 @@ class Wire:
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self._resting: set[str] = set()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -97,8 +102,8 @@ class Wire:
         """Returns when all that the ended process sent was received."""
         await asyncio.sleep(DRAIN)  # nothing tells when libzmq's own thread has read the last of it
         for channel in self._sockets:
-            while self._take(channel):  # not for long: a queue, and what a socket holds
-                pass
+            while (rest := self._batch(channel)) is not None:  # noqa: ASYNC110  no wait, but others' turn
+                await asyncio.sleep(rest)
 
     def _connect(self, channel: str) -> None:
         socket = self._sockets[channel]
@@ -113,14 +118,30 @@ class Wire:
         transport, ip, port = (self._connection[key] for key in ("transport", "ip", f"{channel}_port"))
         socket.connect(f"{transport}://{ip}-{port}")
 
-    def _take(self, channel: str) -> bool:
+    def _take(self, channel: str) -> None:
         """Receive one batch of a channel; the next one, if there may be more, when others had their turn."""
+        if channel in self._resting:
+            return
+        rest = self._batch(channel)
+        if rest == 0:
+            self._loop.call_soon(self._take, channel)
+        elif rest is not None:
+            self._resting.add(channel)
+            self._loop.call_later(rest, self._go_on, channel)
+
+    def _go_on(self, channel: str) -> None:
+        self._resting.discard(channel)
+        self._take(channel)
+
+    def _batch(self, channel: str) -> float | None:
+        """Receive some messages; returns the seconds to leave the channel alone, None when it is empty."""
         socket = self._sockets.get(channel)
+        began = self._loop.time()
         size = count = 0
         while socket is not None and int(socket.get(zmq.EVENTS)) & POLLIN:
-            if size >= BATCH_SIZE or count == BATCH:
-                self._loop.call_soon(self._take, channel)
-                return True
+            took = self._loop.time() - began
+            if size >= BATCH_SIZE or count == BATCH or took > BATCH_TIME:
+                return REST * took if took > BATCH_TIME else 0
             frames = socket.recv_multipart()
             size += (length := sum(map(len, frames)))
             count += 1
@@ -128,7 +149,7 @@ class Wire:
                 self._receive(self._parse(channel, frames) if length <= LARGEST else None)
             except Exception:  # a fault of ours with one message must not cost the kernel its reader
                 log.exception("a message of a kernel could not be taken")
-        return False
+        return None
 
     def _parse(self, channel: str, frames: list[bytes]) -> Message | None:
         """The message in `frames`, or None.
@@ -140,10 +161,26 @@ class Wire:
             signed: bytes = self._session.sign([header, parent, metadata, content])
             if not hmac.compare_digest(signature, signed):
                 return None
-            parsed, parent_header = json.loads(header), json.loads(parent)
+            parsed, parent_header = _loads(header), _loads(parent)
             kind, parent_id = parsed["msg_type"], parent_header.get("msg_id", "")
             if not isinstance(kind, str) or not isinstance(parent_id, str):
                 return None
-            return Message(channel, kind, parent_id, json.loads(content), json.loads(metadata))
+            return Message(channel, kind, parent_id, _loads(content), _loads(metadata))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
+
+
+def _loads(text: bytes) -> Any:
+    """The value of some JSON. Raises: ValueError, RecursionError; also for one of very many values."""
+    if len(text) > MOST_VALUES and _crowded(text):
+        raise ValueError("too many values")
+    return json.loads(text.decode("utf-8", "surrogatepass"))  # of bytes it would guess the encoding
+
+
+def _crowded(text: bytes) -> bool:
+    """Whether some JSON has more than `MOST_VALUES`, as far as the marks between them tell."""
+    plain = text.replace(rb"\\", b"").replace(rb"\"", b"")  # so that each quote begins or ends a string
+    if plain.count(b'"') > 2 * MOST_VALUES:
+        return True
+    outside = b"".join(plain.split(b'"')[::2])
+    return sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES

@@ -22,6 +22,7 @@ from bot.front.desk import Desk
 from bot.front.outlets import ChannelOutlet, DirectOutlet, Outlet
 from bot.front.places import addressed, is_a_persons, place_in, said, title
 from bot.front.turns import Turn, Wanted, begin
+from bot.markup import fenced
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
@@ -141,7 +142,7 @@ class Chat:
 
     async def _show_cards(self, outlet: Outlet, received: Received) -> None:
         """What the files are, and which were not taken."""
-        text = "\n\n".join([*received.cards, *received.notes])
+        text = "\n".join([*map(fenced, received.cards), *received.notes])
         if not text:
             return
         for outgoing in plan([text], (), self._desk.limits):

@@ -1,6 +1,6 @@
 """Keeps what a kernel says to a size that the other end takes: it gives a kernel up that says more at once.
 
-    clip.session(session)       # from now on no message of it is larger than LARGEST
+    clip.session(session)       # from now on no message of it is over LARGEST or MOST_VALUES
     clip.text(string)           # its head and tail
 
 An honest cell gets there too, by `print("x" * 300_000_000)` or a picture of 60 MB. What is left out is told.
@@ -11,6 +11,7 @@ from typing import Any
 
 LARGEST = 12 << 20  # bytes of one message's content; `kernels.wire` takes 16 MiB
 LONGEST = 2 << 20  # characters that are kept of one text: at most 6 bytes each in JSON
+MOST_VALUES = 100_000  # values in one message's content, as `kernels.wire` takes them
 
 
 def session(made: Any) -> None:
@@ -29,25 +30,33 @@ def text(string: str) -> str:
 def _clipping(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     def clipped(content: Any) -> bytes:
         packed = pack(content)
-        if len(packed) > LARGEST and isinstance(content, dict):
+        if _too_much(packed) and isinstance(content, dict):
             packed = pack({key: _smaller(key, value) for key, value in content.items()})
-            if len(packed) > LARGEST:
+            if _too_much(packed):
                 packed = pack({"status": str(content.get("status"))[:10], "execution_count": None})
         return packed
 
     return clipped
 
 
+def _too_much(packed: bytes) -> bool:
+    """Whether the other end would not take it; it counts the marks between values as we do."""
+    if len(packed) <= MOST_VALUES:
+        return False
+    plain = packed.replace(rb"\\", b"").replace(rb"\"", b"")  # so that each quote begins or ends a string
+    outside = b"".join(plain.split(b'"')[::2])
+    return len(packed) > LARGEST or sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES
+
+
 def _smaller(key: str, value: Any) -> Any:
     if isinstance(value, str):
         return text(value)
     if key == "data" and isinstance(value, dict):
-        large = [
-            mime
-            for mime, part in value.items()
-            if len(part if isinstance(part, str) else repr(part)) > LONGEST
+        large = [mime for mime, part in value.items() if _is_large(part)]
+        told = [
+            f"[{mime} left out: over {LARGEST >> 20} MB together, or {MOST_VALUES:,} values]"
+            for mime in large
         ]
-        told = [f"[{mime} left out: over {LARGEST >> 20} MB together]" for mime in large]
         kept = {mime: part for mime, part in value.items() if mime not in large}
         return kept | {"text/plain": "\n".join([str(kept.get("text/plain", "")), *told]).strip()}
     return (
@@ -55,3 +64,7 @@ def _smaller(key: str, value: Any) -> Any:
         if key == "traceback"
         else value
     )
+
+
+def _is_large(part: Any) -> bool:
+    return len(part) > LONGEST if isinstance(part, str) else len(repr(part)) > MOST_VALUES

@@ -20,8 +20,7 @@ from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
-from . import clip
-
+PIECE = 1 << 19  # characters of one message; a few of them are on their way at a time
 READ = 64 * 1024  # bytes read at once
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
@@ -69,10 +68,10 @@ class Output(OutStream):  # type: ignore[misc]
         """Take text, a long one in pieces that are messages of their own; much waits until some has left."""
         if type(string) is not str:
             return super().write(string)  # type: ignore[no-any-return]
-        for start in range(0, max(len(string), 1), clip.LONGEST):
-            super().write(piece := string[start : start + clip.LONGEST])
+        for start in range(0, max(len(string), 1), PIECE):
+            super().write(piece := string[start : start + PIECE])
             self.waiting += len(piece)
-            if self.waiting > clip.LONGEST:
+            if self.waiting > PIECE:
                 self.waiting = 0
                 self.flush()
         return len(string)

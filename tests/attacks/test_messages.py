@@ -85,8 +85,9 @@ LARGE = {
     "300 MB of text at once": "print('x' * 300_000_000)",
     "300 MB of text in lines": "for _ in range(3_000): print('x' * 100_000)",
     "twenty displays of 60 MB": "for _ in range(20): say('display_data', {'data': {'image/png': 'x' * 60_000_000}, 'metadata': {}})",
+    "a display of a million values": "say('display_data', {'data': {'application/json': [[]] * 1_000_000}, 'metadata': {}})",
     "a repr of 50 MB": "class R:\n    def __repr__(self): return 'x' * 50_000_000\nR()",
-    "an exception of 50 MB": "raise ValueError('x' * 50_000_000)",
+    "an exception of 30 MB": "raise ValueError('x' * 30_000_000)",
     "a variable's name of 1 MB": "globals()['v' * 1_000_000] = 1",
     "a thousand small displays": "for n in range(1000): say('display_data', {'data': {'text/plain': str(n)}, 'metadata': {}})",
 }
@@ -104,6 +105,7 @@ async def test_too_much_is_cut_and_the_kernel_stays(kernel: Kernel, code: str) -
 FLOODS = {
     "messages of 8 MB": "m = packed(b'{\"data\": {\"image/png\": \"' + b'x' * 7_900_000 + b'\"}}', 'display_data')",
     "messages of 15 MB without a signature": "m = [b't', b'<IDS|MSG>', b'0', b'x' * 15_000_000, b'', b'', b'']",
+    "messages of five million values": "m = packed(b'{\"data\": {\"a/json\": [' + b'[],' * 5_000_000 + b'0]}}', 'display_data')",
     "messages over what is read": "m = packed(b' ' * 100_000_000)",
 }
 

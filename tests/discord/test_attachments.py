@@ -27,7 +27,7 @@ async def test_five_files_at_once_all_survive(discord: Discord, data: Path) -> N
         for name in ("a.csv", "a-2.csv", "b.txt", "c.json", "d.bin"):
             assert name in answer.content
         cards = await asked.wait_for_reply(lambda m: "city" in m.content)
-        assert "a-2.csv" in cards.content
+        assert "```\na-2.csv" in cards.content
         listed = await ada.slash(general, "files")
         menu = (await listed.wait_for_message(lambda m: m.selects)).selects[0]
         assert len(menu["options"]) == 5

@@ -10,7 +10,7 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
-from kernels.wire import DELIMITER, Message, Wire
+from kernels.wire import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
 from tests.kernels.wires import KEY, FarEnd, Received, wired
 
 
@@ -46,6 +46,11 @@ def deep(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 
 
+def crowded(value: str) -> bytes:
+    """A JSON object with too many of this value."""
+    return f'{{"text": [{f"{value}, " * MOST_VALUES}0]}}'.encode()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -60,6 +65,10 @@ def deep(levels: int) -> bytes:
         lambda far: far.frames(b"\xff\xfe\xfd\x00"),
         lambda far: far.frames(deep(200_000)),
         lambda far: far.frames(b"1" * 10_000),
+        lambda far: far.frames(crowded("[]")),
+        lambda far: far.frames(crowded('"\\\\"')),
+        lambda far: far.frames(b"{}", header=crowded("1")),
+        lambda far: far.frames(json.dumps({"text": '"'}).encode("utf-16")),
         lambda far: far.frames(b"{}", header=b"[]"),
         lambda far: far.frames(b"{}", header=b'{"msg_id": "without a type"}'),
         lambda far: far.frames(b"{}", header=b'{"msg_type": {"a": 1}}'),
@@ -73,6 +82,15 @@ async def test_a_broken_message_is_none_and_the_next_one_arrives(folder: Path, b
         far.publish(*far.frames(b"{}"))
         await received.count(2)
     assert received.messages == [None, Message("iopub", "stream", "p", {}, {})]
+
+
+async def test_a_text_may_have_any_number_of_marks(folder: Path) -> None:
+    """Commas, brackets, quotes and backslashes in a text are no values, however many they are."""
+    text = ',[{"\\' * MOST_VALUES
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(json.dumps({"text": text}).encode()))
+        await received.count(1)
+    assert received.messages == [Message("iopub", "stream", "p", {"text": text}, {})]
 
 
 async def test_surrogates_are_passed_on_for_the_border_to_repair(folder: Path) -> None:
@@ -112,6 +130,31 @@ async def test_a_flood_leaves_other_tasks_their_turn(folder: Path) -> None:
             await asyncio.sleep(0)
         await sending
     assert turns > 2000 / 200
+
+
+class Slow(Received):
+    """Takes long for each message, without letting anybody else have a turn."""
+
+    def __call__(self, message: Message | None) -> None:
+        super().__call__(message)
+        time.sleep(2 * BATCH_TIME)
+
+
+@pytest.mark.parametrize("drained", [False, True], ids=["as they come", "at the end"])
+async def test_what_takes_long_leaves_others_some_time(folder: Path, *, drained: bool) -> None:
+    """After each message that took long others have many turns, not one, before the next is taken."""
+    turns, number = 0, 10
+    async with wired(folder, Slow()) as (wire, far, received):
+        for count in range(number):
+            far.publish(*far.frames(str(count).encode()))
+        draining = asyncio.create_task(wire.drained()) if drained else None
+        while len(received.messages) < number:
+            turns += 1
+            await asyncio.sleep(0)
+        if draining is not None:
+            await draining
+    assert [message and message.content for message in received.messages] == list(range(number))
+    assert turns > 10 * number
 
 
 async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -74,10 +74,12 @@ class FarEnd:
 
 
 @asynccontextmanager
-async def wired(folder: Path) -> AsyncIterator[tuple[Wire, FarEnd, Received]]:
+async def wired(
+    folder: Path, received: Received | None = None
+) -> AsyncIterator[tuple[Wire, FarEnd, Received]]:
     """A wire, the far end of it, and what was received."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    far, received = FarEnd(context, folder), Received()
+    far, received = FarEnd(context, folder), received or Received()
     try:
         async with Wire(far.connection, context, Session(key=KEY), received) as wire:
             await asyncio.to_thread(far.subscribed)

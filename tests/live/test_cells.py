@@ -44,6 +44,36 @@ async def test_await_works(kernel: Kernel) -> None:
     assert await value(kernel, "import asyncio\nawait asyncio.sleep(0, 'slept')") == "'slept'"
 
 
+TRANSFORMED = {
+    "variables": "ip.run_cell('who'); who = 5; assert ip.run_cell('who').result == 5",
+    "transformers": """
+before = ip.transform_cell('other'), ip.transform_cell('y')
+ip.input_transformers_post.append(lambda lines: [line.replace('y', '7') for line in lines])
+after = ip.transform_cell('y')
+ip.input_transformers_post.clear()
+assert (before[1].strip(), after.strip()) == ('y', '7'), (before, after)
+""",
+    "the same cell within itself": """
+ran = globals().get('ran', 0) + 1
+ip.input_transformers_post[:] = [lambda lines: ['inner = 1\\n']]
+if ran == 1: ip.run_cell(In[-1])
+ip.input_transformers_post.clear()
+assert (ran, inner) == (1, 1)
+""",
+}
+
+
+@pytest.mark.parametrize("awaiting", ["", "import asyncio; await asyncio.sleep(0)\n"], ids=["plain", "await"])
+@pytest.mark.parametrize("code", TRANSFORMED.values(), ids=TRANSFORMED)
+async def test_a_cell_in_a_cell_is_transformed_as_things_are_by_then(
+    kernel: Kernel, code: str, awaiting: str
+) -> None:
+    """IPython asked to transform the same words again answers for the variables and transformers of now."""
+    ran = await run(kernel, f"{awaiting}ip = get_ipython()\n{code}")
+    await run(kernel, "%reset -f")
+    assert ran.status == "ok", ran.output
+
+
 async def test_a_figure_is_a_png(kernel: Kernel) -> None:
     """A plot is shown without a call to show it."""
     ran = await run(kernel, "import matplotlib.pyplot as plt\nplt.plot([1, 2]);")
@@ -257,3 +287,13 @@ async def test_output_comes_while_the_cell_runs(kernel: Kernel) -> None:
     ran = await run(kernel, "print('first', flush=True)\nprint(input())", answers=["second"])
     before = takewhile(lambda event: not isinstance(event, InputRequest), ran.events)
     assert "".join(event.text for event in before if isinstance(event, Stream)) == "first\n"
+
+
+async def test_what_a_cell_showed_takes_no_memory_afterwards(kernel: Kernel) -> None:
+    """Printed text, displays and values leave the kernel for good, as a session is used for days."""
+    show = "for _ in range(300): print('x' * 100_000)\nfor _ in range(30): display({'x' * 1_000_000: 1})"
+    before = (await run(kernel, show)).result.memory
+    after = (await run(kernel, show)).result.memory
+    assert before is not None
+    assert after is not None
+    assert after - before < 20 << 20
