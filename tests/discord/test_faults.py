@@ -175,14 +175,18 @@ async def test_upload_that_discord_finds_too_large(data: Path) -> None:
     async with loopback(Limits(file=2000)) as discord:
         ada = discord.guild.member("ada")
         async with running(discord, data):
-            text = "open('big.txt', 'w').write('x' * 3000)\nopen('small.txt', 'w').write('y' * 10);"
-            answer = await run(discord, ada, text)
             general = discord.guild.channel("general")
-            await general.wait_for(
-                lambda m: any(a.filename == "small.txt" for a in m.attachments), timeout=SOON
-            )
-            await general.wait_for(lambda m: "too large" in m.content, timeout=SOON)
-            assert "big.txt" in answer.content
+            text = "open('big.txt', 'w').write('x' * 3000)\nopen('small.txt', 'w').write('y' * 10);"
+            asked = await ada.say(general, f"{discord.bot.mention} {code(text)}")
+            await general.wait_for(finished, timeout=SOON)
+            answer = await asked.wait_for_reply()
+            assert "Generated 2 file(s)" in answer.content
+            sent = [attachment.filename for message in ours(discord) for attachment in message.attachments]
+            assert sent == ["small.txt"]
+            named = [message.content for message in ours(discord) if "too large" in message.content]
+            assert len(named) == 1
+            assert "big.txt" in named[0]
+            assert "load_file(" in named[0]
         discord.violations()  # the upload that was refused, which is what this is about
 
 
