@@ -20,9 +20,8 @@ from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
-from . import clip
-
 READ = 64 * 1024  # bytes read at once
+PIECE = 128 * 1024  # characters; what is drawn of a message is drawn in one go, and others wait for that
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
 
@@ -69,10 +68,10 @@ class Output(OutStream):  # type: ignore[misc]
         """Take text, a long one in pieces that are messages of their own; much waits until some has left."""
         if type(string) is not str:
             return super().write(string)  # type: ignore[no-any-return]
-        for start in range(0, max(len(string), 1), clip.LONGEST):
-            super().write(piece := string[start : start + clip.LONGEST])
+        for start in range(0, max(len(string), 1), PIECE):
+            super().write(piece := string[start : start + PIECE])
             self.waiting += len(piece)
-            if self.waiting > clip.LONGEST:
+            if self.waiting > PIECE:
                 self.waiting = 0
                 self.flush()
         return len(string)

@@ -1,6 +1,7 @@
 """Cells in a real kernel: what a user of Jupyter expects."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,16 @@ async def test_a_cell_in_a_cell_is_transformed_as_things_are_by_then(
     ran = await run(kernel, f"{awaiting}ip = get_ipython()\n{code}")
     await run(kernel, "%reset -f")
     assert ran.status == "ok", ran.output
+
+
+@pytest.mark.parametrize("write", ["print(x)", "sys.stdout.write(x);", "os.write(1, x.encode());"])
+async def test_a_long_text_comes_whole_in_messages_of_a_size(kernel: Kernel, write: str) -> None:
+    """What is written at once comes in pieces, of which none is so long that it would be clipped."""
+    before, kernel.limits = kernel.limits, replace(kernel.limits, text=16 << 20)
+    ran = await run(kernel, f"import os, sys; x = 'x' * 3_000_000\n{write}")
+    kernel.limits = before
+    assert ran.output.count("x") == ran.streamed.count("x") == 3_000_000
+    assert "left out" not in ran.output
 
 
 async def test_a_figure_is_a_png(kernel: Kernel) -> None:

@@ -226,7 +226,7 @@ async def test_a_child_without_an_order_ends_with_its_gate(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("free", range(3))
 async def test_a_lack_of_descriptors_costs_no_zygote(pool: Pool, first: Kernel, free: int) -> None:
-    """A fork needs three: with fewer it fails in words and leaves no child; the same zygote forks the next."""
+    """A fork needs three: with fewer it fails in words, leaves no child, and the zygote goes on."""
     await value(first, "1")
     assert pool._sandbox is not None
     forkserver, before, there = pool._sandbox._forkserver, zygote(pool), inits(pool)
