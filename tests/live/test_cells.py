@@ -84,6 +84,15 @@ async def test_a_long_text_comes_whole_in_messages_of_a_size(kernel: Kernel, wri
     assert "left out" not in ran.output
 
 
+async def test_a_display_of_very_many_values_is_left_out_with_a_word(kernel: Kernel) -> None:
+    """What we would not take is not sent; what reads as text stays, and commas in it are no values."""
+    code = "display({'application/json': [[]] * 150_000, 'text/plain': 'many' + ',[' * 150_000}, raw=True)"
+    (shown,) = [event for event in (await run(kernel, code)).events if isinstance(event, Display)]
+    assert list(shown.bundle) == ["text/plain"]
+    assert shown.bundle["text/plain"].startswith("many,[")
+    assert "application/json left out: over 12 MB together, or 100,000 values" in shown.bundle["text/plain"]
+
+
 async def test_a_figure_is_a_png(kernel: Kernel) -> None:
     """A plot is shown without a call to show it."""
     ran = await run(kernel, "import matplotlib.pyplot as plt\nplt.plot([1, 2]);")
