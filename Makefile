@@ -3,17 +3,17 @@
 SETUP = @python=$$(sh config/find-python) && "$$python" -m config.environments
 BIN = .venv/bin
 
-.PHONY: help run test check soak bench lock clean
+.PHONY: help run test check soak bench pictures lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target text; do \
-		printf '  make %-6s %s\n' "$$target" "$$text"; done
+		printf '  make %-8s %s\n' "$$target" "$$text"; done
 
-run: ## set up and start at the terminal; without a terminal, read cells from standard input (ARGS="--timeout 60s")
+run: ## set up and start: on Discord with DISCORD_TOKEN, else at the terminal (ARGS="--timeout 60s")
 	$(SETUP) run
-	@if [ -n "$$DISCORD_TOKEN" ]; then echo "The Discord front comes in a later version; this is the terminal." >&2; fi
 # In a process group of its own, Ctrl-C interrupts the cell and not make.
-	@if [ -t 0 ]; then set -m; fi; $(BIN)/python -m bot.console $(ARGS)
+	@if [ -n "$$DISCORD_TOKEN" ] || grep -qs '^DISCORD_TOKEN=.' .env; then exec $(BIN)/python -m bot $(ARGS); fi; \
+		if [ -t 0 ]; then set -m; fi; $(BIN)/python -m bot.console $(ARGS)
 
 test: check ## check, then run the tests (ARGS="tests/kernels -k interrupt" for some of them)
 	$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
@@ -32,6 +32,10 @@ soak: ## the long tests
 bench: ## measure beside stock Jupyter: six minutes, or one (ARGS="--quick", or some subjects: ARGS="turn start")
 	$(SETUP) run
 	@$(BIN)/python -m bench $(ARGS)
+
+pictures: ## draw the README's pictures anew, of conversations with the bot in a Discord on loopback
+	$(SETUP) test
+	$(BIN)/python -m tests.discord.pictures
 
 lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest versions)
 	$(SETUP) test

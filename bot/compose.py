@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.errors import DataInUse
+from bot.model import Model
 from bot.sessions import Sessions
+from bot.usage import Ledger
 from config.settings import Settings
 from filestore import open_store
 from filestore.blobs import LocalBlobs
@@ -50,6 +52,9 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             quota=settings.quota,
             max_file=settings.max_file,
         )
+        model = _model(settings)
+        if model is not None:
+            stack.push_async_callback(model.close)
         pool: Pool | Node = kernels(settings)
         await stack.enter_async_context(pool)
         sessions = Sessions(
@@ -60,6 +65,8 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             scope=settings.session_scope,
             retention=settings.retention,
             transcripts=settings.transcript_retention,
+            model=model,
+            ledger=Ledger(store.usage, now, settings.daily_budget, settings.daily_tokens),
         )
         await stack.enter_async_context(sessions)
         every = min(SWEEP, settings.retention)
@@ -110,6 +117,21 @@ def kernels(settings: Settings) -> Pool | Node:
 def now() -> datetime:
     """The present, in UTC."""
     return datetime.now(UTC)
+
+
+def _model(settings: Settings) -> Model | None:
+    if not settings.has_model:
+        return None
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
+    address = None if settings.openai_base_url == "none" else settings.openai_base_url
+    return Model(
+        key,
+        address,
+        settings.model,
+        settings.model_api,
+        rounds=settings.model_rounds,
+        history_tokens=settings.history_tokens,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -3,12 +3,37 @@
 BotError
 |-- NothingRuns()          there is no cell to interrupt or to answer
 |-- NotAFile(path)         what is to be read is a pipe, a device or the like
-`-- DataInUse(folder)      another program works on the same data folder
+|-- DataInUse(folder)      another program works on the same data folder
+|-- OverBudget(budget)     the person has had their day's share of the model
+`-- ModelError(detail)     the model gave no whole answer
+    |-- NoModel()          none is set up
+    |-- BadKey()           its key is refused
+    |-- NoSuchModel()      the API has none of that name
+    |-- TooLong()          the conversation is more than it can read
+    |-- RateLimited()      too many requests, or no credit left, also after trying again
+    |-- OutOfReach()       no connection, or the API fails, also after trying again
+    |-- CutOff()           the answer broke off in the middle
+    `-- Refused()          the API does not take the request
 """
 
 from pathlib import Path
 
-__all__ = ["BotError", "DataInUse", "NotAFile", "NothingRuns"]
+__all__ = [
+    "BadKey",
+    "BotError",
+    "CutOff",
+    "DataInUse",
+    "ModelError",
+    "NoModel",
+    "NoSuchModel",
+    "NotAFile",
+    "NothingRuns",
+    "OutOfReach",
+    "OverBudget",
+    "RateLimited",
+    "Refused",
+    "TooLong",
+]
 
 
 class BotError(Exception):
@@ -33,3 +58,51 @@ class DataInUse(BotError):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.folder = folder
+
+
+class OverBudget(BotError):
+    """The person's `budget` of a day is used up: "$2.00" or "100,000 tokens"."""
+
+    def __init__(self, budget: str) -> None:
+        super().__init__(budget)
+        self.budget = budget
+
+
+class ModelError(BotError):
+    """The model gave no whole answer; `detail` is what its API said, without the key."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NoModel(ModelError):
+    """No model is set up: there is no key and no address for one."""
+
+
+class BadKey(ModelError):
+    """The API refuses the key."""
+
+
+class NoSuchModel(ModelError):
+    """The API has no model of that name, or not for this key; `detail` is the name."""
+
+
+class TooLong(ModelError):
+    """System prompt and conversation are more than the model can read."""
+
+
+class RateLimited(ModelError):
+    """The API takes no more requests just now."""
+
+
+class OutOfReach(ModelError):
+    """The API cannot be reached, or fails."""
+
+
+class CutOff(ModelError):
+    """The stream ended before the answer did."""
+
+
+class Refused(ModelError):
+    """The API does not take the request, or its filter ended the answer."""

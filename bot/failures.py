@@ -7,7 +7,20 @@ ending(result)           # of a cell that did not end well, None for one that di
 from collections.abc import Callable
 from typing import Any
 
-from bot.errors import DataInUse, NotAFile, NothingRuns
+from bot.errors import (
+    BadKey,
+    CutOff,
+    DataInUse,
+    NoModel,
+    NoSuchModel,
+    NotAFile,
+    NothingRuns,
+    OutOfReach,
+    OverBudget,
+    RateLimited,
+    Refused,
+    TooLong,
+)
 from bot.reply import ExecutionResult
 from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
 from kernels.capture import FileChanged
@@ -53,6 +66,28 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     DataInUse: lambda error: (
         f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
     ),
+    OverBudget: lambda error: (
+        f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
+    ),
+    NoModel: lambda _: (
+        "there is no model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own. Code still runs"
+    ),
+    BadKey: lambda _: "the model's API refuses the key: its operator has to set another",
+    NoSuchModel: lambda error: (
+        f"the model's API has no model {error.detail} for this key: its operator has to set another MODEL"
+    ),
+    TooLong: lambda _: (
+        "that is more than the model can read at once: ask with less text or fewer pictures, or lower"
+        " HISTORY_TOKENS"
+    ),
+    RateLimited: lambda error: (
+        "the account of the model's API has no credit left: its operator has to add some"
+        if error.detail == "no credit"
+        else "the model's API takes no more requests just now; try again in a moment"
+    ),
+    OutOfReach: lambda _: "the model cannot be reached just now; try again in a moment",
+    CutOff: lambda _: "the model's answer broke off; ask again to go on",
+    Refused: lambda error: f"the model's API refused this: {error.detail or 'it gave no reason'}",
     FileNotFoundError: lambda error: f"there is no file {error.filename}",
     IsADirectoryError: lambda error: f"{error.filename} is a folder, not a file",
     PermissionError: lambda error: f"{error.filename or 'the file'} may not be read or written",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-__all__ = ["Incoming"]
+__all__ = ["Asking", "Incoming", "Picture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +24,28 @@ class Incoming:
     def with_code(self, code: str) -> "Incoming":
         """The same person in the same place, with other code and no files."""
         return replace(self, code=code, user_files=())
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture for the model to see; `mime` is such as "image/png"."""
+
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Words of a person for the model.
+
+    `user_id`, `author`, `place` and `can_answer` are those of `Incoming`. `cards` has a short text about each
+    file that was sent along, its id included; `pictures` those of them that the model shall see.
+    """
+
+    user_id: int
+    author: str
+    place: str
+    words: str
+    cards: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    can_answer: bool = True

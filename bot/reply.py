@@ -1,9 +1,10 @@
-"""What a front gets to show: a `Reply` for every event, and at the end the `ExecutionResult`."""
+"""What a front gets to show: a `Reply` for every event, piece of words and result."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.usage import TurnUsage
 from filestore.records import StoredFile
 from kernels.capture import Skipped
 from kernels.events import Event
@@ -54,7 +55,7 @@ class ExecutionResult:
     traceback without colours, None when there was none. `execution_time` in seconds. `return_code` is 0 ok, 1
     error, 124 time-out, 130 interrupted, 137 out of memory, and the kernel's own exit code (-9: killed by
     signal 9) when it died. `status` and `cause` are those of `kernels.RunResult`. `lost` names the variables
-    that went with a kernel.
+    that went with a kernel. `memory` is what the kernel has taken since its start, in bytes, if known.
     """
 
     success: bool
@@ -70,6 +71,7 @@ class ExecutionResult:
     outputs: tuple[dict[str, Any], ...]
     skipped: tuple[Skipped, ...]
     lost: tuple[str, ...]
+    memory: int | None = None
 
     @property
     def generated_file_ids(self) -> tuple[str, ...]:
@@ -79,9 +81,12 @@ class ExecutionResult:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One step of the answer to cell number `cell`: an event, or files, or at the end the result.
+    """One step of an answer.
 
-    With `late` it came after the cell's end: what a thread printed or wrote.
+    Of cell number `cell`: an event, or files, or at the end the result. With `late` it came after the cell's
+    end: what a thread printed or wrote. With `code` the model is about to run that in the cell.
+
+    Of the model (`cell` is 0): a piece of its `words`, or, as the last one of an asked turn, its `usage`.
     """
 
     cell: int
@@ -90,6 +95,9 @@ class Reply:
     skipped: tuple[Skipped, ...] = ()
     result: ExecutionResult | None = None
     late: bool = False
+    words: str = ""
+    code: str = ""
+    usage: TurnUsage | None = None
 
 
 Tell = Callable[[Reply], Awaitable[None]]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Shown", "as_file", "as_text", "plotly_page"]
+__all__ = ["Shown", "as_file", "as_text", "is_picture", "plotly_page", "says_nothing"]
 
 BINARY = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "application/pdf": ".pdf"}
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -62,6 +62,17 @@ def as_text(bundle: Mapping[str, Any]) -> str:
     if "application/json" in bundle:
         return json.dumps(bundle["application/json"], ensure_ascii=False)
     return text or f"[{', '.join(bundle)}]"
+
+
+def is_picture(bundle: Mapping[str, Any]) -> bool:
+    """Whether it has a picture or a document that needs no drawing."""
+    return any(isinstance(bundle.get(mime), str) for mime in BINARY)
+
+
+def says_nothing(bundle: Mapping[str, Any]) -> bool:
+    """Whether its plain text is only the name of a class or less."""
+    text = str(bundle.get("text/plain", ""))
+    return not text.strip() or SAYS_NOTHING.fullmatch(text) is not None
 
 
 def plotly_page(figure: Mapping[str, Any], script: str) -> str:

@@ -8,11 +8,12 @@ await session.interrupt()
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from bot.apart import Apart
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
 from bot.reply import Reply, Tell
@@ -23,9 +24,51 @@ from filestore.store import Store
 from kernels.protocols import Cell, Kernels, PersonKernel
 from kernels.result import Late
 
-__all__ = ["Session"]
+__all__ = ["Asked", "Session", "beside"]
 
 log = logging.getLogger(__name__)
+
+
+def beside(session_id: str) -> str:
+    """The name of the kernel in which a session's files are looked into."""
+    return f"{session_id}.apart"
+
+
+class Asked:
+    """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.stopped = False
+        self._request: asyncio.Task[None] | None = None
+        self._run: Cell | None = None
+
+    async def stop(self) -> None:
+        """End the request or the cell that is under way; nothing of the turn may begin after it."""
+        self.stopped = True
+        if self._request is not None:
+            self._request.cancel()
+        if self._run is not None:
+            await self._run.interrupt()
+
+    async def begin(self, run: Cell) -> None:
+        """Take note of the turn's own cell; of a turn that was stopped meanwhile it does not run."""
+        self._run = run
+        if self.stopped:
+            await run.interrupt()
+
+    async def carry_out(self, work: Coroutine[None, None, None]) -> None:
+        """Do something that `stop` cancels; then it returns early, and `stopped` says so."""
+        self._request = asyncio.create_task(work)
+        if self.stopped:
+            self._request.cancel()
+        try:
+            await asyncio.wait([self._request])
+        finally:
+            self._request.cancel()
+            await asyncio.wait([self._request])
+        if not (self._request.cancelled() and self.stopped):
+            self._request.result()
 
 
 class Session:
@@ -43,11 +86,14 @@ class Session:
         self.record = record
         self.last_used = record.last_used_at  # by the minute in the record
         self.files = PersonFiles(files, record, pool)
+        self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
         self._runs: list[Cell] = []
+        self._asked: list[Asked] = []
+        self._talks: dict[str, asyncio.Lock] = {}
         self._pool = pool
 
     @property
@@ -83,22 +129,54 @@ class Session:
         await self._pool.release(self.record.session_id)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, run: Cell) -> AsyncIterator[None]:
-        """While entered, `interrupt` and `answer` mean this run, once those before it are over."""
+    async def at_work(self, run: Cell, asked: "Asked | None" = None) -> AsyncIterator[None]:
+        """While entered, `interrupt` and `answer` mean this run, once those before it are over.
+
+        With `asked` it is a cell of that turn's model.
+        """
         self._runs.append(run)
         try:
+            if asked is not None:
+                await asked.begin(run)
             yield
         finally:
             self._runs.remove(run)
 
+    @contextlib.asynccontextmanager
+    async def asked(self, place: str) -> AsyncIterator["Asked"]:
+        """While entered, the model answers in this place; another who asks there waits before it enters."""
+        turn = Asked(place)
+        async with self._talks.setdefault(place, asyncio.Lock()):
+            self._asked.append(turn)
+            try:
+                yield turn
+            finally:
+                self._asked.remove(turn)
+
     @property
     def busy(self) -> bool:
-        """Whether a cell runs or waits."""
-        return bool(self._runs)
+        """Whether a cell runs or waits, or the model answers."""
+        return bool(self._runs or self._asked)
 
-    async def interrupt(self) -> None:
-        """Stop the running cell. Raises: NothingRuns."""
-        await self._running().interrupt()
+    async def interrupt(self, place: str | None = None) -> None:
+        """Stop the running cell, and the model's answers, cells and all: in one place, or (None) in all.
+
+        Where the model does not answer in `place`, it is the running cell. Raises: NothingRuns.
+        """
+        asked = [turn for turn in self._asked if place in (None, turn.place)]
+        running = self._running() if self._runs or not asked else None
+        for turn in asked:
+            await turn.stop()
+        if running is not None and (place is None or not asked):
+            await running.interrupt()
+
+    async def interrupt_cell(self, seq: int) -> None:
+        """Stop this cell, also while it waits for those before it. Raises: NothingRuns."""
+        await self._run_of(seq).interrupt()
+
+    def extend(self, seq: int, limit: timedelta) -> None:
+        """Let this cell take so long, from its start. Raises: NothingRuns."""
+        self._run_of(seq).extend(limit)
 
     def answer(self, text: str) -> None:
         """Answer the `input()` of the running cell. Raises: NothingRuns, NoQuestion."""
@@ -106,9 +184,17 @@ class Session:
 
     async def reset(self) -> None:
         """End the kernel, with its variables, and a running cell first; files and transcript stay."""
+        for turn in list(self._asked):
+            await turn.stop()
         for run in self._runs:
             await run.interrupt()
         await self.kernel.restart()
+
+    def _run_of(self, seq: int) -> Cell:
+        for run in self._runs:
+            if run.tag == seq:
+                return run
+        raise NothingRuns
 
     def _running(self) -> Cell:
         if not self._runs:

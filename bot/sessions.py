@@ -17,10 +17,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self
 
-from bot.message import Incoming
+from bot.ask import Answer, ask
+from bot.errors import NoModel
+from bot.message import Asking, Incoming
+from bot.model import Model
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.session import Session
+from bot.session import Session, beside
 from bot.turn import resume_turn, take_turn
+from bot.usage import Ledger
 from filestore.files import FileStore
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.store import Store
@@ -44,7 +48,8 @@ class Sessions:
     A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
     `tell_resumed`, which is awaited with what comes of a cell that a program before us began. `scope` is
     "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
-    `retention` lose their workspace; their transcript stays for `transcripts`.
+    `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers what people
+    ask, None where none is set up; `ledger` has what they take.
     """
 
     def __init__(
@@ -57,10 +62,14 @@ class Sessions:
         scope: Literal["user", "place"] = "user",
         retention: timedelta = timedelta(hours=48),
         transcripts: timedelta = timedelta(days=30),
+        model: Model | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.store = store
         self.files = files
         self.pool = pool
+        self.model = model
+        self.ledger = ledger or Ledger(store.usage, clock)
         self._clock = clock
         self.tell_late: TellLate = _tell_nobody
         self.tell_resumed: TellResumed = self._tell_resumed_as_late
@@ -77,13 +86,17 @@ class Sessions:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.let_go()
+
+    async def let_go(self) -> None:
+        """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
         await asyncio.gather(*(session.close() for session in self._open.values()))
         self._open.clear()
         await asyncio.gather(*self._resumed)
 
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""
-        session_id = self._id(user_id, place)
+        session_id = self.id_of(user_id, place)
         async with self._changing:
             now = self._clock()
             if session_id not in self._open:
@@ -101,6 +114,10 @@ class Sessions:
                 session.record = replace(session.record, last_used_at=now)
             return session
 
+    def opened(self, session_id: str) -> Session | None:
+        """The session of this id, if it is open."""
+        return self._open.get(session_id)
+
     async def resume(self) -> None:
         """Go on with all cells that were running when the program before us ended: a front can tell now.
 
@@ -110,7 +127,7 @@ class Sessions:
         for record in await self.store.sessions.idle_since(now):
             session_id = record.session_id
             recent = record.last_used_at > now - LONGEST_AWAY
-            ours = self._id(record.user_id, record.place) == session_id  # under the scope that is set now
+            ours = self.id_of(record.user_id, record.place) == session_id  # under the scope that is set now
             if recent and ours and await self.store.transcripts.unfinished(session_id):
                 await self.session(record.user_id, record.place)
 
@@ -130,6 +147,13 @@ class Sessions:
         message = Incoming(user_id, author or str(user_id), place, code, tuple(user_files), can_answer)
         return await take_turn(session, message, tell or _say_nothing)
 
+    async def ask(self, asking: Asking, tell: Tell) -> Answer:
+        """Answer a person's words with the model. See `bot.ask.ask`. Raises: NoModel where there is none."""
+        if self.model is None:
+            raise NoModel
+        session = await self.session(asking.user_id, asking.place)
+        return await ask(session, asking, self.model, self.ledger, tell)
+
     async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
         """A stored file's record and bytes. Raises: NoSuchFile."""
         return await self.files.load_file(file_id, user_id)
@@ -145,7 +169,7 @@ class Sessions:
 
     async def discard(self, user_id: int, place: str) -> None:
         """Delete a session: its kernel, workspace and transcript. The person's stored files stay."""
-        session_id = self._id(user_id, place)
+        session_id = self.id_of(user_id, place)
         async with self._changing:
             await self._remove(session_id)
             await self.store.sessions.delete(session_id)
@@ -190,6 +214,7 @@ class Sessions:
         if session is not None:
             await session.close()
         await self.pool.remove(session_id)
+        await self.pool.remove(beside(session_id))
 
     def _resume(self, session: Session, cell: CellRecord, run: Cell) -> None:
         """Go on with a cell that a program before us began."""
@@ -215,7 +240,8 @@ class Sessions:
     async def _tell_resumed_as_late(self, record: SessionRecord, reply: Reply) -> None:
         self.tell_late(record, reply)
 
-    def _id(self, user_id: int, place: str) -> str:
+    def id_of(self, user_id: int, place: str) -> str:
+        """The id of the session that a person has for this place, opened or not."""
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
 
     def _late_of(self, record: SessionRecord) -> Tell:

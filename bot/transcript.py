@@ -62,6 +62,7 @@ class Transcript:
             outputs=ran.outputs,
             skipped=kept.skipped,
             lost=ran.restarted.lost if ran.restarted else (),
+            memory=ran.memory,
         )
         try:
             await self._records.finish_cell(
@@ -104,10 +105,12 @@ class Transcript:
         for cell in cells:
             await self._records.finish_cell(self._session_id, cell.seq, status="died")
 
-    async def entries(self) -> list[Said | CellRecord]:
-        """All of it, in order."""
+    async def entries(self, place: str | None = None) -> list[Said | CellRecord]:
+        """All of it, or what was said and run in one place, in order."""
         entries: list[Said | CellRecord] = []
-        while page := await self._records.entries(self._session_id, after=entries[-1].seq if entries else 0):
+        while page := await self._records.entries(
+            self._session_id, after=entries[-1].seq if entries else 0, place=place
+        ):
             entries += page
         return entries
 

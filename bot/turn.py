@@ -11,26 +11,30 @@ program resumes the turn. `tell` belongs to the front; nothing here knows what a
 from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.session import Session
+from bot.session import Asked, Session
 from filestore.records import CellRecord
 from kernels.protocols import Cell
 
 __all__ = ["resume_turn", "take_turn"]
 
 
-async def take_turn(session: Session, message: Incoming, tell: Tell) -> ExecutionResult:
+async def take_turn(
+    session: Session, message: Incoming, tell: Tell, asked: Asked | None = None
+) -> ExecutionResult:
     """Run the message's code in the person's kernel, telling each event and at last the result.
 
-    The person's failing code is a result. Raises: NoSuchFile when one of `user_files` is not theirs;
-    StoreUnavailable and KernelStartFailed when we fail, and then the code has not run.
+    With `asked` the code is that turn's model's, and is told before it runs. The person's failing code is a
+    result. Raises: NoSuchFile when one of `user_files` is not theirs; StoreUnavailable and KernelStartFailed
+    when we fail, and then the code has not run.
     """
     run = session.kernel.run(message.code, allow_input=message.can_answer)
     cell = None
     try:
-        async with run, session.at_work(run):
+        async with run, session.at_work(run, asked):
             await session.files.bring(message.user_files)
             cell = await session.transcript.begin(message)
             run.tag = cell.seq
+            await tell(Reply(cell.seq, code=message.code if asked is not None else ""))
             async for event in run:
                 await tell(Reply(cell.seq, event))
     finally:
@@ -44,6 +48,7 @@ async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell)
     """Go on with a turn that a program before us began, from the first event that it has not told."""
     try:
         async with run, session.at_work(run):
+            await tell(Reply(cell.seq))
             async for event in run:
                 await tell(Reply(cell.seq, event))
     finally:

@@ -7,74 +7,40 @@
 `python -m config` prints the README's table.
 """
 
-import re
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from annotated_types import Ge
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import InvalidSettings
+from config.kinds import (
+    KINDS,
+    ApiAddress,
+    Count,
+    Dollars,
+    Folder,
+    LogLevel,
+    Modules,
+    NodeAddress,
+    SandboxTier,
+    Tokens,
+)
 from config.units import Duration, Limit, MiB, Size, written
 
 __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 
-NODE = re.compile(r"auto|none|/.+|https?://.+")
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
+FILE = "KERNELCORD_ENV"  # names another file than .env
 VARIABLES = {"data": "KERNELCORD_DATA"}
-# By a field's type: what its value is called in --help, and what is accepted.
-KINDS: Mapping[object, tuple[str, str]] = {
-    timedelta: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d"),
-    timedelta | None: ("duration", "a duration such as 60, 60s, 5m, 48h or 7d, or none"),
-    ByteSize: ("size", "a size such as 500kB, 50MiB or 1GiB"),
-    Path: ("path", "a path"),
-    SecretStr | None: ("secret", "a text"),
-    # By its own name, where it is a text like no other.
-    "node": ("node", "auto, none, the path of a socket, or an http(s) address"),
-    "preload": ("modules", "names of modules with commas between them, or none"),
-}
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()  # not resolved: an environment's interpreter is a link
-
-
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _modules(value: str) -> str:
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    if not all(part.isidentifier() for name in names for part in name.split(".")):
-        raise ValueError
-    return ", ".join(names) or "none"
-
-
-def _tier(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    plain = value.strip().lower()
-    return plain.upper() if len(plain) == 1 else plain
-
-
-def _node(value: str) -> str:
-    if not NODE.fullmatch(value):
-        raise ValueError("no node")
-    return value
-
-
-Folder = Annotated[Path, AfterValidator(_absolute)]
-Count = Annotated[int, Field(ge=0)]
-SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]
-Modules = Annotated[str, AfterValidator(_modules)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 
 
 class Settings(BaseSettings):
@@ -84,7 +50,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value cannot be used; `load` and `from_args` say it in sentences.
     """
 
-    model_config = SettingsConfigDict(frozen=True, env_file=".env", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
     discord_token: SecretStr | None = Field(None, description="the Discord bot's token")
     mongodb_uri: SecretStr | None = Field(
@@ -124,7 +90,7 @@ class Settings(BaseSettings):
     kernel_network: Literal["none", "host"] = Field(
         "none", description="`host` lets kernels use the host's network, its loopback included"
     )
-    node: Annotated[str, AfterValidator(_node)] = Field(
+    node: NodeAddress = Field(
         "auto",
         description="where kernels live: `auto` in a process that outlives the bot, `none` in the bot itself,"
         " or the node at a socket's path or an http(s) address",
@@ -140,10 +106,56 @@ class Settings(BaseSettings):
         "numpy, pandas, matplotlib.pyplot",
         description="modules that kernels have imported already, or `none`",
     )
+    openai_api_key: SecretStr | None = Field(
+        None, description="the key of the model's API; with neither it nor an address there is no model"
+    )
+    openai_base_url: ApiAddress = Field(
+        "none",
+        description="the API's address: `none` is OpenAI's, another such as `http://127.0.0.1:8080/v1` is a"
+        " server of your own",
+    )
+    model: str = Field("gpt-6.1-terra", min_length=1, description="the model that answers")
+    model_api: Literal["auto", "responses", "chat"] = Field(
+        "auto", description="`responses`, `chat` (Chat Completions), or `auto`: `chat` with an address"
+    )
+    model_rounds: int = Field(8, ge=1, description="times that the model may use its tools in one answer")
+    history_tokens: int = Field(
+        32_000, ge=1000, description="tokens of earlier conversation that the model sees"
+    )
+    daily_budget: Dollars = Field(
+        None, description="US dollars that one person may spend a day (UTC) on the model, or `none`"
+    )
+    daily_tokens: Tokens = Field(
+        None, description="tokens that one person may use a day (UTC): for models without a known price"
+    )
+    answer_in: Literal["place", "thread"] = Field(
+        "place", description="where the bot answers in a server: in the `place`, or in a `thread` of its own"
+    )
+    rate: Count = Field(20, description="turns that one person may begin in a minute; 0 is without limit")
+    max_running: Duration = Field(
+        timedelta(minutes=15), description="a cell's time once its person keeps it running"
+    )
+    keep_running: Duration = Field(
+        timedelta(seconds=10), description="how long before a cell's end its person is asked to keep it"
+    )
+    edit_within: Duration = Field(
+        timedelta(minutes=10), description="how long an edited message has its code run again"
+    )
+    shutdown_grace: Duration = Field(
+        timedelta(seconds=4), description="how long running cells may go on when the bot is told to end"
+    )
+    discord_pace: Duration = Field(
+        timedelta(seconds=1.2), description="between two edits of one message on Discord"
+    )
+    discord_max_file: Size = Field(ByteSize(10 * MiB), description="one file on Discord")
+    discord_max_request: Size = Field(ByteSize(25 * MiB), description="the files of one message, together")
+    discord_files: int = Field(10, ge=1, description="files of one message")
+    discord_messages: int = Field(4, ge=1, description="messages of one answer; what is longer is a file")
     log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
 
     def __init__(self, **values: Any) -> None:
-        super().__init__(**{VARIABLES.get(name, name): value for name, value in values.items()})
+        named = {VARIABLES.get(name, name): value for name, value in values.items()}
+        super().__init__(_env_file=os.environ.get(FILE, ".env"), **named)
 
     @property
     def preloaded(self) -> tuple[str, ...]:
@@ -151,9 +163,14 @@ class Settings(BaseSettings):
         return () if self.preload == "none" else tuple(self.preload.split(", "))
 
     @property
+    def has_model(self) -> bool:
+        """Whether a model is set up: a server of one's own may need no key."""
+        return self.openai_api_key is not None or self.openai_base_url != "none"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown, for the log to blank out."""
-        kept = (self.discord_token, self.mongodb_uri, self.node_token)
+        kept = (self.discord_token, self.mongodb_uri, self.node_token, self.openai_api_key)
         return tuple(secret.get_secret_value() for secret in kept if secret)
 
 

@@ -180,8 +180,9 @@ class UsageTotal:
 
 @dataclass(frozen=True, slots=True)
 class MessageCell:
-    """Which cell a message of the chat made."""
+    """Which cell a message of the chat made, and in which channel the message is."""
 
     message_id: int
     session_id: str
     seq: int
+    channel_id: int = 0

@@ -215,6 +215,9 @@ class MessageCells(Protocol):
     async def get(self, message_id: int) -> MessageCell | None:
         """The cell of a message, if it made one."""
 
+    async def of_cell(self, session_id: str, seq: int) -> MessageCell | None:
+        """The first of the messages of a cell, by their ids, if it has any."""
+
 
 class Store(Protocol):
     """A database, open."""

@@ -110,6 +110,7 @@ def result(came: RunResult, files: list[Fields]) -> Fields:
         "cause": came.cause,
         "exit_code": came.exit_code,
         "restarted": came.restarted and event(came.restarted),
+        "memory": came.memory,
     }
 
 
@@ -131,6 +132,7 @@ def to_result(fields: Fields, opened: Open) -> RunResult:
         cause=fields["cause"],
         exit_code=fields["exit_code"],
         restarted=restarted,
+        memory=fields["memory"],
     )
 
 

@@ -19,6 +19,7 @@ class RunResult:
     v4 output dicts. `execution_time` is in seconds, without waiting in line or for answers. `exit_code` is
     that of a kernel that died (-9: killed by signal 9). `skipped` names every file that was not captured,
     with the reason. `restarted` is set where the cell ended with its kernel, or began with a fresh one.
+    `memory` is how many bytes the kernel's process has taken since its start, as it says itself.
     """
 
     status: str
@@ -32,6 +33,7 @@ class RunResult:
     cause: str | None = None
     exit_code: int | None = None
     restarted: Restarted | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ BROKEN = 1000  # broken messages after which a kernel is given up: no honest one
 RECENT = 64  # cells whose late output is still told apart
 LATE_COST = 1000, 64  # characters that a late display counts for, and again one for so many bytes of it
 MOST_LATE = 1000  # pieces of late output that wait to be taken; the newest are left out
+MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
 
@@ -133,7 +134,7 @@ class Router:
         if ours:
             self.variables = _variables(metadata)
         self.doubtful = self.doubtful or count is None or not ours
-        run.reply(str(content.get("status")), count)
+        run.reply(str(content.get("status")), count, _memory(metadata) if ours else None)
 
     def _ask(self, run: Run) -> None:
         """Pass a question on when all output before it has come, which a mark among the output tells."""
@@ -172,6 +173,12 @@ def _cost(event: Event) -> int:
     each, bytes_each = LATE_COST
     shown = event.bundle.values() if isinstance(event, Display | Result) else ()
     return each + sum(len(str(value)) for value in shown) // bytes_each
+
+
+def _memory(metadata: Any) -> int | None:
+    """The bytes that a reply names."""
+    named = metadata["kernelcord"].get("memory") if isinstance(metadata["kernelcord"], dict) else None
+    return named if isinstance(named, int) and 0 <= named < MOST_MEMORY else None
 
 
 def _variables(metadata: Any) -> tuple[Variable, ...]:

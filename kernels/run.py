@@ -59,6 +59,7 @@ class Run(CellHere):
         self._cause: str | None = None
         self._error: Failure | None = None
         self._count: int | None = None
+        self._memory: int | None = None
         self._exit_code: int | None = None
         self._restarted: Restarted | None = None
         self._replied = self._idle = self._interrupting = False
@@ -130,9 +131,9 @@ class Run(CellHere):
         for passed in self._outputs.add(event):
             self._inbox.put(passed)
 
-    def reply(self, status: str, count: int | None) -> None:
-        """The kernel has answered the request: `status` is "ok", "error" or "aborted"."""
-        self._replied, self._count = True, count
+    def reply(self, status: str, count: int | None, memory: int | None = None) -> None:
+        """The kernel has answered the request: `status` is "ok", "error" or "aborted"; `memory` in bytes."""
+        self._replied, self._count, self._memory = True, count, memory
         if status != "ok" and self._status is None:
             self._status = "error"
         self._note_the_end()
@@ -267,4 +268,5 @@ class Run(CellHere):
             cause=self._cause,
             exit_code=self._exit_code,
             restarted=self._restarted,
+            memory=self._memory,
         )

@@ -1,11 +1,13 @@
 """What all tests share: where the checkout is, and that its two environments are there."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
+from tests import openapi
 from tests.attacks import tiers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,8 +20,19 @@ hypothesis.settings.load_profile("kernelcord")
 
 def pytest_sessionstart() -> None:
     """Ends the run at once, in a sentence, where the tests would fail one by one."""
+    # No test may spend anybody's money, or meet anybody's database.
+    os.environ["KERNELCORD_ENV"] = os.devnull
+    for name in ("DISCORD_TOKEN", "MONGODB_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        os.environ.pop(name, None)
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)
+    if openapi.expected() and openapi.document() is None:
+        pytest.exit("Discord's OpenAPI document is missing: set DISCORD_OPENAPI to its place.", returncode=4)
+
+
+def pytest_report_header() -> str:
+    """Says whether the loopback Discord is held against Discord's own document."""
+    return openapi.told()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -34,9 +47,11 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Says which tiers were attacked."""
+    """Says which tiers were attacked, and what was not checked."""
     if told := tiers.summary():
         terminalreporter.write_line(told)
+    if openapi.document() is None:
+        terminalreporter.write_line(openapi.told())
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from bot.ask import Answer
 from bot.failures import ending
 from bot.replay import Step
 from bot.reply import ExecutionResult
@@ -19,7 +20,7 @@ from kernels.events import (
     Stream,
 )
 
-__all__ = ["event_fields", "file_fields", "result_fields", "step_fields"]
+__all__ = ["answer_fields", "event_fields", "file_fields", "result_fields", "step_fields"]
 
 NAMES: dict[type[Event], str] = {
     Queued: "queued",
@@ -36,6 +37,12 @@ NAMES: dict[type[Event], str] = {
 def event_fields(event: Event) -> dict[str, Any]:
     """An event of a running cell."""
     return {"event": NAMES[type(event)], **asdict(event)}
+
+
+def answer_fields(answer: Answer) -> dict[str, Any]:
+    """The last answer to words for the model."""
+    cells = [result.cell for result in answer.results]
+    return {"event": "answer", "words": answer.words, "cells": cells, "stopped": answer.stopped}
 
 
 def step_fields(step: Step) -> dict[str, Any]:

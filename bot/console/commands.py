@@ -27,6 +27,8 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %files              your stored files: id, type, size, time left
   %load ID [NAME]     load a stored file into a variable
   %upload PATH        store a file of this machine, and put it into the workspace
+  %ask WORDS          ask the model, which runs code here; also any line that is plainly prose
+  %usage              what you have taken of the model today
   %vars               your variables
   %reset [all]        a fresh kernel; with `all` your files and the transcript go too
   %notebook [PATH]    save the session as a Jupyter notebook
@@ -35,12 +37,16 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %help               this
 In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
 Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
-Ctrl-C stops the cell, Ctrl-D leaves; files and transcript stay, and variables until the kernel has been
-idle for long."""
+Prose begins with two words and is no Python. Without a model it is code like all else.
+Ctrl-C stops the cell or the model, Ctrl-D leaves; files and transcript stay, and variables until the kernel
+has been idle for long."""
 
 
 class Commands:
-    """Runs the commands for one person. `run` takes code as if typed, `run_notebook` an imported notebook."""
+    """Runs the commands for one person.
+
+    `run` takes code as if typed, `run_notebook` an imported notebook, `ask` words for the model.
+    """
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class Commands:
         place: str,
         run: Callable[[str], Awaitable[None]],
         run_notebook: Callable[[Imported], Awaitable[object]],
+        ask: Callable[[str], Awaitable[None]],
     ) -> None:
         self._sessions = sessions
         self._screen = screen
@@ -57,10 +64,13 @@ class Commands:
         self._place = place
         self._run = run
         self._run_notebook = run_notebook
+        self._ask = ask
         self._verbs: dict[str, Callable[[list[str]], Awaitable[None]]] = {
+            "%ask": self._no_words,
             "%files": self._files,
             "%load": self._load,
             "%upload": self._upload,
+            "%usage": self._usage,
             "%vars": self._vars,
             "%reset": self._reset,
             "%notebook": self._notebook,
@@ -71,6 +81,10 @@ class Commands:
 
     async def take(self, text: str) -> bool:
         """Carry `text` out if it is a command; False when it is code. What fails is told, never raised."""
+        command, _, rest = text.strip().partition(" ")
+        if command == "%ask" and rest.strip():  # words as they are, quotes and all
+            await self._ask(rest.strip())
+            return True
         try:
             words = shlex.split(text) if text.startswith("%") and "\n" not in text.strip() else []
         except ValueError:  # an open quote: not one of ours
@@ -123,6 +137,16 @@ class Commands:
             self._screen.note("No variables.")
         for variable in variables:
             self._screen.line(f"  {variable.name:<20} {variable.type:<16} {variable.detail}")
+
+    async def _usage(self, _words: list[str]) -> None:
+        total = await self._sessions.ledger.today(self._user_id)
+        self._screen.note(
+            f"Today: {total.turns} answers, {total.input_tokens:,} tokens in, {total.output_tokens:,} out,"
+            f" ${total.cost:.4f}, {total.cell_seconds:.1f} s of cells."
+        )
+
+    async def _no_words(self, _words: list[str]) -> None:
+        self._screen.note("Say what: %ask WORDS.")
 
     async def _notebook(self, words: list[str]) -> None:
         session = await self._sessions.session(self._user_id, self._place)

@@ -3,11 +3,11 @@
     {"user": 1, "code": "x = 1"}  {"user": 1, "upload": "data.csv"}  {"user": 1, "files": true}
     {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
     {"user": 1, "reset": true}  {"user": 1, "notebook": "out.ipynb"}  {"user": 1, "bundle": "out.zip"}
-    {"user": 1, "replay": "in.ipynb", "keep_going": false}
+    {"user": 1, "replay": "in.ipynb", "keep_going": false}  {"user": 1, "ask": "plot it"}
 
 `user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
 request. The requests of one user are carried out in order, those of different users at the same time; `input`
-and `interrupt` go to the cell that runs and do not wait. Every answer has an `event`; the README lists them.
+and `interrupt` go to what runs and do not wait. Every answer has an `event`; the README lists them.
 """
 
 import asyncio
@@ -18,14 +18,15 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError
+from dataclasses import asdict
 from typing import Any
 
 from bot.bundle import bundle, notebook
-from bot.console.answers import event_fields, file_fields, result_fields, step_fields
+from bot.console.answers import answer_fields, event_fields, file_fields, result_fields, step_fields
 from bot.console.paths import content, named
 from bot.errors import BotError
 from bot.failures import sentence
-from bot.message import Incoming
+from bot.message import Asking, Incoming
 from bot.replay import replay
 from bot.reply import Reply
 from bot.session import Session
@@ -59,6 +60,7 @@ class JsonLines:
         self._queues: dict[int, asyncio.Queue[Request]] = {}
         self._verbs: dict[str, Callable[[int, Request], Awaitable[None]]] = {
             "code": self._run,
+            "ask": self._ask,
             "upload": self._upload,
             "files": self._files,
             "load_file": self._load,
@@ -127,6 +129,13 @@ class JsonLines:
         code = _text(request, "code")
         await self._sessions.execute_code(code, user, wanted, place=PLACE, can_answer=True, tell=tell)
 
+    async def _ask(self, user: int, request: Request) -> None:
+        async def tell(reply: Reply) -> None:
+            self._tell_reply(user, request, reply)
+
+        answer = await self._sessions.ask(Asking(user, str(user), PLACE, _text(request, "ask")), tell)
+        self._answer(user, request, answer_fields(answer))
+
     async def _urgent(self, user: int, request: Request) -> None:
         session = await self._session(user)
         if "input" in request:
@@ -192,6 +201,12 @@ class JsonLines:
 
     def _tell_reply(self, user: int, request: Request, reply: Reply) -> None:
         place = {"cell": reply.cell, "late": True} if reply.late else {"cell": reply.cell}
+        if reply.words:
+            self._answer(user, request, {"event": "words", "text": reply.words})
+        if reply.code:
+            self._answer(user, request, place | {"event": "code", "code": reply.code})
+        if reply.usage is not None:
+            self._answer(user, request, {"event": "usage", **asdict(reply.usage)})
         if reply.event is not None:
             self._answer(user, request, place | event_fields(reply.event))
         if reply.result is not None:

@@ -1,4 +1,4 @@
-"""Draws replies on a terminal: text as it comes, pictures saved and named, files with their ids.
+"""Draws replies on a terminal: words and text as they come, pictures saved and named, files with ids.
 
 screen = Screen(data / "pictures", plotly_script, colour=True)
 screen.show(reply)
@@ -16,6 +16,7 @@ from bot.compose import now
 from bot.failures import ending, restart
 from bot.reply import Reply
 from bot.rich import as_file, as_text
+from bot.usage import TurnUsage
 from filestore.records import CellRecord, StoredFile
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
@@ -47,12 +48,18 @@ class Screen:
             self._cell, self._count, self._lines, self._clear_next = reply.cell, 0, 0, False
         if reply.late and not isinstance(reply.event, Stream):
             self.note(f"Later, from cell {reply.cell}:")
+        if reply.words:
+            self._write(reply.words)
+        if reply.code:
+            self._show_code(reply.code)
         if reply.event is not None:
             self._show_event(reply.event)
         if reply.result is not None and (stopped := ending(reply.result)):
             self.note(stopped)
         self.files([file.record for file in reply.files])
         self.skipped(reply.skipped)
+        if reply.usage is not None:
+            self.note(_usage_line(reply.usage))
 
     def line(self, text: str = "") -> None:
         """A line of its own."""
@@ -91,6 +98,11 @@ class Screen:
             self.note(f"[{len(shown) - SHOWN_BEFORE} more lines]")
         if cell.status != "ok":
             self.note(f"({cell.status})")
+
+    def _show_code(self, code: str) -> None:
+        """What the model is about to run, marked line by line."""
+        for number, text in enumerate(code.rstrip().split("\n")):
+            self.line(f"\x1b[32m{'>>>' if number == 0 else '...'}\x1b[0m {text}")
 
     def _show_event(self, event: Event) -> None:
         match event:
@@ -151,6 +163,11 @@ def time_left(until: datetime, present: datetime) -> str:
         if left >= unit:
             return f"{left / unit:.0f} {name}"
     return f"{left.total_seconds():.0f} s"
+
+
+def _usage_line(usage: TurnUsage) -> str:
+    cost = "no known price" if usage.cost is None else f"${usage.cost:.4f}"
+    return f"[{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}, {usage.model}]"
 
 
 def _as_text(output: dict[str, Any]) -> str:

@@ -23,10 +23,11 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from pygments.lexers.python import PythonLexer
 
 from bot.console.commands import Commands
+from bot.console.prose import is_prose
 from bot.console.show import Screen
-from bot.errors import NothingRuns
+from bot.errors import BotError, NothingRuns
 from bot.failures import sentence
-from bot.message import Incoming
+from bot.message import Asking, Incoming
 from bot.replay import Step, replay
 from bot.reply import Reply
 from bot.session import Session
@@ -53,7 +54,9 @@ class Terminal:
         self._sessions = sessions
         self._screen = screen
         self._user_id = user_id
-        self._commands = Commands(sessions, screen, user_id, PLACE, self._run_code, self.run_notebook)
+        self._commands = Commands(
+            sessions, screen, user_id, PLACE, self._run_code, self.run_notebook, self._ask_model
+        )
         self._answers: PromptSession[str] | None = None
         self._failed = False
 
@@ -112,8 +115,24 @@ class Terminal:
         await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
 
     async def _take(self, text: str) -> None:
-        if text.strip() and not await self._commands.take(text):
+        if not text.strip() or await self._commands.take(text):
+            return
+        typed = self._answers is not None  # a script says %ask, so that a slip in it costs nothing
+        if typed and self._sessions.model is not None and is_prose(text):
+            await self._ask_model(text)
+        else:
             await self._run_code(text)
+
+    async def _ask_model(self, words: str) -> None:
+        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._answers is not None)
+        self._failed = True
+        try:
+            session = await self._sessions.session(self._user_id, PLACE)
+            async with _stopping_with_ctrl_c(session):
+                await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
+            self._failed = False
+        except (BotError, FileStoreError, KernelError) as error:
+            self._screen.note(sentence(error))
 
     async def _run_code(self, code: str) -> None:
         try:
@@ -129,9 +148,9 @@ class Terminal:
     async def _tell(self, session: Session, reply: Reply) -> None:
         self._screen.show(reply)
         if isinstance(reply.event, InputRequest) and self._answers is not None:
-            await self._ask(self._answers, session, reply.event)
+            await self._put(self._answers, session, reply.event)
 
-    async def _ask(self, prompt: PromptSession[str], session: Session, question: InputRequest) -> None:
+    async def _put(self, prompt: PromptSession[str], session: Session, question: InputRequest) -> None:
         self._screen.end_line()
         try:
             answer = await _typed(prompt, question.prompt, is_password=question.password)
@@ -149,7 +168,8 @@ class Terminal:
         if not cells:
             tier = self._sessions.pool.tier
             held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"
-            self._screen.note(f"A Python kernel of your own, {held}. %help tells more.")
+            model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
+            self._screen.note(f"A Python kernel of your own, {held}.{model} %help tells more.")
             return
         for cell in cells[-REMEMBERED:]:
             self._screen.earlier(cell)
@@ -182,7 +202,7 @@ def progress(step: Step) -> str:
 
 @contextlib.asynccontextmanager
 async def _stopping_with_ctrl_c(session: Session) -> AsyncIterator[None]:
-    """While entered, Ctrl-C stops the cell and not the program."""
+    """While entered, Ctrl-C stops the cell and the model, and not the program."""
     stopping: set[asyncio.Task[None]] = set()
 
     def stop() -> None:

@@ -121,12 +121,22 @@ class MongoMessageCells:
         self._cells = database["message_cells"]
 
     async def set(self, cell: MessageCell) -> None:
-        change = {"$set": {"session_id": cell.session_id, "seq": cell.seq}}
-        await self._cells.change(equal(_id=cell.message_id), change, upsert=True)
+        fields = {"session_id": cell.session_id, "seq": cell.seq, "channel_id": cell.channel_id}
+        await self._cells.change(equal(_id=cell.message_id), {"$set": fields}, upsert=True)
 
     async def get(self, message_id: int) -> MessageCell | None:
         document = await self._cells.one(equal(_id=message_id))
-        return MessageCell(document["_id"], document["session_id"], document["seq"]) if document else None
+        return _message_cell(document) if document else None
+
+    async def of_cell(self, session_id: str, seq: int) -> MessageCell | None:
+        document = await self._cells.one(equal(session_id=session_id, seq=seq), [("_id", 1)])
+        return _message_cell(document) if document else None
+
+
+def _message_cell(document: Document) -> MessageCell:
+    return MessageCell(
+        document["_id"], document["session_id"], document["seq"], document.get("channel_id", 0)
+    )
 
 
 def _session(document: Document) -> SessionRecord:

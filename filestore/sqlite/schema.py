@@ -88,4 +88,6 @@ _FIRST = (
     "CREATE INDEX messages_by_session ON message_cells (session_id)",
 )
 
-MIGRATIONS = (_FIRST,)
+_CHANNELS = ("ALTER TABLE message_cells ADD COLUMN channel_id INTEGER NOT NULL DEFAULT 0",)
+
+MIGRATIONS = (_FIRST, _CHANNELS)

@@ -136,14 +136,21 @@ class SqliteMessageCells:
         self._database = database
 
     async def set(self, cell: MessageCell) -> None:
-        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?)"
-        values = (cell.message_id, cell.session_id, cell.seq)
+        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?)"
+        values = (cell.message_id, cell.session_id, cell.seq, cell.channel_id)
         await self._database.write(lambda connection: connection.execute(query, values))
 
     async def get(self, message_id: int) -> MessageCell | None:
         query = "SELECT * FROM message_cells WHERE message_id = ?"
         row = await self._database.read(
             lambda connection: connection.execute(query, (message_id,)).fetchone()
+        )
+        return MessageCell(*row) if row else None
+
+    async def of_cell(self, session_id: str, seq: int) -> MessageCell | None:
+        query = "SELECT * FROM message_cells WHERE session_id = ? AND seq = ? ORDER BY message_id LIMIT 1"
+        row = await self._database.read(
+            lambda connection: connection.execute(query, (session_id, seq)).fetchone()
         )
         return MessageCell(*row) if row else None
 

@@ -12,7 +12,6 @@
 """
 
 import atexit
-import inspect
 import os
 import sys
 import threading
@@ -28,9 +27,9 @@ from ipykernel.heartbeat import Heartbeat
 from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
-from ipykernel.zmqshell import ZMQInteractiveShell
 
-from . import clip, streams, variables
+from . import clip, memory, streams, variables
+from .shell import Shell
 
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
@@ -44,30 +43,6 @@ class NoSubshells:
 
     def __bool__(self) -> bool:
         return False
-
-
-class Shell(ZMQInteractiveShell):  # type: ignore[misc]
-    """IPython's shell, which is asked twice a cell to transform it, and for the signature of a method."""
-
-    coming: str | None = None  # the cell that the kernel is about to run
-    _transformed: tuple[str, str] | None = None
-
-    async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
-        self._transformed = None
-        return await super().run_cell_async(*args, **kwargs)
-
-    run_cell_async.__signature__ = inspect.signature(ZMQInteractiveShell.run_cell_async)  # type: ignore[attr-defined]
-
-    def transform_cell(self, raw_cell: str) -> str:
-        """The cell as Python, without magics; the second time for the kernel's what it was the first."""
-        before, self._transformed = self._transformed, None
-        if before is not None and before[0] == raw_cell:
-            return before[1]
-        transformed: str = super().transform_cell(raw_cell)
-        if raw_cell == self.coming:  # a person's own calls may meet other transformers or variables
-            self._transformed = raw_cell, transformed
-        self.coming = None
-        return transformed
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
@@ -88,15 +63,16 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     def finish_metadata(
         self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
     ) -> dict[str, Any]:
-        """Add the variables to what goes with each reply."""
+        """Add the variables, and the memory that they take, to what goes with each reply."""
         metadata = dict(super().finish_metadata(parent, metadata, reply_content))
-        metadata["kernelcord"] = {"variables": variables.describe(self.shell)}
+        metadata["kernelcord"] = {"variables": variables.describe(self.shell), "memory": memory.taken()}
         return metadata
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> Any:
         """Run the cell, and let what it has written through."""
         self.shell.coming = code
         reply = await super().do_execute(code, *args, **kwargs)
+        self.shell.forget()
         streams.settle(self.own_streams)
         if reply["status"] == "error":
             self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
@@ -272,6 +248,7 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     before_cells()
+    memory.begin()
     run(program)
 
 
@@ -280,7 +257,7 @@ def _settle(program: Program, profile: Path) -> None:
     (profile / "db").mkdir(parents=True, exist_ok=True)
     program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
     program.profile_dir.location = str(profile)
-    ZMQInteractiveShell.instance().db.root = profile / "db"
+    Shell.instance().db.root = profile / "db"
 
 
 def run(program: Program) -> None:

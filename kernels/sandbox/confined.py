@@ -200,5 +200,6 @@ class Sandbox:
 def readable(python: Path) -> tuple[Path, ...]:
     """What a kernel reads beside the system's files: its interpreter, its packages, and our code inside."""
     interpreter = Path(os.path.realpath(python)).parent.parent
-    found = (interpreter, python.parent.parent, INSIDE)
+    packages = python.parent.parent  # which can be a link to where they are
+    found = dict.fromkeys((interpreter, packages, packages.resolve(), INSIDE))
     return tuple(path for path in found if not any(path.is_relative_to(system) for system in SYSTEM))

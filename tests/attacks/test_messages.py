@@ -88,7 +88,7 @@ LARGE = {
     "twenty displays of 60 MB": "for _ in range(20): say('display_data', {'data': {'image/png': 'x' * 60_000_000}, 'metadata': {}})",
     "a display of a million values": "say('display_data', {'data': {'application/json': [[]] * 1_000_000}, 'metadata': {}})",
     "a repr of 50 MB": "class R:\n    def __repr__(self): return 'x' * 50_000_000\nR()",
-    "an exception of 50 MB": "raise ValueError('x' * 50_000_000)",
+    "an exception of 30 MB": "raise ValueError('x' * 30_000_000)",
     "a variable's name of 1 MB": "globals()['v' * 1_000_000] = 1",
     "a thousand small displays": "for n in range(1000): say('display_data', {'data': {'text/plain': str(n)}, 'metadata': {}})",
 }

@@ -9,6 +9,7 @@ import pytest
 from bot.compose import compose
 from bot.sessions import Sessions
 from config.settings import load
+from tests.model_server import ModelServer
 from tests.nodes import end_nodes
 
 
@@ -25,3 +26,10 @@ async def sessions(tmp_path: Path) -> AsyncIterator[Sessions]:
     settings = load(data=tmp_path / "data", cell_timeout=timedelta(seconds=40), node="none", preload="none")
     async with compose(settings) as sessions:
         yield sessions
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    """A model's API on loopback."""
+    async with ModelServer.start() as server:
+        yield server

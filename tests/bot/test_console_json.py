@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.model_server import ModelServer, calls, run_python, says
 from tests.mongodb import running_mongodb
 from tests.program import Program
 
@@ -308,3 +309,44 @@ async def test_two_programs_on_one_data_folder_are_refused(program: Program, tmp
     assert second.returncode == 2
     assert b"another Kernelcord works in" in told
     assert (await program.run("2"))["output"] == "2\n"
+
+
+async def test_asking_is_told_in_events_and_can_be_interrupted(tmp_path: Path, server: ModelServer) -> None:
+    """`words`, `code`, the cell's own events, `usage`, `answer`; `interrupt` stops the model."""
+    server.will(calls(run_python("6 * 7"), words=["So: "]), says("42."), says("Well", hold=asyncio.Event()))
+    where = {"OPENAI_BASE_URL": server.base_url, "MODEL": "gpt-5.4"}
+    async with Program.start(tmp_path / "data", **where) as program:
+        sent = program.send(ask="six times seven?")
+        answer = await program.answer(id=sent, event="answer")
+        assert [one["text"] for one in program.events(sent, "words")] == ["So: ", "42."]
+        (code,) = program.events(sent, "code")
+        (result,) = program.events(sent, "result")
+        assert (code["code"], code["cell"], result["output"]) == ("6 * 7", result["cell"], "42\n")
+        assert (answer["words"], answer["cells"], answer["stopped"]) == (
+            "So: \n\n42.",
+            [result["cell"]],
+            False,
+        )
+        (usage,) = program.events(sent, "usage")
+        assert (usage["input_tokens"], usage["output_tokens"], usage["model"]) == (200, 40, "gpt-5.4")
+        assert usage["cost"] == pytest.approx((200 * 2.5 + 40 * 15) / 1e6)
+        slow = program.send(ask="and?")
+        await program.answer(id=slow, event="words")
+        program.send(interrupt=True)
+        stopped = await program.answer(id=slow, event="answer")
+        assert (stopped["words"], stopped["stopped"]) == ("Well", True)
+        await server.left()
+        server.will(calls(run_python("print('begun', flush=True); import time; time.sleep(600)")))
+        cell = program.send(ask="wait")
+        await program.answer(id=cell, event="stream", text="begun\n")
+        program.send(interrupt=True)
+        stopped = await program.answer(id=cell, event="answer")
+        assert (stopped["stopped"], len(stopped["cells"])) == (True, 1)
+        assert (await program.answer(id=cell, event="result"))["status"] == "interrupted"
+
+
+async def test_asking_without_a_model_is_an_error_that_says_what_is_missing(program: Program) -> None:
+    """Everything else works without one."""
+    refused = await program.answer(id=program.send(ask="hello"), event="error")
+    assert refused["error"] == "NoModel"
+    assert "set OPENAI_API_KEY" in refused["message"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.rich import as_file, as_text, plotly_page
+from bot.rich import as_file, as_text, is_picture, plotly_page, says_nothing
 
 PNG = base64.b64encode(b"\x89PNG...").decode()
 WAV = base64.b64encode(b"RIFF...").decode()
@@ -88,3 +88,19 @@ def test_a_plotly_page_needs_nothing_else_and_cannot_be_broken_out_of() -> None:
     assert "/* plotly */" in page
     assert "</script><script>steal()" not in page
     assert f"<title>{html.escape('A <b> title')}</title>" in page
+
+
+@pytest.mark.parametrize(
+    ("bundle", "picture", "nothing"),
+    [
+        ({"image/png": PNG, "text/plain": "<Figure size 640x480 with 1 Axes>"}, True, False),
+        ({"image/png": ["no text"], "text/plain": "words"}, False, False),
+        ({"image/svg+xml": "<svg/>"}, False, True),
+        ({"text/plain": "<pandas.io.formats.style.Styler at 0x7f12>"}, False, True),
+        ({"text/plain": "<b> is bold"}, False, False),
+    ],
+)
+def test_what_a_bundle_is_to_a_front(bundle: dict[str, Any], picture: bool, nothing: bool) -> None:
+    """Whether it has a picture that needs no drawing, and whether its plain text is worth showing."""
+    assert is_picture(bundle) is picture
+    assert says_nothing(bundle) is nothing

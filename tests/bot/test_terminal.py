@@ -1,6 +1,9 @@
 """A person at the keyboard, through the pipe that prompt_toolkit has for tests."""
 
+import asyncio
 import io
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,12 +12,16 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
+from bot.compose import compose
 from bot.console.commands import variable_name
+from bot.console.prose import is_prose
 from bot.console.show import Screen, time_left
 from bot.console.terminal import Terminal, finished
 from bot.reply import Reply
 from bot.sessions import Sessions
+from config.settings import load
 from kernels.events import ClearOutput, Queued, Restarted, Stream
+from tests.model_server import Fault, ModelServer, calls, run_python, says
 
 ENTER, CTRL_D = "\r", "\x04"
 
@@ -155,3 +162,92 @@ def test_waiting_and_a_fresh_kernel_are_said_in_a_sentence(
     assert capsys.readouterr().out == (
         "Waiting: 2 before this one.\nFresh kernel (the kernel died). Your files are kept. Lost: df, x.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "prose"),
+    [
+        ("plot the mean by year", True),
+        ("what is the mean of df?", True),
+        ("don't plot f(x) = x^2 but its root", True),
+        ("Is there a file called a.csv?", True),
+        ("for each city, tell me how many people live there", True),
+        ("Bitte zeichne eine Kurve", True),
+        ("hello", False),
+        ("x = 1", False),
+        ("not x", False),
+        ("print 1", False),
+        ("print hello", False),
+        ("for i in range(3) print(i)", False),
+        ("if x == 1 print('one two three four')", False),
+        ("import numpy pandas", False),
+        ("df.groupby('a').mean(", False),
+        ("%timeit sum(x)", False),
+        ("!ls my folder", False),
+        ("ls my folder", False),
+        ("df?", False),
+        ("await x", False),
+        ("x is y", False),
+    ],
+)
+def test_only_what_is_plainly_prose_goes_to_the_model(text: str, prose: bool) -> None:
+    """A slip in code stays code; a sentence does not become an error."""
+    assert is_prose(text) is prose
+
+
+async def test_prose_and_ask_go_to_the_model_and_code_to_the_kernel(
+    tmp_path: Path, server: ModelServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words stream in, the model's code is marked, its output follows, and the line says what it took."""
+    server.will(calls(run_python("for i in range(2):\n    print('row', i)"), words=["Let me see."]))
+    server.will(says("Two ", "rows."), says("Don't know."))
+    settings = load(
+        data=tmp_path / "data", node="none", preload="none", openai_base_url=server.base_url, model="gpt-5.4"
+    )
+    async with compose(settings) as sessions:
+        typed = ("x = 5", "how many rows are there?", "%ask what's x?", "x + 1", "%usage", "%ask")
+        shown = await talk(sessions, *typed, folder=tmp_path, shown=capsys)
+    assert "Ask gpt-5.4 in plain words." in shown
+    assert "Let me see.\n>>> for i in range(2):\n...     print('row', i)\nrow 0\nrow 1\nTwo rows.\n" in shown
+    assert "[200 tokens in, 40 out, $0.0011, gpt-5.4]" in shown
+    assert "Don't know." in shown
+    assert "6\n" in shown
+    assert "Today: 2 answers, 300 tokens in, 60 out" in shown
+    assert "Say what: %ask WORDS." in shown
+    assert "what's x?" in server.requests[2].text
+
+
+async def test_without_a_model_asking_says_so_and_prose_is_code(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line of words is what it was before: a mistake that Python tells."""
+    shown = await talk(sessions, "%ask what's up?", "how are you", folder=tmp_path, shown=capsys)
+    assert "there is no model: set OPENAI_API_KEY" in shown
+    assert "SyntaxError" in shown
+
+
+async def test_a_model_that_fails_is_a_sentence_at_the_terminal(
+    tmp_path: Path, server: ModelServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback, and the next line works."""
+    server.will(Fault(401))
+    settings = load(data=tmp_path / "data", node="none", preload="none", openai_base_url=server.base_url)
+    async with compose(settings) as sessions:
+        shown = await talk(sessions, "%ask hello", "1 + 1", folder=tmp_path, shown=capsys)
+    assert "refuses the key" in shown
+    assert "2\n" in shown
+
+
+async def test_ctrl_c_stops_the_model_and_not_the_program(
+    tmp_path: Path, server: ModelServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The request ends, its words stay, and the next line works."""
+    server.will(says("So far", hold=asyncio.Event()))
+    settings = load(data=tmp_path / "data", node="none", preload="none", openai_base_url=server.base_url)
+    async with compose(settings) as sessions:
+        typing = asyncio.create_task(talk(sessions, "%ask hello", "1 + 1", folder=tmp_path, shown=capsys))
+        await server.requested(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        await server.left()
+        shown = await typing
+    assert "2\n" in shown

@@ -70,10 +70,20 @@ def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_dotenv_is_read_behind_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """.env in the working folder counts, the environment counts more, and what is not ours is left alone."""
+    monkeypatch.delenv("KERNELCORD_ENV")
     (tmp_path / ".env").write_text("MAX_FILES=3\nMAX_KERNELS=5\nOTHER=1\n")
     monkeypatch.setenv("MAX_FILES", "4")
     settings = load()
     assert (settings.max_files, settings.max_kernels) == (4, 5)
+
+
+def test_another_file_than_dotenv_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A service keeps its settings where it likes, and a test run reads nobody's."""
+    (tmp_path / ".env").write_text("MAX_FILES=3\n")
+    (tmp_path / "service").write_text("MAX_KERNELS=5\n")
+    monkeypatch.setenv("KERNELCORD_ENV", str(tmp_path / "service"))
+    settings = load()
+    assert (settings.max_files, settings.max_kernels) == (64, 5)
 
 
 def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +100,12 @@ def test_every_setting_but_the_secrets_has_a_flag(tmp_path: Path) -> None:
     parser = ArgumentParser()
     add_flags(parser)
     named = set(vars(parser.parse_args([])))
-    assert named == set(Settings.model_fields) - {"discord_token", "mongodb_uri", "node_token"}
+    assert named == set(Settings.model_fields) - {
+        "discord_token",
+        "mongodb_uri",
+        "node_token",
+        "openai_api_key",
+    }
     assert parsed("--data", "d", "--retention", "10s", "--max-file", "10MiB").data == tmp_path / "d"
     assert "(50MiB)" in parser.format_help()
 
@@ -133,6 +148,34 @@ def test_settings_do_not_change() -> None:
     """Settings are read once; nobody turns one while the program runs."""
     with pytest.raises(ValidationError):
         load().max_files = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "has_model"),
+    [
+        ({}, False),
+        ({"openai_api_key": "sk-1"}, True),
+        ({"openai_base_url": "http://127.0.0.1:8080/v1/"}, True),
+    ],
+)
+def test_a_key_or_an_address_makes_a_model(given: dict[str, str], has_model: bool) -> None:
+    """A server of one's own may need no key; its address loses a slash at its end."""
+    settings = load(**given)
+    assert settings.has_model is has_model
+    assert not settings.openai_base_url.endswith("/")
+
+
+def test_a_budget_is_a_sum_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both daily budgets are without limit unless set."""
+    assert (load().daily_budget, load().daily_tokens) == (None, None)
+    monkeypatch.setenv("DAILY_BUDGET", "2.50")
+    monkeypatch.setenv("DAILY_TOKENS", "100000")
+    assert (load().daily_budget, load().daily_tokens) == (2.5, 100_000)
+    assert load(daily_budget="none").daily_budget is None
+    for wrong in ("lots", "-1", "nan"):
+        with pytest.raises(InvalidSettings) as caught:
+            load(daily_budget=wrong)
+        assert "which is not a sum of US dollars such as 2.50, or none" in str(caught.value)
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,18 @@ async def test_the_state_tells_whether_it_lives_and_what_it_holds(
     assert not (await kernels.kernel(named(), files).state()).alive
 
 
+async def test_a_result_tells_the_memory_that_the_kernel_has_taken(kernel: PersonKernel) -> None:
+    """What a cell fills is in it, and what it lets go is not."""
+    small = (await run(kernel, "1")).result.memory
+    large = (await run(kernel, "block = b'x' * (64 << 20)")).result.memory
+    again = (await run(kernel, "del block")).result.memory
+    assert small is not None
+    assert large is not None
+    assert again is not None
+    assert large - small > 60 << 20
+    assert large - again > 60 << 20
+
+
 async def test_an_interrupt_ends_the_cell_and_keeps_the_variables(kernel: PersonKernel) -> None:
     """The next cell finds what was there."""
     await run(kernel, "kept = 5")

@@ -28,8 +28,8 @@ class Cell:
     def take(self, event: Event) -> None:
         self.told.append(event)
 
-    def reply(self, status: str, count: int | None) -> None:
-        self.told.append((status, count))
+    def reply(self, status: str, count: int | None, memory: int | None) -> None:
+        self.told.append((status, count) if memory is None else (status, count, memory))
 
     def idle(self) -> None:
         self.told.append("idle")
@@ -175,6 +175,19 @@ async def test_a_reply_tells_the_variables() -> None:
     assert routing.variables == (Variable("x", "int", "1"), Variable("d\ufffd", "DataFrame", "5 x 3"))
     assert routing.forget() == ("x", "d\ufffd")
     assert routing.variables == ()
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [(7 << 20, ("ok", None, 7 << 20)), (-1, ("ok", None)), ("1", ("ok", None)), (1 << 60, ("ok", None))],
+)
+async def test_a_reply_tells_the_memory_if_it_can_be_true(named: object, told: object) -> None:
+    """Bytes that the kernel has taken; a hostile one names none."""
+    routing = router()
+    cell = begun(routing)
+    metadata = {"kernelcord": {"variables": [], "memory": named}}
+    routing.receive(message("execute_reply", {"status": "ok"}, channel="shell", metadata=metadata))
+    assert cell.told == [told]
 
 
 async def test_a_pager_is_shown_and_quit_is_noted() -> None:

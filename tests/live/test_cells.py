@@ -2,10 +2,11 @@
 
 import base64
 from dataclasses import replace
+from itertools import takewhile
 
 import pytest
 
-from kernels.events import ClearOutput, Display, Failure, Stream
+from kernels.events import ClearOutput, Display, Failure, InputRequest, Stream
 from kernels.kernel import Kernel
 from tests.live.cells import run, value
 
@@ -304,5 +305,15 @@ async def test_sessions_never_see_each_others_names(kernel: Kernel, fresh: Kerne
 async def test_output_comes_while_the_cell_runs(kernel: Kernel) -> None:
     """The first line is told before the cell goes on to the second, which waits for us."""
     ran = await run(kernel, "print('first', flush=True)\nprint(input())", answers=["second"])
-    texts = [event.text for event in ran.events if isinstance(event, Stream)]
-    assert texts[0] == "first\n"
+    before = takewhile(lambda event: not isinstance(event, InputRequest), ran.events)
+    assert "".join(event.text for event in before if isinstance(event, Stream)) == "first\n"
+
+
+async def test_what_a_cell_showed_takes_no_memory_afterwards(kernel: Kernel) -> None:
+    """Printed text, displays and values leave the kernel for good, as a session is used for days."""
+    show = "for _ in range(300): print('x' * 100_000)\nfor _ in range(30): display({'x' * 1_000_000: 1})"
+    before = (await run(kernel, show)).result.memory
+    after = (await run(kernel, show)).result.memory
+    assert before is not None
+    assert after is not None
+    assert after - before < 20 << 20

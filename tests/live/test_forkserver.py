@@ -197,6 +197,14 @@ async def test_only_what_is_said_is_imported(tmp_path: Path) -> None:
         assert await value(kernel, asked) == "[True, False, False]"
 
 
+async def test_an_environment_behind_a_link_works(tmp_path: Path, tier: Tier) -> None:
+    """What is imported only in a cell is found, too."""
+    (tmp_path / "link").symlink_to(KERNEL_PYTHON.parent.parent)
+    linked = tmp_path / "link" / "bin" / "python"
+    async with pooled(tmp_path / "pool", tier=tier, python=linked) as pool:
+        assert await value(pool.kernel("a", NoFiles()), "import tabulate; tabulate.__name__") == "'tabulate'"
+
+
 @pytest.mark.parametrize(
     ("python", "words"),
     [("missing", "No such file"), ("bare", "No module named")],

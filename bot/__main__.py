@@ -1,0 +1,78 @@
+"""The Discord bot: `python -m bot`, with DISCORD_TOKEN set.
+
+It ends on SIGTERM or Ctrl-C within ten seconds: nothing new is begun, running cells get a while, every
+message reaches a last state, and kernels stay where they live.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+
+from bot.compose import compose
+from bot.errors import BotError
+from bot.failures import sentence
+from bot.front.client import Client
+from bot.front.desk import Desk
+from bot.front.supervise import CannotServe, supervise
+from config import log
+from config.settings import Settings, add_flags, from_args
+from filestore.errors import FileStoreError
+from kernels.errors import KernelError
+
+__all__ = ["main", "serve"]
+
+UNSET = "DISCORD_TOKEN is not set: the README says how to get one. Without it use `python -m bot.console`."
+
+
+async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> None:
+    """Serve until `stop` is set; `options` go to nextcord's client. Raises: CannotServe, and as `compose`."""
+    token = settings.discord_token.get_secret_value() if settings.discord_token else ""
+    async with compose(settings) as sessions:
+        desk = Desk(sessions, settings, time.monotonic)
+        client = Client(desk, **options)
+        serving = asyncio.create_task(supervise(client, token), name="supervise")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                await desk.drain(settings.shutdown_grace.total_seconds())
+        finally:
+            for task in (serving, stopping):
+                task.cancel()
+            await asyncio.wait({serving, stopping})
+            await client.close()
+        if not serving.cancelled():
+            serving.result()
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+def main() -> int:
+    """The program; its exit status is 0, or 2 when it could not serve."""
+    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    add_flags(parser)
+    settings = from_args(parser.parse_args())
+    log.configure(settings.log_level, secrets=settings.secrets)
+    if settings.discord_token is None:
+        print(UNSET, file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(_serve(settings))
+    except CannotServe as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (BotError, FileStoreError, KernelError, OSError) as error:
+        print(sentence(error), file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Whether a message is code to run: the Python blocks in it.
+
+code_of("look: ```py\\nprint(1)\\n```")      # "print(1)"
+code_of("what is a list?")                  # None: words, for the model
+"""
+
+import re
+from collections.abc import Iterator
+from textwrap import dedent
+
+__all__ = ["code_of"]
+
+PYTHON = frozenset({"py", "python", "python3", "py3", "ipython"})
+_OPENING = re.compile(r"(?<![\\`])(?P<fence>`{3,})(?:(?P<language>[\w+#.-]*)[ \t]*\r?\n)?")
+_QUOTED = re.compile(r"[ \t]*>")  # the block of somebody else
+
+
+def code_of(text: str, *, bare: bool = False) -> str | None:
+    """The code of all fenced Python blocks of a message, joined; None where it has none.
+
+    A block of another language, or with `bare` not given of none, is words, and so is what stands around the
+    blocks. A block that is not closed goes to the end of the message.
+    """
+    languages = PYTHON | {""} if bare else PYTHON
+    blocks = [code for language, code in _blocks(text) if language in languages and code.strip()]
+    return "\n".join(blocks) if blocks else None
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """The language, in lower case, and the content of each fenced block."""
+    place = 0
+    while opening := _OPENING.search(text, place):
+        place = opening.end()
+        closing = _closing(text, place, len(opening["fence"]))
+        before = text[text.rfind("\n", 0, opening.start()) + 1 : opening.start()]
+        code = text[place : closing.start() if closing else len(text)]
+        if not _QUOTED.match(before):
+            yield (opening["language"] or "").lower(), _tidied(code)
+        place = closing.end() if closing else len(text)
+
+
+def _closing(text: str, place: int, length: int) -> re.Match[str] | None:
+    """The next fence that is at least as long as the one that opened, and not within a string on its line."""
+    for closing in re.compile(f"`{{{length},}}").finditer(text, place):
+        start, end = text.rfind("\n", 0, closing.start()) + 1, text.find("\n", closing.end())
+        before = text[max(start, place) : closing.start()]
+        after = text[closing.end() : end if end >= 0 else len(text)]
+        if not any(before.count(quote) % 2 and quote in after for quote in "'\""):
+            return closing
+    return None
+
+
+def _tidied(code: str) -> str:
+    return dedent(code.replace("\r\n", "\n")).strip("\n").rstrip()

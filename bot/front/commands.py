@@ -1,0 +1,102 @@
+"""The slash commands that run and ask, and "Run code" on a message; `tools.py` has the others."""
+
+import nextcord
+from nextcord import Attachment, ClientCog, SlashOption
+
+from bot.codeblocks import code_of
+from bot.errors import NothingRuns
+from bot.failures import sentence
+from bot.front.attachments import receive
+from bot.front.controls import EXPECTED, run_for, show_form
+from bot.front.desk import Desk
+from bot.front.interaction import Interaction, defer, place_of, privately
+from bot.front.modals import code_form
+from bot.front.slash import menu, slash
+
+__all__ = ["Running"]
+
+NO_CODE = "There is no Python block in that message, and it is no code by itself."
+
+
+class Running(ClientCog):
+    """Code runs, the model answers, cells stop."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @slash("run", "Run Python in your kernel")
+    async def run(
+        self,
+        interaction: Interaction,
+        code: str = SlashOption(description="The code; leave it out to type several lines", required=False),
+    ) -> None:
+        """Run code; without any, open a window for it."""
+        if not code:
+            await show_form(interaction, code_form(self._submitted))
+            return
+        usable = await defer(interaction)
+        await run_for(self._desk, interaction, code_of(code) or code, usable=usable)
+
+    @slash("ask", "Ask the model, which can run code for you")
+    async def ask(
+        self,
+        interaction: Interaction,
+        words: str = SlashOption(description="What you want"),
+        file: Attachment = SlashOption(description="A file to work with", required=False),
+    ) -> None:
+        """Ask the model."""
+        usable = await defer(interaction)
+        if interaction.user is not None:
+            files = [file] if file else []
+            received = await receive(self._desk, interaction.user.id, place_of(interaction), files)
+            await run_for(self._desk, interaction, None, words, usable=usable, received=received)
+
+    @menu("Run code")
+    async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
+        """Run the code of a message, in the kernel of who asks."""
+        code = code_of(message.content, bare=True)
+        if code is None:
+            await privately(interaction, NO_CODE)
+            return
+        usable = await defer(interaction)
+        await run_for(self._desk, interaction, code, usable=usable)
+
+    @slash("stop", "Stop what runs for you here")
+    async def stop(self, interaction: Interaction) -> None:
+        """Stop the running cell, or the model."""
+        await defer(interaction, private=True)
+        assert interaction.user is not None
+        session = self._desk.sessions.opened(
+            self._desk.sessions.id_of(interaction.user.id, place_of(interaction))
+        )
+        try:
+            if session is None:
+                raise NothingRuns
+            await session.interrupt(place_of(interaction))
+        except EXPECTED as error:
+            await privately(interaction, f"{sentence(error).capitalize()}.")
+        else:
+            await privately(interaction, "Stopped.")
+
+    @slash("reset", "Begin with a fresh kernel")
+    async def reset(
+        self,
+        interaction: Interaction,
+        everything: bool = SlashOption(
+            description="Also empty the workspace and forget this conversation", required=False, default=False
+        ),
+    ) -> None:
+        """End the kernel with its variables; files and conversation stay, unless asked."""
+        await defer(interaction, private=True)
+        assert interaction.user is not None
+        user_id, place = interaction.user.id, place_of(interaction)
+        if everything:
+            await self._desk.sessions.discard(user_id, place)
+        else:
+            await (await self._desk.sessions.session(user_id, place)).reset()
+        kept = "Workspace and conversation are gone too." if everything else "Your files are kept."
+        await privately(interaction, f"Your next cell gets a fresh kernel. {kept}")
+
+    async def _submitted(self, interaction: Interaction, code: str) -> None:
+        usable = await defer(interaction)
+        await run_for(self._desk, interaction, code, usable=usable)

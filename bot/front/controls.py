@@ -1,0 +1,213 @@
+"""What the buttons under an answer do. Only the person whose answer it is may click them.
+
+controls = Controls(desk)
+controls.verbs          # by the button's name
+"""
+
+import logging
+
+from bot.delivery import Upload
+from bot.errors import BotError
+from bot.failures import sentence
+from bot.front.attachments import Received
+from bot.front.calls import Refused, attempt
+from bot.front.chat import refusal
+from bot.front.desk import Desk
+from bot.front.filelist import FileList
+from bot.front.interaction import (
+    AT_ONCE,
+    Interaction,
+    InteractionOutlet,
+    channel_of,
+    defer,
+    place_of,
+    privately,
+)
+from bot.front.modals import LONGEST, Form, answer_form, code_form
+from bot.front.outlets import DirectOutlet
+from bot.front.owners import Claimed, claimed, record_of
+from bot.front.take_away import notebook_upload
+from bot.front.turns import Wanted, begin
+from filestore.errors import FileStoreError
+from kernels.errors import KernelError
+
+__all__ = ["EXPECTED", "Controls", "run_for", "show_form"]
+
+log = logging.getLogger(__name__)
+
+NOTHING_SENT = Received()
+NOTHING = "Nothing of this runs any more."
+GONE = "The code of this cell is not kept any more."
+TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
+ANSWERED = "No question waits for an answer here any more."
+EXPECTED = (BotError, KernelError, FileStoreError)
+
+
+class Controls:
+    """See the module's text."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.verbs = {
+            "stop": self.stop,
+            "answer": self.answer,
+            "keep": self.keep,
+            "rerun": self.rerun,
+            "edit": self.edit,
+            "notebook": self.notebook,
+            "files": self.files,
+        }
+
+    async def stop(self, interaction: Interaction) -> None:
+        """Stop the turn."""
+        await defer(interaction, message=False)
+        cell = await claimed(self._desk, interaction)
+        if cell is None:
+            return
+        if cell.showing is not None:
+            await cell.showing.stop()
+            return
+        try:  # of an earlier program, which this one has perhaps not yet gone on with
+            session = await self._desk.sessions.session(cell.user_id, cell.place)
+            await session.interrupt_cell(cell.seq)
+        except EXPECTED:
+            await privately(interaction, NOTHING)
+
+    async def keep(self, interaction: Interaction) -> None:
+        """Give the cell more time, and tell the person when it ends."""
+        await defer(interaction, message=False)
+        cell = await claimed(self._desk, interaction)
+        if cell is None:
+            return
+        session = self._desk.sessions.opened(cell.session_id)
+        if cell.showing is None or session is None:
+            await privately(interaction, NOTHING)
+            return
+        try:
+            session.extend(cell.seq, self._desk.settings.max_running)
+        except EXPECTED as error:
+            await privately(interaction, sentence(error))
+        else:
+            cell.showing.keep_running()
+
+    async def answer(self, interaction: Interaction) -> None:
+        """Open the form for the answer to the cell's question."""
+        cell = await claimed(self._desk, interaction)
+        question = cell.showing.draft.question if cell and cell.showing else None
+        if cell is None:
+            return
+        if question is None:
+            await privately(interaction, ANSWERED)
+            return
+
+        async def submitted(interaction: Interaction, text: str) -> None:
+            await defer(interaction, message=False)
+            await self._answered(interaction, cell, text)
+
+        await show_form(interaction, answer_form(submitted, question.prompt, password=question.password))
+
+    async def rerun(self, interaction: Interaction) -> None:
+        """Run the cell's code again, as an answer of its own."""
+        usable = await defer(interaction, message=False)
+        cell = await claimed(self._desk, interaction)
+        record = await record_of(self._desk, cell) if cell else None
+        if cell is None:
+            return
+        if record is None:
+            await privately(interaction, GONE)
+            return
+        await run_for(self._desk, interaction, record.code, usable=usable, deferred=False)
+
+    async def edit(self, interaction: Interaction) -> None:
+        """Open a form with the cell's code."""
+        cell = await claimed(self._desk, interaction)
+        record = await record_of(self._desk, cell) if cell else None
+        if cell is None:
+            return
+        if record is None or len(record.code) > LONGEST:
+            await privately(interaction, TOO_LONG if record else GONE)
+            return
+        await show_form(interaction, code_form(self._run_submitted, record.code))
+
+    async def notebook(self, interaction: Interaction) -> None:
+        """Give the session as a notebook."""
+        await defer(interaction, private=True)
+        cell = await claimed(self._desk, interaction)
+        if cell is not None:
+            upload = await self._tried(interaction, cell)
+            if upload is not None:
+                await privately(interaction, "Your session as a notebook:", uploads=[upload])
+
+    async def files(self, interaction: Interaction) -> None:
+        """List the person's files."""
+        await defer(interaction, private=True)
+        if await claimed(self._desk, interaction) is not None:
+            await FileList(self._desk).show(interaction)
+
+    async def _tried(self, interaction: Interaction, cell: Claimed) -> Upload | None:
+        try:
+            return await notebook_upload(self._desk, cell.user_id, cell.place, "notebook")
+        except EXPECTED as error:
+            await privately(interaction, sentence(error))
+            return None
+
+    async def _answered(self, interaction: Interaction, cell: Claimed, text: str) -> None:
+        session = self._desk.sessions.opened(cell.session_id)
+        if session is None or cell.showing is None or cell.showing.draft.question is None:
+            await privately(interaction, ANSWERED)
+            return
+        try:
+            session.answer(text)
+        except EXPECTED as error:
+            await privately(interaction, sentence(error))
+            return
+        cell.showing.draft.answered()
+        cell.showing.touch()
+
+    async def _run_submitted(self, interaction: Interaction, code: str) -> None:
+        usable = await defer(interaction, message=False)
+        await run_for(self._desk, interaction, code, usable=usable, deferred=False)
+
+
+async def run_for(
+    desk: Desk,
+    interaction: Interaction,
+    code: str | None,
+    words: str = "",
+    *,
+    usable: bool,
+    deferred: bool = True,
+    received: Received = NOTHING_SENT,
+) -> None:
+    """Begin a turn for who caused the interaction; its answer goes where that was.
+
+    `usable` is whether the interaction could be acknowledged, `deferred` whether an answer was announced.
+    """
+    user = interaction.user
+    if user is None:
+        return
+    if reason := refusal(desk, user.id):
+        await privately(interaction, reason)
+        return
+    outlet = InteractionOutlet(interaction, channel_of(interaction), desk.clock, deferred=deferred)
+    if not usable:
+        outlet.expire()
+    wanted = Wanted(
+        user.id,
+        user.display_name,
+        place_of(interaction),
+        code,
+        words,
+        received.cards,
+        received.pictures,
+        shown=True,
+    )
+    begin(desk, wanted, [outlet, DirectOutlet(interaction.client, user.id)])
+
+
+async def show_form(interaction: Interaction, form: Form) -> None:
+    """Open a window; it has to be the first answer to an interaction."""
+    try:
+        await attempt(lambda: interaction.response.send_modal(form), AT_ONCE)
+    except Refused as refused:
+        log.info("a form could not be opened: %s", refused)

@@ -1,0 +1,93 @@
+"""The last state of an answer: sent, and where Discord refuses, sent otherwise. Nothing is lost on the way.
+
+    posts = await Delivery(outlets, limits).put(page, view, post)
+
+A message that is gone is sent anew; files that are too large go one by one, and then as a sentence that says
+how to get them; where the bot may not write, the answer goes to the next outlet, which is the person's
+direct messages. What reaches nobody is in the transcript, and that is logged.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from nextcord.ui import View
+
+from bot.delivery import Limits, Outgoing, Upload, plan, without_uploads
+from bot.front.calls import Refusal, Refused
+from bot.front.outlets import Outlet, Post
+
+__all__ = ["Delivery"]
+
+log = logging.getLogger(__name__)
+
+ELSEWHERE = {Refusal.CHANNEL_GONE, Refusal.FORBIDDEN, Refusal.EXPIRED}
+
+
+class Delivery:
+    """Puts answers out by the first of the outlets that takes them."""
+
+    def __init__(self, outlets: Sequence[Outlet], limits: Limits) -> None:
+        self._outlets = list(outlets)
+        self._limits = limits
+        self._posts: list[Post] = []
+
+    async def put(
+        self, parts: Sequence[str], uploads: Sequence[Upload], view: View | None, post: Post | None = None
+    ) -> list[Post]:
+        """Send the answer, in place of what `post` shows; the messages that it got. Raises nothing."""
+        outgoings = plan(parts, uploads, self._limits)
+        for outgoing in outgoings:
+            last = outgoing is outgoings[-1]
+            try:
+                await self._one(outgoing, view if last else None, post)
+            except Refused as refused:
+                log.error("an answer reached nobody, it is in the transcript: %s", refused)
+                break
+            post = None
+        return self._posts
+
+    async def _one(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
+        try:
+            if post is not None:
+                await post.edit(outgoing, view)
+                self._posts.append(post)
+            else:
+                self._posts.append(await self._outlets[0].send(outgoing, view))
+        except Refused as refused:
+            await self._otherwise(outgoing, view, post, refused)
+
+    async def _otherwise(
+        self, outgoing: Outgoing, view: View | None, post: Post | None, refused: Refused
+    ) -> None:
+        """Send what was refused in the way that is left. Raises: Refused, when there is none."""
+        log.info("Discord refused a message: %s", refused)
+        if refused.kind is Refusal.TOO_LARGE and outgoing.uploads:
+            await self._smaller(outgoing, view, post)
+        elif refused.kind is Refusal.FORBIDDEN and outgoing.uploads:
+            why = "files may not be attached here"
+            await self._without(outgoing, view, post, why)
+        elif post is not None and refused.kind is not Refusal.CHANNEL_GONE:
+            await self._one(outgoing, view, None)
+        elif refused.kind in ELSEWHERE and len(self._outlets) > 1:
+            del self._outlets[0]
+            await self._one(outgoing, view, None)
+        else:
+            raise refused
+
+    async def _smaller(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
+        if len(outgoing.uploads) == 1:
+            await self._without(outgoing, view, post, "it is too large for Discord")
+            return
+        if outgoing.content:
+            await self._one(Outgoing(outgoing.content), None, post)
+            post = None
+        for upload in outgoing.uploads:
+            await self._one(Outgoing("", (upload,)), view if upload is outgoing.uploads[-1] else None, post)
+            post = None
+
+    async def _without(self, outgoing: Outgoing, view: View | None, post: Post | None, why: str) -> None:
+        content = [outgoing.content] if outgoing.content else []
+        left = without_uploads(content, outgoing.uploads, why, self._limits)
+        for one in left:
+            await self._one(one, view if one is left[-1] else None, post)
+            post = None

@@ -1,0 +1,90 @@
+"""What the parts of the front share: sessions, settings, and the answers that are on Discord just now."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nextcord.ui import View
+
+from bot.delivery import Limits
+from bot.front.outlets import ChannelOutlet, Outlet
+from bot.front.rate import Rate
+from bot.page import Draft
+from bot.pictures import Studio
+from bot.sessions import Sessions
+from config.settings import Settings
+from kernels.packages import plotly_script
+
+if TYPE_CHECKING:
+    from bot.front.showing import Showing
+
+__all__ = ["Desk"]
+
+log = logging.getLogger(__name__)
+
+LEAVING = 0.3  # seconds in which turns see that their kernels were let go
+LAST_STATE = 5.0  # seconds for the last states of their answers, which Discord may let wait
+
+
+class Desk:
+    """See the module's text. `clock` gives seconds, of any origin."""
+
+    def __init__(self, sessions: Sessions, settings: Settings, clock: Callable[[], float]) -> None:
+        self.sessions = sessions
+        self.settings = settings
+        self.clock = clock
+        self.studio = Studio(sessions.pool)
+        self.rate = Rate(settings.rate, clock)
+        self.limits = Limits(
+            files=settings.discord_files,
+            request=settings.discord_max_request,
+            file=settings.discord_max_file,
+            messages=settings.discord_messages,
+        )
+        self.closing = False
+        self.showings: dict[int, Showing] = {}  # by the id of their first message
+        self.tasks: set[asyncio.Task[None]] = set()  # turns
+        # Set by the client, which knows how to make them:
+        self.buttons: Callable[[tuple[str, ...]], View | None] = lambda _: None
+        self.direct: Callable[[int], Outlet]
+        self.channel: Callable[[int, tuple[int, int] | None], Awaitable[ChannelOutlet]]
+
+    @property
+    def pace(self) -> float:
+        """Seconds between two edits of a message."""
+        return self.settings.discord_pace.total_seconds()
+
+    def draft(self, code: str | None = None) -> Draft:
+        """The draft of an answer; `code` is what it repeats on top."""
+        return Draft(code=code, plotly_script=partial(plotly_script, self.settings.kernel_python))
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Do this in a task of its own, which `drain` waits for; a failure is logged."""
+        task = asyncio.create_task(_logged(work, name), name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def drain(self, grace: float) -> None:
+        """Begin nothing new; let what runs go on for so many seconds, then let kernels go with their cells.
+
+        Every answer then reaches its last state, within a second or two.
+        """
+        self.closing = True
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=grace)
+        await self.sessions.let_go()
+        for patience in (LEAVING, LAST_STATE):  # what still waits then is cancelled
+            if self.tasks:
+                await asyncio.wait(self.tasks, timeout=patience)
+            for task in tuple(self.tasks):
+                task.cancel()
+
+
+async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
+    try:
+        await work
+    except Exception:  # one turn's failure is its own
+        log.exception("%s failed", name)

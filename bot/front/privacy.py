@@ -1,0 +1,62 @@
+"""All that is kept of a person, given to them or deleted."""
+
+import asyncio
+import logging
+
+import nextcord
+from nextcord.ui import Button, Item, View, button
+
+from bot.delivery import Upload
+from bot.export import export
+from bot.failures import sentence
+from bot.front.buttons import BROKEN
+from bot.front.controls import EXPECTED
+from bot.front.desk import Desk
+from bot.front.interaction import Interaction, defer, privately
+
+__all__ = ["Confirmation", "send_export"]
+
+log = logging.getLogger(__name__)
+
+OPEN = 5 * 60.0  # seconds in which it can be confirmed
+
+
+class Confirmation(View):
+    """A last question before all of a person is deleted. It is private, so that only they can answer."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(timeout=OPEN, auto_defer=False)
+        self._desk = desk
+
+    @button(label="Delete all of mine", style=nextcord.ButtonStyle.danger)
+    async def confirm(self, _button: Button["Confirmation"], interaction: Interaction) -> None:
+        """Delete it."""
+        self.stop()
+        await defer(interaction, message=False)
+        if interaction.user is None:
+            return
+        try:
+            await self._desk.sessions.forget(interaction.user.id)
+        except EXPECTED as error:
+            await privately(interaction, sentence(error))
+        else:
+            await privately(interaction, "All that I had of you is deleted.")
+
+    async def on_error(self, error: Exception, item: Item["Confirmation"], interaction: Interaction) -> None:
+        """What fails here is ours: it is logged, and the person is told."""
+        log.error("deleting failed at %s", item, exc_info=error)
+        await privately(interaction, BROKEN)
+
+
+async def send_export(desk: Desk, interaction: Interaction) -> None:
+    """Send a person all of theirs, as a zip."""
+    if interaction.user is None:
+        return
+    try:
+        archive = await export(desk.sessions, interaction.user.id, limit=desk.limits.file)
+    except EXPECTED as error:
+        await privately(interaction, sentence(error))
+        return
+    with archive:
+        data = await asyncio.to_thread(archive.read)
+    await privately(interaction, "All that I have of you:", uploads=[Upload("kernelcord-export.zip", data)])

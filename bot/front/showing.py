@@ -1,0 +1,225 @@
+"""One answer on Discord, from its first message to its last state, whatever is told meanwhile.
+
+    showing = Showing(desk, user_id, outlets, draft)
+    await showing.open()
+    await showing.tell(reply)                   # every Reply of the turn
+    await showing.finish(note)                  # pictures are drawn, files sent, buttons set
+
+The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that
+comes back finds where to tell the rest.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+
+from bot.delivery import Outgoing, Upload
+from bot.errors import NothingRuns
+from bot.front.calls import Refused
+from bot.front.deliver import Delivery
+from bot.front.desk import Desk
+from bot.front.live import Live, Look
+from bot.front.outlets import Outlet, Post
+from bot.page import Draft, Page
+from bot.reply import GeneratedFile, Reply
+from filestore.errors import FileStoreError
+from filestore.records import MessageCell
+
+__all__ = ["FINISHED", "Showing"]
+
+log = logging.getLogger(__name__)
+
+UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
+FINISHED = ("rerun", "edit", "notebook", "files")
+
+
+class Showing:
+    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        user_id: int,
+        session_id: str,
+        place: str,
+        outlets: Sequence[Outlet],
+        draft: Draft,
+        *,
+        post: Post | None = None,
+        cell: int = 0,
+        asked: bool = False,
+    ) -> None:
+        self.user_id = user_id
+        self.session_id = session_id
+        self.place = place
+        self.draft = draft
+        self.cell = cell  # the one told last
+        self.asked = asked  # of the model
+        self.kept = False  # running on, because the person wanted it
+        self._desk = desk
+        self._outlets = list(outlets)
+        self._post = post
+        self._posts: list[Post] = []
+        self._live: Live | None = None
+        self._asks_to_keep = False
+        self._bell: asyncio.TimerHandle | None = None
+
+    async def open(self) -> None:
+        """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
+        while True:
+            live = Live(
+                self._outlets[0], self._look, self._desk.buttons, pace=self._desk.pace, post=self._post
+            )
+            try:
+                await live.open()
+            except Refused as refused:
+                log.info("an answer begins elsewhere: %s", refused)
+                if self._post is not None:
+                    self._post = None
+                elif len(self._outlets) > 1:
+                    del self._outlets[0]
+                else:
+                    raise
+            else:
+                break
+        self._live = live
+        self._post = live.post
+        if self._post is not None:
+            self._desk.showings[self._post.message_id] = self
+        await self._note([self._post])
+
+    async def tell(self, reply: Reply) -> None:
+        """Take in what is told of the turn."""
+        if reply.cell and reply.cell != self.cell and not reply.late:
+            self.cell = reply.cell
+            self._set_bell()
+            await self._note([self._post])
+        if reply.result is not None:
+            self._asks_to_keep = False
+            self._silence()
+        self.draft.add(reply)
+        self.touch()
+
+    def touch(self) -> None:
+        """Something is to be seen."""
+        if self._live is not None:
+            self._live.touch()
+
+    async def finish(self, note: str = "") -> None:
+        """Show the last state, in as many messages as it takes. Raises nothing."""
+        self._silence()
+        try:
+            page = await self._last(note)
+            uploads = [*page.uploads, *await self._read(page.files)]
+            post = await self._stop()
+            view = self._desk.buttons(FINISHED) if self.cell else None
+            delivery = Delivery(self._outlets, self._desk.limits)
+            self._posts = await delivery.put(page.parts, uploads, view, post)
+            await self._note(self._posts)
+            await self._ping()
+        finally:
+            if self._post is not None:
+                self._desk.showings.pop(self._post.message_id, None)
+
+    async def _last(self, note: str) -> Page:
+        try:
+            drawn = await self._desk.studio.draw(self.draft.to_draw) if self.draft.to_draw else {}
+            return self.draft.final(drawn, note=note)
+        except Exception:  # whatever a stranger's output does to us, the message gets a last state
+            log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
+            return Page((UNSHOWABLE,))
+
+    async def stop(self) -> None:
+        """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError."""
+        session = self._desk.sessions.opened(self.session_id)
+        try:
+            if session is not None and self.asked:
+                await session.interrupt(self.place)
+            elif session is not None:
+                await session.interrupt_cell(self.cell)
+        except NothingRuns:
+            return
+
+    async def one_post(self) -> Post | None:
+        """The first message of the answer, the others being deleted."""
+        for post in self._posts[1:]:
+            try:
+                await post.delete()
+            except Refused as refused:
+                log.info("message %d stays: %s", post.message_id, refused)
+        return self._posts[0] if self._posts else None
+
+    def keep_running(self) -> None:
+        """The person wants the cell to go on."""
+        self.kept, self._asks_to_keep = True, False
+        self.touch()
+
+    def _look(self) -> Look:
+        buttons = ["stop"]
+        if self.draft.question is not None:
+            buttons.append("answer")
+        if self._asks_to_keep:
+            buttons.append("keep")
+        return Look(self.draft.page(now=self._desk.clock()).parts[0], tuple(buttons))
+
+    async def _stop(self) -> Post | None:
+        if self._live is None:
+            return self._post
+        await self._live.stop()
+        return self._live.post
+
+    async def _read(self, files: Iterable[GeneratedFile]) -> list[Upload]:
+        """The files that may be sent along; the text names the rest with their ids."""
+        uploads: list[Upload] = []
+        room = self._desk.limits.request * self._desk.limits.messages
+        for file in files:
+            if file.size > min(self._desk.limits.file, room):
+                continue
+            try:
+                data = await file.data()
+            except FileStoreError as error:  # deleted or expired just now
+                log.info("file %s is not sent: %s", file.file_id, error)
+                continue
+            room -= len(data)
+            uploads.append(Upload(file.filename, data, file_id=file.file_id))
+        return uploads
+
+    async def _note(self, posts: Sequence[Post | None]) -> None:
+        if not self.cell:
+            return
+        for post in posts:
+            if post is None:
+                continue
+            try:
+                await self._desk.sessions.store.message_cells.set(
+                    MessageCell(post.message_id, self.session_id, self.cell, post.channel_id)
+                )
+            except FileStoreError:
+                log.exception("the buttons of message %d will not find their cell", post.message_id)
+
+    async def _ping(self) -> None:
+        """Tell the person who kept a cell running that it has ended."""
+        if not self.kept:
+            return
+        text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
+        try:
+            await self._outlets[0].send(text, ping=self.user_id)
+        except Refused as refused:
+            log.info("nobody was pinged: %s", refused)
+
+    def _set_bell(self) -> None:
+        self._silence()
+        limit = self._desk.settings.cell_timeout
+        if limit is None:
+            return
+        ahead = (limit - self._desk.settings.keep_running).total_seconds()
+        self._bell = asyncio.get_running_loop().call_later(max(0.0, ahead), self._ring)
+
+    def _ring(self) -> None:
+        self._asks_to_keep = not self.kept
+        self.touch()
+
+    def _silence(self) -> None:
+        if self._bell is not None:
+            self._bell.cancel()
+            self._bell = None

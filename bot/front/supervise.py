@@ -1,0 +1,59 @@
+"""Keeps the bot connected, whatever ends the connection, until it is told to end.
+
+    await supervise(client, token)          # Raises: CannotServe, when trying again is of no use
+
+nextcord comes back from most failures by itself. From a gateway that refuses at the start and from an answer
+that it cannot read it does not: those, and all else, come here, and after a while that grows the client
+connects again.
+"""
+
+import asyncio
+import logging
+import time
+
+import nextcord
+
+from bot.front.client import Client
+
+__all__ = ["CannotServe", "supervise"]
+
+log = logging.getLogger(__name__)
+
+FIRST = 1.0  # seconds until the first new try
+LONGEST = 60.0  # seconds
+STEADY = 60.0  # seconds of a connection after which the next failure counts as the first
+
+REFUSED = "Discord does not take DISCORD_TOKEN: copy the bot's token from the developer portal again."
+NO_INTENT = (
+    "The bot may not read messages: switch on the message content intent in Discord's developer portal."
+)
+REASONS = {4004: REFUSED, 4013: NO_INTENT, 4014: NO_INTENT}  # by the code that the gateway closes with
+
+
+class CannotServe(Exception):
+    """Discord does not want this bot as it is set up; the text says what to do."""
+
+
+async def supervise(client: Client, token: str, *, first: float = FIRST) -> None:
+    """Connect, and connect again, until cancelled. Raises: CannotServe."""
+    wait = first
+    while True:
+        began = time.monotonic()
+        try:
+            await client.start(token)
+        except nextcord.LoginFailure:
+            raise CannotServe(REFUSED) from None
+        except nextcord.PrivilegedIntentsRequired:
+            raise CannotServe(NO_INTENT) from None
+        except Exception as error:  # noqa: BLE001 - a fault of the network or of the library must not end the service
+            if isinstance(error, nextcord.ConnectionClosed) and error.code in REASONS:
+                raise CannotServe(REASONS[error.code]) from None
+            log.warning("the connection to Discord ended: %s: %s", type(error).__name__, error)
+        else:
+            log.warning("the connection to Discord ended")
+        if time.monotonic() - began > STEADY:
+            wait = first
+        await asyncio.sleep(wait)  # a back-off is a matter of time passing
+        wait = min(wait * 2, LONGEST)
+        await client.close()
+        await client.reopen()

@@ -1,0 +1,147 @@
+"""A turn on Discord: what a person wants becomes an answer there, whatever happens on the way.
+
+turn = begin(desk, wanted, outlets)     # at once; it goes on in a task of its own
+await turn.stop()
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.errors import BotError
+from bot.failures import sentence
+from bot.front.calls import Refused
+from bot.front.desk import Desk
+from bot.front.outlets import Outlet, Post
+from bot.front.showing import Showing
+from bot.message import Asking, Incoming, Picture
+from bot.turn import take_turn
+from filestore.errors import FileStoreError
+from kernels.errors import KernelClosed, KernelError
+
+__all__ = ["Turn", "Wanted", "begin"]
+
+log = logging.getLogger(__name__)
+
+RESTARTING = "I am being restarted."
+GOES_ON = f"{RESTARTING} The cell goes on, and what comes of it will be told here."
+AGAIN = f"{RESTARTING} Please send this again in a moment."
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person wants: `code` to be run as it is, or else an answer of the model to `words`.
+
+    `user_id` is who asked, as Discord says. Without `can_answer` an `input()` fails at once. `shown` is
+    whether the answer repeats the code, since nobody else has seen it.
+    """
+
+    user_id: int
+    author: str
+    place: str
+    code: str | None = None
+    words: str = ""
+    cards: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    can_answer: bool = True
+    shown: bool = False
+
+    def with_code(self, code: str) -> "Wanted":
+        """The same person in the same place, with other code."""
+        return replace(self, code=code)
+
+
+class Turn:
+    """A turn that goes on, or is over."""
+
+    def __init__(self, desk: Desk, wanted: Wanted, showing: Showing) -> None:
+        self._desk = desk
+        self._wanted = wanted
+        self._showing = showing
+        self._task = desk.spawn(self._take(), f"turn of {wanted.user_id} in {wanted.place}")
+
+    async def stop(self) -> None:
+        """End it, if it still goes on, and wait for its last state."""
+        if not self._task.done():
+            await self._showing.stop()
+            await asyncio.wait([self._task])
+
+    async def one_post(self) -> Post | None:
+        """The message that has its answer; those after it are deleted."""
+        return await self._showing.one_post()
+
+    async def _take(self) -> None:
+        try:
+            await self._showing.open()
+        except Refused as refused:
+            log.warning("a turn of %d has nowhere to be answered: %s", self._wanted.user_id, refused)
+            return
+        await self._showing.finish(await _note_of(self._desk, self._wanted, self._showing))
+
+
+def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | None = None) -> Turn:
+    """Take the turn in a task of its own; `post` is an answer of ours that is to be replaced."""
+    session_id = desk.sessions.id_of(wanted.user_id, wanted.place)
+    draft = desk.draft(wanted.code if wanted.shown else None)
+    showing = Showing(
+        desk,
+        wanted.user_id,
+        session_id,
+        wanted.place,
+        outlets,
+        draft,
+        post=post,
+        asked=wanted.code is None,
+    )
+    return Turn(desk, wanted, showing)
+
+
+async def _note_of(desk: Desk, wanted: Wanted, showing: Showing) -> str:
+    """Have the turn, and say in a sentence what went wrong with it on our side, if something did."""
+    try:
+        await _have(desk, wanted, showing)
+    except asyncio.CancelledError:  # also raised by a cell that is left to its node
+        if not desk.closing:
+            raise
+        return _restarting(desk, showing)
+    except (BotError, KernelError, FileStoreError) as error:
+        if desk.closing and isinstance(error, KernelClosed):
+            return _restarting(desk, showing)
+        return _capital(sentence(error))
+    except Exception as error:  # whatever it is, the message must not stay as it was
+        log.exception("a turn of %d failed", wanted.user_id)
+        return _capital(sentence(error))
+    return ""
+
+
+async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> None:
+    if wanted.code is None:
+        asking = Asking(
+            wanted.user_id,
+            wanted.author,
+            wanted.place,
+            wanted.words,
+            wanted.cards,
+            wanted.pictures,
+            wanted.can_answer,
+        )
+        await desk.sessions.ask(asking, showing.tell)
+        return
+    session = await desk.sessions.session(wanted.user_id, wanted.place)
+    incoming = Incoming(
+        wanted.user_id, wanted.author, wanted.place, wanted.code, can_answer=wanted.can_answer
+    )
+    await take_turn(session, incoming, showing.tell)
+
+
+def _restarting(desk: Desk, showing: Showing) -> str:
+    """What is said where a turn ends with this program, which has one more thing to do: say so."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+    return GOES_ON if showing.cell and desk.settings.node != "none" else AGAIN
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"

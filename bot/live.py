@@ -1,0 +1,100 @@
+"""The one message that moves while a turn goes on: the end of the answer, as much as fits.
+
+live(entries, question, waiting=0, elapsed=12.0)
+"""
+
+from collections.abc import Iterator, Sequence
+
+from bot.markup import output_block, plain
+from bot.pieces import Piece, Text, Traceback, Words
+from bot.receipt import duration
+from bot.split import LONGEST, balanced, cut, length
+from bot.written import Entry, Said, Shown, code_block
+from kernels.events import InputRequest
+
+__all__ = ["live"]
+
+OUTPUT = 1000  # characters of one output that are shown
+LOOKED_AT = 8 * OUTPUT  # characters of its end, with colour codes
+STEP = 10  # seconds; a time that moved with every edit would make edits of its own
+PROMPT = 300  # characters
+SMALLEST = 200  # room below which nothing more is begun
+
+
+def live(entries: Sequence[Entry], question: InputRequest | None, waiting: int, elapsed: float) -> str:
+    """The message's text; `waiting` cells go first, `elapsed` is in seconds."""
+    status = _question(question) if question else _status(entries, waiting, elapsed)
+    room = LONGEST - length(status) - 1
+    shown: list[str] = []
+    for block in _from_the_end(entries):
+        if length(block) + 1 > room:
+            if room > SMALLEST and not block.startswith("```"):
+                shown.append(_end(block, room - 1))
+            break
+        shown.append(block)
+        room -= length(block) + 1
+    return "\n".join([*shown[::-1], status])
+
+
+def _from_the_end(entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in reversed(entries):
+        if isinstance(entry, Said):
+            if text := entry.text.strip():
+                yield balanced(text)
+        else:
+            yield from reversed(_cell(entry))
+
+
+def _cell(cell: Shown) -> list[str]:
+    head = [f"-# Later, from cell {cell.number}:"] if cell.late else []
+    head += [code_block(cell.code)] if cell.code and cell.code.strip() else []
+    return [*head, *map(_piece, cell.pieces()), *cell.notes]
+
+
+def _piece(piece: Piece) -> str:
+    match piece:
+        case Text(text):
+            return output_block(_last(text), room=OUTPUT, keep="tail")
+        case Traceback(text):
+            return output_block(text, room=OUTPUT)
+        case Words(text):
+            return _end(balanced(text), OUTPUT)
+    return "-# [a picture, shown at the end]"
+
+
+def _last(text: str) -> str:
+    """The end of a long text, from the start of a line where it has short ones."""
+    if len(text) <= LOOKED_AT:
+        return text
+    return text[text.find("\n", -LOOKED_AT, -OUTPUT) + 1 or len(text) - LOOKED_AT :]
+
+
+def _end(words: str, room: int) -> str:
+    """The end of words, with a fence that was open there opened again."""
+    if length(words) <= room:
+        return words
+    room -= len("```\n…")
+    tail = cut(words[::-1], room)[::-1].lstrip("`")
+    tail = tail[tail.find("\n", 0, len(tail) // 2) + 1 :]
+    return f"```\n…{tail}" if tail.count("```") % 2 else f"…{tail}"
+
+
+def _question(question: InputRequest) -> str:
+    prompt = plain(cut(question.prompt.strip(), PROMPT))
+    if question.password:
+        return f"**Asks for a password:** {prompt}\n-# What you answer is never shown or stored."
+    return f"**Asks:** {prompt or 'for input'}"
+
+
+def _status(entries: Sequence[Entry], waiting: int, elapsed: float) -> str:
+    if waiting:
+        return f"-# Waiting: {waiting} before this one."
+    match entries[-1] if entries else None:
+        case Said():
+            doing = "Writing"
+        case Shown(result=None):
+            doing = "Running"
+        case _:
+            doing = "Thinking"
+    steps = int(elapsed // STEP) * STEP
+    return f"-# {doing} … {duration(steps)}" if steps else f"-# {doing} …"

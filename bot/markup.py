@@ -1,0 +1,107 @@
+"""Text of others in Discord's Markdown, where it cannot act: no fence broken, no name that shouts.
+
+fenced("print('```')", "py")            # the three backticks apart
+code_name("a`b\\n.csv")                 # `aˋb_.csv`, within backticks
+plain("2 * 3 * 4")                      # shown as it is
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from os.path import splitext
+
+from bot.ansi import coloured, has_colour
+from bot.split import cut, length
+from kernels.text import strip_ansi
+
+__all__ = ["clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
+
+APART = "\u200b"  # zero width space
+_FENCES = re.compile("`{3,}")
+_MARKS = re.compile(r"([\\*_~|`<>\[\]@]|^[#-])")
+_JOINERS = "\u200c\u200d"
+_UNSHOWABLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+NAME = 60  # characters of a file's name that are shown
+NOTICE = 40  # longest of the lines that say what is left out
+
+
+def unfenced(text: str) -> str:
+    """`text` without three backticks in a row."""
+    return _FENCES.sub(lambda found: APART.join(found[0]), text)
+
+
+def fenced(text: str, language: str = "", *, room: int | None = None, keep: str = "both") -> str:
+    """A fenced block of `text`, at most `room` long: see `clipped`."""
+    return _block(unfenced(text), language, room, keep, str)
+
+
+def output_block(text: str, *, room: int | None = None, keep: str = "both") -> str:
+    """A fenced block of what a cell has written, in colours where it has some."""
+    if not has_colour(text):
+        return fenced(strip_ansi(text), room=room, keep=keep)
+    return _block(unfenced(coloured(text)), "ansi", room, keep, strip_ansi)
+
+
+def clipped(text: str, room: int, *, keep: str = "both", bare: Callable[[str], str] = str) -> str:
+    """`text` within `room`: its "head", its "tail" or "both" of them, and a line that says what is missing.
+
+    Whole lines, where they are short enough. `bare` makes of a line that has to be cut one that can be.
+    """
+    if length(text) <= room:
+        return text
+    room -= NOTICE
+    lines = text.split("\n")
+    first, count = _taken(lines, {"head": room, "tail": 0}.get(keep, room // 2), bare)
+    rest = lines[count:]
+    last, more = _taken(rest[::-1], room - length(first), bare, backwards=True) if keep != "head" else ("", 0)
+    missing = len(rest) - more
+    what = "line" if missing == 1 else "lines"
+    notice = f"[… {missing:,} {what} left out …]" if missing else "[…]"
+    return "\n".join(part for part in (first, notice, last) if part)
+
+
+def plain(text: str) -> str:
+    """`text` with nothing in it that Markdown acts on, on one line."""
+    return _MARKS.sub(r"\\\1", _shown(text.replace("\n", " ")))
+
+
+def code_name(name: str, limit: int = NAME) -> str:
+    """A file's name as inline code: one line, its beginning and its extension."""
+    shown = _shown(name).replace("`", "ˋ").strip() or "unnamed"
+    if len(shown) > limit:
+        stem, suffix = splitext(shown)
+        suffix = suffix[: limit // 4]
+        shown = f"{stem[: limit - len(suffix) - 1]}…{suffix}"
+    return f"`{shown}`"
+
+
+def _shown(text: str) -> str:
+    return "".join(
+        "_" if unicodedata.category(letter) in _UNSHOWABLE and letter not in _JOINERS else letter
+        for letter in text
+    )
+
+
+def _block(text: str, language: str, room: int | None, keep: str, bare: Callable[[str], str]) -> str:
+    text = text.rstrip().lstrip("\n")
+    if room is not None:
+        text = clipped(text, room - len(language) - len("```\n\n```"), keep=keep, bare=bare)
+    return f"```{language}\n{text or APART}\n```"
+
+
+def _taken(
+    lines: list[str], room: int, bare: Callable[[str], str], *, backwards: bool = False
+) -> tuple[str, int]:
+    """As many of the first lines as fit, and their number; of the very first one at least a piece."""
+    taken: list[str] = []
+    for line in lines:
+        needed = length(line) + 1
+        if needed > room:
+            if not taken and room > NOTICE:
+                piece = bare(line)
+                taken.append(cut(piece[::-1], room)[::-1] if backwards else cut(piece, room))
+            break
+        taken.append(line)
+        room -= needed
+    count = len(taken)
+    return "\n".join(taken[::-1] if backwards else taken), count

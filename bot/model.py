@@ -1,0 +1,171 @@
+"""The model, through OpenAI's API or one that speaks like it; the only module that knows `openai`.
+
+    model = Model(api_key, base_url=None, name="gpt-6.1-terra", api="auto")
+    async for step in model.answer(system, history, tools): ...     # Piece, ToolCall, Thought, Counted
+
+Whoever is cancelled in the loop, or closes it, ends the request. An answer is whole only when its API has
+said so: one that breaks off is asked for again while nothing of it has been told, and is a `CutOff` later.
+"""
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from types import ModuleType
+from typing import Any, Literal
+
+import openai
+
+from bot import completions, responses
+from bot.conversation import Entry, Piece, Step, Tool, ToolResult, Words
+from bot.errors import (
+    BadKey,
+    CutOff,
+    ModelError,
+    NoSuchModel,
+    OutOfReach,
+    RateLimited,
+    Refused,
+    TooLong,
+)
+
+__all__ = ["Model"]
+
+OPENAI = "https://api.openai.com/v1"
+# Of a request that met 408, 409, 429, 5xx or no connection. The client waits as Retry-After says, and gives
+# up at once where that is more than two minutes.
+RETRIES = 3
+CUTS = 2  # times that an answer which broke off untold is asked for again
+TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may think before its first word
+LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE)
+IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # what an error is about
+BLIND = re.compile(r"(not|n't) (currently )?support|unsupported|mmproj", re.IGNORECASE)
+UNSEEN = "[Its pictures cannot be shown to you.]"
+SAID = 300  # characters of the API's own words that a person is shown
+
+
+class Model:
+    """A model that answers.
+
+    `base_url` None is OpenAI itself. `api` "auto" is Responses there and Chat Completions elsewhere. `rounds`
+    is how often it may use its tools in one answer, `history_tokens` how much of the past it is told.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None,
+        name: str,
+        api: Literal["auto", "responses", "chat"] = "auto",
+        *,
+        rounds: int = 8,
+        history_tokens: int = 32_000,
+    ) -> None:
+        self.name = name
+        self.rounds = rounds
+        self.history_tokens = history_tokens
+        self._key = api_key
+        self._is_chat = api == "chat" or (api == "auto" and base_url is not None)
+        # A server of one's own would look at addresses from inside one's own network.
+        self._links = base_url is None
+        self._sees = True  # until its server says that it does not
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or "none",  # the client insists on one
+            base_url=base_url or OPENAI,  # or it would read the environment, past our settings
+            max_retries=RETRIES,
+            timeout=TIMEOUT,
+        )
+
+    async def answer(
+        self, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool = True
+    ) -> AsyncGenerator[Step]:
+        """The model's next words, calls and counts, as they come. Raises: ModelError."""
+        links, sees, cuts = self._links, self._sees, 0
+        while True:
+            told = False
+            shown = history if sees else [_unseen(entry) for entry in history]
+            body = self._words.request(self.name, system, shown, tools, may_call=may_call, links=links)
+            try:
+                async with aclosing(self._stream(body)) as steps:
+                    async for step in steps:
+                        told = told or isinstance(step, Piece)
+                        yield step
+            except CutOff:
+                cuts += 1
+                if told or cuts > CUTS:
+                    raise
+            except (Refused, OutOfReach) as error:
+                if told or not IMAGE.search(error.detail):
+                    raise
+                if links and any(getattr(entry, "links", ()) for entry in history):
+                    links = False  # one of the addresses shows no picture
+                elif sees and any(getattr(entry, "pictures", ()) for entry in history):
+                    sees = False
+                    self._sees = BLIND.search(error.detail) is None
+                else:
+                    raise
+            else:
+                return
+
+    async def close(self) -> None:
+        """Let its connections go."""
+        await self._client.close()
+
+    @property
+    def _words(self) -> ModuleType:
+        return completions if self._is_chat else responses
+
+    async def _stream(self, body: dict[str, Any]) -> AsyncGenerator[Step]:
+        api: Any = self._client.chat.completions if self._is_chat else self._client.responses
+        reader = self._words.Reader()
+        begun = False
+        try:
+            async with await api.create(**body, stream=True) as stream:
+                begun = True
+                async for event in stream:
+                    for step in reader.take(event):
+                        yield step
+        except openai.APIStatusError as error:
+            raise self._of_status(error) from None
+        except openai.APIConnectionError as error:
+            if not begun:
+                raise OutOfReach(str(error)) from None
+        except openai.APIError as error:  # an error that the stream itself tells
+            raise responses.failure(error.code, self._said(error)) from None
+        except ValueError as error:  # a line that is no JSON: a server, or one between, broke off
+            raise CutOff(str(error)) from None
+        # A connection that broke may have done so after the end: the reader knows.
+        for step in reader.close():
+            yield step
+
+    def _of_status(self, error: openai.APIStatusError) -> ModelError:
+        said = self._said(error)
+        match error.status_code:
+            case 401:
+                return BadKey()
+            case 404:
+                return NoSuchModel(self.name)
+            case 403:
+                return NoSuchModel(self.name) if error.code == "model_not_found" else BadKey()
+            case 429:
+                return RateLimited("no credit" if error.code == "insufficient_quota" else said)
+            case 413:
+                return TooLong(said)
+            case status if status >= 500 or status in (408, 409):
+                return OutOfReach(said)
+        if error.code == "context_length_exceeded" or LONG.search(said):
+            return TooLong(said)
+        return Refused(said)
+
+    def _said(self, error: openai.APIError) -> str:
+        body = error.body
+        text = body.get("message") if isinstance(body, dict) else None
+        text = text if isinstance(text, str) else error.message
+        return (text.replace(self._key, "***") if self._key else text)[:SAID]
+
+
+def _unseen(entry: Entry) -> Entry:
+    """The entry without its pictures, for a model that takes none."""
+    if isinstance(entry, Words | ToolResult) and entry.pictures:
+        return replace(entry, text=f"{entry.text}\n{UNSEEN}", pictures=())
+    return entry

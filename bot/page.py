@@ -1,0 +1,140 @@
+"""What a turn looks like in chat: one live message while it goes on, and the last state. Pure.
+
+draft = Draft(code=code)
+draft.add(reply)                            # every Reply of the turn
+page = draft.page(now=monotonic())          # what the live message shows now
+page = draft.final(await studio.draw(draft.to_draw))
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bot.delivery import Upload
+from bot.failures import restart
+from bot.fitting import fitted
+from bot.live import live
+from bot.markup import plain
+from bot.pictures import ToDraw
+from bot.pieces import Drawing
+from bot.reply import GeneratedFile, Reply
+from bot.settled import Settled
+from bot.usage import TurnUsage
+from bot.written import Entry, Said, Shown
+from kernels.events import InputRequest, Queued, Restarted
+
+__all__ = ["Draft", "Page"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer as it stands.
+
+    `parts` are the message texts, each at most 2,000 characters and with whole fences: exactly one of a live
+    page, one to four of the last. `uploads` are to be sent with the last of them; `files`, which the text
+    names with their ids, may be.
+    """
+
+    parts: tuple[str, ...]
+    uploads: tuple[Upload, ...] = ()
+    files: tuple[GeneratedFile, ...] = ()
+
+
+class Draft:
+    """One turn's answer as it grows. Nothing in it waits or reads.
+
+    `code` is what the person typed, to be shown on top. `plotly_script` gives the JavaScript for figures of
+    plotly, see `kernels.packages.plotly_script`; it is called at most in `final`.
+    """
+
+    def __init__(self, *, code: str | None = None, plotly_script: Callable[[], str] | None = None) -> None:
+        self._entries: list[Entry] = []
+        self._typed = code
+        self._plotly_script = plotly_script
+        self._question: InputRequest | None = None
+        self._waiting = 0  # cells before this one
+        self._usage: TurnUsage | None = None
+        self._started: float | None = None
+
+    def add(self, reply: Reply) -> None:
+        """Take one step of the answer in."""
+        if reply.words:
+            self._said().text += reply.words
+        if reply.usage is not None:
+            self._usage = reply.usage
+        if reply.cell == 0:
+            return
+        shown = self._shown(reply)
+        if reply.event is not None:
+            self._happened(shown, reply)
+        if reply.result is not None:
+            shown.result, self._question = reply.result, None
+        shown.files.extend(reply.files)
+        shown.skipped.extend(reply.skipped)
+
+    def answered(self) -> None:
+        """The question has its answer."""
+        self._question = None
+
+    @property
+    def question(self) -> InputRequest | None:
+        """What the running cell asks and waits for now."""
+        return self._question
+
+    @property
+    def to_draw(self) -> tuple[ToDraw, ...]:
+        """What is a picture only once it was drawn in the sandbox: wide tables, LaTeX, SVG."""
+        drawings = (
+            piece for entry in self._cells() for piece in entry.pieces() if isinstance(piece, Drawing)
+        )
+        return tuple(ToDraw(key, piece.kind, piece.source) for key, piece in enumerate(drawings))
+
+    def page(self, *, now: float) -> Page:
+        """The live message; `now` in seconds of any clock."""
+        if self._started is None:
+            self._started = now
+        entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
+        return Page((live(entries, self._question, self._waiting, now - self._started),))
+
+    def final(self, drawn: Mapping[int, bytes] | None = None, *, note: str = "") -> Page:
+        """The last state; `drawn` has PNGs by the keys of `to_draw`, and what it lacks is shown as text.
+
+        `note` is a sentence of the front's own that ends the text, such as that of an error
+        (`bot.failures.sentence`) that ended the turn.
+        """
+        entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
+        settled = Settled(drawn or {}, self._plotly_script)
+        for entry in entries:
+            settled.take(entry)
+        parts, long = fitted(settled.blocks, settled.footer(self._usage, note))
+        return Page(parts or ("",), (*settled.uploads, *long), settled.files)
+
+    def _said(self) -> Said:
+        if not self._entries or not isinstance(self._entries[-1], Said):
+            self._entries.append(Said())
+        last = self._entries[-1]
+        assert isinstance(last, Said)
+        return last
+
+    def _shown(self, reply: Reply) -> Shown:
+        """What stands for the reply's cell, or for what came after its end."""
+        for entry in self._cells():
+            if entry.number == reply.cell and entry.late == reply.late and not reply.code:
+                return entry
+        entry = Shown(reply.cell, code=reply.code or self._typed, late=reply.late)
+        self._typed = None
+        self._entries.append(entry)
+        return entry
+
+    def _happened(self, shown: Shown, reply: Reply) -> None:
+        self._question = reply.event if isinstance(reply.event, InputRequest) else None
+        self._waiting = reply.event.position if isinstance(reply.event, Queued) else 0
+        match reply.event:
+            case Restarted() as restarted:
+                shown.notes.append(plain(restart(restarted)))
+            case InputRequest() | Queued() | None:
+                return
+            case event:
+                shown.outputs.add(event)
+
+    def _cells(self) -> Iterator[Shown]:
+        return (entry for entry in self._entries if isinstance(entry, Shown))

@@ -1,0 +1,49 @@
+"""A short card of each file that somebody has sent: what it holds, found out in the sandbox.
+
+cards = await profile(session, files)       # {file id: text}
+"""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from bot.session import Session
+from filestore.records import StoredFile
+from kernels.files import FileUnavailable
+from kernels.text import human_size, repair
+
+__all__ = ["profile"]
+
+LONGEST = 900  # characters of a card
+NAME = 80  # characters of a file's name in it
+TIME = 30.0  # seconds for all files of a message
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+async def profile(session: Session, files: Sequence[StoredFile]) -> dict[str, str]:
+    """A card of at most 900 characters for every file, by file id, within half a minute: plain text.
+
+    A table's says rows, columns with types and nulls, and a sample; a picture's its size; a notebook's its
+    cells. Of a file that cannot be looked into it says type and size. The person's kernel is left alone.
+    """
+    with contextlib.ExitStack() as stack:
+        opened: dict[str, BinaryIO] = {}
+        tasks: dict[str, dict[str, str]] = {}
+        for file in {file.file_id: file for file in files}.values():
+            with contextlib.suppress(FileUnavailable):  # deleted meanwhile: its record is still known
+                opened[file.file_id] = stack.enter_context((await session.files.open(file.file_id)).file)
+                about = {"filename": file.filename, "file_type": file.file_type}
+                tasks[file.file_id] = {"path": file.file_id, **about}
+        found = await session.apart.work("cards", tasks, opened, seconds=TIME) if tasks else {}
+    return {file.file_id: _card(file, found.get(file.file_id, {}).get("text/card")) for file in files}
+
+
+def _card(file: StoredFile, found: object) -> str:
+    name = (
+        file.filename if len(file.filename) <= NAME else f"{file.filename[: NAME - 12]}…{file.filename[-10:]}"
+    )
+    head = f"{name} ({file.file_type}, {human_size(file.file_size)}, id {file.file_id})"
+    text = _CONTROL.sub(" ", repair(found)).strip() if isinstance(found, str) else ""
+    card = f"{head}: {text}" if text else head
+    return card if len(card) <= LONGEST else card[: LONGEST - 1] + "…"

@@ -1,0 +1,56 @@
+"""What the model is told of the past: what was said and run in this place, the newest that fits.
+
+history = remembered(await session.transcript.entries(place), model="gpt-6.1-terra", room=32_000)
+
+Only one place's entries ever come in here, so that what was said in a DM is never told in a channel.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from bot.conversation import Entry, ToolCall, ToolResult, Words
+from bot.seen import of_record
+from bot.tokens import entry_tokens
+from filestore.records import CellRecord, Said
+from kernels.text import clip
+
+__all__ = ["MODEL", "person", "remembered"]
+
+MODEL = "Kernelcord"  # the author of what the model says and runs
+WORDS = 20_000  # characters of one message
+CODE = 8_000  # characters of one cell
+
+Group = Sequence[Entry]  # stays whole: a call without its result is refused by every API
+
+
+def person(author: str) -> str:
+    """A person's name as the author of their words; nobody is called like the model."""
+    return f"{author} (a person)" if author.strip().casefold() == MODEL.casefold() else author
+
+
+def remembered(entries: Iterable[Said | CellRecord], *, model: str, room: int) -> list[Entry]:
+    """The newest entries of at most `room` tokens, beginning with a person's; older ones are left out."""
+    kept: list[Group] = []
+    for group in reversed([_group(entry) for entry in entries]):
+        room -= sum(entry_tokens(entry, model) for entry in group)
+        if room < 0:
+            break
+        kept.append(group)
+    while kept and not _is_persons(kept[-1]):
+        kept.pop()
+    return [entry for group in reversed(kept) for entry in group]
+
+
+def _is_persons(group: Group) -> bool:
+    return isinstance(group[0], Words) and group[0].by == "person"
+
+
+def _group(entry: Said | CellRecord) -> Group:
+    if isinstance(entry, Said):
+        return [Words("model" if entry.author == MODEL else "person", clip(entry.markdown, WORDS))]
+    if entry.author != MODEL:
+        code, output = clip(entry.code, CODE), of_record(entry)
+        return [Words("person", f"I ran this myself:\n```py\n{code}\n```\nIt showed:\n```\n{output}\n```")]
+    call_id = f"cell_{entry.seq}"
+    arguments = json.dumps({"code": clip(entry.code, CODE)})
+    return [ToolCall(call_id, "run_python", arguments), ToolResult(call_id, of_record(entry))]

@@ -1,0 +1,115 @@
+"""What the model sees of a cell, and of a file: text within limits, and the pictures.
+
+text, pictures = of_result(result, restarted)
+text = of_record(cell)                            # a cell of an earlier turn, from the transcript
+text, pictures = of_file(opened, name)
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+
+from bot.failures import ending, restart
+from bot.images import size_of
+from bot.message import Picture
+from bot.reply import ExecutionResult
+from bot.rich import as_text
+from filestore.records import CellRecord
+from kernels.events import Restarted
+from kernels.files import Opened
+from kernels.text import clip, human_size, strip_ansi
+
+__all__ = ["attached", "of_file", "of_record", "of_result"]
+
+TEXT = 8_000  # characters of a cell's output, its head and tail
+ERROR = 4_000  # characters of a traceback
+EARLIER = 2_000  # characters of the output of a cell of an earlier turn
+HEAD = 4_000  # bytes of a text file
+PICTURES = 4  # of one cell
+PICTURE = 4 * 1024 * 1024  # bytes of one
+READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # file types that may be text
+ATTACHED = 8  # pictures that a person has sent along
+TAKEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what the APIs take
+SHOWN = {"image/png", "image/jpeg"}
+
+
+def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[str, tuple[Picture, ...]]:
+    """What came of a cell that the model ran; `restarted` are the kernels that it lost or began with."""
+    pictures, left_out = _pictures(result)
+    parts = [
+        *map(restart, restarted),
+        clip(result.output, TEXT),
+        clip(result.error or "", ERROR),
+        ending(result) or "",
+        *left_out,
+        *(
+            f"File {file.filename}: id {file.file_id}, {human_size(file.size)}"
+            for file in result.generated_files
+        ),
+        *(f"Not kept: {one.name}: {one.reason}" for one in result.skipped),
+    ]
+    text = "\n".join(part.rstrip("\n") for part in parts if part)
+    return text or ("(a picture)" if pictures else "(no output)"), pictures
+
+
+def attached(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+    """Those of a person's pictures that the model gets to see: not too many, not too large, and pictures."""
+    fit = [one for one in pictures if len(one.data) <= PICTURE and size_of(one.data) and one.mime in TAKEN]
+    return tuple(fit[:ATTACHED])
+
+
+def of_record(cell: CellRecord) -> str:
+    """What a cell of the transcript showed, without its pictures."""
+    parts = []
+    for output in cell.outputs:
+        match output.get("output_type"):
+            case "stream":
+                parts.append(str(output["text"]))
+            case "error":
+                parts.append("\n".join(output["traceback"]) + "\n")
+            case _:
+                data = output.get("data", {})
+                parts.append("[a picture]\n" if SHOWN & data.keys() else as_text(data) + "\n")
+    text = clip(strip_ansi("".join(parts)), EARLIER).rstrip("\n")
+    files = [f"Files: {', '.join(cell.file_ids)}"] if cell.file_ids else []
+    how = [] if cell.status in ("ok", "error") else [f"({cell.status})"]
+    return "\n".join(part for part in (text, *how, *files) if part) or "(no output)"
+
+
+def of_file(opened: Opened, name: str) -> tuple[str, tuple[Picture, ...]]:
+    """A stored file that now lies in the workspace as `name`; blocks while it is read."""
+    text = f"{name} is in the workspace: {opened.file_type}, {human_size(opened.size)}."
+    if opened.file_type == "image" and opened.size <= PICTURE:
+        data = opened.file.read(PICTURE)
+        mime = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+        if size_of(data) and data.startswith((b"\x89PNG", b"\xff\xd8")):
+            return text, (Picture(mime, data),)
+    if opened.file_type in READABLE:
+        head = opened.file.read(HEAD)
+        if b"\0" not in head:
+            return f"{text} It begins:\n{head.decode(errors='replace')}", ()
+    return text, ()
+
+
+def _pictures(result: ExecutionResult) -> tuple[tuple[Picture, ...], list[str]]:
+    """The pictures that the model gets to see, and a line for each that it does not."""
+    pictures: list[Picture] = []
+    left_out: list[str] = []
+    for mime, data in _shown(result):
+        if len(pictures) == PICTURES:
+            left_out.append("[a further picture, not shown to you]")
+        elif len(data) > PICTURE or size_of(data) is None:
+            left_out.append(f"[a picture of {human_size(len(data))}, not shown to you]")
+        else:
+            pictures.append(Picture(mime, data))
+    return tuple(pictures), left_out
+
+
+def _shown(result: ExecutionResult) -> Iterator[tuple[str, bytes]]:
+    for output in result.outputs:
+        data = output.get("data", {})
+        for mime in sorted(SHOWN & data.keys(), reverse=True)[:1]:  # PNG where there are both
+            try:
+                yield mime, base64.b64decode(data[mime])
+            except (TypeError, ValueError, binascii.Error):  # a cell may show anything under this name
+                continue

@@ -1,0 +1,139 @@
+"""Long text in pieces that a message takes, each with whole fences. Lengths count as Discord's clients do.
+
+    for part in split(text): ...        # each at most 2,000
+
+A part ends at a line's end where there is one, never within an emoji, a mention such as `<@1>` or a fence.
+Where it ends within a fenced block, that is closed, and opened again with its language in the next part.
+"""
+
+import re
+import unicodedata
+
+__all__ = ["LONGEST", "balanced", "cut", "length", "split"]
+
+LONGEST = 2000  # what one message takes
+_FENCE = re.compile(r"```(?:(?P<language>[\w+#.-]{0,20})\n)?")
+_CLOSE = "\n```"
+_TOKEN = re.compile(r"<[@#:/at][^<>\n]{0,100}>")
+LONGEST_TOKEN = 102  # characters
+_JOINER, _VARIATIONS = "\u200d", "\ufe00\ufe0f"
+_TONES, _FLAGS, _TAGS = (
+    ("\U0001f3fb", "\U0001f3ff"),
+    ("\U0001f1e6", "\U0001f1ff"),
+    ("\U000e0020", "\U000e007f"),
+)
+FURTHEST_BACK = 200  # characters that we go back to end a part well
+
+
+def length(text: str) -> int:
+    """UTF-16 units, which are at least as many as characters: an emoji is two."""
+    return len(text) + sum(letter > "\uffff" for letter in text) if not text.isascii() else len(text)
+
+
+def cut(text: str, limit: int) -> str:
+    """The start of `text`, at most `limit` long, ending between two whole characters."""
+    if length(text) <= limit:
+        return text
+    end = _end(text, 0, limit)
+    return text[: _whole(text, 0, end)]
+
+
+def balanced(text: str) -> str:
+    """`text` with its last fence closed, if it is open."""
+    return text + _CLOSE if text.count("```") % 2 else text
+
+
+def split(text: str, limit: int = LONGEST) -> list[str]:
+    """The parts, in order; none of a text that is only white space. `limit` is at least 100."""
+    parts: list[str] = []
+    text = balanced(text.strip("\n").rstrip())
+    place, opening = 0, ""  # `opening` is what the next part starts with
+    while place < len(text):
+        room = limit - len(opening)
+        if length(text[place : place + room + 1]) <= room:
+            last = balanced(opening + text[place:])
+            if length(last) <= limit:
+                parts.append(last)
+                break
+        end = _best(text, place, _end(text, place, room - len(_CLOSE)), fenced=bool(opening))
+        part, inside = opening + text[place:end].rstrip(" \n"), _inside(text[place:end], opening)
+        place = end + len(text[end:]) - len(text[end:].lstrip("\n"))
+        if inside and text.startswith("```", place):  # it would have ended here by itself
+            place, inside, part = place + 3, "", part + _CLOSE
+            place += len(text[place:]) - len(text[place:].lstrip("\n"))
+        elif inside:
+            part += _CLOSE
+        opening = inside
+        parts.append(part)
+    return [part for part in parts if part.strip()]
+
+
+def _end(text: str, place: int, room: int) -> int:
+    """Where `room` is used up."""
+    end = min(len(text), place + room)
+    while (surplus := length(text[place:end]) - room) > 0:
+        end -= max(1, surplus // 2)
+    return end
+
+
+def _best(text: str, place: int, end: int, *, fenced: bool) -> int:
+    """The best place to end a part that may go to `end`: a line's end, outside of a fence if there is one."""
+    window = text[place:end]
+    lines = [found.start() for found in re.finditer("\n", text[place : end + 1])]
+    late = [line for line in lines if line > len(window) // 2]
+    for line in reversed(late):
+        if window[:line].count("```") % 2 == fenced:
+            return place + line
+    if late:
+        return _before_empty_block(text, place, place + late[-1])
+    space = window.rfind(" ", len(window) // 2)
+    if space > 0 and _is_whole(text, place + space):
+        return place + space
+    return _before_empty_block(text, place, _whole(text, place, end))
+
+
+def _before_empty_block(text: str, place: int, end: int) -> int:
+    """`end`, or where the fenced block starts that would end without any content."""
+    start = text.rfind("```", place, end)
+    opened = _FENCE.match(text, start) if start > place else None
+    return start if opened and opened.end() >= end and text[place:start].strip() else end
+
+
+def _inside(part: str, opening: str) -> str:
+    """What opens again the block that is open at the end of `part`, or ""."""
+    for fence in _FENCE.finditer(part):
+        opening = "" if opening else f"```{fence['language'] or ''}\n"
+    return opening
+
+
+def _whole(text: str, place: int, end: int) -> int:
+    """`end`, or a little before it, between two characters as people see them."""
+    for candidate in range(end, max(place, end - FURTHEST_BACK), -1):
+        if _is_whole(text, candidate):
+            return candidate
+    return end
+
+
+def _is_whole(text: str, place: int) -> bool:
+    if not 0 < place < len(text):
+        return True
+    before, after = text[place - 1], text[place]
+    if _JOINER in (before, after) or _continues(after) or before == after == "`":
+        return False
+    if _within(before, _FLAGS) and _within(after, _FLAGS):
+        return False
+    start = max(0, place - LONGEST_TOKEN)
+    return not any(
+        found.start() < place < found.end()
+        for found in _TOKEN.finditer(text, start, min(len(text), place + LONGEST_TOKEN))
+    )
+
+
+def _continues(letter: str) -> bool:
+    """Whether it belongs to the character before it."""
+    marks = unicodedata.category(letter) in ("Mn", "Me", "Mc")
+    return marks or letter in _VARIATIONS or _within(letter, _TONES) or _within(letter, _TAGS)
+
+
+def _within(letter: str, bounds: tuple[str, str]) -> bool:
+    return bounds[0] <= letter <= bounds[1]

@@ -1,0 +1,53 @@
+"""The entries of an answer, as replies fill them: words of the model, and cells with what they showed."""
+
+from dataclasses import dataclass, field
+
+from bot.markup import fenced
+from bot.pieces import Piece, pieces
+from bot.reply import ExecutionResult, GeneratedFile
+from kernels.capture import Skipped
+from kernels.outputs import Outputs
+
+__all__ = ["Entry", "Said", "Shown", "code_block"]
+
+MAX_TEXT = 8 << 20  # characters; whoever ran the cell has held them within a limit already
+MAX_SHOWN = 256 << 20  # bytes of displays, likewise
+CODE_LINES = 15  # of a cell's code that are shown
+CODE = 700  # characters of it
+
+
+@dataclass(slots=True)
+class Said:
+    """What the model has said so far, between two cells."""
+
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Shown:
+    """One cell, or with `late` what came after its end."""
+
+    number: int
+    code: str | None = None
+    late: bool = False
+    outputs: Outputs = field(default_factory=lambda: Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN))
+    notes: list[str] = field(default_factory=list)  # Markdown, of us
+    files: list[GeneratedFile] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    result: ExecutionResult | None = None
+
+    def pieces(self) -> list[Piece]:
+        """What it has shown; of a cell that has ended, what its record has: it may have begun before us."""
+        return pieces(self.outputs.cells() if self.result is None else self.result.outputs)
+
+
+Entry = Said | Shown
+
+
+def code_block(code: str) -> str:
+    """A cell's code as a block: its first lines."""
+    lines = code.strip("\n").rstrip().split("\n")
+    if len(lines) > CODE_LINES:
+        more = len(lines) - CODE_LINES + 1
+        lines = [*lines[: CODE_LINES - 1], f"# … {more} more lines"]
+    return fenced("\n".join(lines), "py", room=CODE, keep="head")

@@ -1,0 +1,45 @@
+"""The shell in which the person's cells run.
+
+ipykernel asks it before each cell for the cell's code without magics, and the shell itself asks again; it is
+also asked for the signature of a method. Both are known here.
+"""
+
+import inspect
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from ipykernel.zmqshell import ZMQInteractiveShell
+
+__all__ = ["Shell"]
+
+
+class Shell(ZMQInteractiveShell):  # type: ignore[misc]
+    """IPython's shell, with less to do for each cell and nothing kept of what it showed."""
+
+    coming: str | None = None  # the cell that the kernel is about to run
+    _transformed: tuple[str, str] | None = None
+
+    def forget(self) -> None:
+        """Keep nothing of what the cell has shown, which IPython's own `%notebook` would write."""
+        self.history_manager.outputs.clear()
+
+    def _tee(self, channel: str) -> AbstractContextManager[None]:  # noqa: ARG002  IPython passes it
+        return nullcontext()  # IPython keeps all that is printed: 100 MB of memory for 100 MB, for ever
+
+    async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a cell in which something is awaited at the top."""
+        self._transformed = None
+        return await super().run_cell_async(*args, **kwargs)
+
+    run_cell_async.__signature__ = inspect.signature(ZMQInteractiveShell.run_cell_async)  # type: ignore[attr-defined]
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """The cell as Python, without magics; the second time for the kernel's what it was the first."""
+        before, self._transformed = self._transformed, None
+        if before is not None and before[0] == raw_cell:
+            return before[1]
+        transformed: str = super().transform_cell(raw_cell)
+        if raw_cell == self.coming:  # a person's own calls may meet other transformers or variables
+            self._transformed = raw_cell, transformed
+        self.coming = None
+        return transformed

@@ -1,0 +1,32 @@
+"""How many turns a person may begin in a minute."""
+
+from bot.front.rate import Rate
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_turns_beyond_the_rate_wait_until_the_first_is_a_minute_old() -> None:
+    """Two a minute: the third is told how long to wait, and another person is not in its way."""
+    clock = Clock()
+    rate = Rate(2, clock)
+    assert rate.take(1) == 0.0
+    clock.now = 20.0
+    assert rate.take(1) == 0.0
+    clock.now = 30.0
+    assert rate.take(1) == 30.0
+    assert rate.take(2) == 0.0
+    clock.now = 60.0
+    assert rate.take(1) == 0.0
+    assert rate.take(1) == 20.0
+
+
+def test_rate_of_zero_is_without_limit() -> None:
+    """A setting of 0 lets everything through."""
+    rate = Rate(0, Clock())
+    assert not any(rate.take(1) for _ in range(1000))

@@ -1,0 +1,72 @@
+"""Replies as a turn tells them, made by hand."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.reply import ExecutionResult, GeneratedFile, Reply
+from filestore.records import StoredFile
+from kernels.capture import Skipped
+from kernels.events import Display, Event, Stream
+from kernels.outputs import Outputs
+
+EXPIRES = datetime(2026, 12, 1, tzinfo=UTC)
+RESULT = ExecutionResult(
+    success=True,
+    output="",
+    error=None,
+    execution_time=1.25,
+    return_code=0,
+    generated_files=(),
+    status="ok",
+    cause=None,
+    cell=1,
+    execution_count=1,
+    outputs=(),
+    skipped=(),
+    lost=(),
+    memory=84 << 20,
+)
+
+
+def printed(text: str, name: str = "stdout") -> Stream:
+    """Something printed."""
+    return Stream(name, text)
+
+
+def shown(**bundle: Any) -> Display:
+    """A display, its kinds as keywords: `text_plain="x"`."""
+    return Display({key.replace("_", "/", 1).replace("_", "+"): value for key, value in bundle.items()})
+
+
+def made(name: str, file_id: str = "k7m3q9x2va", size: int = 2048) -> GeneratedFile:
+    """A file that a cell wrote."""
+    record = StoredFile(
+        file_id, 1, "u1", name, 1, f"1/{file_id}", size, "0" * 64, "data", "generated", EXPIRES, EXPIRES
+    )
+
+    async def read() -> bytes:
+        return b"x" * size
+
+    return GeneratedFile(record, read)
+
+
+def cell(
+    events: Iterable[Event],
+    number: int = 1,
+    *,
+    files: tuple[GeneratedFile, ...] = (),
+    skipped: tuple[Skipped, ...] = (),
+    **result: Any,
+) -> list[Reply]:
+    """All replies of a cell that ran to its end; `result` changes what is in its ExecutionResult."""
+    outputs = Outputs(max_text=1 << 20, max_shown=1 << 24)
+    events = list(events)
+    for event in events:
+        outputs.add(event)
+    ended = replace(RESULT, cell=number, outputs=outputs.cells(), **result)
+    return [
+        *(Reply(number, event) for event in events),
+        Reply(number, files=files, skipped=skipped, result=ended),
+    ]

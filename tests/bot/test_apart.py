@@ -1,0 +1,126 @@
+"""Work in kernels that are thrown away: what comes of a kernel that dies, and that none is left."""
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
+
+import pytest
+
+from bot.apart import Apart
+from kernels.errors import KernelStartFailed
+from kernels.events import Display, Event
+from kernels.files import FileSource
+from kernels.protocols import PersonKernel
+from kernels.result import RunResult
+
+
+class Run:
+    """A cell that answers some tasks, and ends as told; "hangs" never ends."""
+
+    def __init__(self, answers: Sequence[str], status: str) -> None:
+        self._answers = answers
+        self._status = status
+        self.result = RunResult(status, "", (), None, 0.0, 1, (), ())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Left."""
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        for key in self._answers:
+            yield Display({"text/plain": key, "answer": f"of {key}"})
+        yield Display({"text/plain": "of nobody"})
+        if self._status == "hangs":
+            await asyncio.Event().wait()
+
+
+class Fake:
+    """Kernels that do one script after the other, and note what they are told."""
+
+    tier = "none"
+    python = Path("python")
+
+    def __init__(self, *scripts: tuple[Sequence[str], str] | Exception) -> None:
+        self._scripts = list(scripts)
+        self.placed: list[dict[str, bytes]] = []
+        self.alive: set[str] = set()
+        self.begun = asyncio.Event()
+
+    def kernel(self, session_id: str, source: FileSource) -> PersonKernel:
+        self.alive.add(session_id)
+        self.placed.append({})
+        return cast("PersonKernel", self)
+
+    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+        self.placed[-1][name] = source if isinstance(source, bytes) else source.read()
+        return name
+
+    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Any:
+        self.begun.set()
+        script = self._scripts.pop(0)
+        if isinstance(script, Exception):
+            raise script
+        return Run(*script)
+
+    async def release(self, session_id: str) -> None:
+        """Not asked for."""
+
+    async def remove(self, session_id: str) -> None:
+        self.alive.discard(session_id)
+
+
+TASKS = {"a": 1, "b": 2, "c": 3}
+
+
+@contextlib.contextmanager
+def nothing_left(kernels: Fake) -> Iterator[Apart]:
+    """An Apart over these kernels, of which none lives in the end."""
+    yield Apart(kernels, "apart")
+    assert kernels.alive == set()
+
+
+@pytest.mark.parametrize(
+    ("scripts", "done"),
+    [
+        ([(["a", "b", "c"], "ok")], "abc"),
+        ([(["a", "c"], "ok")], "ac"),
+        ([(["a"], "died"), (["c"], "ok")], "ac"),
+        ([([], "out of memory"), (["b"], "died")], "b"),
+        ([([], "died"), ([], "died"), ([], "died")], ""),
+        ([KernelStartFailed("no")], ""),
+    ],
+)
+async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts: Any, done: str) -> None:
+    """The answers that came are kept, the first without one is dropped, a fresh kernel does the others."""
+    kernels = Fake(*scripts)
+    with nothing_left(kernels) as apart:
+        answers = await apart.work("drawing", TASKS, {"data": io.BytesIO(b"data")}, seconds=20)
+    assert {key: answer["answer"] for key, answer in answers.items()} == {key: f"of {key}" for key in done}
+    for placed in kernels.placed:
+        assert placed["data"] == b"data"
+        assert {"errands.py", "drawing.py", "tasks.json"} <= placed.keys()
+
+
+async def test_all_of_it_ends_in_time() -> None:
+    """A kernel that hangs costs its time and no more; what it has answered is kept."""
+    with nothing_left(Fake((["a"], "hangs"))) as apart:
+        assert (await apart.work("drawing", TASKS, {}, seconds=0.1)).keys() == {"a"}
+
+
+async def test_who_is_cancelled_leaves_no_kernel_to_the_next() -> None:
+    """The next piece of work begins when the kernel of the one before is away."""
+    kernels = Fake(([], "hangs"), (["a", "b", "c"], "ok"))
+    with nothing_left(kernels) as apart:
+        first = asyncio.create_task(apart.work("drawing", TASKS, {}, seconds=20))
+        await kernels.begun.wait()
+        first.cancel()
+        await asyncio.wait([first])
+        assert (await apart.work("drawing", TASKS, {}, seconds=20)).keys() == TASKS.keys()

@@ -1,0 +1,112 @@
+"""Text of others within Discord's Markdown, and colours."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.ansi import coloured
+from bot.markup import clipped, code_name, fenced, output_block, plain
+from bot.split import length
+from kernels.text import strip_ansi
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[39m plain", "\x1b[0;31mred\x1b[0m plain"),
+        ("\x1b[1;31mred\x1b[22m", "\x1b[0;1;31mred\x1b[0m"),
+        ("\x1b[38;5;28;01mgreen\x1b[39;00m", "\x1b[0;1;32mgreen\x1b[0m"),
+        ("\x1b[38;5;241mgrey", "\x1b[0;30mgrey\x1b[0m"),
+        ("\x1b[38;2;250;250;10myellow", "\x1b[0;33myellow\x1b[0m"),
+        ("\x1b[48;5;196mback", "\x1b[0;41mback\x1b[0m"),
+        ("\x1b[91;103mbright", "\x1b[0;31;43mbright\x1b[0m"),
+        ("\x1b[34mtwo\nlines\x1b[0m", "\x1b[0;34mtwo\x1b[0m\n\x1b[0;34mlines\x1b[0m"),
+        ("\x1b[2J\x1b[5mno\x1b]0;title\x07 \x08more", "no more"),
+        ("\x1b[31m\x1b[32mlast", "\x1b[0;32mlast\x1b[0m"),
+        ("\x1b[38;5mshort", "\x1b[0;30mshort\x1b[0m"),
+    ],
+)
+def test_colours_become_discords_own(text: str, shown: str) -> None:
+    """256 and true colours are brought to eight, what cannot be shown goes, each line stands for itself."""
+    assert coloured(text) == shown
+
+
+SUPPORTED = re.compile(r"\x1b\[0(;1)?(;4)?(;3[0-7])?(;4[0-7])?m")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["\x1b[", "38;5;", "1;", "m", "4", "x", "\n", "\x1b", "999", ":", "0"]), max_size=40
+    )
+)
+def test_only_supported_codes_come_out(pieces: list[str]) -> None:
+    """Whatever goes in, the escapes that come out are ones that Discord knows."""
+    assert "\x1b" not in SUPPORTED.sub("", coloured("".join(pieces)))
+
+
+FENCE_BREAKERS = st.lists(
+    st.sampled_from(["`", "``", "```", "````", "x", "\n", "\x1b[31m", "\x1b[0m"]), max_size=60
+)
+
+
+@given(FENCE_BREAKERS.map("".join), st.sampled_from([None, 150, 60]))
+def test_no_output_breaks_its_fence(text: str, room: int | None) -> None:
+    """The block has its own two fences and no other, and keeps to its room."""
+    for block in (fenced(text, "py", room=room), output_block(text, room=room)):
+        assert block.count("```") == 2
+        assert block.startswith("```")
+        assert block.endswith("\n```")
+        assert room is None or length(block) <= room
+
+
+@given(st.text(max_size=400), st.integers(60, 200), st.sampled_from(["head", "tail", "both"]))
+def test_clipped_fits(text: str, room: int, keep: str) -> None:
+    """Never longer than asked; what fits is as it was."""
+    shown = clipped(text, room, keep=keep)
+    assert length(shown) <= room
+    if length(text) <= room:
+        assert shown == text
+
+
+def test_clipping_keeps_head_and_tail_in_whole_lines_and_counts_the_rest() -> None:
+    """First and last lines stand, with a line between that says how many are missing."""
+    lines = [f"line {n}" for n in range(100)]
+    shown = clipped("\n".join(lines), 200).split("\n")
+    missing = next(line for line in shown if line.startswith("["))
+    kept = [line for line in shown if line != missing]
+    assert kept[0] == "line 0"
+    assert kept[-1] == "line 99"
+    assert missing == f"[… {100 - len(kept)} lines left out …]"
+    assert clipped("\n".join(lines), 200, keep="tail").endswith("line 98\nline 99")
+    assert clipped("\n".join(lines), 200, keep="head").startswith("line 0\nline 1\n")
+
+
+def test_a_coloured_block_that_is_clipped_has_no_torn_code() -> None:
+    """One very long coloured line loses its colours rather than half of a code."""
+    block = output_block("\x1b[31m" + "ab\x1b[32mc" * 2000, room=300)
+    assert length(block) <= 300
+    assert strip_ansi(block).count("[3") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("plot.png", "`plot.png`"),
+        ("a`b\n@everyone.csv", "`aˋb_@everyone.csv`"),
+        ("rtl\u202etxt.exe", "`rtl_txt.exe`"),
+        ("", "`unnamed`"),
+        ("x" * 300 + ".parquet", "`" + "x" * 51 + "….parquet`"),
+        ("a.b" + "c" * 300, "`a" + "….b" + "c" * 13 + "`"),
+    ],
+)
+def test_names_are_safe_to_show(name: str, shown: str) -> None:
+    """One line of inline code that nothing in the name can leave."""
+    assert code_name(name) == shown
+
+
+def test_plain_text_is_shown_as_it_is() -> None:
+    """Nothing that Markdown or a mention acts on is left without its backslash."""
+    assert plain("*a* <@1> `b`\n# c") == r"\*a\* \<\@1\> \`b\` # c"
+    assert plain("# no heading - no list") == r"\# no heading - no list"

@@ -1,0 +1,286 @@
+"""What a turn looks like in chat: the live message, and the last state."""
+
+import base64
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.page import Draft, Page
+from bot.reply import Reply
+from bot.split import length
+from bot.usage import TurnUsage
+from kernels.capture import Skipped
+from kernels.events import ClearOutput, Event, Failure, InputRequest, Queued, Restarted, Result
+from tests.bot.markups import SQUARE, TABLE
+from tests.bot.replies import cell, made, printed, shown
+
+PICTURE = base64.b64encode(b"\x89PNG picture").decode()
+
+
+def draft(replies: Iterable[Reply], code: str | None = None) -> Draft:
+    """A draft that has been told all of it."""
+    made = Draft(code=code, plotly_script=lambda: "SCRIPT")
+    for reply in replies:
+        made.add(reply)
+    return made
+
+
+def live(replies: Iterable[Reply], code: str | None = None) -> str:
+    """The live message's text."""
+    (text,) = draft(replies, code).page(now=0).parts
+    return text
+
+
+def final(replies: Iterable[Reply], drawn: dict[int, bytes] | None = None) -> Page:
+    """The last state."""
+    return draft(replies).final(drawn)
+
+
+def running(*events: Event) -> list[Reply]:
+    """The replies of a cell that goes on."""
+    return [Reply(1, event) for event in events]
+
+
+def test_an_asked_turn_shows_words_code_and_outputs_in_order() -> None:
+    """Words stream in, the model's code and what it showed stand between them, live and at the end."""
+    replies = [
+        Reply(0, words="Let me "),
+        Reply(0, words="look."),
+        Reply(1, code="print(6 * 7)"),
+        *cell([printed("42\n")]),
+        Reply(0, words="It is **42**."),
+    ]
+    text = "Let me look.\n```py\nprint(6 * 7)\n```\n```\n42\n```\nIt is **42**."
+    assert live(replies) == f"{text}\n-# Writing …"
+    usage = TurnUsage(1200, 34, 0.0042, 1.25, "small")
+    assert final([*replies, Reply(0, usage=usage)]).parts == (
+        f"{text}\n-# 1.2 s · 84 MB · 1,200 + 34 tokens · $0.0042 · small",
+    )
+
+
+def test_typed_code_is_shown_before_anything_happens() -> None:
+    """The first state of the message says what runs, and later for how long."""
+    started = Draft(code="x = 1\n" * 40)
+    (text,) = started.page(now=5).parts
+    assert text == "```py\n" + "x = 1\n" * 14 + "# … 26 more lines\n```\n-# Running …"
+    assert started.page(now=28).parts[0].endswith("-# Running … 20 s")
+    assert Draft().page(now=0).parts == ("-# Thinking …",)
+    assert live(running(Queued(2)), "x").endswith("-# Waiting: 2 before this one.")
+
+
+def test_output_moves() -> None:
+    """A progress bar is one line, cleared output is gone, and the end of a long one is what is seen."""
+    assert "```\n90%\n```" in live(running(printed("10%\r", "stderr"), printed("90%\r", "stderr")))
+    cleared = live(running(printed("old\n"), ClearOutput(wait=True), printed("new\n")))
+    assert "old" not in cleared
+    assert "new" in cleared
+    long = live(running(printed("".join(f"line {n}\n" for n in range(5000)))))
+    assert "line 4999\n```" in long
+    assert "line 3\n" not in long
+    assert len(long) <= 2000
+
+
+def test_a_plot_is_a_picture_at_the_end_and_a_line_before() -> None:
+    """Live it is announced; the last state has its bytes, and names places only where there are several."""
+    replies = cell([shown(image_png=PICTURE, text_plain="<Figure size 640x480>")])
+    assert "[a picture, shown at the end]" in live(replies[:1])
+    page = final(replies)
+    assert [(upload.name, upload.data) for upload in page.uploads] == [("picture-1.png", b"\x89PNG picture")]
+    assert page.parts == ("-# 1.2 s · 84 MB",)
+    two = final(cell([shown(image_png=PICTURE), printed("between\n"), shown(image_jpeg=PICTURE)]))
+    assert two.parts == ("-# ↳ `picture-1.png`\n```\nbetween\n```\n-# ↳ `picture-2.jpg`\n-# 1.2 s · 84 MB",)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "kind"),
+    [
+        ({"text_html": TABLE, "text_plain": "x" * 90}, "table"),
+        ({"text_html": TABLE, "text_plain": "<pandas.io.formats.style.Styler at 0x7f>"}, "table"),
+        ({"text_latex": "$x^2$", "text_plain": "x**2"}, "latex"),
+        ({"image_svg_xml": SQUARE, "text_plain": "<IPython.core.display.SVG object>"}, "svg"),
+    ],
+)
+def test_what_must_be_drawn_is_told_and_shown_drawn(bundle: dict[str, str], kind: str) -> None:
+    """`to_draw` names it, and what was drawn is sent as a picture."""
+    replies = cell([printed("before\n"), shown(**bundle)])
+    (item,) = draft(replies).to_draw
+    assert (item.key, item.kind) == (0, kind)
+    page = final(replies, {0: b"PNG"})
+    assert [(upload.name, upload.data) for upload in page.uploads] == [("picture-1.png", b"PNG")]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "text", "uploads"),
+    [
+        ({"text_html": TABLE, "text_plain": "wide " * 20}, "```\n" + ("wide " * 20).strip() + "\n```", []),
+        ({"text_html": TABLE, "text_plain": "<x at 0x7f>"}, "This table could not be drawn", ["page-1.html"]),
+        ({"text_latex": "$$x^2$$", "text_plain": "x**2"}, "```latex\nx^2\n```", []),
+        ({"image_svg_xml": SQUARE}, "This svg could not be drawn", ["drawing-1.svg"]),
+    ],
+)
+def test_what_could_not_be_drawn_is_shown_another_way(
+    bundle: dict[str, str], text: str, uploads: list[str]
+) -> None:
+    """The source or the text, in a fence or as a file, with a sentence."""
+    page = final(cell([shown(**bundle)]))
+    assert text in page.parts[0]
+    assert [upload.name for upload in page.uploads] == uploads
+
+
+def test_a_narrow_table_is_text() -> None:
+    """What fits a small window needs no picture."""
+    table = "   a  b\n0  1  2"
+    made = draft(cell([Result({"text/html": TABLE, "text/plain": table}, 1)]))
+    assert made.to_draw == ()
+    assert made.final().parts[0].startswith(f"```\n{table}\n```")
+
+
+def test_sound_page_figure_and_words_go_as_what_they_are() -> None:
+    """HTML, audio and plotly are files, Markdown is words."""
+    sound = '<audio><source src="data:audio/wav;base64,UklGRg==" type="audio/wav"></audio>'
+    figure = {"data": [], "layout": {}}
+    events = [
+        shown(text_html=sound, text_plain="<IPython.lib.display.Audio object>"),
+        shown(text_html="<b>hi</b>", text_plain="<IPython.core.display.HTML object>"),
+        shown(**{"application_vnd.plotly.v1+json": figure}),
+        shown(text_markdown="**bold**", text_plain="<IPython.core.display.Markdown object>"),
+    ]
+    page = final(cell(events))
+    assert [upload.name for upload in page.uploads] == ["sound-1.wav", "page-1.html", "page-2.html"]
+    assert b"SCRIPT" in page.uploads[2].data
+    assert "**bold**" in page.parts[0]
+    without = Draft()
+    for reply in cell(events[2:3]):
+        without.add(reply)
+    assert "`/notebook` has it" in without.final().parts[0]
+
+
+def test_an_error_is_an_ansi_block_of_its_own_frames() -> None:
+    """Colours of IPython become Discord's, the ruler goes, and the longest traceback fits."""
+    lines = ("\x1b[31m" + "-" * 75 + "\x1b[39m", "\x1b[38;5;28;01mValueError\x1b[39;00m: no ```")
+    page = final(cell([Failure("ValueError", "no", lines)], success=False, status="error", return_code=1))
+    assert page.parts[0].startswith("```ansi\n\x1b[0;1;32mValueError\x1b[0m: no `\u200b`\u200b`\n```\n-# ")
+    long = final(cell([Failure("E", "", ("\x1b[31mframe\x1b[0m " * 9,) * 400)], status="error"))
+    assert len(long.parts) == 1
+    assert "lines left out" in long.parts[0]
+
+
+def test_a_question_is_shown_until_it_is_answered() -> None:
+    """The prompt ends the live message; of a password it says that the answer is not shown."""
+    asked = draft(running(printed("hello\n"), InputRequest("Your *name*? ", False)))
+    assert asked.question == InputRequest("Your *name*? ", False)
+    assert asked.page(now=0).parts[0].endswith("**Asks:** Your \\*name\\*?")
+    asked.answered()
+    assert asked.question is None
+    secret = draft(running(InputRequest("PIN: ", True)))
+    assert "**Asks for a password:** PIN:" in secret.page(now=0).parts[0]
+    assert "never shown or stored" in secret.page(now=0).parts[0]
+    secret.add(Reply(1, printed("thanks\n")))
+    assert secret.question is None
+
+
+def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
+    """Id, type, size and time left; ten are named; names cannot shout; the page has them all to send."""
+    files = tuple(made(f"f{n}.csv", f"abcdefgh{n:02}") for n in range(12))
+    page = final(
+        cell([], files=(made("a`b @everyone.csv"), *files), skipped=(Skipped("big.bin", "over *it*"),))
+    )
+    lines = page.parts[0].split("\n")
+    assert lines[0] == "**Generated 13 file(s)**"
+    assert lines[1] == "- `aˋb @everyone.csv` · data · 2 KB · `k7m3q9x2va` · expires <t:1796083200:R>"
+    assert lines[11] == "-# … and 3 more: `/files` lists them"
+    assert "-# not kept: `big.bin`: over \\*it\\*" in lines
+    assert len(page.files) == 13
+    twice = final([*cell([], files=files), *cell([], 2, files=files[:1])])
+    assert twice.files == files
+
+
+def test_how_it_ended_and_what_was_lost_is_said() -> None:
+    """Endings and restarts have their sentences; a turn that showed nothing says so."""
+    timeout = final(cell([printed("x\n")], status="timeout", cause="deadline", success=False)).parts[0]
+    assert timeout == "```\nx\n```\n**Stopped: the cell ran out of time.**\n-# 1.2 s · 84 MB"
+    lost = Restarted("it died", (), ("df", "my_list"))
+    died = final(cell([printed("x\n"), lost], status="died", return_code=-9)).parts[0]
+    assert died.index("x") < died.index("The kernel died") < died.index("Fresh kernel")
+    assert "Lost: df, my\\_list" in final(cell([lost])).parts[0]
+    resumed = Reply(1, result=cell([], lost=("df",), status="died", return_code=-9)[-1].result)
+    assert "**The kernel died (signal 9).**" in final([resumed]).parts[0]
+    assert "Lost: df." in final([resumed]).parts[0]
+    assert final(cell([])).parts == ("-# Done: no output.\n-# 1.2 s · 84 MB",)
+
+
+def test_a_resumed_turn_shows_what_its_record_has() -> None:
+    """Events that a program before us was told are in the result."""
+    replies = cell([printed("before\n"), printed("after\n")])
+    assert "before\nafter" in final(replies[1:]).parts[0]
+
+
+def test_what_comes_later_stands_apart() -> None:
+    """Output of a thread after its cell's end is told as such."""
+    page = final([*cell([printed("now\n")]), Reply(1, printed("then\n"), late=True)])
+    assert page.parts[0].startswith("```\nnow\n```\n-# Later, from cell 1:\n```\nthen\n```")
+
+
+def test_a_sentence_of_the_front_ends_the_text() -> None:
+    """What failed is said below what was shown."""
+    page = draft(running(printed("some\n"))).final(note="the *database* cannot be reached")
+    assert page.parts == ("```\nsome\n```\nthe \\*database\\* cannot be reached",)
+
+
+def test_long_output_goes_in_up_to_four_messages_and_beyond_in_a_file() -> None:
+    """All of it is in the messages, or the whole is in a file and its first lines are shown."""
+    lines = [f"line {n}" for n in range(700)]
+    page = final(cell([printed("\n".join(lines))]))
+    assert 1 < len(page.parts) <= 4
+    assert page.uploads == ()
+    assert [line for part in page.parts for line in part.split("\n") if line.startswith("line ")] == lines
+    lines = [f"line {n} ```" for n in range(7000)]
+    page = final(cell([printed("\x1b[31mred\x1b[0m\n" + "\n".join(lines))], files=(made("a.csv"),)))
+    assert len(page.parts) == 1
+    assert "line 0" in page.parts[0]
+    assert "`output-1.txt`" in page.parts[0]
+    assert "Generated 1 file(s)" in page.parts[0]
+    (upload,) = page.uploads
+    assert upload.data.decode() == "red\n" + "\n".join(lines)
+
+
+def test_endless_words_are_in_a_file_too() -> None:
+    """A model that does not stop has its whole answer in a file, and the receipt is still there."""
+    words = "".join(f"word {n} " for n in range(5000))
+    page = final([Reply(0, words=words), Reply(0, usage=TurnUsage(1, 2, None, 0.0, "m"))])
+    assert len(page.parts) <= 4
+    assert page.parts[-1].endswith("-# 1 + 2 tokens · m")
+    assert page.uploads[-1].data.decode() == words.strip()
+
+
+EVENTS = st.one_of(
+    st.builds(printed, st.text("ab `\n\r\x1b[31m", max_size=300)),
+    st.builds(printed, st.integers(0, 3000).map(lambda count: "x`\n" * count)),
+    st.builds(lambda text: shown(text_markdown=text), st.text("*`\n<@1>", max_size=200)),
+    st.builds(lambda text: Failure("E", text, (text,)), st.text("ab `\x1b[0m\n", max_size=400)),
+    st.just(ClearOutput(wait=False)),
+    st.just(InputRequest("```", False)),
+    st.just(shown(image_png=PICTURE)),
+    st.just(Restarted("```", (), ("`a`",))),
+)
+STEPS = st.one_of(
+    st.builds(lambda text: [Reply(0, words=text)], st.text("word `\n", max_size=900)),
+    st.builds(lambda count: [Reply(0, words="```py\n" + "code()\n" * count)], st.integers(0, 900)),
+    st.builds(cell, st.lists(EVENTS, max_size=5), st.integers(1, 3)),
+    st.builds(lambda events: running(*events), st.lists(EVENTS, max_size=4)),
+    st.builds(lambda text: [Reply(2, code=text)], st.text("x = `\n", max_size=900)),
+)
+
+
+@given(st.lists(STEPS, max_size=6))
+def test_no_turn_breaks_a_message(steps: list[list[Reply]]) -> None:
+    """Whatever happens: one live message, at most four last ones, within the limit, with whole fences."""
+    made = draft(reply for step in steps for reply in step)
+    (text,) = made.page(now=0).parts
+    parts = made.final().parts
+    assert 1 <= len(parts) <= 4
+    for part in (text, *parts):
+        assert length(part) <= 2000
+        assert part.count("```") % 2 == 0

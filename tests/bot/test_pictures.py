@@ -1,0 +1,100 @@
+"""The studio, with real kernels: good pictures of good sources, and hostile ones held."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from bot.pictures import Studio, ToDraw
+from bot.sessions import Sessions
+from tests.bot.markups import SQUARE, TABLE
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def size(picture: bytes) -> tuple[int, int]:
+    """Width and height that a PNG's header tells."""
+    assert picture.startswith(PNG)
+    width, height = struct.unpack(">II", picture[16:24])
+    return width, height
+
+
+@pytest.mark.timeout(120)
+async def test_formula_drawing_and_table_become_pictures(sessions: Sessions) -> None:
+    """Each kind is drawn, a matrix and an aligned formula among them, and has a size that fits a chat."""
+    matrix = r"$\displaystyle \left[\begin{matrix}1 & x^{2}\\\frac{1}{2} & 0\end{matrix}\right]$"
+    items = [
+        ToDraw(0, "latex", matrix),
+        ToDraw(3, "latex", r"$$\begin{align} a &= b \\ &= c\end{align}$$"),
+        ToDraw(5, "svg", SQUARE),
+        ToDraw(9, "table", TABLE),
+    ]
+    drawn = await Studio(sessions.pool).draw(items)
+    assert drawn.keys() == {0, 3, 5, 9}
+    for picture in drawn.values():
+        width, height = size(picture)
+        assert 60 < width <= 2040
+        assert 40 < height <= 2640
+
+
+@pytest.mark.timeout(120)
+async def test_the_persons_kernel_is_not_touched(sessions: Sessions, tmp_path: Path) -> None:
+    """Drawing adds no variable, counts no cell, and leaves no workspace behind."""
+    first = await sessions.execute_code("x = 1", user_id=1)
+    await Studio(sessions.pool).draw([ToDraw(0, "svg", SQUARE)])
+    second = await sessions.execute_code("print(sorted(n for n in globals() if n == 'latex' or n == 'x'))", 1)
+    assert second.output == "['x']\n"
+    assert (first.execution_count, second.execution_count) == (1, 2)
+    assert [folder.name for folder in (tmp_path / "data" / "workspaces").iterdir()] == ["u1"]
+
+
+HOSTILE = {
+    "entities": '<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+    '<svg xmlns="http://www.w3.org/2000/svg"><text>&b;</text></svg>',
+    "not a drawing": "<svg",
+    "enormous": '<svg xmlns="http://www.w3.org/2000/svg" width="1e9" height="999999999999999"/>',
+    "deep": '<svg xmlns="http://www.w3.org/2000/svg">' + "<g>" * 100_000,
+    "uses": '<svg xmlns="http://www.w3.org/2000/svg" xmlns:x="http://www.w3.org/1999/xlink" width="9"'
+    ' height="9"><g id="a0"><rect width="9" height="9"/></g>'
+    + "".join(f'<g id="a{n}">' + f'<use x:href="#a{n - 1}"/>' * 10 + "</g>" for n in range(1, 9))
+    + "</svg>",
+    "empty": "",
+}
+
+
+@pytest.mark.timeout(180)
+async def test_hostile_drawings_are_held_and_those_beside_them_drawn(sessions: Sessions) -> None:
+    """Whatever a source does to its kernel, the call ends, and the honest ones beside it are drawn."""
+    sources = [SQUARE, *HOSTILE.values(), SQUARE]
+    drawn = await Studio(sessions.pool).draw([ToDraw(n, "svg", source) for n, source in enumerate(sources)])
+    assert 0 in drawn
+    assert drawn.get(len(sources) - 1) == drawn[0]
+    for key in (1, 2, 3, 6):
+        assert key not in drawn
+
+
+@pytest.mark.timeout(120)
+async def test_a_drawing_reaches_neither_network_nor_files(sessions: Sessions) -> None:
+    """What it names outside of itself is not there in the picture: it is the same as without it."""
+    outside = (
+        '<image href="http://127.0.0.1:1/x.png" width="9" height="9"/>'
+        '<image href="file:///etc/passwd" width="9" height="9"/>'
+        '<image href="/etc/hostname" width="9" height="9"/>'
+    )
+    with_outside = SQUARE.replace("</svg>", f"{outside}</svg>")
+    drawn = await Studio(sessions.pool).draw([ToDraw(0, "svg", SQUARE), ToDraw(1, "svg", with_outside)])
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.timeout(120)
+async def test_what_cannot_be_drawn_is_left_out(sessions: Sessions) -> None:
+    """A formula with unknown commands, HTML without a table, and nothing at all raise nothing."""
+    studio = Studio(sessions.pool)
+    items = [
+        ToDraw(0, "latex", r"\nosuchcommand{x}"),
+        ToDraw(1, "table", "<p>no</p>"),
+        ToDraw(2, "latex", "$$"),
+    ]
+    assert await studio.draw(items) == {}
+    assert await studio.draw([]) == {}
+    assert await studio.draw([ToDraw(0, "svg", SQUARE + " " * (3 << 20))]) == {}

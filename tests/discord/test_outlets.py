@@ -1,0 +1,33 @@
+"""Messages of ours, through a nextcord client and nothing else of the bot."""
+
+import nextcord
+
+from bot.delivery import Outgoing, Upload
+from bot.front.outlets import ChannelOutlet
+from tests.discord.loopback import Discord
+
+
+async def test_edit_keeps_what_was_attached(discord: Discord, tiny_bot: nextcord.Client) -> None:
+    """An edit that adds a file keeps those that are there; one that shall not keep them takes them away."""
+    general = discord.guild.channel("general")
+    channel = tiny_bot.get_channel(general.id)
+    assert isinstance(channel, nextcord.TextChannel)
+    post = await ChannelOutlet(channel).send(Outgoing("one", (Upload("a.txt", b"a"),)))
+    await post.edit(Outgoing("two", (Upload("b.txt", b"b"),)), None)
+    message = await general.wait_for(lambda m: m.content == "two")
+    assert {a.filename: a.data for a in message.attachments} == {"a.txt": b"a", "b.txt": b"b"}
+    await post.edit(Outgoing("three"), None)
+    assert len(message.attachments) == 2
+    await post.edit(Outgoing("four"), None, keep=False)
+    assert not message.attachments
+
+
+async def test_file_is_whole_when_it_is_sent_again(discord: Discord, tiny_bot: nextcord.Client) -> None:
+    """A file whose first sending failed arrives with all its bytes."""
+    general = discord.guild.channel("general")
+    channel = tiny_bot.get_channel(general.id)
+    assert isinstance(channel, nextcord.TextChannel)
+    discord.faults.status("POST", "/channels/*/messages", 503)
+    await ChannelOutlet(channel).send(Outgoing("one", (Upload("a.txt", b"abc"),)))
+    message = await general.wait_for(lambda m: m.content == "one")
+    assert message.file("a.txt").data == b"abc"

@@ -1,0 +1,156 @@
+"""The slash commands, and "Run code" in a message's menu."""
+
+import json
+from pathlib import Path
+
+from tests.discord.kernelcord import SOON, code, finished, labels, run, running
+from tests.discord.loopback import Discord
+from tests.model_server import ModelServer, says
+
+
+async def test_run_takes_a_line_or_opens_a_form(discord: Discord, data: Path) -> None:
+    """/run runs its code and shows it; without any it opens a window for several lines."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        asked = await ada.slash(general, "run", code="z = 5; print(z)")
+        answer = await asked.wait_for_message(finished, timeout=SOON)
+        assert "z = 5" in answer.content
+        assert not answer.ephemeral
+        modal = await (await ada.slash(general, "run")).wait_for_modal()
+        submitted = await ada.submit_modal(modal, {"Python": "for n in range(2):\n    print('n', n + z)"})
+        assert "n 6" in (await submitted.wait_for_message(finished, timeout=SOON)).content
+
+
+async def test_run_code_of_a_message(discord: Discord, data: Path) -> None:
+    """The menu of a message runs its code in the kernel of who asks; where there is none, they are told."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    written = await ada.say(general, f"look {code('seven = 7\nprint(seven * 6)')}")
+    words = await ada.say(general, "no code at all, is it")
+    async with running(discord, data):
+        asked = await bob.context_menu("Run code", written)
+        assert "42" in (await asked.wait_for_message(finished, timeout=SOON)).content
+        assert "7" in (await run(discord, bob, "seven")).content
+        assert "NameError" in (await run(discord, ada, "seven")).content
+        refused = await (await bob.context_menu("Run code", words)).wait_for_message()
+        assert refused.ephemeral
+
+
+async def test_ask_takes_words_and_a_file(discord: Discord, data: Path) -> None:
+    """/ask hands words and the card of a file to the model; /usage tells what it took."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
+        server.will(says("Two rows."))
+        asked = await ada.slash(general, "ask", words="how many rows?", file=("t.csv", b"a\n1\n2\n"))
+        await asked.wait_for_message(lambda m: "Two rows." in m.content, timeout=SOON)
+        assert "t.csv" in server.requests[0].text
+        used = await (await ada.slash(general, "usage")).wait_for_message()
+        assert used.ephemeral
+        assert "1 answer" in used.content
+        assert "100 tokens in" in used.content
+
+
+async def test_ask_without_a_model_says_what_is_missing(discord: Discord, data: Path) -> None:
+    """/ask names the setting."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        asked = await ada.slash(ada.dm(), "ask", words="hello")
+        await asked.wait_for_message(lambda m: "OPENAI" in m.content, timeout=SOON)
+
+
+async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
+    """/stop ends what runs, /vars lists variables, /reset takes them away; all privately."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        nothing = await (await ada.slash(general, "stop")).wait_for_message()
+        assert "othing" in nothing.content
+        await run(discord, ada, "kept_here = 12")
+        asked = await ada.say(general, f"{discord.bot.mention} {code('print(1)\nwhile True: pass')}")
+        answer = await asked.wait_for_reply(lambda m: "1" in m.content, timeout=SOON)
+        assert (await (await ada.slash(general, "stop")).wait_for_message()).content == "Stopped."
+        await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
+        listed = await (await ada.slash(general, "vars")).wait_for_message()
+        assert "kept_here: int" in listed.content
+        for message in (nothing, listed):
+            assert message.ephemeral
+        await (await ada.slash(general, "reset")).wait_for_message(timeout=SOON)
+        assert "NameError" in (await run(discord, ada, "kept_here")).content
+
+
+async def test_notebook_is_given_and_run_again(discord: Discord, data: Path) -> None:
+    """A notebook that /notebook gave runs when it is attached to /notebook, in whoever's kernel."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    async with running(discord, data):
+        await run(discord, ada, "made = 20")
+        await run(discord, ada, "print(made + 1)")
+        given = await (await ada.slash(general, "notebook")).wait_for_message(
+            lambda m: m.attachments, timeout=SOON
+        )
+        notebook = given.file("session.ipynb").data
+        assert len(json.loads(notebook)["cells"]) == 2
+        again = await bob.slash(general, "notebook", replay=("session.ipynb", notebook))
+        ran = await again.wait_for_message(lambda m: "Ran 2 of 2" in m.content, timeout=SOON)
+        assert "21" in ran.content
+        broken = await bob.slash(general, "notebook", replay=("session.ipynb", b"{"))
+        await broken.wait_for_message(lambda m: "JSON" in m.content, timeout=SOON)
+
+
+async def test_help_and_settings(discord: Discord, data: Path) -> None:
+    """/help explains; /settings changes a server for who may manage it, and shows it to others."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    async with running(discord, data):
+        assert "/privacy" in (await (await bob.slash(general, "help")).wait_for_message()).content
+        refused = await bob.slash(general, "settings", answer_in="thread")
+        assert "manage" in (await refused.wait_for_message()).content
+        changed = await ada.slash(general, "settings", answer_in="thread")
+        assert "thread" in (await changed.wait_for_message()).content
+        shown = await (await bob.slash(general, "settings")).wait_for_message()
+        assert "thread" in shown.content
+        assert shown.ephemeral
+
+
+async def test_privacy_exports_and_deletes(discord: Discord, data: Path) -> None:
+    """/privacy gives a zip of all that is kept of a person, and deletes it once they have confirmed."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        await run(discord, ada, "mine = 1\nopen('mine.txt', 'w').write('x');")
+        exported = await ada.slash(general, "privacy", what="export")
+        message = await exported.wait_for_message(lambda m: m.attachments, timeout=SOON)
+        assert message.ephemeral
+        assert message.file("kernelcord-export.zip").data[:2] == b"PK"
+        asked = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
+        clicked = await ada.click(asked, "Delete all of mine")
+        await clicked.wait_for_message(lambda m: "is deleted" in m.content, timeout=SOON)
+        assert "no files" in (await (await ada.slash(general, "files")).wait_for_message()).content
+        assert "NameError" in (await run(discord, ada, "mine")).content
+
+
+async def test_app_of_a_person_in_a_server_without_the_bot(discord: Discord, data: Path) -> None:
+    """Who has installed the bot for themselves is answered where it is not, by the interaction alone."""
+    away = discord.add_guild("away", owner="bob", with_bot=False)
+    bob = away.member("bob")
+    bob.has_installed_bot = True
+    async with running(discord, data):
+        asked = await bob.slash(
+            away.channel("general"), "run", code="print(3 + 4)\nopen('f.txt', 'w').write('f');"
+        )
+        answer = await asked.wait_for_message(lambda m: finished(m) and "7" in m.content, timeout=SOON)
+        assert answer.file("f.txt").data == b"f"
+        assert labels(answer)
+        long = await bob.slash(
+            away.channel("general"), "run", code="print('\\n'.join('word ' * 300 for _ in range(4)))"
+        )
+        await long.wait_for_message(finished, timeout=SOON)
+        again = await bob.click(answer, "Re-run")
+        await again.wait_for_message(lambda m: m is not answer and finished(m), timeout=SOON)
