@@ -34,6 +34,7 @@ __all__ = [
 
 MAX_MIMES = 32  # entries of one MIME bundle that are kept
 MAX_COUNT = 1 << 31  # what every database holds as a number
+MAX_STREAM = 1 << 20  # characters of one message of text; a kernel sends less (`inside.streams`)
 MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
 
 
@@ -144,7 +145,7 @@ def from_message(kind: str, content: Any, *, max_text: int, max_display: int) ->
 
 def _stream(content: dict[str, Any]) -> Stream:
     name = "stderr" if content.get("name") == "stderr" else "stdout"
-    return Stream(name, repair(_text(content, "text")))
+    return Stream(name, repair(clip(_text(content, "text"), MAX_STREAM)))
 
 
 def _display(content: dict[str, Any], max_text: int, max_display: int) -> Display:

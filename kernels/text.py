@@ -66,6 +66,54 @@ def strip_ansi(text: str) -> str:
     return _ANSI.sub("", text)
 
 
+class _Row:
+    """One line: its text, or, once something in it was overwritten, each character with its colours."""
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+        self.cells: list[str] | None = None
+        self.colour = ""  # codes that wait for the next character
+        self.size = len(text)  # characters
+
+    def add(self, text: str) -> None:
+        """Add plain text to a row that is not open."""
+        self._text += text
+        self.size += len(text)
+
+    def open(self) -> list[str]:
+        """The characters, to be overwritten. A row is taken apart once: a move must not cost its length."""
+        if self.cells is None:
+            self.cells = []
+            for token in _TOKEN.finditer(self._text):
+                if token["char"] is None:
+                    self.colour += token.group()
+                else:
+                    self.cells.append(self.colour + token.group())
+                    self.colour = ""
+            self.size -= len(self.colour)
+        return self.cells
+
+    def put(self, column: int, char: str) -> None:
+        """Overwrite one character."""
+        cells, text = self.open(), self.colour + char
+        if column > len(cells):
+            self.size += column - len(cells)
+            cells.extend(" " * (column - len(cells)))
+        self.size += len(text) - sum(map(len, cells[column : column + 1]))
+        cells[column : column + 1] = [text]
+        self.colour = ""
+
+    def cut(self, column: int) -> None:
+        """Erase all from a column on."""
+        cells = self.open()
+        self.size -= sum(map(len, cells[column:]))
+        del cells[column:]
+
+    def text(self) -> str:
+        """What is in it."""
+        return self._text if self.cells is None else "".join(self.cells) + self.colour
+
+
 class Terminal:
     """Text as a terminal shows it: `\\r`, backspace, erase-line and cursor-up are acted on, colours are kept.
 
@@ -74,104 +122,75 @@ class Terminal:
     """
 
     REACH = 64  # lines; nested progress bars need a few, nothing here is a full screen
-    WIDEST = 4096  # characters
+    WIDEST = 4096  # characters, and so many of colours before one
 
     def __init__(self) -> None:
         self._settled: list[str] = []
         self._settled_size = 0
-        self._rows = [""]
+        self._rows = [_Row()]
         self._row = 0
-        self._cells: list[str] | None = (
-            None  # the current row while it is overwritten: a shown character each
-        )
-        self._column = 0
-        self._colour = ""  # codes that wait for the next character
+        self._column = 0  # in a row that is open
 
     @property
     def size(self) -> int:
-        """Characters that `render` gives."""
-        return self._settled_size + sum(map(len, self._rows)) + len(self._rows) - 1 + self._overwritten()
+        """Characters that `render` gives, without colours at the ends of lines."""
+        return self._settled_size + sum(row.size for row in self._rows) + len(self._rows) - 1
 
     def write(self, text: str) -> None:
         """Add `text`, moving where it says."""
         for number, part in enumerate(text.split("\n")):
             if number:
                 self._newline()
-            if self._cells is None and not _MOVES.search(part):
-                self._rows[self._row] += part
+            row = self._rows[self._row]
+            if row.cells is None and not _MOVES.search(part):
+                row.add(part)
             elif part:
                 self._draw(part)
-            if len(self._rows[self._row] if self._cells is None else self._cells) > self.WIDEST:
-                self._commit()
+            row = self._rows[self._row]
+            if (row.size if row.cells is None else len(row.cells)) > self.WIDEST:
                 self._settle(self._row + 1, end="")
         if len(self._rows) > self.REACH and self._row >= len(self._rows) - self.REACH:
             self._settle(len(self._rows) - self.REACH)
 
     def render(self) -> str:
         """All of it as text."""
-        rows = self._rows.copy()
-        if self._cells is not None:
-            rows[self._row] = "".join(self._cells) + self._colour
-        return "".join(self._settled) + "\n".join(rows)
-
-    def _overwritten(self) -> int:
-        """What the row that is being overwritten is longer than its settled text."""
-        return 0 if self._cells is None else sum(map(len, self._cells)) - len(self._rows[self._row])
+        return "".join(self._settled) + "\n".join(row.text() for row in self._rows)
 
     def _newline(self) -> None:
-        self._commit()
         self._row += 1
+        self._column = 0
         if self._row == len(self._rows):
-            self._rows.append("")
+            self._rows.append(_Row())
         else:
-            self._split(column=0)
+            self._rows[self._row].open()
 
     def _settle(self, count: int, end: str = "\n") -> None:
         """Add the first `count` rows to the settled text; where none is left, `end` and a new one follow."""
-        text = "\n".join(self._rows[:count]) + ("\n" if len(self._rows) > count else end)
+        rows = "\n".join(row.text() for row in self._rows[:count])
+        text = rows + ("\n" if len(self._rows) > count else end)
         self._settled.append(text)
         self._settled_size += len(text)
-        self._rows = self._rows[count:] or [""]
+        self._rows = self._rows[count:] or [_Row()]
         self._row = max(0, self._row - count)
 
     def _draw(self, part: str) -> None:
-        if self._cells is None:
-            self._split(column=None)
+        row = self._rows[self._row]
+        if row.cells is None:
+            self._column = len(row.open())
         for token in _TOKEN.finditer(part):
-            cells, text = self._cells or [], token.group()
+            text = token.group()
             if token["up"] is not None:
-                self._commit()
                 self._row = max(0, self._row - int(token["up"][:4] or 1))
-                self._split(self._column)
+                row = self._rows[self._row]
+                row.open()
             elif text == "\r":
                 self._column = 0
             elif text == "\b":
                 self._column = max(0, self._column - 1)
             elif token["erase"] is not None:
-                keep = slice(0, 0) if token["erase"] == "2" else slice(0, self._column)
-                self._cells = cells[keep]
+                row.cut(0 if token["erase"] == "2" else self._column)
             elif token["ansi"] is not None:
-                self._colour += text
+                row.colour = (row.colour + text) if len(row.colour) < self.WIDEST else text
             else:
-                cells.extend(" " * (self._column - len(cells)))
-                cells[self._column : self._column + 1] = [self._colour + text]
-                self._cells, self._colour = cells, ""
+                row.put(self._column, text)
                 self._column += 1
-
-    def _split(self, column: int | None) -> None:
-        """Open the current row for overwriting, with the cursor at `column`, or at its end."""
-        cells: list[str] = []
-        colour = ""
-        for token in _TOKEN.finditer(self._rows[self._row]):
-            if token["char"] is None:
-                colour += token.group()
-            else:
-                cells.append(colour + token.group())
-                colour = ""
-        self._cells, self._colour = cells, self._colour + colour
-        self._column = len(cells) if column is None else column
-
-    def _commit(self) -> None:
-        if self._cells is not None:
-            self._rows[self._row] = "".join(self._cells) + self._colour
-            self._cells, self._colour = None, ""

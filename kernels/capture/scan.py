@@ -25,6 +25,8 @@ from kernels.text import human_size
 MIB = 1024 * 1024
 CHUNK = MIB  # bytes
 FEW = 16  # things in a workspace that are looked at without a thread, in some 0.1 ms
+LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
+LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
 NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
 CHANGED = "was changing while being read: it is looked at again later"
 
@@ -110,6 +112,10 @@ class Capture:
             return False
         try:
             with folder(self._workspace) as top, os.scandir(top) as listing:
+                if os.fstat(top).st_size > LISTED:
+                    return False
+                if os.fstat(top).st_size > LISTED:
+                    return False
                 found = list(islice(listing, FEW + 1))
                 return len(found) <= FEW and self._known == {
                     item.name: Stamp.of(item.stat(follow_symlinks=False))

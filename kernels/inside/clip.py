@@ -41,11 +41,11 @@ def _clipping(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 def _too_much(packed: bytes) -> bool:
     """Whether the other end would not take it; it counts the marks between values as we do."""
-    if len(packed) <= MOST_VALUES:
-        return False
+    if len(packed) <= MOST_VALUES or len(packed) > LARGEST:
+        return len(packed) > LARGEST
     plain = packed.replace(rb"\\", b"").replace(rb"\"", b"")  # so that each quote begins or ends a string
     outside = b"".join(plain.split(b'"')[::2])
-    return len(packed) > LARGEST or sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES
+    return sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
 def _smaller(key: str, value: Any) -> Any:

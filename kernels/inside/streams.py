@@ -20,8 +20,8 @@ from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
-PIECE = 1 << 19  # characters of one message; a few of them are on their way at a time
 READ = 64 * 1024  # bytes read at once
+PIECE = 128 * 1024  # characters of one message: a few are on their way at a time, and each is drawn in one go
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
 

@@ -119,10 +119,9 @@ class Node:
     def described(self) -> dict[str, Any]:
         """What a bot is told before anything else."""
         alive = sum(session.kernel.alive or session.kernel.busy for session in self._sessions.values())
-        tier = getattr(self._pool, "tier", "none")
         return {
             "id": self.id,
-            "tier": tier,
+            "tier": self._pool.tier,
             "pid": os.getpid(),
             "kernels": self.settings.kernels,
             "alive": alive,

@@ -1,8 +1,8 @@
 """One session in a node: the bot's commands to its kernel, and a log of all that comes of them.
 
-    session = Session(pool, session_id, limits)
+    session = Session(pool, session_id)
     session.attach(channel, client, limits)     # a bot has come (back); the one before is sent away
-    await session.take({"m": 1, "do": "enter", "run": "a-1", "code": "x = 1", "allow_input": True})
+    session.take({"m": 1, "do": "enter", "run": "a-1", "code": "x = 1", "allow_input": True})
     session.detached(channel)                   # it has gone; what runs goes on
 
 A run is entered (it stands in line), started, and left or settled by the bot, each by a command with a number

@@ -7,12 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernels.capture import Capture, FileChanged, Scan, Skipped
+from kernels.capture.scan import LISTED
 from kernels.workspace import Workspace
 
 SECRET = b"DISCORD_TOKEN=secret"
@@ -445,6 +448,33 @@ async def test_a_look_is_a_scan_in_a_thread(folder: Path) -> None:
     """The loop goes on while a workspace is being read."""
     (folder / "data.csv").touch()
     assert names(await Capture(folder).look()) == ["data.csv"]
+
+
+class Counting(ThreadPoolExecutor):
+    """Threads that count what they are given to do."""
+
+    done = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        self.done += 1
+        return super().submit(*args, **kwargs)
+
+
+@pytest.mark.parametrize("deleted", [0, 500])
+async def test_only_a_folder_that_is_read_at_once_is_looked_at_without_a_thread(
+    folder: Path, deleted: int
+) -> None:
+    """Where a file system keeps the room of names that were deleted, reading past a million takes long."""
+    asyncio.get_running_loop().set_default_executor(threads := Counting())
+    (folder / "data.csv").touch()
+    for number in range(deleted):
+        (folder / f"{number:0250}").touch()
+    for number in range(deleted):
+        (folder / f"{number:0250}").unlink()
+    capture = Capture(folder)
+    capture.accept()
+    assert await capture.look() == Scan()
+    assert threads.done == (folder.stat().st_size > LISTED)
 
 
 async def test_a_cancelled_look_loses_nothing(folder: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.events import (
+    MAX_STREAM,
     BadMessage,
     ClearOutput,
     Display,
@@ -55,6 +56,15 @@ JSON = st.recursive(
 def made(kind: str, content: object) -> Event | None:
     """The event of a message, within this module's limits."""
     return from_message(kind, content, max_text=MAX_TEXT, max_display=MAX_DISPLAY)
+
+
+def test_one_message_of_text_is_clipped() -> None:
+    """What is drawn of it is drawn in one go: no more than an honest kernel sends at once."""
+    event = made("stream", {"text": f"a{'x' * 2 * MAX_STREAM}z"})
+    assert isinstance(event, Stream)
+    assert len(event.text) < MAX_STREAM + 100
+    assert (event.text[0], event.text[-1]) == ("a", "z")
+    assert "left out" in event.text
 
 
 @given(st.sampled_from(KINDS), JSON)

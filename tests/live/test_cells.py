@@ -1,6 +1,7 @@
 """Cells in a real kernel: what a user of Jupyter expects."""
 
 import base64
+from dataclasses import replace
 from itertools import takewhile
 
 import pytest
@@ -72,6 +73,25 @@ async def test_a_cell_in_a_cell_is_transformed_as_things_are_by_then(
     ran = await run(kernel, f"{awaiting}ip = get_ipython()\n{code}")
     await run(kernel, "%reset -f")
     assert ran.status == "ok", ran.output
+
+
+@pytest.mark.parametrize("write", ["print(x)", "sys.stdout.write(x);", "os.write(1, x.encode());"])
+async def test_a_long_text_comes_whole_in_messages_of_a_size(kernel: Kernel, write: str) -> None:
+    """What is written at once comes in pieces, of which none is so long that it would be clipped."""
+    before, kernel.limits = kernel.limits, replace(kernel.limits, text=16 << 20)
+    ran = await run(kernel, f"import os, sys; x = 'x' * 3_000_000\n{write}")
+    kernel.limits = before
+    assert ran.output.count("x") == ran.streamed.count("x") == 3_000_000
+    assert "left out" not in ran.output
+
+
+async def test_a_display_of_very_many_values_is_left_out_with_a_word(kernel: Kernel) -> None:
+    """What we would not take is not sent; what reads as text stays, and commas in it are no values."""
+    code = "display({'application/json': [[]] * 150_000, 'text/plain': 'many' + ',[' * 150_000}, raw=True)"
+    (shown,) = [event for event in (await run(kernel, code)).events if isinstance(event, Display)]
+    assert list(shown.bundle) == ["text/plain"]
+    assert shown.bundle["text/plain"].startswith("many,[")
+    assert "application/json left out: over 12 MB together, or 100,000 values" in shown.bundle["text/plain"]
 
 
 async def test_a_figure_is_a_png(kernel: Kernel) -> None:

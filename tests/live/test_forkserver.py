@@ -1,11 +1,9 @@
 """The zygote and its children: what dies with whom, and that no kernel finds anything of another's."""
 
 import os
-import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,7 @@ from kernels.provisioner import ConfinedProvisioner
 from kernels.sandbox.cgroup import Groups
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
-from tests.live.cells import NoFiles, children, inits, pooled, processes, run, until, value, zygote
+from tests.live.cells import NoFiles, children, pooled, processes, run, until, value, zygote
 
 TIERS = [Tier.A, Tier.B] if os.getuid() else [Tier.S, Tier.A, Tier.B]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -250,37 +248,3 @@ async def test_a_child_without_an_order_ends_with_its_gate(tmp_path: Path) -> No
         assert child.poll() is None
         child.close()
         await until(lambda: child.pid not in children(forkserver._process.pid))
-
-
-@pytest.mark.parametrize("free", range(3))
-async def test_a_lack_of_descriptors_costs_no_zygote(pool: Pool, first: Kernel, free: int) -> None:
-    """A fork needs three: with fewer it fails in words and leaves no child, and the next is forked."""
-    await value(first, "1")
-    assert pool._sandbox is not None
-    forkserver, before, there = pool._sandbox._forkserver, zygote(pool), inits(pool)
-    with no_descriptors_but(free), pytest.raises(KernelStartFailed):
-        forkserver.fork_now(0)
-    await until(lambda: inits(pool) == there)
-    child = forkserver.fork_now(0)
-    assert (zygote(pool), inits(pool) - there) == (before, {child.pid})
-    child.close()
-    await until(lambda: inits(pool) == there)
-
-
-@contextmanager
-def no_descriptors_but(free: int) -> Iterator[None]:
-    """Leave this process room for so many more."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with ExitStack() as stack:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[0], 4096), limits[1]))
-        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
-        taken: list[int] = []
-        with suppress(OSError):
-            while True:
-                taken.append(os.open(os.devnull, os.O_RDONLY))
-        for place, descriptor in enumerate(taken):
-            if place < free:
-                os.close(descriptor)
-            else:
-                stack.callback(os.close, descriptor)
-        yield
