@@ -251,7 +251,7 @@ async def test_reset_gives_a_fresh_kernel_and_keeps_the_files(program: Program) 
         (b"{nonsense\n", "not a line of JSON"),
         (b"[1]\n", "a request is an object"),
         (b'{"user": "bob", "code": "1"}\n', "user is a whole number"),
-        (b'{"user": 1}\n', "a request has one of: code, upload, files, load_file, reset"),
+        (b'{"user": 1}\n', "a request has one of: code, ask, upload, files, load_file, reset"),
         (b'{"code": 5}\n', "code is a text"),
         (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
         (b'{"upload": "/nowhere/at/all.csv"}\n', "there is no file /nowhere/at/all.csv"),
