@@ -212,7 +212,7 @@ class Kernel(KernelHere):
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the running cell; the router tells the run when it was."""
         if self._process is not None:
-            self._process.interrupt()
+            self._process.interrupt(self._router.running_id)
 
     def kill(self) -> None:
         """Kill the process, without waiting for its end."""

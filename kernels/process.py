@@ -112,9 +112,9 @@ class KernelProcess:
         finally:
             await to_the_end(ending.aclose())
 
-    def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the running cell, by a message on the control channel."""
-        self.wire.send("control", "interrupt_request", {})
+    def interrupt(self, cell: str = "") -> None:
+        """Raise KeyboardInterrupt in the cell of this message, or in the one that runs."""
+        self.wire.send("control", "interrupt_request", {"cell": cell} if cell else {})
 
     @property
     def fault(self) -> str | None:

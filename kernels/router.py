@@ -59,7 +59,7 @@ class Router:
         self._too_broken = too_broken
         self._broken = 0
         self._cells: OrderedDict[str, _Cell] = OrderedDict()
-        self._running_id = ""
+        self.running_id = ""
         self._question: Event | None = None  # it waits for the output before it
         self._marked = False
         self.running: Run | None = None
@@ -71,7 +71,7 @@ class Router:
 
     def begin(self, message_id: str, run: Run) -> None:
         """The request `message_id` runs the cell `run`."""
-        self.running, self._running_id, self.doubtful = run, message_id, True
+        self.running, self.running_id, self.doubtful = run, message_id, True
         self._question, self._marked = None, False
         self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
@@ -79,7 +79,7 @@ class Router:
 
     def end(self) -> None:
         """The cell is over: what still comes for it is late."""
-        self.running, self._running_id = None, ""
+        self.running, self.running_id = None, ""
 
     def forget(self) -> tuple[str, ...]:
         """The process is gone: no variables, no faults. Returns the names of those that were there."""
@@ -97,7 +97,7 @@ class Router:
         if message is None:
             self._count_broken()
             return
-        run = self.running if message.parent_id == self._running_id else None
+        run = self.running if message.parent_id == self.running_id else None
         content = message.content if isinstance(message.content, dict) else {}
         match message.channel, message.kind:
             case "shell", "execute_reply" if run is not None:

@@ -31,6 +31,9 @@ EVERYWHERE = (
     "faulthandler",
     "ipykernel.debugger",
     "jedi",
+    "pygments.formatters.terminal256",
+    "pygments.styles",
+    "stack_data",
     "tornado.platform.asyncio",
     "tornado.queues",
 )

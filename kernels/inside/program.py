@@ -11,8 +11,10 @@
     serve(program, connection, listening)         # in the child
 """
 
+import asyncio
 import atexit
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -29,8 +31,17 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 from . import clip, memory, streams, variables
-from .shell import Shell
+from .shell import Shell, turn
 
+INTERRUPTED: dict[str, Any] = {
+    "status": "error",
+    "ename": "KeyboardInterrupt",
+    "evalue": "",
+    "traceback": [],
+} | {
+    "user_expressions": {},
+    "payload": [],
+}
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
 __all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
@@ -68,12 +79,21 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         metadata["kernelcord"] = {"variables": variables.describe(self.shell), "memory": memory.taken()}
         return metadata
 
+    def pre_handler_hook(self) -> None:
+        """Take interrupts as they are meant: see `turn`."""
+        self.saved_sigint_handler = signal.signal(signal.SIGINT, turn.note)
+
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> Any:
         """Run the cell, and let what it has written through."""
-        self.shell.coming = code
-        reply = await super().do_execute(code, *args, **kwargs)
-        self.shell.forget()
-        streams.settle(self.own_streams)
+        try:
+            turn.begin(self.get_parent("shell")["header"]["msg_id"])
+            self.shell.coming = code
+            reply = await super().do_execute(code, *args, **kwargs)
+            self.shell.forget()
+            streams.settle(self.own_streams)
+            turn.end()
+        except KeyboardInterrupt:  # the cell does not run
+            reply = {**INTERRUPTED, "execution_count": self.shell.execution_count}
         if reply["status"] == "error":
             self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
         return reply
@@ -98,10 +118,19 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
         return super()._input_request(prompt, ident, parent, **options)
 
-    async def interrupt_request(self, *args: Any) -> None:
-        """Interrupt the cell; a loop in which it awaits something would sleep through the signal."""
-        await super().interrupt_request(*args)
-        self.io_loop.add_callback(lambda: None)
+    async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Interrupt the cell that is named, or the one that runs.
+
+        A loop in which it awaits something would sleep through the signal.
+        """
+        cell = parent["content"].get("cell", "")
+        with turn.of(cell) as running:
+            if running:
+                await super().interrupt_request(stream, ident, parent)
+                self.io_loop.add_callback(lambda: None)
+                self._insisting = asyncio.ensure_future(turn.insist(cell, self._send_interrupt_children))
+            else:
+                self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
 
 
 def _asked_by_us(request: Any) -> bool:

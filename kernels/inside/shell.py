@@ -5,12 +5,18 @@ also asked for the signature of a method. Both are known here.
 """
 
 import inspect
+import signal
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 
-__all__ = ["Shell"]
+from .turn import Turn
+
+__all__ = ["Shell", "turn"]
+
+turn = Turn()
+signal.default_int_handler = turn.interrupt  # asyncio, for one, asks whether the handler is this one
 
 
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
@@ -25,6 +31,18 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
 
     def _tee(self, channel: str) -> AbstractContextManager[None]:  # noqa: ARG002  IPython passes it
         return nullcontext()  # IPython keeps all that is printed: 100 MB of memory for 100 MB, for ever
+
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        kind, value, trace = super()._get_exc_info(exc_tuple)
+        turn.leave_out(trace)
+        return kind, value, trace
+
+    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
+        """Run one part of a cell, in which an interrupt is raised."""
+        if async_:  # ipykernel cancels what is awaited
+            return await super().run_code(code_obj, result, async_=True)
+        with turn.code():
+            return await super().run_code(code_obj, result)
 
     async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
         """Run a cell in which something is awaited at the top."""

@@ -1,5 +1,6 @@
 """Cells in a real kernel: what a user of Jupyter expects."""
 
+import asyncio
 import base64
 from dataclasses import replace
 from itertools import takewhile
@@ -8,6 +9,7 @@ import pytest
 
 from kernels.events import ClearOutput, Display, Failure, InputRequest, Stream
 from kernels.kernel import Kernel
+from kernels.run import Run
 from tests.live.cells import run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -317,3 +319,40 @@ async def test_what_a_cell_showed_takes_no_memory_afterwards(kernel: Kernel) -> 
     assert before is not None
     assert after is not None
     assert after - before < 20 << 20
+
+
+async def test_an_interrupt_at_any_moment_of_a_cells_start_stops_it(
+    kernel: Kernel,
+) -> None:
+    """It can be there before its cell, or come while Python is about to wait: then it is sent again."""
+    await run(kernel, "kept = 1")
+    for n in range(40):
+        async with kernel.run("import time; time.sleep(600)") as cell:
+            told = asyncio.create_task(drained(cell))
+            for _ in range(3 + n % 5):
+                await asyncio.sleep(0)
+            await asyncio.sleep(n % 12 * 0.0003)  # a moment of its start, another one each time
+            await cell.interrupt()
+            await told
+        assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
+    assert await value(kernel, "kept") == "1"
+
+
+async def drained(cell: Run) -> None:
+    """Take all events of a cell."""
+    async for _ in cell:
+        pass
+
+
+async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kernel) -> None:
+    """How the signal gets there is no part of it; what asks for Python's own handler finds it."""
+    code = "import signal\nassert signal.getsignal(2) is signal.default_int_handler\n"
+    code += "print(input())\nwhile 1: pass"
+    async with kernel.run(code) as cell:
+        async for event in cell:
+            if isinstance(event, InputRequest):
+                cell.answer("on")
+            elif event == Stream("stdout", "on\n"):
+                await cell.interrupt()
+    assert cell.result.error is not None
+    assert "turn.py" not in "".join(cell.result.error.traceback)

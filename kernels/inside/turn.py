@@ -1,0 +1,104 @@
+"""Which cell an interrupt is for, and whether it got there: it goes another way than the cell does.
+
+    turn.begin(message_id)                  # raises KeyboardInterrupt: the interrupt came before the cell
+    with turn.code(): ...                   # the person's own code: here it is raised
+    turn.end()
+
+    with turn.of(message_id) as running:    # in the thread that interrupts
+        ...                                 # the cell does not end meanwhile; not `running`, it never begins
+    await turn.insist(message_id, send)
+
+What comes between the beginning and the person's code is raised at its start: IPython's own code around it
+lets some exceptions go. What comes after it is dropped. And a signal that comes when Python has let its lock
+go, and has not entered the system call yet, waits for the end of that call, `time.sleep(600)`: one of the
+first three interrupts did. So it is sent until it was heard.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Never
+
+__all__ = ["Turn"]
+
+
+AGAIN, MOST = 0.02, 50  # seconds between two signals of one interrupt; signals at most
+
+
+class Turn:
+    """See the module's text. A client that names no cell means the one that runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = ""
+        self._refused = ""
+        self._noted = False
+        self._heard = False
+
+    def begin(self, cell: str) -> None:
+        """The cell of this message is about to run. Raises: KeyboardInterrupt."""
+        with self._lock:
+            if cell == self._refused:
+                raise KeyboardInterrupt
+            self._running, self._heard = cell, False
+
+    def end(self) -> None:
+        """It is over."""
+        with self._lock:
+            self._running, self._noted = "", False
+
+    @contextmanager
+    def of(self, cell: str) -> Iterator[bool]:
+        """Whether the cell runs; when it does not, it will not. While entered it stays so."""
+        with self._lock:
+            running = not cell or cell == self._running
+            if running:
+                self._heard = False
+            else:
+                self._refused = cell
+            yield running
+
+    async def insist(self, cell: str, send: Callable[[], object]) -> None:
+        """Send the signal again until it was heard; not to a handler of the person's own, who hears it."""
+        for _ in range(MOST):
+            await asyncio.sleep(AGAIN)
+            with self._lock:
+                running = bool(self._running) if not cell else cell == self._running
+                ours = signal.getsignal(signal.SIGINT) in (self.note, self.interrupt)
+                if not running or self._heard or not ours:
+                    return
+                send()
+
+    def note(self, _number: int, _frame: object) -> None:
+        """Take the signal outside the person's code."""
+        self._noted = self._heard = True
+
+    def interrupt(self, _number: int, _frame: object) -> Never:
+        """Take the signal in the person's code. Raises: KeyboardInterrupt."""
+        self._heard = True
+        raise KeyboardInterrupt
+
+    def leave_out(self, trace: TracebackType | None) -> None:
+        """Take our own frame, the last one, out of what a person is shown."""
+        while trace is not None and trace.tb_next is not None:
+            if trace.tb_next.tb_frame.f_code is Turn.interrupt.__code__:
+                trace.tb_next = None
+            trace = trace.tb_next
+
+    @contextmanager
+    def code(self) -> Iterator[None]:
+        """While entered the signal raises KeyboardInterrupt, as Python does by itself."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            if self._noted:
+                self._noted = False
+                raise KeyboardInterrupt
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
