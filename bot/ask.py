@@ -10,11 +10,11 @@ import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bot.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
 from bot.errors import BotError, CutOff, Refused
 from bot.message import Asking, Incoming
-from bot.model import Model
 from bot.prompt import (
     GO_ON,
     LAST,
@@ -38,6 +38,9 @@ from kernels.errors import KernelError
 from kernels.events import Restarted
 from kernels.files import FileUnavailable
 
+if TYPE_CHECKING:  # it takes a second to import
+    from bot.model import Model
+
 __all__ = ["Answer", "ask"]
 
 log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ class Answer:
     stopped: bool = False
 
 
-async def ask(session: Session, asking: Asking, model: Model, ledger: Ledger, tell: Tell) -> Answer:
+async def ask(session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell) -> Answer:
     """Answer the words of a person, telling each piece, cell event and at last what it took.
 
     One at a time in a session and place. `session.interrupt()` stops request and cell; what was said so far
@@ -76,7 +79,7 @@ class _Turn:
     """An asked turn under way."""
 
     def __init__(
-        self, session: Session, asking: Asking, model: Model, ledger: Ledger, tell: Tell, asked: Asked
+        self, session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell, asked: Asked
     ) -> None:
         self._session = session
         self._asking = asking

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.errors import DataInUse
-from bot.model import Model
 from bot.sessions import Sessions
 from bot.usage import Ledger
 from config.settings import Settings
@@ -25,6 +25,9 @@ from kernels.launch import Limits
 from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
+
+if TYPE_CHECKING:  # it takes a second to import
+    from bot.model import Model
 
 __all__ = ["compose"]
 
@@ -119,9 +122,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _model(settings: Settings) -> Model | None:
+def _model(settings: Settings) -> "Model | None":
     if not settings.has_model:
         return None
+    from bot.model import Model
+
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     address = None if settings.openai_base_url == "none" else settings.openai_base_url
     return Model(

@@ -15,12 +15,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from bot.ask import Answer, ask
 from bot.errors import NoModel
 from bot.message import Asking, Incoming
-from bot.model import Model
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Session, beside
 from bot.turn import resume_turn, take_turn
@@ -30,6 +29,9 @@ from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecor
 from filestore.store import Store
 from kernels.errors import KernelError
 from kernels.protocols import Cell, Kernels
+
+if TYPE_CHECKING:  # it takes a second to import
+    from bot.model import Model
 
 __all__ = ["Sessions", "TellLate"]
 
@@ -62,7 +64,7 @@ class Sessions:
         scope: Literal["user", "place"] = "user",
         retention: timedelta = timedelta(hours=48),
         transcripts: timedelta = timedelta(days=30),
-        model: Model | None = None,
+        model: "Model | None" = None,
         ledger: Ledger | None = None,
     ) -> None:
         self.store = store

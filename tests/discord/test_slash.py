@@ -45,7 +45,9 @@ async def test_ask_takes_words_and_a_file(discord: Discord, data: Path) -> None:
     async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
         server.will(says("Two rows."))
         asked = await ada.slash(general, "ask", words="how many rows?", file=("t.csv", b"a\n1\n2\n"))
-        await asked.wait_for_message(lambda m: "Two rows." in m.content, timeout=SOON)
+        await asked.wait_for_message(
+            lambda m: "Two rows." in m.content and "tokens" in m.content, timeout=SOON
+        )
         assert "t.csv" in server.requests[0].text
         used = await (await ada.slash(general, "usage")).wait_for_message()
         assert used.ephemeral
