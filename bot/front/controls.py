@@ -30,6 +30,7 @@ from bot.front.take_away import notebook_upload
 from bot.front.turns import Wanted, begin
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
+from kernels.events import InputRequest
 
 __all__ = ["EXPECTED", "Controls", "run_for", "show_form"]
 
@@ -102,7 +103,7 @@ class Controls:
 
         async def submitted(interaction: Interaction, text: str) -> None:
             await defer(interaction, message=False)
-            await self._answered(interaction, cell, text)
+            await self._answered(interaction, cell, question, text)
 
         await show_form(interaction, answer_form(submitted, question.prompt, password=question.password))
 
@@ -151,9 +152,12 @@ class Controls:
             await privately(interaction, sentence(error))
             return None
 
-    async def _answered(self, interaction: Interaction, cell: Claimed, text: str) -> None:
+    async def _answered(
+        self, interaction: Interaction, cell: Claimed, question: InputRequest, text: str
+    ) -> None:
         session = self._desk.sessions.opened(cell.session_id)
-        if session is None or cell.showing is None or cell.showing.draft.question is None:
+        # A form of an earlier question may come late: what was typed for a password is no answer to another.
+        if session is None or cell.showing is None or cell.showing.draft.question is not question:
             await privately(interaction, ANSWERED)
             return
         try:
