@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from bot.delivery import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.front.calls import Refused
-from bot.front.deliver import Delivery
+from bot.front.deliver import Delivery, take_away
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
@@ -143,10 +143,7 @@ class Showing:
     async def one_post(self) -> Post | None:
         """The first message of the answer, the others being deleted."""
         for post in self._posts[1:]:
-            try:
-                await post.delete()
-            except Refused as refused:
-                log.info("message %d stays: %s", post.message_id, refused)
+            await take_away(post)
         return self._posts[0] if self._posts else None
 
     def keep_running(self) -> None:
