@@ -22,6 +22,7 @@ from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
 from bot.page import Draft, Page
 from bot.reply import GeneratedFile, Reply
+from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 
@@ -47,14 +48,15 @@ class Showing:
         *,
         post: Post | None = None,
         cell: int = 0,
-        asked: bool = False,
+        asked: Asked | None = None,
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
-        self.asked = asked  # of the model
+        self.asked = asked  # the turn of the model, if it is one
+        self._stopped = False  # before a cell was known that could be
         self.kept = False  # running on, because the person wanted it
         self._desk = desk
         self._outlets = list(outlets)
@@ -94,6 +96,8 @@ class Showing:
             self.cell = reply.cell
             self._set_bell()
             await self._note([self._post])
+            if self._stopped:
+                await self.stop()
         if reply.result is not None:
             self._asks_to_keep = False
             self._silence()
@@ -131,11 +135,13 @@ class Showing:
 
     async def stop(self) -> None:
         """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError."""
+        if self.asked is not None:
+            await self.asked.stop()
+            return
+        self._stopped = not self.cell
         session = self._desk.sessions.opened(self.session_id)
         try:
-            if session is not None and self.asked:
-                await session.interrupt(self.place)
-            elif session is not None:
+            if session is not None:
                 await session.interrupt_cell(self.cell)
         except NothingRuns:
             return
@@ -182,7 +188,8 @@ class Showing:
         return uploads
 
     async def _note(self, posts: Sequence[Post | None]) -> None:
-        if not self.cell:
+        forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
+        if not self.cell or forgotten:
             return
         for post in posts:
             if post is None:

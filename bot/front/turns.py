@@ -16,6 +16,7 @@ from bot.front.desk import Desk
 from bot.front.outlets import Outlet, Post
 from bot.front.showing import Showing
 from bot.message import Asking, Incoming, Picture
+from bot.session import Asked
 from bot.turn import take_turn
 from filestore.errors import FileStoreError
 from kernels.errors import KernelClosed, KernelError
@@ -24,6 +25,7 @@ __all__ = ["Turn", "Wanted", "begin"]
 
 log = logging.getLogger(__name__)
 
+STOPPED = "Stopped."
 RESTARTING = "I am being restarted."
 GOES_ON = f"{RESTARTING} The cell goes on, and what comes of it will be told here."
 AGAIN = f"{RESTARTING} Please send this again in a moment."
@@ -92,7 +94,7 @@ def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | No
         outlets,
         draft,
         post=post,
-        asked=wanted.code is None,
+        asked=Asked(wanted.place) if wanted.code is None else None,
     )
     return Turn(desk, wanted, showing)
 
@@ -100,7 +102,7 @@ def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | No
 async def _note_of(desk: Desk, wanted: Wanted, showing: Showing) -> str:
     """Have the turn, and say in a sentence what went wrong with it on our side, if something did."""
     try:
-        await _have(desk, wanted, showing)
+        return await _have(desk, wanted, showing)
     except asyncio.CancelledError:  # also raised by a cell that is left to its node
         if not desk.closing:
             raise
@@ -112,10 +114,9 @@ async def _note_of(desk: Desk, wanted: Wanted, showing: Showing) -> str:
     except Exception as error:  # whatever it is, the message must not stay as it was
         log.exception("a turn of %d failed", wanted.user_id)
         return _capital(sentence(error))
-    return ""
 
 
-async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> None:
+async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> str:
     if wanted.code is None:
         asking = Asking(
             wanted.user_id,
@@ -126,13 +127,14 @@ async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> None:
             wanted.pictures,
             wanted.can_answer,
         )
-        await desk.sessions.ask(asking, showing.tell)
-        return
+        answer = await desk.sessions.ask(asking, showing.tell, showing.asked)
+        return STOPPED if answer.stopped and not answer.words and not answer.results else ""
     session = await desk.sessions.session(wanted.user_id, wanted.place)
     incoming = Incoming(
         wanted.user_id, wanted.author, wanted.place, wanted.code, can_answer=wanted.can_answer
     )
     await take_turn(session, incoming, showing.tell)
+    return ""
 
 
 def _restarting(desk: Desk, showing: Showing) -> str:
