@@ -65,7 +65,8 @@ class Chat:
             return
         text = said(message.content, me)
         if reason := refusal(self._desk, message.author.id):
-            await _say(_reply(message), reason)
+            if self._desk.rate.tells(message.author.id):  # once: others wait for what is said in a channel
+                await _say(_reply(message), reason)
         elif not text and not message.attachments:
             await _say(_reply(message), HINT)
         else:
@@ -85,7 +86,8 @@ class Chat:
         if waits:
             self._edits[message_id] = code
         elif reason := refusal(self._desk, asked.wanted.user_id):
-            await _say(asked.outlets[0], reason)
+            if self._desk.rate.tells(asked.wanted.user_id):
+                await _say(asked.outlets[0], reason)
         else:
             self._edits[message_id] = code
             self._desk.spawn(self._again(found, asked), f"edit of message {message_id}")
@@ -93,7 +95,8 @@ class Chat:
     async def _answer(self, message: nextcord.Message, text: str) -> None:
         code = code_of(text)
         channel, place = await self._where(message, text)
-        await _type_in(channel)
+        if message.attachments:
+            await _type_in(channel)
         reply_to = (message.channel.id, message.id) if channel is message.channel else None
         outlets: list[Outlet] = [
             ChannelOutlet(channel, reply_to),

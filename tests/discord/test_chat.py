@@ -124,3 +124,18 @@ async def test_a_person_who_asks_too_much_is_told_kindly(discord: Discord, data:
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(3)')}")
         await asked.wait_for_reply(lambda m: "one minute" in m.content)
         await run(discord, bob, "print(4)")
+
+
+async def test_a_flood_of_one_person_does_not_hold_up_others(discord: Discord, data: Path) -> None:
+    """Who goes on after a refusal is not answered each time, so that the channel is free for others."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    async with running(discord, data, rate=1):
+        await run(discord, ada, "print(1)")
+        for number in range(30):
+            await ada.say(general, f"{discord.bot.mention} {code(f'print({number})')}")
+        await run(discord, bob, "print(2)")
+    assert len([m for m in general.messages if "one minute" in m.content]) == 1
