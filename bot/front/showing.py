@@ -112,6 +112,7 @@ class Showing:
     async def finish(self, note: str = "") -> None:
         """Show the last state, in as many messages as it takes. Raises nothing."""
         self._silence()
+        self._desk.ends()
         try:
             page = await self._last(note)
             uploads = [*page.uploads, *await self._read(page.files)]
