@@ -178,7 +178,7 @@ def _sentences(uploads: Sequence[Upload], why: str) -> list[str]:
     for upload in uploads[:NAMED]:
         size, file_id = human_size(len(upload.data)), upload.file_id
         way = (
-            f'`/files get {file_id}`, or `load_file("{file_id}")` in a cell'
+            f'`/files file:{file_id}`, or `load_file("{file_id}")` in a cell'
             if file_id
             else "`/notebook` has it"
         )

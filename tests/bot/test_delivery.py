@@ -79,7 +79,7 @@ def test_many_files_go_in_a_zip_after_the_first_message() -> None:
     [
         (
             file("big.bin", 3_000, "k7m3q9x2va"),
-            '`/files get k7m3q9x2va`, or `load_file("k7m3q9x2va")` in a cell',
+            '`/files file:k7m3q9x2va`, or `load_file("k7m3q9x2va")` in a cell',
         ),
         (file("picture-1.png", 3_000), "`/notebook` has it"),
     ],
@@ -106,7 +106,7 @@ def test_without_uploads_says_why_and_loses_nothing() -> None:
     text = "\n".join(message.content for message in messages)
     assert text.startswith("a\nb\n**Not attached:** files may not be attached here\n")
     assert "`plot.png`" in text
-    assert "/files get k7m3q9x2va" in text
+    assert "/files file:k7m3q9x2va" in text
     assert without_uploads(["a"], [], "no", SMALL) == (Outgoing("a"),)
 
 

@@ -10,7 +10,8 @@ from tests.discord.messages import Message
 EDITS = "/channels/*/messages/*"
 SLOW = "print('on')\nimport time\ntime.sleep(60)"
 LATE = (
-    "import threading, time\ndef later():\n    for n in range(100):\n        print(n)\n        time.sleep(.1)\n"
+    "import threading, time\n"
+    "def later():\n    for n in range(100):\n        print(n)\n        time.sleep(.1)\n"
     "threading.Thread(target=later).start()"
 )
 
