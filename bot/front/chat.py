@@ -14,15 +14,14 @@ import nextcord
 from nextcord.abc import Messageable
 
 from bot.codeblocks import code_of
-from bot.delivery import Outgoing, plan
+from bot.delivery import Outgoing
 from bot.failures import sentence
-from bot.front.attachments import Received, receive
+from bot.front.attachments import Received, receive, tell_of
 from bot.front.calls import ONCE, Refused, attempt
 from bot.front.desk import Desk
 from bot.front.outlets import ChannelOutlet, DirectOutlet, Outlet
 from bot.front.places import addressed, is_a_persons, place_in, said, title
 from bot.front.turns import Turn, Wanted, begin
-from bot.markup import fenced
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
@@ -107,7 +106,7 @@ class Chat:
             received = await receive(self._desk, message.author.id, place, message.attachments)
         except (FileStoreError, KernelError) as error:
             received = Received(notes=(f"Your files are not stored: {sentence(error)}.",))
-        await self._show_cards(ChannelOutlet(channel, reply_to), received)
+        await tell_of(received, ChannelOutlet(channel, reply_to), self._desk.limits)
         if not text:
             return
         wanted = Wanted(
@@ -154,17 +153,6 @@ class Chat:
             log.exception("the settings of server %d are not known", message.guild.id)
             chosen = {}
         return bool(chosen.get("answer_in", self._desk.settings.answer_in) == "thread")
-
-    async def _show_cards(self, outlet: Outlet, received: Received) -> None:
-        """What the files are, and which were not taken."""
-        text = "\n".join([*map(fenced, received.cards), *received.notes])
-        if not text:
-            return
-        for outgoing in plan([text], (), self._desk.limits):
-            try:
-                await outlet.send(outgoing)
-            except Refused as refused:
-                log.info("cards of files were not told: %s", refused)
 
     def _remember(self, message: nextcord.Message, asked: Asked) -> None:
         key = (message.channel.id, message.author.id)

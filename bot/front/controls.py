@@ -5,11 +5,14 @@ controls.verbs          # by the button's name
 """
 
 import logging
+from collections.abc import Sequence
+
+import nextcord
 
 from bot.delivery import Upload
 from bot.errors import BotError
 from bot.failures import sentence
-from bot.front.attachments import Received
+from bot.front.attachments import receive, tell_of
 from bot.front.calls import Refused, attempt
 from bot.front.chat import refusal
 from bot.front.desk import Desk
@@ -36,7 +39,6 @@ __all__ = ["EXPECTED", "Controls", "run_for", "show_form"]
 
 log = logging.getLogger(__name__)
 
-NOTHING_SENT = Received()
 NOTHING = "Nothing of this runs any more."
 GONE = "The code of this cell is not kept any more."
 TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
@@ -181,7 +183,7 @@ async def run_for(
     *,
     usable: bool,
     deferred: bool = True,
-    received: Received = NOTHING_SENT,
+    files: Sequence[nextcord.Attachment] = (),
 ) -> None:
     """Begin a turn for who caused the interaction; its answer goes where that was.
 
@@ -196,6 +198,8 @@ async def run_for(
     outlet = InteractionOutlet(interaction, channel_of(interaction), desk.clock, deferred=deferred)
     if not usable:
         outlet.expire()
+    received = await receive(desk, user.id, place_of(interaction), files)
+    await tell_of(received, outlet, desk.limits)
     wanted = Wanted(
         user.id,
         user.display_name,
