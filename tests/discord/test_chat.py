@@ -90,6 +90,16 @@ async def test_edited_message_runs_again_in_its_answer(discord: Discord, data: P
     assert len([m for m in general.messages if m.author.id == discord.bot.id]) == 1
 
 
+async def test_edit_after_its_time_changes_nothing(discord: Discord, data: Path) -> None:
+    """What is edited later than EDIT_WITHIN stays as it was answered."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data, edit_within="0.001s"):
+        asked = await ada.say(general, f"{discord.bot.mention} {code('times = 1; times')}")
+        await answered(asked)
+        await ada.edit(asked, f"{discord.bot.mention} {code('times = 2; times')}")
+        assert "times is 1" in (await run(discord, ada, "print('times is', times)")).content
+
+
 async def test_edit_stops_what_still_runs(discord: Discord, data: Path) -> None:
     """Code that runs on is stopped when its message is edited, and the new code runs."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
