@@ -14,6 +14,7 @@ from bot.front.interaction import Interaction, InteractionOutlet, channel_of, pl
 from bot.front.outlets import DirectOutlet, Outlet
 from bot.front.showing import Showing
 from bot.message import Incoming
+from bot.remembered import person
 from bot.replay import replay
 from kernels import notebook as notebooks
 
@@ -53,7 +54,7 @@ async def _replay(desk: Desk, showing: Showing, author: str, data: bytes) -> Non
 async def _run(desk: Desk, showing: Showing, author: str, data: bytes) -> str:
     imported = await asyncio.to_thread(notebooks.read, data)
     session = await desk.sessions.session(showing.user_id, showing.place)
-    message = Incoming(showing.user_id, author, showing.place, "")
+    message = Incoming(showing.user_id, person(author), showing.place, "")
     ran = failed = total = 0
     async for step in replay(session, imported, message, showing.tell, keep_going=False):
         total = step.total

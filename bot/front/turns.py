@@ -15,6 +15,7 @@ from bot.front.ending import note_of
 from bot.front.outlets import Outlet, Post
 from bot.front.showing import Showing
 from bot.message import Asking, Incoming, Picture
+from bot.remembered import person
 from bot.session import Asked
 from bot.turn import take_turn
 
@@ -109,8 +110,7 @@ async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> str:
         answer = await desk.sessions.ask(asking, showing.tell, showing.asked)
         return STOPPED if answer.stopped and not answer.words and not answer.results else ""
     session = await desk.sessions.session(wanted.user_id, wanted.place)
-    incoming = Incoming(
-        wanted.user_id, wanted.author, wanted.place, wanted.code, can_answer=wanted.can_answer
-    )
+    author = person(wanted.author)
+    incoming = Incoming(wanted.user_id, author, wanted.place, wanted.code, can_answer=wanted.can_answer)
     await take_turn(session, incoming, showing.tell)
     return ""

@@ -68,6 +68,17 @@ async def test_words_go_to_the_model_with_the_history_of_their_place(discord: Di
         assert not [request for request in server.requests[1:] if "swordfish" in request.text]
 
 
+async def test_code_of_a_person_called_like_the_model_is_theirs(discord: Discord, data: Path) -> None:
+    """The model is not told that it ran what somebody of its name has run."""
+    kernelcord = discord.guild.member("Kernelcord")
+    async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
+        await run(discord, kernelcord, "print('mine')", kernelcord.dm())
+        server.will(says("Yours."))
+        asked = await kernelcord.say(kernelcord.dm(), "who ran that?")
+        await asked.wait_for_reply(lambda m: "Yours." in m.content, timeout=SOON)
+        assert "I ran this myself" in server.requests[0].text
+
+
 async def test_without_a_model_words_are_answered_with_what_is_missing(discord: Discord, data: Path) -> None:
     """Words get a sentence that names the missing key; nothing else stops working."""
     ada = discord.guild.member("ada")
