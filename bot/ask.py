@@ -62,17 +62,21 @@ class Answer:
     stopped: bool = False
 
 
-async def ask(session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell) -> Answer:
+async def ask(
+    session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell, asked: Asked | None = None
+) -> Answer:
     """Answer the words of a person, telling each piece, cell event and at last what it took.
 
-    One at a time in a session and place. `session.interrupt()` stops request and cell; what was said so far
-    is kept and returned. When the model fails, what was said and run so far is kept as well, and what it took
-    is told; then it raises.
+    One at a time in a session and place. `session.interrupt()` stops request and cell, of this turn alone
+    `asked.stop()`, also while it waits for another; what was said so far is kept and returned. When the model
+    fails, what was said and run so far is kept as well, and what it took is told; then it raises.
 
     Raises: ModelError, OverBudget, StoreUnavailable, KernelStartFailed.
     """
-    async with session.asked(asking.place) as asked:
-        return await _Turn(session, asking, model, ledger, tell, asked).take()
+    asked = asked or Asked(asking.place)
+    with session.turn():
+        async with session.asked(asked):
+            return await _Turn(session, asking, model, ledger, tell, asked).take()
 
 
 class _Turn:
@@ -104,8 +108,9 @@ class _Turn:
         """The whole of it."""
         failed: Exception | None = None
         try:
-            await self._begin()
-            await self._converse()
+            if not self._asked.stopped:
+                await self._begin()
+                await self._converse()
         except (BotError, FileStoreError, KernelError) as error:  # told last, by whoever called
             failed = error
         finally:

@@ -39,7 +39,7 @@ def output_block(text: str, *, room: int | None = None, keep: str = "both") -> s
     """A fenced block of what a cell has written, in colours where it has some."""
     if not has_colour(text):
         return fenced(strip_ansi(text), room=room, keep=keep)
-    return _block(unfenced(coloured(text)), "ansi", room, keep, strip_ansi)
+    return _block(unfenced(coloured(text)), "ansi", room, keep, _uncoloured)
 
 
 def clipped(text: str, room: int, *, keep: str = "both", bare: Callable[[str], str] = str) -> str:
@@ -80,6 +80,11 @@ def _shown(text: str) -> str:
         "_" if unicodedata.category(letter) in _UNSHOWABLE and letter not in _JOINERS else letter
         for letter in text
     )
+
+
+def _uncoloured(text: str) -> str:
+    """`text` without its colours, which may have kept backticks apart."""
+    return unfenced(strip_ansi(text))
 
 
 def _block(text: str, language: str, room: int | None, keep: str, bare: Callable[[str], str]) -> str:

@@ -8,7 +8,7 @@ await session.interrupt()
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -27,6 +27,8 @@ from kernels.result import Late
 __all__ = ["Asked", "Session", "beside"]
 
 log = logging.getLogger(__name__)
+
+ENDING = 30.0  # seconds that a deletion waits for turns to end, whose cells are killed long before
 
 
 def beside(session_id: str) -> str:
@@ -94,6 +96,9 @@ class Session:
         self._runs: list[Cell] = []
         self._asked: list[Asked] = []
         self._talks: dict[str, asyncio.Lock] = {}
+        self._turns = 0
+        self._over = asyncio.Event()  # no turn goes on
+        self._over.set()
         self._pool = pool
 
     @property
@@ -142,21 +147,43 @@ class Session:
         finally:
             self._runs.remove(run)
 
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """While entered, a turn goes on that `end` waits for, until all of it is recorded."""
+        self._turns += 1
+        self._over.clear()
+        try:
+            yield
+        finally:
+            self._turns -= 1
+            if not self._turns:
+                self._over.set()
+
     @contextlib.asynccontextmanager
-    async def asked(self, place: str) -> AsyncIterator["Asked"]:
-        """While entered, the model answers in this place; another who asks there waits before it enters."""
-        turn = Asked(place)
-        async with self._talks.setdefault(place, asyncio.Lock()):
-            self._asked.append(turn)
-            try:
-                yield turn
-            finally:
-                self._asked.remove(turn)
+    async def asked(self, turn: "Asked") -> AsyncIterator[None]:
+        """While entered, the model answers in the turn's place; another turn there waits before it enters.
+
+        One that is stopped waits no longer, and finds in `stopped` that nothing of it may begin.
+        """
+        talk, mine = self._talks.setdefault(turn.place, asyncio.Lock()), False
+
+        async def wait() -> None:
+            nonlocal mine
+            mine = await talk.acquire()
+
+        self._asked.append(turn)
+        try:
+            await turn.carry_out(wait())
+            yield
+        finally:
+            self._asked.remove(turn)
+            if mine:
+                talk.release()
 
     @property
     def busy(self) -> bool:
-        """Whether a cell runs or waits, or the model answers."""
-        return bool(self._runs or self._asked)
+        """Whether a turn goes on: a cell runs or waits, or the model answers."""
+        return self._turns > 0
 
     async def interrupt(self, place: str | None = None) -> None:
         """Stop the running cell, and the model's answers, cells and all: in one place, or (None) in all.
@@ -184,11 +211,22 @@ class Session:
 
     async def reset(self) -> None:
         """End the kernel, with its variables, and a running cell first; files and transcript stay."""
+        await self._stop_all()
+        await self.kernel.restart()
+
+    async def end(self) -> None:
+        """Stop every turn, and wait until what came of them is recorded; then the session may be deleted."""
+        await self._stop_all()
+        try:
+            await asyncio.wait_for(self._over.wait(), ENDING)
+        except TimeoutError:
+            log.warning("a turn of session %s does not end", self.record.session_id)
+
+    async def _stop_all(self) -> None:
         for turn in list(self._asked):
             await turn.stop()
-        for run in self._runs:
+        for run in list(self._runs):
             await run.interrupt()
-        await self.kernel.restart()
 
     def _run_of(self, seq: int) -> Cell:
         for run in self._runs:

@@ -21,7 +21,7 @@ from bot.ask import Answer, ask
 from bot.errors import NoModel
 from bot.message import Asking, Incoming
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.session import Session, beside
+from bot.session import Asked, Session, beside
 from bot.turn import resume_turn, take_turn
 from bot.usage import Ledger
 from filestore.files import FileStore
@@ -149,12 +149,12 @@ class Sessions:
         message = Incoming(user_id, author or str(user_id), place, code, tuple(user_files), can_answer)
         return await take_turn(session, message, tell or _say_nothing)
 
-    async def ask(self, asking: Asking, tell: Tell) -> Answer:
+    async def ask(self, asking: Asking, tell: Tell, asked: Asked | None = None) -> Answer:
         """Answer a person's words with the model. See `bot.ask.ask`. Raises: NoModel where there is none."""
         if self.model is None:
             raise NoModel
         session = await self.session(asking.user_id, asking.place)
-        return await ask(session, asking, self.model, self.ledger, tell)
+        return await ask(session, asking, self.model, self.ledger, tell, asked)
 
     async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
         """A stored file's record and bytes. Raises: NoSuchFile."""
@@ -172,12 +172,15 @@ class Sessions:
     async def discard(self, user_id: int, place: str) -> None:
         """Delete a session: its kernel, workspace and transcript. The person's stored files stay."""
         session_id = self.id_of(user_id, place)
+        await self._end(session_id)
         async with self._changing:
             await self._remove(session_id)
             await self.store.sessions.delete(session_id)
 
     async def forget(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
+        for record in await self.store.sessions.of_user(user_id):
+            await self._end(record.session_id)
         async with self._changing:
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
@@ -209,6 +212,12 @@ class Sessions:
         await self._remove(session_id)
         if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
+
+    async def _end(self, session_id: str) -> None:
+        """End the turns of a session, so that nothing is told or kept of them after its deletion."""
+        session = self._open.get(session_id)
+        if session is not None:
+            await session.end()
 
     async def _remove(self, session_id: str) -> None:
         """End the session's kernel and remove its workspace."""

@@ -29,31 +29,33 @@ async def take_turn(
     """
     run = session.kernel.run(message.code, allow_input=message.can_answer)
     cell = None
-    try:
-        async with run, session.at_work(run, asked):
-            await session.files.bring(message.user_files)
-            cell = await session.transcript.begin(message)
-            run.tag = cell.seq
-            await tell(Reply(cell.seq, code=message.code if asked is not None else ""))
-            async for event in run:
-                await tell(Reply(cell.seq, event))
-    finally:
-        if cell is not None and not run.goes_on:
-            kept, result = await _finish(session, cell, run)
+    with session.turn():
+        try:
+            async with run, session.at_work(run, asked):
+                await session.files.bring(message.user_files)
+                cell = await session.transcript.begin(message)
+                run.tag = cell.seq
+                await tell(Reply(cell.seq, code=message.code if asked is not None else ""))
+                async for event in run:
+                    await tell(Reply(cell.seq, event))
+        finally:
+            if cell is not None and not run.goes_on:
+                kept, result = await _finish(session, cell, run)
     await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 
 
 async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell) -> ExecutionResult:
     """Go on with a turn that a program before us began, from the first event that it has not told."""
-    try:
-        async with run, session.at_work(run):
-            await tell(Reply(cell.seq))
-            async for event in run:
-                await tell(Reply(cell.seq, event))
-    finally:
-        if not run.goes_on:
-            kept, result = await _finish(session, cell, run)
+    with session.turn():
+        try:
+            async with run, session.at_work(run):
+                await tell(Reply(cell.seq))
+                async for event in run:
+                    await tell(Reply(cell.seq, event))
+        finally:
+            if not run.goes_on:
+                kept, result = await _finish(session, cell, run)
     await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 

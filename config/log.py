@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 __all__ = ["OneLine", "configure"]
 
+# At "debug" they log all that people write: messages, answers to a password's question, prompts.
+TALKATIVE = ("nextcord", "openai", "httpx2", "httpcore2", "pymongo")
 ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, format characters, lone surrogates, separators
 
 
@@ -35,7 +37,12 @@ class OneLine(logging.Formatter):
 
 
 def configure(level: str = "warning", secrets: Iterable[str] = ()) -> None:
-    """Sends every record of `level` ("debug" to "error") and above to standard error."""
+    """Sends every record of `level` ("debug" to "error") and above to standard error.
+
+    Of libraries that would log what people write, nothing below "info".
+    """
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(OneLine(secrets))
     logging.basicConfig(level=level.upper(), handlers=[output], force=True)
+    for library in TALKATIVE:
+        logging.getLogger(library).setLevel(max(logging.INFO, logging.getLogger().level))

@@ -15,6 +15,7 @@ from typing import Any
 
 from bot.front.calls import Refused
 from bot.front.desk import Desk
+from bot.front.ending import uncancelled
 from bot.front.outlets import Outlet, Post
 from bot.front.showing import Showing
 from bot.page import Draft
@@ -94,8 +95,13 @@ class Afterwards:
                 self._desk, record.user_id, record.session_id, record.place, outlets, self._desk.draft()
             )
             await showing.open()
-            while (reply := await self._next(key)) is not None:
-                await showing.tell(reply)
+            try:
+                while (reply := await self._next(key)) is not None:
+                    await showing.tell(reply)
+            except asyncio.CancelledError:
+                if not self._desk.closing:
+                    raise
+                uncancelled()
         finally:
             del self._late[key]
         await showing.finish()

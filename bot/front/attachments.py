@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 import nextcord
 
+from bot.delivery import Limits, plan
 from bot.failures import sentence
 from bot.front.calls import Refused, attempt
 from bot.front.desk import Desk
+from bot.front.outlets import Outlet
+from bot.markup import fenced
 from bot.message import Picture
 from bot.profile import profile
 from filestore.errors import FileStoreError
@@ -21,7 +24,7 @@ from filestore.records import StoredFile
 from kernels.names import Places
 from kernels.text import human_size
 
-__all__ = ["Received", "read", "receive"]
+__all__ = ["Received", "read", "receive", "tell_of"]
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,16 @@ async def receive(
     return Received(
         tuple(stored), tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes)
     )
+
+
+async def tell_of(received: Received, outlet: Outlet, limits: Limits) -> None:
+    """Say what the files are, and which were not taken. Raises nothing."""
+    text = "\n".join([*map(fenced, received.cards), *received.notes])
+    for outgoing in plan([text], (), limits) if text else ():
+        try:
+            await outlet.send(outgoing)
+        except Refused as refused:
+            log.info("cards of files were not told: %s", refused)
 
 
 async def read(desk: Desk, attachment: nextcord.Attachment) -> bytes | str:

@@ -36,6 +36,7 @@ class Refusal(Enum):
     CHANNEL_GONE = auto()  # 10003
     EXPIRED = auto()  # 10062, 10015, 50027: the interaction or its token
     ANSWERED = auto()  # 40060: the interaction was acknowledged before
+    ARCHIVED = auto()  # 50083: the thread is; what is sent opens it again, unless it is locked
     TOO_OLD = auto()  # 30046: too many edits of a message older than an hour
     UNREACHABLE = auto()  # it went on failing in ways that should pass
     OTHER = auto()
@@ -50,6 +51,8 @@ CODES = {
     50027: Refusal.EXPIRED,
     40060: Refusal.ANSWERED,
     30046: Refusal.TOO_OLD,
+    50083: Refusal.ARCHIVED,
+    160002: Refusal.FORBIDDEN,  # a reply without the permission to read the history
     50001: Refusal.FORBIDDEN,
     50007: Refusal.FORBIDDEN,
     50013: Refusal.FORBIDDEN,

@@ -8,21 +8,20 @@ await chat.on_edit(message_id, channel_id, content)
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nextcord
 from nextcord.abc import Messageable
 
 from bot.codeblocks import code_of
-from bot.delivery import Outgoing, plan
+from bot.delivery import Outgoing
 from bot.failures import sentence
-from bot.front.attachments import Received, receive
+from bot.front.attachments import Received, receive, tell_of
 from bot.front.calls import ONCE, Refused, attempt
 from bot.front.desk import Desk
 from bot.front.outlets import ChannelOutlet, DirectOutlet, Outlet
 from bot.front.places import addressed, is_a_persons, place_in, said, title
 from bot.front.turns import Turn, Wanted, begin
-from bot.markup import fenced
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
@@ -56,6 +55,7 @@ class Chat:
         self._desk = desk
         self._client = client
         self._last: dict[tuple[int, int], Asked] = {}  # by channel and person
+        self._edits: dict[int, str] = {}  # by message: the newest code, which waits for the turn before it
 
     async def on_message(self, message: nextcord.Message) -> None:
         """Answer a message, if a person has written it and it is for the bot."""
@@ -64,9 +64,10 @@ class Chat:
             return
         text = said(message.content, me)
         if reason := refusal(self._desk, message.author.id):
-            await self._say(message, reason)
+            if self._desk.rate.tells(message.author.id):  # once: others wait for what is said in a channel
+                await _say(_reply(message), reason)
         elif not text and not message.attachments:
-            await self._say(message, HINT)
+            await _say(_reply(message), HINT)
         else:
             self._desk.spawn(self._answer(message, text), f"message {message.id}")
 
@@ -74,18 +75,27 @@ class Chat:
         """Run the code of the person's last message again, as it is now, in place of its answer."""
         me = self._client.user
         found = next((key for key, asked in self._last.items() if asked.message_id == message_id), None)
-        if me is None or found is None or self._desk.closing:
+        if me is None or found is None:
             return
         asked, code = self._last[found], code_of(said(content, me))
+        waits = message_id in self._edits
         within = self._desk.settings.edit_within.total_seconds()
-        if code is None or code == asked.code or self._desk.clock() - asked.at > within:
+        if code is None or (code == asked.code and not waits) or self._desk.clock() - asked.at > within:
             return
-        self._desk.spawn(self._again(found, asked, code), f"edit of message {message_id}")
+        if waits:
+            self._edits[message_id] = code
+        elif reason := refusal(self._desk, asked.wanted.user_id):
+            if self._desk.rate.tells(asked.wanted.user_id):
+                await _say(asked.outlets[0], reason)
+        else:
+            self._edits[message_id] = code
+            self._desk.spawn(self._again(found, asked), f"edit of message {message_id}")
 
     async def _answer(self, message: nextcord.Message, text: str) -> None:
         code = code_of(text)
         channel, place = await self._where(message, text)
-        await _type_in(channel)
+        if message.attachments:
+            await _type_in(channel)
         reply_to = (message.channel.id, message.id) if channel is message.channel else None
         outlets: list[Outlet] = [
             ChannelOutlet(channel, reply_to),
@@ -96,7 +106,7 @@ class Chat:
             received = await receive(self._desk, message.author.id, place, message.attachments)
         except (FileStoreError, KernelError) as error:
             received = Received(notes=(f"Your files are not stored: {sentence(error)}.",))
-        await self._show_cards(ChannelOutlet(channel, reply_to), received)
+        await tell_of(received, ChannelOutlet(channel, reply_to), self._desk.limits)
         if not text:
             return
         wanted = Wanted(
@@ -112,12 +122,16 @@ class Chat:
         if code is not None:
             self._remember(message, Asked(message.id, code, wanted, turn, outlets, self._desk.clock()))
 
-    async def _again(self, key: tuple[int, int], asked: Asked, code: str) -> None:
-        await asked.turn.stop()
+    async def _again(self, key: tuple[int, int], asked: Asked) -> None:
+        try:
+            await asked.turn.stop()
+            post = await asked.turn.one_post()
+        finally:  # from here on an edit is one of the new turn
+            code = self._edits.pop(asked.message_id)
         wanted = asked.wanted.with_code(code)
-        post = await asked.turn.one_post()
         turn = begin(self._desk, wanted, asked.outlets, post)
-        self._last[key] = Asked(asked.message_id, code, wanted, turn, asked.outlets, asked.at)
+        if self._last.get(key) is asked:
+            self._last[key] = replace(asked, code=code, wanted=wanted, turn=turn)
 
     async def _where(self, message: nextcord.Message, text: str) -> tuple[Messageable, str]:
         """Where the answer goes, which may be a thread opened for it, and which place that is."""
@@ -140,24 +154,6 @@ class Chat:
             chosen = {}
         return bool(chosen.get("answer_in", self._desk.settings.answer_in) == "thread")
 
-    async def _show_cards(self, outlet: Outlet, received: Received) -> None:
-        """What the files are, and which were not taken."""
-        text = "\n".join([*map(fenced, received.cards), *received.notes])
-        if not text:
-            return
-        for outgoing in plan([text], (), self._desk.limits):
-            try:
-                await outlet.send(outgoing)
-            except Refused as refused:
-                log.info("cards of files were not told: %s", refused)
-
-    async def _say(self, message: nextcord.Message, text: str) -> None:
-        outlet = ChannelOutlet(message.channel, (message.channel.id, message.id))
-        try:
-            await outlet.send(Outgoing(text))
-        except Refused as refused:
-            log.info("a person was not told %r: %s", text, refused)
-
     def _remember(self, message: nextcord.Message, asked: Asked) -> None:
         key = (message.channel.id, message.author.id)
         self._last.pop(key, None)
@@ -174,6 +170,17 @@ def refusal(desk: Desk, user_id: int) -> str | None:
     if not wait:
         return None
     return f"That was a lot in one minute. I can take your next one in {math.ceil(wait)} s."
+
+
+def _reply(message: nextcord.Message) -> Outlet:
+    return ChannelOutlet(message.channel, (message.channel.id, message.id))
+
+
+async def _say(outlet: Outlet, text: str) -> None:
+    try:
+        await outlet.send(Outgoing(text))
+    except Refused as refused:
+        log.info("a person was not told %r: %s", text, refused)
 
 
 async def _type_in(channel: Messageable) -> None:

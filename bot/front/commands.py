@@ -6,7 +6,6 @@ from nextcord import Attachment, ClientCog, SlashOption
 from bot.codeblocks import code_of
 from bot.errors import NothingRuns
 from bot.failures import sentence
-from bot.front.attachments import receive
 from bot.front.controls import EXPECTED, run_for, show_form
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, place_of, privately
@@ -46,10 +45,8 @@ class Running(ClientCog):
     ) -> None:
         """Ask the model."""
         usable = await defer(interaction)
-        if interaction.user is not None:
-            files = [file] if file else []
-            received = await receive(self._desk, interaction.user.id, place_of(interaction), files)
-            await run_for(self._desk, interaction, None, words, usable=usable, received=received)
+        files = [file] if file else []
+        await run_for(self._desk, interaction, None, words, usable=usable, files=files)
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:

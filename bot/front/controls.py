@@ -5,11 +5,14 @@ controls.verbs          # by the button's name
 """
 
 import logging
+from collections.abc import Sequence
+
+import nextcord
 
 from bot.delivery import Upload
 from bot.errors import BotError
 from bot.failures import sentence
-from bot.front.attachments import Received
+from bot.front.attachments import receive, tell_of
 from bot.front.calls import Refused, attempt
 from bot.front.chat import refusal
 from bot.front.desk import Desk
@@ -30,12 +33,12 @@ from bot.front.take_away import notebook_upload
 from bot.front.turns import Wanted, begin
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
+from kernels.events import InputRequest
 
 __all__ = ["EXPECTED", "Controls", "run_for", "show_form"]
 
 log = logging.getLogger(__name__)
 
-NOTHING_SENT = Received()
 NOTHING = "Nothing of this runs any more."
 GONE = "The code of this cell is not kept any more."
 TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
@@ -102,7 +105,7 @@ class Controls:
 
         async def submitted(interaction: Interaction, text: str) -> None:
             await defer(interaction, message=False)
-            await self._answered(interaction, cell, text)
+            await self._answered(interaction, cell, question, text)
 
         await show_form(interaction, answer_form(submitted, question.prompt, password=question.password))
 
@@ -151,9 +154,12 @@ class Controls:
             await privately(interaction, sentence(error))
             return None
 
-    async def _answered(self, interaction: Interaction, cell: Claimed, text: str) -> None:
+    async def _answered(
+        self, interaction: Interaction, cell: Claimed, question: InputRequest, text: str
+    ) -> None:
         session = self._desk.sessions.opened(cell.session_id)
-        if session is None or cell.showing is None or cell.showing.draft.question is None:
+        # A form of an earlier question may come late: what was typed for a password is no answer to another.
+        if session is None or cell.showing is None or cell.showing.draft.question is not question:
             await privately(interaction, ANSWERED)
             return
         try:
@@ -177,7 +183,7 @@ async def run_for(
     *,
     usable: bool,
     deferred: bool = True,
-    received: Received = NOTHING_SENT,
+    files: Sequence[nextcord.Attachment] = (),
 ) -> None:
     """Begin a turn for who caused the interaction; its answer goes where that was.
 
@@ -192,6 +198,8 @@ async def run_for(
     outlet = InteractionOutlet(interaction, channel_of(interaction), desk.clock, deferred=deferred)
     if not usable:
         outlet.expire()
+    received = await receive(desk, user.id, place_of(interaction), files)
+    await tell_of(received, outlet, desk.limits)
     wanted = Wanted(
         user.id,
         user.display_name,

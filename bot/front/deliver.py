@@ -2,9 +2,10 @@
 
     posts = await Delivery(outlets, limits).put(page, view, post)
 
-A message that is gone is sent anew; files that are too large go one by one, and then as a sentence that says
-how to get them; where the bot may not write, the answer goes to the next outlet, which is the person's
-direct messages. What reaches nobody is in the transcript, and that is logged.
+A message that is gone is sent anew, and so is one that cannot be changed, which is deleted; files that are
+too large go one by one, and then as a sentence that says how to get them; where the bot may not write, the
+answer goes to the next outlet, which is the person's direct messages. In place of a text that Discord does
+not take a sentence says so. What reaches nobody is in the transcript, and that is logged.
 """
 
 import logging
@@ -16,11 +17,12 @@ from bot.delivery import Limits, Outgoing, Upload, plan, without_uploads
 from bot.front.calls import Refusal, Refused
 from bot.front.outlets import Outlet, Post
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "take_away"]
 
 log = logging.getLogger(__name__)
 
-ELSEWHERE = {Refusal.CHANNEL_GONE, Refusal.FORBIDDEN, Refusal.EXPIRED}
+UNWANTED = "Discord does not take what belongs here. `/notebook` has it."
+ELSEWHERE = {Refusal.CHANNEL_GONE, Refusal.FORBIDDEN, Refusal.EXPIRED, Refusal.ARCHIVED}
 
 
 class Delivery:
@@ -39,12 +41,21 @@ class Delivery:
         for outgoing in outgoings:
             last = outgoing is outgoings[-1]
             try:
-                await self._one(outgoing, view if last else None, post)
+                await self._one_or_a_sentence(outgoing, view if last else None, post)
             except Refused as refused:
                 log.error("an answer reached nobody, it is in the transcript: %s", refused)
                 break
             post = None
         return self._posts
+
+    async def _one_or_a_sentence(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
+        try:
+            await self._one(outgoing, view, post)
+        except Refused as refused:
+            if refused.kind is not Refusal.OTHER:
+                raise
+            log.warning("Discord does not take what is in a message: %s", refused)
+            await self._one(Outgoing(UNWANTED), view, post)
 
     async def _one(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
         try:
@@ -68,6 +79,8 @@ class Delivery:
             await self._without(outgoing, view, post, why)
         elif post is not None and refused.kind is not Refusal.CHANNEL_GONE:
             await self._one(outgoing, view, None)
+            if refused.kind is not Refusal.MESSAGE_GONE:
+                await take_away(post)  # or it would look as if its cell still ran
         elif refused.kind in ELSEWHERE and len(self._outlets) > 1:
             del self._outlets[0]
             await self._one(outgoing, view, None)
@@ -91,3 +104,11 @@ class Delivery:
         for one in left:
             await self._one(one, view if one is left[-1] else None, post)
             post = None
+
+
+async def take_away(post: Post) -> None:
+    """Delete a message of ours; it is logged where that cannot be."""
+    try:
+        await post.delete()
+    except Refused as refused:
+        log.info("message %d stays: %s", post.message_id, refused)

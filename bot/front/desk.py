@@ -46,6 +46,7 @@ class Desk:
         self.closing = False
         self.showings: dict[int, Showing] = {}  # by the id of their first message
         self.tasks: set[asyncio.Task[None]] = set()  # turns
+        self._ending: set[asyncio.Task[None]] = set()  # those of them that show their last state
         # Set by the client, which knows how to make them:
         self.buttons: Callable[[tuple[str, ...]], View | None] = lambda _: None
         self.direct: Callable[[int], Outlet]
@@ -65,7 +66,12 @@ class Desk:
         task = asyncio.create_task(_logged(work, name), name=name)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._ending.discard)
         return task
+
+    def ends(self) -> None:
+        """The task that calls this shows its last state from now on, and is not told to do so."""
+        self._ending |= {task for task in self.tasks if task is asyncio.current_task()}
 
     async def drain(self, grace: float) -> None:
         """Begin nothing new; let what runs go on for so many seconds, then let kernels go with their cells.
@@ -76,11 +82,14 @@ class Desk:
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=grace)
         await self.sessions.let_go()
-        for patience in (LEAVING, LAST_STATE):  # what still waits then is cancelled
-            if self.tasks:
-                await asyncio.wait(self.tasks, timeout=patience)
-            for task in tuple(self.tasks):
-                task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=LEAVING)
+        for task in self.tasks - self._ending:  # what waits for something else is told to end
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=LAST_STATE)
+        for task in tuple(self.tasks):
+            task.cancel()
 
 
 async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:

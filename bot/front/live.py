@@ -86,7 +86,11 @@ class Live:
             await self._until(self._next - time.monotonic())
             if self._ending.is_set():
                 return
-            look = self._show()
+            try:
+                look = self._show()
+            except Exception:  # whatever a stranger's output does to us, there is a last state to come
+                log.exception("message %d cannot be shown while it moves", post.message_id)
+                return
             if look == self._shown:
                 continue
             try:

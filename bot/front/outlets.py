@@ -7,6 +7,7 @@
 `interaction.py` has the outlet of an interaction.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -15,9 +16,11 @@ from nextcord.abc import Messageable
 from nextcord.ui import View
 
 from bot.delivery import Outgoing
-from bot.front.calls import PATIENCE, Patience, attempt, files_of
+from bot.front.calls import PATIENCE, Patience, Refusal, Refused, attempt, files_of
 
 __all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outlet", "Post", "changed", "only"]
+
+log = logging.getLogger(__name__)
 
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
@@ -84,9 +87,22 @@ class ChannelOutlet:
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
     ) -> ChannelPost:
         """See `Outlet`."""
+        reply_to, self._reply_to = self._reply_to, None
+        if reply_to is not None:
+            try:
+                return await self._send(outgoing, view, ping, reply_to)
+            except Refused as refused:
+                if refused.kind is not Refusal.FORBIDDEN:
+                    raise
+                log.info("a message is no reply: %s", refused)  # for which the history has to be readable
+        return await self._send(outgoing, view, ping)
+
+    async def _send(
+        self, outgoing: Outgoing, view: View | None, ping: int | None, reply_to: tuple[int, int] | None = None
+    ) -> ChannelPost:
         reference = None
-        if self._reply_to is not None:
-            channel_id, message_id = self._reply_to
+        if reply_to is not None:
+            channel_id, message_id = reply_to
             reference = nextcord.MessageReference(
                 message_id=message_id, channel_id=channel_id, fail_if_not_exists=False
             )
@@ -97,9 +113,7 @@ class ChannelOutlet:
                 outgoing.content, view=view, reference=reference, allowed_mentions=only(ping), **fields
             )
 
-        post = ChannelPost(await attempt(call))
-        self._reply_to = None
-        return post
+        return ChannelPost(await attempt(call))
 
     async def fetch(self, message_id: int) -> ChannelPost:
         """A message of ours that is there. Raises: Refused."""

@@ -5,19 +5,18 @@ import logging
 
 from nextcord import Attachment
 
-from bot.failures import sentence
 from bot.front.attachments import read
 from bot.front.calls import Refused
 from bot.front.chat import refusal
-from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
+from bot.front.ending import note_of
 from bot.front.interaction import Interaction, InteractionOutlet, channel_of, place_of, privately
 from bot.front.outlets import DirectOutlet, Outlet
 from bot.front.showing import Showing
 from bot.message import Incoming
+from bot.remembered import person
 from bot.replay import replay
 from kernels import notebook as notebooks
-from kernels.notebook import NotebookError
 
 __all__ = ["replay_for"]
 
@@ -49,20 +48,13 @@ async def _replay(desk: Desk, showing: Showing, author: str, data: bytes) -> Non
     except Refused as refused:
         log.warning("a replay of %d has nowhere to be answered: %s", showing.user_id, refused)
         return
-    try:
-        note = await _run(desk, showing, author, data)
-    except (*EXPECTED, NotebookError) as error:
-        note = sentence(error)
-    except Exception as error:  # whatever it is, the message must not stay as it was
-        log.exception("a replay of %d failed", showing.user_id)
-        note = sentence(error)
-    await showing.finish(note)
+    await showing.finish(await note_of(desk, showing, _run(desk, showing, author, data)))
 
 
 async def _run(desk: Desk, showing: Showing, author: str, data: bytes) -> str:
     imported = await asyncio.to_thread(notebooks.read, data)
     session = await desk.sessions.session(showing.user_id, showing.place)
-    message = Incoming(showing.user_id, author, showing.place, "")
+    message = Incoming(showing.user_id, person(author), showing.place, "")
     ran = failed = total = 0
     async for step in replay(session, imported, message, showing.tell, keep_going=False):
         total = step.total

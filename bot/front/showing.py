@@ -16,12 +16,13 @@ from collections.abc import Iterable, Sequence
 from bot.delivery import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.front.calls import Refused
-from bot.front.deliver import Delivery
+from bot.front.deliver import Delivery, take_away
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
 from bot.page import Draft, Page
 from bot.reply import GeneratedFile, Reply
+from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 
@@ -47,14 +48,15 @@ class Showing:
         *,
         post: Post | None = None,
         cell: int = 0,
-        asked: bool = False,
+        asked: Asked | None = None,
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
-        self.asked = asked  # of the model
+        self.asked = asked  # the turn of the model, if it is one
+        self._stopped = False  # before a cell was known that could be
         self.kept = False  # running on, because the person wanted it
         self._desk = desk
         self._outlets = list(outlets)
@@ -94,6 +96,8 @@ class Showing:
             self.cell = reply.cell
             self._set_bell()
             await self._note([self._post])
+            if self._stopped:
+                await self.stop()
         if reply.result is not None:
             self._asks_to_keep = False
             self._silence()
@@ -108,6 +112,7 @@ class Showing:
     async def finish(self, note: str = "") -> None:
         """Show the last state, in as many messages as it takes. Raises nothing."""
         self._silence()
+        self._desk.ends()
         try:
             page = await self._last(note)
             uploads = [*page.uploads, *await self._read(page.files)]
@@ -131,11 +136,13 @@ class Showing:
 
     async def stop(self) -> None:
         """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError."""
+        if self.asked is not None:
+            await self.asked.stop()
+            return
+        self._stopped = not self.cell
         session = self._desk.sessions.opened(self.session_id)
         try:
-            if session is not None and self.asked:
-                await session.interrupt(self.place)
-            elif session is not None:
+            if session is not None:
                 await session.interrupt_cell(self.cell)
         except NothingRuns:
             return
@@ -143,10 +150,7 @@ class Showing:
     async def one_post(self) -> Post | None:
         """The first message of the answer, the others being deleted."""
         for post in self._posts[1:]:
-            try:
-                await post.delete()
-            except Refused as refused:
-                log.info("message %d stays: %s", post.message_id, refused)
+            await take_away(post)
         return self._posts[0] if self._posts else None
 
     def keep_running(self) -> None:
@@ -185,7 +189,8 @@ class Showing:
         return uploads
 
     async def _note(self, posts: Sequence[Post | None]) -> None:
-        if not self.cell:
+        forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
+        if not self.cell or forgotten:
             return
         for post in posts:
             if post is None:

@@ -9,24 +9,21 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.errors import BotError
-from bot.failures import sentence
 from bot.front.calls import Refused
 from bot.front.desk import Desk
+from bot.front.ending import note_of
 from bot.front.outlets import Outlet, Post
 from bot.front.showing import Showing
 from bot.message import Asking, Incoming, Picture
+from bot.remembered import person
+from bot.session import Asked
 from bot.turn import take_turn
-from filestore.errors import FileStoreError
-from kernels.errors import KernelClosed, KernelError
 
 __all__ = ["Turn", "Wanted", "begin"]
 
 log = logging.getLogger(__name__)
 
-RESTARTING = "I am being restarted."
-GOES_ON = f"{RESTARTING} The cell goes on, and what comes of it will be told here."
-AGAIN = f"{RESTARTING} Please send this again in a moment."
+STOPPED = "Stopped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,8 @@ class Turn:
         except Refused as refused:
             log.warning("a turn of %d has nowhere to be answered: %s", self._wanted.user_id, refused)
             return
-        await self._showing.finish(await _note_of(self._desk, self._wanted, self._showing))
+        work = _have(self._desk, self._wanted, self._showing)
+        await self._showing.finish(await note_of(self._desk, self._showing, work))
 
 
 def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | None = None) -> Turn:
@@ -92,30 +90,13 @@ def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | No
         outlets,
         draft,
         post=post,
-        asked=wanted.code is None,
+        asked=Asked(wanted.place) if wanted.code is None else None,
     )
     return Turn(desk, wanted, showing)
 
 
-async def _note_of(desk: Desk, wanted: Wanted, showing: Showing) -> str:
-    """Have the turn, and say in a sentence what went wrong with it on our side, if something did."""
-    try:
-        await _have(desk, wanted, showing)
-    except asyncio.CancelledError:  # also raised by a cell that is left to its node
-        if not desk.closing:
-            raise
-        return _restarting(desk, showing)
-    except (BotError, KernelError, FileStoreError) as error:
-        if desk.closing and isinstance(error, KernelClosed):
-            return _restarting(desk, showing)
-        return _capital(sentence(error))
-    except Exception as error:  # whatever it is, the message must not stay as it was
-        log.exception("a turn of %d failed", wanted.user_id)
-        return _capital(sentence(error))
-    return ""
-
-
-async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> None:
+async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> str:
+    """Take the turn, and return what is to be said of it below, which is little."""
     if wanted.code is None:
         asking = Asking(
             wanted.user_id,
@@ -126,22 +107,10 @@ async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> None:
             wanted.pictures,
             wanted.can_answer,
         )
-        await desk.sessions.ask(asking, showing.tell)
-        return
+        answer = await desk.sessions.ask(asking, showing.tell, showing.asked)
+        return STOPPED if answer.stopped and not answer.words and not answer.results else ""
     session = await desk.sessions.session(wanted.user_id, wanted.place)
-    incoming = Incoming(
-        wanted.user_id, wanted.author, wanted.place, wanted.code, can_answer=wanted.can_answer
-    )
+    author = person(wanted.author)
+    incoming = Incoming(wanted.user_id, author, wanted.place, wanted.code, can_answer=wanted.can_answer)
     await take_turn(session, incoming, showing.tell)
-
-
-def _restarting(desk: Desk, showing: Showing) -> str:
-    """What is said where a turn ends with this program, which has one more thing to do: say so."""
-    task = asyncio.current_task()
-    while task is not None and task.cancelling():
-        task.uncancel()
-    return GOES_ON if showing.cell and desk.settings.node != "none" else AGAIN
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+    return ""

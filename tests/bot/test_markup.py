@@ -90,6 +90,14 @@ def test_a_coloured_block_that_is_clipped_has_no_torn_code() -> None:
     assert strip_ansi(block).count("[3") == 0
 
 
+@pytest.mark.parametrize("keep", ["head", "tail", "both"])
+def test_backticks_that_only_colours_keep_apart_break_no_fence(keep: str) -> None:
+    """A line that is clipped loses its colours, and its backticks do not come together."""
+    block = output_block("`\x1b[31m`\x1b[32m`" * 1000, room=1000, keep=keep)
+    assert block.count("```") == 2
+    assert length(block) <= 1000
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [

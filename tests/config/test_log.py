@@ -66,3 +66,16 @@ def test_records_go_to_standard_error(
     assert out == ""
     assert err.count("\n") == 1
     assert "said" in err
+
+
+def test_libraries_do_not_log_what_people_write(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At "debug" nextcord logs every event, the answer to a getpass among them: not here."""
+    configure("debug")
+    for name in ("nextcord.gateway", "openai._base_client"):
+        logging.getLogger(name).debug("swordfish")
+    logging.getLogger("bot").debug("ours")
+    told = capsys.readouterr().err
+    assert "ours" in told
+    assert "swordfish" not in told

@@ -55,6 +55,8 @@ async def test_csv_becomes_a_plot_and_files_that_come_back(discord: Discord, dat
         assert {"s.xlsx", "s.parquet"} <= {a.filename for a in saved.attachments}
         typed = await ada.autocomplete(general, "files", "file", "xlsx")
         file_id = (await typed.wait_for_choices())[0]["value"]
+        foreign_choices = await bob.autocomplete(general, "files", "file", "xlsx")
+        assert await foreign_choices.wait_for_choices() == []
         loaded = await run(discord, ada, f"print(load_file('{file_id}')['city'].tolist())")
         assert "['Rome', 'Oslo']" in loaded.content
         refused = await run(discord, bob, f"load_file('{file_id}')")
@@ -71,3 +73,32 @@ async def test_csv_becomes_a_plot_and_files_that_come_back(discord: Discord, dat
             message = await asked_for.wait_for_message(lambda m: m.attachments, timeout=SOON)
             assert message.ephemeral
             assert message.file(name).data
+
+
+async def test_names_of_any_kind_and_files_without_a_byte(discord: Discord, data: Path) -> None:
+    """Names that would lead elsewhere or are too long, and an empty file: all lie in the workspace."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    names = [
+        "../../etc/passwd",
+        "x" * 240 + ".csv",
+        "noext",
+        ".hidden",
+        "a b`@everyone.txt",
+        "-rf",
+        "zero.csv",
+    ]
+    files = [(name, b"" if name == "zero.csv" else TABLE) for name in names]
+    async with running(discord, data):
+        text = "import os\nnames = os.listdir()\nprint(len(names), [name for name in names if '@' in name])"
+        asked = await ada.say(general, f"{discord.bot.mention} {code(text)}", files=files)
+        assert f"{len(names)} []" in (await answered(asked)).content
+
+
+async def test_file_that_cannot_be_fetched_is_named(discord: Discord, data: Path) -> None:
+    """Where a file's link does not work the person is told, and the rest of the message is done."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        asked = await ada.say(general, f"{discord.bot.mention} {code('1 + 1')}", files=[("a.csv", TABLE)])
+        asked.attachments[0].id += 1  # before the bot has come to it
+        await asked.wait_for_reply(lambda m: "`a.csv` could not be read" in m.content, timeout=SOON)
+        assert "2" in (await answered(asked)).content

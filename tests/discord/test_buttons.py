@@ -98,6 +98,26 @@ async def test_password_is_neither_shown_nor_stored(discord: Discord, data: Path
     assert not [state for state in answer.history_of_states if "swordfish" in state.content]
 
 
+async def test_form_of_an_earlier_question_answers_no_later_one(discord: Discord, data: Path) -> None:
+    """What was typed into a second form for a password is not given to the input() that comes after it."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        text = "from getpass import getpass\nlength = len(getpass())\nprint(input('Name? '), length)"
+        asked = await ada.say(general, f"{discord.bot.mention} {code(text)}")
+        answer = await asked.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
+        forms = [await (await ada.click(answer, "Answer")).wait_for_modal() for _ in range(2)]
+        field = forms[0].fields()[0][0]
+        await ada.submit_modal(forms[0], {field: "swordfish"})
+        await answer.wait_for(lambda m: "Name?" in m.content, SOON)
+        late = await ada.submit_modal(forms[1], {forms[1].fields()[0][0]: "swordfish"})
+        refused = await late.wait_for_message(lambda m: m.ephemeral)
+        assert "No question" in refused.content
+        modal = await (await ada.click(answer, "Answer")).wait_for_modal()
+        await ada.submit_modal(modal, {modal.fields()[0][0]: "Ada"})
+        await answer.wait_for(lambda m: finished(m) and "Ada 9" in m.content, SOON)
+    assert not [state for state in answer.history_of_states if "swordfish" in state.content]
+
+
 async def test_keep_running_gives_time_and_pings_its_person_at_the_end(discord: Discord, data: Path) -> None:
     """Near the end of its time a cell can be kept; it runs on, and its person, only, is pinged at its end."""
     ada, bob, general = (

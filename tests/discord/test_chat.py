@@ -68,6 +68,17 @@ async def test_words_go_to_the_model_with_the_history_of_their_place(discord: Di
         assert not [request for request in server.requests[1:] if "swordfish" in request.text]
 
 
+async def test_code_of_a_person_called_like_the_model_is_theirs(discord: Discord, data: Path) -> None:
+    """The model is not told that it ran what somebody of its name has run."""
+    kernelcord = discord.guild.member("Kernelcord")
+    async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
+        await run(discord, kernelcord, "print('mine')", kernelcord.dm())
+        server.will(says("Yours."))
+        asked = await kernelcord.say(kernelcord.dm(), "who ran that?")
+        await asked.wait_for_reply(lambda m: "Yours." in m.content, timeout=SOON)
+        assert "I ran this myself" in server.requests[0].text
+
+
 async def test_without_a_model_words_are_answered_with_what_is_missing(discord: Discord, data: Path) -> None:
     """Words get a sentence that names the missing key; nothing else stops working."""
     ada = discord.guild.member("ada")
@@ -88,6 +99,16 @@ async def test_edited_message_runs_again_in_its_answer(discord: Discord, data: P
         await answer.wait_for(lambda m: "0.25" in m.content and finished(m), SOON)
         assert "ZeroDivisionError" not in answer.content
     assert len([m for m in general.messages if m.author.id == discord.bot.id]) == 1
+
+
+async def test_edit_after_its_time_changes_nothing(discord: Discord, data: Path) -> None:
+    """What is edited later than EDIT_WITHIN stays as it was answered."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data, edit_within="0.001s"):
+        asked = await ada.say(general, f"{discord.bot.mention} {code('times = 1; times')}")
+        await answered(asked)
+        await ada.edit(asked, f"{discord.bot.mention} {code('times = 2; times')}")
+        assert "times is 1" in (await run(discord, ada, "print('times is', times)")).content
 
 
 async def test_edit_stops_what_still_runs(discord: Discord, data: Path) -> None:
@@ -124,3 +145,18 @@ async def test_a_person_who_asks_too_much_is_told_kindly(discord: Discord, data:
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(3)')}")
         await asked.wait_for_reply(lambda m: "one minute" in m.content)
         await run(discord, bob, "print(4)")
+
+
+async def test_a_flood_of_one_person_does_not_hold_up_others(discord: Discord, data: Path) -> None:
+    """Who goes on after a refusal is not answered each time, so that the channel is free for others."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    async with running(discord, data, rate=1):
+        await run(discord, ada, "print(1)")
+        for number in range(30):
+            await ada.say(general, f"{discord.bot.mention} {code(f'print({number})')}")
+        await run(discord, bob, "print(2)")
+    assert len([m for m in general.messages if "one minute" in m.content]) == 1

@@ -49,10 +49,24 @@ async def test_ask_takes_words_and_a_file(discord: Discord, data: Path) -> None:
             lambda m: "Two rows." in m.content and "tokens" in m.content, timeout=SOON
         )
         assert "t.csv" in server.requests[0].text
+        await asked.wait_for_message(lambda m: "t.csv" in m.content and "2 rows" in m.content)
         used = await (await ada.slash(general, "usage")).wait_for_message()
         assert used.ephemeral
         assert "1 answer" in used.content
         assert "100 tokens in" in used.content
+
+
+async def test_file_of_ask_that_is_not_stored_is_named(discord: Discord, data: Path) -> None:
+    """A file over the limit of one file is not left out in silence, and the question is answered."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with (
+        ModelServer.start() as server,
+        running(discord, data, openai_base_url=server.base_url, max_file="1kB"),
+    ):
+        server.will(says("No file here."))
+        asked = await ada.slash(general, "ask", words="how many?", file=("t.csv", b"a" * 2000))
+        await asked.wait_for_message(lambda m: "`t.csv` is not stored" in m.content, timeout=SOON)
+        await asked.wait_for_message(lambda m: "No file here." in m.content, timeout=SOON)
 
 
 async def test_ask_without_a_model_says_what_is_missing(discord: Discord, data: Path) -> None:

@@ -30,3 +30,15 @@ def test_rate_of_zero_is_without_limit() -> None:
     """A setting of 0 lets everything through."""
     rate = Rate(0, Clock())
     assert not any(rate.take(1) for _ in range(1000))
+
+
+def test_a_refusal_is_told_once_a_minute() -> None:
+    """A person is told, then not again for 60 seconds; others are told all the same."""
+    clock = Clock()
+    rate = Rate(1, clock)
+    assert rate.tells(1)
+    clock.now = 59.0
+    assert not rate.tells(1)
+    assert rate.tells(2)
+    clock.now = 60.0
+    assert rate.tells(1)

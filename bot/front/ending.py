@@ -1,0 +1,57 @@
+"""How work whose answer is shown comes to its end: in a sentence where it failed, or the bot ends first.
+
+await showing.finish(await note_of(desk, showing, work))
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+
+from bot.errors import BotError
+from bot.failures import sentence
+from bot.front.desk import Desk
+from bot.front.showing import Showing
+from filestore.errors import FileStoreError
+from kernels.errors import KernelClosed, KernelError
+from kernels.notebook import NotebookError
+
+__all__ = ["note_of", "uncancelled"]
+
+log = logging.getLogger(__name__)
+
+RESTARTING = "I am being restarted."
+GOES_ON = f"{RESTARTING} The cell goes on, and what comes of it will be told here."
+AGAIN = f"{RESTARTING} Please send this again in a moment."
+
+
+async def note_of(desk: Desk, showing: Showing, work: Awaitable[str]) -> str:
+    """What the work returns, or in a sentence what went wrong with it on our side. Raises nothing of it."""
+    try:
+        return await work
+    except asyncio.CancelledError:  # also raised by a cell that is left to its node
+        if not desk.closing:
+            raise
+        return _restarting(desk, showing)
+    except (BotError, KernelError, FileStoreError, NotebookError) as error:
+        if desk.closing and isinstance(error, KernelClosed):
+            return _restarting(desk, showing)
+        return _capital(sentence(error))
+    except Exception as error:  # whatever it is, the message must not stay as it was
+        log.exception("what %d wanted failed", showing.user_id)
+        return _capital(sentence(error))
+
+
+def uncancelled() -> None:
+    """Let this task, which was cancelled, do one more thing: show its last state."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+
+
+def _restarting(desk: Desk, showing: Showing) -> str:
+    uncancelled()
+    return GOES_ON if showing.cell and desk.settings.node != "none" else AGAIN
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"

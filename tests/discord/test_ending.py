@@ -1,0 +1,73 @@
+"""The bot ends: whatever goes on then, each message reaches a last state, also where Discord lets it wait."""
+
+import json
+from pathlib import Path
+
+from tests.discord.kernelcord import SOON, answered, code, labels, running
+from tests.discord.loopback import Discord
+from tests.discord.messages import Message
+
+EDITS = "/channels/*/messages/*"
+SLOW = "print('on')\nimport time\ntime.sleep(60)"
+LATE = (
+    "import threading, time\n"
+    "def later():\n    for n in range(100):\n        print(n)\n        time.sleep(.1)\n"
+    "threading.Thread(target=later).start()"
+)
+
+
+def unfinished(discord: Discord) -> list[Message]:
+    """The bot's messages in #general that look as if something ran."""
+    return [m for m in discord.guild.channel("general").messages if "Stop" in labels(m)]
+
+
+async def test_last_states_that_have_to_wait(discord: Discord, data: Path) -> None:
+    """An edit under way when the bot ends is not broken off, though it takes its time."""
+    fay, general = discord.guild.member("fay"), discord.guild.channel("general")
+    async with running(discord, data, shutdown_grace="0.5") as stop:
+        asked = await fay.say(general, f"{discord.bot.mention} {code('print(input())')}")
+        answer = await asked.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
+        modal = await (await fay.click(answer, "Answer")).wait_for_modal()
+        slow = discord.faults.delay("PATCH", EDITS, 1.5, times=None)
+        await fay.submit_modal(modal, {modal.fields()[0][0]: "done"})
+        await slow.wait_for_hit()
+        stop.set()
+    assert "done" in answer.content
+    assert not unfinished(discord)
+
+
+async def test_running_and_waiting_cells(discord: Discord, data: Path) -> None:
+    """A cell that runs and one that waits for it say what becomes of them."""
+    gus, general = discord.guild.member("gus"), discord.guild.channel("general")
+    async with running(discord, data, shutdown_grace="0.2") as stop:
+        first = await gus.say(general, f"{discord.bot.mention} {code(SLOW)}")
+        await first.wait_for_reply(lambda m: "on" in m.content, timeout=SOON)
+        second = await gus.say(general, f"{discord.bot.mention} {code('print(2)')}")
+        await second.wait_for_reply(lambda m: "Waiting" in m.content, timeout=SOON)
+        stop.set()
+    told = [m for m in general.messages if "being restarted" in m.content]
+    assert len(told) == 2
+    assert not unfinished(discord)
+
+
+async def test_late_output(discord: Discord, data: Path) -> None:
+    """A message that shows what a thread prints ends with what has come so far."""
+    hal, general = discord.guild.member("hal"), discord.guild.channel("general")
+    async with running(discord, data, shutdown_grace="0.2") as stop:
+        await answered(await hal.say(general, f"{discord.bot.mention} {code(LATE)}"))
+        await general.wait_for(lambda m: "Later" in m.content and "7" in m.content, timeout=SOON)
+        stop.set()
+    assert not unfinished(discord)
+
+
+async def test_notebook_that_is_run_again(discord: Discord, data: Path) -> None:
+    """A replay says that the bot is being restarted."""
+    ivy, general = discord.guild.member("ivy"), discord.guild.channel("general")
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {"cells": [cell | {"source": SLOW}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    async with running(discord, data, shutdown_grace="0.2") as stop:
+        asked = await ivy.slash(general, "notebook", replay=("a.ipynb", json.dumps(notebook).encode()))
+        answer = await asked.wait_for_message(lambda m: "on" in m.content, timeout=SOON)
+        stop.set()
+    assert "being restarted" in answer.content
+    assert not unfinished(discord)
