@@ -28,7 +28,7 @@ __all__ = ["Asked", "Session", "beside"]
 
 log = logging.getLogger(__name__)
 
-COARSE = 0.05  # seconds by which the time of a file can lie before the moment that it was written
+COARSE = 0.01  # seconds by which the time of a file can lie before the moment that it was written
 
 ENDING = 30.0  # seconds that a deletion waits for turns to end, whose cells are killed long before
 

@@ -83,9 +83,9 @@ async def test_one_that_goes_on_whatever_is_asked_is_replaced(kernel: Kernel) ->
 
 LARGE = {
     "300 MB of text at once": "print('x' * 300_000_000)",
-    "300 MB of text in lines": "for _ in range(3_000): print('x' * 100_000)",
+    "100 MB of text in lines": "for _ in range(1_000): print('x' * 100_000)",
     "a cursor that goes up and down": r"print('y' * 4000 + '\x1b[A\n' * 400_000)",
-    "twenty displays of 60 MB": "for _ in range(20): say('display_data', {'data': {'image/png': 'x' * 60_000_000}, 'metadata': {}})",
+    "six displays of 60 MB": "for _ in range(6): say('display_data', {'data': {'image/png': 'x' * 60_000_000}, 'metadata': {}})",
     "a display of a million values": "say('display_data', {'data': {'application/json': [[]] * 1_000_000}, 'metadata': {}})",
     "a repr of 50 MB": "class R:\n    def __repr__(self): return 'x' * 50_000_000\nR()",
     "an exception of 30 MB": "raise ValueError('x' * 30_000_000)",

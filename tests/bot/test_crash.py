@@ -13,7 +13,7 @@ from filestore.blobs import LocalBlobs
 from filestore.janitor import Janitor
 from tests.program import Program
 
-KILLS = 50
+KILLS, MANY = 12, 50
 AT_ONCE = 2  # programs, each on a data folder of its own
 LONGEST_LIFE = 1.0  # seconds from the first result to the kill; a cell and its capture take some 30 ms
 WRITE = """
@@ -40,13 +40,16 @@ async def live_and_die(data: Path, chance: random.Random, kills: int) -> dict[st
 
 
 @pytest.mark.timeout(400)
-async def test_fifty_kills_leave_no_announced_id_that_does_not_load_and_no_lost_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(MANY, marks=pytest.mark.soak)])
+async def test_kills_leave_no_announced_id_that_does_not_load_and_no_lost_bytes(
+    tmp_path: Path, kills: int
+) -> None:
     """Each announced id loads after the crash; when all has expired one sweep leaves no byte and no row."""
     chance = random.Random(20261122)
     folders = [tmp_path / str(number) for number in range(AT_ONCE)]
-    lives = await asyncio.gather(*(live_and_die(data, chance, KILLS // AT_ONCE) for data in folders))
+    lives = await asyncio.gather(*(live_and_die(data, chance, kills // AT_ONCE) for data in folders))
     for data, announced in zip(folders, lives, strict=True):
-        assert len(announced) > KILLS, "too little was announced for this to show anything"
+        assert len(announced) > kills, "too little was announced for this to show anything"
         async with Program.start(data) as program:
             for file_id, (size, _) in announced.items():
                 loaded = await program.answer(id=program.send(load_file=file_id), event="loaded")
