@@ -172,6 +172,7 @@ async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> N
     async with compose(settings) as sessions:
         session = await sessions.session(1, "terminal")
         await sessions.execute_code("open('old.txt', 'w').write('old')", 1)
+        await asyncio.sleep(0.05)  # a file system's clock ticks up to 100 times a second
         begun = await sessions.store.transcripts.begin_cell("u1", "terminal", "1", "...", datetime.now(UTC))
         (session.kernel.workspace.path / "half.csv").write_text("a,b\n")
     async with compose(settings) as sessions:
