@@ -52,7 +52,7 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
             await _pack(packing, sessions, user_id)
             left = "".join(f"- {line}\n" for line in packing.left_out)
             packing.text("README.md", README + (LEFT_OUT + left if left else ""))
-    except BaseException:
+    except BaseException:  # whatever ends it, a cancelled task too, the file must not stay
         output.close()
         raise
     output.seek(0)

@@ -103,7 +103,7 @@ class Wire:
         await asyncio.sleep(DRAIN)  # nothing tells when libzmq's own thread has read the last of it
         for channel in self._sockets:
             while (rest := self._batch(channel)) is not None:  # noqa: ASYNC110  no wait, but others' turn
-                await asyncio.sleep(rest)
+                await asyncio.sleep(rest)  # others have their turn
 
     def _connect(self, channel: str) -> None:
         socket = self._sockets[channel]

@@ -64,7 +64,7 @@ class Turn:
     async def insist(self, cell: str, send: Callable[[], object]) -> None:
         """Send the signal again until it was heard; not to a handler of the person's own, who hears it."""
         for _ in range(MOST):
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(AGAIN)  # nothing tells that a signal was not heard
             with self._lock:
                 running = bool(self._running) if not cell else cell == self._running
                 ours = signal.getsignal(signal.SIGINT) in (self.note, self.interrupt)
