@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -23,26 +24,26 @@ class CellHere:
         """Nothing is kept of it that could be let go."""
 
 
-class KernelHere:
+class KernelHere(ABC):
     """A kernel that nobody had before this program."""
 
     capture: Capture
     _caught_up = False
 
     @property
+    @abstractmethod
     def variables(self) -> tuple[Variable, ...]:
         """The person's variables, as the last cell left them."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def busy(self) -> bool:
         """Whether a cell runs or waits."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def alive(self) -> bool:
         """Whether there is a process that holds variables."""
-        raise NotImplementedError
 
     async def state(self) -> State:
         """The kernel as it is now."""
