@@ -94,7 +94,19 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("code", LARGE.values(), ids=LARGE)
+LARGER = {
+    "300 MB of text in lines": "for _ in range(3_000): print('x' * 100_000)",
+    "twenty displays of 60 MB": "for _ in range(20): say('display_data', {'data': {'image/png': 'x' * 60_000_000}, 'metadata': {}})",
+}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(pytest.param(code, id=name) for name, code in LARGE.items()),
+        *(pytest.param(code, id=name, marks=pytest.mark.soak) for name, code in LARGER.items()),
+    ],
+)
 async def test_too_much_is_cut_and_the_kernel_stays(kernel: Kernel, code: str) -> None:
     """What is too large is left out, with a word about it; no connection and no variable is lost."""
     ran = await run(kernel, f"{LIAR}\n{code}")
