@@ -65,7 +65,7 @@ async def kernel(pool: Pool, host: Host) -> AsyncIterator[Kernel]:
     assert await value(kernel, "x = 1; x") == "1"
     yield kernel
     answer = await value(kernel, "6 * 7")
-    assert answer.splitlines()[-1] == "42", answer  # after the last words of what the attack had started
+    assert "42" in answer.splitlines(), answer  # what the attack had started may still say its last words
     await pool.close(session)
     pool.workspace(session).remove()
     left = await settled(lambda: leftovers(pool) - before, AFTER)
