@@ -20,8 +20,6 @@ from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
 
-import zmq
-
 from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
@@ -55,7 +53,6 @@ class Kernel(KernelHere):
         *,
         starter: Callable[[int], Starter],
         run_root: Path,
-        context: zmq.Context[zmq.Socket[bytes]],
         places: Line,
         limits: Limits,
     ) -> None:
@@ -68,7 +65,6 @@ class Kernel(KernelHere):
         self._source = source
         self._starter = starter
         self._run_root = run_root
-        self._context = context
         self._places = places
         self._place: Ticket | None = None
         self._stack = AsyncExitStack()
@@ -257,7 +253,7 @@ class Kernel(KernelHere):
                 folder = stack.enter_context(run_folder(path))
                 broker = await stack.enter_async_context(Broker(self._source))
                 starter = self._starter(broker.bell.fileno())
-                starting = KernelProcess.start(starter, folder, self._context, self._router.receive)
+                starting = KernelProcess.start(starter, folder, self._router.receive)
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()
         except OSError as error:

@@ -27,8 +27,6 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-import zmq
-
 from kernels.capture import Observer
 from kernels.files import FileSource
 from kernels.finish import stop
@@ -91,7 +89,6 @@ class Pool:
         async with AsyncExitStack() as stack:
             self._run_root = stack.enter_context(_run_root())
             await self._confine(stack)
-            self._context = stack.enter_context(_context())
             self._observer = await stack.enter_async_context(Observer(self._workspaces))
             self._sweeper = asyncio.create_task(self._sweep_often(), name="kernel pool")
             stack.push_async_callback(self._close)
@@ -118,7 +115,6 @@ class Pool:
                 source,
                 starter=partial(self._starter, self.workspace(session_id)),
                 run_root=self._run_root,
-                context=self._context,
                 places=self._places,
                 limits=self.limits,
             )
@@ -254,12 +250,3 @@ def _remove_stale(root: Path) -> None:
             with mark.with_name(ALIVE).open("rb") as alive:
                 fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(root)
-
-
-@contextlib.contextmanager
-def _context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    context = zmq.Context()
-    try:
-        yield context
-    finally:
-        context.destroy(linger=0)

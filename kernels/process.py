@@ -1,7 +1,7 @@
 """One kernel process, from its start to its end, through jupyter_client's manager and provisioner.
 
     with run_folder(path) as folder:
-        async with KernelProcess.start(starter, folder, context, receive) as process:
+        async with KernelProcess.start(starter, folder, receive) as process:
             process.wire.send("shell", ...)
             await process.exited.wait()
 
@@ -20,8 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-import zmq
-import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 
 from kernels.errors import KernelStartFailed
@@ -34,8 +32,10 @@ log = logging.getLogger(__name__)
 
 START = 60.0  # seconds until a kernel must have answered; a loaded machine needs several
 ORDERLY = 2.0  # seconds to end by request, and again by SIGTERM, before SIGKILL
+AGAIN = 0.01  # seconds between two looks whether an ordinary process listens
 AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; as a rule 1 ms
 KILLED = 5.0  # seconds until a killed process must be gone
+DEAF = 1.0  # seconds that a process may take to end after it closed every channel
 LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
 DETACHED = "detached"  # the file in a run folder that tells the kernel to outlive its parent
 ALIVE = "alive"  # the file in a run folder that the kernel holds locked as long as it lives
@@ -59,7 +59,7 @@ class Provisioner(Protocol):
 class Starter(Protocol):
     """How a kernel's process is to be started: as an ordinary one, or confined."""
 
-    def manager(self, folder: Path, context: zmq.asyncio.Context) -> AsyncKernelManager:
+    def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager with its provisioner, for a kernel with this run folder."""
 
     async def start(self, manager: AsyncKernelManager, output: BinaryIO) -> None:
@@ -84,28 +84,27 @@ class KernelProcess:
     async def start(
         starter: Starter,
         folder: Path,
-        context: zmq.Context[zmq.Socket[bytes]],
         receive: Callable[[Message | None], None],
     ) -> AsyncIterator["KernelProcess"]:
         """Start the kernel and wait until it answers. `folder` is its run folder.
 
         Raises: KernelStartFailed, with the end of what the process wrote, or what the system said.
         """
-        manager = starter.manager(folder, zmq.asyncio.Context.shadow(context.underlying))
+        manager = starter.manager(folder)
         ears = _Ears(receive)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 stack.push_async_callback(_release, manager, folder)
                 with (folder / LOG).open("wb") as output:
                     await starter.start(manager, output)
-                wire = Wire(dict(manager.get_connection_info()), context, manager.session, ears)
+                wire = Wire(dict(manager.get_connection_info()), manager.session, ears)
                 process = KernelProcess(wire, folder, manager, cast(Provisioner, manager.provisioner), ears)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
-                await stack.enter_async_context(wire)
+                stack.callback(wire.close)
                 await process._answered()
                 ending = stack.pop_all()
-        except (OSError, zmq.ZMQError) as error:
+        except OSError as error:
             raise KernelStartFailed(str(error)) from error
         try:
             yield process
@@ -161,7 +160,12 @@ class KernelProcess:
         self._provisioner.detach()
 
     async def _answered(self) -> None:
-        await self._answers(START, "iopub_welcome")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START):
+                while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110  nothing tells
+                    await asyncio.sleep(AGAIN)
+                if not self.exited.is_set():
+                    await self._answers(START, "iopub_welcome")
         if not self._ears.heard.is_set():
             raise KernelStartFailed(_tail(self.folder / LOG))
 
@@ -185,8 +189,15 @@ class KernelProcess:
         return self.exited.is_set()
 
     async def _watch(self) -> None:
+        deaf = asyncio.create_task(self._end_when_deaf(), name="kernel hearing")
         self.exit_code = await self._provisioner.wait()
         self.exited.set()
+        await stop(deaf)
+
+    async def _end_when_deaf(self) -> None:
+        await self.wire.ended.wait()
+        await asyncio.sleep(DEAF)
+        await self._provisioner.kill()
 
 
 @contextlib.contextmanager

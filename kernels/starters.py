@@ -1,7 +1,7 @@
 """The two ways to start a kernel's process: `Plain`, an ordinary one, and `Confining`, forked in a sandbox.
 
 starter = Confining(sandbox, workspace, bell)
-async with KernelProcess.start(starter, folder, context, receive) as process: ...
+async with KernelProcess.start(starter, folder, receive) as process: ...
 """
 
 import fcntl
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
@@ -32,9 +31,9 @@ class Plain:
     workspace: Path
     bell: int
 
-    def manager(self, folder: Path, context: zmq.asyncio.Context) -> AsyncKernelManager:
+    def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager for a kernel with this run folder."""
-        manager = _manager(folder, context)
+        manager = _manager(folder)
         manager.provisioner = PlainProvisioner(parent=manager, kernel_spec=manager.kernel_spec)
         return manager
 
@@ -65,9 +64,9 @@ class Confining:
     workspace: Path
     bell: int
 
-    def manager(self, folder: Path, context: zmq.asyncio.Context) -> AsyncKernelManager:
+    def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager for a kernel with this run folder."""
-        manager = _manager(folder, context)
+        manager = _manager(folder)
         manager.provisioner = ConfinedProvisioner(
             parent=manager, kernel_spec=manager.kernel_spec, sandbox=self.sandbox, folder=folder
         )
@@ -83,9 +82,8 @@ class Confining:
             await manager.start_kernel(cwd=str(self.workspace), env={}, stderr=output)
 
 
-def _manager(folder: Path, context: zmq.asyncio.Context) -> AsyncKernelManager:
+def _manager(folder: Path) -> AsyncKernelManager:
     manager = AsyncKernelManager(
-        context=context,
         connection_file=str(folder / "kernel.json"),
         transport="ipc",
         ip=str(folder / "s"),

@@ -1,44 +1,41 @@
-"""The sockets of one kernel, read as they become readable.
+"""All channels of one kernel, read as something comes.
 
-    wire = Wire(connection_info, context, session, receive)
-    async with wire:
-        message_id = wire.send("shell", "execute_request", {...})
+    wire = Wire(connection_info, session, receive)
+    while not wire.connect(): ...               # until the kernel listens
+    message_id = wire.send("shell", "execute_request", {...})
+    wire.close()
 
 `receive` is called for each message, in a channel's order, with None for one that cannot be parsed; it
-should not raise. The event loop itself reads a socket when its descriptor says so (edge-triggered: everything
-is taken until it is empty), without polling, thread or task; jupyter_client's own async client costs 0.8 ms
-a cell more. A channel whose messages take long to deal with rests in between: a part of the loop's time is
-for the other kernels. There is no heartbeat channel: the process's exit is seen elsewhere.
+should not raise. The event loop itself reads a channel, without polling, thread or task; jupyter_client's own
+async client costs 0.8 ms a cell more. A channel whose messages take long to deal with rests in between: a
+part of the loop's time is for the other kernels. There is no heartbeat channel: the process's exit is seen
+elsewhere.
 """
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
-import zmq
 from jupyter_client.session import Session
+
+from kernels.channel import KINDS, Channel
 
 __all__ = ["Message", "Wire"]
 
 log = logging.getLogger(__name__)
 
-SOCKETS = {"iopub": zmq.SUB, "shell": zmq.DEALER, "stdin": zmq.DEALER, "control": zmq.DEALER}
-RECONNECT = 10  # ms between attempts, until the kernel has bound its sockets; libzmq's own default is 100
-QUEUE = 16  # messages that libzmq keeps for us; beyond it the kernel waits (XPUB_NODROP is set in it)
-POLLIN = int(zmq.POLLIN)  # a plain number: `&` with the enumeration's costs as much as asking the socket
 BATCH = 50  # messages of a channel that are taken in one go before other tasks get their turn
 BATCH_SIZE = 1 << 20  # bytes, likewise
 BATCH_TIME = 0.02  # seconds, likewise; after a longer one the channel rests
 REST = 0.25  # of the time that it took; with all of it 300 MB of text took three times as long
-DRAIN = 0.05  # seconds that the last words of a process may be on their way after its end
-LARGEST = 16 << 20  # bytes of one message; a kernel clips what it says to less (`inside.clip`)
-MOST_VALUES = 100_000  # values in the JSON of one part of it, likewise; 5 million cost us 10 s and 500 MB
+DRAIN = 0.05  # seconds in which some of the last words of a process must come after its end
+MOST_VALUES = 100_000  # values in the JSON of one frame; 5 million cost us 10 s and 500 MB
 DELIMITER = b"<IDS|MSG>"
 
 
@@ -54,101 +51,82 @@ class Message:
 
 
 class Wire:
-    """All channels of one kernel. `context` is the one zmq context, `session` signs with the kernel's key."""
+    """See the module's text. `session` signs with the kernel's key; `ended` is set when every channel has."""
 
     def __init__(
-        self,
-        connection: dict[str, Any],
-        context: zmq.Context[zmq.Socket[bytes]],
-        session: Session,
-        receive: Callable[[Message | None], None],
+        self, connection: dict[str, Any], session: Session, receive: Callable[[Message | None], None]
     ) -> None:
+        self.ended = asyncio.Event()
         self._connection = connection
-        self._context = context
         self._session = session
         self._receive = receive
         self._loop = asyncio.get_running_loop()
-        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self._channels: dict[str, Channel] = {}
         self._resting: set[str] = set()
-        self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        """Raises: zmq.ZMQError when there are no descriptors left."""
-        async with AsyncExitStack() as stack:
-            for channel, kind in SOCKETS.items():
-                self._sockets[channel] = stack.enter_context(self._context.socket(kind))
-                self._connect(channel)
-            for channel, socket in self._sockets.items():
-                self._loop.add_reader(socket.fileno(), self._take, channel)
-                stack.callback(self._loop.remove_reader, socket.fileno())
-                self._loop.call_soon(self._take, channel)
-            stack.callback(self._sockets.clear)
-            self._stack = stack.pop_all()
-        return self
+    def connect(self) -> bool:
+        """Connect, as far as that was not done; False while the kernel does not listen. Raises: OSError."""
+        for name in KINDS:
+            if name not in self._channels:
+                path = f"{self._connection['ip']}-{self._connection[f'{name}_port']}"
+                try:
+                    self._channels[name] = Channel(name, path, self._session.bsession)
+                except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+                    return False
+                self._channels[name].watch(partial(self._take, name))
+        return True
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
+    def close(self) -> None:
+        """Close every channel."""
+        for channel in self._channels.values():
+            channel.close()
 
     def send(self, channel: str, kind: str, content: dict[str, Any]) -> str:
         """Send a request, without waiting; returns its message id, which answers carry as their parent."""
         message = self._session.msg(kind, content, metadata={"kernelcord": True})
-        self._session.send(self._sockets[channel], message)
-        self._loop.call_soon(self._take, channel)  # sending can use up the descriptor's edge
+        self._channels[channel].send(self._session.serialize(message))
         return str(message["header"]["msg_id"])
 
     async def drained(self) -> None:
         """Returns when all that the ended process sent was received."""
-        await asyncio.sleep(DRAIN)  # nothing tells when libzmq's own thread has read the last of it
-        for channel in self._sockets:
-            while (rest := self._batch(channel)) is not None:  # noqa: ASYNC110  no wait, but others' turn
-                await asyncio.sleep(rest)  # others have their turn
+        received = -1
+        while not self.ended.is_set() and (self._resting or received < self._received()):
+            received = self._received()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), DRAIN)
 
-    def _connect(self, channel: str) -> None:
-        socket = self._sockets[channel]
-        socket.linger = 0
-        socket.reconnect_ivl = RECONNECT
-        socket.rcvhwm = QUEUE
-        socket.maxmsgsize = LARGEST  # of a frame: at the first larger one libzmq gives the connection up
-        if socket.type == zmq.SUB:
-            socket.subscribe(b"")
-        else:
-            socket.identity = self._session.bsession
-        transport, ip, port = (self._connection[key] for key in ("transport", "ip", f"{channel}_port"))
-        socket.connect(f"{transport}://{ip}-{port}")
+    def _received(self) -> int:
+        return sum(channel.received for channel in self._channels.values())
 
-    def _take(self, channel: str) -> None:
+    def _take(self, name: str) -> None:
         """Receive one batch of a channel; the next one, if there may be more, when others had their turn."""
-        if channel in self._resting:
-            return
-        rest = self._batch(channel)
-        if rest == 0:
-            self._loop.call_soon(self._take, channel)
-        elif rest is not None:
-            self._resting.add(channel)
-            self._loop.call_later(rest, self._go_on, channel)
+        channel = self._channels[name]
+        rest = self._batch(name, channel)
+        if rest is not None:
+            self._resting.add(name)
+            channel.unwatch()
+            self._loop.call_later(rest, self._go_on, name)
+        elif channel.ended and all(each.ended for each in self._channels.values()):
+            self.ended.set()
 
-    def _go_on(self, channel: str) -> None:
-        self._resting.discard(channel)
-        self._take(channel)
+    def _go_on(self, name: str) -> None:
+        self._resting.discard(name)
+        self._channels[name].watch(partial(self._take, name))
+        self._take(name)
 
-    def _batch(self, channel: str) -> float | None:
+    def _batch(self, name: str, channel: Channel) -> float | None:
         """Receive some messages; returns the seconds to leave the channel alone, None when it is empty."""
-        socket = self._sockets.get(channel)
-        began = self._loop.time()
-        size = count = 0
-        while socket is not None and int(socket.get(zmq.EVENTS)) & POLLIN:
-            took = self._loop.time() - began
-            if size >= BATCH_SIZE or count == BATCH or took > BATCH_TIME:
-                return REST * took if took > BATCH_TIME else 0
-            frames = socket.recv_multipart()
-            size += (length := sum(map(len, frames)))
-            count += 1
+        began, received = self._loop.time(), channel.received
+        for count, frames in enumerate(channel.messages(), 1):
             try:
-                self._receive(self._parse(channel, frames) if length <= LARGEST else None)
+                self._receive(self._parse(name, frames))
             except Exception:  # a fault of ours with one message must not cost the kernel its reader
                 log.exception("a message of a kernel could not be taken")
+            took = self._loop.time() - began
+            if took > BATCH_TIME:
+                return REST * took
+            if count == BATCH or channel.received - received >= BATCH_SIZE:
+                return 0
         return None
 
     def _parse(self, channel: str, frames: list[bytes]) -> Message | None:

@@ -9,9 +9,9 @@ An honest cell gets there too, by `print("x" * 300_000_000)` or a picture of 60 
 from collections.abc import Callable
 from typing import Any
 
-LARGEST = 12 << 20  # bytes of one message's content; `kernels.wire` takes 16 MiB
+LARGEST = 12 << 20  # bytes of one message's content; `kernels.channel` takes 16 MiB
 LONGEST = 2 << 20  # characters that are kept of one text: at most 6 bytes each in JSON
-MOST_VALUES = 100_000  # values in one message's content, as `kernels.wire` takes them
+MOST_VALUES = 100_000  # values in one message's content, as `kernels.channel` takes them
 
 
 def session(made: Any) -> None:

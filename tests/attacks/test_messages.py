@@ -62,6 +62,22 @@ async def test_a_thousand_broken_messages_end_a_kernel(kernel: Kernel) -> None:
     assert "no kernel sends" in ran.restarts[0].reason
 
 
+HANG_UP = """
+import contextlib, socket, time
+for number in range(3, 100):
+    with contextlib.suppress(OSError):
+        socket.socket(fileno=number).shutdown(socket.SHUT_RDWR)
+time.sleep(60)
+"""
+
+
+async def test_a_kernel_that_hangs_up_is_ended(kernel: Kernel) -> None:
+    """It closes every connection: nothing could be heard of it any more, so nobody waits for it."""
+    ran = await run(kernel, HANG_UP)
+    assert ran.status == "died"
+    assert ran.result.execution_time < 10
+
+
 @pytest.mark.parametrize("hold", ["time.sleep(60)", "while True: pass"], ids=["sleeps", "spins"])
 async def test_a_cell_that_says_it_is_over_and_goes_on_is_found_out(kernel: Kernel, hold: str) -> None:
     """Forged idle and reply end the cell; the kernel must answer then, and it is interrupted and does."""
@@ -120,15 +136,13 @@ FLOODS = {
     "messages of 15 MB without a signature": "m = [b't', b'<IDS|MSG>', b'0', b'x' * 15_000_000, b'', b'', b'']",
     "messages of five million values": "m = packed(b'{\"data\": {\"a/json\": [' + b'[],' * 5_000_000 + b'0]}}', 'display_data')",
     "messages over what is read": "m = packed(b' ' * 100_000_000)",
+    "messages of endless parts": "m = [b'x'] * 1_000_000",
 }
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 async def test_a_flood_is_not_kept(kernel: Kernel, flood: str) -> None:
-    """A kernel that sends faster than we read waits, or loses its connection; we keep 16 messages of it.
-
-    Without the limits of `kernels.wire` 300 messages of 8 MB cost us 2.2 GB; with them 0.27.
-    """
+    """A kernel that sends faster than we read waits, and of what is too large we keep nothing."""
     kernel.limits = Limits(cell=timedelta(seconds=2))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ran = await run(

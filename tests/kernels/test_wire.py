@@ -1,15 +1,18 @@
-"""One task reads a kernel's sockets: every message once and in order, and a broken one is None."""
+"""The loop reads a kernel's sockets: every message once and in order, and a broken one is None."""
 
 import asyncio
 import json
 import os
+import socket
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 import zmq
 from jupyter_client.session import Session
 
+from kernels.channel import KINDS, LARGEST
 from kernels.wire import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
 from tests.kernels.wires import KEY, FarEnd, Received, wired
 
@@ -167,7 +170,8 @@ async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pyte
         if len(received.messages) == 1:
             raise KeyError("our fault")
 
-    async with Wire(far.connection, context, Session(key=KEY), receive):
+    with closing(Wire(far.connection, Session(key=KEY), receive)) as wire:
+        wire.connect()
         await asyncio.to_thread(far.subscribed)
         for _ in range(2):
             far.publish(*far.frames(b"{}"))
@@ -175,6 +179,80 @@ async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pyte
     far.close()
     context.destroy(linger=0)
     assert "our fault" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "too_large",
+    [[bytes(LARGEST + 1)], [bytes(LARGEST // 2)] * 3, [b""] * 5000],
+    ids=["a frame", "together", "frames"],
+)
+async def test_what_is_too_large_is_left_out_and_the_connection_stays(
+    folder: Path, too_large: list[bytes]
+) -> None:
+    """It counts as broken, and the next message comes by the same connection."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*too_large)
+        far.publish(*far.frames(b"{}"))
+        await received.count(2)
+        while received.messages[-1] is None:
+            await received.count(len(received.messages) + 1)
+    *broken, last = received.messages
+    assert broken == [None] * len(broken) != []
+    assert last == Message("iopub", "stream", "p", {}, {})
+
+
+async def test_a_long_request_is_sent_whole(folder: Path) -> None:
+    """What the stream has no room for yet follows when it has, before what is sent after it."""
+    code = "x" * 5_000_000
+    async with wired(folder) as (wire, far, _):
+        for text in (code, "1"):
+            wire.send("shell", "execute_request", {"code": text})
+        for text in (code, "1"):
+            _, *frames = await asyncio.to_thread(far.sockets["shell"].recv_multipart)
+            _, message = far.session.feed_identities(frames)
+            assert far.session.deserialize(message)["content"]["code"] == text
+
+
+async def test_connecting_says_whether_anybody_listens(folder: Path) -> None:
+    """It can be tried again, and goes on where it was."""
+    connection = {"ip": str(folder / "s"), **{f"{name}_port": name for name in KINDS}}
+    with closing(Wire(connection, Session(key=KEY), Received())) as wire, ExitStack() as stack:
+        for number in range(len(KINDS)):
+            assert not wire.connect(), number
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listening.bind(f"{folder / 's'}-{list(KINDS)[number]}")
+            listening.listen()
+        assert wire.connect()
+
+
+async def test_a_wire_ends_with_its_last_channel(folder: Path) -> None:
+    """All that was sent before is received by then; what is sent to nobody is lost without a word."""
+    async with wired(folder) as (wire, far, received):
+        for number in range(500):
+            far.publish(*far.frames(json.dumps(number).encode()))
+        for name, ended in far.sockets.items():
+            assert not wire.ended.is_set()
+            ended.close(linger=-1)
+            wire.send(name, "execute_request", {})
+        await asyncio.wait_for(wire.drained(), 10)
+        assert wire.ended.is_set()
+        assert len(received.messages) == 500
+        wire.send("shell", "execute_request", {})
+
+
+async def test_who_does_not_speak_the_protocol_is_left(folder: Path) -> None:
+    """Its channel ends, as if it were closed there."""
+    connection = {"ip": str(folder / "s"), **{f"{name}_port": name for name in KINDS}}
+    with closing(Wire(connection, Session(key=KEY), Received())) as wire, ExitStack() as stack:
+        listening = []
+        for name in KINDS:
+            listening.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            listening[-1].bind(f"{folder / 's'}-{name}")
+            listening[-1].listen()
+        assert wire.connect()
+        for each in listening:
+            stack.enter_context(each.accept()[0]).sendall(b"HTTP/1.1 400 Bad Request\r\n".ljust(100))
+        await asyncio.wait_for(wire.ended.wait(), 10)
 
 
 async def test_drained_means_that_all_was_received(folder: Path) -> None:
@@ -196,7 +274,8 @@ async def test_a_wire_leaves_no_descriptor(folder: Path) -> None:
     far = FarEnd(context, folder)
     before = descriptors()
     tasks = asyncio.all_tasks()
-    async with Wire(far.connection, context, Session(key=KEY), Received()):
+    with closing(Wire(far.connection, Session(key=KEY), Received())) as wire:
+        wire.connect()
         await asyncio.to_thread(far.subscribed)
         assert descriptors() > before
     far.close()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,8 @@ async def wired(
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     far, received = FarEnd(context, folder), received or Received()
     try:
-        async with Wire(far.connection, context, Session(key=KEY), received) as wire:
+        with closing(Wire(far.connection, Session(key=KEY), received)) as wire:
+            assert wire.connect()
             await asyncio.to_thread(far.subscribed)
             yield wire, far, received
     finally:
