@@ -114,8 +114,6 @@ class Capture:
             with folder(self._workspace) as top, os.scandir(top) as listing:
                 if os.fstat(top).st_size > LISTED:
                     return False
-                if os.fstat(top).st_size > LISTED:
-                    return False
                 found = list(islice(listing, FEW + 1))
                 return len(found) <= FEW and self._known == {
                     item.name: Stamp.of(item.stat(follow_symlinks=False))
