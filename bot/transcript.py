@@ -1,6 +1,6 @@
 """What was said and run in a session, kept so that a notebook can be made of it.
 
-cell = await transcript.begin(message)          # on disk before its code runs
+cell = await transcript.begin(message)          # recorded before its code runs
 result = await transcript.finish(cell, run.result, kept)
 await transcript.add_late(tag, event)           # what a thread printed after its cell
 """

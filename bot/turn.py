@@ -3,7 +3,7 @@
     Incoming -> the person's Session -> Kernel.run(code), told event by event
              -> the files it wrote are stored, the cell's record is finished -> the last Reply
 
-The record is begun, on disk, before the code runs, and finished whatever happens, so that a transcript never
+The record is begun before the code runs, and finished whatever happens, so that a transcript never
 misses a cell that ran. Where the kernel lives in a node and this program ends, the cell goes on, and the next
 program resumes the turn. `tell` belongs to the front; nothing here knows what a front is.
 """

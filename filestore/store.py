@@ -113,7 +113,7 @@ class Transcripts(Protocol):
     async def begin_cell(
         self, session_id: str, place: str, author: str, code: str, at: datetime
     ) -> CellRecord:
-        """Add a cell that is about to run; on disk before this returns."""
+        """Add a cell that is about to run. No end of the program undoes it; on disk right after."""
 
     async def append_outputs(
         self, session_id: str, seq: int, outputs: Sequence[Output], file_ids: Sequence[str] = ()

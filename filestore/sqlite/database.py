@@ -6,7 +6,7 @@
 
 A transaction is one call: cancelling whoever awaits it can drop it whole or let it end, never leave it open
 (BEGIN and COMMIT awaited one by one left 50 of 200 transactions open). `synchronous=FULL` in WAL mode makes
-each commit durable before `write` returns. `write_soon` does not wait for the disk (0.35 ms of a cell's 4).
+each commit durable before `write` returns. `write_soon` does not wait for the disk (0.2 ms of a cell's 3).
 """
 
 import asyncio
@@ -46,14 +46,15 @@ class Database:
         """
         return await self._run(self._writer, "BEGIN IMMEDIATE", work)
 
-    async def write_soon(self, work: Callable[[sqlite3.Connection], object]) -> None:
+    async def write_soon[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`write`, but the disk has it right after this returns: no end of ours undoes it, a power cut may.
 
         Raises:
             StoreUnavailable: the database refused.
         """
-        await self._run(self._writer, "BEGIN IMMEDIATE", work, synchronous="NORMAL")
+        result = await self._run(self._writer, "BEGIN IMMEDIATE", work, synchronous="NORMAL")
         self._writer.submit(self._sync)
+        return result
 
     async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on one consistent view of the database.

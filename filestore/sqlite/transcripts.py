@@ -62,7 +62,7 @@ class SqliteTranscripts:
             )
             return numbered
 
-        return await self._database.write(work)
+        return await self._database.write_soon(work)
 
     async def append_outputs(
         self, session_id: str, seq: int, outputs: Sequence[Output], file_ids: Sequence[str] = ()
