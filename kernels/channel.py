@@ -13,6 +13,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 
+from kernels.descriptors import refuse_descriptors
 from kernels.zmtp import GREETING, Decoder, NotZeroMQ, introduction, packed
 
 __all__ = ["Channel"]
@@ -24,7 +25,7 @@ MOST_FRAMES = 1000  # frames of one message; six, and one for each buffer of a c
 
 
 class Channel:
-    """See the module's text. `ended` once the other end has closed it, or does not speak the protocol."""
+    """See the module's text. `ended` once either end has closed it, or the other is no ZeroMQ socket."""
 
     def __init__(self, name: str, path: str, identity: bytes) -> None:
         self.received = 0  # bytes, ever
@@ -34,6 +35,7 @@ class Channel:
         self._waiting = bytearray(introduction(KINDS[name], identity))  # to be sent
         self._greeted = self._writing = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        refuse_descriptors(self._socket)
         try:
             self._socket.connect(path)
             self._socket.send(GREETING)
@@ -60,25 +62,27 @@ class Channel:
 
     def messages(self) -> Iterator[list[bytes]]:
         """Those that have come, as long as they are asked for; an empty list stands for one that is none."""
-        data = b" " * READ
+        more = True  # may be there
         while not self.ended:
             try:
-                while (message := self._decoder.next()) is not None:
+                if (message := self._decoder.next()) is not None:
                     yield message
+                    continue
                 if self._decoder.greeted and not self._greeted:
                     self._greeted = True
                     self._flush()
-                if len(data) < READ:  # there is no more, or the loop will say so
+                if not more:
                     return
                 data = self._socket.recv(READ)
+                self._decoder.feed(data)
             except BlockingIOError:
                 return
-            except (OSError, NotZeroMQ):
+            except (OSError, NotZeroMQ, MemoryError):
                 data = b""
             if not data:
                 self.close()
+            more = len(data) == READ  # the loop says so where there is more than was asked for
             self.received += len(data)
-            self._decoder.feed(data)
 
     def close(self) -> None:
         """Close it; what could not be sent yet is lost."""
@@ -86,6 +90,7 @@ class Channel:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
+            self._waiting.clear()
             self.ended = True
 
     def _flush(self) -> None:

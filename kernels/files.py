@@ -30,6 +30,8 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Protocol, Self
 
+from kernels.descriptors import refuse_descriptors
+
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
 AT_ONCE = 16  # lines served; who rings then waits
@@ -101,6 +103,7 @@ class Broker:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard, self.bell = socket.socketpair(socket.AF_UNIX, BELL)
+        refuse_descriptors(self._heard)
         self._heard.setblocking(False)
 
     async def __aenter__(self) -> Self:
@@ -193,10 +196,13 @@ async def _line() -> tuple[socket.socket, socket.socket]:
     """The two ends of a line, as soon as there are descriptors for them."""
     while True:
         try:
-            return socket.socketpair()
+            ours, theirs = socket.socketpair()
         except OSError as error:
             logger.warning("A kernel's request for files has to wait: %s", error)
             await asyncio.sleep(PAUSE)  # nothing tells when there is a descriptor again
+        else:
+            refuse_descriptors(ours)
+            return ours, theirs
 
 
 async def _read_line(peer: socket.socket) -> bytes:

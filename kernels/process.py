@@ -190,9 +190,11 @@ class KernelProcess:
 
     async def _watch(self) -> None:
         deaf = asyncio.create_task(self._end_when_deaf(), name="kernel hearing")
-        self.exit_code = await self._provisioner.wait()
-        self.exited.set()
-        await stop(deaf)
+        try:
+            self.exit_code = await self._provisioner.wait()
+            self.exited.set()
+        finally:
+            await stop(deaf)
 
     async def _end_when_deaf(self) -> None:
         await self.wire.ended.wait()
@@ -243,7 +245,6 @@ class _Ears:
 async def _release(manager: AsyncKernelManager, folder: Path) -> None:
     """Close what the manager holds, and end a process that was launched but is not watched yet."""
     if (folder / DETACHED).exists():
-        manager._close_control_socket()
         if manager.provisioner is not None:
             await manager.provisioner.cleanup()
         return

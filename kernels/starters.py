@@ -82,8 +82,15 @@ class Confining:
             await manager.start_kernel(cwd=str(self.workspace), env={}, stderr=output)
 
 
+class _Unconnected(AsyncKernelManager):
+    """A manager without a connection of its own: nobody reads it, and a kernel could fill it without end."""
+
+    def _connect_control_socket(self) -> None:
+        pass
+
+
 def _manager(folder: Path) -> AsyncKernelManager:
-    manager = AsyncKernelManager(
+    manager = _Unconnected(
         connection_file=str(folder / "kernel.json"),
         transport="ipc",
         ip=str(folder / "s"),

@@ -7,8 +7,8 @@
 
 `receive` is called for each message, in a channel's order, with None for one that cannot be parsed; it
 should not raise. The event loop itself reads a channel, without polling, thread or task; jupyter_client's own
-async client costs 0.8 ms a cell more. A channel whose messages take long to deal with rests in between: a
-part of the loop's time is for the other kernels. There is no heartbeat channel: the process's exit is seen
+async client costs 0.8 ms a cell more. Where messages take long to deal with the wire rests in between: a part
+of the loop's time is for the other kernels. There is no heartbeat channel: the process's exit is seen
 elsewhere.
 """
 
@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 
 BATCH = 50  # messages of a channel that are taken in one go before other tasks get their turn
 BATCH_SIZE = 1 << 20  # bytes, likewise
-BATCH_TIME = 0.02  # seconds, likewise; after a longer one the channel rests
+BATCH_TIME = 0.02  # seconds, likewise; after a longer one the wire rests
 REST = 0.25  # of the time that it took; with all of it 300 MB of text took three times as long
+LAST = 5.0  # seconds in which all of the last words of a process must come: another may hold its sockets
 DRAIN = 0.05  # seconds in which some of the last words of a process must come after its end
 MOST_VALUES = 100_000  # values in the JSON of one frame; 5 million cost us 10 s and 500 MB
 DELIMITER = b"<IDS|MSG>"
@@ -51,7 +52,10 @@ class Message:
 
 
 class Wire:
-    """See the module's text. `session` signs with the kernel's key; `ended` is set when every channel has."""
+    """See the module's text. `session` signs with the kernel's key.
+
+    `ended` is set when the kernel has closed every channel.
+    """
 
     def __init__(
         self, connection: dict[str, Any], session: Session, receive: Callable[[Message | None], None]
@@ -62,7 +66,7 @@ class Wire:
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._channels: dict[str, Channel] = {}
-        self._resting: set[str] = set()
+        self._rest: asyncio.TimerHandle | None = None
 
     def connect(self) -> bool:
         """Connect, as far as that was not done; False while the kernel does not listen. Raises: OSError."""
@@ -71,13 +75,15 @@ class Wire:
                 path = f"{self._connection['ip']}-{self._connection[f'{name}_port']}"
                 try:
                     self._channels[name] = Channel(name, path, self._session.bsession)
-                except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+                except (FileNotFoundError, ConnectionError, BlockingIOError):
                     return False
                 self._channels[name].watch(partial(self._take, name))
         return True
 
     def close(self) -> None:
-        """Close every channel."""
+        """Close every channel; nothing is received any more."""
+        if self._rest is not None:
+            self._rest.cancel()
         for channel in self._channels.values():
             channel.close()
 
@@ -90,32 +96,35 @@ class Wire:
     async def drained(self) -> None:
         """Returns when all that the ended process sent was received."""
         received = -1
-        while not self.ended.is_set() and (self._resting or received < self._received()):
-            received = self._received()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), DRAIN)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST):
+                while not self.ended.is_set() and (self._rest or received < self._received()):
+                    received = self._received()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.ended.wait(), DRAIN)
 
     def _received(self) -> int:
         return sum(channel.received for channel in self._channels.values())
 
-    def _take(self, name: str) -> None:
-        """Receive one batch of a channel; the next one, if there may be more, when others had their turn."""
-        channel = self._channels[name]
-        rest = self._batch(name, channel)
-        if rest is not None:
-            self._resting.add(name)
-            channel.unwatch()
-            self._loop.call_later(rest, self._go_on, name)
-        elif channel.ended and all(each.ended for each in self._channels.values()):
+    def _take(self, *names: str) -> None:
+        """Receive a batch of each channel; if there may be more, go on when others had their turn."""
+        rests = [self._batch(name, self._channels[name]) for name in names]
+        channels = self._channels.values()
+        if any(rest is not None for rest in rests):
+            for channel in channels:
+                channel.unwatch()
+            self._rest = self._loop.call_later(sum(rest or 0 for rest in rests), self._go_on)
+        elif len(channels) == len(KINDS) and all(channel.ended for channel in channels):
             self.ended.set()
 
-    def _go_on(self, name: str) -> None:
-        self._resting.discard(name)
-        self._channels[name].watch(partial(self._take, name))
-        self._take(name)
+    def _go_on(self) -> None:
+        self._rest = None
+        for name, channel in self._channels.items():
+            channel.watch(partial(self._take, name))
+        self._take(*self._channels)
 
     def _batch(self, name: str, channel: Channel) -> float | None:
-        """Receive some messages; returns the seconds to leave the channel alone, None when it is empty."""
+        """Receive some messages; returns the seconds to rest before the next, None where there is none."""
         began, received = self._loop.time(), channel.received
         for count, frames in enumerate(channel.messages(), 1):
             try:

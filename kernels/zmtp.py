@@ -97,7 +97,8 @@ class Decoder:
         fed = self._fed
         while len(fed) < length:
             yield
-        taken = bytes(fed[:length])
+        with memoryview(fed) as view:
+            taken = bytes(view[:length])  # of a slice of `fed` itself it would be the second copy
         del fed[:length]
         return taken
 

@@ -11,7 +11,7 @@ from typing import Any
 
 LARGEST = 12 << 20  # bytes of one message's content; `kernels.channel` takes 16 MiB
 LONGEST = 2 << 20  # characters that are kept of one text: at most 6 bytes each in JSON
-MOST_VALUES = 100_000  # values in one message's content, as `kernels.channel` takes them
+MOST_VALUES = 100_000  # values in one message's content, as `kernels.wire` takes them
 
 
 def session(made: Any) -> None:

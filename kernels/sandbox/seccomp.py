@@ -141,7 +141,8 @@ ABOUT_ITSELF: dict[str, int] = {
 }
 
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
-PRCTL, FCNTL, SETPRIORITY, IOPRIO_SET = 157, 72, 141, 251
+PRCTL, FCNTL, SETPRIORITY, IOPRIO_SET, SETSOCKOPT = 157, 72, 141, 251, 54
+SOL_SOCKET, SO_LINGER = 1, 13  # the last one to close a connection waits: us, where it was sent to us
 SETLEASE, NOTIFY = 1024, 1026  # of fcntl: make every other opener of a file wait, or watch a folder
 PRIO_PROCESS, IOPRIO_WHO_PROCESS = 0, 1
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
@@ -193,6 +194,7 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
         *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT)]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
         *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
+        *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_if_one_of(2, [SO_LINGER], 0)]),
         *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY], errno.EPERM)),
         *_when(IOCTL, _if_one_of(1, [TIOCSTI, TIOCLINUX, *([] if alone else FILE_FLAGS)], errno.EPERM)),
         *_when(PRCTL, _if_one_of(0, [SET_DUMPABLE], errno.EPERM)),
@@ -241,6 +243,11 @@ def _argument(place: int) -> list[_Step]:
 
 def _equal(values: Iterable[int], number: int) -> list[_Step]:
     return [step for value in values for step in (_Step(EQUAL, value, otherwise=1), _refusal(number))]
+
+
+def _others(value: int) -> list[_Step]:
+    """Allow what has another value than this in the argument that was loaded."""
+    return [_Step(EQUAL, value, then=1), _Step(RETURN, ALLOW)]
 
 
 def _if_one_of(place: int, values: list[int], number: int) -> list[_Step]:

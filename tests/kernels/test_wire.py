@@ -7,6 +7,7 @@ import socket
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -149,7 +150,7 @@ async def test_what_takes_long_leaves_others_some_time(folder: Path, *, drained:
     turns, number = 0, 10
     async with wired(folder, Slow()) as (wire, far, received):
         for count in range(number):
-            far.publish(*far.frames(str(count).encode()))
+            far.publish(*far.frames(str(count).encode(), header=b'{"msg_type": "%b"}' % (b"x" * 50_000)))
         draining = asyncio.create_task(wire.drained()) if drained else None
         while len(received.messages) < number:
             turns += 1
@@ -182,16 +183,16 @@ async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pyte
 
 
 @pytest.mark.parametrize(
-    "too_large",
-    [[bytes(LARGEST + 1)], [bytes(LARGEST // 2)] * 3, [b""] * 5000],
+    ("content", "more"),
+    [(b'"%b"' % (b"x" * LARGEST), []), (b"{}", [bytes(LARGEST // 2)] * 2), (b"{}", [b""] * 5000)],
     ids=["a frame", "together", "frames"],
 )
 async def test_what_is_too_large_is_left_out_and_the_connection_stays(
-    folder: Path, too_large: list[bytes]
+    folder: Path, content: bytes, more: list[bytes]
 ) -> None:
-    """It counts as broken, and the next message comes by the same connection."""
+    """A valid message counts as broken, and the next one comes by the same connection."""
     async with wired(folder) as (_, far, received):
-        far.publish(*too_large)
+        far.publish(*far.frames(content), *more)
         far.publish(*far.frames(b"{}"))
         await received.count(2)
         while received.messages[-1] is None:
@@ -213,6 +214,34 @@ async def test_a_long_request_is_sent_whole(folder: Path) -> None:
             assert far.session.deserialize(message)["content"]["code"] == text
 
 
+async def test_a_request_that_is_sent_at_once_arrives(folder: Path) -> None:
+    """It waits until the other end has said that it listens."""
+    with ExitStack() as stack:
+        far = stack.enter_context(closing(FarEnd(stack.enter_context(zmq.Context()), folder)))
+        wire = stack.enter_context(closing(Wire(far.connection, Session(key=KEY), Received())))
+        wire.connect()
+        for name in ("shell", "control", "stdin"):
+            wire.send(name, "a_request", {})
+        for name in ("shell", "control", "stdin"):
+            assert await asyncio.to_thread(far.sockets[name].poll, 10_000)
+
+
+async def test_what_is_left_is_watched_no_more(folder: Path) -> None:
+    """Neither a wire that is closed while much is to be sent and much to come, nor one whose end is gone."""
+    loop: Any = asyncio.get_running_loop()
+    watched = len(loop._selector.get_map())
+    async with wired(folder, Slow()) as (wire, far, received):
+        for _ in range(10):
+            far.publish(*far.frames(b'"%b"' % (b"x" * 50_000)))
+        wire.send("control", "a_request", {"text": "x" * 20_000_000})
+        await received.count(1)
+        wire.close()
+        assert len(loop._selector.get_map()) == watched
+        await asyncio.sleep(4 * BATCH_TIME)  # longer than the rest that would have followed
+        assert len(received.messages) == 1
+        assert not wire.ended.is_set()
+
+
 async def test_connecting_says_whether_anybody_listens(folder: Path) -> None:
     """It can be tried again, and goes on where it was."""
     connection = {"ip": str(folder / "s"), **{f"{name}_port": name for name in KINDS}}
@@ -231,6 +260,7 @@ async def test_a_wire_ends_with_its_last_channel(folder: Path) -> None:
         for number in range(500):
             far.publish(*far.frames(json.dumps(number).encode()))
         for name, ended in far.sockets.items():
+            await asyncio.sleep(0.01)
             assert not wire.ended.is_set()
             ended.close(linger=-1)
             wire.send(name, "execute_request", {})

@@ -204,3 +204,12 @@ def test_another_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with pytest.raises(SandboxUnavailable, match="x86-64"):
         assemble()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_no_connection_lingers(*, alone: bool) -> None:
+    """SO_LINGER (13) is pretended; an option of that number elsewhere (TCP_CONGESTION) and others are set."""
+    program = assemble(alone=alone, network=True)
+    assert verdict(program, 54, 3, 1, 13) == refused(0)
+    assert verdict(program, 54, 3, 6, 13) == ALLOW
+    assert verdict(program, 54, 3, 1, 2) == ALLOW
