@@ -98,6 +98,36 @@ async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Se
     assert (after.status, after.execution_count, after.generated_files) == ("ok", 3, ())
 
 
+async def test_a_turn_that_is_cancelled_while_its_end_is_recorded_is_recorded(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who gives up so late, or a second time, waits for the files and the record; then nothing is left."""
+    ends, goes_on = asyncio.Event(), asyncio.Event()
+    add = sessions.store.files.add
+
+    async def add_later(*given: Any, **more: Any) -> Any:
+        ends.set()
+        await goes_on.wait()
+        return await add(*given, **more)
+
+    await sessions.execute_code("x = 5", 1)
+    before = asyncio.all_tasks()
+    monkeypatch.setattr(sessions.store.files, "add", add_later)
+    turn = asyncio.create_task(sessions.execute_code("open('a.txt', 'w').write('x' * x)", 1))
+    await ends.wait()
+    for _ in range(3):
+        turn.cancel()
+        await asyncio.sleep(0)
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    _, ended = await cells(sessions)
+    (file,) = (await sessions.list_user_files(1)).files
+    assert (ended.status, ended.file_ids, file.file_size) == ("ok", (file.file_id,), 5)
+    await until(lambda: asyncio.all_tasks() <= before)
+    assert (await sessions.execute_code("x", 1)).output == "5\n"
+
+
 async def test_a_turn_that_is_cancelled_while_it_waits_never_runs(sessions: Sessions) -> None:
     """The cell before it goes on to its own end; both ends are recorded, and no task is left."""
     begun, waits = asyncio.Event(), asyncio.Event()
