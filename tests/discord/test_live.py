@@ -6,8 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, answered, code, finished, run, running
-from tests.discord.loopback import Discord
+from tests.discord.loopback import Discord, loopback
 from tests.discord.messages import Attachment
+from tests.discord.settings import Limits, Rate
 
 PACE = 1.2  # seconds
 SLACK = 0.05  # seconds; the loopback's clock and ours are read at different moments
@@ -89,6 +90,18 @@ async def test_pictures_of_a_cell_come_in_their_order(discord: Discord, data: Pa
     numbered = [name for n in (1, 2, 3) for name in (f"figure {n}", f"picture-{n}")]
     assert told == [*numbered, "the end"]
     assert len([m for m in general.messages if m.author.id == discord.bot.id]) == 1
+
+
+async def test_a_channel_at_its_limit_holds_up_no_other(data: Path) -> None:
+    """Where a channel takes no more messages for a minute, another is answered at once."""
+    rates = {("POST", "/channels/{channel_id}/messages"): Rate(2, 60)}
+    async with loopback(Limits(rates=rates)) as discord:
+        ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
+        async with running(discord, data):
+            for number in range(2):
+                await run(discord, ada, f"print({number})")
+            for number in range(2):
+                await run(discord, bob, f"print({number})", discord.guild.channel("random"))
 
 
 async def test_ten_people_at_once(discord: Discord, data: Path) -> None:
