@@ -98,6 +98,34 @@ async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Se
     assert (after.status, after.execution_count, after.generated_files) == ("ok", 3, ())
 
 
+async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the database still does with the record, it has an end, and no task is left."""
+    begins, goes_on = asyncio.Event(), asyncio.Event()
+    begin_cell = sessions.store.transcripts.begin_cell
+
+    async def begin_later(*given: Any) -> CellRecord:
+        begun = await begin_cell(*given)
+        begins.set()
+        await goes_on.wait()
+        return begun
+
+    await sessions.execute_code("ran = False", 1)
+    before = asyncio.all_tasks()
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions.store.transcripts, "begin_cell", begin_later)
+        turn = asyncio.create_task(sessions.execute_code("ran = True", 1))
+        await begins.wait()
+        turn.cancel()
+        goes_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+    assert [cell.status for cell in await cells(sessions)] == ["ok", "interrupted"]
+    await until(lambda: asyncio.all_tasks() <= before)
+    assert (await sessions.execute_code("ran", 1)).output == "False\n"
+
+
 async def test_a_turn_that_is_cancelled_while_its_end_is_recorded_is_recorded(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
