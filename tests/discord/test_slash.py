@@ -119,7 +119,7 @@ async def test_notebook_has_what_was_run_and_the_bundle_its_files(discord: Disco
     )
     read = "rows = open('sizes.csv').read().split()\nprint(len(rows), 'rows')"
     plot = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
-    made = "open('out/made.txt', 'w').write('made')"
+    made = "open('out/' + 'made.txt', 'w').write('made')"
     cells = [read, plot, f"import os\nos.makedirs('out')\n{made}", "1 / 0"]
     async with running(discord, data):
         files = [("sizes.csv", SIZES), ("unused.bin", b"\0")]
