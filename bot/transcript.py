@@ -5,8 +5,9 @@ result = await transcript.finish(cell, run.result, kept)
 await transcript.add_late(tag, event)           # what a thread printed after its cell
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from bot.files import Kept
@@ -16,6 +17,7 @@ from filestore.errors import FileStoreError
 from filestore.records import CellRecord, Said
 from filestore.store import Transcripts
 from kernels.events import Event
+from kernels.finish import to_the_end
 from kernels.notebook import Code, Markdown
 from kernels.outputs import Outputs
 from kernels.run import RunResult
@@ -41,10 +43,27 @@ class Transcript:
         return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
     async def begin(self, message: Incoming) -> CellRecord:
-        """Note that this code is about to run. Raises: StoreUnavailable, and then it must not run."""
-        return await self._records.begin_cell(
-            self._session_id, message.place, message.author, message.code, self._clock()
+        """Note that this code is about to run. Raises: StoreUnavailable, and then it must not run.
+
+        Where a cancellation meets it, the cell is noted as interrupted.
+        """
+        beginning = asyncio.ensure_future(
+            self._records.begin_cell(
+                self._session_id, message.place, message.author, message.code, self._clock()
+            )
         )
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            await to_the_end(self._interrupted(beginning))
+            raise
+
+    async def _interrupted(self, beginning: Awaitable[CellRecord]) -> None:
+        try:
+            cell = await beginning
+            await self._records.finish_cell(self._session_id, cell.seq, status="interrupted")
+        except FileStoreError:
+            log.exception("a cell of session %s that was given up may stay as running", self._session_id)
 
     async def finish(self, cell: CellRecord, ran: RunResult, kept: Kept) -> ExecutionResult:
         """Note what came of the cell, and return it. A database that fails now costs only the record."""

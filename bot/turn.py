@@ -13,6 +13,7 @@ from bot.message import Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Asked, Session
 from filestore.records import CellRecord
+from kernels.finish import to_the_end
 from kernels.protocols import Cell
 
 __all__ = ["resume_turn", "take_turn"]
@@ -40,7 +41,7 @@ async def take_turn(
                     await tell(Reply(cell.seq, event))
         finally:
             if cell is not None and not run.goes_on:
-                kept, result = await _finish(session, cell, run)
+                kept, result = await to_the_end(_finish(session, cell, run))
     await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 
@@ -55,7 +56,7 @@ async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell)
                     await tell(Reply(cell.seq, event))
         finally:
             if not run.goes_on:
-                kept, result = await _finish(session, cell, run)
+                kept, result = await to_the_end(_finish(session, cell, run))
     await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 

@@ -58,6 +58,7 @@ class Client(nextcord.Client):
         desk.direct = lambda user_id: DirectOutlet(self, user_id)
         desk.channel = self._channel
         _guard(self._connection.parsers)
+        self.http._buckets = _Forgotten()
         self.add_cog(Running(desk))
         self.add_cog(Tools(desk))
         self.add_view(Buttons(self._controls.verbs))
@@ -129,6 +130,17 @@ def intents() -> nextcord.Intents:
     wanted = nextcord.Intents.none()
     wanted.guilds = wanted.guild_messages = wanted.dm_messages = wanted.message_content = True
     return wanted
+
+
+class _Forgotten(dict[str, Any]):
+    """What nextcord knows of limits by their names alone, which is to be nothing.
+
+    A limit has one name for all channels and counts for each apart: nextcord would let every channel wait for
+    the one at its limit. What it knows by route and channel is enough.
+    """
+
+    def __setitem__(self, name: str, limit: Any) -> None:
+        """Keep nothing."""
 
 
 def _guard(parsers: "dict[str, Parser]") -> None:

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
+from bot.errors import NothingRuns
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
 from filestore.errors import NoSuchFile, QuotaExceeded, StoreUnavailable
 from filestore.records import CellRecord
 from kernels.errors import KernelStartFailed
-from kernels.events import Stream
+from kernels.events import Queued, Stream
+from tests.live.cells import until
 
 
 async def cells(sessions: Sessions, user_id: int = 1) -> list[CellRecord]:
@@ -64,23 +66,126 @@ async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> N
 
 
 async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Sessions) -> None:
-    """A front that gives up in the middle stops the cell; nothing hangs and nothing stays "running"."""
+    """A front that gives up in the middle stops the cell: its end is recorded, nothing is lost or left."""
     begun = asyncio.Event()
 
     async def tell(reply: Reply) -> None:
         if isinstance(reply.event, Stream):
             begun.set()
 
-    await sessions.execute_code("x = 5", 1)
-    code = "open('half.txt', 'w').write('x'); print(1, flush=True); import time; time.sleep(600)"
+    process = (await sessions.execute_code("x = 5; import os; os.getpid()", 1)).output
+    session = await sessions.session(1, "terminal")
+    before = asyncio.all_tasks()
+    code = "y = 6; open('half.txt', 'w').write('x'); print(1, flush=True); import time; time.sleep(600)"
     turn = asyncio.create_task(sessions.execute_code(code, 1, tell=tell))
     await begun.wait()
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
         await turn
+    assert not session.busy
+    with pytest.raises(NothingRuns):
+        await session.interrupt()
+    assert await session.transcript.unfinished() == []
+    _, ended = await cells(sessions)
+    (file,) = (await sessions.list_user_files(1)).files
+    assert (ended.status, ended.execution_count) == ("interrupted", 2)
+    assert (file.filename, ended.file_ids) == ("half.txt", (file.file_id,))
+    assert ended.execution_time is not None
+    assert ended.outputs[0] == {"output_type": "stream", "name": "stdout", "text": "1\n"}
+    await until(lambda: asyncio.all_tasks() <= before)
+    after = await sessions.execute_code("print((x, y)); os.getpid()", 1)
+    assert after.output == f"(5, 6)\n{process}"
+    assert (after.status, after.execution_count, after.generated_files) == ("ok", 3, ())
+
+
+async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the database still does with the record, it has an end, and no task is left."""
+    begins, goes_on = asyncio.Event(), asyncio.Event()
+    begin_cell = sessions.store.transcripts.begin_cell
+
+    async def begin_later(*given: Any) -> CellRecord:
+        begun = await begin_cell(*given)
+        begins.set()
+        await goes_on.wait()
+        return begun
+
+    await sessions.execute_code("ran = False", 1)
+    before = asyncio.all_tasks()
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions.store.transcripts, "begin_cell", begin_later)
+        turn = asyncio.create_task(sessions.execute_code("ran = True", 1))
+        await begins.wait()
+        turn.cancel()
+        goes_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
     assert [cell.status for cell in await cells(sessions)] == ["ok", "interrupted"]
-    assert [file.filename for file in (await sessions.list_user_files(1)).files] == ["half.txt"]
+    await until(lambda: asyncio.all_tasks() <= before)
+    assert (await sessions.execute_code("ran", 1)).output == "False\n"
+
+
+async def test_a_turn_that_is_cancelled_while_its_end_is_recorded_is_recorded(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who gives up so late, or a second time, waits for the files and the record; then nothing is left."""
+    ends, goes_on = asyncio.Event(), asyncio.Event()
+    add = sessions.store.files.add
+
+    async def add_later(*given: Any, **more: Any) -> Any:
+        ends.set()
+        await goes_on.wait()
+        return await add(*given, **more)
+
+    await sessions.execute_code("x = 5", 1)
+    before = asyncio.all_tasks()
+    monkeypatch.setattr(sessions.store.files, "add", add_later)
+    turn = asyncio.create_task(sessions.execute_code("open('a.txt', 'w').write('x' * x)", 1))
+    await ends.wait()
+    for _ in range(3):
+        turn.cancel()
+        await asyncio.sleep(0)
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    _, ended = await cells(sessions)
+    (file,) = (await sessions.list_user_files(1)).files
+    assert (ended.status, ended.file_ids, file.file_size) == ("ok", (file.file_id,), 5)
+    await until(lambda: asyncio.all_tasks() <= before)
     assert (await sessions.execute_code("x", 1)).output == "5\n"
+
+
+async def test_a_turn_that_is_cancelled_while_it_waits_never_runs(sessions: Sessions) -> None:
+    """The cell before it goes on to its own end; both ends are recorded, and no task is left."""
+    begun, waits = asyncio.Event(), asyncio.Event()
+
+    async def first_tells(reply: Reply) -> None:
+        if isinstance(reply.event, Stream):
+            begun.set()
+
+    async def second_tells(reply: Reply) -> None:
+        if isinstance(reply.event, Queued):
+            waits.set()
+
+    await sessions.execute_code("ran = []", 1)
+    session = await sessions.session(1, "terminal")
+    before = asyncio.all_tasks()
+    wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(.01)"
+    code = f"print(1, flush=True)\n{wait}\nran.append(1)"
+    first = asyncio.create_task(sessions.execute_code(code, 1, tell=first_tells))
+    await begun.wait()
+    second = asyncio.create_task(sessions.execute_code("ran.append(2)", 1, tell=second_tells))
+    await waits.wait()
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert [cell.status for cell in await cells(sessions)] == ["ok", "running", "interrupted"]
+    (session.kernel.workspace.path / "go").touch()
+    assert (await first).success
+    assert [cell.status for cell in await cells(sessions)] == ["ok", "ok", "interrupted"]
+    await until(lambda: asyncio.all_tasks() <= before)
+    assert (await sessions.execute_code("ran", 1)).output == "[1]\n"
 
 
 async def test_a_tell_that_fails_does_not_lose_the_cell(sessions: Sessions) -> None:

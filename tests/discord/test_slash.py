@@ -1,11 +1,25 @@
 """The slash commands, and "Run code" in a message's menu."""
 
+import base64
+import io
 import json
+import zipfile
 from pathlib import Path
 
-from tests.discord.kernelcord import SOON, code, finished, labels, run, running
+import nbformat
+
+from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
 from tests.discord.loopback import Discord
 from tests.model_server import ModelServer, says
+
+SIZES = b"city,size\nRome,3\nOslo,1\n"
+
+
+def valid(data: bytes) -> nbformat.NotebookNode:
+    """A notebook in which Jupyter finds no fault."""
+    book = nbformat.reads(data.decode(), as_version=4)
+    nbformat.validate(book)
+    return book
 
 
 async def test_run_takes_a_line_or_opens_a_form(discord: Discord, data: Path) -> None:
@@ -94,6 +108,50 @@ async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
             assert message.ephemeral
         await (await ada.slash(general, "reset")).wait_for_message(timeout=SOON)
         assert "NameError" in (await run(discord, ada, "kept_here")).content
+
+
+async def test_notebook_has_what_was_run_and_the_bundle_its_files(discord: Discord, data: Path) -> None:
+    """The notebook is a valid one of the person's own cells; its zip has the files that they need, too."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    read = "rows = open('sizes.csv').read().split()\nprint(len(rows), 'rows')"
+    plot = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
+    made = "open('out/' + 'made.txt', 'w').write('made')"
+    cells = [read, plot, f"import os\nos.makedirs('out')\n{made}", "1 / 0"]
+    async with running(discord, data):
+        files = [("sizes.csv", SIZES), ("unused.bin", b"\0")]
+        await answered(await ada.say(general, f"{discord.bot.mention} {code(read)}", files=files))
+        await run(discord, bob, "print('of bob')\nopen('bob.txt', 'w').write('b')")
+        for text in cells[1:]:
+            await run(discord, ada, text)
+        asked = await ada.slash(general, "notebook")
+        alone = await asked.wait_for_message(lambda m: m.attachments, timeout=SOON)
+        asked = await ada.slash(general, "notebook", kind="bundle")
+        zipped = await asked.wait_for_message(lambda m: m.attachments, timeout=SOON)
+    book = valid(alone.file("session.ipynb").data)
+    assert [cell.source for cell in book.cells] == cells
+    assert [cell.execution_count for cell in book.cells] == [1, 2, 3, 4]
+    printed, plotted, result, failed = (cell.outputs for cell in book.cells)
+    assert printed == [{"output_type": "stream", "name": "stdout", "text": "3 rows\n"}]
+    (picture,) = [output.data["image/png"] for output in plotted if "image/png" in output.get("data", {})]
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+    assert result[0].data["text/plain"] == "4"
+    assert failed[0].ename == "ZeroDivisionError"
+    with zipfile.ZipFile(io.BytesIO(zipped.file("session.zip").data)) as archive:
+        assert archive.testzip() is None
+        held = {name: archive.read(name) for name in archive.namelist()}
+    assert held["sizes.csv"] == SIZES
+    assert held["out/made.txt"] == b"made"
+    assert not {"unused.bin", "bob.txt"} & set(held)
+    assert {"README.md", "kernelcord_files/__init__.py", "kernelcord_files/loaders.py"} <= set(held)
+    index = {entry["path"]: entry["size"] for entry in json.loads(held["files.json"])}
+    assert index == {"sizes.csv": len(SIZES), "out/made.txt": 4}
+    first, *others = valid(held["notebook.ipynb"]).cells
+    assert "kernelcord_files" in first.source
+    assert [(cell.source, cell.outputs) for cell in others] == [(c.source, c.outputs) for c in book.cells]
 
 
 async def test_notebook_is_given_and_run_again(discord: Discord, data: Path) -> None:
