@@ -100,12 +100,10 @@ class Router:
         run = self.running if message.parent_id == self.running_id else None
         content = message.content if isinstance(message.content, dict) else {}
         match message.channel, message.kind:
-            case "shell", "execute_reply" if run is not None:
+            case "iopub", "execute_reply" if run is not None:  # there, so that it comes after the output
                 self._reply(run, content, message.metadata)
             case "control", "interrupt_reply" if self.running is not None:
                 self.running.interrupted()
-            case "iopub", "status" if run is not None and content.get("execution_state") == "idle":
-                run.idle()
             case "iopub", "kernelcord_question" if run is not None:
                 self._marked = True
                 self._ask(run)

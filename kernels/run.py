@@ -8,7 +8,7 @@ The steps of a cell, in order:
 
 1. It stands in its kernel's line (one cell at a time) and tells its position: `Queued`.
 2. The kernel gets ready: it may have to start, or start again, which it tells: `Queued`, `Restarted`.
-3. The code is sent. Events come until the kernel has replied and said that it is idle, both *for this cell*.
+3. The code is sent. Events come until the kernel has replied *for this cell*, which it does after its output.
 4. When time is up, or somebody interrupts, the kernel is interrupted; if it has not stopped after `GRACE` it
    is killed, and `Restarted` tells what was lost. A kernel that dies by itself is told in the same way.
 5. When the block is left the workspace is scanned for files, and the next cell may go.
@@ -62,7 +62,7 @@ class Run(CellHere):
         self._memory: int | None = None
         self._exit_code: int | None = None
         self._restarted: Restarted | None = None
-        self._replied = self._idle = self._interrupting = False
+        self._replied = self._interrupting = False
         self._fallen: str | None = None  # why the kernel is gone
         self._clock = Clock(self._ring)
         self._sent = False
@@ -80,7 +80,7 @@ class Run(CellHere):
     @property
     def over(self) -> bool:
         """Whether the kernel is done with this cell, or gone."""
-        return self._fallen is not None or (self._replied and self._idle and not self._interrupting)
+        return self._fallen is not None or (self._replied and not self._interrupting)
 
     async def __aenter__(self) -> Self:
         self._ticket = self._host.line.enter()
@@ -136,11 +136,6 @@ class Run(CellHere):
         self._replied, self._count, self._memory = True, count, memory
         if status != "ok" and self._status is None:
             self._status = "error"
-        self._note_the_end()
-
-    def idle(self) -> None:
-        """The kernel says that it is idle for this cell."""
-        self._idle = True
         self._note_the_end()
 
     def interrupted(self) -> None:

@@ -2,7 +2,8 @@
 
 1. The iopub socket waits for a slow reader instead of dropping messages (`XPUB_NODROP`).
 2. What threads and child processes write arrives before their cell ends, or under their own cell (`streams`).
-3. Each reply carries a list of the person's variables, so that no second question is needed (`variables`).
+3. Each reply carries a list of the person's variables, so that no second question is needed (`variables`). To
+   our own client it comes in the channel of the output and ends it, so that no message says so as well.
 4. Text that UTF-8 cannot hold is sent all the same, and costs no other its way (`packing`).
 5. No history, no heartbeat, no debugger, no subshells: nobody uses them, and each costs time at every cell or
    start.
@@ -25,12 +26,12 @@ import zmq
 from ipykernel import ipkernel, kernelapp
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.control import ControlThread
-from ipykernel.heartbeat import Heartbeat
 from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 from . import clip, memory, streams, variables
+from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
 
 INTERRUPTED: dict[str, Any] = {
@@ -66,12 +67,23 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
-        if status != "busy" or not _asked_by_us(parent or self.get_parent(channel)):
+        if not _asked_by_us(parent or self.get_parent(channel)):
             super()._publish_status(status, channel, parent)
 
     def _publish_execute_input(self, code: str, parent: Any, execution_count: int) -> None:
         if not _asked_by_us(parent):
             super()._publish_execute_input(code, parent, execution_count)
+
+    async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Run a cell. To our client its reply comes after its output, in the same channel."""
+        if _asked_by_us(parent):
+            stream, ident = self.iopub_socket, self._topic("execute_reply")
+        await super().execute_request(stream, ident, parent)
+
+    def _send_abort_reply(self, stream: Any, msg: Any, idents: Any) -> None:
+        if _asked_by_us(msg):
+            stream, idents = self.iopub_socket, self._topic("execute_reply")
+        super()._send_abort_reply(stream, msg, idents)
 
     def finish_metadata(
         self, parent: Any, metadata: dict[str, Any], reply_content: dict[str, Any]
@@ -176,7 +188,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
     def init_heartbeat(self) -> None:
         """Beat for a stock client, which listens; ours does not, and it costs a thread and a context."""
         if self.hb_port in self.listening:
-            self.heartbeat = _Heartbeat(zmq.Context(), self.listening[self.hb_port])
+            self.heartbeat = ListeningHeartbeat(zmq.Context(), self.listening[self.hb_port])
             self.heartbeat.start()
 
     def init_poller(self) -> None:
@@ -213,18 +225,6 @@ class _Unwalked:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys, name)
-
-
-class _Heartbeat(Heartbeat):  # type: ignore[misc]
-    """Beats on a descriptor that listens already."""
-
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], descriptor: int) -> None:
-        self._descriptor = descriptor
-        super().__init__(context, ("ipc", "heartbeat", 1))
-
-    def _bind_socket(self) -> None:
-        self.socket.setsockopt(zmq.USE_FD, self._descriptor)
-        self.socket.bind("ipc://heartbeat-1")
 
 
 def made() -> Program:

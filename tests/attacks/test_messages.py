@@ -18,19 +18,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 LIAR = """
 import os, threading, time, zmq
 kernel = get_ipython().kernel
-session, iopub, shell = kernel.session, kernel.iopub_socket, kernel.shell_stream.socket
-parent, ident = kernel.get_parent(), kernel._parent_ident.get('shell', b'') if hasattr(kernel, '_parent_ident') else b''
+session, iopub, parent = kernel.session, kernel.iopub_socket, kernel.get_parent()
 def say(kind, content, **more): session.send(iopub, kind, content, parent=parent, **more)
 def packed(content, kind='stream', **header):
     parts = [session.pack(dict(session.msg_header(kind), **header)), session.pack(parent['header']), b'{}', content]
     return [b't', b'<IDS|MSG>', session.sign(parts), *parts]
-def over():
-    say('status', {'execution_state': 'idle'})
-    shell.send_multipart([ident if isinstance(ident, bytes) else ident[0], *packed(b'{"status": "ok", "execution_count": 1}', 'execute_reply')[1:]])
+def over(): say('execute_reply', {'status': 'ok', 'execution_count': 1})
 """
 LIES = {
     "idle": "say('status', {'execution_state': 'idle'})",
-    "a reply elsewhere": "say('execute_reply', {'status': 'ok'})",
+    "a reply elsewhere": "session.send(kernel.shell_stream.socket, 'execute_reply', {'status': 'ok'}, parent=parent, ident=[b'x'])",
     "wrong types": "say('stream', {'text': 5}); say('display_data', {'data': 5}); say('error', {'ename': 1})",
     "missing keys": "for kind in ('stream', 'display_data', 'execute_result', 'error', 'status'): say(kind, {})",
     "no content": "say('stream', b'[]'); say('status', b'7'); say('status', b'null')",
@@ -120,7 +117,7 @@ async def test_what_is_sent_along_holds_nobody_up(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("hold", ["time.sleep(60)", "while True: pass"], ids=["sleeps", "spins"])
 async def test_a_cell_that_says_it_is_over_and_goes_on_is_found_out(kernel: Kernel, hold: str) -> None:
-    """Forged idle and reply end the cell; the kernel must answer then, and it is interrupted and does."""
+    """A forged reply ends the cell; the kernel must answer then, and it is interrupted and does."""
     ran = await run(kernel, f"{LIAR}\nover()\n{hold}")
     assert ran.status in ("ok", "error")
     assert ran.result.execution_time < 10

@@ -80,13 +80,11 @@ class Host:
 def ends(run: Run) -> None:
     """The cell ends well."""
     run.reply("ok", 1)
-    run.idle()
 
 
 def stops(run: Run) -> None:
     """An interrupt works: the cell ends with KeyboardInterrupt."""
     run.reply("error", 1)
-    run.idle()
     run.interrupted()
 
 

@@ -31,9 +31,6 @@ class Cell:
     def reply(self, status: str, count: int | None, memory: int | None) -> None:
         self.told.append((status, count) if memory is None else (status, count, memory))
 
-    def idle(self) -> None:
-        self.told.append("idle")
-
     def interrupted(self) -> None:
         self.told.append("interrupted")
 
@@ -68,25 +65,24 @@ def waiting(routing: Router) -> list[Late]:
 
 
 async def test_a_cell_gets_its_own_messages() -> None:
-    """Output, reply and idle of the request that runs go to its run; those of another request do not."""
+    """Output and reply of the request that runs go to its run; those of another request do not."""
     routing = router()
     cell = begun(routing)
     routing.receive(text("mine"))
     routing.receive(text("foreign", "someone else's"))
     routing.receive(message("status", {"execution_state": "busy"}))
-    routing.receive(message("execute_reply", {"status": "ok", "execution_count": 3}, channel="shell"))
-    routing.receive(message("status", {"execution_state": "idle"}, "another request"))
-    routing.receive(message("status", {"execution_state": "idle"}))
-    assert cell.told == [Stream("stdout", "mine"), ("ok", 3), "idle"]
+    routing.receive(message("execute_reply", {"status": "ok"}, "another request"))
+    routing.receive(message("execute_reply", {"status": "ok", "execution_count": 3}))
+    assert cell.told == [Stream("stdout", "mine"), ("ok", 3)]
     assert waiting(routing) == []
 
 
-async def test_a_reply_counts_on_its_own_channel_only() -> None:
-    """A cell that publishes a reply itself has not been answered."""
+async def test_a_reply_counts_in_the_channel_of_the_output_only() -> None:
+    """In another it could come before output that is on its way."""
     routing = router()
     cell = begun(routing)
-    routing.receive(message("execute_reply", {"status": "ok"}, channel="iopub"))
-    routing.receive(message("status", {"execution_state": "idle"}, channel="stdin"))
+    for channel in ("shell", "stdin", "control"):
+        routing.receive(message("execute_reply", {"status": "ok"}, channel=channel))
     assert cell.told == []
 
 
@@ -171,7 +167,7 @@ async def test_a_reply_tells_the_variables() -> None:
     routing = router()
     begun(routing)
     metadata = {"kernelcord": {"variables": [["x", "int", "1"], ["d\ud800", "DataFrame", "5 x 3"]]}}
-    routing.receive(message("execute_reply", {"status": "ok"}, channel="shell", metadata=metadata))
+    routing.receive(message("execute_reply", {"status": "ok"}, metadata=metadata))
     assert routing.variables == (Variable("x", "int", "1"), Variable("d\ufffd", "DataFrame", "5 x 3"))
     assert routing.forget() == ("x", "d\ufffd")
     assert routing.variables == ()
@@ -186,7 +182,7 @@ async def test_a_reply_tells_the_memory_if_it_can_be_true(named: object, told: o
     routing = router()
     cell = begun(routing)
     metadata = {"kernelcord": {"variables": [], "memory": named}}
-    routing.receive(message("execute_reply", {"status": "ok"}, channel="shell", metadata=metadata))
+    routing.receive(message("execute_reply", {"status": "ok"}, metadata=metadata))
     assert cell.told == [told]
 
 
@@ -195,7 +191,7 @@ async def test_a_pager_is_shown_and_quit_is_noted() -> None:
     routing = router()
     cell = begun(routing)
     payload = [{"source": "page", "data": {"text/plain": "help"}}, {"source": "ask_exit"}, 7]
-    routing.receive(message("execute_reply", {"status": "ok", "payload": payload}, channel="shell"))
+    routing.receive(message("execute_reply", {"status": "ok", "payload": payload}))
     assert cell.told == [Display({"text/plain": "help"}), ("ok", None)]
     assert routing.quit_asked
 

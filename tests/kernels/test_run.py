@@ -44,31 +44,19 @@ def says(words: str) -> Stream:
     return Stream("stdout", words)
 
 
-async def test_idle_before_reply_still_collects_output() -> None:
-    """The cell is over when both have come, in whatever order, and output between them is the cell's."""
+async def test_what_comes_before_the_reply_is_the_cells() -> None:
+    """The reply is the last that a kernel says of a cell."""
 
     def script(run: Run) -> None:
-        run.idle()
-        run.take(says("after idle"))
+        run.take(says("a"))
+        run.take(Display({"image/png": "aa"}))
+        run.take(Result({"text/plain": "2"}, 1))
         run.reply("ok", 7)
 
     run = Run(Host(script), "code")
-    assert await events(run) == [says("after idle")]
-    assert (run.result.status, run.result.execution_count, run.result.output) == ("ok", 7, "after idle")
-
-
-async def test_reply_before_idle_still_collects_output() -> None:
-    """A reply alone does not end the cell: output follows on another channel."""
-
-    def script(run: Run) -> None:
-        run.reply("ok", 1)
-        run.take(Display({"image/png": "aa"}))
-        run.take(Result({"text/plain": "2"}, 1))
-        run.idle()
-
-    run = Run(Host(script), "code")
-    assert [type(event) for event in await events(run)] == [Display, Result]
-    assert [output["output_type"] for output in run.result.outputs] == ["display_data", "execute_result"]
+    assert [type(event) for event in await events(run)] == [Stream, Display, Result]
+    assert (run.result.status, run.result.execution_count, run.result.output) == ("ok", 7, "a\n2\n")
+    assert [output["output_type"] for output in run.result.outputs][1:] == ["display_data", "execute_result"]
 
 
 async def test_events_come_as_they_happen() -> None:
@@ -92,7 +80,6 @@ async def test_an_error_is_a_result() -> None:
     def script(run: Run) -> None:
         run.take(failure)
         run.reply("error", 1)
-        run.idle()
 
     run = Run(Host(script), "1/0")
     assert await events(run) == [failure]
