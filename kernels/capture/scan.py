@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 CHUNK = MIB  # bytes
 FEW = 16  # things in a workspace that are looked at without a thread, in some 0.1 ms
 LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
-LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
+TICK = 50_000_000  # ns by which two changes of a folder surely have different times
 NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
 CHANGED = "was changing while being read: it is looked at again later"
 
@@ -50,6 +50,9 @@ class Capture:
         self._max_depth = max_depth
         self._max_entries = max_entries
         self._known: dict[str, Stamp] = {}
+        self._listed: tuple[Stamp, frozenset[str]] | None = (
+            None  # the folder, when it held what was known then
+        )
         self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
         self._untold: tuple[Skipped, ...] = ()  # found by a look that was cancelled
 
@@ -111,19 +114,36 @@ class Capture:
         if len(self._known) > FEW or self._untold or not self.lock.acquire(blocking=False):
             return False
         try:
-            with folder(self._workspace) as top, os.scandir(top) as listing:
-                if os.fstat(top).st_size > LISTED:
-                    return False
-                found = list(islice(listing, FEW + 1))
-                return len(found) <= FEW and self._known == {
-                    item.name: Stamp.of(item.stat(follow_symlinks=False))
-                    for item in found
-                    if not passed_over(item.name)
-                }
+            return self._as_listed() or self._as_known()
         except OSError:
             return False
         finally:
             self.lock.release()
+
+    def _as_listed(self) -> bool:
+        """Whether no name came or went since a listing, and no file changed; nothing is opened for that."""
+        names = frozenset(self._known)
+        top = os.stat(self._workspace, follow_symlinks=False)
+        return self._listed == (Stamp.of(top), names) and all(
+            Stamp.of(os.stat(os.path.join(self._workspace, name), follow_symlinks=False)) == self._known[name]
+            for name in names
+        )
+
+    def _as_known(self) -> bool:
+        """Whether a listing finds what is known, and nothing else."""
+        with folder(self._workspace) as top, os.scandir(top) as listing:
+            status = os.fstat(top)
+            if status.st_size > LISTED:
+                return False
+            found = list(islice(listing, FEW + 1))
+            known = len(found) <= FEW and self._known == {
+                item.name: Stamp.of(item.stat(follow_symlinks=False))
+                for item in found
+                if not passed_over(item.name)
+            }
+        if known and time.time_ns() - status.st_ctime_ns > TICK:
+            self._listed = Stamp.of(status), frozenset(self._known)
+        return known
 
     def _survey(self, top: int, survey: "_Survey") -> None:
         walk = Walk(max_depth=self._max_depth, max_entries=self._max_entries)

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kernels.capture import Capture, FileChanged, Scan, Skipped
-from kernels.capture.scan import LISTED
+from kernels.capture.scan import LISTED, TICK
 from kernels.workspace import Workspace
 
 SECRET = b"DISCORD_TOKEN=secret"
@@ -475,6 +475,46 @@ async def test_only_a_folder_that_is_read_at_once_is_looked_at_without_a_thread(
     capture.accept()
     assert await capture.look() == Scan()
     assert threads.done == (folder.stat().st_size > LISTED)
+
+
+CHANGES = {
+    "new": (lambda folder: (folder / "new.csv").touch(), ["new.csv"]),
+    "changed": (lambda folder: (folder / "data.csv").write_text("b"), ["data.csv"]),
+    "replaced": (lambda folder: os.replace(folder / ".part", folder / "data.csv"), ["data.csv"]),
+    "below": (lambda folder: (folder / "sub").mkdir() or (folder / "sub" / "x.csv").touch(), ["sub/x.csv"]),
+    "gone": (lambda folder: (folder / "data.csv").unlink(), []),
+}
+
+
+@pytest.mark.parametrize(("change", "found"), CHANGES.values(), ids=CHANGES)
+async def test_a_folder_that_was_listed_is_opened_again_when_it_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], found: list[str]
+) -> None:
+    """Until then its time and those of its files tell that nothing has changed."""
+    (folder / "data.csv").write_text("a")
+    (folder / ".part").write_text("c")
+    capture = Capture(folder)
+    capture.accept()
+    await asyncio.sleep(1.5 * TICK / 1e9)  # until its time is that of no later change
+    assert await capture.look() == Scan()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.scandir", lambda _: pytest.fail("it was listed"))
+        assert await capture.look() == Scan()
+    change(folder)
+    assert names(await capture.look()) == found
+    (folder / "data.csv").write_text("d")
+    assert names(await capture.look()) == ["data.csv"]
+
+
+async def test_a_folder_that_has_just_changed_is_listed_again(folder: Path) -> None:
+    """Two changes within a tick of its clock have one time."""
+    capture = Capture(folder)
+    for number in range(200):
+        capture.accept()
+        await capture.look()
+        (folder / f"{number}.csv").touch()
+        assert names(await capture.look()) == [f"{number}.csv"]
+        (folder / f"{number}.csv").unlink()
 
 
 async def test_a_cancelled_look_loses_nothing(folder: Path) -> None:
