@@ -384,7 +384,7 @@ def test_a_swap_between_scan_and_read_never_leaks(folder: Path, secret: Path) ->
     assert digests <= {hashlib.sha256(b"mine").hexdigest()}
     assert contents <= {b"mine"}
     assert digests
-    assert descriptors() == before
+    assert descriptors() <= before  # what others left may go meanwhile
 
 
 def test_a_file_that_grows_is_read_within_its_size_and_settles(folder: Path) -> None:
