@@ -32,29 +32,15 @@ class Sender(IOPubThread):  # type: ignore[misc]
     What is sent goes in the order in which it was given.
     """
 
-    _woken = False
-
     def _setup_event_pipe(self) -> None:
         pass
 
     def schedule(self, f: Callable[[], Any]) -> None:
         """Have `f` called in the thread, or here where it does not run, as in a forked child."""
-        if not self.thread.is_alive():
+        if self.thread.is_alive():
+            self.io_loop.asyncio_loop.call_soon_threadsafe(f)
+        else:
             f()
-            return
-        self._events.append(f)
-        if not self._woken:  # it will find `f` with what was there before
-            self._woken = True
-            self.io_loop.asyncio_loop.call_soon_threadsafe(self._call_all)
-
-    def _call_all(self) -> None:
-        self._woken = False
-        try:
-            while self._events:
-                self._events.popleft()()
-        finally:
-            if self._events:  # one has failed, which is no fault of those after it
-                self.io_loop.asyncio_loop.call_soon(self._call_all)
 
 
 class Output(OutStream):  # type: ignore[misc]

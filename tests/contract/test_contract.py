@@ -71,7 +71,7 @@ async def test_an_interrupt_ends_the_cell_and_keeps_the_variables(kernel: Person
     await run(kernel, "kept = 5")
     async with kernel.run("print('begun', flush=True)\nimport time; time.sleep(600)") as cell:
         async for event in cell:
-            if event == Stream("stdout", "begun\n"):
+            if isinstance(event, Stream) and "begun" in event.text:  # its end may come apart
                 await cell.interrupt()
     assert cell.result.status == "interrupted"
     cell.settle()
@@ -135,7 +135,7 @@ async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
     )
     async with kernel.run(code) as cell:
         async for event in cell:
-            if event == Stream("stdout", "begun\n"):
+            if isinstance(event, Stream) and "begun" in event.text:  # its end may come apart
                 cell.extend(timedelta(seconds=3))
     assert (cell.result.status, cell.result.cause) == ("timeout", "deadline")
     assert cell.result.output.startswith("begun\non\n")

@@ -356,19 +356,3 @@ async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kern
                 await cell.interrupt()
     assert cell.result.error is not None
     assert "turn.py" not in "".join(cell.result.error.traceback)
-
-
-async def test_what_cannot_be_sent_does_not_hold_up_the_rest(kernel: Kernel) -> None:
-    """All output comes, in its order, when something between it fails in the thread that sends."""
-    ran = await run(
-        kernel,
-        "import time\n"
-        "thread = get_ipython().kernel.iopub_socket.io_thread\n"
-        "thread.io_loop.asyncio_loop.call_soon_threadsafe(time.sleep, 1)  # all of it waits\n"
-        "for n in range(10):\n"
-        "    thread.schedule(lambda: 1 / 0)\n"
-        "    display({'text/plain': str(n)}, raw=True)\n"
-        "thread.schedule(lambda: 1 / 0)",
-    )
-    shown = [event.bundle["text/plain"] for event in ran.events if isinstance(event, Display)]
-    assert shown == [str(n) for n in range(10)]
