@@ -62,7 +62,7 @@ class SqliteTranscripts:
             )
             return numbered
 
-        return await self._database.write_soon(work)
+        return await self._database.write_soon(work, len(code))
 
     async def append_outputs(
         self, session_id: str, seq: int, outputs: Sequence[Output], file_ids: Sequence[str] = ()
@@ -95,7 +95,7 @@ class SqliteTranscripts:
                 connection.execute("DELETE FROM outputs WHERE session_id = ? AND seq = ?", (session_id, seq))
                 _append(connection, session_id, seq, outputs)
 
-        await self._database.write_soon(work)
+        await self._database.write_soon(work, sum(map(_size, outputs or ())))
 
     async def entries(
         self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None
@@ -158,6 +158,12 @@ def _append(connection: Connection, session_id: str, seq: int, outputs: Sequence
             for position, output in enumerate(outputs, start=last + 1)
         ],
     )
+
+
+def _size(output: Output) -> int:
+    """About how many characters an output is; what is no text is of some size."""
+    parts = [output.get("text", ""), *output.get("traceback", ()), *output.get("data", {}).values()]
+    return sum(len(part) if isinstance(part, str) else 1000 for part in parts)
 
 
 def _records(connection: Connection, rows: Iterable[Row]) -> list[Said | CellRecord]:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import sys
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from filestore import StoreTooNew, StoreUnavailable, open_store
-from filestore.sqlite.database import opened
+from filestore.sqlite.database import SMALL, TIDIED, opened
 from filestore.sqlite.schema import MIGRATIONS
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -36,7 +37,10 @@ async def test_database_is_private_and_durable(tmp_path: Path) -> None:
     assert modes == ["wal", 2, 1]
 
 
-async def test_write_soon_is_on_disk_right_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [0, SMALL, SMALL + 1])
+async def test_write_soon_is_on_disk_right_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
     """It does not wait, everybody sees what it wrote, the log is synced next, and `write` waits again."""
     synced: list[str] = []
     monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
@@ -45,16 +49,59 @@ async def test_write_soon_is_on_disk_right_after(tmp_path: Path, monkeypatch: py
     async with opened(path) as database:
         modes: list[int] = []
 
+        threads: set[int] = set()
+
         def work(connection: sqlite3.Connection) -> None:
+            threads.add(threading.get_ident())
             modes.append(connection.execute(mode).fetchone()[0])
             connection.execute("INSERT INTO counters VALUES ('s', 7)")
 
-        await database.write_soon(work)
+        await database.write_soon(work, size)
+        assert (threads == {threading.get_ident()}) == (size <= SMALL)
         with closing(sqlite3.connect(path)) as other:
             assert other.execute("SELECT seq FROM counters").fetchall() == [(7,)]
         await database.write(lambda connection: modes.append(connection.execute(mode).fetchone()[0]))
         assert modes == [1, 2]
         assert synced == [f"{path}-wal"]
+
+
+async def test_the_loop_waits_for_no_other_writer(tmp_path: Path) -> None:
+    """While another transaction goes on, what is small is left to the thread, and the loop has its turns."""
+    async with opened(tmp_path / "a.db") as database:
+        began, goes_on = threading.Event(), threading.Event()
+
+        def long(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO counters VALUES ('s', 1)")
+            began.set()
+            goes_on.wait()
+
+        writing = asyncio.create_task(database.write(long))
+        await asyncio.to_thread(began.wait)
+        add = "UPDATE counters SET seq = seq + 1 WHERE session_id = 's' RETURNING seq"
+        soon = asyncio.create_task(database.write_soon(lambda each: each.execute(add).fetchone()[0], 0))
+        await asyncio.sleep(0.05)
+        assert not soon.done()
+        goes_on.set()
+        await writing
+        assert await soon == 2
+
+
+async def test_the_log_does_not_grow_for_ever(tmp_path: Path) -> None:
+    """What the loop has written is brought into the file now and then, so that the log begins anew."""
+    path = tmp_path / "a.db"
+    sizes = []
+
+    def replace(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM counters")
+        connection.execute("INSERT INTO counters VALUES (?, 1)", ("x" * 4000,))
+
+    async with opened(path) as database:
+        for _ in range(3):
+            for _ in range(2 * TIDIED):
+                await database.write_soon(replace, 4000)
+                await database.write(lambda _: None)  # the thread has done what was left to it
+            sizes.append(path.with_name("a.db-wal").stat().st_size)
+    assert sizes[2] < 1.5 * sizes[0]
 
 
 async def test_what_is_written_soon_outlives_the_program(tmp_path: Path) -> None:
