@@ -94,7 +94,8 @@ class Sessions:
         """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
         await asyncio.gather(*(session.close() for session in self._open.values()))
         self._open.clear()
-        await asyncio.gather(*self._resumed)
+        # The turn of a cell that goes on without us ends as cancelled, which is no end of ours.
+        await asyncio.gather(*self._resumed, return_exceptions=True)
 
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""

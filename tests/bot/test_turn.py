@@ -353,3 +353,15 @@ async def test_list_files_and_file_path_work_in_a_cell(sessions: Sessions) -> No
     assert placed.generated_files == ()
     names = await sessions.execute_code("[name for name in dir() if not name.startswith('_')]", 1)
     assert names.output == "['In', 'Out', 'exit', 'get_ipython', 'open', 'os', 'quit']\n"
+
+
+async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Sessions) -> None:
+    """Its cell goes on without us, so it ends as cancelled while everything of ours ends in order."""
+
+    async def detached() -> None:
+        await asyncio.sleep(0.01)
+        raise asyncio.CancelledError
+
+    sessions._resumed.add(turn := asyncio.create_task(detached()))
+    await sessions.let_go()
+    assert turn.cancelled()
