@@ -198,7 +198,7 @@ class KernelProcess:
 
     async def _end_when_deaf(self) -> None:
         await self.wire.ended.wait()
-        await asyncio.sleep(DEAF)
+        await asyncio.sleep(DEAF)  # a process that ends closes its channels first
         await self._provisioner.kill()
 
 
