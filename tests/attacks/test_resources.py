@@ -64,7 +64,7 @@ for place in range(0, len(held), 4096): held[place] = 1
 @pytest.mark.parametrize("bomb", MEMORY.values(), ids=MEMORY)
 async def test_memory_has_a_limit(kernel: Kernel, bomb: str) -> None:
     """The cell ends as out of memory, whichever way it asked for it; and the person is told the limit."""
-    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(3)")
+    ran = await run(kernel, f"{GUARD}\ntry: exec({bomb!r})\nfinally: time.sleep(3)")
     assert ran.status in ("out of memory", "died", "error"), (ran.status, ran.output)
     if ran.status == "died":  # what is neither the kernel's nor mapped counts as files, on the disk or not
         assert ran.result.cause in ("workspace", None)
@@ -214,13 +214,21 @@ for n in range(600): open(f'{n}.bin', 'wb').write(b'x' * 1_000_000)
 @pytest.mark.parametrize("bomb", DISK.values(), ids=DISK)
 async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
     """What a cell writes ends at the limit, by an error or with its kernel, and then it can be deleted."""
-    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(3)")
+    ran = await run(kernel, f"{GUARD}\ntry: exec({bomb!r})\nfinally: time.sleep(3)")
     assert ran.status in ("error", "died", "out of memory"), (ran.status, ran.output[-300:])
     if ran.status == "died":
         assert ran.result.cause == "workspace"
         assert "files grew over" in ran.restarts[0].reason
     else:
         assert ran.status == "out of memory" or "Error" in ran.output
+
+
+async def test_one_file_over_the_limit_is_an_error_of_its_cell(kernel: Kernel) -> None:
+    """It alone does not fill the workspace, so the kernel goes on with all that it holds."""
+    ran = await run(kernel, f"{GUARD}\ntry: exec({DISK['one file']!r})\nfinally: time.sleep(1)")
+    assert (ran.status, ran.restarts) == ("error", [])
+    assert "File too large" in ran.output
+    assert await value(kernel, "x") == "1"
 
 
 async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) -> None:
