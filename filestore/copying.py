@@ -1,14 +1,15 @@
 """Copy bytes durably into a new file, counting and hashing what was copied, never what the source claims.
 
-A regular file is copied inside the system (`copy_file_range`; a mere reference where the file system can)
-and hashed from the copy while another thread syncs it; anything else is read. 50 MiB on ext4 took 45 ms
-here (cp 17 ms, which syncs nothing; cp and sync 35 ms; sha256 alone 30 ms).
+A regular file is copied inside the system (`copy_file_range`; a mere reference where the file system can),
+anything else is read. Another thread hashes the copy piece by piece, while more is copied and synced. 50 MiB
+on ext4 took 42 ms here, where each alone took: copying 15, syncing 22, sha256 36.
 """
 
 import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import BinaryIO
 
 from filestore.errors import FileTooLarge
 
-CHUNK = 1024 * 1024  # bytes read at a time; files above it are hashed and synced at once
+PIECE = 1024 * 1024  # bytes copied at a time, while the piece before is hashed
+READ = 256 * 1024  # bytes read at a time to be hashed: they stay in the processor's cache
 HEAD = 4096  # bytes that tell a file's type
 
 
@@ -40,12 +42,22 @@ def copy(content: BinaryIO | bytes, target: Path, *, limit: int) -> Written:
     if regular and regular.left > limit:
         raise FileTooLarge(regular.left, limit)
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    with io.FileIO(descriptor, "r+") as copied:
-        size = _copy_inside(regular, descriptor, limit) if regular else 0
-        size = size or _copy_by_reading(source, copied, limit)
+    digest = hashlib.sha256()
+    size = 0
+    with io.FileIO(descriptor, "r+") as copied, ThreadPoolExecutor(1) as side:
+        hashed = []
+        for count in _copied(source, regular, copied, limit):
+            if size:
+                hashed.append(side.submit(_hash, digest, descriptor, size, count))
+            else:  # of most files it is the only piece, and needs no thread
+                _hash(digest, descriptor, 0, count)
+            size += count
         if size > limit:
             raise FileTooLarge(size, limit)
-        return Written(size, _hash_and_sync(copied, size), os.pread(descriptor, HEAD, 0))
+        os.fsync(descriptor)
+        for piece in hashed:
+            piece.result()
+        return Written(size, digest.hexdigest(), os.pread(descriptor, HEAD, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +79,43 @@ def _regular_file(source: BinaryIO) -> _RegularFile | None:
     return _RegularFile(descriptor, position, status.st_size - position)
 
 
-def _copy_inside(source: _RegularFile, target: int, limit: int) -> int:
-    """Copy up to one byte more than the limit; 0 when the system cannot do it between these two files."""
+def _copied(source: BinaryIO, regular: _RegularFile | None, target: io.FileIO, limit: int) -> Iterator[int]:
+    """Copy up to one byte more than the limit; gives how many came with each piece."""
+    size = 0
+    if regular:
+        for count in _copied_inside(regular, target.fileno(), limit):
+            size += count
+            yield count
+    if not size:
+        yield from _copied_by_reading(source, target, limit)
+
+
+def _copied_inside(source: _RegularFile, target: int, limit: int) -> Iterator[int]:
+    """Gives nothing when the system cannot do it between these two files."""
     size = 0
     try:
         while count := os.copy_file_range(
-            source.descriptor, target, limit + 1 - size, offset_src=source.position + size
+            source.descriptor, target, min(PIECE, limit + 1 - size), offset_src=source.position + size
         ):
             size += count
+            yield count
     except OSError:
         if size:
             raise
-    return size
 
 
-def _copy_by_reading(source: BinaryIO, target: io.FileIO, limit: int) -> int:
+def _copied_by_reading(source: BinaryIO, target: io.FileIO, limit: int) -> Iterator[int]:
     size = 0
-    while size <= limit and (chunk := source.read(min(CHUNK, limit + 1 - size))):
+    while size <= limit and (chunk := source.read(min(PIECE, limit + 1 - size))):
         size += len(chunk)
-        while chunk:
-            chunk = chunk[target.write(chunk) :]
-    return size
+        left = chunk
+        while left:
+            left = left[target.write(left) :]
+        yield len(chunk)
 
 
-def _hash_and_sync(copied: io.FileIO, size: int) -> str:
-    copied.seek(0)
-    if size <= CHUNK:
-        os.fsync(copied.fileno())
-        return hashlib.file_digest(copied, "sha256").hexdigest()
-    with ThreadPoolExecutor(1) as side:
-        synced = side.submit(os.fsync, copied.fileno())
-        digest = hashlib.file_digest(copied, "sha256").hexdigest()
-        synced.result()
-    return digest
+def _hash(digest: "hashlib._Hash", descriptor: int, position: int, left: int) -> None:
+    while left and (read := os.pread(descriptor, min(READ, left), position)):
+        digest.update(read)
+        position += len(read)
+        left -= len(read)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from filestore import BlobExists, BlobMissing, FileTooLarge, LocalBlobs
 from filestore.blobs import FOLDER_TRIES
-from filestore.copying import CHUNK, copy
+from filestore.copying import PIECE, copy
 
 MIB = 1024 * 1024
 
@@ -29,7 +29,7 @@ async def read(blobs: LocalBlobs, key: str) -> bytes:
         return file.read()
 
 
-@pytest.mark.parametrize("size", [0, 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+@pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 3 * PIECE])
 @pytest.mark.parametrize("kind", ["bytes", "memory", "disk"])
 async def test_bytes_come_back_whole_and_described(
     blobs: LocalBlobs, tmp_path: Path, size: int, kind: str
