@@ -6,10 +6,12 @@ Both sides are ours, of one version: what cannot be read is an error of ours and
 """
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from kernels.capture import Captured, Skipped
+from kernels.capture import Captured, CapturedFile, Skipped, Stamp
 from kernels.errors import KernelClosed, KernelError, KernelStartFailed, NoQuestion
 from kernels.events import (
     ClearOutput,
@@ -33,6 +35,7 @@ __all__ = [
     "skipped",
     "to_error",
     "to_event",
+    "to_file",
     "to_result",
     "to_skipped",
     "to_variables",
@@ -66,14 +69,29 @@ def to_event(fields: Fields) -> Event:
 
 
 def file(captured: Captured, number: int) -> Fields:
-    """A captured file; its bytes are asked for by `number`."""
+    """A captured file, and where it lies; its bytes are asked for by `number`."""
+    assert isinstance(captured, CapturedFile), "a node captures files of its own machine"
     return {
         "number": number,
         "name": captured.name,
         "size": captured.size,
-        "sha256": captured.sha256,
         "mtime": captured.mtime,
+        "workspace": _bytes(captured.workspace),
+        "path": _bytes(captured.path),
+        "stamp": captured.stamp,
     }
+
+
+def to_file(fields: Fields) -> CapturedFile:
+    """A captured file as the node's machine has it."""
+    return CapturedFile(
+        name=fields["name"],
+        size=fields["size"],
+        mtime=fields["mtime"],
+        workspace=Path(_path(fields["workspace"])),
+        path=_path(fields["path"]),
+        stamp=Stamp(*fields["stamp"]),
+    )
 
 
 def skipped(left: tuple[Skipped, ...]) -> list[list[str]]:
@@ -164,3 +182,12 @@ def loads(text: bytes) -> Fields:
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value
+
+
+def _bytes(path: str | Path) -> str:
+    """A path's bytes as text that JSON can hold, a character each: names need not be UTF-8."""
+    return os.fsencode(path).decode("latin-1")
+
+
+def _path(text: str) -> str:
+    return os.fsdecode(text.encode("latin-1"))

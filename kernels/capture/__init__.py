@@ -8,9 +8,19 @@
 The scan is the truth. The observer only says that looking may be worth it.
 """
 
-from kernels.capture.found import Captured, CapturedFile, FileChanged, Scan, Skipped
+from kernels.capture.found import Captured, CapturedFile, FileChanged, Scan, Skipped, Stamp
 from kernels.capture.late import LateFiles
 from kernels.capture.observer import Observer
 from kernels.capture.scan import Capture
 
-__all__ = ["Capture", "Captured", "CapturedFile", "FileChanged", "LateFiles", "Observer", "Scan", "Skipped"]
+__all__ = [
+    "Capture",
+    "Captured",
+    "CapturedFile",
+    "FileChanged",
+    "LateFiles",
+    "Observer",
+    "Scan",
+    "Skipped",
+    "Stamp",
+]

@@ -36,8 +36,8 @@ class Stamp(NamedTuple):
 class Captured(Protocol):
     """A new or changed file of a workspace, wherever the workspace is.
 
-    `name` is its path in the workspace as text that can be shown, `size` in bytes, `sha256` in hex, `mtime`
-    in seconds since 1970.
+    `name` is its path in the workspace as text that can be shown, `size` in bytes, `mtime` in seconds since
+    1970. It has no hash: whoever copies its bytes hashes the copy, and reads them once.
     """
 
     @property
@@ -47,10 +47,6 @@ class Captured(Protocol):
     @property
     def size(self) -> int:
         """In bytes."""
-
-    @property
-    def sha256(self) -> str:
-        """In hex."""
 
     @property
     def mtime(self) -> float:
@@ -66,7 +62,6 @@ class CapturedFile:
 
     name: str
     size: int
-    sha256: str
     mtime: float
     workspace: Path = field(repr=False)
     path: str = field(repr=False)  # in the workspace, as the file system has it (surrogateescape)

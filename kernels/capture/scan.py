@@ -8,7 +8,6 @@ with capture.lock:                      # a file of ours is not news either
 """
 
 import asyncio
-import hashlib
 import os
 import threading
 import time
@@ -23,12 +22,11 @@ from kernels.nofollow import folder
 from kernels.text import human_size
 
 MIB = 1024 * 1024
-CHUNK = MIB  # bytes
 FEW = 16  # things in a workspace that are looked at without a thread, in some 0.1 ms
 LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
 TICK = 50_000_000  # ns by which two changes of a folder surely have different times
 NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
-CHANGED = "was changing while being read: it is looked at again later"
+CHANGED = "was changing while it was looked at: it is looked at again later"
 
 
 class Capture:
@@ -166,7 +164,7 @@ class Capture:
         if problem:
             survey.skip(entry.path, problem, kind=problem.removeprefix(f"{human_size(entry.stamp.size)}: "))
         else:
-            found = self._read(entry, top)
+            found = self._found(entry, top)
             if isinstance(found, str):
                 self._skip_for_now(entry.path, found, survey)
                 return
@@ -186,8 +184,8 @@ class Capture:
             return f"over {self._max_files} files at a time: it stays in the workspace, put many into one zip"
         return ""
 
-    def _read(self, entry: Entry, top: int) -> CapturedFile | str:
-        """The file with its hash, or why it could not be read."""
+    def _found(self, entry: Entry, top: int) -> CapturedFile | str:
+        """The file, when it can be opened as what the walk has seen; or why not."""
         try:
             descriptor = open_path(entry.path, top)
         except PermissionError:
@@ -196,20 +194,14 @@ class Capture:
             return VANISHED
         except OSError:  # swapped for something else
             return CHANGED
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
+        try:
             if Stamp.of(os.fstat(descriptor)) != entry.stamp:
                 return CHANGED
-            digest = hashlib.sha256()
-            left = entry.stamp.size
-            while left and (chunk := file.read(min(left, CHUNK))):
-                digest.update(chunk)
-                left -= len(chunk)
-            if Stamp.of(os.fstat(descriptor)) != entry.stamp:
-                return CHANGED
+        finally:
+            os.close(descriptor)
         return CapturedFile(
             name=shown_name(entry.path),
             size=entry.stamp.size,
-            sha256=digest.hexdigest(),
             mtime=entry.stamp.mtime_ns / 1e9,
             workspace=self._workspace,
             path=entry.path,

@@ -1,15 +1,15 @@
-"""A captured file that lies in a node's workspace: its bytes are fetched when they are wanted."""
+"""A captured file that lies in a node's workspace: opened there on the same machine, else fetched."""
 
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import BinaryIO
 
 import aiohttp
 
-from kernels.capture import FileChanged
+from kernels.capture import CapturedFile, FileChanged
 
 __all__ = ["RemoteFile"]
 
@@ -20,17 +20,34 @@ CHANGED = (404, 410)  # HTTP: the node has it no more, or it is another by now
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """kernels.capture.Captured; `get` begins the request for its bytes."""
+    """kernels.capture.Captured; `get` begins the request for its bytes, `here` is it on this machine."""
 
     name: str
     size: int
-    sha256: str
     mtime: float
     get: Callable[[], AbstractAsyncContextManager[aiohttp.ClientResponse]] = field(repr=False)
+    here: CapturedFile | None = field(default=None, repr=False)
 
     @asynccontextmanager
     async def content(self) -> AsyncIterator[BinaryIO]:
         """The file's bytes from the start, to be entered. Raises: FileChanged, OSError, KernelError."""
+        opened = self._opened()
+        if opened is None:
+            async with self._fetched() as fetched:
+                yield fetched
+        else:
+            with opened:
+                yield opened
+
+    def _opened(self) -> BinaryIO | None:
+        """The file itself; None where it cannot be had: the node, which may see another disk, can tell."""
+        if self.here is not None:
+            with suppress(FileChanged):
+                return self.here.open()
+        return None
+
+    @asynccontextmanager
+    async def _fetched(self) -> AsyncIterator[BinaryIO]:
         with BytesIO() if self.size <= IN_MEMORY else tempfile.TemporaryFile() as file:
             try:
                 async with self.get() as response:

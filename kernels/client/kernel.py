@@ -44,6 +44,10 @@ class KernelNode(Protocol):
 
     limits: Limits
 
+    @property
+    def local(self) -> bool:
+        """Whether it is on this machine, and its files may be opened."""
+
     def connect_to(self, session_id: str) -> Connect:
         """How to get a connection to this session."""
 
@@ -148,8 +152,10 @@ class RemoteKernel:
 
     def opened(self, number: int, fields: Fields) -> Captured:
         """A captured file that news of this number names."""
-        path = f"{self._path}/log/{self._link.at_node(number)}/files/{fields.pop('number')}"
-        return RemoteFile(**fields, get=lambda: self._node.get(path))
+        path = f"{self._path}/log/{self._link.at_node(number)}/files/{fields['number']}"
+        file = codec.to_file(fields)
+        here = file if self._node.local else None
+        return RemoteFile(file.name, file.size, file.mtime, lambda: self._node.get(path), here)
 
     def restarted(self) -> Restarted | None:
         """What has to be told of a node that has ended; given once."""

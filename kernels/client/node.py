@@ -114,6 +114,11 @@ class Node:
             await self._hang_up()
             raise OSError(str(error)) from error
 
+    @property
+    def local(self) -> bool:
+        """Whether the node is on this machine, as a Unix socket tells."""
+        return self._place is not None and self._place.unix
+
     def get(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """A request whose answer is read bit by bit. Raises: NodeUnavailable once the node is gone."""
         if self._http is None:

@@ -1,9 +1,11 @@
-"""The same kernels twice: in this process, and in a node."""
+"""The same kernels three times: in this process, in a node beside it, and in one over the network."""
 
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -40,6 +42,13 @@ def node_settings(folder: Path, limits: Limits | None = None) -> NodeSettings:
     )
 
 
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @asynccontextmanager
 async def noded(settings: NodeSettings) -> AsyncIterator[Node]:
     """A bot's side of the node with these settings, which is ended at the end."""
@@ -53,7 +62,7 @@ async def noded(settings: NodeSettings) -> AsyncIterator[Node]:
             await until(lambda: recorded(settings.folder) is None)
 
 
-@pytest.fixture(scope="module", params=["here", "node"])
+@pytest.fixture(scope="module", params=["here", "node", "network"])
 def where(request: pytest.FixtureRequest) -> str:
     """Where the kernels live."""
     return str(request.param)
@@ -67,7 +76,10 @@ async def kernels(where: str, tmp_path_factory: pytest.TempPathFactory) -> Async
         async with Pool(python=KERNEL_PYTHON, workspaces=folder / "w", limits=Limits(), size=SIZE) as pool:
             yield pool
     else:
-        async with noded(node_settings(folder)) as node:
+        settings = node_settings(folder)
+        if where == "network":
+            settings = replace(settings, address=f"127.0.0.1:{free_port()}")
+        async with noded(settings) as node:
             yield node
 
 

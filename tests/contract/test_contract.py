@@ -201,6 +201,18 @@ async def test_captured_files_can_be_read_until_the_cell_is_settled(kernel: Pers
     assert (await run(kernel, "1")).result.captured == ()
 
 
+async def test_a_captured_file_may_have_any_name(kernel: PersonKernel) -> None:
+    """One that is no text can be shown, and its bytes be read."""
+    async with kernel.run("with open(b'in \\xff \\n.txt', 'wb') as file: file.write(b'abc')") as cell:
+        async for _ in cell:
+            pass
+    (file,) = cell.result.captured
+    assert file.name.isprintable()
+    async with file.content() as content:
+        assert content.read() == b"abc"
+    cell.settle()
+
+
 async def test_a_file_that_changes_before_it_is_read_is_refused(kernel: PersonKernel) -> None:
     """What was captured and what is read are one thing or nothing."""
     async with kernel.run("open('c.txt', 'w').write('one')") as cell:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,12 +15,13 @@ import pytest
 import pytest_asyncio
 
 from kernels.client import Node, Place, at, local_node
+from kernels.client.files import RemoteFile
 from kernels.client.start import recorded, socket_for
 from kernels.errors import NodeIncompatible, NodeUnavailable
 from kernels.events import InputRequest, Stream
 from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings, limits_from, limits_to
-from tests.contract.conftest import node_settings, noded
+from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import processes, until, value
 
@@ -179,6 +179,28 @@ async def test_a_question_for_files_waits_for_the_next_bot(node: Node, settings:
     assert cell.result.output == "begun\nb'city,people'\n"
 
 
+async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: Node) -> None:
+    """On one machine without a request; where the bot sees another disk, or other bytes, with one."""
+
+    def refused() -> Any:
+        raise AssertionError("asked for")
+
+    async with node.kernel("files", SomeFiles()).run(
+        "with open('a', 'w') as file: file.write('abc')"
+    ) as cell:
+        async for _ in cell:
+            pass
+    (file,) = cell.result.captured
+    assert isinstance(file, RemoteFile)
+    assert file.here is not None
+    async with replace(file, get=refused).content() as content:
+        assert content.read() == b"abc"
+    for elsewhere in (replace(file.here, workspace=Path("/nowhere")), replace(file.here, stamp=())):
+        async with replace(file, here=elsewhere).content() as content:
+            assert content.read() == b"abc"
+    cell.settle()
+
+
 async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
     """With neither kernel nor bot; nothing of it is left but its log."""
     settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=0.5))
@@ -260,7 +282,7 @@ async def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> None:
     """A node with a port is the same node."""
-    settings = replace(node_settings(tmp_path), address=f"127.0.0.1:{_free_port()}")
+    settings = replace(node_settings(tmp_path), address=f"127.0.0.1:{free_port()}")
     await local_node(settings)(True)
     place = f"http://{settings.address}"
     try:
@@ -272,12 +294,6 @@ async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> 
     finally:
         async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
             await node.end()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 async def test_settings_travel_as_json(settings: NodeSettings) -> None:
