@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import SUBJECTS, main
-from bench.ground import Scale
+from bench.ground import Ground, Scale
 from bench.measure import HEADER, Figure, Samples, Trial, interleaved, json_line, table
 
 ONCE = Scale(
@@ -109,6 +109,28 @@ def test_real_run_prints_the_machine_the_table_and_the_line(
     assert [figure["samples"] for figure in told["figures"]] == [1, 2, 2]
     assert told["quick"] is True
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_subject_that_fails_does_not_take_the_others_with_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is told, the exit status says so, and what was measured is printed."""
+
+    async def failing(_: Ground) -> list[Figure]:
+        raise RuntimeError("Kernel died before replying")
+
+    async def measured(_: Ground) -> list[Figure]:
+        return [Figure("one", "ms", Samples((1.0,)))]
+
+    monkeypatch.setenv("KERNELCORD_DATA", str(tmp_path))
+    monkeypatch.setattr("bench.__main__.SUBJECTS", {"crowd": failing, "start": measured})
+    assert main([]) == 1
+    assert "crowd could not be measured" in caplog.text
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert [figure["name"] for figure in json.loads(line)["figures"]] == ["one"]
 
 
 def test_unknown_subject_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
