@@ -17,7 +17,6 @@ import atexit
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,32 +30,15 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 from . import clip, memory, streams, variables
+from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
 
-INTERRUPTED: dict[str, Any] = {
-    "status": "error",
-    "ename": "KeyboardInterrupt",
-    "evalue": "",
-    "traceback": [],
-} | {
-    "user_expressions": {},
-    "payload": [],
-}
 for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combined 50 times a cell, in 0.1 ms
     setattr(zmq, name, int(getattr(zmq, name)))
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
 __all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
-
-
-class NoSubshells:
-    """In the place of ipykernel's subshell thread, which a cell with `await` asks for its parent."""
-
-    parent_thread = threading.main_thread()
-
-    def __bool__(self) -> bool:
-        return False
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
@@ -78,7 +60,18 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         """Run a cell. To our client its reply comes after its output, in the same channel."""
         if _asked_by_us(parent):
             stream, ident = self.iopub_socket, self._topic("execute_reply")
-        await super().execute_request(stream, ident, parent)
+        try:
+            await super().execute_request(stream, ident, parent)
+        except Exception as error:  # noqa: BLE001  of what the person has left for the end: a stream, a payload
+            name, text = type(error).__name__, "the cell has run, but not what it left for its end"
+            told = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
+            self.session.send(self.iopub_socket, "error", told, parent)
+            self.session.send(stream, "execute_reply", self._failed(name, text), parent, ident=ident)
+
+    def _failed(self, name: str, text: str) -> dict[str, Any]:
+        """The reply of a cell that did not come to its own."""
+        told = {"status": "error", "ename": name, "evalue": text, "traceback": []}
+        return told | {"user_expressions": {}, "payload": [], "execution_count": self.shell.execution_count}
 
     def _send_abort_reply(self, stream: Any, msg: Any, idents: Any) -> None:
         if _asked_by_us(msg):
@@ -100,14 +93,17 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> Any:
         """Run the cell, and let what it has written through."""
         try:
-            turn.begin(self.get_parent("shell")["header"]["msg_id"])
+            parent = self.get_parent("shell")
+            turn.begin(parent["header"]["msg_id"])
+            for stream in self.own_streams:  # what stands before them need not pass it on
+                stream.set_parent(parent)
             self.shell.coming = code
             reply = await super().do_execute(code, *args, **kwargs)
             self.shell.forget()
             streams.settle(self.own_streams)
             turn.end()
         except KeyboardInterrupt:  # the cell does not run
-            reply = {**INTERRUPTED, "execution_count": self.shell.execution_count}
+            reply = self._failed("KeyboardInterrupt", "")
         if reply["status"] == "error":
             self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
         return reply
@@ -209,7 +205,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
     def init_kernel(self) -> None:
         """Make the kernel, which knows its own streams, and keeps to a size in what it says."""
         clip.session(self.session)
-        ipkernel.sys = _Unwalked()
+        ipkernel.sys = Unwalked()
         try:
             super().init_kernel()
         finally:
@@ -218,23 +214,13 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self.kernel.shell.kernel = self.kernel  # where the shell was there before
 
 
-class _Unwalked:
-    """`sys` without its modules: the kernel looks at each for a debugger, and so copies 6 MB of them."""
-
-    modules: Mapping[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys, name)
-
-
 def made() -> Program:
     """The program, told what differs from IPython's own."""
     program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.Session.packer = "inside.packing.pack"
-    program.log.setLevel(
-        program.log_level
-    )  # its logger takes all for its handlers to choose: 4 records a cell
+    # Else its logger takes all for its handlers to choose: 4 records a cell.
+    program.log.setLevel(program.log_level)
     return program
 
 

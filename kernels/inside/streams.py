@@ -94,18 +94,21 @@ class Output(OutStream):  # type: ignore[misc]
 
 
 def settle(own: tuple[Output, Output]) -> None:
-    """Wait until all that was written to the descriptors of the streams `own` before now has been passed on.
+    """Wait until all that was written to the streams `own`, and to their descriptors, has been passed on.
 
-    What the person has put in a stream's place is no stream to the kernel, so ours comes back.
+    What the person has put in a stream's place is flushed too; where that fails it is no stream to the
+    kernel, which would not get to its reply, so ours comes back.
     """
+    for name, stream in zip(("stdout", "stderr"), own, strict=True):
+        try:
+            getattr(sys, name).flush()
+        except Exception:  # noqa: BLE001  whatever their code raises
+            setattr(sys, name, stream)
     until = time.monotonic() + SETTLE
     for stream in own:
         while not stream.at_rest() and time.monotonic() < until:
             time.sleep(LOOK)  # the reading thread needs the GIL
-    if not callable(getattr(sys.stdout, "flush", None)):
-        sys.stdout = own[0]
-    if not callable(getattr(sys.stderr, "flush", None)):
-        sys.stderr = own[1]
+        stream.flush()
 
 
 def silence_originals() -> None:

@@ -246,6 +246,10 @@ async def test_hostile_variables_do_not_break_the_reply(fresh: Kernel) -> None:
     [
         "import sys; sys.stdout = None",
         "import sys; sys.stdout = sys.stderr = 5",
+        "import sys; del sys.stdout, sys.stderr",
+        "import sys; f = open('log.txt', 'w'); sys.stdout = f; print('in it'); f.close()",
+        "import sys; sys.stderr = type('Broken', (), {'flush': lambda self: 1 / 0})()",
+        "get_ipython().payload_manager.write_payload({'source': 'x', 'data': object()})",
         "import os; os.close(1); os.close(2)",
         "del get_ipython",
         "get_ipython = None",
@@ -262,6 +266,47 @@ async def test_harm_to_the_kernel_is_the_cells_own(fresh: Kernel, harm: str) -> 
     ran = await run(fresh, harm)
     assert ran.status in ("ok", "error")
     assert (await run(fresh, "6 * 7")).output == "42\n"
+
+
+async def test_what_fails_at_the_end_of_a_cell_is_told(kernel: Kernel) -> None:
+    """As an error, after all that the cell has printed."""
+    ran = await run(
+        kernel,
+        "print('before'); get_ipython().payload_manager.write_payload({'source': 'x', 'data': object()})",
+    )
+    assert (ran.status, ran.output.splitlines()[0]) == ("error", "before")
+    assert ran.result.error is not None
+    assert "has run" in ran.result.error.evalue
+
+
+TEE = """
+import sys
+class Tee:
+    def __init__(self, inner): self.inner = inner
+    def write(self, text): return self.inner.write(text)
+    def flush(self): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "code"),
+    [
+        (f"{TEE}\nsys.stdout = Tee(sys.stdout)", "print('told')"),
+        (f"{TEE}\nsys.stdout = Tee(sys.stdout)", "import os; os.system('echo told');"),
+        ("import sys; sys.stdout = sys.__stdout__", "print('told')"),
+        ("", "import io, sys; print('told'); sys.stdout = io.StringIO()"),
+        (
+            "",
+            "import io, sys\nsys.stdout = io.StringIO(); print()\nsys.stdout = sys.__stdout__; print('told')",
+        ),
+    ],
+)
+async def test_what_stands_before_a_stream_takes_no_output_from_its_cell(
+    fresh: Kernel, before: str, code: str
+) -> None:
+    """Be it a stream of the person's own that stays, or one that is put back or in its place."""
+    await run(fresh, before)
+    assert (await run(fresh, code)).output.replace("0\n", "") == "told\n"
 
 
 async def test_the_persons_modules_come_after_pythons(fresh: Kernel) -> None:
