@@ -6,6 +6,7 @@ also asked for the signature of a method. Both are known here.
 
 import inspect
 import signal
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["Shell", "turn"]
 
 turn = Turn()
 signal.default_int_handler = turn.interrupt  # asyncio, for one, asks whether the handler is this one
+sys.unraisablehook = turn.dropped
 
 
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]

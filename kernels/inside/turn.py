@@ -11,11 +11,13 @@
 What comes between the beginning and the person's code is raised at its start: IPython's own code around it
 lets some exceptions go. What comes after it is dropped. And a signal that comes when Python has let its lock
 go, and has not entered the system call yet, waits for the end of that call, `time.sleep(600)`: one of the
-first three interrupts did. So it is sent until it was heard.
+first three interrupts did. And what is raised in a `__del__` or another callback of C code, Python prints and
+drops. So it is sent until it was heard.
 """
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,6 +82,13 @@ class Turn:
         """Take the signal in the person's code. Raises: KeyboardInterrupt."""
         self._heard = True
         raise KeyboardInterrupt
+
+    def dropped(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """Take what Python could not raise, as `sys.unraisablehook`: an interrupt was not heard then."""
+        if unraisable.exc_type is KeyboardInterrupt:
+            self._heard = False
+        else:
+            sys.__unraisablehook__(unraisable)
 
     def leave_out(self, trace: TracebackType | None) -> None:
         """Take our own frame, the last one, out of what a person is shown."""

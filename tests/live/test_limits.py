@@ -63,6 +63,24 @@ async def test_a_cell_that_is_interrupted_keeps_its_kernel(kernel: Kernel) -> No
         assert await value(kernel, "x") == "1"
 
 
+async def test_an_interrupt_that_a_destructor_drops_comes_again(kernel: Kernel) -> None:
+    """Python prints and forgets what is raised in `__del__`; the cell is stopped all the same."""
+    code = """
+import time
+class Slow:
+    def __del__(self):
+        print('up', flush=True)
+        until = time.monotonic() + 20
+        while time.monotonic() < until: pass
+Slow()
+while True: pass"""
+    async with asyncio.timeout(30), kernel.run(code) as cell:
+        async for event in cell:
+            if event == Stream("stdout", "up\n"):
+                await cell.interrupt()
+    assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
+
+
 async def test_a_cell_that_awaits_is_interrupted_and_keeps_its_kernel(impatient: Kernel) -> None:
     """A cell that sleeps in `await` ends at the deadline as one that computes does."""
     await run(impatient, "import asyncio; x = 1")
