@@ -29,6 +29,7 @@ BUSY_TIMEOUT = 10_000  # milliseconds to wait for another process that writes
 READERS = 3  # threads, each with a connection
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
 TIDIED = 200  # writings after which the log is brought into the file, which the loop itself never does
+READING = 100  # milliseconds that this waits for who still reads the file as it was: nobody writes meanwhile
 
 
 class _Busy(Exception):
@@ -43,7 +44,8 @@ class Database:
         self._connections: list[sqlite3.Connection] = []
         self._own = threading.local()
         self._loop_thread = threading.get_ident()
-        self._synced = 0
+        self._unsynced = False
+        self._untidied = 0
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
 
@@ -69,7 +71,10 @@ class Database:
             result = self._transaction("BEGIN IMMEDIATE", work, "NORMAL")
         except _Busy:
             result = await self._run(self._writer, "BEGIN IMMEDIATE", work, synchronous="NORMAL")
-        self._writer.submit(self._sync)
+        self._untidied += 1
+        if not self._unsynced:
+            self._unsynced = True
+            self._writer.submit(self._sync)
         return result
 
     async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -118,17 +123,26 @@ class Database:
 
     def _sync(self) -> None:
         """Bring the log to the disk; what is in it of the commits before needs no more than that."""
-        self._synced += 1
+        self._unsynced = False  # what is written from here on is synced by the next one
         try:
-            if self._synced % TIDIED == 0:
-                self._connection().execute("PRAGMA wal_checkpoint(FULL)").fetchall()
             log_file = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CLOEXEC)
             try:
                 os.fsync(log_file)
             finally:
                 os.close(log_file)
+            if self._untidied >= TIDIED:
+                self._untidied = 0
+                self._tidy(self._connection())
         except (OSError, sqlite3.Error):
             log.exception("the log of %s could not be synced", self._path.name)
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        """Bring the log into the file, as far as nobody reads what was there before."""
+        connection.execute(f"PRAGMA busy_timeout = {READING}")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
 
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._own, "connection"):

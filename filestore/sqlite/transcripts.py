@@ -9,8 +9,10 @@ from sqlite3 import Connection, Row
 
 from filestore.errors import NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
-from filestore.sqlite.database import Database
+from filestore.sqlite.database import SMALL, Database
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+
+ROW = 100  # characters that a row of its own costs in time
 
 
 class SqliteTranscripts:
@@ -161,9 +163,10 @@ def _append(connection: Connection, session_id: str, seq: int, outputs: Sequence
 
 
 def _size(output: Output) -> int:
-    """About how many characters an output is; what is no text is of some size."""
-    parts = [output.get("text", ""), *output.get("traceback", ()), *output.get("data", {}).values()]
-    return sum(len(part) if isinstance(part, str) else 1000 for part in parts)
+    """About how many characters an output is, and its row. What is no text may hold anything: it is many."""
+    parts = [*output.get("traceback", ()), *output.get("data", {}).values()]
+    parts += [output.get(name, "") for name in ("text", "ename", "evalue")]
+    return ROW + sum(len(part) if isinstance(part, str) else SMALL + 1 for part in parts)
 
 
 def _records(connection: Connection, rows: Iterable[Row]) -> list[Said | CellRecord]:

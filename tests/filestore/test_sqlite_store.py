@@ -10,12 +10,14 @@ import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from filestore import StoreTooNew, StoreUnavailable, open_store
 from filestore.sqlite.database import SMALL, TIDIED, opened
 from filestore.sqlite.schema import MIGRATIONS
+from filestore.sqlite.transcripts import SqliteTranscripts
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -102,6 +104,49 @@ async def test_the_log_does_not_grow_for_ever(tmp_path: Path) -> None:
                 await database.write(lambda _: None)  # the thread has done what was left to it
             sizes.append(path.with_name("a.db-wal").stat().st_size)
     assert sizes[2] < 1.5 * sizes[0]
+
+
+async def test_who_reads_what_was_there_before_holds_no_writer_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup that goes on for a minute: the log waits to be brought into the file, and nobody with it."""
+    monkeypatch.setattr("filestore.sqlite.database.BUSY_TIMEOUT", 120_000)
+    add = "INSERT INTO counters VALUES ('s', 1) ON CONFLICT DO UPDATE SET seq = seq + 1 RETURNING seq"
+    async with opened(tmp_path / "a.db") as database, asyncio.timeout(30):
+        with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as backup:
+            backup.execute("BEGIN")
+            assert backup.execute("SELECT count(*) FROM counters").fetchone() == (0,)
+            for _ in range(2 * TIDIED):
+                await database.write_soon(lambda each: each.execute(add).fetchone()[0], 0)
+            assert await database.write(lambda each: each.execute(add).fetchone()[0]) == 2 * TIDIED + 1
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"data": {"application/json": ["x"] * SMALL}},
+        {"text": "x" * SMALL},
+        {"evalue": "x" * SMALL, "ename": "E", "traceback": []},
+        {"traceback": ["x" * SMALL]},
+    ],
+)
+async def test_the_loop_writes_no_large_output(tmp_path: Path, output: dict[str, Any]) -> None:
+    """Wherever in it the size lies; and nor does it write many small ones."""
+    threads: set[int] = set()
+
+    def note(statement: str) -> None:
+        if "INTO outputs" in statement:
+            threads.add(threading.get_ident())
+
+    async with opened(tmp_path / "a.db") as database:
+        await database.write_soon(lambda each: each.set_trace_callback(note), 0)
+        await database.write(lambda each: each.set_trace_callback(note))
+        transcripts = SqliteTranscripts(database)
+        for outputs in ([output], [{"text": ""}] * 2000):
+            cell = await transcripts.begin_cell("s", "p", "a", "x", NOW)
+            await transcripts.finish_cell("s", cell.seq, status="ok", outputs=outputs)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_what_is_written_soon_outlives_the_program(tmp_path: Path) -> None:
