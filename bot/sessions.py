@@ -38,6 +38,7 @@ __all__ = ["Sessions", "TellLate"]
 log = logging.getLogger(__name__)
 
 NOTED = timedelta(minutes=1)  # between notes that an open session is in use: each waits for the disk
+LETTING_GO = 2.0  # seconds that a resumed turn has to end by itself
 LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
 
 TellLate = Callable[[SessionRecord, Reply], object]
@@ -94,8 +95,13 @@ class Sessions:
         """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
         await asyncio.gather(*(session.close() for session in self._open.values()))
         self._open.clear()
-        # The turn of a cell that goes on without us ends as cancelled, which is no end of ours.
-        await asyncio.gather(*self._resumed, return_exceptions=True)
+        # The turn of a cell that goes on without us ends as cancelled, which is no end of ours. One that
+        # tells its front, which may wait for minutes, is not waited for.
+        if self._resumed:
+            _, slow = await asyncio.wait(self._resumed, timeout=LETTING_GO)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
 
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""

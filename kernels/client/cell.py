@@ -155,8 +155,8 @@ class RemoteCell:
         self._some.set()
 
     def detach(self) -> None:
-        """Let it go on without us."""
-        self.goes_on = True
+        """Let it go on without us, unless we know already what came of it."""
+        self.goes_on = self._result is None
         self.fail(asyncio.CancelledError())
 
     # The cell itself:
@@ -177,6 +177,8 @@ class RemoteCell:
             yield news["event"]
             if news["n"] and not isinstance(news["event"], InputRequest):
                 self._host.acknowledge(news["n"])
+        if self.goes_on:  # let go while its end lay here unread: who comes after us reads it
+            raise asyncio.CancelledError
         if self._error is not None:
             raise self._error
 

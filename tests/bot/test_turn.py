@@ -365,3 +365,14 @@ async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Session
     sessions._resumed.add(turn := asyncio.create_task(detached()))
     await sessions.let_go()
     assert turn.cancelled()
+
+
+async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord may not answer for minutes."""
+    monkeypatch.setattr("bot.sessions.LETTING_GO", 0.01)
+    sessions._resumed.add(turn := asyncio.create_task(asyncio.Event().wait()))
+    async with asyncio.timeout(30):
+        await sessions.let_go()
+    assert turn.cancelled()

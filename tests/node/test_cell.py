@@ -1,0 +1,76 @@
+"""A cell that runs in a node, as the bot sees it: when it is let go, and when it is over."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from kernels import codec
+from kernels.capture import Captured
+from kernels.client.cell import RemoteCell
+from kernels.events import Restarted, Stream
+from kernels.launch import Limits
+from kernels.result import RunResult
+
+
+class Host:
+    """What a cell needs of its kernel."""
+
+    limits = Limits()
+
+    def send(self, do: str, **fields: Any) -> int:
+        return 1
+
+    def acknowledge(self, number: int) -> None:
+        pass
+
+    def opened(self, number: int, fields: dict[str, Any]) -> Captured:
+        raise AssertionError
+
+    def restarted(self) -> Restarted | None:
+        return None
+
+    def over(self, cell: RemoteCell) -> None:
+        pass
+
+
+@pytest.fixture
+def cell() -> RemoteCell:
+    """A cell that has printed and is over, of which nothing was read yet."""
+    cell = RemoteCell(Host(), "a-1", "", tag=3, allow_input=True, begun=True)
+    result = RunResult(
+        status="ok",
+        output="x",
+        outputs=(),
+        error=None,
+        execution_time=1.0,
+        execution_count=1,
+        captured=(),
+        skipped=(),
+    )
+    cell.take({"n": 1, "run": "a-1", "event": codec.event(Stream("stdout", "x"))})
+    cell.take({"n": 2, "run": "a-1", "result": codec.result(result, [])})
+    return cell
+
+
+async def test_a_cell_that_is_let_go_before_its_end_was_read_goes_on(cell: RemoteCell) -> None:
+    """Whoever comes next reads the end, so we do not, and no result is missing without a word."""
+
+    async def turn() -> None:
+        async with cell:
+            async for _ in cell:
+                cell.detach()
+
+    with pytest.raises(asyncio.CancelledError):
+        await turn()
+    assert cell.goes_on
+
+
+async def test_a_cell_whose_end_was_read_is_over_when_it_is_let_go(cell: RemoteCell) -> None:
+    """Its result is there to be recorded."""
+    async with cell:
+        async for _ in cell:
+            pass
+        cell.detach()
+    assert not cell.goes_on
+    assert cell.result.output == "x"
