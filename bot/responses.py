@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
-from bot.errors import CutOff, ModelError, OutOfReach, RateLimited, Refused, TooLong
+from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Refused, TooLong
 from bot.message import Picture
 
 __all__ = ["Reader", "request"]
@@ -105,6 +105,8 @@ class Reader:
 
 def failure(code: str | None, message: str) -> ModelError:
     """The error that a failed answer's code stands for."""
+    if code == "insufficient_quota":
+        return NoCredit(message)
     if code == "rate_limit_exceeded":
         return RateLimited(message)
     if code == "context_length_exceeded":
