@@ -42,7 +42,8 @@ class Reader:
     """Makes steps of the chunks of one answer."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: list[dict[str, str]] = []
+        self._at: dict[int, dict[str, str]] = {}  # the call that deltas of an index go on with
         self._counted: Counted | None = None
         self._finish: str | None = None
 
@@ -68,16 +69,22 @@ class Reader:
             raise CutOff(self._finish or "")
         if self._finish == "content_filter":
             raise Refused("its filter ended the answer")
-        for number, call in sorted(self._calls.items()):
+        for number, call in enumerate(self._calls):
             yield ToolCall(call["id"] or f"call_{number}", call["name"], call["arguments"])
 
     def _add(self, delta: Any) -> None:
-        number = len(self._calls) if delta.index is None else delta.index
-        call = self._calls.setdefault(number, {"id": "", "name": "", "arguments": ""})
-        call["id"] = delta.id or call["id"]
-        if delta.function is not None:
-            call["name"] += delta.function.name or ""
-            call["arguments"] += delta.function.arguments or ""
+        function = delta.function
+        name, arguments = (function.name or "", function.arguments or "") if function else ("", "")
+        call = self._at.get(delta.index)
+        # Some servers give all calls one index, others each delta of one call a new id.
+        is_another = call is not None and name and delta.id and call["id"] not in ("", delta.id)
+        if call is None or is_another or delta.index is None:
+            call = {"id": "", "name": "", "arguments": ""}
+            self._calls.append(call)
+            self._at[delta.index] = call
+        call["id"] = call["id"] or delta.id or ""
+        call["name"] += name
+        call["arguments"] += arguments
 
 
 def _messages(history: Sequence[Entry], links: bool) -> list[Message]:
