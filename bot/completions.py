@@ -55,11 +55,13 @@ class Reader:
             written = getattr(details, "cache_write_tokens", None) or 0
             self._counted = Counted(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached, written)
         for choice in chunk.choices or ():
+            self._finish = choice.finish_reason or self._finish
+            if choice.delta is None:
+                continue
             if text := choice.delta.content or getattr(choice.delta, "refusal", None):
                 yield Piece(text)
             for call in choice.delta.tool_calls or ():
                 self._add(call)
-            self._finish = choice.finish_reason or self._finish
 
     def close(self) -> Iterator[Step]:
         """What is known only at the end: calls and counts. Raises: CutOff, Refused."""

@@ -6,7 +6,7 @@ import pytest
 from openai.types.chat import ChatCompletionChunk
 
 from bot.completions import Reader
-from bot.conversation import Step, ToolCall
+from bot.conversation import Piece, Step, ToolCall
 
 
 def delta(index: int | None, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
@@ -65,3 +65,12 @@ def test_calls_without_ids_get_their_own() -> None:
     calls = [delta(number, None, "list_files", "{}") for number in range(2)]
     steps = read(choice(*calls, finish_reason="tool_calls"))
     assert steps == [ToolCall(f"call_{number}", "list_files", "{}") for number in range(2)]
+
+
+@pytest.mark.parametrize("empty", [{"delta": None}, {}], ids=["null", "missing"])
+def test_a_choice_without_a_delta_says_nothing(empty: dict[str, Any]) -> None:
+    """The end that it tells is one all the same."""
+    words = {"index": 0, "delta": {"content": "Hello."}}
+    assert read({"index": 0} | empty, words, {"index": 0, "finish_reason": "stop"} | empty) == [
+        Piece("Hello.")
+    ]
