@@ -43,7 +43,8 @@ class Answer:
     `cut` ends it before its end is said: "quiet" closes the stream as if all were well, "reset" drops the
     connection, "garbage" sends half a line of JSON first. `hold` is waited for after the words. `usage` is
     (input, output, cached) tokens; None sends none. `finish` is an unusual end: "length", "content_filter",
-    or the code of an error that the stream tells with `message`. `thought` is sealed reasoning.
+    or the code of an error that the stream tells with `message`: in Chat Completions digits are a number.
+    `thought` is sealed reasoning.
     """
 
     words: Sequence[str] = ()
@@ -337,7 +338,8 @@ def _as_chat(answer: Answer, body: Body) -> list[tuple[str, str]]:
         for piece in (call.arguments[:half], call.arguments[half:]):
             chunk("end", choice(tool_calls=[{"index": number, "function": {"arguments": piece}}]))
     if answer.finish not in ("", *ENDS):
-        error = {"code": answer.finish, "message": answer.message, "type": "scripted"}
+        code = int(answer.finish) if answer.finish.isdigit() else answer.finish
+        error = {"code": code, "message": answer.message, "type": "scripted"}
         return [*lines, ("end", f"data: {json.dumps({'error': error})}\n\n")]
     chunk("end", choice(answer.finish or ("tool_calls" if answer.calls else "stop")))
     if answer.usage is not None and body.get("stream_options", {}).get("include_usage"):

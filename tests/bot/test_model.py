@@ -258,9 +258,13 @@ async def test_an_answer_whose_stream_tells_an_error_is_asked_for_again(
     ("code", "kind", "requests"),
     [
         ("server_error", OutOfReach, CUTS + 1),
+        ("500", OutOfReach, CUTS + 1),
+        ("503", OutOfReach, CUTS + 1),
         ("rate_limit_exceeded", RateLimited, CUTS + 1),
+        ("429", RateLimited, CUTS + 1),
         ("insufficient_quota", NoCredit, 1),
         ("context_length_exceeded", TooLong, 1),
+        ("400", Refused, 1),
         ("odd", Refused, 1),
     ],
 )
