@@ -42,7 +42,8 @@ class Reader:
     """Makes steps of the chunks of one answer."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: list[dict[str, str]] = []
+        self._at: dict[int, dict[str, str]] = {}  # the call that deltas of an index go on with
         self._counted: Counted | None = None
         self._finish: str | None = None
 
@@ -54,11 +55,13 @@ class Reader:
             written = getattr(details, "cache_write_tokens", None) or 0
             self._counted = Counted(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached, written)
         for choice in chunk.choices or ():
+            self._finish = choice.finish_reason or self._finish
+            if choice.delta is None:
+                continue
             if text := choice.delta.content or getattr(choice.delta, "refusal", None):
                 yield Piece(text)
             for call in choice.delta.tool_calls or ():
                 self._add(call)
-            self._finish = choice.finish_reason or self._finish
 
     def close(self) -> Iterator[Step]:
         """What is known only at the end: calls and counts. Raises: CutOff, Refused."""
@@ -68,16 +71,22 @@ class Reader:
             raise CutOff(self._finish or "")
         if self._finish == "content_filter":
             raise Refused("its filter ended the answer")
-        for number, call in sorted(self._calls.items()):
+        for number, call in enumerate(self._calls):
             yield ToolCall(call["id"] or f"call_{number}", call["name"], call["arguments"])
 
     def _add(self, delta: Any) -> None:
-        number = len(self._calls) if delta.index is None else delta.index
-        call = self._calls.setdefault(number, {"id": "", "name": "", "arguments": ""})
-        call["id"] = delta.id or call["id"]
-        if delta.function is not None:
-            call["name"] += delta.function.name or ""
-            call["arguments"] += delta.function.arguments or ""
+        function = delta.function
+        name, arguments = (function.name or "", function.arguments or "") if function else ("", "")
+        call = self._at.get(delta.index)
+        # Some servers give all calls one index, others each delta of one call a new id.
+        is_another = call is not None and name and delta.id and call["id"] not in ("", delta.id)
+        if call is None or is_another or delta.index is None:
+            call = {"id": "", "name": "", "arguments": ""}
+            self._calls.append(call)
+            self._at[delta.index] = call
+        call["id"] = call["id"] or delta.id or ""
+        call["name"] += name
+        call["arguments"] += arguments
 
 
 def _messages(history: Sequence[Entry], links: bool) -> list[Message]:

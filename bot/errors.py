@@ -10,7 +10,8 @@ BotError
     |-- BadKey()           its key is refused
     |-- NoSuchModel()      the API has none of that name
     |-- TooLong()          the conversation is more than it can read
-    |-- RateLimited()      too many requests, or no credit left, also after trying again
+    |-- NoCredit()         its account has no credit left
+    |-- RateLimited()      too many requests, also after trying again
     |-- OutOfReach()       no connection, or the API fails, also after trying again
     |-- CutOff()           the answer broke off in the middle
     `-- Refused()          the API does not take the request
@@ -24,6 +25,7 @@ __all__ = [
     "CutOff",
     "DataInUse",
     "ModelError",
+    "NoCredit",
     "NoModel",
     "NoSuchModel",
     "NotAFile",
@@ -90,6 +92,10 @@ class NoSuchModel(ModelError):
 
 class TooLong(ModelError):
     """System prompt and conversation are more than the model can read."""
+
+
+class NoCredit(ModelError):
+    """The account of the API has no credit left."""
 
 
 class RateLimited(ModelError):

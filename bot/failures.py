@@ -11,6 +11,7 @@ from bot.errors import (
     BadKey,
     CutOff,
     DataInUse,
+    NoCredit,
     NoModel,
     NoSuchModel,
     NotAFile,
@@ -80,11 +81,8 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         "that is more than the model can read at once: ask with less text or fewer pictures, or lower"
         " HISTORY_TOKENS"
     ),
-    RateLimited: lambda error: (
-        "the account of the model's API has no credit left: its operator has to add some"
-        if error.detail == "no credit"
-        else "the model's API takes no more requests just now; try again in a moment"
-    ),
+    NoCredit: lambda _: "the account of the model's API has no credit left: its operator has to add some",
+    RateLimited: lambda _: "the model's API takes no more requests just now; try again in a moment",
     OutOfReach: lambda _: "the model cannot be reached just now; try again in a moment",
     CutOff: lambda _: "the model's answer broke off; ask again to go on",
     Refused: lambda error: f"the model's API refused this: {error.detail or 'it gave no reason'}",

@@ -26,9 +26,9 @@ def live(entries: Sequence[Entry], question: InputRequest | None, waiting: int, 
     status = _question(question) if question else _status(entries, waiting, elapsed)
     room = LONGEST - length(status) - 1
     shown: list[str] = []
-    for block in _from_the_end(entries):
+    for block, is_whole in _from_the_end(entries):
         if length(block) + 1 > room:
-            if room > SMALLEST and not block.startswith("```"):
+            if room > SMALLEST and not is_whole:
                 shown.append(_end(block, room - 1))
             break
         shown.append(block)
@@ -36,13 +36,14 @@ def live(entries: Sequence[Entry], question: InputRequest | None, waiting: int, 
     return "\n".join([*shown[::-1], status])
 
 
-def _from_the_end(entries: Sequence[Entry]) -> Iterator[str]:
+def _from_the_end(entries: Sequence[Entry]) -> Iterator[tuple[str, bool]]:
+    """What there is to show, and whether it is a block of ours, which is shown whole or not at all."""
     for entry in reversed(entries):
         if isinstance(entry, Said):
             if text := entry.text.strip():
-                yield balanced(text)
+                yield balanced(text), False
         else:
-            yield from reversed(_cell(entry))
+            yield from ((text, text.startswith("```")) for text in reversed(_cell(entry)))
 
 
 def _cell(cell: Shown) -> list[str]:

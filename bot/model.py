@@ -4,9 +4,11 @@
     async for step in model.answer(system, history, tools): ...     # Piece, ToolCall, Thought, Counted
 
 Whoever is cancelled in the loop, or closes it, ends the request. An answer is whole only when its API has
-said so: one that breaks off is asked for again while nothing of it has been told, and is a `CutOff` later.
+said so: one that fails or breaks off in its stream is asked for again while nothing of it has been told, and
+is a `CutOff` later.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -22,6 +24,7 @@ from bot.errors import (
     BadKey,
     CutOff,
     ModelError,
+    NoCredit,
     NoSuchModel,
     OutOfReach,
     RateLimited,
@@ -35,7 +38,8 @@ OPENAI = "https://api.openai.com/v1"
 # Of a request that met 408, 409, 429, 5xx or no connection. The client waits as Retry-After says, and gives
 # up at once where that is more than two minutes.
 RETRIES = 3
-CUTS = 2  # times that an answer which broke off untold is asked for again
+CUTS = 2  # times that an answer which failed or broke off untold is asked for again
+PAUSE = 1.0  # seconds before the first of them, and twice as long before each that follows
 TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may think before its first word
 LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE)
 IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # what an error is about
@@ -82,30 +86,31 @@ class Model:
         """The model's next words, calls and counts, as they come. Raises: ModelError."""
         links, sees, cuts = self._links, self._sees, 0
         while True:
-            told = False
+            begun = told = False
             shown = history if sees else [_unseen(entry) for entry in history]
             body = self._words.request(self.name, system, shown, tools, may_call=may_call, links=links)
             try:
-                async with aclosing(self._stream(body)) as steps:
+                async with await self._open(body) as stream, aclosing(self._read(stream)) as steps:
+                    begun = True
                     async for step in steps:
                         told = told or isinstance(step, Piece)
                         yield step
-            except CutOff:
-                cuts += 1
-                if told or cuts > CUTS:
-                    raise
-            except (Refused, OutOfReach) as error:
-                if told or not IMAGE.search(error.detail):
-                    raise
-                if links and any(getattr(entry, "links", ()) for entry in history):
+                return
+            except ModelError as error:
+                is_passing = begun and isinstance(error, CutOff | OutOfReach | RateLimited)
+                if told:
+                    raise (CutOff(error.detail) if is_passing else error) from None
+                is_of_pictures = isinstance(error, Refused | OutOfReach) and IMAGE.search(error.detail)
+                if is_of_pictures and links and any(getattr(entry, "links", ()) for entry in history):
                     links = False  # one of the addresses shows no picture
-                elif sees and any(getattr(entry, "pictures", ()) for entry in history):
+                elif is_of_pictures and sees and any(getattr(entry, "pictures", ()) for entry in history):
                     sees = False
                     self._sees = BLIND.search(error.detail) is None
+                elif is_passing and cuts < CUTS:
+                    await asyncio.sleep(PAUSE * 2**cuts)
+                    cuts += 1
                 else:
                     raise
-            else:
-                return
 
     async def close(self) -> None:
         """Let its connections go."""
@@ -115,26 +120,31 @@ class Model:
     def _words(self) -> ModuleType:
         return completions if self._is_chat else responses
 
-    async def _stream(self, body: dict[str, Any]) -> AsyncGenerator[Step]:
+    async def _open(self, body: dict[str, Any]) -> Any:
+        """The stream of an answer. Raises: ModelError, once the client has tried again where it may help."""
         api: Any = self._client.chat.completions if self._is_chat else self._client.responses
-        reader = self._words.Reader()
-        begun = False
         try:
-            async with await api.create(**body, stream=True) as stream:
-                begun = True
-                async for event in stream:
-                    for step in reader.take(event):
-                        yield step
+            return await api.create(**body, stream=True)
         except openai.APIStatusError as error:
             raise self._of_status(error) from None
         except openai.APIConnectionError as error:
-            if not begun:
-                raise OutOfReach(str(error)) from None
-        except openai.APIError as error:  # an error that the stream itself tells
+            raise OutOfReach(str(error)) from None
+        except UnicodeEncodeError as error:
+            raise Refused(f"the request cannot be sent as {error.encoding}") from None
+
+    async def _read(self, stream: Any) -> AsyncGenerator[Step]:
+        """The steps of a stream. Raises: ModelError."""
+        reader = self._words.Reader()
+        try:
+            async for event in stream:
+                for step in reader.take(event):
+                    yield step
+        except openai.APIConnectionError:
+            pass  # it may have broken after the end: the reader knows
+        except openai.APIError as error:  # one that the stream itself tells
             raise responses.failure(error.code, self._said(error)) from None
         except ValueError as error:  # a line that is no JSON: a server, or one between, broke off
             raise CutOff(str(error)) from None
-        # A connection that broke may have done so after the end: the reader knows.
         for step in reader.close():
             yield step
 
@@ -148,7 +158,7 @@ class Model:
             case 403:
                 return NoSuchModel(self.name) if error.code == "model_not_found" else BadKey()
             case 429:
-                return RateLimited("no credit" if error.code == "insufficient_quota" else said)
+                return NoCredit(said) if error.code == "insufficient_quota" else RateLimited(said)
             case 413:
                 return TooLong(said)
             case status if status >= 500 or status in (408, 409):

@@ -10,11 +10,12 @@ https://developers.openai.com/api/docs/api-reference/responses-streaming
 """
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
-from bot.errors import CutOff, ModelError, OutOfReach, RateLimited, Refused, TooLong
+from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Refused, TooLong
 from bot.message import Picture
 
 __all__ = ["Reader", "request"]
@@ -103,14 +104,19 @@ class Reader:
         yield from (step for step in self._held if isinstance(step, Counted))
 
 
-def failure(code: str | None, message: str) -> ModelError:
-    """The error that a failed answer's code stands for."""
-    if code == "rate_limit_exceeded":
-        return RateLimited(message)
-    if code == "context_length_exceeded":
-        return TooLong(message)
-    if code in ("server_error", None):
-        return OutOfReach(message)
+def failure(code: object, message: str) -> ModelError:
+    """The error that a failed answer's code stands for: a word of OpenAI's, or a status of other servers'."""
+    match str(code):
+        case "insufficient_quota":
+            return NoCredit(message)
+        case "rate_limit_exceeded" | "429":
+            return RateLimited(message)
+        case "context_length_exceeded":
+            return TooLong(message)
+        case "server_error" | "None":
+            return OutOfReach(message)
+        case status if re.fullmatch(r"5\d\d", status):
+            return OutOfReach(message)
     return Refused(message)
 
 

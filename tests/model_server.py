@@ -22,6 +22,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 PATIENCE = 30.0  # seconds to wait for a request on a loaded machine
+ENDS = ("length", "content_filter")  # of an answer that is not whole and yet no error
 
 Body = dict[str, Any]
 
@@ -42,7 +43,8 @@ class Answer:
     `cut` ends it before its end is said: "quiet" closes the stream as if all were well, "reset" drops the
     connection, "garbage" sends half a line of JSON first. `hold` is waited for after the words. `usage` is
     (input, output, cached) tokens; None sends none. `finish` is an unusual end: "length", "content_filter",
-    or for Responses the code of an error that the stream tells. `thought` is sealed reasoning.
+    or the code of an error that the stream tells with `message`: in Chat Completions digits are a number.
+    `thought` is sealed reasoning.
     """
 
     words: Sequence[str] = ()
@@ -51,6 +53,7 @@ class Answer:
     hold: asyncio.Event | None = None
     usage: tuple[int, int, int] | None = (100, 20, 0)
     finish: str = ""
+    message: str = "scripted"
     thought: str = ""
 
 
@@ -242,11 +245,11 @@ def _as_responses(answer: Answer, body: Body) -> list[tuple[str, str]]:
         events.add("response.function_call_arguments.done", **at, arguments=call.arguments, name=call.name)
         events.finish()
     ended: Body = {"output": events.output, "status": "completed", "usage": _responses_usage(answer)}
-    if answer.finish in ("length", "content_filter"):
+    if answer.finish in ENDS:
         reason = "max_output_tokens" if answer.finish == "length" else answer.finish
         ended |= {"status": "incomplete", "incomplete_details": {"reason": reason}}
     elif answer.finish:
-        ended |= {"status": "failed", "error": {"code": answer.finish, "message": "scripted"}}
+        ended |= {"status": "failed", "error": {"code": answer.finish, "message": answer.message}}
     events.add(f"response.{ended['status']}", response=response | ended)
     return events.lines
 
@@ -334,6 +337,10 @@ def _as_chat(answer: Answer, body: Body) -> list[tuple[str, str]]:
         half = len(call.arguments) // 2
         for piece in (call.arguments[:half], call.arguments[half:]):
             chunk("end", choice(tool_calls=[{"index": number, "function": {"arguments": piece}}]))
+    if answer.finish not in ("", *ENDS):
+        code = int(answer.finish) if answer.finish.isdigit() else answer.finish
+        error = {"code": code, "message": answer.message, "type": "scripted"}
+        return [*lines, ("end", f"data: {json.dumps({'error': error})}\n\n")]
     chunk("end", choice(answer.finish or ("tool_calls" if answer.calls else "stop")))
     if answer.usage is not None and body.get("stream_options", {}).get("include_usage"):
         sent, written, cached = answer.usage

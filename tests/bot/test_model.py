@@ -15,6 +15,7 @@ from bot.errors import (
     BadKey,
     CutOff,
     ModelError,
+    NoCredit,
     NoSuchModel,
     OutOfReach,
     RateLimited,
@@ -22,7 +23,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.message import Picture
-from bot.model import RETRIES, Model
+from bot.model import CUTS, RETRIES, Model
 from bot.prompt import TOOLS
 from config.log import OneLine
 from config.settings import load
@@ -31,6 +32,12 @@ from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
 KEY = "sk-secret-of-ours"
 PNG = Picture("image/png", b"\x89PNG...")
 ASKED: list[Entry] = [Words("person", "hello")]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits before it is tried again."""
+    monkeypatch.setattr("bot.model.PAUSE", 0.01)
 
 
 @pytest.fixture(params=["responses", "chat"])
@@ -186,6 +193,13 @@ async def test_trying_again_has_an_end(
     assert len(server.requests) == RETRIES + 1
 
 
+async def test_an_account_without_credit_is_told(model: Model, server: ModelServer) -> None:
+    """It is another sentence than that of too many requests."""
+    server.will(*[Fault(429, "insufficient_quota")] * 9)
+    with pytest.raises(NoCredit):
+        await answer(model)
+
+
 async def test_a_wait_beyond_reason_is_not_waited(model: Model, server: ModelServer) -> None:
     """An hour of Retry-After is an error at once."""
     server.will(Fault(429, headers={"retry-after": "3600"}), says("late"))
@@ -228,18 +242,72 @@ async def test_what_the_api_says_is_told_without_the_key(model: Model, server: M
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize("code", ["server_error", "rate_limit_exceeded"])
+async def test_an_answer_whose_stream_tells_an_error_is_asked_for_again(
+    model: Model, server: ModelServer, code: str
+) -> None:
+    """The client tries again only what a status tells; a call that came before the error is not made."""
+    server.will(calls(run_python("rm"), finish=code), says(finish=code), says("here"))
+    steps = await answer(model)
+    assert steps[0] == Piece("here")
+    assert not any(isinstance(step, ToolCall) for step in steps)
+    assert len(server.requests) == 3
+
+
 @pytest.mark.parametrize(
-    ("code", "kind"), [("server_error", OutOfReach), ("rate_limit_exceeded", RateLimited), ("odd", Refused)]
+    ("code", "kind", "requests"),
+    [
+        ("server_error", OutOfReach, CUTS + 1),
+        ("500", OutOfReach, CUTS + 1),
+        ("503", OutOfReach, CUTS + 1),
+        ("rate_limit_exceeded", RateLimited, CUTS + 1),
+        ("429", RateLimited, CUTS + 1),
+        ("insufficient_quota", NoCredit, 1),
+        ("context_length_exceeded", TooLong, 1),
+        ("400", Refused, 1),
+        ("odd", Refused, 1),
+    ],
 )
 async def test_an_error_within_the_stream_has_its_class_too(
-    server: ModelServer, code: str, kind: type[ModelError]
+    model: Model, server: ModelServer, code: str, kind: type[ModelError], requests: int
 ) -> None:
-    """Responses can fail after it has begun."""
-    model = Model(KEY, server.base_url, "gpt-test", "responses")
-    server.will(says("It", finish=code))
-    with pytest.raises(kind):
+    """Trying again has an end here as well, and is not done where it cannot help."""
+    server.will(*[says(finish=code)] * 9)
+    with pytest.raises(kind) as caught:
         await answer(model)
-    await model.close()
+    assert type(caught.value) is kind
+    assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("server_error", CutOff),
+        ("rate_limit_exceeded", CutOff),
+        ("insufficient_quota", NoCredit),
+        ("odd", Refused),
+    ],
+)
+async def test_an_error_within_the_stream_breaks_off_what_was_told(
+    model: Model, server: ModelServer, code: str, kind: type[ModelError]
+) -> None:
+    """After words a passing error is a broken-off answer, which can be gone on with."""
+    server.will(says("It is", finish=code))
+    steps: list[Step] = []
+    with pytest.raises(kind) as caught:
+        await take(model, steps)
+    assert type(caught.value) is kind
+    assert steps == [Piece("It is")]
+    assert len(server.requests) == 1
+
+
+async def test_an_error_within_the_stream_about_pictures_is_answered_without_them(
+    model: Model, server: ModelServer
+) -> None:
+    """It is asked for again once, without what the server does not take."""
+    server.will(says(finish="server_error", message="image input is not supported"), says("I cannot see."))
+    assert (await answer(model, [*ASKED, Words("person", "see", (PNG,))]))[0] == Piece("I cannot see.")
+    assert "base64" not in server.requests[1].text
 
 
 async def test_a_filter_that_ends_the_answer_is_told(model: Model, server: ModelServer) -> None:
@@ -247,6 +315,15 @@ async def test_a_filter_that_ends_the_answer_is_told(model: Model, server: Model
     server.will(says("It", finish="content_filter"))
     with pytest.raises(Refused):
         await answer(model)
+
+
+async def test_what_cannot_be_encoded_is_refused(server: ModelServer) -> None:
+    """A key of other letters than a header takes is told as an error of ours, and tried once."""
+    model = Model("sk-é", server.base_url, "gpt-test")
+    with pytest.raises(Refused) as caught:
+        await answer(model)
+    assert caught.value.detail == "the request cannot be sent as ascii"
+    await model.close()
 
 
 async def test_nobody_at_the_address_is_out_of_reach(server: ModelServer) -> None:

@@ -1,6 +1,7 @@
 """What a turn looks like in chat: the live message, and the last state."""
 
 import base64
+import re
 from collections.abc import Iterable
 
 import pytest
@@ -80,6 +81,18 @@ def test_output_moves() -> None:
     assert "line 4999\n```" in long
     assert "line 3\n" not in long
     assert len(long) <= 2000
+
+
+@pytest.mark.parametrize("start", ["```py\n", "Look:\n```py\n"])
+@pytest.mark.parametrize("end", ["", "```\nDone."])
+def test_the_end_of_long_words_is_seen_whatever_they_start_with(start: str, end: str) -> None:
+    """Code that a model writes moves as well, in a fence that is whole."""
+    code = "".join(f"line_{n} = {n}\n" for n in range(400))
+    text = live([Reply(0, words=start + code + end)])
+    assert re.fullmatch(r"```\n…line_\d+ = \d+\n(?s:.*)line_399 = 399\n```(\nDone\.)?\n-# Writing …", text)
+    assert text.count("```") == 2
+    assert ("Done." in text) == bool(end)
+    assert 1900 < len(text) <= 2000
 
 
 def test_a_plot_is_a_picture_at_the_end_and_a_line_before() -> None:

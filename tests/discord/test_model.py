@@ -24,6 +24,8 @@ FAULTS: dict[str, list[Answer | Fault]] = {
         calls(COUNT, words=["count."]),
         LAST,
     ],
+    "error in the stream": [FIRST, says("It ran ", finish="server_error"), says("once.")],
+    "error in the stream before a word": [FIRST, says(finish="rate_limit_exceeded"), LAST],
     "429": [FIRST, Fault(429), LAST],
     "429 at first": [Fault(429), FIRST, LAST],
     "500 and 503": [FIRST, Fault(500), Fault(503), LAST],
