@@ -15,6 +15,9 @@ from kernels.text import Terminal, strip_ansi
 __all__ = ["Inbox"]
 
 MERGE = 256 * 1024  # characters up to which pieces of text are joined
+LINE = (
+    2048  # characters of a line that is drawn at each of its pieces, in 2 ms; a longer one is left as it is
+)
 _MOVES = re.compile(r"[\b]|\x1b\[\d*[A-K]")  # the cursor goes elsewhere, or something is erased
 
 
@@ -80,12 +83,12 @@ def _joined(before: str, text: str) -> str:
     """Both pieces, less what a later `\\r` overwrites in the line that goes on from one to the next.
 
     The line's first `\\r` stays, for it redraws what was shown before these. Where more moves, or the cursor
-    rests within the line, for the next piece to go on from there, all stays.
+    rests within the line, for the next piece to go on from there, all stays; and so does a line too long to draw.
     """
     settled, newline, line = before.rpartition("\n")
     line += text
     head, _, redrawn = line.partition("\r")
-    if "\r" not in redrawn or _MOVES.search(line):
+    if "\r" not in redrawn or len(line) > LINE or _MOVES.search(line):
         return before + text
     terminal = Terminal()
     terminal.write(redrawn)

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels.events import ClearOutput, Display, Event, InputRequest, Result, Stream
-from kernels.inbox import Inbox
+from kernels.inbox import LINE, Inbox
 from kernels.text import Terminal
 
 
@@ -38,6 +38,12 @@ def test_a_redrawn_line_is_kept_once() -> None:
     """A thousand states of a progress bar are one, which still redraws the line that was shown before."""
     (only,) = kept(*(Stream("stderr", f"\r{number:4}") for number in range(1000)))
     assert only == Stream("stderr", "\r 999")
+
+
+def test_a_line_too_long_to_be_drawn_at_each_piece_is_left_as_it_is() -> None:
+    """Else each of many small pieces would take as long as all that waits."""
+    (only,) = kept(Stream("stdout", "\r" + "x" * LINE), Stream("stdout", "\ry"))
+    assert only == Stream("stdout", "\r" + "x" * LINE + "\ry")
 
 
 @given(
