@@ -83,7 +83,8 @@ def _joined(before: str, text: str) -> str:
     """Both pieces, less what a later `\\r` overwrites in the line that goes on from one to the next.
 
     The line's first `\\r` stays, for it redraws what was shown before these. Where more moves, or the cursor
-    rests within the line, for the next piece to go on from there, all stays; and so does a line too long to draw.
+    rests within the line, for the next piece to go on from there, all stays, and so does a line too long to
+    draw.
     """
     settled, newline, line = before.rpartition("\n")
     line += text
