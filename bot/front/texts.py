@@ -1,7 +1,5 @@
 """What the commands say."""
 
-from typing import Literal
-
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction
 from bot.markup import plain
@@ -9,9 +7,7 @@ from config.settings import Settings
 from filestore.records import UsageTotal
 from kernels.protocols import State
 
-__all__ = ["DELETE", "HELP", "Kind", "settings_text", "usage_text", "variables_text"]
-
-Kind = Literal["notebook", "bundle"]
+__all__ = ["DELETE", "HELP", "settings_text", "usage_text", "variables_text"]
 
 LONGEST = 1800  # characters of a list
 HELP = """\

@@ -1,10 +1,13 @@
 """The buttons under an answer: what they do, and for whom."""
 
 import asyncio
+import io
+import zipfile
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
-from tests.discord.loopback import Discord
+from tests.discord.loopback import Discord, loopback
+from tests.discord.settings import Limits
 from tests.model_server import ModelServer, says
 
 
@@ -78,6 +81,23 @@ async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -
         assert got.file("made.txt").data == b"x"
         await (await ada.click(listed, "Delete")).wait_for_ack()
         await listed.wait_for(lambda m: "no files" in m.content)
+
+
+async def test_notebook_that_discord_does_not_take_comes_zipped(data: Path) -> None:
+    """Too large as it is, the button and /notebook give it zipped; too large even so, they say what to do."""
+    async with loopback(Limits(file=20_000)) as discord:
+        ada = discord.guild.member("ada")
+        async with running(discord, data, discord_max_file="20kB"):
+            answer = await run(discord, ada, "print('x' * 40_000)", ada.dm())
+            for asked in (await ada.click(answer, "Notebook"), await ada.slash(ada.dm(), "notebook")):
+                sent = await asked.wait_for_message(lambda m: m.attachments, timeout=SOON)
+                with zipfile.ZipFile(io.BytesIO(sent.file("session.ipynb.zip").data)) as archive:
+                    assert b"x" * 40_000 in archive.read("session.ipynb")
+            noise = "import random\nprint(random.Random(1).randbytes(30_000).hex())"
+            answer = await run(discord, ada, noise, ada.dm())
+            for asked in (await ada.click(answer, "Notebook"), await ada.slash(ada.dm(), "notebook")):
+                told = await asked.wait_for_message(lambda m: "even zipped" in m.content, timeout=SOON)
+                assert "/files" in told.content
 
 
 async def test_password_is_neither_shown_nor_stored(discord: Discord, data: Path) -> None:
