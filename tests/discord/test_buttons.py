@@ -83,6 +83,26 @@ async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -
         await listed.wait_for(lambda m: "no files" in m.content)
 
 
+async def test_list_of_files_whose_last_page_is_emptied_shows_the_one_before(
+    discord: Discord, data: Path
+) -> None:
+    """Who deletes the only file of a later page sees the files that are left."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        await ada.say(ada.dm(), code("for n in range(26):\n    open(f'{n}.txt', 'w').close()"))
+        await ada.dm().wait_for(finished, SOON)
+        listed = await (await ada.slash(ada.dm(), "files")).wait_for_message(lambda m: m.selects)
+        await ada.click(listed, "Older")
+        await listed.wait_for(lambda m: "Newer" in labels(m))
+        (last,) = listed.selects[0]["options"]
+        await ada.select(listed, last["value"])
+        await listed.wait_for(lambda m: "kept until" in m.content)
+        await ada.click(listed, "Delete")
+        await listed.wait_for(lambda m: "is deleted" in m.content)
+        assert len(listed.selects[0]["options"]) == 25
+        assert not {"Newer", "Older"} & set(labels(listed))
+
+
 async def test_notebook_that_discord_does_not_take_comes_zipped(data: Path) -> None:
     """Too large as it is, the button and /notebook give it zipped; too large even so, they say what to do."""
     async with loopback(Limits(file=20_000)) as discord:
