@@ -66,7 +66,7 @@ class Running(ClientCog):
 
     @slash("stop", "Stop what runs for you here")
     async def stop(self, interaction: Interaction) -> None:
-        """Stop the running cell, or the model."""
+        """Stop the running cell and the model."""
         await defer(interaction, private=True)
         assert interaction.user is not None
         session = self._desk.sessions.opened(
