@@ -14,7 +14,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from kernels.names import Places
 from kernels.notebook import Cell, Code, Imported
 from kernels.packages import installed
 
-__all__ = ["bundle", "notebook", "replayed"]
+__all__ = ["bundle", "notebook", "replayed", "zipped"]
 
 FILE_ID = re.compile(r"\b[a-z0-9]{10}\b", re.IGNORECASE)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every entry: the same transcript gives the same zip
@@ -66,6 +66,15 @@ async def bundle(session: Session, files: FileStore) -> bytes:
     found = await _files(entries, session, files)
     content = await _written(session, [FIRST_CELL, *notebook_cells(entries)])
     return await asyncio.to_thread(_zip, content, found)
+
+
+def zipped(packed: Mapping[str, bytes]) -> bytes:
+    """A `.zip` of these files, by their paths in it."""
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in packed.items():
+            archive.writestr(zipfile.ZipInfo(path, EPOCH), data, zipfile.ZIP_DEFLATED)
+    return output.getvalue()
 
 
 def _again(before: Cell, now: Cell) -> Cell:
@@ -136,8 +145,4 @@ def _zip(content: bytes, files: Sequence[LoadedFile]) -> bytes:
             }
         )
     packed["files.json"] = json.dumps(index, indent=1).encode()
-    output = io.BytesIO()
-    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, data in packed.items():
-            archive.writestr(zipfile.ZipInfo(path, EPOCH), data, zipfile.ZIP_DEFLATED)
-    return output.getvalue()
+    return zipped(packed)

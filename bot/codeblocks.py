@@ -18,12 +18,14 @@ _QUOTED = re.compile(r"[ \t]*>")  # the block of somebody else
 def code_of(text: str, *, bare: bool = False) -> str | None:
     """The code of all fenced Python blocks of a message, joined; None where it has none.
 
-    A block of another language, or with `bare` not given of none, is words, and so is what stands around the
-    blocks. A block that is not closed goes to the end of the message.
+    With `bare` the blocks that name no language are code where none is Python. Blocks of other languages, and
+    what stands around the blocks, are words. A block that is not closed goes to the end of the message.
     """
-    languages = PYTHON | {""} if bare else PYTHON
-    blocks = [code for language, code in _blocks(text) if language in languages and code.strip()]
-    return "\n".join(blocks) if blocks else None
+    blocks = [(language, code) for language, code in _blocks(text) if code.strip()]
+    python = [code for language, code in blocks if language in PYTHON]
+    if bare and not python:
+        python = [code for language, code in blocks if not language]
+    return "\n".join(python) if python else None
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:

@@ -95,7 +95,7 @@ class Session:
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
-        self._runs: list[Cell] = []
+        self._runs: dict[Cell, str] = {}  # with their places, in the order in which they run
         self._asked: list[Asked] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self._turns = 0
@@ -136,18 +136,18 @@ class Session:
         await self._pool.release(self.record.session_id)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, run: Cell, asked: "Asked | None" = None) -> AsyncIterator[None]:
+    async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
         """While entered, `interrupt` and `answer` mean this run, once those before it are over.
 
         With `asked` it is a cell of that turn's model.
         """
-        self._runs.append(run)
+        self._runs[run] = place
         try:
             if asked is not None:
                 await asked.begin(run)
             yield
         finally:
-            self._runs.remove(run)
+            del self._runs[run]
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -190,14 +190,16 @@ class Session:
     async def interrupt(self, place: str | None = None) -> None:
         """Stop the running cell, and the model's answers, cells and all: in one place, or (None) in all.
 
-        Where the model does not answer in `place`, it is the running cell. Raises: NothingRuns.
+        Where nothing goes on in `place`, it is the running cell. Raises: NothingRuns.
         """
         asked = [turn for turn in self._asked if place in (None, turn.place)]
-        running = self._running() if self._runs or not asked else None
+        runs = [run for run, where in self._runs.items() if place in (None, where)]
+        if not asked and not runs:
+            runs = [self._running()]
         for turn in asked:
             await turn.stop()
-        if running is not None and (place is None or not asked):
-            await running.interrupt()
+        for run in runs[:1]:
+            await run.interrupt()
 
     async def interrupt_cell(self, seq: int) -> None:
         """Stop this cell, also while it waits for those before it. Raises: NothingRuns."""
@@ -237,9 +239,9 @@ class Session:
         raise NothingRuns
 
     def _running(self) -> Cell:
-        if not self._runs:
-            raise NothingRuns
-        return self._runs[0]
+        for run in self._runs:
+            return run
+        raise NothingRuns
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
         await self.transcript.broken_off(cells)

@@ -32,7 +32,7 @@ async def take_turn(
     cell = None
     with session.turn():
         try:
-            async with run, session.at_work(run, asked):
+            async with run, session.at_work(run, message.place, asked):
                 await session.files.bring(message.user_files)
                 cell = await session.transcript.begin(message)
                 run.tag = cell.seq
@@ -50,7 +50,7 @@ async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell)
     """Go on with a turn that a program before us began, from the first event that it has not told."""
     with session.turn():
         try:
-            async with run, session.at_work(run):
+            async with run, session.at_work(run, cell.place):
                 await tell(Reply(cell.seq))
                 async for event in run:
                     await tell(Reply(cell.seq, event))

@@ -1,5 +1,6 @@
 """The entries of an answer, as replies fill them: words of the model, and cells with what they showed."""
 
+import re
 from dataclasses import dataclass, field
 
 from bot.markup import fenced
@@ -8,12 +9,13 @@ from bot.reply import ExecutionResult, GeneratedFile
 from kernels.capture import Skipped
 from kernels.outputs import Outputs
 
-__all__ = ["Entry", "Said", "Shown", "code_block"]
+__all__ = ["Entry", "Said", "Shown", "code_block", "cut_short"]
 
 MAX_TEXT = 8 << 20  # characters; whoever ran the cell has held them within a limit already
 MAX_SHOWN = 256 << 20  # bytes of displays, likewise
 CODE_LINES = 15  # of a cell's code that are shown
 CODE = 700  # characters of it
+_LEFT_OUT = re.compile(r"^(# … \d+ more lines|\[…( [\d,]+ lines? left out …)?\])$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -51,3 +53,8 @@ def code_block(code: str) -> str:
         more = len(lines) - CODE_LINES + 1
         lines = [*lines[: CODE_LINES - 1], f"# … {more} more lines"]
     return fenced("\n".join(lines), "py", room=CODE, keep="head")
+
+
+def cut_short(shown: str) -> bool:
+    """Whether the code in a block of `code_block` is only a part of the cell's."""
+    return _LEFT_OUT.search(shown) is not None

@@ -19,6 +19,7 @@ from bot.front.outlets import Outlet
 from bot.markup import fenced
 from bot.message import Picture
 from bot.profile import profile
+from bot.split import split
 from filestore.errors import FileStoreError
 from filestore.records import StoredFile
 from kernels.names import Places
@@ -76,7 +77,7 @@ async def receive(
 async def tell_of(received: Received, outlet: Outlet, limits: Limits) -> None:
     """Say what the files are, and which were not taken. Raises nothing."""
     text = "\n".join([*map(fenced, received.cards), *received.notes])
-    for outgoing in plan([text], (), limits) if text else ():
+    for outgoing in plan(split(text), (), limits) if text else ():
         try:
             await outlet.send(outgoing)
         except Refused as refused:

@@ -55,6 +55,7 @@ class Chat:
         self._desk = desk
         self._client = client
         self._last: dict[tuple[int, int], Asked] = {}  # by channel and person
+        self._coming: dict[int, str] = {}  # by message: what it says by now, until its turn begins
         self._edits: dict[int, str] = {}  # by message: the newest code, which waits for the turn before it
 
     async def on_message(self, message: nextcord.Message) -> None:
@@ -69,11 +70,15 @@ class Chat:
         elif not text and not message.attachments:
             await _say(_reply(message), HINT)
         else:
-            self._desk.spawn(self._answer(message, text), f"message {message.id}")
+            self._coming[message.id] = text
+            self._desk.spawn(self._answer(message), f"message {message.id}")
 
     async def on_edit(self, message_id: int, content: str) -> None:
         """Run the code of the person's last message again, as it is now, in place of its answer."""
         me = self._client.user
+        if me is not None and message_id in self._coming:
+            self._coming[message_id] = said(content, me)
+            return
         found = next((key for key, asked in self._last.items() if asked.message_id == message_id), None)
         if me is None or found is None:
             return
@@ -91,24 +96,20 @@ class Chat:
             self._edits[message_id] = code
             self._desk.spawn(self._again(found, asked), f"edit of message {message_id}")
 
-    async def _answer(self, message: nextcord.Message, text: str) -> None:
+    async def _answer(self, message: nextcord.Message) -> None:
+        try:
+            channel, place = await self._where(message, self._coming[message.id])
+            reply_to = (message.channel.id, message.id) if channel is message.channel else None
+            received = await self._receive(message, place, channel, reply_to)
+        finally:
+            text = self._coming.pop(message.id)
+        if not text:
+            return
         code = code_of(text)
-        channel, place = await self._where(message, text)
-        if message.attachments:
-            await _type_in(channel)
-        reply_to = (message.channel.id, message.id) if channel is message.channel else None
         outlets: list[Outlet] = [
             ChannelOutlet(channel, reply_to),
             DirectOutlet(self._client, message.author.id),
         ]
-        received = Received()
-        try:
-            received = await receive(self._desk, message.author.id, place, message.attachments)
-        except (FileStoreError, KernelError) as error:
-            received = Received(notes=(f"Your files are not stored: {sentence(error)}.",))
-        await tell_of(received, ChannelOutlet(channel, reply_to), self._desk.limits)
-        if not text:
-            return
         wanted = Wanted(
             message.author.id,
             message.author.display_name,
@@ -121,6 +122,19 @@ class Chat:
         turn = begin(self._desk, wanted, outlets)
         if code is not None:
             self._remember(message, Asked(message.id, code, wanted, turn, outlets, self._desk.clock()))
+
+    async def _receive(
+        self, message: nextcord.Message, place: str, channel: Messageable, reply_to: tuple[int, int] | None
+    ) -> Received:
+        if not message.attachments:
+            return Received()
+        await _type_in(channel)
+        try:
+            received = await receive(self._desk, message.author.id, place, message.attachments)
+        except (FileStoreError, KernelError) as error:
+            received = Received(notes=(f"Your files are not stored: {sentence(error)}.",))
+        await tell_of(received, ChannelOutlet(channel, reply_to), self._desk.limits)
+        return received
 
     async def _again(self, key: tuple[int, int], asked: Asked) -> None:
         try:

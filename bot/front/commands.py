@@ -10,11 +10,14 @@ from bot.front.controls import EXPECTED, run_for, show_form
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, place_of, privately
 from bot.front.modals import code_form
+from bot.front.owners import cell_of, record_of
 from bot.front.slash import menu, slash
+from bot.written import cut_short
 
 __all__ = ["Running"]
 
 NO_CODE = "There is no Python block in that message, and it is no code by itself."
+CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
 
 
 class Running(ClientCog):
@@ -50,17 +53,20 @@ class Running(ClientCog):
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
-        """Run the code of a message, in the kernel of who asks."""
-        code = code_of(message.content, bare=True)
+        """Run the code of a message, in the kernel of who asks; of an answer to them that of its cell."""
+        ours = message.author == interaction.client.user
+        code = await self._code_of_their_cell(interaction, message) if ours else None
         if code is None:
-            await privately(interaction, NO_CODE)
-            return
+            code = code_of(message.content, bare=not ours)
+            if code is None or cut_short(code):
+                await privately(interaction, NO_CODE if code is None else CUT_SHORT)
+                return
         usable = await defer(interaction)
         await run_for(self._desk, interaction, code, usable=usable)
 
     @slash("stop", "Stop what runs for you here")
     async def stop(self, interaction: Interaction) -> None:
-        """Stop the running cell, or the model."""
+        """Stop the running cell and the model."""
         await defer(interaction, private=True)
         assert interaction.user is not None
         session = self._desk.sessions.opened(
@@ -93,6 +99,13 @@ class Running(ClientCog):
             await (await self._desk.sessions.session(user_id, place)).reset()
         kept = "Workspace and conversation are gone too." if everything else "Your files are kept."
         await privately(interaction, f"Your next cell gets a fresh kernel. {kept}")
+
+    async def _code_of_their_cell(self, interaction: Interaction, message: nextcord.Message) -> str | None:
+        cell = await cell_of(self._desk, message.id)
+        if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
+            return None
+        record = await record_of(self._desk, cell)
+        return record.code if record else None
 
     async def _submitted(self, interaction: Interaction, code: str) -> None:
         usable = await defer(interaction)

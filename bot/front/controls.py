@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import nextcord
 
-from bot.delivery import Upload
 from bot.errors import BotError
 from bot.failures import sentence
 from bot.front.attachments import receive, tell_of
@@ -29,7 +28,7 @@ from bot.front.interaction import (
 from bot.front.modals import LONGEST, Form, answer_form, code_form
 from bot.front.outlets import DirectOutlet
 from bot.front.owners import Claimed, claimed, record_of
-from bot.front.take_away import notebook_upload
+from bot.front.take_away import give
 from bot.front.turns import Wanted, begin
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
@@ -136,23 +135,18 @@ class Controls:
         """Give the session as a notebook."""
         await defer(interaction, private=True)
         cell = await claimed(self._desk, interaction)
-        if cell is not None:
-            upload = await self._tried(interaction, cell)
-            if upload is not None:
-                await privately(interaction, "Your session as a notebook:", uploads=[upload])
+        if cell is None:
+            return
+        try:
+            await give(self._desk, interaction, cell.user_id, cell.place, "notebook")
+        except EXPECTED as error:
+            await privately(interaction, sentence(error))
 
     async def files(self, interaction: Interaction) -> None:
         """List the person's files."""
         await defer(interaction, private=True)
         if await claimed(self._desk, interaction) is not None:
             await FileList(self._desk).show(interaction)
-
-    async def _tried(self, interaction: Interaction, cell: Claimed) -> Upload | None:
-        try:
-            return await notebook_upload(self._desk, cell.user_id, cell.place, "notebook")
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-            return None
 
     async def _answered(
         self, interaction: Interaction, cell: Claimed, question: InputRequest, text: str

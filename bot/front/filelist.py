@@ -118,27 +118,33 @@ class _Listed(View):
             await privately(interaction, sentence(error))
             return
         name = code_name(self._picked.filename)
-        await self._turn_to(interaction, self._before[-1] if self._before else None, f"{name} {done}.")
+        await self._turn(interaction, f"{name} {done}.")
 
     async def _older(self, interaction: Interaction) -> None:
         await defer(interaction, message=False)
         self._before = (*self._before, self._page.next)
-        await self._turn_to(interaction, self._page.next, "Older files.")
+        await self._turn(interaction, "Older files.")
 
     async def _newer(self, interaction: Interaction) -> None:
         await defer(interaction, message=False)
         self._before = self._before[:-1]
-        await self._turn_to(interaction, self._before[-1] if self._before else None, "Newer files.")
+        await self._turn(interaction, "Newer files.")
 
-    async def _turn_to(self, interaction: Interaction, after: Cursor | None, text: str) -> None:
+    async def _turn(self, interaction: Interaction, text: str) -> None:
+        """Show the last page of `_before`; of pages that are empty by now the one before them."""
         try:
-            page = await self._desk.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
+            while not (page := await self._listed()).files and self._before:
+                self._before = self._before[:-1]
         except FileStoreError as error:
             await privately(interaction, sentence(error))
             return
         self.stop()
         view = _Listed(self._desk, self._user_id, page, self._before) if page.files else None
         await self._change(interaction, text if view else f"{text} {NONE}", view)
+
+    async def _listed(self) -> Page:
+        after = self._before[-1] if self._before else None
+        return await self._desk.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
 
     async def _change(self, interaction: Interaction, text: str, view: View | None = None) -> None:
         shown = view if view is not None or self.is_finished() else self

@@ -29,6 +29,8 @@ Interaction = nextcord.Interaction[nextcord.Client]
 
 TOKEN_LIFE = 14 * 60  # seconds that an interaction's token is used
 FOLLOWUPS = 5  # where the bot is not in the server
+UNWANTED = {Refusal.TOO_LARGE, Refusal.FORBIDDEN, Refusal.OTHER}  # other words may pass
+NOT_TAKEN = "Discord did not take my answer: it may be too large."
 AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # of the three seconds that there are
 
 
@@ -48,7 +50,10 @@ async def defer(interaction: Interaction, *, message: bool = True, private: bool
 async def privately(
     interaction: Interaction, text: str, *, view: View | None = None, uploads: Sequence[Upload] = ()
 ) -> None:
-    """Say something that only this person sees; it is logged where that cannot be."""
+    """Say something that only this person sees; what Discord does not take a short sentence stands for.
+
+    It is logged where nothing can be said.
+    """
     fields: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
     if view is not None:
         fields["view"] = view
@@ -62,6 +67,8 @@ async def privately(
         await attempt(call)
     except Refused as refused:
         log.warning("a private answer did not arrive: %s", refused)
+        if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
+            await privately(interaction, NOT_TAKEN)
 
 
 def place_of(interaction: Interaction) -> str:

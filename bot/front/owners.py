@@ -10,9 +10,9 @@ from bot.front.desk import Desk
 from bot.front.interaction import Interaction, privately
 from bot.front.showing import Showing
 from filestore.errors import FileStoreError
-from filestore.records import CellRecord, SessionRecord
+from filestore.records import CellRecord
 
-__all__ = ["Claimed", "claimed", "record_of"]
+__all__ = ["Claimed", "cell_of", "claimed", "record_of"]
 
 log = logging.getLogger(__name__)
 
@@ -37,25 +37,28 @@ async def claimed(desk: Desk, interaction: Interaction) -> Claimed | None:
     message, user = interaction.message, interaction.user
     if message is None or user is None:
         return None
-    showing = desk.showings.get(message.id)
-    if showing is not None:
-        if showing.user_id == user.id:
-            return Claimed(user.id, showing.session_id, showing.place, showing.cell, showing)
-        await privately(interaction, FOREIGN)
-        return None
     try:
-        record, seq = await _noted(desk, message.id)
+        cell = await cell_of(desk, message.id)
     except FileStoreError:
         log.exception("nobody knows whose message %d is", message.id)
         await privately(interaction, NO_DATABASE)
         return None
-    if record is None:
-        await privately(interaction, FORGOTTEN)
+    if cell is None or cell.user_id != user.id:
+        await privately(interaction, FOREIGN if cell else FORGOTTEN)
         return None
-    if record.user_id != user.id:
-        await privately(interaction, FOREIGN)
+    return cell
+
+
+async def cell_of(desk: Desk, message_id: int) -> Claimed | None:
+    """Whose a message is, and its cell; None where nobody knows. Raises: StoreUnavailable."""
+    showing = desk.showings.get(message_id)
+    if showing is not None:
+        return Claimed(showing.user_id, showing.session_id, showing.place, showing.cell, showing)
+    noted = await desk.sessions.store.message_cells.get(message_id)
+    record = await desk.sessions.store.sessions.get(noted.session_id) if noted else None
+    if noted is None or record is None:
         return None
-    return Claimed(user.id, record.session_id, record.place, seq)
+    return Claimed(record.user_id, record.session_id, record.place, noted.seq)
 
 
 async def record_of(desk: Desk, cell: Claimed) -> CellRecord | None:
@@ -65,10 +68,3 @@ async def record_of(desk: Desk, cell: Claimed) -> CellRecord | None:
         case [CellRecord() as record] if record.seq == cell.seq:
             return record
     return None
-
-
-async def _noted(desk: Desk, message_id: int) -> tuple[SessionRecord | None, int]:
-    noted = await desk.sessions.store.message_cells.get(message_id)
-    if noted is None:
-        return None, 0
-    return await desk.sessions.store.sessions.get(noted.session_id), noted.seq

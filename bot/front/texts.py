@@ -1,17 +1,14 @@
 """What the commands say."""
 
-from typing import Literal
-
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction
 from bot.markup import plain
+from bot.split import length
 from config.settings import Settings
 from filestore.records import UsageTotal
 from kernels.protocols import State
 
-__all__ = ["DELETE", "HELP", "Kind", "settings_text", "usage_text", "variables_text"]
-
-Kind = Literal["notebook", "bundle"]
+__all__ = ["DELETE", "HELP", "settings_text", "usage_text", "variables_text"]
 
 LONGEST = 1800  # characters of a list
 HELP = """\
@@ -46,8 +43,10 @@ def variables_text(state: State) -> str:
     if not lines:
         return NO_VARIABLES
     shown: list[str] = []
+    room = LONGEST
     for line in lines:
-        if sum(map(len, shown)) + len(line) > LONGEST:
+        room -= length(line) + 1
+        if room < 0:
             shown.append(f"... and {len(lines) - len(shown)} more")
             break
         shown.append(line.replace("`", "'"))

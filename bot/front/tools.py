@@ -2,18 +2,15 @@
 
 from nextcord import Attachment, ClientCog, SlashOption
 
-from bot.failures import sentence
 from bot.front import replaying, texts
-from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
 from bot.front.filelist import FileList, get
 from bot.front.interaction import Interaction, defer, place_of, privately
 from bot.front.privacy import Confirmation, send_export
 from bot.front.slash import completes, slash
-from bot.front.take_away import TOO_LARGE, notebook_upload
+from bot.front.take_away import Kind, give
 from bot.front.texts import usage_text, variables_text
 from filestore.errors import FileStoreError
-from kernels.text import human_size
 
 __all__ = ["Tools"]
 
@@ -79,7 +76,9 @@ class Tools(ClientCog):
         if replay:
             await replaying.replay_for(self._desk, interaction, replay)
         else:
-            await self._give(interaction, "bundle" if kind == "bundle" else "notebook")
+            assert interaction.user is not None
+            wanted: Kind = "bundle" if kind == "bundle" else "notebook"
+            await give(self._desk, interaction, interaction.user.id, place_of(interaction), wanted)
 
     @slash("usage", "What you have used today")
     async def usage(self, interaction: Interaction) -> None:
@@ -120,15 +119,3 @@ class Tools(ClientCog):
             await send_export(self._desk, interaction)
         else:
             await privately(interaction, texts.DELETE, view=Confirmation(self._desk))
-
-    async def _give(self, interaction: Interaction, kind: texts.Kind) -> None:
-        assert interaction.user is not None
-        try:
-            upload = await notebook_upload(self._desk, interaction.user.id, place_of(interaction), kind)
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-            return
-        if len(upload.data) > self._desk.limits.file:
-            await privately(interaction, TOO_LARGE.format(size=human_size(len(upload.data))))
-        else:
-            await privately(interaction, "Your session:", uploads=[upload])

@@ -37,14 +37,16 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, trace = super()._get_exc_info(exc_tuple)
         turn.leave_out(trace)
-        return kind, value, trace
+        told = _with_text(value)
+        return kind if told is value else type(told), told, trace
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
         """Run one part of a cell, in which an interrupt is raised."""
-        if async_:  # ipykernel cancels what is awaited
-            return await super().run_code(code_obj, result, async_=True)
-        with turn.code():
-            return await super().run_code(code_obj, result)
+        with nullcontext() if async_ else turn.code():  # ipykernel cancels what is awaited
+            failed = await super().run_code(code_obj, result, async_=async_)
+        if result is not None and result.error_in_exec is not None:
+            result.error_in_exec = _with_text(result.error_in_exec)
+        return failed
 
     async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
         """Run a cell in which something is awaited at the top."""
@@ -63,3 +65,16 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             self._transformed = raw_cell, transformed
         self.coming = None
         return transformed
+
+
+def _with_text(error: BaseException) -> BaseException:
+    """The error, or where its `__str__` fails one of its name that says so, for IPython."""
+    try:
+        str(error)
+    except BaseException as failure:  # noqa: BLE001  whatever the person's own code raises there
+        named: type[Exception] = type(type(error).__name__, (Exception,), {})
+        stand_in = named(f"[no text: its __str__ raised {type(failure).__name__}]")
+        stand_in.__cause__, stand_in.__context__ = error.__cause__, error.__context__
+        stand_in.__suppress_context__ = error.__suppress_context__
+        return stand_in.with_traceback(error.__traceback__)
+    return error

@@ -50,8 +50,14 @@ def test_all_else_is_words(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("```\nx\n```", "x"), ("```x```", "x"), ("```py\nx\n```", "x"), ("```js\nx\n```", None)],
+    [
+        ("```\nx\n```", "x"),
+        ("```x```", "x"),
+        ("```py\nx\n```", "x"),
+        ("```js\nx\n```", None),
+        ("```py\nx\n```\n```\nwhat x shows\n```", "x"),
+    ],
 )
 def test_blocks_of_no_language_are_code_when_told(text: str, code: str | None) -> None:
-    """With `bare` a block without a language counts, one of another does not."""
+    """With `bare` a block without a language counts where none is Python, one of another does not."""
     assert code_of(text, bare=True) == code

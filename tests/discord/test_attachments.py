@@ -33,6 +33,25 @@ async def test_five_files_at_once_all_survive(discord: Discord, data: Path) -> N
         assert len(menu["options"]) == 5
 
 
+async def test_cards_of_many_files_fill_several_messages(discord: Discord, data: Path) -> None:
+    """Cards that no one message holds are all told, in whole blocks, and so is what is not stored."""
+    ada = discord.guild.member("ada")
+    dm = ada.dm()
+    wide = ",".join(f"column_number_{number}" for number in range(40)).encode()
+    files = [
+        *((f"wide-{number}.csv", wide + b"\n" + b"1.5," * 39 + b"2\n") for number in range(4)),
+        ("big", b"b" * 9000),
+    ]
+    async with running(discord, data, max_file="8kB"):
+        await ada.say(dm, "", files=files)
+        await dm.wait_for(lambda m: "`big` is not stored" in m.content, timeout=SOON)
+    told = [m.content for m in dm.messages if m.author.id == discord.bot.id]
+    assert len(told) > 1
+    assert all(text.count("```") % 2 == 0 for text in told)
+    for name, _ in files:
+        assert name in "".join(told)
+
+
 async def test_csv_becomes_a_plot_and_files_that_come_back(discord: Discord, data: Path) -> None:
     """The whole story: a CSV, a plot, a follow-up on its variables, files saved, one of them loaded by id."""
     ada, bob, general = (

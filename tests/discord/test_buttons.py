@@ -1,10 +1,13 @@
 """The buttons under an answer: what they do, and for whom."""
 
 import asyncio
+import io
+import zipfile
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
-from tests.discord.loopback import Discord
+from tests.discord.loopback import Discord, loopback
+from tests.discord.settings import Limits
 from tests.model_server import ModelServer, says
 
 
@@ -78,6 +81,43 @@ async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -
         assert got.file("made.txt").data == b"x"
         await (await ada.click(listed, "Delete")).wait_for_ack()
         await listed.wait_for(lambda m: "no files" in m.content)
+
+
+async def test_list_of_files_whose_last_page_is_emptied_shows_the_one_before(
+    discord: Discord, data: Path
+) -> None:
+    """Who deletes the only file of a later page sees the files that are left."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        await ada.say(ada.dm(), code("for n in range(26):\n    open(f'{n}.txt', 'w').close()"))
+        await ada.dm().wait_for(finished, SOON)
+        listed = await (await ada.slash(ada.dm(), "files")).wait_for_message(lambda m: m.selects)
+        await ada.click(listed, "Older")
+        await listed.wait_for(lambda m: "Newer" in labels(m))
+        (last,) = listed.selects[0]["options"]
+        await ada.select(listed, last["value"])
+        await listed.wait_for(lambda m: "kept until" in m.content)
+        await ada.click(listed, "Delete")
+        await listed.wait_for(lambda m: "is deleted" in m.content)
+        assert len(listed.selects[0]["options"]) == 25
+        assert not {"Newer", "Older"} & set(labels(listed))
+
+
+async def test_notebook_that_discord_does_not_take_comes_zipped(data: Path) -> None:
+    """Too large as it is, the button and /notebook give it zipped; too large even so, they say what to do."""
+    async with loopback(Limits(file=20_000)) as discord:
+        ada = discord.guild.member("ada")
+        async with running(discord, data, discord_max_file="20kB"):
+            answer = await run(discord, ada, "print('x' * 40_000)", ada.dm())
+            for asked in (await ada.click(answer, "Notebook"), await ada.slash(ada.dm(), "notebook")):
+                sent = await asked.wait_for_message(lambda m: m.attachments, timeout=SOON)
+                with zipfile.ZipFile(io.BytesIO(sent.file("session.ipynb.zip").data)) as archive:
+                    assert b"x" * 40_000 in archive.read("session.ipynb")
+            noise = "import random\nprint(random.Random(1).randbytes(30_000).hex())"
+            answer = await run(discord, ada, noise, ada.dm())
+            for asked in (await ada.click(answer, "Notebook"), await ada.slash(ada.dm(), "notebook")):
+                told = await asked.wait_for_message(lambda m: "even zipped" in m.content, timeout=SOON)
+                assert "/files" in told.content
 
 
 async def test_password_is_neither_shown_nor_stored(discord: Discord, data: Path) -> None:

@@ -101,6 +101,21 @@ async def test_edited_message_runs_again_in_its_answer(discord: Discord, data: P
     assert len([m for m in general.messages if m.author.id == discord.bot.id]) == 1
 
 
+async def test_edit_while_files_are_received_is_what_runs(discord: Discord, data: Path) -> None:
+    """A message that is changed before its turn has begun runs once, as it is by then."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        typing = discord.faults.hold("POST", "*/typing")
+        asked = await ada.say(ada.dm(), code("print('old')"), files=[("a.csv", b"a\n1\n")])
+        await typing.wait_for_hit()
+        await ada.edit(asked, code("print('new', len(open('a.csv').read()))"))
+        await (await ada.slash(ada.dm(), "help")).wait_for_message()  # it comes after the edit
+        typing.release()
+        assert "new 4" in (await ada.dm().wait_for(finished, SOON)).content
+        assert "old" not in (await run(discord, ada, "'still here'", ada.dm())).content
+    assert len([m for m in ada.dm().messages if finished(m)]) == 2
+
+
 async def test_edit_after_its_time_changes_nothing(discord: Discord, data: Path) -> None:
     """What is edited later than EDIT_WITHIN stays as it was answered."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")

@@ -85,3 +85,15 @@ async def test_without_the_history_the_answer_is_no_reply(discord: Discord, data
         await ada.say(general, f"{discord.bot.mention} {code('print(3 + 4)')}")
         told = await general.wait_for(lambda m: finished(m) and "7" in m.content, timeout=SOON)
     assert told.reference is None
+
+
+async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
+    discord: Discord, data: Path
+) -> None:
+    """A command whose answer is refused for what is in it does not stay as if it were thought about."""
+    ada = discord.guild.member("ada")
+    async with running(discord, data):
+        discord.faults.status("POST", "/webhooks/*/*", 400, code=50035)
+        asked = await ada.slash(ada.dm(), "usage")
+        told = await asked.wait_for_message(lambda m: "did not take" in m.content)
+        assert told.ephemeral

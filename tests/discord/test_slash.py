@@ -53,6 +53,38 @@ async def test_run_code_of_a_message(discord: Discord, data: Path) -> None:
         assert refused.ephemeral
 
 
+async def test_run_code_of_an_answer(discord: Discord, data: Path) -> None:
+    """Of an answer its code runs, not its output: all of it for its person, what is shown for others."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    lines = "\n".join(f"x{number} = {number}" for number in range(30))
+    async with running(discord, data):
+        short = await (await ada.slash(general, "run", code="print('well', 'done')")).wait_for_message(
+            finished, timeout=SOON
+        )
+        modal = await (await ada.slash(general, "run")).wait_for_modal()
+        submitted = await ada.submit_modal(modal, {"Python": f"{lines}\nprint('sum', x28 + x29)"})
+        long = await submitted.wait_for_message(finished, timeout=SOON)
+        unseen = await run(discord, ada, "print('not', 'repeated')")
+        for person, answer, output in (
+            (bob, short, "well done"),
+            (ada, short, "well done"),
+            (ada, long, "sum 57"),
+            (ada, unseen, "not repeated"),
+        ):
+            again = await person.context_menu("Run code", answer)
+            ran = await again.wait_for_message(finished, timeout=SOON)
+            assert output in ran.content
+            assert "Error" not in ran.content
+        for answer, words in ((long, "only a part"), (unseen, "no Python block")):
+            refused = await (await bob.context_menu("Run code", answer)).wait_for_message()
+            assert refused.ephemeral
+            assert words in refused.content
+
+
 async def test_ask_takes_words_and_a_file(discord: Discord, data: Path) -> None:
     """/ask hands words and the card of a file to the model; /usage tells what it took."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
 from tests.discord.loopback import Discord
-from tests.model_server import ModelServer, says
+from tests.model_server import ModelServer, calls, run_python, says
 
 ENDLESS = "print('on')\nwhile True: pass"
 
@@ -40,6 +40,25 @@ async def test_stop_of_a_question_that_waits_stops_no_other(discord: Discord, da
         assert "Stop" in labels(first)
         held.set()
         await first.wait_for(lambda m: not m.buttons, SOON)
+        assert len(server.requests) == 1
+
+
+async def test_stop_command_ends_the_cell_that_the_models_cell_waits_for(
+    discord: Discord, data: Path
+) -> None:
+    """Of a person's running cell and a model's turn behind it, both in one place, /stop leaves none."""
+    ada = discord.guild.member("ada")
+    async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
+        first = await ada.say(ada.dm(), code(ENDLESS))
+        endless = await first.wait_for_reply(lambda m: "on" in m.content, timeout=SOON)
+        server.will(calls(run_python("print('behind')")), says("never"))
+        second = await ada.say(ada.dm(), "run something")
+        waiting = await second.wait_for_reply(lambda m: "Waiting" in m.content, timeout=SOON)
+        told = await (await ada.slash(ada.dm(), "stop")).wait_for_message()
+        assert told.content == "Stopped."
+        for message in (endless, waiting):
+            await message.wait_for(lambda m: "Stop" not in labels(m), SOON)
+        assert "Interrupted" in endless.content
         assert len(server.requests) == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from kernels.events import ClearOutput, Display, Failure, InputRequest, Stream
 from kernels.kernel import Kernel
 from kernels.run import Run
+from kernels.text import strip_ansi
 from tests.live.cells import run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -401,3 +402,20 @@ async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kern
                 await cell.interrupt()
     assert cell.result.error is not None
     assert "turn.py" not in "".join(cell.result.error.traceback)
+
+
+@pytest.mark.parametrize("before", ["", "import asyncio\nawait asyncio.sleep(0)\n"], ids=["plain", "await"])
+async def test_an_error_without_a_text_shows_the_persons_code_alone(kernel: Kernel, before: str) -> None:
+    """Where an exception's `__str__` raises, its own traceback says so, once, and the next cell works."""
+    await run(kernel, "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0")
+    ran = await run(kernel, f"{before}raise Mute")
+    (failure,) = ran.events
+    assert isinstance(failure, Failure)
+    assert failure == ran.result.error
+    assert (ran.status, failure.ename) == ("error", "Mute")
+    assert failure.evalue == "[no text: its __str__ raised ZeroDivisionError]"
+    told = strip_ansi("".join(failure.traceback))
+    assert "raise Mute" in told
+    assert failure.evalue in told
+    assert "File" not in told
+    assert await value(kernel, "7") == "7"

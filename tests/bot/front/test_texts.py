@@ -1,0 +1,18 @@
+"""What the commands say keeps to what a message takes."""
+
+import pytest
+
+from bot.front.texts import variables_text
+from bot.split import LONGEST, length
+from kernels.protocols import State
+from kernels.result import Variable
+
+
+@pytest.mark.parametrize("name", ["a", "name" * 20, "\U00020000" * 40], ids=["short", "long", "wide"])
+@pytest.mark.parametrize("count", [1, 150, 200, 5000])
+def test_variables_fit_into_a_message(name: str, count: int) -> None:
+    """However many and short they are, the list is at most one message, and counts what it leaves out."""
+    text = variables_text(State(alive=True, variables=(Variable(name, "int", "1"),) * count))
+    assert length(text) <= LONGEST
+    shown = text.count(": int 1")
+    assert shown == count or f"and {count - shown} more" in text
