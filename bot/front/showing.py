@@ -21,10 +21,11 @@ from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
 from bot.page import Draft, Page
-from bot.reply import GeneratedFile, Reply
+from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
+from kernels.events import Queued
 
 __all__ = ["FINISHED", "Showing"]
 
@@ -98,9 +99,11 @@ class Showing:
             await self._note([self._post])
             if self._stopped:
                 await self.stop()
-        if reply.result is not None:
-            self._asks_to_keep = False
-            self._silence()
+        match reply:
+            case Reply(event=Queued(position=0)):
+                self._set_bell()
+            case Reply(event=Queued()) | Reply(result=ExecutionResult()):
+                self._silence()
         self.draft.add(reply)
         self.touch()
 
@@ -225,6 +228,7 @@ class Showing:
         self.touch()
 
     def _silence(self) -> None:
+        self._asks_to_keep = False
         if self._bell is not None:
             self._bell.cancel()
             self._bell = None
