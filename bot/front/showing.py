@@ -58,7 +58,7 @@ class Showing:
         self.cell = cell  # the one told last
         self.asked = asked  # the turn of the model, if it is one
         self._stopped = False  # before a cell was known that could be
-        self.kept = False  # running on, because the person wanted it
+        self.kept = False  # one of its cells runs on, because the person wanted it
         self._desk = desk
         self._outlets = list(outlets)
         self._post = post
@@ -224,7 +224,7 @@ class Showing:
         self._bell = asyncio.get_running_loop().call_later(max(0.0, ahead), self._ring)
 
     def _ring(self) -> None:
-        self._asks_to_keep = not self.kept
+        self._asks_to_keep = True
         self.touch()
 
     def _silence(self) -> None:

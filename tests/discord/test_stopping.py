@@ -9,7 +9,7 @@ import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
 from tests.discord.loopback import Discord
-from tests.model_server import ModelServer, says
+from tests.model_server import ModelServer, calls, run_python, says
 
 ENDLESS = "print('on')\nwhile True: pass"
 
@@ -113,3 +113,32 @@ async def test_more_time_for_a_cell_that_waited(discord: Discord, data: Path) ->
         await (await ada.click(answer, "Keep running")).wait_for_ack()
         await answer.wait_for(finished, SOON)
     assert "all of it" in answer.content
+
+
+async def test_more_time_for_each_cell_of_the_model(discord: Discord, data: Path) -> None:
+    """Who has kept the first cell of an answer running is asked about the second one too, and pinged once."""
+    ada = discord.guild.member("ada")
+    slow = run_python("import time\ntime.sleep(3.4)\nprint('over', 'it is')")
+    async with (
+        ModelServer.start() as server,
+        running(
+            discord,
+            data,
+            openai_base_url=server.base_url,
+            cell_timeout="3s",
+            keep_running="2.5s",
+            max_running="60s",
+        ),
+    ):
+        server.will(calls(slow), calls(slow), says("Done."))
+        asked = await ada.say(ada.dm(), "twice")
+        for before in range(2):
+            answer = await asked.wait_for_reply(
+                lambda m, before=before: (
+                    "Keep running" in labels(m) and m.content.count("over it is") == before
+                ),
+                timeout=SOON,
+            )
+            await (await ada.click(answer, "Keep running")).wait_for_ack()
+        await answer.wait_for(lambda m: finished(m) and m.content.count("over it is") == 2, SOON)
+        await ada.dm().wait_for(lambda m: m.pinged == {ada.id})
