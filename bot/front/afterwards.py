@@ -92,7 +92,13 @@ class Afterwards:
         try:
             outlets, _ = await self._where(record, cell, answering=True)
             showing = Showing(
-                self._desk, record.user_id, record.session_id, record.place, outlets, self._desk.draft()
+                self._desk,
+                record.user_id,
+                record.session_id,
+                record.place,
+                outlets,
+                self._desk.draft(),
+                late=True,
             )
             await showing.open()
             try:

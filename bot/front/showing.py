@@ -36,7 +36,10 @@ FINISHED = ("rerun", "edit", "notebook", "files")
 
 
 class Showing:
-    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over."""
+    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over.
+
+    With `late` all that is told comes after its cell's end, and there is nothing to stop.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Showing:
         post: Post | None = None,
         cell: int = 0,
         asked: Asked | None = None,
+        late: bool = False,
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
@@ -57,6 +61,7 @@ class Showing:
         self.draft = draft
         self.cell = cell  # the one told last
         self.asked = asked  # the turn of the model, if it is one
+        self._late = late
         self._stopped = False  # before a cell was known that could be
         self.kept = False  # one of its cells runs on, because the person wanted it
         self._desk = desk
@@ -162,7 +167,7 @@ class Showing:
         self.touch()
 
     def _look(self) -> Look:
-        buttons = ["stop"]
+        buttons = [] if self._late else ["stop"]
         if self.draft.question is not None:
             buttons.append("answer")
         if self._asks_to_keep:

@@ -18,7 +18,8 @@ LATE = (
 
 def unfinished(discord: Discord) -> list[Message]:
     """The bot's messages in #general that look as if something ran."""
-    return [m for m in discord.guild.channel("general").messages if "Stop" in labels(m)]
+    messages = discord.guild.channel("general").messages
+    return [m for m in messages if "Stop" in labels(m) or "-# Running" in m.content]
 
 
 async def test_last_states_that_have_to_wait(discord: Discord, data: Path) -> None:
