@@ -38,7 +38,8 @@ FINISHED = ("rerun", "edit", "notebook", "files")
 class Showing:
     """See the module's text. The outlets are tried in order; `post` is a message of ours to take over.
 
-    With `late` all that is told comes after its cell's end, and there is nothing to stop.
+    With `late` all that is told comes after its cell's end, and there is nothing to stop. With `several` more
+    may follow a cell, as in every turn of the model.
     """
 
     def __init__(
@@ -54,13 +55,16 @@ class Showing:
         cell: int = 0,
         asked: Asked | None = None,
         late: bool = False,
+        several: bool = False,
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
+        self.runs = cell > 0  # it has no result yet
         self.asked = asked  # the turn of the model, if it is one
+        self.several = several or asked is not None
         self._late = late
         self._stopped = False  # before a cell was known that could be
         self.kept = False  # one of its cells runs on, because the person wanted it
@@ -99,7 +103,7 @@ class Showing:
     async def tell(self, reply: Reply) -> None:
         """Take in what is told of the turn."""
         if reply.cell and reply.cell != self.cell and not reply.late:
-            self.cell = reply.cell
+            self.cell, self.runs = reply.cell, True
             self._set_bell()
             await self._note([self._post])
             if self._stopped:
@@ -107,7 +111,10 @@ class Showing:
         match reply:
             case Reply(event=Queued(position=0)):
                 self._set_bell()
-            case Reply(event=Queued()) | Reply(result=ExecutionResult()):
+            case Reply(event=Queued()):
+                self._silence()
+            case Reply(result=ExecutionResult()):
+                self.runs = False
                 self._silence()
         self.draft.add(reply)
         self.touch()
