@@ -10,24 +10,26 @@ as a message of its own, which ends when nothing more has come for a while.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from bot.earlier import earlier, told
 from bot.front.calls import Refused
 from bot.front.desk import Desk
 from bot.front.ending import uncancelled
 from bot.front.outlets import Outlet, Post
+from bot.front.owners import Claimed, record_of
 from bot.front.showing import Showing
 from bot.page import Draft
-from bot.reply import ExecutionResult, Reply
-from filestore.errors import FileStoreError
-from filestore.records import SessionRecord
-from kernels.events import Display, Event, Failure, Result, Stream
+from bot.reply import GeneratedFile, Reply
+from bot.session import Session
+from filestore.errors import FileStoreError, NoSuchFile
+from filestore.records import CellRecord, MessageCell, Said, SessionRecord
 
 __all__ = ["Afterwards"]
 
 log = logging.getLogger(__name__)
 
+NO_MORE = "I was restarted meanwhile: what was to follow this cell was not done. Ask again."
 QUIET = 3.0  # seconds without late output, after which its message is finished
 LATE_MESSAGES = 5  # of one cell; what comes later is in its record only
 REMEMBERED = 1000  # cells whose late messages are counted
@@ -48,12 +50,11 @@ class Afterwards:
         if key not in self._resumed:
             self._resumed[key] = await self._again(record, reply.cell)
         showing = self._resumed[key]
-        if reply.result is not None:  # it has all outputs, also those that the program before us was told
-            showing.draft = _drafted(self._desk.draft(), reply.cell, reply.result)
         await showing.tell(reply)
         if reply.result is not None:
             del self._resumed[key]
-            self._desk.spawn(showing.finish(), f"the end of cell {reply.cell} of {record.session_id}")
+            last = showing.finish(NO_MORE if showing.several else "")
+            self._desk.spawn(last, f"the end of cell {reply.cell} of {record.session_id}")
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Tell what a thread printed or wrote after its cell's end."""
@@ -69,17 +70,23 @@ class Afterwards:
         self._late[key].put_nowait(reply)
 
     async def _again(self, record: SessionRecord, cell: int) -> Showing:
-        """The answer as it is on Discord, to be gone on with."""
-        outlets, post = await self._where(record, cell, answering=False)
+        """The answer as it was when the program before us ended, to be gone on with."""
+        noted = await self._noted(record, cell)
+        outlets, post = await self._where(record, noted, answering=False)
+        first = noted.first if noted else 0
+        draft = self._desk.draft()
+        await self._take_up(record, cell, first, draft)
         showing = Showing(
             self._desk,
             record.user_id,
             record.session_id,
             record.place,
             outlets,
-            Draft(),
+            draft,
             post=post,
             cell=cell,
+            several=first > 0,
+            first=first,
         )
         try:
             await showing.open()
@@ -87,10 +94,40 @@ class Afterwards:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
         return showing
 
+    async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:
+        """Put into the draft what the answer has said and run, and this cell's code; the cell's record."""
+        session = self._desk.sessions.opened(record.session_id)
+        claimed = Claimed(record.user_id, record.session_id, record.place, cell)
+        try:
+            begun = await record_of(self._desk, claimed)
+            if begun is None or session is None:
+                return begun
+            if first:
+                for entry in earlier(await session.transcript.entries(begun.place), begun, first):
+                    draft.add(told(entry, await self._files(session, entry)))
+        except FileStoreError:
+            log.exception("what was told before cell %d of %s is not known", cell, record.session_id)
+            return None
+        draft.add(Reply(cell, code=begun.code))
+        return begun
+
+    async def _files(self, session: Session, entry: Said | CellRecord) -> tuple[GeneratedFile, ...]:
+        """What a cell wrote, as far as it is still there."""
+        files = []
+        for file_id in entry.file_ids if isinstance(entry, CellRecord) else ():
+            try:
+                stored = await self._desk.sessions.files.find(
+                    file_id, session.record.user_id, session.record.session_id
+                )
+            except NoSuchFile:
+                continue
+            files.append(session.files.generated(stored))
+        return tuple(files)
+
     async def _tell_late(self, record: SessionRecord, cell: int) -> None:
         key = (record.session_id, cell)
         try:
-            outlets, _ = await self._where(record, cell, answering=True)
+            outlets, _ = await self._where(record, await self._noted(record, cell), answering=True)
             showing = Showing(
                 self._desk,
                 record.user_id,
@@ -118,42 +155,26 @@ class Afterwards:
         except TimeoutError:
             return None
 
-    async def _where(
-        self, record: SessionRecord, cell: int, *, answering: bool
-    ) -> tuple[Sequence[Outlet], Post | None]:
-        """Where the cell's message is, and the message."""
-        direct = self._desk.direct(record.user_id)
+    async def _noted(self, record: SessionRecord, cell: int) -> MessageCell | None:
+        """The cell's message, as it was noted."""
         try:
-            found = await self._desk.sessions.store.message_cells.of_cell(record.session_id, cell)
+            return await self._desk.sessions.store.message_cells.of_cell(record.session_id, cell)
         except FileStoreError:
             log.exception("the message of cell %d of %s is not known", cell, record.session_id)
-            found = None
-        if found is None or not found.channel_id:
+            return None
+
+    async def _where(
+        self, record: SessionRecord, noted: MessageCell | None, *, answering: bool
+    ) -> tuple[Sequence[Outlet], Post | None]:
+        """Where the noted message is, and the message."""
+        direct = self._desk.direct(record.user_id)
+        if noted is None or not noted.channel_id:
             return [direct], None
         try:
-            message = (found.channel_id, found.message_id)
-            channel = await self._desk.channel(found.channel_id, message if answering else None)
-            post = None if answering else await channel.fetch(found.message_id)
+            message = (noted.channel_id, noted.message_id)
+            channel = await self._desk.channel(noted.channel_id, message if answering else None)
+            post = None if answering else await channel.fetch(noted.message_id)
         except Refused as refused:
-            log.info("the message of cell %d of %s: %s", cell, record.session_id, refused)
+            log.info("the message of cell %d of %s: %s", noted.seq, record.session_id, refused)
             return [direct], None
         return [channel, direct], post
-
-
-def _drafted(draft: Draft, cell: int, result: ExecutionResult) -> Draft:
-    """The draft with all that a cell has shown."""
-    for output in result.outputs:
-        draft.add(Reply(cell, _event(output)))
-    return draft
-
-
-def _event(output: Mapping[str, Any]) -> Event:
-    """The event that made an output of a notebook."""
-    match output["output_type"]:
-        case "stream":
-            return Stream(output["name"], output["text"])
-        case "error":
-            return Failure(output["ename"], output["evalue"], tuple(output["traceback"]))
-        case "execute_result":
-            return Result(output["data"], output["execution_count"], output["metadata"])
-    return Display(output["data"], output["metadata"])

@@ -39,7 +39,7 @@ class Showing:
     """See the module's text. The outlets are tried in order; `post` is a message of ours to take over.
 
     With `late` all that is told comes after its cell's end, and there is nothing to stop. With `several` more
-    may follow a cell, as in every turn of the model.
+    may follow a cell, as in every turn of the model; `first` is the first of its cells that there was.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Showing:
         asked: Asked | None = None,
         late: bool = False,
         several: bool = False,
+        first: int = 0,
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
@@ -65,6 +66,7 @@ class Showing:
         self.runs = cell > 0  # it has no result yet
         self.asked = asked  # the turn of the model, if it is one
         self.several = several or asked is not None
+        self._first = first
         self._late = late
         self._stopped = False  # before a cell was known that could be
         self.kept = False  # one of its cells runs on, because the person wanted it
@@ -104,6 +106,7 @@ class Showing:
         """Take in what is told of the turn."""
         if reply.cell and reply.cell != self.cell and not reply.late:
             self.cell, self.runs = reply.cell, True
+            self._first = self._first or reply.cell
             self._set_bell()
             await self._note([self._post])
             if self._stopped:
@@ -207,13 +210,13 @@ class Showing:
         forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
         if not self.cell or forgotten:
             return
+        first = self._first if self.several else 0
         for post in posts:
             if post is None:
                 continue
+            noted = MessageCell(post.message_id, self.session_id, self.cell, post.channel_id, first)
             try:
-                await self._desk.sessions.store.message_cells.set(
-                    MessageCell(post.message_id, self.session_id, self.cell, post.channel_id)
-                )
+                await self._desk.sessions.store.message_cells.set(noted)
             except FileStoreError:
                 log.exception("the buttons of message %d will not find their cell", post.message_id)
 

@@ -121,7 +121,12 @@ class MongoMessageCells:
         self._cells = database["message_cells"]
 
     async def set(self, cell: MessageCell) -> None:
-        fields = {"session_id": cell.session_id, "seq": cell.seq, "channel_id": cell.channel_id}
+        fields = {
+            "session_id": cell.session_id,
+            "seq": cell.seq,
+            "channel_id": cell.channel_id,
+            "first": cell.first,
+        }
         await self._cells.change(equal(_id=cell.message_id), {"$set": fields}, upsert=True)
 
     async def get(self, message_id: int) -> MessageCell | None:
@@ -135,7 +140,11 @@ class MongoMessageCells:
 
 def _message_cell(document: Document) -> MessageCell:
     return MessageCell(
-        document["_id"], document["session_id"], document["seq"], document.get("channel_id", 0)
+        document["_id"],
+        document["session_id"],
+        document["seq"],
+        document.get("channel_id", 0),
+        document.get("first", 0),
     )
 
 

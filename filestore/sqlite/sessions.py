@@ -136,8 +136,8 @@ class SqliteMessageCells:
         self._database = database
 
     async def set(self, cell: MessageCell) -> None:
-        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?)"
-        values = (cell.message_id, cell.session_id, cell.seq, cell.channel_id)
+        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?, ?)"
+        values = (cell.message_id, cell.session_id, cell.seq, cell.channel_id, cell.first)
         await self._database.write(lambda connection: connection.execute(query, values))
 
     async def get(self, message_id: int) -> MessageCell | None:

@@ -128,8 +128,8 @@ async def test_message_leads_to_the_cell_it_made_last(store: Store) -> None:
     message_id = 2**62 + 1
     assert await store.message_cells.get(message_id) is None
     await store.message_cells.set(MessageCell(message_id, "s", 1))
-    await store.message_cells.set(MessageCell(message_id, "s", 2))
-    assert await store.message_cells.get(message_id) == MessageCell(message_id, "s", 2)
+    await store.message_cells.set(MessageCell(message_id, "s", 2, first=1))
+    assert await store.message_cells.get(message_id) == MessageCell(message_id, "s", 2, first=1)
 
 
 async def test_cell_leads_to_the_first_of_its_messages(store: Store) -> None:
