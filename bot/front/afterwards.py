@@ -11,6 +11,7 @@ as a message of its own, which ends when nothing more has come for a while.
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from bot.earlier import earlier, told
 from bot.front.calls import Refused
@@ -75,7 +76,7 @@ class Afterwards:
         outlets, post = await self._where(record, noted, answering=False)
         first = noted.first if noted else 0
         draft = self._desk.draft()
-        await self._take_up(record, cell, first, draft)
+        begun = await self._take_up(record, cell, first, draft)
         showing = Showing(
             self._desk,
             record.user_id,
@@ -92,6 +93,8 @@ class Afterwards:
             await showing.open()
         except Refused as refused:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
+        if begun is not None:
+            showing.began(datetime.now(UTC) - begun.started_at)
         return showing
 
     async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:

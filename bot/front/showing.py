@@ -12,6 +12,7 @@ comes back finds where to tell the rest.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from bot.delivery import Outgoing, Upload
 from bot.errors import NothingRuns
@@ -171,6 +172,10 @@ class Showing:
             await take_away(post)
         return self._posts[0] if self._posts else None
 
+    def began(self, ago: timedelta) -> None:
+        """The cell began so long ago, in a program before us."""
+        self._set_bell(ago)
+
     def keep_running(self) -> None:
         """The person wants the cell to go on."""
         self.kept, self._asks_to_keep = True, False
@@ -230,12 +235,12 @@ class Showing:
         except Refused as refused:
             log.info("nobody was pinged: %s", refused)
 
-    def _set_bell(self) -> None:
+    def _set_bell(self, worked: timedelta = timedelta()) -> None:
         self._silence()
         limit = self._desk.settings.cell_timeout
         if limit is None:
             return
-        ahead = (limit - self._desk.settings.keep_running).total_seconds()
+        ahead = (limit - self._desk.settings.keep_running - worked).total_seconds()
         self._bell = asyncio.get_running_loop().call_later(max(0.0, ahead), self._ring)
 
     def _ring(self) -> None:

@@ -183,18 +183,25 @@ async def test_notebook_keeps_the_cells_that_ran(discord: Discord, home: Path) -
     assert "another message" not in answer.content
 
 
-async def test_code_of_a_form_stays(discord: Discord, home: Path) -> None:
-    """The code that stands nowhere else is still shown."""
+async def test_code_of_a_form_stays_and_more_time_is_offered(discord: Discord, home: Path) -> None:
+    """The code that stands nowhere else is still shown, and near its end the cell can be kept running."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
-    async with started(discord, home) as process:
+    settings = {"CELL_TIMEOUT": "60s", "KEEP_RUNNING": "59s"}
+    async with started(discord, home, **settings) as process:
         modal = await (await ada.slash(general, "run")).wait_for_modal()
         sent = await ada.submit_modal(modal, {"Python": "print('on')\nwhile True: pass"})
         answer = await sent.wait_for_message(lambda m: "\non\n" in m.content, timeout=2 * SOON)
         process.kill()
         await process.wait()
-    async with started(discord, home):
+    shown = len(answer.history_of_states)
+    async with started(discord, home, **settings):
+        await answer.wait_for(
+            lambda m: len(m.history_of_states) > shown and "Keep running" in labels(m), SOON
+        )
+        await (await ada.click(answer, "Keep running")).wait_for_ack()
         await (await ada.click(answer, "Stop")).wait_for_ack()
         await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
+        await general.wait_for(lambda m: m.pinged == {ada.id})
     assert in_order(answer.content, "while True: pass\n```", "\non\n", "Interrupted")
     assert "was not done" not in answer.content
 
