@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from bot.earlier import earlier, told
 from bot.front.calls import Refused
+from bot.front.deliver import take_away
 from bot.front.desk import Desk
 from bot.front.ending import uncancelled
 from bot.front.outlets import Outlet, Post
@@ -41,7 +42,7 @@ class Afterwards:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._resumed: dict[tuple[str, int], Showing] = {}
+        self._resumed: dict[tuple[str, int], tuple[Showing, Sequence[MessageCell]]] = {}
         self._late: dict[tuple[str, int], asyncio.Queue[Reply]] = {}
         self._told: dict[tuple[str, int], int] = {}
 
@@ -50,12 +51,12 @@ class Afterwards:
         key = (record.session_id, reply.cell)
         if key not in self._resumed:
             self._resumed[key] = await self._again(record, reply.cell)
-        showing = self._resumed[key]
+        showing, others = self._resumed[key]
         await showing.tell(reply)
         if reply.result is not None:
             del self._resumed[key]
-            last = showing.finish(NO_MORE if showing.several else "")
-            self._desk.spawn(last, f"the end of cell {reply.cell} of {record.session_id}")
+            end = self._end(showing, others)
+            self._desk.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Tell what a thread printed or wrote after its cell's end."""
@@ -70,11 +71,21 @@ class Afterwards:
             self._desk.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
         self._late[key].put_nowait(reply)
 
-    async def _again(self, record: SessionRecord, cell: int) -> Showing:
-        """The answer as it was when the program before us ended, to be gone on with."""
+    async def _end(self, showing: Showing, others: Sequence[MessageCell]) -> None:
+        """Show all of the answer, and take away the messages in which parts of it were told before."""
+        await showing.finish(NO_MORE if showing.several else "")
+        for other in others:
+            try:
+                channel = await self._desk.channel(other.channel_id, None)
+                await take_away(await channel.fetch(other.message_id))
+            except Refused as refused:
+                log.info("message %d stays: %s", other.message_id, refused)
+
+    async def _again(self, record: SessionRecord, cell: int) -> tuple[Showing, Sequence[MessageCell]]:
+        """The answer as the program before us left it, to go on with, and its messages but for the first."""
         noted = await self._noted(record, cell)
         outlets, post = await self._where(record, noted, answering=False)
-        first = noted.first if noted else 0
+        first = noted[0].first if noted else 0
         draft = self._desk.draft()
         begun = await self._take_up(record, cell, first, draft)
         showing = Showing(
@@ -95,7 +106,7 @@ class Afterwards:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
         if begun is not None:
             showing.began(datetime.now(UTC) - begun.started_at)
-        return showing
+        return showing, noted[1:]
 
     async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:
         """Put into the draft what the answer has said and run, and this cell's code; the cell's record."""
@@ -158,26 +169,27 @@ class Afterwards:
         except TimeoutError:
             return None
 
-    async def _noted(self, record: SessionRecord, cell: int) -> MessageCell | None:
-        """The cell's message, as it was noted."""
+    async def _noted(self, record: SessionRecord, cell: int) -> Sequence[MessageCell]:
+        """The cell's messages, as they were noted."""
         try:
             return await self._desk.sessions.store.message_cells.of_cell(record.session_id, cell)
         except FileStoreError:
             log.exception("the message of cell %d of %s is not known", cell, record.session_id)
-            return None
+            return []
 
     async def _where(
-        self, record: SessionRecord, noted: MessageCell | None, *, answering: bool
+        self, record: SessionRecord, noted: Sequence[MessageCell], *, answering: bool
     ) -> tuple[Sequence[Outlet], Post | None]:
-        """Where the noted message is, and the message."""
+        """Where the noted messages are, and the first of them."""
         direct = self._desk.direct(record.user_id)
-        if noted is None or not noted.channel_id:
+        if not noted or not noted[0].channel_id:
             return [direct], None
+        first = noted[0]
         try:
-            message = (noted.channel_id, noted.message_id)
-            channel = await self._desk.channel(noted.channel_id, message if answering else None)
-            post = None if answering else await channel.fetch(noted.message_id)
+            message = (first.channel_id, first.message_id)
+            channel = await self._desk.channel(first.channel_id, message if answering else None)
+            post = None if answering else await channel.fetch(first.message_id)
         except Refused as refused:
-            log.info("the message of cell %d of %s: %s", noted.seq, record.session_id, refused)
+            log.info("the message of cell %d of %s: %s", first.seq, record.session_id, refused)
             return [direct], None
         return [channel, direct], post

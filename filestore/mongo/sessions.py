@@ -133,9 +133,9 @@ class MongoMessageCells:
         document = await self._cells.one(equal(_id=message_id))
         return _message_cell(document) if document else None
 
-    async def of_cell(self, session_id: str, seq: int) -> MessageCell | None:
-        document = await self._cells.one(equal(session_id=session_id, seq=seq), [("_id", 1)])
-        return _message_cell(document) if document else None
+    async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
+        documents = await self._cells.many(equal(session_id=session_id, seq=seq), [("_id", 1)])
+        return [_message_cell(document) for document in documents]
 
 
 def _message_cell(document: Document) -> MessageCell:

@@ -183,6 +183,22 @@ async def test_notebook_keeps_the_cells_that_ran(discord: Discord, home: Path) -
     assert "another message" not in answer.content
 
 
+async def test_answer_of_several_messages_is_there_once(discord: Discord, home: Path) -> None:
+    """Messages in which the bot before told the rest of a long answer give way to those of the whole one."""
+    long = "for n in range(300): print('number', n)\nimport time\ntime.sleep(3)\nprint('the end')"
+    async with started(discord, home) as process:
+        await asked_for(discord, long, "number 299")
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), GRACE)
+    assert len(ours(discord)) > 1
+    general = discord.guild.channel("general")
+    async with started(discord, home):
+        last = await general.wait_for(lambda m: finished(m) and "\nthe end" in m.content, 2 * SOON)
+        await general.wait_for(lambda _: [m for m in ours(discord) if m.buttons] == [last], SOON)
+    told = "\n".join(message.content for message in ours(discord))
+    assert in_order(told, "number 0\n", "number 150\n", "number 299\n", "\nthe end")
+
+
 async def test_code_of_a_form_stays_and_more_time_is_offered(discord: Discord, home: Path) -> None:
     """The code that stands nowhere else is still shown, and near its end the cell can be kept running."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
