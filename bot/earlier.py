@@ -20,7 +20,7 @@ def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) 
     """
     entries, start = list(entries), first
     if cell.author == MODEL:
-        start = max((entry.seq for entry in entries if entry.seq < first and _is_asked(entry)), default=0)
+        start = max((entry.seq for entry in entries if entry.seq < first and _is_asked(entry)), default=first)
     return [entry for entry in entries if start <= entry.seq < cell.seq and _is_of(entry, cell.author)]
 
 
