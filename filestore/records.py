@@ -180,9 +180,13 @@ class UsageTotal:
 
 @dataclass(frozen=True, slots=True)
 class MessageCell:
-    """Which cell a message of the chat made, and in which channel the message is."""
+    """Which cell a message of the chat made, and in which channel the message is.
+
+    Where more may follow the cell in the same answer `first` is the first cell of that, else 0.
+    """
 
     message_id: int
     session_id: str
     seq: int
     channel_id: int = 0
+    first: int = 0

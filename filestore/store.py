@@ -215,8 +215,8 @@ class MessageCells(Protocol):
     async def get(self, message_id: int) -> MessageCell | None:
         """The cell of a message, if it made one."""
 
-    async def of_cell(self, session_id: str, seq: int) -> MessageCell | None:
-        """The first of the messages of a cell, by their ids, if it has any."""
+    async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
+        """The messages of a cell, in order of their ids."""
 
 
 class Store(Protocol):

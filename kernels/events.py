@@ -40,7 +40,7 @@ MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The cell waits: `position` others go first (1 means that it is next)."""
+    """The cell waits: `position` others go first (1 means that it is next, 0 that it waits no longer)."""
 
     position: int
 

@@ -61,7 +61,7 @@ class Cell(Protocol):
         """Answer the question that the cell asks. Raises: NoQuestion."""
 
     def extend(self, limit: timedelta) -> None:
-        """Let the running cell work for `limit`, from its start, instead of its kernel's own limit."""
+        """Let the cell work for `limit`, from its start, instead of its kernel's own limit."""
 
     def settle(self) -> None:
         """The result is recorded: nobody will ask for this cell again."""

@@ -7,7 +7,8 @@
 The steps of a cell, in order:
 
 1. It stands in its kernel's line (one cell at a time) and tells its position: `Queued`.
-2. The kernel gets ready: it may have to start, or start again, which it tells: `Queued`, `Restarted`.
+2. The kernel gets ready: it may have to start, or start again, which it tells: `Queued`, `Restarted`. A cell
+   that has waited tells that it does no longer: `Queued(0)`.
 3. The code is sent. Events come until the kernel has replied *for this cell*, which it does after its output.
 4. When time is up, or somebody interrupts, the kernel is interrupted; if it has not stopped after `GRACE` it
    is killed, and `Restarted` tells what was lost. A kernel that dies by itself is told in the same way.
@@ -66,6 +67,7 @@ class Run(CellHere):
         self._fallen: str | None = None  # why the kernel is gone
         self._clock = Clock(self._ring)
         self._sent = False
+        self._extended: timedelta | None = None  # its limit, where it was given more time before it was sent
         self._question: InputRequest | None = None
         self._questions = 0
         self._result: RunResult | None = None
@@ -115,8 +117,10 @@ class Run(CellHere):
         self.take(Stream("stdout", f"{question.prompt}{'' if question.password else text}\n"))
 
     def extend(self, limit: timedelta) -> None:
-        """Let the running cell work for `limit`, from its start; one that is being stopped is stopped."""
-        if self._sent and self._status is None and not self.over:
+        """Let the cell work for `limit`, from its start; one that is being stopped is stopped."""
+        if not self._sent:
+            self._extended = limit
+        elif self._status is None and not self.over:
             self._clock.extend(limit)
 
     # What the kernel's reader reports:
@@ -154,25 +158,35 @@ class Run(CellHere):
     # The cell itself:
 
     async def _cell(self) -> AsyncGenerator[Event]:
-        async for position in self._ticket:
-            yield Queued(position)
-        if self._status is None:
-            async with aclosing(self._host.ready()) as positions:
-                async for position in positions:
-                    yield Queued(position)
+        waited = False
+        async with aclosing(self._wait()) as positions:
+            async for position in positions:
+                waited = True
+                yield Queued(position)
         if self._status is None:
             for restarted in self._restarts():
                 yield restarted
+        if waited and self._status is None:
+            yield Queued(0)
         if self._status is not None:  # interrupted while it waited
             return
         self._sent = True
-        self._clock.start(self._host.limits.cell)
+        self._clock.start(self._extended or self._host.limits.cell)
         self._host.execute(self)
         while not self.over:
             if (event := await self._inbox.get()) is not None:
                 yield event
         async for event in self._ending():
             yield event
+
+    async def _wait(self) -> AsyncGenerator[int]:
+        """Have a kernel that is ready; gives the position, in its own line and then in the pool's."""
+        async for position in self._ticket:
+            yield position
+        if self._status is None:
+            async with aclosing(self._host.ready()) as positions:
+                async for position in positions:
+                    yield position
 
     async def _ending(self) -> AsyncIterator[Event]:
         """What is left to tell when the cell is over."""

@@ -118,7 +118,7 @@ class Screen:
                 self._clear_next = True
                 if not wait:
                     self._clear_if_due()
-            case Queued(position):
+            case Queued(position) if position:
                 self.note(f"Waiting: {position} before this one.")
             case Restarted() as restarted:
                 self.note(restart(restarted))

@@ -10,24 +10,28 @@ as a message of its own, which ends when nothing more has come for a while.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from bot.earlier import earlier, told
 from bot.front.calls import Refused
+from bot.front.deliver import take_away
 from bot.front.desk import Desk
 from bot.front.ending import uncancelled
 from bot.front.outlets import Outlet, Post
+from bot.front.owners import Claimed, record_of
 from bot.front.showing import Showing
 from bot.page import Draft
-from bot.reply import ExecutionResult, Reply
-from filestore.errors import FileStoreError
-from filestore.records import SessionRecord
-from kernels.events import Display, Event, Failure, Result, Stream
+from bot.reply import GeneratedFile, Reply
+from bot.session import Session
+from filestore.errors import FileStoreError, NoSuchFile
+from filestore.records import CellRecord, MessageCell, Said, SessionRecord
 
 __all__ = ["Afterwards"]
 
 log = logging.getLogger(__name__)
 
+NO_MORE = "I was restarted meanwhile: what was to follow this cell was not done. Ask again."
 QUIET = 3.0  # seconds without late output, after which its message is finished
 LATE_MESSAGES = 5  # of one cell; what comes later is in its record only
 REMEMBERED = 1000  # cells whose late messages are counted
@@ -38,7 +42,7 @@ class Afterwards:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._resumed: dict[tuple[str, int], Showing] = {}
+        self._resumed: dict[tuple[str, int], tuple[Showing, Sequence[MessageCell]]] = {}
         self._late: dict[tuple[str, int], asyncio.Queue[Reply]] = {}
         self._told: dict[tuple[str, int], int] = {}
 
@@ -47,13 +51,12 @@ class Afterwards:
         key = (record.session_id, reply.cell)
         if key not in self._resumed:
             self._resumed[key] = await self._again(record, reply.cell)
-        showing = self._resumed[key]
-        if reply.result is not None:  # it has all outputs, also those that the program before us was told
-            showing.draft = _drafted(self._desk.draft(), reply.cell, reply.result)
+        showing, others = self._resumed[key]
         await showing.tell(reply)
         if reply.result is not None:
             del self._resumed[key]
-            self._desk.spawn(showing.finish(), f"the end of cell {reply.cell} of {record.session_id}")
+            end = self._end(showing, others)
+            self._desk.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Tell what a thread printed or wrote after its cell's end."""
@@ -68,31 +71,85 @@ class Afterwards:
             self._desk.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
         self._late[key].put_nowait(reply)
 
-    async def _again(self, record: SessionRecord, cell: int) -> Showing:
-        """The answer as it is on Discord, to be gone on with."""
-        outlets, post = await self._where(record, cell, answering=False)
+    async def _end(self, showing: Showing, others: Sequence[MessageCell]) -> None:
+        """Show all of the answer, and take away the messages in which parts of it were told before."""
+        await showing.finish(NO_MORE if showing.several else "")
+        for other in others:
+            try:
+                channel = await self._desk.channel(other.channel_id, None)
+                await take_away(await channel.fetch(other.message_id))
+            except Refused as refused:
+                log.info("message %d stays: %s", other.message_id, refused)
+
+    async def _again(self, record: SessionRecord, cell: int) -> tuple[Showing, Sequence[MessageCell]]:
+        """The answer as the program before us left it, to go on with, and its messages but for the first."""
+        noted = await self._noted(record, cell)
+        outlets, post = await self._where(record, noted, answering=False)
+        first = noted[0].first if noted else 0
+        draft = self._desk.draft()
+        begun = await self._take_up(record, cell, first, draft)
         showing = Showing(
             self._desk,
             record.user_id,
             record.session_id,
             record.place,
             outlets,
-            Draft(),
+            draft,
             post=post,
             cell=cell,
+            several=first > 0,
+            first=first,
         )
         try:
             await showing.open()
         except Refused as refused:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
-        return showing
+        if begun is not None:
+            showing.began(datetime.now(UTC) - begun.started_at)
+        return showing, noted[1:]
+
+    async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:
+        """Put into the draft what the answer has said and run, and this cell's code; the cell's record."""
+        session = self._desk.sessions.opened(record.session_id)
+        claimed = Claimed(record.user_id, record.session_id, record.place, cell)
+        try:
+            begun = await record_of(self._desk, claimed)
+            if begun is None or session is None:
+                return begun
+            if first:
+                for entry in earlier(await session.transcript.entries(begun.place), begun, first):
+                    draft.add(told(entry, await self._files(session, entry)))
+        except FileStoreError:
+            log.exception("what was told before cell %d of %s is not known", cell, record.session_id)
+            return None
+        draft.add(Reply(cell, code=begun.code))
+        return begun
+
+    async def _files(self, session: Session, entry: Said | CellRecord) -> tuple[GeneratedFile, ...]:
+        """What a cell wrote, as far as it is still there."""
+        files = []
+        for file_id in entry.file_ids if isinstance(entry, CellRecord) else ():
+            try:
+                stored = await self._desk.sessions.files.find(
+                    file_id, session.record.user_id, session.record.session_id
+                )
+            except NoSuchFile:
+                continue
+            files.append(session.files.generated(stored))
+        return tuple(files)
 
     async def _tell_late(self, record: SessionRecord, cell: int) -> None:
         key = (record.session_id, cell)
         try:
-            outlets, _ = await self._where(record, cell, answering=True)
+            outlets, _ = await self._where(record, await self._noted(record, cell), answering=True)
             showing = Showing(
-                self._desk, record.user_id, record.session_id, record.place, outlets, self._desk.draft()
+                self._desk,
+                record.user_id,
+                record.session_id,
+                record.place,
+                outlets,
+                self._desk.draft(),
+                late=True,
             )
             await showing.open()
             try:
@@ -112,42 +169,27 @@ class Afterwards:
         except TimeoutError:
             return None
 
-    async def _where(
-        self, record: SessionRecord, cell: int, *, answering: bool
-    ) -> tuple[Sequence[Outlet], Post | None]:
-        """Where the cell's message is, and the message."""
-        direct = self._desk.direct(record.user_id)
+    async def _noted(self, record: SessionRecord, cell: int) -> Sequence[MessageCell]:
+        """The cell's messages, as they were noted."""
         try:
-            found = await self._desk.sessions.store.message_cells.of_cell(record.session_id, cell)
+            return await self._desk.sessions.store.message_cells.of_cell(record.session_id, cell)
         except FileStoreError:
             log.exception("the message of cell %d of %s is not known", cell, record.session_id)
-            found = None
-        if found is None or not found.channel_id:
+            return []
+
+    async def _where(
+        self, record: SessionRecord, noted: Sequence[MessageCell], *, answering: bool
+    ) -> tuple[Sequence[Outlet], Post | None]:
+        """Where the noted messages are, and the first of them."""
+        direct = self._desk.direct(record.user_id)
+        if not noted or not noted[0].channel_id:
             return [direct], None
+        first = noted[0]
         try:
-            message = (found.channel_id, found.message_id)
-            channel = await self._desk.channel(found.channel_id, message if answering else None)
-            post = None if answering else await channel.fetch(found.message_id)
+            message = (first.channel_id, first.message_id)
+            channel = await self._desk.channel(first.channel_id, message if answering else None)
+            post = None if answering else await channel.fetch(first.message_id)
         except Refused as refused:
-            log.info("the message of cell %d of %s: %s", cell, record.session_id, refused)
+            log.info("the message of cell %d of %s: %s", first.seq, record.session_id, refused)
             return [direct], None
         return [channel, direct], post
-
-
-def _drafted(draft: Draft, cell: int, result: ExecutionResult) -> Draft:
-    """The draft with all that a cell has shown."""
-    for output in result.outputs:
-        draft.add(Reply(cell, _event(output)))
-    return draft
-
-
-def _event(output: Mapping[str, Any]) -> Event:
-    """The event that made an output of a notebook."""
-    match output["output_type"]:
-        case "stream":
-            return Stream(output["name"], output["text"])
-        case "error":
-            return Failure(output["ename"], output["evalue"], tuple(output["traceback"]))
-        case "execute_result":
-            return Result(output["data"], output["execution_count"], output["metadata"])
-    return Display(output["data"], output["metadata"])

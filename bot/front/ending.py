@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 RESTARTING = "I am being restarted."
 GOES_ON = f"{RESTARTING} The cell goes on, and what comes of it will be told here."
+NO_MORE = "What was to follow it will not be done."
 AGAIN = f"{RESTARTING} Please send this again in a moment."
 
 
@@ -50,7 +51,9 @@ def uncancelled() -> None:
 
 def _restarting(desk: Desk, showing: Showing) -> str:
     uncancelled()
-    return GOES_ON if showing.cell and desk.settings.node != "none" else AGAIN
+    if not showing.runs or desk.settings.node == "none":
+        return AGAIN
+    return f"{GOES_ON} {NO_MORE}" if showing.several else GOES_ON
 
 
 def _capital(text: str) -> str:

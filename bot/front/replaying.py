@@ -38,7 +38,7 @@ async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachmen
         DirectOutlet(interaction.client, user.id),
     ]
     session_id = desk.sessions.id_of(user.id, place)
-    showing = Showing(desk, user.id, session_id, place, outlets, desk.draft())
+    showing = Showing(desk, user.id, session_id, place, outlets, desk.draft(), several=True)
     desk.spawn(_replay(desk, showing, user.display_name, data), f"replay for {user.id}")
 
 

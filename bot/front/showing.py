@@ -12,6 +12,7 @@ comes back finds where to tell the rest.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from bot.delivery import Outgoing, Upload
 from bot.errors import NothingRuns
@@ -21,10 +22,11 @@ from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
 from bot.page import Draft, Page
-from bot.reply import GeneratedFile, Reply
+from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
+from kernels.events import Queued
 
 __all__ = ["FINISHED", "Showing"]
 
@@ -35,7 +37,11 @@ FINISHED = ("rerun", "edit", "notebook", "files")
 
 
 class Showing:
-    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over."""
+    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over.
+
+    With `late` all that is told comes after its cell's end, and there is nothing to stop. With `several` more
+    may follow a cell, as in every turn of the model; `first` is the first of its cells that there was.
+    """
 
     def __init__(
         self,
@@ -49,15 +55,22 @@ class Showing:
         post: Post | None = None,
         cell: int = 0,
         asked: Asked | None = None,
+        late: bool = False,
+        several: bool = False,
+        first: int = 0,
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
+        self.runs = cell > 0  # it has no result yet
         self.asked = asked  # the turn of the model, if it is one
+        self.several = several or asked is not None
+        self._first = first
+        self._late = late
         self._stopped = False  # before a cell was known that could be
-        self.kept = False  # running on, because the person wanted it
+        self.kept = False  # one of its cells runs on, because the person wanted it
         self._desk = desk
         self._outlets = list(outlets)
         self._post = post
@@ -93,14 +106,20 @@ class Showing:
     async def tell(self, reply: Reply) -> None:
         """Take in what is told of the turn."""
         if reply.cell and reply.cell != self.cell and not reply.late:
-            self.cell = reply.cell
+            self.cell, self.runs = reply.cell, True
+            self._first = self._first or reply.cell
             self._set_bell()
             await self._note([self._post])
             if self._stopped:
                 await self.stop()
-        if reply.result is not None:
-            self._asks_to_keep = False
-            self._silence()
+        match reply:
+            case Reply(event=Queued(position=0)):
+                self._set_bell()
+            case Reply(event=Queued()):
+                self._silence()
+            case Reply(result=ExecutionResult()):
+                self.runs = False
+                self._silence()
         self.draft.add(reply)
         self.touch()
 
@@ -153,13 +172,17 @@ class Showing:
             await take_away(post)
         return self._posts[0] if self._posts else None
 
+    def began(self, ago: timedelta) -> None:
+        """The cell began so long ago, in a program before us."""
+        self._set_bell(ago)
+
     def keep_running(self) -> None:
         """The person wants the cell to go on."""
         self.kept, self._asks_to_keep = True, False
         self.touch()
 
     def _look(self) -> Look:
-        buttons = ["stop"]
+        buttons = [] if self._late else ["stop"]
         if self.draft.question is not None:
             buttons.append("answer")
         if self._asks_to_keep:
@@ -192,13 +215,13 @@ class Showing:
         forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
         if not self.cell or forgotten:
             return
+        first = self._first if self.several else 0
         for post in posts:
             if post is None:
                 continue
+            noted = MessageCell(post.message_id, self.session_id, self.cell, post.channel_id, first)
             try:
-                await self._desk.sessions.store.message_cells.set(
-                    MessageCell(post.message_id, self.session_id, self.cell, post.channel_id)
-                )
+                await self._desk.sessions.store.message_cells.set(noted)
             except FileStoreError:
                 log.exception("the buttons of message %d will not find their cell", post.message_id)
 
@@ -212,19 +235,20 @@ class Showing:
         except Refused as refused:
             log.info("nobody was pinged: %s", refused)
 
-    def _set_bell(self) -> None:
+    def _set_bell(self, worked: timedelta = timedelta()) -> None:
         self._silence()
         limit = self._desk.settings.cell_timeout
         if limit is None:
             return
-        ahead = (limit - self._desk.settings.keep_running).total_seconds()
+        ahead = (limit - self._desk.settings.keep_running - worked).total_seconds()
         self._bell = asyncio.get_running_loop().call_later(max(0.0, ahead), self._ring)
 
     def _ring(self) -> None:
-        self._asks_to_keep = not self.kept
+        self._asks_to_keep = True
         self.touch()
 
     def _silence(self) -> None:
+        self._asks_to_keep = False
         if self._bell is not None:
             self._bell.cancel()
             self._bell = None

@@ -121,21 +121,30 @@ class MongoMessageCells:
         self._cells = database["message_cells"]
 
     async def set(self, cell: MessageCell) -> None:
-        fields = {"session_id": cell.session_id, "seq": cell.seq, "channel_id": cell.channel_id}
+        fields = {
+            "session_id": cell.session_id,
+            "seq": cell.seq,
+            "channel_id": cell.channel_id,
+            "first": cell.first,
+        }
         await self._cells.change(equal(_id=cell.message_id), {"$set": fields}, upsert=True)
 
     async def get(self, message_id: int) -> MessageCell | None:
         document = await self._cells.one(equal(_id=message_id))
         return _message_cell(document) if document else None
 
-    async def of_cell(self, session_id: str, seq: int) -> MessageCell | None:
-        document = await self._cells.one(equal(session_id=session_id, seq=seq), [("_id", 1)])
-        return _message_cell(document) if document else None
+    async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
+        documents = await self._cells.many(equal(session_id=session_id, seq=seq), [("_id", 1)])
+        return [_message_cell(document) for document in documents]
 
 
 def _message_cell(document: Document) -> MessageCell:
     return MessageCell(
-        document["_id"], document["session_id"], document["seq"], document.get("channel_id", 0)
+        document["_id"],
+        document["session_id"],
+        document["seq"],
+        document.get("channel_id", 0),
+        document.get("first", 0),
     )
 
 

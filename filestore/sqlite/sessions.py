@@ -136,8 +136,8 @@ class SqliteMessageCells:
         self._database = database
 
     async def set(self, cell: MessageCell) -> None:
-        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?)"
-        values = (cell.message_id, cell.session_id, cell.seq, cell.channel_id)
+        query = "INSERT OR REPLACE INTO message_cells VALUES (?, ?, ?, ?, ?)"
+        values = (cell.message_id, cell.session_id, cell.seq, cell.channel_id, cell.first)
         await self._database.write(lambda connection: connection.execute(query, values))
 
     async def get(self, message_id: int) -> MessageCell | None:
@@ -147,12 +147,12 @@ class SqliteMessageCells:
         )
         return MessageCell(*row) if row else None
 
-    async def of_cell(self, session_id: str, seq: int) -> MessageCell | None:
-        query = "SELECT * FROM message_cells WHERE session_id = ? AND seq = ? ORDER BY message_id LIMIT 1"
-        row = await self._database.read(
-            lambda connection: connection.execute(query, (session_id, seq)).fetchone()
+    async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
+        query = "SELECT * FROM message_cells WHERE session_id = ? AND seq = ? ORDER BY message_id"
+        rows = await self._database.read(
+            lambda connection: connection.execute(query, (session_id, seq)).fetchall()
         )
-        return MessageCell(*row) if row else None
+        return [MessageCell(*row) for row in rows]
 
 
 def _session(row: Row) -> SessionRecord:

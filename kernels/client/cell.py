@@ -112,7 +112,7 @@ class RemoteCell:
         self._host.acknowledge(number)
 
     def extend(self, limit: timedelta) -> None:
-        """Let the running cell work for `limit`, from its start, instead of its kernel's own limit."""
+        """Let the cell work for `limit`, from its start, instead of its kernel's own limit."""
         self._host.send("extend", run=self.key, seconds=limit.total_seconds())
 
     def settle(self) -> None:

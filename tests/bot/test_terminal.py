@@ -158,6 +158,7 @@ def test_waiting_and_a_fresh_kernel_are_said_in_a_sentence(
     """The position in line, and what was kept and lost."""
     screen = Screen(tmp_path, str, colour=False)
     screen.show(Reply(1, Queued(2)))
+    screen.show(Reply(1, Queued(0)))
     screen.show(Reply(1, Restarted("the kernel died", ("files",), ("df", "x"))))
     assert capsys.readouterr().out == (
         "Waiting: 2 before this one.\nFresh kernel (the kernel died). Your files are kept. Lost: df, x.\n"

@@ -8,7 +8,7 @@ import pytest
 
 from kernels.capture import FileChanged
 from kernels.errors import NoQuestion
-from kernels.events import Display, Failure, InputRequest, Queued, Result, Stream
+from kernels.events import Display, Event, Failure, InputRequest, Queued, Result, Stream
 from kernels.launch import Limits
 from kernels.protocols import Kernels, PersonKernel
 from kernels.result import Late
@@ -140,6 +140,33 @@ async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
     assert (cell.result.status, cell.result.cause) == ("timeout", "deadline")
     assert cell.result.output.startswith("begun\non\n")
     cell.settle()
+
+
+async def test_more_time_given_to_a_waiting_cell_holds_when_it_runs(
+    kernels: Kernels, named: Callable[[], str], files: SomeFiles
+) -> None:
+    """It works for longer than its kernel's limit; that its wait is over is told."""
+    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))
+    kernel = kernels.kernel(named(), files)
+    kernels.limits = before
+
+    async def extended() -> tuple[str, list[Event]]:
+        events = []
+        async with kernel.run("import time; time.sleep(1.5)") as cell:
+            async for event in cell:
+                events.append(event)
+                if event == Queued(1):
+                    cell.extend(timedelta(seconds=30))
+                    first.answer("")
+        cell.settle()
+        return cell.result.status, events
+
+    async with kernel.run("input()") as first:
+        async for event in first:
+            if isinstance(event, InputRequest):
+                second = asyncio.create_task(extended())
+    first.settle()
+    assert await second == ("ok", [Queued(1), Queued(0)])
 
 
 async def test_input_is_answered_and_a_second_answer_refused(kernel: PersonKernel) -> None:

@@ -1,11 +1,15 @@
 """The bot ends: whatever goes on then, each message reaches a last state, also where Discord lets it wait."""
 
+import asyncio
 import json
 from pathlib import Path
+
+import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, labels, running
 from tests.discord.loopback import Discord
 from tests.discord.messages import Message
+from tests.model_server import ModelServer, calls, run_python, says
 
 EDITS = "/channels/*/messages/*"
 SLOW = "print('on')\nimport time\ntime.sleep(60)"
@@ -18,7 +22,8 @@ LATE = (
 
 def unfinished(discord: Discord) -> list[Message]:
     """The bot's messages in #general that look as if something ran."""
-    return [m for m in discord.guild.channel("general").messages if "Stop" in labels(m)]
+    messages = discord.guild.channel("general").messages
+    return [m for m in messages if "Stop" in labels(m) or "-# Running" in m.content]
 
 
 async def test_last_states_that_have_to_wait(discord: Discord, data: Path) -> None:
@@ -61,7 +66,7 @@ async def test_late_output(discord: Discord, data: Path) -> None:
 
 
 async def test_notebook_that_is_run_again(discord: Discord, data: Path) -> None:
-    """A replay says that the bot is being restarted."""
+    """A replay says that the bot is being restarted, and that the cells after this one will not run."""
     ivy, general = discord.guild.member("ivy"), discord.guild.channel("general")
     cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
     notebook = {"cells": [cell | {"source": SLOW}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -69,5 +74,23 @@ async def test_notebook_that_is_run_again(discord: Discord, data: Path) -> None:
         asked = await ivy.slash(general, "notebook", replay=("a.ipynb", json.dumps(notebook).encode()))
         answer = await asked.wait_for_message(lambda m: "on" in m.content, timeout=SOON)
         stop.set()
-    assert "being restarted" in answer.content
+    assert "The cell goes on" in answer.content
+    assert "What was to follow it will not be done." in answer.content
     assert not unfinished(discord)
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_answer_of_the_model(discord: Discord, data: Path, over: bool) -> None:
+    """That a cell goes on is said only while it runs, and then that the model does not."""
+    jay, held = discord.guild.member("jay"), asyncio.Event()
+    async with ModelServer.start() as server:
+        async with running(discord, data, shutdown_grace="0.2", openai_base_url=server.base_url) as stop:
+            server.will(calls(run_python("print('on')" if over else SLOW)), says("It said", hold=held))
+            asked = await jay.say(jay.dm(), "go on")
+            shown = "It said" if over else "```\non"
+            answer = await asked.wait_for_reply(lambda m: shown in m.content, timeout=SOON)
+            stop.set()
+        held.set()
+    assert ("The cell goes on" in answer.content) is not over
+    assert ("What was to follow it will not be done." in answer.content) is not over
+    assert ("Please send this again" in answer.content) is over

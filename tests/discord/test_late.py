@@ -7,7 +7,7 @@ from tests.discord.loopback import Discord
 
 
 async def test_late_output_is_told_in_a_message_of_its_own(discord: Discord, data: Path) -> None:
-    """What a thread prints after its cell comes as one message, below the cell's, with what it wrote."""
+    """What a thread prints and writes after its cell comes as one message below it, without buttons."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     text = (
         "import threading, time\ndef later():\n    time.sleep(1)\n    print('here I am')\n"
@@ -21,3 +21,4 @@ async def test_late_output_is_told_in_a_message_of_its_own(discord: Discord, dat
         )
         assert late.reference is answer
         await late.wait_for(lambda m: "late.txt" in m.content, SOON)
+        assert not [state for state in late.history_of_states if state.components]

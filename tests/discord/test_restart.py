@@ -1,6 +1,7 @@
 """The bot as a process that is killed, told to end, and started again: nothing is lost, and buttons work."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -14,9 +15,11 @@ import pytest
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run
 from tests.discord.loopback import Discord
 from tests.discord.messages import Message
+from tests.model_server import ModelServer, calls, run_python, says
 from tests.nodes import end_nodes
 
 SLOW = "import time\nfor n in range(12):\n    print('line', n)\n    time.sleep(.5)\nprint('the end')"
+SLOWISH = SLOW.replace("12", "6")
 GRACE = 10.0  # seconds in which a bot that is told to end has to have ended
 
 
@@ -28,13 +31,14 @@ async def home(tmp_path: Path) -> AsyncIterator[Path]:
 
 
 @asynccontextmanager
-async def started(discord: Discord, home: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(discord: Discord, home: Path, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A bot in a process of its own, online; it is killed at the end if it still lives."""
     environment = {
         **os.environ,
         "DISCORD_TOKEN": discord.token,
         "KERNELCORD_DATA": str(home),
         "SHUTDOWN_GRACE": "1",
+        **settings,
     }
     before = discord.gateway.identified
     process = await asyncio.create_subprocess_exec(
@@ -127,6 +131,95 @@ async def test_cell_that_ends_in_the_grace_is_told_before_the_end(discord: Disco
         assert await asyncio.wait_for(process.wait(), GRACE) == 0
     assert "over" in answer.content
     assert finished(answer)
+
+
+def in_order(text: str, *pieces: str) -> bool:
+    """Whether a text has each of these once, in this order."""
+    places = [text.find(piece) for piece in pieces]
+    return all(text.count(piece) == 1 for piece in pieces) and places == sorted(places)
+
+
+async def test_answer_of_the_model_keeps_what_was_said_and_run(discord: Discord, home: Path) -> None:
+    """Words, cells and files of before are there when the last cell is over, and that no more will come."""
+    ada = discord.guild.member("ada")
+    async with ModelServer.start() as server:
+        settings = {"OPENAI_BASE_URL": server.base_url}
+        async with started(discord, home, **settings) as process:
+            server.will(says("An earlier", " answer."))
+            earlier = await ada.say(ada.dm(), "before")
+            await earlier.wait_for_reply(lambda m: "earlier answer" in m.content, timeout=SOON)
+            writes = "_ = open('one.txt', 'w').write('1')\nprint('one', 'over')"
+            server.will(calls(run_python(writes), words=["First this."]))
+            server.will(calls(run_python(SLOWISH), words=["Then that."]))
+            asked = await ada.say(ada.dm(), "now")
+            answer = await asked.wait_for_reply(lambda m: "line 1" in m.content, timeout=2 * SOON)
+            process.kill()
+            await process.wait()
+        async with started(discord, home, **settings):
+            await answer.wait_for(finished, 2 * SOON)
+    told = ("First this.", "one over", "Then that.", "range(6)", "line 0", "\nthe end", "was not done")
+    assert in_order(answer.content, *told)
+    assert "earlier answer" not in answer.content
+    assert answer.file("one.txt").data == b"1"
+
+
+async def test_notebook_keeps_the_cells_that_ran(discord: Discord, home: Path) -> None:
+    """What the cells before showed stays, and that those after the last one did not run is said."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+    sources = ("print('cell', 0)", SLOWISH, "print('cell', 2)")
+    cells = [cell | {"id": f"c{n}", "source": source} for n, source in enumerate(sources)]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+    async with started(discord, home) as process:
+        await run(discord, ada, "print('of another message')")
+        asked = await ada.slash(general, "notebook", replay=("a.ipynb", notebook))
+        answer = await asked.wait_for_message(lambda m: "line 1" in m.content, timeout=2 * SOON)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), GRACE)
+    assert in_order(answer.content, "cell 0", "line 0", "The cell goes on", "will not be done")
+    async with started(discord, home):
+        await answer.wait_for(lambda m: finished(m) and "was not done" in m.content, 2 * SOON)
+    assert in_order(answer.content, "cell 0", "line 0", "\nthe end", "was not done")
+    assert "another message" not in answer.content
+
+
+async def test_answer_of_several_messages_is_there_once(discord: Discord, home: Path) -> None:
+    """Messages in which the bot before told the rest of a long answer give way to those of the whole one."""
+    long = "for n in range(300): print('number', n)\nimport time\ntime.sleep(3)\nprint('the end')"
+    async with started(discord, home) as process:
+        await asked_for(discord, long, "number 299")
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), GRACE)
+    assert len(ours(discord)) > 1
+    general = discord.guild.channel("general")
+    async with started(discord, home):
+        last = await general.wait_for(lambda m: finished(m) and "\nthe end" in m.content, 2 * SOON)
+        await general.wait_for(lambda _: [m for m in ours(discord) if m.buttons] == [last], SOON)
+    told = "\n".join(message.content for message in ours(discord))
+    assert in_order(told, "number 0\n", "number 150\n", "number 299\n", "\nthe end")
+
+
+async def test_code_of_a_form_stays_and_more_time_is_offered(discord: Discord, home: Path) -> None:
+    """The code that stands nowhere else is still shown, and near its end the cell can be kept running."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    settings = {"CELL_TIMEOUT": "60s", "KEEP_RUNNING": "59s"}
+    async with started(discord, home, **settings) as process:
+        modal = await (await ada.slash(general, "run")).wait_for_modal()
+        sent = await ada.submit_modal(modal, {"Python": "print('on')\nwhile True: pass"})
+        answer = await sent.wait_for_message(lambda m: "\non\n" in m.content, timeout=2 * SOON)
+        process.kill()
+        await process.wait()
+    shown = len(answer.history_of_states)
+    async with started(discord, home, **settings):
+        await answer.wait_for(
+            lambda m: len(m.history_of_states) > shown and "Keep running" in labels(m), SOON
+        )
+        await (await ada.click(answer, "Keep running")).wait_for_ack()
+        await (await ada.click(answer, "Stop")).wait_for_ack()
+        await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
+        await general.wait_for(lambda m: m.pinged == {ada.id})
+    assert in_order(answer.content, "while True: pass\n```", "\non\n", "Interrupted")
+    assert "was not done" not in answer.content
 
 
 async def test_without_a_token_it_says_so(root: Path) -> None:

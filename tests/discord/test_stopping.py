@@ -118,3 +118,46 @@ async def test_edits_count_as_turns(discord: Discord, data: Path) -> None:
         await ada.edit(asked, f"{discord.bot.mention} {code('print("three")')}")
         await general.wait_for(lambda m: "one minute" in m.content)
         assert "two" in answer.content
+
+
+async def test_more_time_for_a_cell_that_waited(discord: Discord, data: Path) -> None:
+    """More time is offered once the cell runs, which the message says, and not while it waits."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data, cell_timeout="3s", keep_running="2.5s", max_running="60s"):
+        first = await ada.say(general, f"{discord.bot.mention} {code('import time\ntime.sleep(1.5)')}")
+        await first.wait_for_reply(lambda m: "Running" in m.content, timeout=SOON)
+        second = await ada.say(ada.dm(), code("time.sleep(4)\nprint('all', 'of it')"))
+        answer = await second.wait_for_reply(lambda m: "Keep running" in labels(m), timeout=SOON)
+        assert "Running" in answer.content
+        await (await ada.click(answer, "Keep running")).wait_for_ack()
+        await answer.wait_for(finished, SOON)
+    assert "all of it" in answer.content
+
+
+async def test_more_time_for_each_cell_of_the_model(discord: Discord, data: Path) -> None:
+    """Who has kept the first cell of an answer running is asked about the second one too, and pinged once."""
+    ada = discord.guild.member("ada")
+    slow = run_python("import time\ntime.sleep(3.4)\nprint('over', 'it is')")
+    async with (
+        ModelServer.start() as server,
+        running(
+            discord,
+            data,
+            openai_base_url=server.base_url,
+            cell_timeout="3s",
+            keep_running="2.5s",
+            max_running="60s",
+        ),
+    ):
+        server.will(calls(slow), calls(slow), says("Done."))
+        asked = await ada.say(ada.dm(), "twice")
+        for before in range(2):
+            answer = await asked.wait_for_reply(
+                lambda m, before=before: (
+                    "Keep running" in labels(m) and m.content.count("over it is") == before
+                ),
+                timeout=SOON,
+            )
+            await (await ada.click(answer, "Keep running")).wait_for_ack()
+        await answer.wait_for(lambda m: finished(m) and m.content.count("over it is") == 2, SOON)
+        await ada.dm().wait_for(lambda m: m.pinged == {ada.id})

@@ -128,15 +128,16 @@ async def test_message_leads_to_the_cell_it_made_last(store: Store) -> None:
     message_id = 2**62 + 1
     assert await store.message_cells.get(message_id) is None
     await store.message_cells.set(MessageCell(message_id, "s", 1))
-    await store.message_cells.set(MessageCell(message_id, "s", 2))
-    assert await store.message_cells.get(message_id) == MessageCell(message_id, "s", 2)
+    await store.message_cells.set(MessageCell(message_id, "s", 2, first=1))
+    assert await store.message_cells.get(message_id) == MessageCell(message_id, "s", 2, first=1)
 
 
-async def test_cell_leads_to_the_first_of_its_messages(store: Store) -> None:
-    """Who has a cell's output finds the channel and the message to show it in, and no other cell's."""
-    assert await store.message_cells.of_cell("s", 1) is None
+async def test_cell_leads_to_its_messages(store: Store) -> None:
+    """Who has a cell's output finds the channel and the messages to show it in, and no other cell's."""
+    assert await store.message_cells.of_cell("s", 1) == []
     await store.message_cells.set(MessageCell(12, "s", 1, 2**61))
     await store.message_cells.set(MessageCell(11, "s", 1, 2**61))
     await store.message_cells.set(MessageCell(10, "s", 2, 3))
     await store.message_cells.set(MessageCell(9, "t", 1, 3))
-    assert await store.message_cells.of_cell("s", 1) == MessageCell(11, "s", 1, 2**61)
+    first, second = MessageCell(11, "s", 1, 2**61), MessageCell(12, "s", 1, 2**61)
+    assert await store.message_cells.of_cell("s", 1) == [first, second]

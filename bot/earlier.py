@@ -1,0 +1,56 @@
+"""An answer that a program before us began, out of the transcript: what it said and ran before its last cell.
+
+for entry in earlier(await session.transcript.entries(cell.place), cell, first):
+    draft.add(told(entry, files))
+"""
+
+from collections.abc import Iterable
+
+from bot.remembered import MODEL
+from bot.reply import RETURN_CODES, ExecutionResult, GeneratedFile, Reply
+from filestore.records import CellRecord, Said
+
+__all__ = ["earlier", "told"]
+
+
+def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
+    """The entries before `cell` that its answer has told, out of those of its place, in order.
+
+    `first` is the number of the answer's first cell.
+    """
+    entries, start = list(entries), first
+    if cell.author == MODEL:
+        start = max((entry.seq for entry in entries if entry.seq < first and _is_asked(entry)), default=first)
+    return [entry for entry in entries if start <= entry.seq < cell.seq and _is_of(entry, cell.author)]
+
+
+def told(entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = ()) -> Reply:
+    """All of an entry in one step; `files` are those of a cell that are still there."""
+    if isinstance(entry, Said):
+        return Reply(0, words=f"{entry.markdown}\n\n")
+    result = ExecutionResult(
+        success=entry.status == "ok",
+        output="",
+        error=None,
+        execution_time=entry.execution_time or 0.0,
+        return_code=RETURN_CODES.get(entry.status, 1),
+        generated_files=files,
+        status=entry.status,
+        cause="unknown",
+        cell=entry.seq,
+        execution_count=entry.execution_count,
+        outputs=entry.outputs,
+        skipped=(),
+        lost=(),
+    )
+    return Reply(entry.seq, code=entry.code, files=files, result=result)
+
+
+def _is_asked(entry: Said | CellRecord) -> bool:
+    """Whether these are a person's words for the model; those of a notebook have no author."""
+    return isinstance(entry, Said) and entry.author not in ("", MODEL)
+
+
+def _is_of(entry: Said | CellRecord, author: str) -> bool:
+    shown = author == MODEL if isinstance(entry, Said) else entry.status != "skipped"
+    return shown and entry.author == author
