@@ -62,7 +62,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             stream, ident = self.iopub_socket, self._topic("execute_reply")
         try:
             await super().execute_request(stream, ident, parent)
-        except Exception as error:  # noqa: BLE001  of what the person has left for the end: a stream, a payload
+        except BaseException as error:  # noqa: BLE001  of what the person has left for the end: a stream, a payload
             name, text = type(error).__name__, "the cell has run, but not what it left for its end"
             told = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
             self.session.send(self.iopub_socket, "error", told, parent)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ipykernel.zmqshell import ZMQInteractiveShell
 
+from . import streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
@@ -39,6 +40,10 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         turn.leave_out(trace)
         told = _with_text(value)
         return kind if told is value else type(told), told, trace
+
+    def _showtraceback(self, *told: Any) -> None:
+        streams.usable(self.kernel.own_streams)
+        super()._showtraceback(*told)
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
         """Run one part of a cell, in which an interrupt is raised."""

@@ -93,17 +93,21 @@ class Output(OutStream):  # type: ignore[misc]
         return waiting[0] == 0 and not self.reading
 
 
-def settle(own: tuple[Output, Output]) -> None:
-    """Wait until all that was written to the streams `own`, and to their descriptors, has been passed on.
+def usable(own: tuple[Output, Output]) -> None:
+    """Flush what the person has put in the place of the streams `own`; where that fails, ours come back.
 
-    What the person has put in a stream's place is flushed too; where that fails it is no stream to the
-    kernel, which would not get to its reply, so ours comes back.
+    The kernel flushes it before it tells an error, and before its reply, and would get to neither.
     """
     for name, stream in zip(("stdout", "stderr"), own, strict=True):
         try:
             getattr(sys, name).flush()
-        except Exception:  # noqa: BLE001  whatever their code raises
+        except BaseException:  # noqa: BLE001  whatever their code raises
             setattr(sys, name, stream)
+
+
+def settle(own: tuple[Output, Output]) -> None:
+    """Wait until all that was written to the streams `own`, and to their descriptors, has been passed on."""
+    usable(own)
     until = time.monotonic() + SETTLE
     for stream in own:
         while not stream.at_rest() and time.monotonic() < until:

@@ -242,6 +242,16 @@ async def test_hostile_variables_do_not_break_the_reply(fresh: Kernel) -> None:
     assert await value(fresh, "plain") == "1"
 
 
+SECOND = """
+import asyncio, sys
+class Second:
+    flushed = 0
+    def flush(self):
+        self.flushed += 1
+        if self.flushed == 2: raise asyncio.CancelledError
+sys.stderr = Second()"""
+
+
 @pytest.mark.parametrize(
     "harm",
     [
@@ -250,6 +260,8 @@ async def test_hostile_variables_do_not_break_the_reply(fresh: Kernel) -> None:
         "import sys; del sys.stdout, sys.stderr",
         "import sys; f = open('log.txt', 'w'); sys.stdout = f; print('in it'); f.close()",
         "import sys; sys.stderr = type('Broken', (), {'flush': lambda self: 1 / 0})()",
+        "import sys; sys.stdout = type('Broken', (), {'flush': lambda self: sys.exit()})()",
+        SECOND,
         "get_ipython().payload_manager.write_payload({'source': 'x', 'data': object()})",
         "import os; os.close(1); os.close(2)",
         "del get_ipython",
@@ -267,6 +279,23 @@ async def test_harm_to_the_kernel_is_the_cells_own(fresh: Kernel, harm: str) -> 
     ran = await run(fresh, harm)
     assert ran.status in ("ok", "error")
     assert (await run(fresh, "6 * 7")).output == "42\n"
+
+
+@pytest.mark.parametrize(
+    "stand_in",
+    [
+        "with open('log.txt', 'w') as file: sys.stdout = file",
+        "sys.stderr = type('Broken', (), {'flush': lambda self: 1 / 0})()",
+        "del sys.stdout",
+    ],
+)
+async def test_an_error_is_told_whatever_stands_in_the_place_of_a_stream(
+    fresh: Kernel, stand_in: str
+) -> None:
+    """It goes another way than what is printed."""
+    ran = await run(fresh, f"import sys\n{stand_in}\n1 / 0")
+    assert ran.result.error is not None
+    assert ran.result.error.ename == "ZeroDivisionError"
 
 
 async def test_what_fails_at_the_end_of_a_cell_is_told(kernel: Kernel) -> None:
