@@ -2,7 +2,7 @@
 
 chat = Chat(desk, client)
 await chat.on_message(message)
-await chat.on_edit(message_id, channel_id, content)
+await chat.on_edit(message_id, content)
 """
 
 import logging

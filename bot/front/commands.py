@@ -1,5 +1,8 @@
 """The slash commands that run and ask, and "Run code" on a message; `tools.py` has the others."""
 
+import asyncio
+import logging
+
 import nextcord
 from nextcord import Attachment, ClientCog, SlashOption
 
@@ -13,9 +16,13 @@ from bot.front.modals import code_form
 from bot.front.owners import cell_of, record_of
 from bot.front.slash import menu, slash
 from bot.written import cut_short
+from filestore.errors import FileStoreError
 
 __all__ = ["Running"]
 
+log = logging.getLogger(__name__)
+
+LOOK = 1.5  # seconds for the database, out of Discord's three until we must have answered
 NO_CODE = "There is no Python block in that message, and it is no code by itself."
 CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
 
@@ -53,14 +60,15 @@ class Running(ClientCog):
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
-        """Run the code of a message, in the kernel of who asks; of an answer to them that of its cell."""
+        """Run the code of a message in the kernel of who asks; of a cut answer to them that of its cell."""
         ours = message.author == interaction.client.user
-        code = await self._code_of_their_cell(interaction, message) if ours else None
+        shown = code_of(message.content, bare=not ours)
+        code = shown
+        if ours and (shown is None or cut_short(shown)):
+            code = await self._code_of_their_cell(interaction, message)
         if code is None:
-            code = code_of(message.content, bare=not ours)
-            if code is None or cut_short(code):
-                await privately(interaction, NO_CODE if code is None else CUT_SHORT)
-                return
+            await privately(interaction, NO_CODE if shown is None else CUT_SHORT)
+            return
         usable = await defer(interaction)
         await run_for(self._desk, interaction, code, usable=usable)
 
@@ -101,10 +109,15 @@ class Running(ClientCog):
         await privately(interaction, f"Your next cell gets a fresh kernel. {kept}")
 
     async def _code_of_their_cell(self, interaction: Interaction, message: nextcord.Message) -> str | None:
-        cell = await cell_of(self._desk, message.id)
-        if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
+        try:
+            async with asyncio.timeout(LOOK):
+                cell = await cell_of(self._desk, message.id)
+                if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
+                    return None
+                record = await record_of(self._desk, cell)
+        except (TimeoutError, FileStoreError) as error:
+            log.warning("the code of message %d is not known: %r", message.id, error)
             return None
-        record = await record_of(self._desk, cell)
         return record.code if record else None
 
     async def _submitted(self, interaction: Interaction, code: str) -> None:

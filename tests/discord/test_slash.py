@@ -10,7 +10,7 @@ import nbformat
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
 from tests.discord.loopback import Discord
-from tests.model_server import ModelServer, says
+from tests.model_server import ModelServer, calls, run_python, says
 
 SIZES = b"city,size\nRome,3\nOslo,1\n"
 
@@ -83,6 +83,18 @@ async def test_run_code_of_an_answer(discord: Discord, data: Path) -> None:
             refused = await (await bob.context_menu("Run code", answer)).wait_for_message()
             assert refused.ephemeral
             assert words in refused.content
+
+
+async def test_run_code_of_the_models_answer(discord: Discord, data: Path) -> None:
+    """What it suggests runs, for whom it answered as for others."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with ModelServer.start() as server, running(discord, data, openai_base_url=server.base_url):
+        server.will(calls(run_python("first = 1")), says(f"Now try {code('print(first, 41)')}"))
+        answer = await (await ada.slash(general, "ask", words="how?")).wait_for_message(
+            lambda m: "try" in m.content and "tokens" in m.content, timeout=SOON
+        )
+        again = await ada.context_menu("Run code", answer)
+        assert "1 41" in (await again.wait_for_message(finished, timeout=SOON)).content
 
 
 async def test_ask_takes_words_and_a_file(discord: Discord, data: Path) -> None:
