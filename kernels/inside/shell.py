@@ -5,17 +5,23 @@ also asked for the signature of a method. Both are known here.
 """
 
 import inspect
+import os
 import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
 from typing import Any
 
+import ipykernel
 from ipykernel.zmqshell import ZMQInteractiveShell
 
 from . import streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
+
+OURS = tuple(os.path.dirname(file) + os.sep for file in (__file__, ipykernel.__file__))
+LIBRARIES = (*OURS, sys.prefix + os.sep, sys.base_prefix + os.sep)
 
 turn = Turn()
 signal.default_int_handler = turn.interrupt  # asyncio, for one, asks whether the handler is this one
@@ -37,7 +43,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, trace = super()._get_exc_info(exc_tuple)
-        turn.leave_out(trace)
+        _leave_out_ours(trace)
         told = _with_text(value)
         return kind if told is value else type(told), told, trace
 
@@ -70,6 +76,20 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             self._transformed = raw_cell, transformed
         self.coming = None
         return transformed
+
+
+def _leave_out_ours(trace: TracebackType | None) -> None:
+    """Have a traceback end where the kernel's own code begins, unless the person's comes again after it."""
+    last = before = None
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(LIBRARIES):
+            last = None
+        elif last is None and file.startswith(OURS):
+            last = before
+        before, trace = trace, trace.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def _with_text(error: BaseException) -> BaseException:

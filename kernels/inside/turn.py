@@ -21,7 +21,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Never
 
 __all__ = ["Turn"]
@@ -89,13 +88,6 @@ class Turn:
             self._heard = False
         else:
             sys.__unraisablehook__(unraisable)
-
-    def leave_out(self, trace: TracebackType | None) -> None:
-        """Take our own frame, the last one, out of what a person is shown."""
-        while trace is not None and trace.tb_next is not None:
-            if trace.tb_next.tb_frame.f_code is Turn.interrupt.__code__:
-                trace.tb_next = None
-            trace = trace.tb_next
 
     @contextmanager
     def code(self) -> Iterator[None]:

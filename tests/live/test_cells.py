@@ -433,6 +433,25 @@ async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kern
     assert "turn.py" not in "".join(cell.result.error.traceback)
 
 
+@pytest.mark.parametrize("code", ["def ask(): return input()\nask()", "while True: input()"])
+@pytest.mark.parametrize("answer", [None, "\x04"], ids=["interrupted", "end of file"])
+async def test_a_traceback_ends_in_the_persons_own_code(
+    kernel: Kernel, code: str, answer: str | None
+) -> None:
+    """How the kernel asks is no part of it."""
+    async with kernel.run(code) as cell:
+        async for event in cell:
+            if isinstance(event, InputRequest) and answer is not None:
+                cell.answer(answer)
+            elif isinstance(event, InputRequest):
+                await cell.interrupt()
+    assert cell.result.error is not None
+    traceback = strip_ansi("".join(cell.result.error.traceback))
+    assert "input()" in traceback
+    assert "ipykernel/" not in traceback
+    assert "program.py" not in traceback
+
+
 @pytest.mark.parametrize("before", ["", "import asyncio\nawait asyncio.sleep(0)\n"], ids=["plain", "await"])
 async def test_an_error_without_a_text_shows_the_persons_code_alone(kernel: Kernel, before: str) -> None:
     """Where an exception's `__str__` raises, its own traceback says so, once, and the next cell works."""
