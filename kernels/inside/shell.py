@@ -24,7 +24,8 @@ OURS = tuple(os.path.dirname(file) + os.sep for file in (__file__, ipykernel.__f
 LIBRARIES = (*OURS, sys.prefix + os.sep, sys.base_prefix + os.sep)
 
 turn = Turn()
-signal.default_int_handler = turn.interrupt  # asyncio, for one, asks whether the handler is this one
+# asyncio, for one, asks whether the handler is this one.
+signal.default_int_handler = turn.interrupt  # type: ignore[assignment]  # it need not raise
 sys.unraisablehook = turn.dropped
 
 
@@ -83,7 +84,7 @@ def _leave_out_ours(trace: TracebackType | None) -> None:
     last = before = None
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(LIBRARIES):
+        if not (file.startswith(LIBRARIES) or file[0] not in "/<"):  # that of compiled code is no whole path
             last = None
         elif last is None and file.startswith(OURS):
             last = before

@@ -12,7 +12,7 @@ What comes between the beginning and the person's code is raised at its start: I
 lets some exceptions go. What comes after it is dropped. And a signal that comes when Python has let its lock
 go, and has not entered the system call yet, waits for the end of that call, `time.sleep(600)`: one of the
 first three interrupts did. And what is raised in a `__del__` or another callback of C code, Python prints and
-drops. So it is sent until it was heard.
+drops. And within a message that is being sent it would leave half of it. So it is sent until it was heard.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Never
+from types import FrameType
+
+from jupyter_client.session import Session
 
 __all__ = ["Turn"]
 
@@ -77,8 +79,12 @@ class Turn:
         """Take the signal outside the person's code."""
         self._noted = self._heard = True
 
-    def interrupt(self, _number: int, _frame: object) -> Never:
-        """Take the signal in the person's code. Raises: KeyboardInterrupt."""
+    def interrupt(self, _number: int, frame: FrameType | None) -> None:
+        """Take the signal in the person's code. Raises: KeyboardInterrupt, but not while we send a message."""
+        while frame is not None:
+            if frame.f_code is Session.send.__code__:
+                return
+            frame = frame.f_back
         self._heard = True
         raise KeyboardInterrupt
 
