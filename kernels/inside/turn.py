@@ -80,7 +80,7 @@ class Turn:
         self._noted = self._heard = True
 
     def interrupt(self, _number: int, frame: FrameType | None) -> None:
-        """Take the signal in the person's code. Raises: KeyboardInterrupt, but not while we send a message."""
+        """Take the signal in the person's code. Raises: KeyboardInterrupt, if no message is being sent."""
         while frame is not None:
             if frame.f_code is Session.send.__code__:
                 return

@@ -433,6 +433,19 @@ async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kern
     assert "turn.py" not in "".join(cell.result.error.traceback)
 
 
+async def test_an_interrupt_while_the_kernel_sends_its_question_tears_nothing(kernel: Kernel) -> None:
+    """It comes right after the question, 30 times; each cell is stopped, and the next question is whole."""
+    for _ in range(30):
+        async with kernel.run("input('first? ')") as cell:
+            async for event in cell:
+                if isinstance(event, InputRequest):
+                    await cell.interrupt()
+        assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
+        assert cell.result.error is not None
+        assert cell.result.error.evalue == "Interrupted by user"  # while it waited, not while it sent
+    assert (await run(kernel, "input('second? ')", answers=["yes"])).output.endswith("'yes'\n")
+
+
 @pytest.mark.parametrize("code", ["def ask(): return input()\nask()", "while True: input()"])
 @pytest.mark.parametrize("answer", [None, "\x04"], ids=["interrupted", "end of file"])
 async def test_a_traceback_ends_in_the_persons_own_code(
@@ -453,19 +466,6 @@ async def test_a_traceback_ends_in_the_persons_own_code(
 
 
 @pytest.mark.parametrize("before", ["", "import asyncio\nawait asyncio.sleep(0)\n"], ids=["plain", "await"])
-async def test_an_interrupt_while_the_kernel_sends_its_question_tears_nothing(kernel: Kernel) -> None:
-    """It comes right after the question, 30 times; each cell is stopped, and the next question is whole."""
-    for _ in range(30):
-        async with kernel.run("input('first? ')") as cell:
-            async for event in cell:
-                if isinstance(event, InputRequest):
-                    await cell.interrupt()
-        assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
-        assert cell.result.error is not None
-        assert cell.result.error.evalue == "Interrupted by user"  # while it waited, not while it sent
-    assert (await run(kernel, "input('second? ')", answers=["yes"])).output.endswith("'yes'\n")
-
-
 async def test_an_error_without_a_text_shows_the_persons_code_alone(kernel: Kernel, before: str) -> None:
     """Where an exception's `__str__` raises, its own traceback says so, once, and the next cell works."""
     await run(kernel, "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0")
