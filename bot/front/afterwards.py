@@ -72,8 +72,9 @@ class Afterwards:
         self._late[key].put_nowait(reply)
 
     async def _end(self, showing: Showing, others: Sequence[MessageCell]) -> None:
-        """Show all of the answer, and take away the messages in which parts of it were told before."""
-        await showing.finish(NO_MORE if showing.several else "")
+        """Show all of the answer, and then take away the messages in which parts of it were told before."""
+        if not await showing.finish(NO_MORE if showing.several else ""):
+            return
         for other in others:
             try:
                 channel = await self._desk.channel(other.channel_id, None)
@@ -82,12 +83,15 @@ class Afterwards:
                 log.info("message %d stays: %s", other.message_id, refused)
 
     async def _again(self, record: SessionRecord, cell: int) -> tuple[Showing, Sequence[MessageCell]]:
-        """The answer as the program before us left it, to go on with, and its messages but for the first."""
+        """The answer as the program before us left it, to go on with, and its messages but for the first.
+
+        Where it is not known how it was left its messages stay as they are, and another one answers them.
+        """
         noted = await self._noted(record, cell)
-        outlets, post = await self._where(record, noted, answering=False)
         first = noted[0].first if noted else 0
         draft = self._desk.draft()
         begun = await self._take_up(record, cell, first, draft)
+        outlets, post = await self._where(record, noted, answering=begun is None)
         showing = Showing(
             self._desk,
             record.user_id,
@@ -104,29 +108,39 @@ class Afterwards:
             await showing.open()
         except Refused as refused:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
-        if begun is not None:
-            showing.began(datetime.now(UTC) - begun.started_at)
+        if begun is None:
+            return showing, ()
+        showing.began(datetime.now(UTC) - begun.started_at)
         return showing, noted[1:]
 
     async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:
-        """Put into the draft what the answer has said and run, and this cell's code; the cell's record."""
+        """Put into the draft what the answer has said and run, and this cell's code; the cell's record.
+
+        Where not all of that is known nothing is put there, and there is no record.
+        """
         session = self._desk.sessions.opened(record.session_id)
         claimed = Claimed(record.user_id, record.session_id, record.place, cell)
         try:
             begun = await record_of(self._desk, claimed)
             if begun is None or session is None:
-                return begun
-            if first:
-                for entry in earlier(await session.transcript.entries(begun.place), begun, first):
-                    draft.add(told(entry, await self._files(session, entry)))
+                return None
+            before = await self._before(session, begun, first) if first else []
         except FileStoreError:
             log.exception("what was told before cell %d of %s is not known", cell, record.session_id)
             return None
+        for entry in before:
+            draft.add(told(entry, await self._files(session, entry)))
         draft.add(Reply(cell, code=begun.code))
         return begun
 
+    async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:
+        """What the answer has told before this cell; a cell with a message of its own is of another one."""
+        of_cell = self._desk.sessions.store.message_cells.of_cell
+        entries = earlier(await session.transcript.entries(cell.place), cell, first)
+        return [entry for entry in entries if not await of_cell(cell.session_id, entry.seq)]
+
     async def _files(self, session: Session, entry: Said | CellRecord) -> tuple[GeneratedFile, ...]:
-        """What a cell wrote, as far as it is still there."""
+        """What a cell wrote, as far as it is to be found."""
         files = []
         for file_id in entry.file_ids if isinstance(entry, CellRecord) else ():
             try:
@@ -134,6 +148,9 @@ class Afterwards:
                     file_id, session.record.user_id, session.record.session_id
                 )
             except NoSuchFile:
+                continue
+            except FileStoreError:
+                log.exception("file %s of cell %d is not shown again", file_id, entry.seq)
                 continue
             files.append(session.files.generated(stored))
         return tuple(files)
