@@ -2,6 +2,7 @@
 
     afterwards = Afterwards(desk)
     sessions.tell_resumed = afterwards.tell_resumed
+    sessions.fail_resumed = afterwards.fail_resumed
     sessions.tell_late = afterwards.tell_late
 
 Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes
@@ -14,10 +15,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.earlier import earlier, told
+from bot.failures import sentence
 from bot.front.calls import Refused
 from bot.front.deliver import take_away
 from bot.front.desk import Desk
-from bot.front.ending import uncancelled
+from bot.front.ending import capital, uncancelled
 from bot.front.outlets import Outlet, Post
 from bot.front.owners import Claimed, record_of
 from bot.front.showing import Showing
@@ -58,6 +60,13 @@ class Afterwards:
             end = self._end(showing, others)
             self._desk.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
 
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Say what went wrong with such a cell, of which no more comes. Raises nothing."""
+        showing, _ = self._resumed.pop((record.session_id, cell), (None, ()))
+        if showing is not None:  # its other messages stay: they alone have what was told before
+            end = self._end(showing, (), capital(sentence(error)))
+            self._desk.spawn(end, f"the end of cell {cell} of {record.session_id}")
+
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Tell what a thread printed or wrote after its cell's end."""
         key = (record.session_id, reply.cell)
@@ -71,9 +80,10 @@ class Afterwards:
             self._desk.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
         self._late[key].put_nowait(reply)
 
-    async def _end(self, showing: Showing, others: Sequence[MessageCell]) -> None:
+    async def _end(self, showing: Showing, others: Sequence[MessageCell], failed: str = "") -> None:
         """Show all of the answer, and then take away the messages in which parts of it were told before."""
-        if not await showing.finish(NO_MORE if showing.several else ""):
+        note = f"{failed} {NO_MORE if showing.several else ''}".strip()
+        if not await showing.finish(note):
             return
         for other in others:
             try:

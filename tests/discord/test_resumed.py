@@ -8,8 +8,11 @@ from typing import Any, NoReturn
 import pytest
 
 from bot.page import Draft
+from bot.reply import Reply, Tell
+from bot.turn import resume_turn
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
+from kernels.errors import KernelStartFailed
 from tests.discord.kernelcord import SOON, code, finished, labels, running
 from tests.discord.loopback import Discord
 from tests.discord.messages import Message
@@ -100,3 +103,23 @@ async def test_replay_has_its_own_cells_and_loses_none_for_a_file(
         await answer.wait_for(lambda m: finished(m) and "\nthe end" in m.content, SOON)
     assert "cell zero" in answer.content
     assert "666" not in answer.content
+
+
+async def test_cell_that_fails_on_our_side_ends_in_a_sentence(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that fails under a resumed cell leaves no message that looks as if it ran."""
+
+    async def resume(session: Any, cell: Any, run: Any, tell: Tell) -> None:
+        async def tell_and_fail(reply: Reply) -> None:
+            await tell(reply)
+            raise KernelStartFailed("no room")
+
+        await resume_turn(session, cell, run, tell_and_fail)
+
+    before = await left(discord, data)
+    monkeypatch.setattr("bot.sessions.resume_turn", resume)
+    async with running(discord, data):
+        await before[0].wait_for(lambda m: "could not be started; try again. It said: no room." in m.content)
+        assert finished(before[0])
+    assert ours(discord) == before
