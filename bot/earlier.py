@@ -16,7 +16,8 @@ __all__ = ["earlier", "told"]
 def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
     """The entries before `cell` that its answer has told, out of those of its place, in order.
 
-    `first` is the number of the answer's first cell.
+    `first` is the number of the answer's first cell. Cells that a person ran amid a replay of theirs are not
+    told apart from its own: those have messages of their own.
     """
     entries, start = list(entries), first
     if cell.author == MODEL:

@@ -43,13 +43,15 @@ LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was
 
 TellLate = Callable[[SessionRecord, Reply], object]
 TellResumed = Callable[[SessionRecord, Reply], Awaitable[None]]
+FailResumed = Callable[[SessionRecord, int, Exception], Awaitable[None]]
 
 
 class Sessions:
     """The sessions of one program.
 
     A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
-    `tell_resumed`, which is awaited with what comes of a cell that a program before us began. `scope` is
+    `tell_resumed`, which is awaited with what comes of a cell that a program before us began, and
+    `fail_resumed`, which is awaited with its number and the error where it comes to no result. `scope` is
     "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
     `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers what people
     ask, None where none is set up; `ledger` has what they take.
@@ -76,6 +78,7 @@ class Sessions:
         self._clock = clock
         self.tell_late: TellLate = _tell_nobody
         self.tell_resumed: TellResumed = self._tell_resumed_as_late
+        self.fail_resumed: FailResumed = _fail_nobody
         self._scope = scope
         self._retention = retention
         self._transcripts = transcripts
@@ -240,13 +243,19 @@ class Sessions:
         async def tell(reply: Reply) -> None:
             await self.tell_resumed(session.record, reply)
 
+        async def fail(error: Exception) -> None:
+            if not run.goes_on:  # else we end, and the next program resumes it
+                await self.fail_resumed(session.record, cell.seq, error)
+
         async def resume() -> None:
             try:
                 await resume_turn(session, cell, run, tell)
-            except KernelError as error:  # such as: we end, and the next program resumes it
+            except KernelError as error:
                 log.info("cell %d of session %s: %s", cell.seq, session.record.session_id, error)
-            except Exception:  # a front that fails must not end the telling of other cells
+                await fail(error)
+            except Exception as error:  # a front that fails must not end the telling of other cells
                 log.exception("cell %d of session %s", cell.seq, session.record.session_id)
+                await fail(error)
 
         # Begun here and now: what a person answers or stops is this cell, not one that they send next.
         loop = asyncio.get_running_loop()
@@ -271,6 +280,10 @@ class Sessions:
 
 def _tell_nobody(record: SessionRecord, reply: Reply) -> None:
     """While there is no front."""
+
+
+async def _fail_nobody(record: SessionRecord, cell: int, error: Exception) -> None:
+    """For fronts that show only what comes of a cell."""
 
 
 async def _say_nothing(reply: Reply) -> None:

@@ -52,6 +52,7 @@ async def serve_person(settings: Settings) -> bool:
         screen = _screen(settings)
         terminal = Terminal(sessions, screen, user_id=USER_ID)
         sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
+        sessions.fail_resumed = terminal.fail_resumed
         if sys.stdin.isatty():
             await terminal.talk(settings.data / "history")
             return True

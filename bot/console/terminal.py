@@ -114,6 +114,10 @@ class Terminal:
         """Show what comes of a cell that was begun in an earlier visit."""
         await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
 
+    async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
+        """Say what went wrong with such a cell."""
+        self._screen.note(sentence(error))
+
     async def _take(self, text: str) -> None:
         if not text.strip() or await self._commands.take(text):
             return

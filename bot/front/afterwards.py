@@ -2,6 +2,7 @@
 
     afterwards = Afterwards(desk)
     sessions.tell_resumed = afterwards.tell_resumed
+    sessions.fail_resumed = afterwards.fail_resumed
     sessions.tell_late = afterwards.tell_late
 
 Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes
@@ -14,10 +15,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.earlier import earlier, told
+from bot.failures import sentence
 from bot.front.calls import Refused
 from bot.front.deliver import take_away
 from bot.front.desk import Desk
-from bot.front.ending import uncancelled
+from bot.front.ending import capital, uncancelled
 from bot.front.outlets import Outlet, Post
 from bot.front.owners import Claimed, record_of
 from bot.front.showing import Showing
@@ -58,6 +60,13 @@ class Afterwards:
             end = self._end(showing, others)
             self._desk.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
 
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Say what went wrong with such a cell, of which no more comes. Raises nothing."""
+        showing, _ = self._resumed.pop((record.session_id, cell), (None, ()))
+        if showing is not None:  # its other messages stay: they alone have what was told before
+            end = self._end(showing, (), capital(sentence(error)))
+            self._desk.spawn(end, f"the end of cell {cell} of {record.session_id}")
+
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Tell what a thread printed or wrote after its cell's end."""
         key = (record.session_id, reply.cell)
@@ -71,9 +80,11 @@ class Afterwards:
             self._desk.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
         self._late[key].put_nowait(reply)
 
-    async def _end(self, showing: Showing, others: Sequence[MessageCell]) -> None:
-        """Show all of the answer, and take away the messages in which parts of it were told before."""
-        await showing.finish(NO_MORE if showing.several else "")
+    async def _end(self, showing: Showing, others: Sequence[MessageCell], failed: str = "") -> None:
+        """Show all of the answer, and then take away the messages in which parts of it were told before."""
+        note = f"{failed} {NO_MORE if showing.several else ''}".strip()
+        if not await showing.finish(note):
+            return
         for other in others:
             try:
                 channel = await self._desk.channel(other.channel_id, None)
@@ -82,12 +93,15 @@ class Afterwards:
                 log.info("message %d stays: %s", other.message_id, refused)
 
     async def _again(self, record: SessionRecord, cell: int) -> tuple[Showing, Sequence[MessageCell]]:
-        """The answer as the program before us left it, to go on with, and its messages but for the first."""
+        """The answer as the program before us left it, to go on with, and its messages but for the first.
+
+        Where it is not known how it was left its messages stay as they are, and another one answers them.
+        """
         noted = await self._noted(record, cell)
-        outlets, post = await self._where(record, noted, answering=False)
         first = noted[0].first if noted else 0
         draft = self._desk.draft()
         begun = await self._take_up(record, cell, first, draft)
+        outlets, post = await self._where(record, noted, answering=begun is None)
         showing = Showing(
             self._desk,
             record.user_id,
@@ -104,29 +118,39 @@ class Afterwards:
             await showing.open()
         except Refused as refused:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
-        if begun is not None:
-            showing.began(datetime.now(UTC) - begun.started_at)
+        if begun is None:
+            return showing, ()
+        showing.began(datetime.now(UTC) - begun.started_at)
         return showing, noted[1:]
 
     async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:
-        """Put into the draft what the answer has said and run, and this cell's code; the cell's record."""
+        """Put into the draft what the answer has said and run, and this cell's code; the cell's record.
+
+        Where not all of that is known nothing is put there, and there is no record.
+        """
         session = self._desk.sessions.opened(record.session_id)
         claimed = Claimed(record.user_id, record.session_id, record.place, cell)
         try:
             begun = await record_of(self._desk, claimed)
             if begun is None or session is None:
-                return begun
-            if first:
-                for entry in earlier(await session.transcript.entries(begun.place), begun, first):
-                    draft.add(told(entry, await self._files(session, entry)))
+                return None
+            before = await self._before(session, begun, first) if first else []
         except FileStoreError:
             log.exception("what was told before cell %d of %s is not known", cell, record.session_id)
             return None
+        for entry in before:
+            draft.add(told(entry, await self._files(session, entry)))
         draft.add(Reply(cell, code=begun.code))
         return begun
 
+    async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:
+        """What the answer has told before this cell; a cell with a message of its own is of another one."""
+        of_cell = self._desk.sessions.store.message_cells.of_cell
+        entries = earlier(await session.transcript.entries(cell.place), cell, first)
+        return [entry for entry in entries if not await of_cell(cell.session_id, entry.seq)]
+
     async def _files(self, session: Session, entry: Said | CellRecord) -> tuple[GeneratedFile, ...]:
-        """What a cell wrote, as far as it is still there."""
+        """What a cell wrote, as far as it is to be found."""
         files = []
         for file_id in entry.file_ids if isinstance(entry, CellRecord) else ():
             try:
@@ -134,6 +158,9 @@ class Afterwards:
                     file_id, session.record.user_id, session.record.session_id
                 )
             except NoSuchFile:
+                continue
+            except FileStoreError:
+                log.exception("file %s of cell %d is not shown again", file_id, entry.seq)
                 continue
             files.append(session.files.generated(stored))
         return tuple(files)

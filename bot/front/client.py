@@ -54,6 +54,7 @@ class Client(nextcord.Client):
         afterwards = Afterwards(desk)
         desk.sessions.tell_late = afterwards.tell_late
         desk.sessions.tell_resumed = afterwards.tell_resumed
+        desk.sessions.fail_resumed = afterwards.fail_resumed
         desk.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
         desk.direct = lambda user_id: DirectOutlet(self, user_id)
         desk.channel = self._channel

@@ -1,6 +1,6 @@
 """The last state of an answer: sent, and where Discord refuses, sent otherwise. Nothing is lost on the way.
 
-    posts = await Delivery(outlets, limits).put(page, view, post)
+    posts, is_whole = await Delivery(outlets, limits).put(parts, uploads, view, post)
 
 A message that is gone is sent anew, and so is one that cannot be changed, which is deleted; files that are
 too large go one by one, and then as a sentence that says how to get them; where the bot may not write, the
@@ -35,20 +35,24 @@ class Delivery:
 
     async def put(
         self, parts: Sequence[str], uploads: Sequence[Upload], view: View | None, post: Post | None = None
-    ) -> list[Post]:
-        """Send the answer, in place of what `post` shows; the messages that it got. Raises nothing."""
-        outgoings = plan(parts, uploads, self._limits)
+    ) -> tuple[list[Post], bool]:
+        """Send the answer, in place of what `post` shows. Raises nothing.
+
+        Returns the messages that it got, and whether all of its text is in them.
+        """
+        outgoings, is_whole = plan(parts, uploads, self._limits), True
         for outgoing in outgoings:
             last = outgoing is outgoings[-1]
             try:
-                await self._one_or_a_sentence(outgoing, view if last else None, post)
+                is_whole &= await self._one_or_a_sentence(outgoing, view if last else None, post)
             except Refused as refused:
                 log.error("an answer reached nobody, it is in the transcript: %s", refused)
-                break
+                return self._posts, False
             post = None
-        return self._posts
+        return self._posts, is_whole
 
-    async def _one_or_a_sentence(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
+    async def _one_or_a_sentence(self, outgoing: Outgoing, view: View | None, post: Post | None) -> bool:
+        """Whether it is the former. Raises: Refused."""
         try:
             await self._one(outgoing, view, post)
         except Refused as refused:
@@ -56,6 +60,8 @@ class Delivery:
                 raise
             log.warning("Discord does not take what is in a message: %s", refused)
             await self._one(Outgoing(UNWANTED), view, post)
+            return False
+        return True
 
     async def _one(self, outgoing: Outgoing, view: View | None, post: Post | None) -> None:
         try:

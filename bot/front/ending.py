@@ -15,7 +15,7 @@ from filestore.errors import FileStoreError
 from kernels.errors import KernelClosed, KernelError
 from kernels.notebook import NotebookError
 
-__all__ = ["note_of", "uncancelled"]
+__all__ = ["capital", "note_of", "uncancelled"]
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ async def note_of(desk: Desk, showing: Showing, work: Awaitable[str]) -> str:
     except (BotError, KernelError, FileStoreError, NotebookError) as error:
         if desk.closing and isinstance(error, KernelClosed):
             return _restarting(desk, showing)
-        return _capital(sentence(error))
+        return capital(sentence(error))
     except Exception as error:  # whatever it is, the message must not stay as it was
         log.exception("what %d wanted failed", showing.user_id)
-        return _capital(sentence(error))
+        return capital(sentence(error))
 
 
 def uncancelled() -> None:
@@ -56,5 +56,6 @@ def _restarting(desk: Desk, showing: Showing) -> str:
     return f"{GOES_ON} {NO_MORE}" if showing.several else GOES_ON
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """A sentence of `bot.failures` as one that stands by itself."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"

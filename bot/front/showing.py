@@ -128,30 +128,35 @@ class Showing:
         if self._live is not None:
             self._live.touch()
 
-    async def finish(self, note: str = "") -> None:
-        """Show the last state, in as many messages as it takes. Raises nothing."""
+    async def finish(self, note: str = "") -> bool:
+        """Show the last state, in as many messages as it takes. Raises nothing.
+
+        Returns whether all of it is there.
+        """
         self._silence()
         self._desk.ends()
         try:
-            page = await self._last(note)
+            last = await self._last(note)
+            page = last or Page((UNSHOWABLE,))
             uploads = [*page.uploads, *await self._read(page.files)]
             post = await self._stop()
             view = self._desk.buttons(FINISHED) if self.cell else None
             delivery = Delivery(self._outlets, self._desk.limits)
-            self._posts = await delivery.put(page.parts, uploads, view, post)
+            self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts)
             await self._ping()
+            return is_whole and last is not None
         finally:
             if self._post is not None:
                 self._desk.showings.pop(self._post.message_id, None)
 
-    async def _last(self, note: str) -> Page:
+    async def _last(self, note: str) -> Page | None:
         try:
             drawn = await self._desk.studio.draw(self.draft.to_draw) if self.draft.to_draw else {}
             return self.draft.final(drawn, note=note)
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
-            return Page((UNSHOWABLE,))
+            return None
 
     async def stop(self) -> None:
         """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError."""

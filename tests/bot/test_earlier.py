@@ -35,6 +35,9 @@ def ran(seq: int, author: str, status: str = "ok", **more: Any) -> CellRecord:
         pytest.param(
             [said(1, "Ann"), ran(2, MODEL), ran(3, "Ann"), said(4, ""), ran(5, MODEL)], 2, [2], id="others"
         ),
+        pytest.param(
+            [said(1, "Ann"), ran(2, MODEL), said(3, "Ann"), ran(4, MODEL)], 2, [2], id="said meanwhile"
+        ),
         pytest.param([ran(1, "Ann"), ran(2, "Ann"), said(3, ""), ran(4, "Ann")], 2, [2], id="notebook"),
         pytest.param([ran(1, "Ann"), ran(2, "Ann", "skipped"), ran(3, "Ann")], 1, [1], id="left out"),
         pytest.param([ran(1, "Ann"), said(2, "Ann"), ran(3, MODEL), ran(4, "Ann")], 1, [1], id="asked amid"),

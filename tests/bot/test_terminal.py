@@ -20,6 +20,7 @@ from bot.console.terminal import Terminal, finished
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
+from kernels.errors import KernelStartFailed
 from kernels.events import ClearOutput, Queued, Restarted, Stream
 from tests.model_server import Fault, ModelServer, calls, run_python, says
 
@@ -81,6 +82,16 @@ async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
     await (await sessions.session(1, "terminal")).reset()
     third = await talk(sessions, folder=tmp_path, shown=capsys)
     assert "Your variables ended with their kernel" in third
+
+
+async def test_cell_of_an_earlier_visit_that_fails_is_a_sentence(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no result will come of it the terminal says why."""
+    terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+    session = await sessions.session(1, "terminal")
+    await terminal.fail_resumed(session.record, 1, KernelStartFailed("no room"))
+    assert "could not be started; try again. It said: no room" in capsys.readouterr().out
 
 
 async def test_reset_all_deletes_files_and_transcript(
