@@ -7,7 +7,6 @@
 `python -m config` prints the README's table.
 """
 
-import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from annotated_types import Ge
 from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config import envfile
 from config.errors import InvalidSettings
 from config.kinds import (
     KINDS,
@@ -39,7 +39,6 @@ __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
-FILE = "KERNELCORD_ENV"  # names another file than .env
 VARIABLES = {"data": "KERNELCORD_DATA"}
 
 
@@ -155,7 +154,7 @@ class Settings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         named = {VARIABLES.get(name, name): value for name, value in values.items()}
-        super().__init__(_env_file=os.environ.get(FILE, ".env"), **named)
+        super().__init__(_env_file=envfile.path(), **named)
 
     @property
     def preloaded(self) -> tuple[str, ...]:
@@ -178,8 +177,9 @@ def load(**given: Any) -> Settings:
     """The settings: `given` first, then the environment, then `.env`, then the defaults.
 
     Raises:
-        InvalidSettings: a value cannot be used.
+        InvalidSettings: a value, or the file, cannot be used.
     """
+    envfile.read()
     try:
         return Settings(**given)
     except ValidationError as error:

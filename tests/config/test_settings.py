@@ -86,6 +86,27 @@ def test_another_file_than_dotenv_can_be_named(monkeypatch: pytest.MonkeyPatch, 
     assert (settings.max_files, settings.max_kernels) == (64, 5)
 
 
+def test_named_file_that_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip of the pen drops no budget in silence; an empty variable names no file."""
+    monkeypatch.setenv("KERNELCORD_ENV", str(tmp_path / "sevrice"))
+    with pytest.raises(SystemExit) as raised:
+        parsed()
+    assert raised.value.code == 2
+    assert capsys.readouterr().err == f"KERNELCORD_ENV: there is no file {tmp_path}/sevrice.\n"
+    monkeypatch.setenv("KERNELCORD_ENV", "")
+    assert load().max_files == 64
+
+
+def test_file_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file that another editor saved in Latin-1 gets a sentence with its name."""
+    monkeypatch.delenv("KERNELCORD_ENV")
+    (tmp_path / ".env").write_bytes(b"# f\xfcr\nMAX_FILES=3\n")
+    with pytest.raises(InvalidSettings, match=r"^\.env is not UTF-8 text"):
+        load()
+
+
 def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the terminal a cell has no deadline unless the environment or a flag sets one."""
     assert parsed(cell_timeout=None).cell_timeout is None
