@@ -29,7 +29,7 @@ soak: ## the long tests
 	$(SETUP) test
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
-bench: ## measure beside stock Jupyter: six minutes, or one (ARGS="--quick", or some subjects: ARGS="turn start")
+bench: ## measure beside stock Jupyter: ten minutes, or two (ARGS="--quick", or some subjects: ARGS="turn start")
 	$(SETUP) run
 	@$(BIN)/python -m bench $(ARGS)
 
