@@ -52,7 +52,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
-    NodeUnavailable: lambda error: f"the kernels cannot be reached: {error.reason.strip().splitlines()[-1]}",
+    NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
     NodeIncompatible: lambda error: (
         f"the kernels live in a node of {'a newer' if error.newer else 'an older'} Kernelcord, which keeps"
         f" them and their variables: go on with that version, or end it (kill {error.pid}) and start again"
@@ -135,6 +135,14 @@ def restart(restarted: Restarted) -> str:
     names = ", ".join(restarted.lost[:NAMED])
     more = f" and {len(restarted.lost) - NAMED} more" if len(restarted.lost) > NAMED else ""
     return f"{text} Lost: {names}{more}."
+
+
+def _unreachable(line: str) -> str:
+    """What is told of the last line that a node said, which can be the end of a traceback."""
+    kind, _, told = line.partition(": ")
+    if kind == f"{SandboxUnavailable.__module__}.{SandboxUnavailable.__name__}":
+        return sentence(SandboxUnavailable(told))
+    return f"the kernels cannot be reached: {line}"
 
 
 def _last_line(log: str) -> str:

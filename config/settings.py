@@ -7,6 +7,7 @@
 `python -m config` prints the README's table.
 """
 
+import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -202,11 +203,15 @@ def add_flags(parser: ArgumentParser) -> None:
 def from_args(args: Namespace, **defaults: Any) -> Settings:
     """The settings as `load`, flags first. `defaults` stand in for the declared ones, behind the environment.
 
-    An invalid value ends the program with exit status 2 and a sentence for each on standard error.
+    An invalid value, or a Python for the kernels that is not on this machine where they shall live, ends the
+    program with exit status 2 and a sentence for each on standard error.
     """
     given = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
     try:
         settings = load(**{name: value for name, value in given.items() if value is not None})
+        if settings.node in ("auto", "none") and shutil.which(settings.kernel_python) is None:
+            by = "--kernel-python" if given.get("kernel_python") else "KERNEL_PYTHON"
+            raise InvalidSettings((f"{by}: there is no program {settings.kernel_python}.",))
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

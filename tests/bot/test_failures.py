@@ -10,7 +10,7 @@ import kernels.errors
 from bot.failures import SENTENCES, ending, restart, sentence
 from bot.reply import ExecutionResult
 from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
-from kernels.errors import KernelStartFailed
+from kernels.errors import KernelStartFailed, NodeUnavailable, SandboxUnavailable
 from kernels.events import Restarted
 
 INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSession"}  # met within the store
@@ -47,6 +47,16 @@ def test_every_error_of_ours_has_a_sentence(module: object) -> None:
 def test_a_sentence_says_what_to_do(error: Exception, words: str) -> None:
     """The sentence has the figures, and never a traceback."""
     assert words in sentence(error)
+
+
+def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
+    """The same sentence, with its way out, and without the names of a traceback."""
+    log = "Traceback ...\nkernels.errors.SandboxUnavailable: Tier S needs root. Tier S: mount it."
+    assert sentence(NodeUnavailable(log)) == sentence(
+        SandboxUnavailable("Tier S needs root.", "Tier S: mount it.")
+    )
+    assert sentence(NodeUnavailable(log)).endswith("SANDBOX=none.")
+    assert sentence(NodeUnavailable("it has ended")) == "the kernels cannot be reached: it has ended"
 
 
 @pytest.mark.parametrize(

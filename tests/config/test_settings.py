@@ -165,6 +165,19 @@ def test_invalid_values_end_the_program_with_2(
     assert {line.split(" is ")[0] for line in capsys.readouterr().err.splitlines()} == {"QUOTA", "--timeout"}
 
 
+def test_kernels_python_that_is_not_there_ends_the_program_with_2(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told as what it is, before a sandbox fails with it; at another machine's node it is not ours."""
+    monkeypatch.setenv("KERNEL_PYTHON", str(tmp_path / "python"))
+    for flags, name in (((), "KERNEL_PYTHON"), (("--kernel-python", str(tmp_path)), "--kernel-python")):
+        with pytest.raises(SystemExit) as raised:
+            parsed(*flags)
+        assert raised.value.code == 2
+        assert capsys.readouterr().err.startswith(f"{name}: there is no program {tmp_path}")
+    assert parsed("--node", "https://node.example").kernel_python == tmp_path / "python"
+
+
 def test_settings_do_not_change() -> None:
     """Settings are read once; nobody turns one while the program runs."""
     with pytest.raises(ValidationError):
