@@ -10,8 +10,9 @@
 import shutil
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -40,6 +41,7 @@ __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
+NEAR = 0.85  # of 1: how alike a wrong name and the one that is meant are
 VARIABLES = {"data": "KERNELCORD_DATA"}
 
 
@@ -204,7 +206,8 @@ def from_args(args: Namespace, **defaults: Any) -> Settings:
     """The settings as `load`, flags first. `defaults` stand in for the declared ones, behind the environment.
 
     An invalid value, or a Python for the kernels that is not on this machine where they shall live, ends the
-    program with exit status 2 and a sentence for each on standard error.
+    program with exit status 2 and a sentence for each on standard error. A name in the file that is nearly a
+    setting's is told there too.
     """
     given = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
     try:
@@ -212,6 +215,8 @@ def from_args(args: Namespace, **defaults: Any) -> Settings:
         if settings.node in ("auto", "none") and shutil.which(settings.kernel_python) is None:
             by = "--kernel-python" if given.get("kernel_python") else "KERNEL_PYTHON"
             raise InvalidSettings((f"{by}: there is no program {settings.kernel_python}.",))
+        for name, near in _misspelt():
+            print(f"{envfile.path()}: {name} is no setting. Did you mean {near}?", file=sys.stderr)
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -233,6 +238,15 @@ def table() -> str:
             f"| `{_variable(name)}` | {flag} | {f'`{text}`' if text else ''} | {field.description} |"
         )
     return "\n".join(lines)
+
+
+def _misspelt() -> Iterator[tuple[str, str]]:
+    """The file's names that are nearly a setting's, with that; what else is there is another program's."""
+    known = [_variable(name) for name in Settings.model_fields]
+    for name in envfile.read():
+        near = get_close_matches(name.upper(), known, n=1, cutoff=NEAR)
+        if near and near[0] != name.upper():
+            yield name, near[0]
 
 
 def _kind(name: str) -> tuple[str, str]:

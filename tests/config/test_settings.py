@@ -165,6 +165,16 @@ def test_invalid_values_end_the_program_with_2(
     assert {line.split(" is ")[0] for line in capsys.readouterr().err.splitlines()} == {"QUOTA", "--timeout"}
 
 
+def test_misspelt_name_in_the_file_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that is nearly ours is a slip; another program's is left alone."""
+    monkeypatch.delenv("KERNELCORD_ENV")
+    (tmp_path / ".env").write_text("CEL_TIMEOUT=5\nmax_files=3\nDATABASE_URL=x\nOPENAI_API_BASE=x\n")
+    assert parsed().max_files == 3
+    assert capsys.readouterr().err == ".env: CEL_TIMEOUT is no setting. Did you mean CELL_TIMEOUT?\n"
+
+
 def test_kernels_python_that_is_not_there_ends_the_program_with_2(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
