@@ -12,7 +12,7 @@ help: ## show this list
 run: ## set up and start: on Discord with DISCORD_TOKEN, else at the terminal (ARGS="--timeout 60s")
 	$(SETUP) run
 # In a process group of its own, Ctrl-C interrupts the cell and not make.
-	@if [ -n "$$DISCORD_TOKEN" ] || grep -qs '^DISCORD_TOKEN=.' .env; then exec $(BIN)/python -m bot $(ARGS); fi; \
+	@if [ "$$($(BIN)/python -m config.front)" = bot ]; then exec $(BIN)/python -m bot $(ARGS); fi; \
 		if [ -t 0 ]; then set -m; fi; $(BIN)/python -m bot.console $(ARGS)
 
 test: check ## check, then run the tests (ARGS="tests/kernels -k interrupt" for some of them)
@@ -29,7 +29,7 @@ soak: ## the long tests
 	$(SETUP) test
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
-bench: ## measure beside stock Jupyter: six minutes, or one (ARGS="--quick", or some subjects: ARGS="turn start")
+bench: ## measure beside stock Jupyter: ten minutes, or two (ARGS="--quick", or some subjects: ARGS="turn start")
 	$(SETUP) run
 	@$(BIN)/python -m bench $(ARGS)
 

@@ -12,7 +12,7 @@ import time
 
 from bot.compose import compose
 from bot.errors import BotError
-from bot.failures import sentence
+from bot.failures import at_start
 from bot.front.client import Client
 from bot.front.desk import Desk
 from bot.front.supervise import CannotServe, supervise
@@ -69,7 +69,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except (BotError, FileStoreError, KernelError, OSError) as error:
-        print(sentence(error), file=sys.stderr)
+        print(at_start(error), file=sys.stderr)
         return 2
     return 0
 

@@ -1,9 +1,12 @@
 """The sentences that people read when something went wrong: one table, whatever the front.
 
 sentence(error)          # of an exception of ours
+at_start(error)          # of one that ended the program, to whoever started it
 ending(result)           # of a cell that did not end well, None for one that did
 """
 
+import errno
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +40,7 @@ from kernels.events import Restarted
 from kernels.notebook import NotebookError
 from kernels.text import human_size
 
-__all__ = ["ending", "restart", "sentence"]
+__all__ = ["at_start", "ending", "restart", "sentence"]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 
@@ -52,7 +55,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
-    NodeUnavailable: lambda error: f"the kernels cannot be reached: {error.reason.strip().splitlines()[-1]}",
+    NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
     NodeIncompatible: lambda error: (
         f"the kernels live in a node of {'a newer' if error.newer else 'an older'} Kernelcord, which keeps"
         f" them and their variables: go on with that version, or end it (kill {error.pid}) and start again"
@@ -86,9 +89,19 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     OutOfReach: lambda _: "the model cannot be reached just now; try again in a moment",
     CutOff: lambda _: "the model's answer broke off; ask again to go on",
     Refused: lambda error: f"the model's API refused this: {error.detail or 'it gave no reason'}",
-    FileNotFoundError: lambda error: f"there is no file {error.filename}",
+    FileNotFoundError: lambda error: _missing(error.filename or ""),
+    FileExistsError: lambda error: f"{error.filename} is a file, not a folder",
+    NotADirectoryError: lambda error: f"a part of {error.filename} is a file, not a folder",
     IsADirectoryError: lambda error: f"{error.filename} is a folder, not a file",
     PermissionError: lambda error: f"{error.filename or 'the file'} may not be read or written",
+    OSError: lambda error: REFUSED.get(error.errno, _unforeseen(error)),
+}
+
+REFUSED: dict[int | None, str] = {
+    errno.ENOSPC: "not written: the disk is full; make room and try again",
+    errno.EDQUOT: "not written: the disk has no more room for this user; make room and try again",
+    errno.EFBIG: "not written: the file would be larger than this machine allows",
+    errno.EROFS: "not written: the disk can only be read; choose another folder",
 }
 
 ENDINGS: dict[tuple[str, str | None], str] = {
@@ -112,7 +125,14 @@ def sentence(error: BaseException) -> str:
     for kind in type(error).__mro__:
         if kind in SENTENCES:
             return SENTENCES[kind](error)
-    return f"something failed on our side ({type(error).__name__}: {error})"
+    return _unforeseen(error)
+
+
+def at_start(error: BaseException) -> str:
+    """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
+    if isinstance(error, StoreUnavailable):
+        return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
+    return sentence(error)
 
 
 def ending(result: ExecutionResult) -> str | None:
@@ -135,6 +155,25 @@ def restart(restarted: Restarted) -> str:
     names = ", ".join(restarted.lost[:NAMED])
     more = f" and {len(restarted.lost) - NAMED} more" if len(restarted.lost) > NAMED else ""
     return f"{text} Lost: {names}{more}."
+
+
+def _unforeseen(error: BaseException) -> str:
+    return f"something failed on our side ({type(error).__name__}: {error})"
+
+
+def _missing(path: str) -> str:
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):
+        return f"there is no folder {folder}"
+    return f"there is no file {path}"
+
+
+def _unreachable(line: str) -> str:
+    """What is told of the last line that a node said, which can be the end of a traceback."""
+    kind, _, told = line.partition(": ")
+    if kind == f"{SandboxUnavailable.__module__}.{SandboxUnavailable.__name__}":
+        return sentence(SandboxUnavailable(told))
+    return f"the kernels cannot be reached: {line}"
 
 
 def _last_line(log: str) -> str:

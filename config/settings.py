@@ -7,11 +7,12 @@
 `python -m config` prints the README's table.
 """
 
-import os
+import shutil
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,6 +20,7 @@ from annotated_types import Ge
 from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config import envfile
 from config.errors import InvalidSettings
 from config.kinds import (
     KINDS,
@@ -39,7 +41,7 @@ __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The other flags and variables are named like their setting. DATA is too common a variable to mean ours.
 FLAGS = {"cell_timeout": "--timeout"}
-FILE = "KERNELCORD_ENV"  # names another file than .env
+NEAR = 0.85  # of 1: how alike a wrong name and the one that is meant are
 VARIABLES = {"data": "KERNELCORD_DATA"}
 
 
@@ -155,7 +157,7 @@ class Settings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         named = {VARIABLES.get(name, name): value for name, value in values.items()}
-        super().__init__(_env_file=os.environ.get(FILE, ".env"), **named)
+        super().__init__(_env_file=envfile.path(), **named)
 
     @property
     def preloaded(self) -> tuple[str, ...]:
@@ -178,8 +180,9 @@ def load(**given: Any) -> Settings:
     """The settings: `given` first, then the environment, then `.env`, then the defaults.
 
     Raises:
-        InvalidSettings: a value cannot be used.
+        InvalidSettings: a value, or the file, cannot be used.
     """
+    envfile.read()
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -202,11 +205,18 @@ def add_flags(parser: ArgumentParser) -> None:
 def from_args(args: Namespace, **defaults: Any) -> Settings:
     """The settings as `load`, flags first. `defaults` stand in for the declared ones, behind the environment.
 
-    An invalid value ends the program with exit status 2 and a sentence for each on standard error.
+    An invalid value, or a Python for the kernels that is not on this machine where they shall live, ends the
+    program with exit status 2 and a sentence for each on standard error. A name in the file that is nearly a
+    setting's is told there too.
     """
     given = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
     try:
         settings = load(**{name: value for name, value in given.items() if value is not None})
+        if settings.node in ("auto", "none") and shutil.which(settings.kernel_python) is None:
+            by = "--kernel-python" if given.get("kernel_python") else "KERNEL_PYTHON"
+            raise InvalidSettings((f"{by}: there is no program {settings.kernel_python}.",))
+        for name, near in _misspelt():
+            print(f"{envfile.path()}: {name} is no setting. Did you mean {near}?", file=sys.stderr)
     except InvalidSettings as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -228,6 +238,15 @@ def table() -> str:
             f"| `{_variable(name)}` | {flag} | {f'`{text}`' if text else ''} | {field.description} |"
         )
     return "\n".join(lines)
+
+
+def _misspelt() -> Iterator[tuple[str, str]]:
+    """The file's names that are nearly a setting's, with that; what else is there is another program's."""
+    known = [_variable(name) for name in Settings.model_fields]
+    for name in envfile.read():
+        near = get_close_matches(name.upper(), known, n=1, cutoff=NEAR)
+        if near and near[0] != name.upper():
+            yield name, near[0]
 
 
 def _kind(name: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from bot.console.jsonl import JsonLines, standard_input
 from bot.console.show import Screen
 from bot.console.terminal import Terminal, progress
 from bot.errors import BotError
-from bot.failures import ending, sentence
+from bot.failures import at_start, ending
 from bot.message import Incoming
 from bot.replay import replay
 from bot.reply import Reply
@@ -138,7 +138,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
         return 128 + signal.SIGPIPE
     except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
-        print(sentence(error), file=sys.stderr)
+        print(at_start(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -1,10 +1,11 @@
 """`python -m kernels.sandbox [--python PYTHON]`: which tiers this machine can do, and what to do for more.
 
-Each probe's outcome is told. The exit status is 0 when kernels can be confined at all.
+Each probe's outcome is told. The exit status is 0 when kernels can be confined at all, 2 without that Python.
 """
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -39,6 +40,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m kernels.sandbox", description=__doc__)
     parser.add_argument("--python", type=Path, default=Path(".venv-kernels/bin/python"))
     python = parser.parse_args().python.absolute()
+    if shutil.which(python) is None:
+        parser.error(f"there is no program {python}")
     best: Tier | None = None
     for tier in TIERS:
         missing, leaks = asyncio.run(outcome(tier, python))

@@ -82,14 +82,14 @@ async def test_an_escape_that_is_not_a_colour_never_reaches_the_terminal(tmp_pat
 async def test_a_path_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:
     """Whatever stands for a path, it costs no more than its own command."""
     told = {
-        "%notebook ~nobody-here/a.ipynb": "there is no file ~nobody-here/a.ipynb",
+        "%notebook ~nobody-here/a.ipynb": "there is no folder ~nobody-here",
         "%notebook a\0b": "there is no file a\ufffdb",
         "%bundle ''": "there is no file ",
         "%bundle a b": "Say one path, in quotes where it has spaces.",
         f"%notebook {tmp_path}": f"{tmp_path} is a folder, not a file",
         f"%replay {tmp_path}/nothing.ipynb": f"there is no file {tmp_path}/nothing.ipynb",
         "%replay /dev/null": "/dev/null is a pipe or a device, not a file",
-        "%upload ~nobody-here/a.csv": "there is no file ~nobody-here/a.csv",
+        "%upload ~nobody-here/a.csv": "there is no folder ~nobody-here",
     }
     status, printed = await script(tmp_path / "data", "\n# %%\n".join([*told, "print('on')"]))
     assert status == 0

@@ -1,5 +1,6 @@
 """Every failure that can reach a person has its sentence."""
 
+import errno
 import inspect
 
 import pytest
@@ -7,10 +8,10 @@ import pytest
 import bot.errors
 import filestore.errors
 import kernels.errors
-from bot.failures import SENTENCES, ending, restart, sentence
+from bot.failures import SENTENCES, at_start, ending, restart, sentence
 from bot.reply import ExecutionResult
 from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
-from kernels.errors import KernelStartFailed
+from kernels.errors import KernelClosed, KernelStartFailed, NodeUnavailable, SandboxUnavailable
 from kernels.events import Restarted
 
 INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSession"}  # met within the store
@@ -41,12 +42,40 @@ def test_every_error_of_ours_has_a_sentence(module: object) -> None:
         (StoreUnavailable("x"), "try again in a moment"),
         (KernelStartFailed("one\nImportError: no numpy\n"), "It said: ImportError: no numpy"),
         (FileNotFoundError(2, "No such file", "a.csv"), "there is no file a.csv"),
+        (FileNotFoundError(2, "No such file", "/nowhere/x.ipynb"), "there is no folder /nowhere"),
+        (FileNotFoundError("no such file"), "there is no file"),
+        (FileExistsError(17, "File exists", "/etc/passwd"), "/etc/passwd is a file, not a folder"),
+        (NotADirectoryError(20, "Not a directory", "/etc/passwd/d"), "a part of /etc/passwd/d is a file"),
+        (OSError(errno.ENOSPC, "No space left"), "not written: the disk is full; make room and try again"),
+        (OSError(errno.EFBIG, "File too large"), "larger than this machine allows"),
+        (OSError(errno.EROFS, "Read-only"), "the disk can only be read"),
+        (OSError(errno.EDQUOT, "Quota"), "the disk has no more room for this user"),
+        (OSError(errno.EIO, "Input/output error"), "something failed on our side (OSError: [Errno 5]"),
         (ZeroDivisionError("odd"), "something failed on our side (ZeroDivisionError: odd)"),
     ],
 )
 def test_a_sentence_says_what_to_do(error: Exception, words: str) -> None:
     """The sentence has the figures, and never a traceback."""
     assert words in sentence(error)
+
+
+def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
+    """Trying again does not help with a broken file or a wrong address, so they are named."""
+    error = StoreUnavailable("kernelcord.db: file is not a database")
+    assert "kernelcord.db: file is not a database" in at_start(error)
+    assert "MONGODB_URI" in at_start(error)
+    assert "kernelcord.db" not in sentence(error)
+    assert at_start(KernelClosed()) == sentence(KernelClosed())
+
+
+def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
+    """The same sentence, with its way out, and without the names of a traceback."""
+    log = "Traceback ...\nkernels.errors.SandboxUnavailable: Tier S needs root. Tier S: mount it."
+    assert sentence(NodeUnavailable(log)) == sentence(
+        SandboxUnavailable("Tier S needs root.", "Tier S: mount it.")
+    )
+    assert sentence(NodeUnavailable(log)).endswith("SANDBOX=none.")
+    assert sentence(NodeUnavailable("it has ended")) == "the kernels cannot be reached: it has ended"
 
 
 @pytest.mark.parametrize(

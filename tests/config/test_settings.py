@@ -86,6 +86,27 @@ def test_another_file_than_dotenv_can_be_named(monkeypatch: pytest.MonkeyPatch, 
     assert (settings.max_files, settings.max_kernels) == (64, 5)
 
 
+def test_named_file_that_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip of the pen drops no budget in silence; an empty variable names no file."""
+    monkeypatch.setenv("KERNELCORD_ENV", str(tmp_path / "sevrice"))
+    with pytest.raises(SystemExit) as raised:
+        parsed()
+    assert raised.value.code == 2
+    assert capsys.readouterr().err == f"KERNELCORD_ENV: there is no file {tmp_path}/sevrice.\n"
+    monkeypatch.setenv("KERNELCORD_ENV", "")
+    assert load().max_files == 64
+
+
+def test_file_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file that another editor saved in Latin-1 gets a sentence with its name."""
+    monkeypatch.delenv("KERNELCORD_ENV")
+    (tmp_path / ".env").write_bytes(b"# f\xfcr\nMAX_FILES=3\n")
+    with pytest.raises(InvalidSettings, match=r"^\.env is not UTF-8 text"):
+        load()
+
+
 def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the terminal a cell has no deadline unless the environment or a flag sets one."""
     assert parsed(cell_timeout=None).cell_timeout is None
@@ -142,6 +163,29 @@ def test_invalid_values_end_the_program_with_2(
         parsed("--timeout", "soon", "--data", "d")
     assert raised.value.code == 2
     assert {line.split(" is ")[0] for line in capsys.readouterr().err.splitlines()} == {"QUOTA", "--timeout"}
+
+
+def test_misspelt_name_in_the_file_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that is nearly ours is a slip; another program's is left alone."""
+    monkeypatch.delenv("KERNELCORD_ENV")
+    (tmp_path / ".env").write_text("CEL_TIMEOUT=5\nmax_files=3\nDATABASE_URL=x\nOPENAI_API_BASE=x\n")
+    assert parsed().max_files == 3
+    assert capsys.readouterr().err == ".env: CEL_TIMEOUT is no setting. Did you mean CELL_TIMEOUT?\n"
+
+
+def test_kernels_python_that_is_not_there_ends_the_program_with_2(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told as what it is, before a sandbox fails with it; at another machine's node it is not ours."""
+    monkeypatch.setenv("KERNEL_PYTHON", str(tmp_path / "python"))
+    for flags, name in (((), "KERNEL_PYTHON"), (("--kernel-python", str(tmp_path)), "--kernel-python")):
+        with pytest.raises(SystemExit) as raised:
+            parsed(*flags)
+        assert raised.value.code == 2
+        assert capsys.readouterr().err.startswith(f"{name}: there is no program {tmp_path}")
+    assert parsed("--node", "https://node.example").kernel_python == tmp_path / "python"
 
 
 def test_settings_do_not_change() -> None:

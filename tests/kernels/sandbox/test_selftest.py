@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.sandbox import selftest
+from kernels.sandbox.__main__ import main
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import REMEDIES, choose, probe
@@ -158,3 +160,14 @@ async def test_the_canary_does_not_stay() -> None:
     """The self-test leaves our environment as it was."""
     await probe(cast(Sandbox, Pretended(Tier.S, HELD)))
     assert selftest.CANARY not in os.environ
+
+
+def test_no_tier_is_told_of_a_python_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a sandbox does without a program in it says nothing of this machine."""
+    monkeypatch.setattr(sys, "argv", ["kernels.sandbox", "--python", "/nowhere/python"])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+    assert "there is no program /nowhere/python" in capsys.readouterr().err
