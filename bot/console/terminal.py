@@ -24,6 +24,7 @@ from pygments.lexers.python import PythonLexer
 
 from bot.console.commands import Commands
 from bot.console.prose import is_prose
+from bot.console.question import Questions
 from bot.console.show import Screen
 from bot.errors import BotError, NothingRuns
 from bot.failures import sentence
@@ -35,7 +36,7 @@ from bot.sessions import Sessions
 from bot.turn import take_turn
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
-from kernels.errors import KernelError, NoQuestion
+from kernels.errors import KernelError
 from kernels.events import InputRequest
 from kernels.notebook import Imported
 
@@ -44,7 +45,6 @@ __all__ = ["PLACE", "Terminal", "progress"]
 PLACE = "terminal"
 REMEMBERED = 5  # earlier cells shown when a person comes back
 CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
-END_OF_INPUT = "\x04"  # what ipykernel takes for Ctrl-D at an input()
 
 
 class Terminal:
@@ -57,7 +57,7 @@ class Terminal:
         self._commands = Commands(
             sessions, screen, user_id, PLACE, self._run_code, self.run_notebook, self._ask_model
         )
-        self._answers: PromptSession[str] | None = None
+        self._questions: Questions | None = None
         self._failed = False
 
     async def talk(self, history: Path) -> None:
@@ -69,10 +69,12 @@ class Terminal:
             key_bindings=_keys(),
             prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
         )
-        self._answers = PromptSession(erase_when_done=True)  # the cell's own output shows question and answer
+        self._questions = Questions()
         with patch_stdout(raw=True):
             await self._welcome_back()
         while True:
+            await self._questions.withdraw()  # of a cell that ended without a result
+            self._screen.end_line()
             try:
                 text = await _typed(prompt, "\n>>> ")
             except KeyboardInterrupt:
@@ -80,7 +82,6 @@ class Terminal:
             except EOFError:
                 return
             await self._take(text)
-            self._screen.end_line()
 
     async def read(self, script: str) -> bool:
         """Take the cells of a script, divided by lines of `# %%`; returns whether all of them ran well."""
@@ -93,7 +94,7 @@ class Terminal:
     async def run_notebook(self, notebook: Imported, *, keep_going: bool = False) -> bool:
         """Run a notebook's cells, showing how far it is; returns whether all of them ran as they should."""
         session = await self._sessions.session(self._user_id, PLACE)
-        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._answers is not None)
+        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
         failed = 0
         async with _stopping_with_ctrl_c(session):
             async for step in replay(
@@ -117,14 +118,14 @@ class Terminal:
     async def _take(self, text: str) -> None:
         if not text.strip() or await self._commands.take(text):
             return
-        typed = self._answers is not None  # a script says %ask, so that a slip in it costs nothing
+        typed = self._questions is not None  # a script says %ask, so that a slip in it costs nothing
         if typed and self._sessions.model is not None and is_prose(text):
             await self._ask_model(text)
         else:
             await self._run_code(text)
 
     async def _ask_model(self, words: str) -> None:
-        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._answers is not None)
+        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._questions is not None)
         self._failed = True
         try:
             session = await self._sessions.session(self._user_id, PLACE)
@@ -138,7 +139,7 @@ class Terminal:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with _stopping_with_ctrl_c(session):
-                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._answers is not None)
+                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._questions is not None)
                 result = await take_turn(session, message, lambda reply: self._tell(session, reply))
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
@@ -146,21 +147,12 @@ class Terminal:
             self._screen.note(sentence(error))
 
     async def _tell(self, session: Session, reply: Reply) -> None:
+        if reply.result is not None and self._questions is not None:
+            await self._questions.withdraw()
         self._screen.show(reply)
-        if isinstance(reply.event, InputRequest) and self._answers is not None:
-            await self._put(self._answers, session, reply.event)
-
-    async def _put(self, prompt: PromptSession[str], session: Session, question: InputRequest) -> None:
-        self._screen.end_line()
-        try:
-            answer = await _typed(prompt, question.prompt, is_password=question.password)
-        except EOFError:
-            answer = END_OF_INPUT
-        except KeyboardInterrupt:
-            await session.interrupt()
-            return
-        with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
-            session.answer(answer)
+        if isinstance(reply.event, InputRequest) and self._questions is not None:
+            self._screen.end_line()
+            self._questions.put(session, reply.event)
 
     async def _welcome_back(self) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
@@ -183,14 +175,14 @@ class Terminal:
                 await asyncio.wait(session.resumed)
 
 
-async def _typed(prompt: PromptSession[str], text: str, *, is_password: bool = False) -> str:
+async def _typed(prompt: PromptSession[str], text: str) -> str:
     """What is typed at a prompt. What is shown meanwhile stands above it.
 
     Only meanwhile: what takes standard output's place writes from a thread of its own, which can collide with
     the next prompt being drawn. Raises: EOFError, KeyboardInterrupt.
     """
     with patch_stdout(raw=True):
-        return await prompt.prompt_async(text, is_password=is_password)
+        return await prompt.prompt_async(text)
 
 
 def progress(step: Step) -> str:

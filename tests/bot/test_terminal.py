@@ -58,6 +58,37 @@ async def test_a_person_types_cells_blocks_and_answers(
     assert "'Bob'\n" in shown
 
 
+async def test_a_question_is_taken_away_when_its_cell_is_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody answers: that is said at once, and what is typed then is a cell of its own."""
+    settings = load(
+        data=tmp_path / "data", node="none", preload="none", input_timeout=timedelta(milliseconds=300)
+    )
+    drawn, printed = PlainTextOutput(io.StringIO()), ""
+    async with compose(settings) as sessions:
+        with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=drawn):
+            keyboard.send_text("input('q? ')" + ENTER)
+            terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+            talking = asyncio.create_task(terminal.talk(tmp_path / "history"))
+            async with asyncio.timeout(20):
+                while "nobody answered its question in time" not in printed:
+                    await asyncio.sleep(0.05)
+                    printed += capsys.readouterr().out
+            keyboard.send_text("y = 2" + ENTER + "y + 40" + ENTER + CTRL_D)
+            await talking
+    assert "42\n" in capsys.readouterr().out
+
+
+async def test_the_colours_of_a_question_are_left_out(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The prompt would show their escapes as letters."""
+    shown = await talk(sessions, r"input('\x1b[31mred?\x1b[0m ')", "yes", folder=tmp_path, shown=capsys)
+    assert "red?" in shown
+    assert "^[" not in shown
+
+
 async def test_text_without_a_line_end_is_not_written_over_by_the_prompt(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
