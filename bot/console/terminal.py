@@ -59,6 +59,7 @@ class Terminal:
         )
         self._questions: Questions | None = None
         self._failed = False
+        self._welcomed = asyncio.Event()  # what was before is told
 
     async def talk(self, history: Path) -> None:
         """Take cells from the keyboard until Ctrl-D."""
@@ -70,8 +71,7 @@ class Terminal:
             prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
         )
         self._questions = Questions()
-        with patch_stdout(raw=True):
-            await self._welcome_back()
+        await self._welcome_back()
         while True:
             await self._questions.withdraw()  # of a cell that ended without a result
             self._screen.end_line()
@@ -85,6 +85,7 @@ class Terminal:
 
     async def read(self, script: str) -> bool:
         """Take the cells of a script, divided by lines of `# %%`; returns whether all of them ran well."""
+        self._welcomed.set()
         for cell in CELL_MARK.split(script):
             await self._take(cell.strip("\n"))
             if self._failed:
@@ -112,7 +113,8 @@ class Terminal:
         self._screen.end_line()
 
     async def tell_resumed(self, _record: SessionRecord, reply: Reply) -> None:
-        """Show what comes of a cell that was begun in an earlier visit."""
+        """Show what comes of a cell that was begun in an earlier visit, once that visit is told."""
+        await self._welcomed.wait()
         await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
 
     async def _take(self, text: str) -> None:
@@ -157,22 +159,30 @@ class Terminal:
     async def _welcome_back(self) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
         cells = [entry for entry in await session.transcript.entries() if isinstance(entry, CellRecord)]
-        if not cells:
+        if cells:
+            await self._tell_of_before(session, cells[-REMEMBERED:])
+        else:
             tier = self._sessions.pool.tier
             held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"
             model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
             self._screen.note(f"A Python kernel of your own, {held}.{model} %help tells more.")
-            return
-        for cell in cells[-REMEMBERED:]:
+        if session.resumed:
+            self._screen.note("The last cell goes on:")
+        self._welcomed.set()
+        if session.resumed:
+            async with _stopping_with_ctrl_c(session):
+                await asyncio.wait(session.resumed)
+
+    async def _tell_of_before(self, session: Session, cells: list[CellRecord]) -> None:
+        for cell in cells:
             self._screen.earlier(cell)
         state = await session.kernel.state()
         variables = "are still there" if state.alive else "ended with their kernel"
-        self._screen.note(f"Welcome back. Your variables {variables}; your files are still here:")
-        await self._commands.take("%files")
-        if session.resumed:
-            self._screen.note("The last cell goes on:")
-            async with _stopping_with_ctrl_c(session):
-                await asyncio.wait(session.resumed)
+        files = (await self._sessions.list_user_files(self._user_id, limit=1)).files
+        kept = "; your files are still here:" if files else "."
+        self._screen.note(f"Welcome back. Your variables {variables}{kept}")
+        if files:
+            await self._commands.take("%files")
 
 
 async def _typed(prompt: PromptSession[str], text: str) -> str:

@@ -22,6 +22,7 @@ from bot.sessions import Sessions
 from config.settings import load
 from kernels.events import ClearOutput, Queued, Restarted, Stream
 from tests.model_server import Fault, ModelServer, calls, run_python, says
+from tests.program import Program
 
 ENTER, CTRL_D = "\r", "\x04"
 
@@ -32,7 +33,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
     with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=screen):
         keyboard.send_text("".join(line + ENTER for line in lines) + CTRL_D)
         terminal = Terminal(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
-        sessions.tell_late = terminal.tell_late
+        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         await terminal.talk(folder / "history")
     return shown.readouterr().out + screen.stdout.getvalue()
 
@@ -112,6 +113,33 @@ async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
     await (await sessions.session(1, "terminal")).reset()
     third = await talk(sessions, folder=tmp_path, shown=capsys)
     assert "Your variables ended with their kernel" in third
+
+
+async def test_where_there_are_no_files_none_are_spoken_of(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Coming back to variables alone."""
+    await talk(sessions, "x = 1", folder=tmp_path, shown=capsys)
+    shown = await talk(sessions, folder=tmp_path, shown=capsys)
+    assert "Welcome back. Your variables are still there.\n" in shown
+    assert "files" not in shown
+
+
+async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its output and its question come last, whenever they come."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        sent = program.send(code="print('begun'); name = input('who? '); print('hi', name)")
+        await program.answer(id=sent, event="question")
+        await program.kill()
+    async with compose(load(data=data, preload="none")) as sessions:
+        shown = await talk(sessions, "Bob", folder=tmp_path, shown=capsys)
+    before, _, after = shown.partition("The last cell goes on:\n")
+    assert "In [ ]: print('begun')" in before
+    assert "Welcome back. Your variables are still there.\n" in before
+    assert after.startswith("who? Bob\nhi Bob\n")
 
 
 async def test_reset_all_deletes_files_and_transcript(
