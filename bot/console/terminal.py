@@ -22,7 +22,7 @@ from prompt_toolkit.lexers import PygmentsLexer
 from prompt_toolkit.patch_stdout import patch_stdout
 from pygments.lexers.python import PythonLexer
 
-from bot.console.commands import Commands
+from bot.console.commands import CommandFailed, Commands
 from bot.console.prose import is_prose
 from bot.console.question import Questions
 from bot.console.show import Screen
@@ -55,7 +55,7 @@ class Terminal:
         self._screen = screen
         self._user_id = user_id
         self._commands = Commands(
-            sessions, screen, user_id, PLACE, self._run_code, self.run_notebook, self._ask_model
+            sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
         self._questions: Questions | None = None
         self._failed = False
@@ -84,28 +84,16 @@ class Terminal:
             await self._take(text)
 
     async def read(self, script: str) -> bool:
-        """Take the cells of a script, divided by lines of `# %%`; returns whether all of them ran well."""
+        """Take the cells of a script, divided by lines of `# %%`; returns whether all of them went well.
+
+        One that fails is the last.
+        """
         self._welcomed.set()
         for cell in CELL_MARK.split(script):
             await self._take(cell.strip("\n"))
             if self._failed:
                 return False
         return True
-
-    async def run_notebook(self, notebook: Imported, *, keep_going: bool = False) -> bool:
-        """Run a notebook's cells, showing how far it is; returns whether all of them ran as they should."""
-        session = await self._sessions.session(self._user_id, PLACE)
-        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
-        failed = 0
-        async with _stopping_with_ctrl_c(session):
-            async for step in replay(
-                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=keep_going
-            ):
-                failed += step.failed
-                self._screen.note(progress(step))
-        for note in notebook.notes:
-            self._screen.note(note)
-        return failed == 0
 
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of its cell."""
@@ -118,7 +106,13 @@ class Terminal:
         await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
 
     async def _take(self, text: str) -> None:
-        if not text.strip() or await self._commands.take(text):
+        self._failed = False
+        try:
+            if not text.strip() or await self._commands.take(text):
+                return
+        except CommandFailed as failure:
+            self._failed = True
+            self._screen.note(str(failure))
             return
         typed = self._questions is not None  # a script says %ask, so that a slip in it costs nothing
         if typed and self._sessions.model is not None and is_prose(text):
@@ -147,6 +141,18 @@ class Terminal:
         except (FileStoreError, KernelError) as error:
             self._failed = True
             self._screen.note(sentence(error))
+
+    async def _run_notebook(self, notebook: Imported) -> None:
+        session = await self._sessions.session(self._user_id, PLACE)
+        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
+        async with _stopping_with_ctrl_c(session):
+            async for step in replay(
+                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=False
+            ):
+                self._failed |= step.failed
+                self._screen.note(progress(step))
+        for note in notebook.notes:
+            self._screen.note(note)
 
     async def _tell(self, session: Session, reply: Reply) -> None:
         if reply.result is not None and self._questions is not None:

@@ -142,6 +142,26 @@ async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
     assert after.startswith("who? Bob\nhi Bob\n")
 
 
+async def test_a_path_that_cannot_be_gets_a_sentence(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands for a path, it costs no more than its own command."""
+    told = {
+        "%notebook ~nobody-here/a.ipynb": "there is no file ~nobody-here/a.ipynb",
+        "%bundle ''": "there is no file ",
+        "%bundle a b": "Say one path, in quotes where it has spaces.",
+        "%load": "Say which file: %load ID [NAME]; %files lists them.",
+        f"%notebook {tmp_path}": f"{tmp_path} is a folder, not a file",
+        f"%replay {tmp_path}/nothing.ipynb": f"there is no file {tmp_path}/nothing.ipynb",
+        "%replay /dev/null": "/dev/null is a pipe or a device, not a file",
+        "%upload ~nobody-here/a.csv": "there is no file ~nobody-here/a.csv",
+    }
+    shown = await talk(sessions, *told, "print('on')", folder=tmp_path, shown=capsys)
+    lines = shown.splitlines()
+    assert [line for line in lines if line in told.values()] == [*told.values()]
+    assert "on" in lines
+
+
 async def test_reset_all_deletes_files_and_transcript(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
