@@ -38,8 +38,8 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
 In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
 Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
 Prose begins with two words and is no Python. Without a model it is code like all else.
-Ctrl-C stops the cell or the model, Ctrl-D leaves; files and transcript stay, and variables until the kernel
-has been idle for long."""
+Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves; files and transcript stay, and variables until
+the kernel has been idle for long."""
 
 
 class CommandFailed(Exception):

@@ -43,6 +43,7 @@ from kernels.notebook import Imported
 __all__ = ["PLACE", "Terminal", "progress"]
 
 PLACE = "terminal"
+LEAVING = ("exit", "quit", "exit()", "quit()")  # as a whole line; in a cell they end its kernel
 REMEMBERED = 5  # earlier cells shown when a person comes back
 CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
 
@@ -62,7 +63,7 @@ class Terminal:
         self._welcomed = asyncio.Event()  # what was before is told
 
     async def talk(self, history: Path) -> None:
-        """Take cells from the keyboard until Ctrl-D."""
+        """Take cells from the keyboard until Ctrl-D or `exit`."""
         prompt: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),
             multiline=True,
@@ -80,6 +81,8 @@ class Terminal:
             except KeyboardInterrupt:
                 continue
             except EOFError:
+                return
+            if text.strip() in LEAVING:
                 return
             await self._take(text)
 

@@ -20,7 +20,7 @@ from bot.console.terminal import Terminal, finished
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
-from kernels.events import ClearOutput, Queued, Restarted, Stream
+from kernels.events import ClearOutput, Display, Queued, Restarted, Stream
 from tests.model_server import Fault, ModelServer, calls, run_python, says
 from tests.program import Program
 
@@ -113,6 +113,24 @@ async def test_leaving_and_coming_back_shows_the_transcript_and_the_files(
     await (await sessions.session(1, "terminal")).reset()
     third = await talk(sessions, folder=tmp_path, shown=capsys)
     assert "Your variables ended with their kernel" in third
+
+
+@pytest.mark.parametrize("leave", ["exit", "quit()"])
+async def test_leaving_by_name_keeps_the_kernel(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], leave: str
+) -> None:
+    """As Ctrl-D does: no later line is taken, and the variables are there."""
+    await talk(sessions, "x = 40 + 1", leave, "x = 0", folder=tmp_path, shown=capsys)
+    assert "\n41\n" in await talk(sessions, "x", folder=tmp_path, shown=capsys)
+
+
+def test_an_output_without_anything_to_see_is_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as the script that plotly gives out before its first figure."""
+    screen = Screen(tmp_path, str, colour=False)
+    screen.show(Reply(1, Display({"text/html": "<script>window.a = 1</script>"})))
+    assert capsys.readouterr().out == ""
 
 
 async def test_where_there_are_no_files_none_are_spoken_of(
