@@ -121,6 +121,21 @@ async def test_the_program_ends_quietly_when_nobody_reads_on(
     assert (process.returncode, told) == (141, b"")
 
 
+async def test_ctrl_c_ends_the_program_quietly_while_it_is_still_being_loaded(tmp_path: Path) -> None:
+    """No traceback, and the status of a program that was interrupted."""
+    (tmp_path / "tqdm.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--data", str(tmp_path / "data")),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    assert (process.returncode, told) == (130, b"")
+
+
 async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_path: Path) -> None:
     """Neither output that the terminal has no letters for nor a script that is no UTF-8 ends the program."""
     process = await asyncio.create_subprocess_exec(
