@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Shown", "as_file", "as_text", "is_picture", "plotly_page", "says_nothing"]
+__all__ = ["Shown", "as_file", "as_text", "is_picture", "only_script", "plotly_page", "says_nothing"]
 
 BINARY = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "application/pdf": ".pdf"}
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -20,6 +20,7 @@ SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-
 SAYS_NOTHING = re.compile(
     r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>|Figure\(\{.*", re.DOTALL
 )  # as plain text
+ONLY_SCRIPT = re.compile(r"(?>\s*<script\b.*?</script\s*>)+\s*", re.DOTALL | re.IGNORECASE)
 SOURCES = ("text/latex", "text/markdown")  # that a person can read
 
 
@@ -67,6 +68,11 @@ def as_text(bundle: Mapping[str, Any]) -> str:
 def is_picture(bundle: Mapping[str, Any]) -> bool:
     """Whether it has a picture or a document that needs no drawing."""
     return any(isinstance(bundle.get(mime), str) for mime in BINARY)
+
+
+def only_script(bundle: Mapping[str, Any]) -> bool:
+    """Whether it is HTML of script alone, as plotly's before its first figure: there is nothing to see."""
+    return bundle.keys() == {"text/html"} and ONLY_SCRIPT.fullmatch(str(bundle["text/html"])) is not None
 
 
 def says_nothing(bundle: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 from kernels.notebook import MAX_SIZE, Imported, NotebookError, read
 
-__all__ = ["Commands"]
+__all__ = ["CommandFailed", "Commands"]
 
 HELP = """\
 Type Python; the last line's value is shown. `%magic`, `!command` and `name?` work as in IPython.
@@ -38,8 +38,12 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
 In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
 Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
 Prose begins with two words and is no Python. Without a model it is code like all else.
-Ctrl-C stops the cell or the model, Ctrl-D leaves; files and transcript stay, and variables until the kernel
-has been idle for long."""
+Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves; files and transcript stay, and variables until
+the kernel has been idle for long."""
+
+
+class CommandFailed(Exception):
+    """A command that was not carried out; its text says why."""
 
 
 class Commands:
@@ -55,7 +59,7 @@ class Commands:
         user_id: int,
         place: str,
         run: Callable[[str], Awaitable[None]],
-        run_notebook: Callable[[Imported], Awaitable[object]],
+        run_notebook: Callable[[Imported], Awaitable[None]],
         ask: Callable[[str], Awaitable[None]],
     ) -> None:
         self._sessions = sessions
@@ -80,7 +84,7 @@ class Commands:
         }
 
     async def take(self, text: str) -> bool:
-        """Carry `text` out if it is a command; False when it is code. What fails is told, never raised."""
+        """Carry `text` out if it is a command; False when it is code. Raises: CommandFailed."""
         command, _, rest = text.strip().partition(" ")
         if command == "%ask" and rest.strip():  # words as they are, quotes and all
             await self._ask(rest.strip())
@@ -94,7 +98,7 @@ class Commands:
         try:
             await self._verbs[words[0]](words[1:])
         except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
-            self._screen.note(sentence(error))
+            raise CommandFailed(sentence(error)) from error
         return True
 
     async def _help(self, _words: list[str]) -> None:
@@ -110,22 +114,19 @@ class Commands:
 
     async def _load(self, words: list[str]) -> None:
         if not 1 <= len(words) <= 2:
-            self._screen.note("Say which file: %load ID [NAME]; %files lists them.")
-            return
+            raise CommandFailed("Say which file: %load ID [NAME]; %files lists them.")
         session = await self._sessions.session(self._user_id, self._place)
         stored = await self._sessions.files.find(words[0], self._user_id, session.record.session_id)
         name = words[1] if len(words) == 2 else variable_name(stored.filename)
         if not name.isidentifier() or keyword.iskeyword(name):
-            self._screen.note(f"{name} cannot name a variable: use letters, digits and _.")
-            return
+            raise CommandFailed(f"{name} cannot name a variable: use letters, digits and _.")
         code = f'{name} = load_file("{stored.file_id}")'
         self._screen.note(code)
         await self._run(code)
 
     async def _upload(self, words: list[str]) -> None:
         if len(words) != 1:
-            self._screen.note("Say which file: %upload PATH (in quotes where it has spaces).")
-            return
+            raise CommandFailed("Say which file: %upload PATH (in quotes where it has spaces).")
         name, data = await asyncio.to_thread(content, words[0], limit=self._sessions.files.max_file)
         stored = await self._sessions.upload(name, data, self._user_id, place=self._place)
         self._screen.files([stored])
@@ -142,11 +143,11 @@ class Commands:
         total = await self._sessions.ledger.today(self._user_id)
         self._screen.note(
             f"Today: {total.turns} answers, {total.input_tokens:,} tokens in, {total.output_tokens:,} out,"
-            f" ${total.cost:.4f}, {total.cell_seconds:.1f} s of cells."
+            f" ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
         )
 
     async def _no_words(self, _words: list[str]) -> None:
-        self._screen.note("Say what: %ask WORDS.")
+        raise CommandFailed("Say what: %ask WORDS.")
 
     async def _notebook(self, words: list[str]) -> None:
         session = await self._sessions.session(self._user_id, self._place)
@@ -158,24 +159,21 @@ class Commands:
 
     async def _save(self, words: list[str], name: str, data: bytes) -> None:
         if len(words) > 1:
-            self._screen.note("Say one path, in quotes where it has spaces.")
-            return
+            raise CommandFailed("Say one path, in quotes where it has spaces.")
         path = await asyncio.to_thread(_write, words[0] if words else None, name, data)
         self._screen.note(f"Saved: {path}")
 
     async def _replay(self, words: list[str]) -> None:
         if len(words) != 1:
-            self._screen.note("Say which notebook: %replay PATH (in quotes where it has spaces).")
-            return
+            raise CommandFailed("Say which notebook: %replay PATH (in quotes where it has spaces).")
         _, data = await asyncio.to_thread(content, words[0], limit=MAX_SIZE)
         await self._run_notebook(await asyncio.to_thread(read, data))
 
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):
-            self._screen.note(
+            raise CommandFailed(
                 "%reset ends the kernel; %reset all also deletes your files and the transcript."
             )
-            return
         session = await self._sessions.session(self._user_id, self._place)
         await session.reset()
         if words:

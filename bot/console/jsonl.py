@@ -7,11 +7,13 @@
 
 `user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
 request. The requests of one user are carried out in order, those of different users at the same time; `input`
-and `interrupt` go to what runs and do not wait. Every answer has an `event`; the README lists them.
+and `interrupt` go to what runs and do not wait. When the lines end, so does the input of a cell that asks.
+Every answer has an `event`; the README lists them.
 """
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import sys
@@ -24,7 +26,8 @@ from typing import Any
 from bot.bundle import bundle, notebook
 from bot.console.answers import answer_fields, event_fields, file_fields, result_fields, step_fields
 from bot.console.paths import content, named
-from bot.errors import BotError
+from bot.console.question import END_OF_INPUT
+from bot.errors import BotError, NothingRuns
 from bot.failures import sentence
 from bot.message import Asking, Incoming
 from bot.replay import replay
@@ -33,7 +36,8 @@ from bot.session import Session
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
-from kernels.errors import KernelError
+from kernels.errors import KernelError, NoQuestion
+from kernels.events import InputRequest
 from kernels.notebook import MAX_SIZE, NotebookError, read
 from kernels.text import repair
 
@@ -58,6 +62,7 @@ class JsonLines:
         self._sessions = sessions
         self._write = write
         self._queues: dict[int, asyncio.Queue[Request]] = {}
+        self._ended = False  # the input: nobody can answer
         self._verbs: dict[str, Callable[[int, Request], Awaitable[None]]] = {
             "code": self._run,
             "ask": self._ask,
@@ -81,8 +86,10 @@ class JsonLines:
                         await self._accept(_parse(line), users)
                 except BadRequest as error:
                     self._say({"event": "error", "line": number, "message": str(error)})
-            for queue in self._queues.values():
+            self._ended = True
+            for user, queue in self._queues.items():
                 queue.put_nowait({})
+                self._end_question(user)
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Write what came after the end of its cell."""
@@ -209,12 +216,21 @@ class JsonLines:
             self._answer(user, request, {"event": "usage", **asdict(reply.usage)})
         if reply.event is not None:
             self._answer(user, request, place | event_fields(reply.event))
+        if self._ended and isinstance(reply.event, InputRequest):
+            self._end_question(user)
         if reply.result is not None:
             self._answer(user, request, place | result_fields(reply.result))
         elif reply.files or reply.skipped:
             files = [file_fields(file.record) for file in reply.files]
             skipped = [{"name": one.name, "reason": one.reason} for one in reply.skipped]
             self._answer(user, request, place | {"event": "captured", "files": files, "skipped": skipped})
+
+    def _end_question(self, user: int) -> None:
+        """Let the `input()` that waits for this user, if one does, find the end of its input."""
+        session = self._sessions.opened(self._sessions.id_of(user, PLACE))
+        with contextlib.suppress(NothingRuns, NoQuestion):
+            if session is not None:
+                session.answer(END_OF_INPUT)
 
     def _answer(self, user: int, request: Request, fields: dict[str, Any]) -> None:
         self._say({"user": user} | ({"id": request["id"]} if "id" in request else {}) | fields)

@@ -15,7 +15,7 @@ from typing import Any
 from bot.compose import now
 from bot.failures import ending, restart
 from bot.reply import Reply
-from bot.rich import as_file, as_text
+from bot.rich import as_file, as_text, only_script
 from bot.usage import TurnUsage
 from filestore.records import CellRecord, StoredFile
 from kernels.capture import Skipped
@@ -124,6 +124,8 @@ class Screen:
                 self.note(restart(restarted))
 
     def _show_bundle(self, bundle: Any) -> None:
+        if only_script(bundle):
+            return
         shown = as_file(bundle, self._plotly_script)
         if shown is None:
             self.line(as_text(bundle))
@@ -176,4 +178,5 @@ def _as_text(output: dict[str, Any]) -> str:
             return str(output["text"])
         case "error":
             return "\n".join(output["traceback"]) + "\n"
-    return as_text(output.get("data", {})) + "\n"
+    bundle = output.get("data", {})
+    return "" if only_script(bundle) else as_text(bundle) + "\n"

@@ -22,8 +22,9 @@ from prompt_toolkit.lexers import PygmentsLexer
 from prompt_toolkit.patch_stdout import patch_stdout
 from pygments.lexers.python import PythonLexer
 
-from bot.console.commands import Commands
+from bot.console.commands import CommandFailed, Commands
 from bot.console.prose import is_prose
+from bot.console.question import Questions
 from bot.console.show import Screen
 from bot.errors import BotError, NothingRuns
 from bot.failures import sentence
@@ -35,16 +36,16 @@ from bot.sessions import Sessions
 from bot.turn import take_turn
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
-from kernels.errors import KernelError, NoQuestion
+from kernels.errors import KernelError
 from kernels.events import InputRequest
 from kernels.notebook import Imported
 
 __all__ = ["PLACE", "Terminal", "progress"]
 
 PLACE = "terminal"
+LEAVING = ("exit", "quit", "exit()", "quit()")  # as a whole line; in a cell they end its kernel
 REMEMBERED = 5  # earlier cells shown when a person comes back
 CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
-END_OF_INPUT = "\x04"  # what ipykernel takes for Ctrl-D at an input()
 
 
 class Terminal:
@@ -55,13 +56,14 @@ class Terminal:
         self._screen = screen
         self._user_id = user_id
         self._commands = Commands(
-            sessions, screen, user_id, PLACE, self._run_code, self.run_notebook, self._ask_model
+            sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
-        self._answers: PromptSession[str] | None = None
+        self._questions: Questions | None = None
         self._failed = False
+        self._welcomed = asyncio.Event()  # what was before is told
 
     async def talk(self, history: Path) -> None:
-        """Take cells from the keyboard until Ctrl-D."""
+        """Take cells from the keyboard until Ctrl-D or `exit`."""
         prompt: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),
             multiline=True,
@@ -69,41 +71,32 @@ class Terminal:
             key_bindings=_keys(),
             prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
         )
-        self._answers = PromptSession(erase_when_done=True)  # the cell's own output shows question and answer
-        with patch_stdout(raw=True):
-            await self._welcome_back()
+        self._questions = Questions()
+        await self._welcome_back()
         while True:
+            await self._questions.withdraw()  # of a cell that ended without a result
+            self._screen.end_line()
             try:
                 text = await _typed(prompt, "\n>>> ")
             except KeyboardInterrupt:
                 continue
             except EOFError:
                 return
+            if text.strip() in LEAVING:
+                return
             await self._take(text)
-            self._screen.end_line()
 
     async def read(self, script: str) -> bool:
-        """Take the cells of a script, divided by lines of `# %%`; returns whether all of them ran well."""
+        """Take the cells of a script, divided by lines of `# %%`; returns whether all of them went well.
+
+        One that fails is the last.
+        """
+        self._welcomed.set()
         for cell in CELL_MARK.split(script):
             await self._take(cell.strip("\n"))
             if self._failed:
                 return False
         return True
-
-    async def run_notebook(self, notebook: Imported, *, keep_going: bool = False) -> bool:
-        """Run a notebook's cells, showing how far it is; returns whether all of them ran as they should."""
-        session = await self._sessions.session(self._user_id, PLACE)
-        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._answers is not None)
-        failed = 0
-        async with _stopping_with_ctrl_c(session):
-            async for step in replay(
-                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=keep_going
-            ):
-                failed += step.failed
-                self._screen.note(progress(step))
-        for note in notebook.notes:
-            self._screen.note(note)
-        return failed == 0
 
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of its cell."""
@@ -111,7 +104,8 @@ class Terminal:
         self._screen.end_line()
 
     async def tell_resumed(self, _record: SessionRecord, reply: Reply) -> None:
-        """Show what comes of a cell that was begun in an earlier visit."""
+        """Show what comes of a cell that was begun in an earlier visit, once that visit is told."""
+        await self._welcomed.wait()
         await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
@@ -119,16 +113,22 @@ class Terminal:
         self._screen.note(sentence(error))
 
     async def _take(self, text: str) -> None:
-        if not text.strip() or await self._commands.take(text):
+        self._failed = False
+        try:
+            if not text.strip() or await self._commands.take(text):
+                return
+        except CommandFailed as failure:
+            self._failed = True
+            self._screen.note(str(failure))
             return
-        typed = self._answers is not None  # a script says %ask, so that a slip in it costs nothing
+        typed = self._questions is not None  # a script says %ask, so that a slip in it costs nothing
         if typed and self._sessions.model is not None and is_prose(text):
             await self._ask_model(text)
         else:
             await self._run_code(text)
 
     async def _ask_model(self, words: str) -> None:
-        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._answers is not None)
+        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._questions is not None)
         self._failed = True
         try:
             session = await self._sessions.session(self._user_id, PLACE)
@@ -142,59 +142,70 @@ class Terminal:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with _stopping_with_ctrl_c(session):
-                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._answers is not None)
+                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._questions is not None)
                 result = await take_turn(session, message, lambda reply: self._tell(session, reply))
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
             self._screen.note(sentence(error))
 
-    async def _tell(self, session: Session, reply: Reply) -> None:
-        self._screen.show(reply)
-        if isinstance(reply.event, InputRequest) and self._answers is not None:
-            await self._put(self._answers, session, reply.event)
+    async def _run_notebook(self, notebook: Imported) -> None:
+        session = await self._sessions.session(self._user_id, PLACE)
+        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
+        async with _stopping_with_ctrl_c(session):
+            async for step in replay(
+                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=False
+            ):
+                self._failed |= step.failed
+                self._screen.note(progress(step))
+        for note in notebook.notes:
+            self._screen.note(note)
 
-    async def _put(self, prompt: PromptSession[str], session: Session, question: InputRequest) -> None:
-        self._screen.end_line()
-        try:
-            answer = await _typed(prompt, question.prompt, is_password=question.password)
-        except EOFError:
-            answer = END_OF_INPUT
-        except KeyboardInterrupt:
-            await session.interrupt()
-            return
-        with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
-            session.answer(answer)
+    async def _tell(self, session: Session, reply: Reply) -> None:
+        if reply.result is not None and self._questions is not None:
+            await self._questions.withdraw()
+        self._screen.show(reply)
+        if isinstance(reply.event, InputRequest) and self._questions is not None:
+            self._screen.end_line()
+            self._questions.put(session, reply.event)
 
     async def _welcome_back(self) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
         cells = [entry for entry in await session.transcript.entries() if isinstance(entry, CellRecord)]
-        if not cells:
+        if cells:
+            await self._tell_of_before(session, cells[-REMEMBERED:])
+        else:
             tier = self._sessions.pool.tier
             held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"
             model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
             self._screen.note(f"A Python kernel of your own, {held}.{model} %help tells more.")
-            return
-        for cell in cells[-REMEMBERED:]:
-            self._screen.earlier(cell)
-        state = await session.kernel.state()
-        variables = "are still there" if state.alive else "ended with their kernel"
-        self._screen.note(f"Welcome back. Your variables {variables}; your files are still here:")
-        await self._commands.take("%files")
         if session.resumed:
             self._screen.note("The last cell goes on:")
+        self._welcomed.set()
+        if session.resumed:
             async with _stopping_with_ctrl_c(session):
                 await asyncio.wait(session.resumed)
 
+    async def _tell_of_before(self, session: Session, cells: list[CellRecord]) -> None:
+        for cell in cells:
+            self._screen.earlier(cell)
+        state = await session.kernel.state()
+        variables = "are still there" if state.alive else "ended with their kernel"
+        files = (await self._sessions.list_user_files(self._user_id, limit=1)).files
+        kept = "; your files are still here:" if files else "."
+        self._screen.note(f"Welcome back. Your variables {variables}{kept}")
+        if files:
+            await self._commands.take("%files")
 
-async def _typed(prompt: PromptSession[str], text: str, *, is_password: bool = False) -> str:
+
+async def _typed(prompt: PromptSession[str], text: str) -> str:
     """What is typed at a prompt. What is shown meanwhile stands above it.
 
     Only meanwhile: what takes standard output's place writes from a thread of its own, which can collide with
     the next prompt being drawn. Raises: EOFError, KeyboardInterrupt.
     """
     with patch_stdout(raw=True):
-        return await prompt.prompt_async(text, is_password=is_password)
+        return await prompt.prompt_async(text)
 
 
 def progress(step: Step) -> str:

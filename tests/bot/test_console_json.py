@@ -183,6 +183,17 @@ async def test_input_is_asked_and_answered(program: Program) -> None:
     assert result["output"] == "name? Bob\nhello Bob\n"
 
 
+async def test_at_the_end_of_the_input_nobody_is_waited_for(program: Program) -> None:
+    """A question that is open then, and each later one, finds the end of its own input."""
+    open_one = program.send(user=1, code="input('open? ')")
+    later = program.send(user=1, code="input('later? ')")
+    await program.answer(id=open_one, event="question")
+    assert await program.end() == 0
+    for sent in (open_one, later):
+        result = await program.answer(id=sent, event="result")
+        assert (result["status"], "EOFError" in result["error"]) == ("error", True)
+
+
 async def test_a_progress_bar_is_one_moving_line(program: Program) -> None:
     """tqdm's many redraws are one line in the result, at its end."""
     result = await program.run(

@@ -5,7 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.program import ROOT
 
@@ -47,20 +49,20 @@ async def test_a_failing_cell_ends_the_script_with_status_1(tmp_path: Path) -> N
 
 
 async def test_commands_work_in_a_script(tmp_path: Path) -> None:
-    """%upload, %files, %load and %vars do what they say, and a wrong one says what to do."""
+    """%upload, %files, %load and %vars do what they say, and one that fails ends it with status 1."""
     source = tmp_path / "my cities.csv"
     source.write_text("city,people\nUlm,126000\n")
     commands = [f"%upload '{source}'", "%files", "%load 'my cities.csv'", "%vars", "my_cities.shape"]
     status, printed = await script(
-        tmp_path / "data", "\n# %%\n".join([*commands, "%load nothing9here", "%load"])
+        tmp_path / "data", "\n# %%\n".join([*commands, "%load nothing9here", "print('never')"])
     )
-    assert status == 0
+    assert status == 1
     assert printed.count("my cities.csv") >= 2
     assert 'my_cities = load_file("' in printed
     assert "DataFrame" in printed
     assert "(1, 2)" in printed
     assert "no file nothing9here: it expired, or is not yours" in printed
-    assert "Say which file: %load ID [NAME]" in printed
+    assert "never" not in printed
 
 
 async def test_pictures_are_saved_and_named(tmp_path: Path) -> None:
@@ -79,21 +81,13 @@ async def test_an_escape_that_is_not_a_colour_never_reaches_the_terminal(tmp_pat
     assert "\x1b" not in printed
 
 
-async def test_a_path_that_cannot_be_gets_a_sentence(tmp_path: Path) -> None:
-    """Whatever stands for a path, it costs no more than its own command."""
-    told = {
-        "%notebook ~nobody-here/a.ipynb": "there is no folder ~nobody-here",
-        "%notebook a\0b": "there is no file a\ufffdb",
-        "%bundle ''": "there is no file ",
-        "%bundle a b": "Say one path, in quotes where it has spaces.",
-        f"%notebook {tmp_path}": f"{tmp_path} is a folder, not a file",
-        f"%replay {tmp_path}/nothing.ipynb": f"there is no file {tmp_path}/nothing.ipynb",
-        "%replay /dev/null": "/dev/null is a pipe or a device, not a file",
-        "%upload ~nobody-here/a.csv": "there is no folder ~nobody-here",
-    }
-    status, printed = await script(tmp_path / "data", "\n# %%\n".join([*told, "print('on')"]))
-    assert status == 0
-    assert printed.splitlines() == [*told.values(), "on"]
+async def test_a_notebook_that_fails_ends_the_script_with_status_1(tmp_path: Path) -> None:
+    """As a failing cell does."""
+    (tmp_path / "bad.ipynb").write_text(nbformat.writes(new_notebook(cells=[new_code_cell("1 / 0")])))
+    status, printed = await script(tmp_path / "data", f"%replay {tmp_path}/bad.ipynb\n# %%\nprint('never')")
+    assert status == 1
+    assert "[cell 1 of 1: error]" in printed
+    assert "never" not in printed
 
 
 @pytest.mark.parametrize(
@@ -125,6 +119,21 @@ async def test_the_program_ends_quietly_when_nobody_reads_on(
         assert await asyncio.to_thread(answers.readline)
     _, told = await process.communicate()
     assert (process.returncode, told) == (141, b"")
+
+
+async def test_ctrl_c_ends_the_program_quietly_while_it_is_still_being_loaded(tmp_path: Path) -> None:
+    """No traceback, and the status of a program that was interrupted."""
+    (tmp_path / "tqdm.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--data", str(tmp_path / "data")),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    assert (process.returncode, told) == (130, b"")
 
 
 async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_path: Path) -> None:

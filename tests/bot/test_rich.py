@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.rich import as_file, as_text, is_picture, plotly_page, says_nothing
+from bot.rich import as_file, as_text, is_picture, only_script, plotly_page, says_nothing
 
 PNG = base64.b64encode(b"\x89PNG...").decode()
 WAV = base64.b64encode(b"RIFF...").decode()
@@ -104,3 +104,19 @@ def test_what_a_bundle_is_to_a_front(bundle: dict[str, Any], picture: bool, noth
     """Whether it has a picture that needs no drawing, and whether its plain text is worth showing."""
     assert is_picture(bundle) is picture
     assert says_nothing(bundle) is nothing
+
+
+@pytest.mark.parametrize(
+    ("bundle", "only"),
+    [
+        ({"text/html": " <script>a()</script>\n<SCRIPT type='module'>b()</SCRIPT> "}, True),
+        ({"text/html": "<script>a()</script><b>hi</b>"}, False),
+        ({"text/html": "<script>a()</script>", "text/plain": "words"}, False),
+        ({"text/html": "<script>" * 100_000}, False),
+        ({"text/html": "<script></script>" * 100_000 + "hi"}, False),
+        ({"text/plain": "42"}, False),
+    ],
+)
+def test_script_alone_is_nothing_to_see(bundle: dict[str, Any], only: bool) -> None:
+    """However much of it there is, it is found out at once."""
+    assert only_script(bundle) is only

@@ -21,8 +21,9 @@ from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
 from kernels.errors import KernelStartFailed
-from kernels.events import ClearOutput, Queued, Restarted, Stream
+from kernels.events import ClearOutput, Display, Queued, Restarted, Stream
 from tests.model_server import Fault, ModelServer, calls, run_python, says
+from tests.program import Program
 
 ENTER, CTRL_D = "\r", "\x04"
 
@@ -33,7 +34,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
     with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=screen):
         keyboard.send_text("".join(line + ENTER for line in lines) + CTRL_D)
         terminal = Terminal(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
-        sessions.tell_late = terminal.tell_late
+        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         await terminal.talk(folder / "history")
     return shown.readouterr().out + screen.stdout.getvalue()
 
@@ -57,6 +58,37 @@ async def test_a_person_types_cells_blocks_and_answers(
     assert "21\n" in shown
     assert "who? Bob\n" in shown
     assert "'Bob'\n" in shown
+
+
+async def test_a_question_is_taken_away_when_its_cell_is_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody answers: that is said at once, and what is typed then is a cell of its own."""
+    settings = load(
+        data=tmp_path / "data", node="none", preload="none", input_timeout=timedelta(milliseconds=300)
+    )
+    drawn, printed = PlainTextOutput(io.StringIO()), ""
+    async with compose(settings) as sessions:
+        with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=drawn):
+            keyboard.send_text("input('q? ')" + ENTER)
+            terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+            talking = asyncio.create_task(terminal.talk(tmp_path / "history"))
+            async with asyncio.timeout(20):
+                while "nobody answered its question in time" not in printed:
+                    await asyncio.sleep(0.05)
+                    printed += capsys.readouterr().out
+            keyboard.send_text("y = 2" + ENTER + "y + 40" + ENTER + CTRL_D)
+            await talking
+    assert "42\n" in capsys.readouterr().out
+
+
+async def test_the_colours_of_a_question_are_left_out(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The prompt would show their escapes as letters."""
+    shown = await talk(sessions, r"input('\x1b[31mred?\x1b[0m ')", "yes", folder=tmp_path, shown=capsys)
+    assert "red?" in shown
+    assert "^[" not in shown
 
 
 async def test_text_without_a_line_end_is_not_written_over_by_the_prompt(
@@ -92,6 +124,71 @@ async def test_cell_of_an_earlier_visit_that_fails_is_a_sentence(
     session = await sessions.session(1, "terminal")
     await terminal.fail_resumed(session.record, 1, KernelStartFailed("no room"))
     assert "could not be started; try again. It said: no room" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("leave", ["exit", "quit()"])
+async def test_leaving_by_name_keeps_the_kernel(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], leave: str
+) -> None:
+    """As Ctrl-D does: no later line is taken, and the variables are there."""
+    await talk(sessions, "x = 40 + 1", leave, "x = 0", folder=tmp_path, shown=capsys)
+    assert "\n41\n" in await talk(sessions, "x", folder=tmp_path, shown=capsys)
+
+
+def test_an_output_without_anything_to_see_is_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as the script that plotly gives out before its first figure."""
+    screen = Screen(tmp_path, str, colour=False)
+    screen.show(Reply(1, Display({"text/html": "<script>window.a = 1</script>"})))
+    assert capsys.readouterr().out == ""
+
+
+async def test_where_there_are_no_files_none_are_spoken_of(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Coming back to variables alone."""
+    await talk(sessions, "x = 1", folder=tmp_path, shown=capsys)
+    shown = await talk(sessions, folder=tmp_path, shown=capsys)
+    assert "Welcome back. Your variables are still there.\n" in shown
+    assert "files" not in shown
+
+
+async def test_a_cell_that_goes_on_is_shown_after_what_was_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its output and its question come last, whenever they come."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        sent = program.send(code="print('begun'); name = input('who? '); print('hi', name)")
+        await program.answer(id=sent, event="question")
+        await program.kill()
+    async with compose(load(data=data, preload="none")) as sessions:
+        shown = await talk(sessions, "Bob", folder=tmp_path, shown=capsys)
+    before, _, after = shown.partition("The last cell goes on:\n")
+    assert "In [ ]: print('begun')" in before
+    assert "Welcome back. Your variables are still there.\n" in before
+    assert after.startswith("who? Bob\nhi Bob\n")
+
+
+async def test_a_path_that_cannot_be_gets_a_sentence(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands for a path, it costs no more than its own command."""
+    told = {
+        "%notebook ~nobody-here/a.ipynb": "there is no folder ~nobody-here",
+        "%bundle ''": "there is no file ",
+        "%bundle a b": "Say one path, in quotes where it has spaces.",
+        "%load": "Say which file: %load ID [NAME]; %files lists them.",
+        f"%notebook {tmp_path}": f"{tmp_path} is a folder, not a file",
+        f"%replay {tmp_path}/nothing.ipynb": f"there is no file {tmp_path}/nothing.ipynb",
+        "%replay /dev/null": "/dev/null is a pipe or a device, not a file",
+        "%upload ~nobody-here/a.csv": "there is no folder ~nobody-here",
+    }
+    shown = await talk(sessions, *told, "print('on')", folder=tmp_path, shown=capsys)
+    lines = shown.splitlines()
+    assert [line for line in lines if line in told.values()] == [*told.values()]
+    assert "on" in lines
 
 
 async def test_reset_all_deletes_files_and_transcript(

@@ -1,0 +1,144 @@
+"""Kernelcord without Discord: `python -m bot.console` for a person, `--json` for a program."""
+
+import argparse
+import asyncio
+import errno
+import io
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bot.bundle import replayed
+from bot.compose import compose
+from bot.console.jsonl import JsonLines, standard_input
+from bot.console.show import Screen
+from bot.console.terminal import Terminal, progress
+from bot.errors import BotError
+from bot.failures import at_start, ending
+from bot.message import Incoming
+from bot.replay import replay
+from bot.reply import Reply
+from config import log
+from config.settings import Settings, add_flags, from_args
+from filestore.errors import FileStoreError
+from kernels.errors import KernelError
+from kernels.notebook import Code, NotebookError, read
+from kernels.packages import plotly_script
+
+__all__ = ["main"]
+
+USER_ID = 1  # whoever sits at the terminal
+
+
+async def serve_json(settings: Settings) -> bool:
+    """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
+    async with compose(settings) as sessions:
+        front = JsonLines(sessions)
+        sessions.tell_late = front.tell_late
+        await sessions.resume()
+        try:
+            await front.serve(standard_input())
+        except ExceptionGroup as failures:  # of the tasks of all users; only that one ends us quietly
+            _, others = failures.split(BrokenPipeError)
+            raise (others or BrokenPipeError) from None
+    return True
+
+
+async def serve_person(settings: Settings) -> bool:
+    """Talk with whoever is at the terminal, or run the script on standard input."""
+    async with compose(settings) as sessions:
+        screen = _screen(settings)
+        terminal = Terminal(sessions, screen, user_id=USER_ID)
+        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
+        sessions.fail_resumed = terminal.fail_resumed
+        if sys.stdin.isatty():
+            await terminal.talk(settings.data / "history")
+            return True
+        script = await asyncio.to_thread(sys.stdin.read)
+        if not script.strip():
+            screen.note("Kernelcord is set up. Run it at a terminal, or give it code on standard input.")
+        return await terminal.read(script)
+
+
+async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
+    """Run a notebook in a session of its own, and write it with its new outputs to `target`."""
+    imported = await asyncio.to_thread(lambda: read(source.read_bytes()))
+    if target is not None:
+        _check_folder(target)
+    async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
+        await sessions.discard(USER_ID, "replay")
+        session = await sessions.session(USER_ID, "replay")
+        message = Incoming(USER_ID, "", "replay", "", can_answer=False)
+        failed = 0
+        total = sum(isinstance(cell, Code) for cell in imported.cells)
+        with tqdm(total=total, desc=source.name, unit="cell") as bar:
+            async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
+                bar.update()
+                failed += step.failed
+                if step.failed or step.differs:
+                    bar.write(progress(step), file=sys.stderr)
+                if step.failed and step.result is not None:
+                    bar.write(step.result.error or ending(step.result) or "", file=sys.stderr)
+        if target is not None:
+            await asyncio.to_thread(target.write_bytes, await replayed(session, imported))
+        await sessions.discard(USER_ID, "replay")
+    for note in imported.notes:
+        print(note, file=sys.stderr)
+    return not failed
+
+
+def _check_folder(target: Path) -> None:
+    """See before hours of cells whether what comes of them can be written. Raises: OSError."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        error = errno.EACCES if target.parent.is_dir() else errno.ENOENT
+        raise OSError(error, os.strerror(error), str(target))
+
+
+async def _say_nothing(_reply: Reply) -> None:
+    """A replay shows its progress, and the outputs are in the notebook that it writes."""
+
+
+def _screen(settings: Settings) -> Screen:
+    script = partial(plotly_script, settings.kernel_python)
+    return Screen(settings.data / "pictures", script, colour=sys.stdout.isatty())
+
+
+def main() -> int:
+    """The program; its exit status is 0, 1 when a cell of a script failed, 2 when it could not start.
+
+    When nobody reads its output it ends as any program does then, with 141. Raises: KeyboardInterrupt.
+    """
+    parser = argparse.ArgumentParser(prog="python -m bot.console", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line in and out")
+    parser.add_argument("--replay", type=Path, metavar="IN.ipynb", help="run a notebook's cells and end")
+    parser.add_argument("--out", type=Path, metavar="OUT.ipynb", help="with --replay: where to write it anew")
+    parser.add_argument("--keep-going", action="store_true", help="with --replay: go on after a failed cell")
+    add_flags(parser)
+    args = parser.parse_args()
+    if args.replay is None and (args.out is not None or args.keep_going):
+        parser.error("--out and --keep-going belong to --replay")
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a script may be no text, a cell show what a terminal cannot
+            stream.reconfigure(errors="replace")
+    settings = from_args(args, cell_timeout=None)
+    log.configure(settings.log_level, secrets=settings.secrets)
+    if args.replay is not None:
+        work = serve_replay(settings, args.replay, args.out, keep_going=args.keep_going)
+    else:
+        work = serve_json(settings) if args.json else serve_person(settings)
+    try:
+        return 0 if asyncio.run(work) else 1
+    except BrokenPipeError:  # whoever read us has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+        return 128 + signal.SIGPIPE
+    except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
+        print(at_start(error), file=sys.stderr)
+        return 2
