@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
             for task in (serving, stopping):
                 task.cancel()
             await asyncio.wait({serving, stopping})
-            await client.close()
+            await client.end()
         if not serving.cancelled():
             serving.result()
 

@@ -6,6 +6,7 @@
 What is done once in a life is guarded, because Discord says `ready` again after a session that it has ended.
 """
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
@@ -42,6 +43,10 @@ NEEDED = {
 Parser = Callable[[Any], None]
 
 
+async def _ended() -> None:
+    raise asyncio.CancelledError("the bot has ended")
+
+
 class Client(nextcord.Client):
     """See the module's text."""
 
@@ -69,6 +74,11 @@ class Client(nextcord.Client):
         await self.clear()
         self._registered = False
         self.add_view(Buttons(self._controls.verbs))
+
+    async def end(self) -> None:
+        """Close for good. nextcord would open a session anew for whoever still asks for something then."""
+        self.http.recreate = _ended  # type: ignore[method-assign]
+        await self.close()
 
     async def on_connect(self) -> None:
         """Register the commands, once."""

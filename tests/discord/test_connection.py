@@ -2,10 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.__main__ import serve
+from bot.front.client import Client
 from bot.front.supervise import CannotServe
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
 from tests.discord.loopback import Discord
@@ -62,6 +64,23 @@ async def test_wrong_token_ends_with_a_sentence(discord: Discord, data: Path) ->
     discord.faults.status("GET", "/users/@me", 401, times=None)
     with pytest.raises(CannotServe, match="DISCORD_TOKEN"):
         await serve(settings_for(discord, data), asyncio.Event())
+
+
+async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What still goes on then is cancelled; nextcord would open a session anew, which nobody closes."""
+    clients: list[Client] = []
+
+    def made(*arguments: Any, **options: Any) -> Client:
+        clients.append(Client(*arguments, **options))
+        return clients[0]
+
+    monkeypatch.setattr("bot.__main__.Client", made)
+    async with running(discord, data):
+        pass
+    with pytest.raises(asyncio.CancelledError):
+        await clients[0].fetch_user(discord.guild.member("ada").id)
 
 
 async def test_bot_that_ends_begins_nothing_new(discord: Discord, data: Path) -> None:
