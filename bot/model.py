@@ -107,7 +107,7 @@ class Model:
                     sees = False
                     self._sees = BLIND.search(error.detail) is None
                 elif is_passing and cuts < CUTS:
-                    await asyncio.sleep(PAUSE * 2**cuts)
+                    await asyncio.sleep(PAUSE * 2**cuts)  # a back-off is a matter of time passing
                     cuts += 1
                 else:
                     raise
