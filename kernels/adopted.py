@@ -97,6 +97,9 @@ class Adopted:
     def begins(self) -> None:
         """A cell begins; nobody watches here."""
 
+    async def ends(self) -> None:
+        """A cell has ended."""
+
     def kill(self) -> None:
         """Kill it and all that it has started."""
         self.child.end()

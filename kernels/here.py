@@ -7,10 +7,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import BinaryIO
 
 from kernels.capture import Capture, Scan
 from kernels.protocols import Cell, State
 from kernels.result import Variable
+from kernels.workspace import Workspace
 
 __all__ = ["CellHere", "KernelHere"]
 
@@ -27,6 +29,7 @@ class CellHere:
 class KernelHere(ABC):
     """A kernel that nobody had before this program."""
 
+    workspace: Workspace
     capture: Capture
     _caught_up = False
 
@@ -64,3 +67,14 @@ class KernelHere(ABC):
                 found = Scan(tuple(file for file in scan.captured if file.mtime >= since))
             await asyncio.to_thread(self.capture.accept)
         yield found
+
+    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
+        """Put a file into the workspace as `Workspace.place` does, unseen by capture; returns its name."""
+
+        def place() -> str:
+            with self.capture.lock:
+                placed = self.workspace.place(name, source, beside=beside)
+                self.capture.accept(placed)
+                return placed
+
+        return await asyncio.to_thread(place)

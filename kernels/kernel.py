@@ -18,7 +18,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
-from typing import BinaryIO
 
 from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
@@ -139,17 +138,6 @@ class Kernel(KernelHere):
         """End the process, and close; a running cell ends as "died". Again does nothing."""
         await self._close("the kernel was shut down")
 
-    async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace as `Workspace.place` does, unseen by capture; returns its name."""
-
-        def place() -> str:
-            with self.capture.lock:
-                placed = self.workspace.place(name, source, beside=beside)
-                self.capture.accept(placed)
-                return placed
-
-        return await asyncio.to_thread(place)
-
     def hint(self) -> None:
         """Something in the workspace may have changed: look, unless the end of a cell will."""
         if self._process is not None:
@@ -226,12 +214,20 @@ class Kernel(KernelHere):
         """Scan the workspace for what the cell wrote; no message is the cell's any more."""
         self._router.end()
         self.last_used = monotonic()
-        process = self._process if self._router.doubtful and not self._router.quit_asked else None
-        looking = self.capture.look()
-        scan, healthy = await asyncio.gather(looking, process.healthy()) if process else (await looking, True)
-        if self._router.quit_asked or not healthy:
-            await self.replace(QUIT if self._router.quit_asked else WENT_ON)
+        scan, reason = await asyncio.gather(self.capture.look(), self._unfit())
+        if reason is not None:
+            await self.replace(reason)
         return scan
+
+    async def _unfit(self) -> str | None:
+        """Why the process can run no other cell, if so."""
+        process = self._process
+        if process is None or self._router.quit_asked:
+            return QUIT if self._router.quit_asked else None
+        if self._router.doubtful and not await process.healthy():
+            return WENT_ON
+        await process.ends()
+        return over_limit(process.fault, self.limits) if process.fault else None
 
     # The process:
 

@@ -53,6 +53,7 @@ class Provisioner(Protocol):
     async def kill(self) -> None: ...
     async def terminate(self) -> None: ...
     def begins(self) -> None: ...
+    async def ends(self) -> None: ...
     def detach(self) -> None: ...
 
 
@@ -123,6 +124,10 @@ class KernelProcess:
     def begins(self) -> None:
         """A cell begins."""
         self._provisioner.begins()
+
+    async def ends(self) -> None:
+        """A cell has ended; `fault` is what it has left over a limit, for which the process is killed."""
+        await self._provisioner.ends()
 
     async def healthy(self) -> bool:
         """Whether it is at rest: it answers, at once or after an interrupt, or has ended."""

@@ -56,6 +56,9 @@ class PlainProvisioner(LocalProvisioner):
     def begins(self) -> None:
         """A cell begins."""
 
+    async def ends(self) -> None:
+        """A cell has ended."""
+
     def detach(self) -> None:
         """Let it outlive us."""
         if self.process is not None:
@@ -118,6 +121,11 @@ class ConfinedProvisioner(KernelProvisionerBase):
         """A cell begins."""
         if self._kernel:
             self._kernel.begins()
+
+    async def ends(self) -> None:
+        """A cell has ended; `fault` is what it has left over a limit."""
+        if self._kernel:
+            await self._kernel.ends()
 
     def detach(self) -> None:
         """Let it outlive us."""

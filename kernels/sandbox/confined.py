@@ -60,6 +60,10 @@ class Confined:
         """A cell begins."""
         self._watched.stir()
 
+    async def ends(self) -> None:
+        """A cell has ended. What it has left over a limit ends the kernel now, and not the next cell."""
+        await asyncio.to_thread(self._watchdog.look, self._watched)
+
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
         code = await self.child.wait()

@@ -3,6 +3,7 @@
     with Watchdog(limits, workspaces, memory=True) as watchdog:
         watchdog.watch(watched := Watched(pid, workspace, too_much, began=size))
         watched.stir()              # a cell begins
+        watchdog.look(watched)      # it has ended: what it left is seen before the next one begins
         watchdog.forget(watched)
 
 A kernel's workspace has a limit that only few file systems can hold; where there are no control groups,
@@ -77,12 +78,19 @@ class Watchdog:
         self._thread.join()
 
     def watch(self, watched: Watched) -> None:
-        """Look at this one too; its `too_much` is called at most once, in the watchdog's thread."""
+        """Look at this one too; its `too_much` is called at most once, in the thread that has looked."""
         self._watched.add(watched)
 
     def forget(self, watched: Watched) -> None:
         """Look at it no more."""
         self._watched.discard(watched)
+
+    def look(self, watched: Watched) -> None:
+        """Look at this one now, in the caller's thread."""
+        if self._memory:
+            self._try(watched, self._look_at_memory)
+        if watched in self._watched:
+            self._try(watched, partial(self._look_at_size, thorough=False))
 
     def _run(self) -> None:
         while not self._stop.wait(FIRST):
@@ -139,9 +147,11 @@ class Watchdog:
         return watched.pause
 
     def _end(self, watched: Watched, fault: str) -> None:
-        if watched in self._watched:
-            self.forget(watched)
-            watched.too_much(fault)
+        try:
+            self._watched.remove(watched)
+        except KeyError:  # another thread has seen it too
+            return
+        watched.too_much(fault)
 
 
 class _Machine:

@@ -223,6 +223,25 @@ async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
         assert ran.status == "out of memory" or "Error" in ran.output
 
 
+LEFT = {
+    "threads": "import threading\ntry:\n    for _ in range(300): "
+    "threading.Thread(target=time.sleep, args=(6,), daemon=True).start()\nexcept RuntimeError: pass",
+    "files": "for n in range(70): open(f'{n}.bin', 'wb').write(bytes(1_000_000))",
+}
+
+
+@pytest.mark.parametrize("leave", LEFT.values(), ids=LEFT)
+async def test_what_a_cell_leaves_over_a_limit_ends_no_other_cell(kernel: Kernel, leave: str) -> None:
+    """The kernel is looked at when the cell has ended, so the next one has a fresh kernel and is told why."""
+    first = await run(kernel, f"{GUARD}\n{leave}")
+    second = await run(kernel, "import time\ntime.sleep(0.6)\n6 * 7")
+    assert (second.status, second.output.strip()) == ("ok", "42")
+    for restarted in first.restarts + second.restarts:
+        assert "processes" in restarted.reason or "files grew over" in restarted.reason
+    if leave == LEFT["files"]:
+        assert len(first.restarts + second.restarts) == 1
+
+
 async def test_one_file_over_the_limit_is_an_error_of_its_cell(kernel: Kernel) -> None:
     """It alone does not fill the workspace, so the kernel goes on with all that it holds."""
     ran = await run(kernel, f"{GUARD}\ntry: exec({DISK['one file']!r})\nfinally: time.sleep(1)")

@@ -66,6 +66,21 @@ def test_files_over_the_limit_are_seen(workspace: Path) -> None:
     assert seen(workspace) == [WORKSPACE]
 
 
+def test_a_look_can_be_asked_for_and_tells_once(workspace: Path) -> None:
+    """When a cell has ended nobody waits for the next round, which then says nothing again."""
+    faults: list[str] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watched = Watched(os.getpid(), workspace, faults.append)
+    watchdog.watch(watched)
+    watchdog.look(watched)
+    assert faults == []
+    (workspace / "a").write_bytes(b"x" * 2_000_000)
+    watchdog.look(watched)
+    watchdog.look(watched)
+    watchdog._round()
+    assert faults == [WORKSPACE]
+
+
 def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
     """It is a person's own, for a notebook of Jupyter: nothing is counted, and no closed folder is opened."""
     (workspace / "a").write_bytes(b"x" * 2_000_000)
