@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bot.rich import PLOTLY, as_text, is_picture, says_nothing
+from bot.rich import PLOTLY, as_text, is_picture, only_script, says_nothing
 from kernels.text import strip_ansi
 
 __all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "pieces"]
@@ -64,6 +64,8 @@ def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
     """The pieces in order; texts that follow each other are one."""
     found: list[Piece] = []
     for output in outputs:
+        if only_script(output.get("data", {})):
+            continue
         piece = _piece(output)
         last = found[-1] if found else None
         if isinstance(piece, Text) and isinstance(last, Text):

@@ -170,6 +170,16 @@ def test_sound_page_figure_and_words_go_as_what_they_are() -> None:
     assert "`/notebook` has it" in without.final().parts[0]
 
 
+def test_script_alone_is_not_mentioned() -> None:
+    """What plotly sends before its first figure has nothing to see; text around it stays in one piece."""
+    bundle = shown(text_html="<script>draw()</script>")
+    alone = final(cell([bundle]))
+    assert alone.uploads == ()
+    assert alone.parts[0].startswith("-# Done: no output.\n")
+    around = final(cell([printed("one\n"), bundle, printed("two\n")]))
+    assert "```\none\ntwo\n```" in around.parts[0]
+
+
 def test_an_error_is_an_ansi_block_of_its_own_frames() -> None:
     """Colours of IPython become Discord's, the ruler goes, and the longest traceback fits."""
     lines = ("\x1b[31m" + "-" * 75 + "\x1b[39m", "\x1b[38;5;28;01mValueError\x1b[39;00m: no ```")
