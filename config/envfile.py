@@ -18,7 +18,7 @@ VARIABLE = "KERNELCORD_ENV"
 
 def path() -> Path:
     """Where the file is, or would be."""
-    return Path(os.environ.get(VARIABLE) or ".env").expanduser()
+    return Path(os.path.expanduser(os.environ.get(VARIABLE) or ".env"))  # leaves a ~ that is nobody's
 
 
 def read() -> Mapping[str, str | None]:

@@ -43,7 +43,10 @@ KINDS: Mapping[object, tuple[str, str]] = {
 
 
 def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()  # not resolved: an environment's interpreter is a link
+    try:
+        return path.expanduser().absolute()  # not resolved: an environment's interpreter is a link
+    except RuntimeError:  # nobody has the name after the ~
+        raise ValueError from None
 
 
 def _lower(value: object) -> object:

@@ -99,6 +99,18 @@ def test_named_file_that_is_not_there_is_told(
     assert load().max_files == 64
 
 
+def test_home_that_is_nobody_s_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ~ with a name that no user has is a sentence, for a folder and for the file of settings."""
+    monkeypatch.setenv("KERNELCORD_DATA", "~nobody-at-all/data")
+    with pytest.raises(
+        InvalidSettings, match=r"^KERNELCORD_DATA is '~nobody-at-all/data', which is not a path"
+    ):
+        load()
+    monkeypatch.setenv("KERNELCORD_ENV", "~nobody-at-all/env")
+    with pytest.raises(InvalidSettings, match="there is no file ~nobody-at-all/env"):
+        load()
+
+
 def test_file_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A file that another editor saved in Latin-1 gets a sentence with its name."""
     monkeypatch.delenv("KERNELCORD_ENV")
