@@ -1,6 +1,7 @@
 """What all tests share: where the checkout is, and that its two environments are there."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ def pytest_sessionstart() -> None:
     os.environ["KERNELCORD_ENV"] = os.devnull
     for name in ("DISCORD_TOKEN", "MONGODB_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         os.environ.pop(name, None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what is to run behind it,
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # and so would be all that we start
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)
     if openapi.expected() and openapi.document() is None:
