@@ -29,11 +29,19 @@ LOOK = 0.0005  # seconds between looks
 class Sender(IOPubThread):  # type: ignore[misc]
     """The thread that sends output. It is woken as its loop is; ipykernel uses a socket a thread for that.
 
-    What is sent goes in the order in which it was given.
+    What is sent goes in the order in which it was given, and text that the thread itself has collected goes at
+    once: put off until what waits is sent, it would come after the value that the cell has shown next.
     """
 
     def _setup_event_pipe(self) -> None:
         pass
+
+    def send_multipart(self, *message: Any, **options: Any) -> None:
+        """Send a message, in turn."""
+        if threading.current_thread() is self.thread:
+            self._really_send(*message, **options)
+        else:
+            super().send_multipart(*message, **options)
 
     def schedule(self, f: Callable[[], Any]) -> None:
         """Have `f` called in the thread, or here where it does not run, as in a forked child."""

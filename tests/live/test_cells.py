@@ -133,6 +133,27 @@ async def test_a_tqdm_bar_is_one_moving_line(kernel: Kernel) -> None:
     assert ran.output.startswith("100%|")
 
 
+async def test_what_the_cell_shows_comes_after_what_it_has_printed(kernel: Kernel) -> None:
+    """Also where the thread that sends has taken the text, and is slow with it, when the value is sent."""
+    slow = """
+import sys, threading, time
+session = sys.stdout.session
+send = session.send
+def slowly(*message, **options):
+    if threading.current_thread() is not threading.main_thread(): time.sleep(0.4)
+    return send(*message, **options)
+session.send = slowly
+print("text")
+time.sleep(0.4)  # the text is taken after 0.2 s
+42
+"""
+    try:
+        ran = await run(kernel, slow)
+    finally:
+        await run(kernel, "session.send = send")
+    assert ran.output == "text\n42\n"
+
+
 async def test_what_is_written_to_the_descriptors_comes_in_its_own_cell(kernel: Kernel) -> None:
     """300 of 300 cells that write to descriptor 1 have their text when they are over, and no other's."""
     await run(kernel, "import os")
