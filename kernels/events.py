@@ -18,6 +18,7 @@ from typing import Any
 from kernels.text import clip, human_size, repair
 
 __all__ = [
+    "END_OF_INPUT",
     "BadMessage",
     "ClearOutput",
     "Display",
@@ -32,6 +33,7 @@ __all__ = [
     "from_message",
 ]
 
+END_OF_INPUT = "\x04"  # the answer to an InputRequest that means Ctrl-D: `input()` raises EOFError
 MAX_MIMES = 32  # entries of one MIME bundle that are kept
 MAX_COUNT = 1 << 31  # what every database holds as a number
 MAX_STREAM = 1 << 20  # characters of one message of text; a kernel sends less (`inside.streams`)

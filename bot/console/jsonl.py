@@ -26,7 +26,6 @@ from typing import Any
 from bot.bundle import bundle, notebook
 from bot.console.answers import answer_fields, event_fields, file_fields, result_fields, step_fields
 from bot.console.paths import content, named
-from bot.console.question import END_OF_INPUT
 from bot.errors import BotError, NothingRuns
 from bot.failures import sentence
 from bot.message import Asking, Incoming
@@ -37,7 +36,7 @@ from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
 from kernels.errors import KernelError, NoQuestion
-from kernels.events import InputRequest
+from kernels.events import END_OF_INPUT, InputRequest
 from kernels.notebook import MAX_SIZE, NotebookError, read
 from kernels.text import repair
 

@@ -56,7 +56,9 @@ async def serve_person(settings: Settings) -> bool:
         sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         sessions.fail_resumed = terminal.fail_resumed
         if sys.stdin.isatty():
-            await terminal.talk(settings.data / "history")
+            from bot.console.keyboard import Keyboard
+
+            await terminal.talk(Keyboard(settings.data / "history"))
             return True
         script = await asyncio.to_thread(sys.stdin.read)
         if not script.strip():

@@ -14,12 +14,10 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from bot.errors import NothingRuns
 from bot.session import Session
 from kernels.errors import NoQuestion
-from kernels.events import InputRequest
+from kernels.events import END_OF_INPUT, InputRequest
 from kernels.text import strip_ansi
 
-__all__ = ["END_OF_INPUT", "Questions"]
-
-END_OF_INPUT = "\x04"  # what ipykernel takes for Ctrl-D at an input()
+__all__ = ["Questions"]
 
 
 class Questions:

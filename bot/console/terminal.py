@@ -1,30 +1,18 @@
 """A person at a terminal: type a cell, see it run. Without a terminal, cells are read from standard input.
 
-await Terminal(sessions, screen, user_id=1).talk(history=data / "history")
+await Terminal(sessions, screen, user_id=1).talk(Keyboard(data / "history"))
 await Terminal(sessions, screen, user_id=1).read(sys.stdin.read())
 """
 
 import asyncio
-import codeop
 import contextlib
 import re
 import signal
-import warnings
 from collections.abc import AsyncIterator
-from pathlib import Path
-
-from prompt_toolkit import PromptSession
-from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import has_focus
-from prompt_toolkit.history import FileHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.lexers import PygmentsLexer
-from prompt_toolkit.patch_stdout import patch_stdout
-from pygments.lexers.python import PythonLexer
+from typing import TYPE_CHECKING
 
 from bot.console.commands import CommandFailed, Commands
 from bot.console.prose import is_prose
-from bot.console.question import Questions
 from bot.console.show import Screen
 from bot.errors import BotError, NothingRuns
 from bot.failures import sentence
@@ -39,6 +27,10 @@ from filestore.records import CellRecord, SessionRecord
 from kernels.errors import KernelError
 from kernels.events import InputRequest
 from kernels.notebook import Imported
+
+if TYPE_CHECKING:
+    from bot.console.keyboard import Keyboard
+    from bot.console.question import Questions
 
 __all__ = ["PLACE", "Terminal", "progress"]
 
@@ -58,26 +50,19 @@ class Terminal:
         self._commands = Commands(
             sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
-        self._questions: Questions | None = None
+        self._questions: Questions | None = None  # nobody is there who could answer
         self._failed = False
         self._welcomed = asyncio.Event()  # what was before is told
 
-    async def talk(self, history: Path) -> None:
+    async def talk(self, keyboard: "Keyboard") -> None:
         """Take cells from the keyboard until Ctrl-D or `exit`."""
-        prompt: PromptSession[str] = PromptSession(
-            history=FileHistory(str(history)),
-            multiline=True,
-            lexer=PygmentsLexer(PythonLexer),
-            key_bindings=_keys(),
-            prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
-        )
-        self._questions = Questions()
+        self._questions = keyboard.questions
         await self._welcome_back()
         while True:
             await self._questions.withdraw()  # of a cell that ended without a result
             self._screen.end_line()
             try:
-                text = await _typed(prompt, "\n>>> ")
+                text = await keyboard.typed("\n>>> ")
             except KeyboardInterrupt:
                 continue
             except EOFError:
@@ -198,16 +183,6 @@ class Terminal:
             await self._commands.take("%files")
 
 
-async def _typed(prompt: PromptSession[str], text: str) -> str:
-    """What is typed at a prompt. What is shown meanwhile stands above it.
-
-    Only meanwhile: what takes standard output's place writes from a thread of its own, which can collide with
-    the next prompt being drawn. Raises: EOFError, KeyboardInterrupt.
-    """
-    with patch_stdout(raw=True):
-        return await prompt.prompt_async(text)
-
-
 def progress(step: Step) -> str:
     """A line that says how far a replay is, and what came of the cell."""
     ending = "left out" if step.result is None else step.result.status
@@ -232,36 +207,3 @@ async def _stopping_with_ctrl_c(session: Session) -> AsyncIterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
         if stopping:
             await asyncio.wait(stopping)
-
-
-def _keys() -> KeyBindings:
-    keys = KeyBindings()
-
-    @keys.add("enter", filter=has_focus(DEFAULT_BUFFER))
-    def _(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if buffer.document.is_cursor_at_the_end and finished(buffer.text):
-            buffer.validate_and_handle()
-        else:
-            opens_block = buffer.document.current_line_before_cursor.rstrip().endswith(":")
-            buffer.newline(copy_margin=not buffer.document.current_line.isspace())
-            buffer.insert_text("    " if opens_block else "")
-
-    return keys
-
-
-def finished(text: str) -> bool:
-    """Whether Enter at the end of `text` runs it: a whole statement, or a block closed by an empty line."""
-    *before, last = text.split("\n")
-    closed = bool(before) and not last.strip()
-    if text.lstrip().startswith(("%%", "@")):
-        return closed
-    if text.lstrip().startswith(("%", "!", "?")) or text.rstrip().endswith("?"):
-        return not text.rstrip().endswith("\\")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd escape in what is being typed is the cell's own business
-            whole = codeop.compile_command(text, symbol="exec") is not None
-    except (SyntaxError, ValueError, OverflowError):
-        return True  # the kernel will say what is wrong
-    return whole and (closed or not last.startswith((" ", "\t")))

@@ -29,8 +29,8 @@ LOOK = 0.0005  # seconds between looks
 class Sender(IOPubThread):  # type: ignore[misc]
     """The thread that sends output. It is woken as its loop is; ipykernel uses a socket a thread for that.
 
-    What is sent goes in the order in which it was given, and text that the thread itself has collected goes at
-    once: put off until what waits is sent, it would come after the value that the cell has shown next.
+    What is sent goes in the order in which it was given, and text that the thread itself has collected goes
+    at once: put off until what waits is sent, it would come after the value that the cell has shown next.
     """
 
     def _setup_event_pipe(self) -> None:

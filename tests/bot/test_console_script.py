@@ -11,11 +11,23 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.program import ROOT
 
+LIGHT = ("--preload", "none")  # what is not about plots needs no libraries, and starts in half the time
+PLOTS = ("--preload", "matplotlib.pyplot")
 
-async def script(data: Path, text: str) -> tuple[int, str]:
+
+async def script(data: Path, text: str, *flags: str) -> tuple[int, str]:
     """Run `text` as standard input; the exit status and what was printed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(data)),
+        *(
+            sys.executable,
+            "-m",
+            "bot.console",
+            "--log-level",
+            "error",
+            "--data",
+            str(data),
+            *(flags or LIGHT),
+        ),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -68,7 +80,7 @@ async def test_commands_work_in_a_script(tmp_path: Path) -> None:
 async def test_pictures_are_saved_and_named(tmp_path: Path) -> None:
     """A figure becomes a file on disk whose path is printed."""
     code = "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])\nplt.show()"
-    status, printed = await script(tmp_path / "data", code)
+    status, printed = await script(tmp_path / "data", code, *PLOTS)
     assert status == 0
     path = Path(printed.partition("[picture: ")[2].partition("]")[0])
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -105,7 +117,7 @@ async def test_the_program_ends_quietly_when_nobody_reads_on(
     reader, writer = os.pipe()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(tmp_path / "data")),
-        *flags,
+        *(*LIGHT, *flags),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=writer,
@@ -147,3 +159,10 @@ async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_pat
     )
     printed, _ = await process.communicate(b"print(chr(233))  # \xff\n")
     assert (process.returncode, printed) == (0, b"?\n")
+
+
+async def test_a_script_loads_nothing_of_the_keyboard() -> None:
+    """It would be a quarter of its start."""
+    code = "import sys, bot.console.program; sys.exit('prompt_toolkit' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+    assert await process.wait() == 0

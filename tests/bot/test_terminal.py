@@ -14,9 +14,10 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from bot.compose import compose
 from bot.console.commands import variable_name
+from bot.console.keyboard import Keyboard, finished
 from bot.console.prose import is_prose
 from bot.console.show import Screen, time_left
-from bot.console.terminal import Terminal, finished
+from bot.console.terminal import Terminal
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
@@ -35,7 +36,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
         keyboard.send_text("".join(line + ENTER for line in lines) + CTRL_D)
         terminal = Terminal(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
         sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
-        await terminal.talk(folder / "history")
+        await terminal.talk(Keyboard(folder / "history"))
     return shown.readouterr().out + screen.stdout.getvalue()
 
 
@@ -72,7 +73,7 @@ async def test_a_question_is_taken_away_when_its_cell_is_over(
         with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=drawn):
             keyboard.send_text("input('q? ')" + ENTER)
             terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
-            talking = asyncio.create_task(terminal.talk(tmp_path / "history"))
+            talking = asyncio.create_task(terminal.talk(Keyboard(tmp_path / "history")))
             async with asyncio.timeout(20):
                 while "nobody answered its question in time" not in printed:
                     await asyncio.sleep(0.05)

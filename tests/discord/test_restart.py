@@ -18,6 +18,8 @@ from tests.discord.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
 from tests.nodes import end_nodes
 
+pytestmark = pytest.mark.timeout(150)  # a bot, its node and a kernel are started twice
+
 SLOW = "import time\nfor n in range(12):\n    print('line', n)\n    time.sleep(.5)\nprint('the end')"
 SLOWISH = SLOW.replace("12", "6")
 GRACE = 10.0  # seconds in which a bot that is told to end has to have ended
@@ -38,6 +40,7 @@ async def started(discord: Discord, home: Path, **settings: str) -> AsyncIterato
         "DISCORD_TOKEN": discord.token,
         "KERNELCORD_DATA": str(home),
         "SHUTDOWN_GRACE": "1",
+        "PRELOAD": "none",  # each test has a node of its own
         **settings,
     }
     before = discord.gateway.identified
