@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 MEMORY, PROCESSES, WORKSPACE = "memory", "processes", "workspace"  # what there can be too much of
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
+QUICK = 0.01  # seconds that a look at a workspace may take to be worth it at the end of each cell
 SHARE = 4  # times as long as a look at a workspace took it is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
@@ -51,6 +52,7 @@ class Watched:
         self.pause = FIRST
         self.seen = (0, 0)
         self.size = began
+        self.took = 0.0  # seconds, the last look at the workspace
 
     def stir(self) -> None:
         """A cell begins: look often again."""
@@ -86,10 +88,10 @@ class Watchdog:
         self._watched.discard(watched)
 
     def look(self, watched: Watched) -> None:
-        """Look at this one now, in the caller's thread."""
+        """Look at this one now, in the caller's thread; at a workspace of very many files in turn only."""
         if self._memory:
             self._try(watched, self._look_at_memory)
-        if watched in self._watched:
+        if watched in self._watched and watched.took < QUICK:
             self._try(watched, partial(self._look_at_size, thorough=False))
 
     def _run(self) -> None:
@@ -127,8 +129,8 @@ class Watchdog:
         over = watched.size > max(self._limits.workspace, watched.began + STARTING)
         if over or (thorough and self._machine.short and usage.in_flight(pids)):
             self._end(watched, WORKSPACE)
-        took = monotonic() - began
-        watched.size_due = monotonic() + max(self._paused(watched), SHARE * took)
+        watched.took = monotonic() - began
+        watched.size_due = monotonic() + max(self._paused(watched), SHARE * watched.took)
 
     def _look_at_memory(self, watched: Watched) -> None:
         pids = usage.processes(watched.init)

@@ -81,6 +81,21 @@ def test_a_look_can_be_asked_for_and_tells_once(workspace: Path) -> None:
     assert faults == [WORKSPACE]
 
 
+def test_a_large_workspace_is_not_looked_at_after_each_cell(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100,000 files that would cost more than most cells; the next round sees to it."""
+    faults: list[str] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
+    monkeypatch.setattr("kernels.sandbox.watchdog.QUICK", 0)
+    (workspace / "a").write_bytes(b"x" * 2_000_000)
+    watchdog.look(watched)
+    assert faults == []
+    watchdog._round()
+    assert faults == [WORKSPACE]
+
+
 def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
     """It is a person's own, for a notebook of Jupyter: nothing is counted, and no closed folder is opened."""
     (workspace / "a").write_bytes(b"x" * 2_000_000)
