@@ -30,7 +30,7 @@ ONCE = Scale(
     crowds=1,
     idle_rounds=1,
 )
-PATIENCE = 40.0  # seconds
+PATIENCE = 120.0  # seconds
 
 
 async def test_what_is_compared_takes_turns() -> None:

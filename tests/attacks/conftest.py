@@ -23,7 +23,7 @@ from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, value
 
 LIMITS = Limits(
-    cell=timedelta(seconds=20),
+    cell=timedelta(seconds=60),
     memory=400 * MiB,
     workspace=64 * MiB,
     scratch=16 * MiB,

@@ -68,12 +68,12 @@ async def test_a_cell_that_ended_while_nobody_listened_is_recorded(tmp_path: Pat
     async with Program.start(data) as program:
         await program.run("1")
         sent = program.send(
-            code="print('begun', flush=True); import time; time.sleep(1)\n"
+            code="print('begun', flush=True); import time; time.sleep(4)\n"
             "open('a.txt', 'w').write('abc'); 6 * 7"
         )
         await program.answer(id=sent, event="stream")
         await program.kill()
-    await asyncio.sleep(2)  # the cell ends with nobody there
+    await until(lambda: any((data / "workspaces").glob("*/a.txt")))  # it ends with nobody there
     async with Program.start(data) as program:
         ended = await program.answer(cell=2, event="result")
         assert ended["output"] == "begun\n42\n"

@@ -247,7 +247,7 @@ async def test_what_a_thread_prints_after_its_cell_is_late_output_of_that_cell(p
     """It arrives marked as late, with the number of the cell that started the thread."""
     started = await program.run(
         "import threading, time\n"
-        "def later():\n    time.sleep(0.5); print('late words'); open('late.txt', 'w').write('x')\n"
+        "def later():\n    time.sleep(3); print('late words'); open('late.txt', 'w').write('x')\n"
         "threading.Thread(target=later).start()"
     )
     late = await program.answer(event="stream", late=True)

@@ -127,16 +127,16 @@ async def test_an_extended_cell_outlives_its_limit_and_ends_at_the_new_one(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
     """The limit counts from the cell's start, and what the cell does later is stopped by the new one."""
-    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))
+    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=3))
     kernel = kernels.kernel(named(), files)
     kernels.limits = before
     code = (
-        "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('on', flush=True)\ntime.sleep(600)"
+        "import time\nprint('begun', flush=True)\ntime.sleep(3.5)\nprint('on', flush=True)\ntime.sleep(600)"
     )
     async with kernel.run(code) as cell:
         async for event in cell:
             if isinstance(event, Stream) and "begun" in event.text:  # its end may come apart
-                cell.extend(timedelta(seconds=3))
+                cell.extend(timedelta(seconds=5))
     assert (cell.result.status, cell.result.cause) == ("timeout", "deadline")
     assert cell.result.output.startswith("begun\non\n")
     cell.settle()
@@ -146,13 +146,13 @@ async def test_more_time_given_to_a_waiting_cell_holds_when_it_runs(
     kernels: Kernels, named: Callable[[], str], files: SomeFiles
 ) -> None:
     """It works for longer than its kernel's limit; that its wait is over is told."""
-    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=1))
+    before, kernels.limits = kernels.limits, Limits(cell=timedelta(seconds=3))
     kernel = kernels.kernel(named(), files)
     kernels.limits = before
 
     async def extended() -> tuple[str, list[Event]]:
         events = []
-        async with kernel.run("import time; time.sleep(1.5)") as cell:
+        async with kernel.run("import time; time.sleep(3.5)") as cell:
             async for event in cell:
                 events.append(event)
                 if event == Queued(1):
@@ -272,7 +272,7 @@ async def test_late_output_comes_with_its_cells_tag(kernel: PersonKernel) -> Non
     """What a thread prints and writes after its cell."""
     code = (
         "import threading\ndef later():\n  print('late words'); open('late.txt', 'w').write('late')\n"
-        "threading.Timer(1, later).start()"
+        "threading.Timer(3, later).start()"
     )
     await run(kernel, code, tag=7)
 

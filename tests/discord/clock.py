@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 EPOCH = 1_420_070_400_000  # milliseconds; the first second of 2015, from which snowflakes count
-WAIT = 10.0  # seconds
+WAIT = 30.0  # seconds
 
 
 class WaitFailed(AssertionError):

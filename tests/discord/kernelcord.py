@@ -35,7 +35,7 @@ COMMANDS = [
     "privacy",
 ]
 PACE = "0.3"  # seconds; tests are in a hurry
-SOON = 20.0  # seconds that a test waits for what takes a kernel
+SOON = 60.0  # seconds that a test waits for what takes a kernel
 
 
 def settings_for(discord: Discord, data: Path, **changed: Any) -> Settings:

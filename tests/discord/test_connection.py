@@ -90,7 +90,7 @@ async def test_bot_that_ends_begins_nothing_new(discord: Discord, data: Path) ->
         discord.guild.member("bob"),
         discord.guild.channel("general"),
     )
-    async with running(discord, data) as stop:
+    async with running(discord, data, shutdown_grace="20s") as stop:
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(input())')}")
         answer = await asked.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
         stop.set()

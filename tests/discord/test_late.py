@@ -10,7 +10,7 @@ async def test_late_output_is_told_in_a_message_of_its_own(discord: Discord, dat
     """What a thread prints and writes after its cell comes as one message below it, without buttons."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     text = (
-        "import threading, time\ndef later():\n    time.sleep(1)\n    print('here I am')\n"
+        "import threading, time\ndef later():\n    time.sleep(3)\n    print('here I am')\n"
         "    open('late.txt', 'w').write('late')\nthreading.Thread(target=later).start()\nprint('begun')"
     )
     async with running(discord, data):

@@ -57,7 +57,7 @@ async def test_request_is_held_until_released(discord: Discord, raw: Raw, path: 
 
 async def test_delayed_request_is_handled_later(discord: Discord, raw: Raw, path: str) -> None:
     """A delayed request is overtaken by the next one."""
-    delayed = discord.faults.delay("POST", path, 0.2)
+    delayed = discord.faults.delay("POST", path, 1.5)
     asking = asyncio.create_task(raw("POST", path, {"content": "slow"}))
     await delayed.wait_for_hit()
     await raw("POST", path, {"content": "quick"})

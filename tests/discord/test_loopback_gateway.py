@@ -73,7 +73,7 @@ async def test_session_starts_with_ready_and_guilds(discord: Discord, raw: Raw) 
 
 async def test_heartbeat_is_answered_and_awaited() -> None:
     """A heartbeat gets its acknowledgement; who has none to give is hung up on with 4009."""
-    async with loopback(Limits(heartbeat=0.05)) as discord, raw_client(discord) as raw, wired(raw) as wire:
+    async with loopback(Limits(heartbeat=1.0)) as discord, raw_client(discord) as raw, wired(raw) as wire:
         await wire.send(1, None)
         assert (await wire.next())["op"] == 11
         assert await wire.ended() == 4009

@@ -18,7 +18,7 @@ from tests.discord.loopback import Discord
 from tests.discord.messages import Message
 
 POSTS = "/channels/*/messages"
-LONG = "for n in range(300): print('number', n)\nimport time\ntime.sleep(2)\nprint('the end')"
+LONG = "for n in range(300): print('number', n)\nimport time\ntime.sleep(5)\nprint('the end')"
 
 
 def ours(discord: Discord) -> list[Message]:
@@ -86,7 +86,7 @@ async def test_replay_has_its_own_cells_and_loses_none_for_a_file(
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     sources = (
         "_ = open('one.txt', 'w').write('1')\nprint('cell', input())",
-        "import time\nprint('go')\ntime.sleep(2)\nprint('the end')",
+        "import time\nprint('go')\ntime.sleep(5)\nprint('the end')",
     )
     cells = [cell | {"id": f"c{n}", "source": source} for n, source in enumerate(sources)]
     notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()

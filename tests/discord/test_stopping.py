@@ -123,10 +123,10 @@ async def test_edits_count_as_turns(discord: Discord, data: Path) -> None:
 async def test_more_time_for_a_cell_that_waited(discord: Discord, data: Path) -> None:
     """More time is offered once the cell runs, which the message says, and not while it waits."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
-    async with running(discord, data, cell_timeout="3s", keep_running="2.5s", max_running="60s"):
+    async with running(discord, data, cell_timeout="6s", keep_running="5.5s", max_running="60s"):
         first = await ada.say(general, f"{discord.bot.mention} {code('import time\ntime.sleep(1.5)')}")
         await first.wait_for_reply(lambda m: "Running" in m.content, timeout=SOON)
-        second = await ada.say(ada.dm(), code("time.sleep(4)\nprint('all', 'of it')"))
+        second = await ada.say(ada.dm(), code("time.sleep(7)\nprint('all', 'of it')"))
         answer = await second.wait_for_reply(lambda m: "Keep running" in labels(m), timeout=SOON)
         assert "Running" in answer.content
         await (await ada.click(answer, "Keep running")).wait_for_ack()
@@ -137,15 +137,15 @@ async def test_more_time_for_a_cell_that_waited(discord: Discord, data: Path) ->
 async def test_more_time_for_each_cell_of_the_model(discord: Discord, data: Path) -> None:
     """Who has kept the first cell of an answer running is asked about the second one too, and pinged once."""
     ada = discord.guild.member("ada")
-    slow = run_python("import time\ntime.sleep(3.4)\nprint('over', 'it is')")
+    slow = run_python("import time\ntime.sleep(6.4)\nprint('over', 'it is')")
     async with (
         ModelServer.start() as server,
         running(
             discord,
             data,
             openai_base_url=server.base_url,
-            cell_timeout="3s",
-            keep_running="2.5s",
+            cell_timeout="6s",
+            keep_running="5.5s",
             max_running="60s",
         ),
     ):

@@ -16,7 +16,7 @@ from kernels.protocols import PersonKernel
 from kernels.result import Late, RunResult
 from tests.conftest import KERNEL_PYTHON
 
-PATIENCE = 40  # seconds that anything may take on a loaded machine
+PATIENCE = 100  # seconds that anything may take on a loaded machine
 
 
 class NoFiles:

@@ -69,7 +69,16 @@ async def test_a_stopped_kernel_is_replaced(fresh: Kernel) -> None:
 
 async def test_death_between_cells_is_told_by_the_next(fresh: Kernel) -> None:
     """A kernel that a thread ends after its cell is gone; the next cell says what that cost."""
-    await run(fresh, "x = 1\nimport os, threading\nthreading.Timer(0.1, os._exit, [1]).start()")
+    code = """
+import os, threading, time
+x = 1
+def end():
+    while not os.path.exists("end"): time.sleep(0.02)
+    os._exit(1)
+threading.Thread(target=end).start()
+"""
+    await run(fresh, code)
+    (fresh.workspace.path / "end").touch()
     await until(lambda: fresh.dead)
     ran = await run(fresh, "2 + 2")
     (restarted,) = ran.restarts

@@ -62,7 +62,7 @@ async def test_a_file_written_later_is_captured_late(kernel: Kernel) -> None:
         kernel,
         "def write():\n  gates[0].wait()\n  open('late.txt', 'w').write('late')\n"
         "gates[0] = threading.Event()\nthreading.Thread(target=write).start()\n"
-        "threading.Timer(0.5, gates[0].set).start()",
+        "threading.Timer(3, gates[0].set).start()",
         tag=11,
     )
     assert ran.result.captured == ()

@@ -24,8 +24,8 @@ def limits() -> Limits:
 
 @pytest.fixture
 def impatient(fresh: Kernel) -> Kernel:
-    """A kernel whose cells have a second."""
-    fresh.limits = Limits(cell=timedelta(seconds=1))
+    """A kernel whose cells have three seconds."""
+    fresh.limits = Limits(cell=timedelta(seconds=3))
     return fresh
 
 

@@ -191,7 +191,7 @@ def test_nbconvert_executes(temporary: Path, tmp_path: Path) -> None:
     before = set(temporary.iterdir())
     command = ["-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", "--output", "out.ipynb"]
     kernel = f"--ExecutePreprocessor.kernel_name={kernelspec.NAME}"
-    subprocess.run([sys.executable, *command, kernel, "in.ipynb"], cwd=tmp_path, check=True, timeout=50)
+    subprocess.run([sys.executable, *command, kernel, "in.ipynb"], cwd=tmp_path, check=True, timeout=170)
     (plot, made) = nbformat.read(tmp_path / "out.ipynb", 4).cells
     assert "image/png" in plot.outputs[-1].data
     assert (made.execution_count, (tmp_path / "made.txt").read_text()) == (2, "made")

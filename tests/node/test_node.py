@@ -203,7 +203,7 @@ async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: Node) ->
 
 async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
     """With neither kernel nor bot; nothing of it is left but its log."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=0.5))
+    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=3))
     async with Node(local_node(settings), python=settings.python, limits=settings.limits):
         pass
     await until(lambda: recorded(settings.folder) is None)
@@ -213,7 +213,7 @@ async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
 
 async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: Path) -> None:
     """Nobody can find it any more."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=2))
+    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=5))
     async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
         pid = int(await value(node.kernel("a", SomeFiles()), "import os; os.getpid()"))
         shutil.rmtree(settings.folder)
@@ -222,12 +222,12 @@ async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: P
 
 async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
     """However long no bot comes, while a kernel holds variables; ending it ends the kernel."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=0.5))
+    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=3))
     async with noded(settings) as node:
         kernel = node.kernel("a", SomeFiles())
         pid = int(await value(kernel, "import os; os.getpid()"))
         await node.release("a")
-        await asyncio.sleep(2)
+        await asyncio.sleep(5)
         again = node.kernel("a", SomeFiles())
         assert await value(again, "os.getpid()") == str(pid)
         await node.end()
