@@ -56,6 +56,13 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         if not _asked_by_us(parent):
             super()._publish_execute_input(code, parent, execution_count)
 
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Know what is worked on. A question between cells is none: what children write stays the cell's."""
+        if _asked_by_us(parent) and parent["header"]["msg_type"] != "execute_request":
+            super(IPythonKernel, self).set_parent(ident, parent, channel)
+        else:
+            super().set_parent(ident, parent, channel)
+
     async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Run a cell. To our client its reply comes after its output, in the same channel."""
         if _asked_by_us(parent):

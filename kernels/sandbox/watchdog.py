@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Self
 
 from kernels.launch import Limits, MiB
@@ -52,10 +52,12 @@ class Watched:
         self.pause = FIRST
         self.seen = (0, 0)
         self.size = began
-        self.took = 0.0  # seconds, the last look at the workspace
+        self.took = 0.0  # seconds of work, the last look at the workspace
+        self.cells = 0
 
     def stir(self) -> None:
         """A cell begins: look often again."""
+        self.cells += 1
         self.due = self.size_due = 0.0
         self.pause = FIRST
 
@@ -68,6 +70,7 @@ class Watchdog:
         self._memory = memory
         self._machine = _Machine(limits, workspaces)
         self._watched: set[Watched] = set()
+        self._ending = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kernel watchdog", daemon=True)
 
@@ -91,7 +94,9 @@ class Watchdog:
         """Look at this one now, in the caller's thread; at a workspace of very many files in turn only."""
         if self._memory:
             self._try(watched, self._look_at_memory)
-        if watched in self._watched and watched.took < QUICK:
+        with self._ending:
+            watched_still = watched in self._watched
+        if watched_still and watched.took < QUICK:
             self._try(watched, partial(self._look_at_size, thorough=False))
 
     def _run(self) -> None:
@@ -123,23 +128,28 @@ class Watchdog:
         if self._limits.workspace is None:
             watched.size_due = monotonic() + LAST
             return
-        began = monotonic()
+        began, worked, cells = monotonic(), thread_time(), watched.cells
         pids = usage.processes(watched.init)[1:]
         watched.size = usage.size(watched.workspace) + usage.hidden(pids, thorough=thorough)
         over = watched.size > max(self._limits.workspace, watched.began + STARTING)
         if over or (thorough and self._machine.short and usage.in_flight(pids)):
             self._end(watched, WORKSPACE)
-        watched.took = monotonic() - began
-        watched.size_due = monotonic() + max(self._paused(watched), SHARE * watched.took)
+        watched.took = thread_time() - worked
+        pause = max(self._paused(watched), SHARE * (monotonic() - began))
+        if cells == watched.cells:
+            watched.size_due = monotonic() + pause
 
     def _look_at_memory(self, watched: Watched) -> None:
+        cells = watched.cells
         pids = usage.processes(watched.init)
         if usage.threads(pids) > self._limits.processes:
             self._end(watched, PROCESSES)
         held = usage.memory(pids, self._limits.memory)
         if held > self._limits.memory:
             self._end(watched, MEMORY)
-        watched.due = monotonic() + self._paused(watched, held)
+        pause = self._paused(watched, held)
+        if cells == watched.cells:  # else a cell has begun meanwhile, and what it does was not seen
+            watched.due = monotonic() + pause
 
     def _paused(self, watched: Watched, held: int | None = None) -> float:
         """How long to leave it alone: twice as long each time that nothing has changed."""
@@ -149,11 +159,10 @@ class Watchdog:
         return watched.pause
 
     def _end(self, watched: Watched, fault: str) -> None:
-        try:
-            self._watched.remove(watched)
-        except KeyError:  # another thread has seen it too
-            return
-        watched.too_much(fault)
+        with self._ending:  # another thread may have seen it too
+            if watched in self._watched:
+                self.forget(watched)
+                watched.too_much(fault)
 
 
 class _Machine:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from dataclasses import replace
 from itertools import takewhile
 
@@ -152,6 +153,70 @@ time.sleep(0.4)  # the text is taken after 0.2 s
     finally:
         await run(kernel, "session.send = send")
     assert ran.output == "text\n42\n"
+
+
+@pytest.mark.parametrize("first", ["print", "display"])
+async def test_prints_and_displays_stay_in_order(kernel: Kernel, first: str) -> None:
+    """However the thread that sends takes the text: 600 of each, in turn."""
+    turns = {"print": "print(f'[{n}]')", "display": "display({'text/plain': f'({n})'}, raw=True)"}
+    second = next(name for name in turns if name != first)
+    ran = await run(kernel, f"for n in range(600):\n    {turns[first]}\n    {turns[second]}")
+    told = re.findall(r"\[\d+\]|\(\d+\)", ran.output)
+    marks = {"print": "[{}]", "display": "({})"}
+    assert told == [marks[name].format(n) for n in range(600) for name in (first, second)]
+
+
+RAW = {
+    "a descriptor": "os.write(1, b'raw {n}\\n'); print('python', {n})",
+    "a program": "_ = os.system('echo raw {n}'); print('python', {n})",
+    "before an error's text": "os.write(2, b'raw {n}\\n'); print('python', {n}, file=sys.stderr)",
+}
+
+
+@pytest.mark.parametrize("write", RAW.values(), ids=RAW)
+async def test_what_goes_to_a_descriptor_comes_before_what_is_printed_next(
+    kernel: Kernel, write: str
+) -> None:
+    """It goes another way, through a pipe and a thread, and is waited for."""
+    await run(kernel, "import os, sys")
+    for n in range(30):
+        ran = await run(kernel, write.format(n=n) + "\nNone")
+        assert ran.output == f"raw {n}\npython {n}\n"
+
+
+async def test_a_child_that_writes_on_and_on_holds_up_no_print(kernel: Kernel) -> None:
+    """Only what was there before a print is waited for."""
+    code = (
+        "import subprocess\nendless = subprocess.Popen(['yes'])\n"
+        "for n in range(200): print('printed', n)\nendless.kill(); _ = endless.wait()"
+    )
+    ran = await run(kernel, code)
+    assert ran.status == "ok"
+
+
+async def test_a_forked_child_repeats_nothing(kernel: Kernel) -> None:
+    """What the parent had printed is sent before it, and by the parent alone."""
+    code = (
+        "import os, warnings\nwarnings.simplefilter('ignore')\nprint('before')\nif (pid := os.fork()) == 0:\n"
+        "    print('child', flush=True)\n    os._exit(0)\n_ = os.waitpid(pid, 0)\nprint('after')"
+    )
+    for _ in range(10):
+        ran = await run(kernel, code)
+        assert ran.output.startswith("before\n"), ran.output
+        assert [ran.output.count(word) for word in ("before", "child", "after")] == [1, 1, 1], ran.output
+
+
+async def test_the_threads_of_a_pool_print_in_the_cell_that_uses_them(kernel: Kernel) -> None:
+    """A pool is made in one cell and works for others."""
+    await run(
+        kernel,
+        "from concurrent.futures import ThreadPoolExecutor\nfrom multiprocessing.pool import ThreadPool\n"
+        "pools = ThreadPoolExecutor(2), ThreadPool(2)\nfor pool in pools: _ = list(pool.map(str, 'ab'))",
+    )
+    for place in (0, 1):
+        ran = await run(kernel, f"_ = list(pools[{place}].map(print, 'c'))")
+        assert ran.output == "c\n"
+    await run(kernel, "pools[1].terminate()")
 
 
 async def test_what_is_written_to_the_descriptors_comes_in_its_own_cell(kernel: Kernel) -> None:

@@ -55,6 +55,13 @@ async def test_it_keeps_its_tag_while_another_cell_runs(kernel: Kernel) -> None:
     assert (texts(told, 1), texts(told, 2)) == ("late 1\n", "late 2\n")
 
 
+async def test_a_child_that_writes_later_is_late_output(kernel: Kernel) -> None:
+    """Also of a cell that showed nothing, after which the kernel was asked whether it is at rest."""
+    await run(kernel, "import subprocess\n_ = subprocess.Popen('sleep 2; echo later', shell=True)", tag=9)
+    told = await late_until(kernel, lambda told: any(late.event for late in told))
+    assert [(late.tag, late.event) for late in told] == [(9, Stream("stdout", "later\n"))]
+
+
 async def test_a_file_written_later_is_captured_late(kernel: Kernel) -> None:
     """A file that a thread writes after its cell is told with the last cell's tag, once it has rested."""
     await run(kernel, SETUP)
