@@ -97,7 +97,7 @@ class Adopted:
     def begins(self) -> None:
         """A cell begins; nobody watches here."""
 
-    async def ends(self) -> None:
+    async def ends(self, *, wrote: bool) -> None:
         """A cell has ended."""
 
     def kill(self) -> None:

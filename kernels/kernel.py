@@ -214,20 +214,16 @@ class Kernel(KernelHere):
         """Scan the workspace for what the cell wrote; no message is the cell's any more."""
         self._router.end()
         self.last_used = monotonic()
-        scan, reason = await asyncio.gather(self.capture.look(), self._unfit())
-        if reason is not None:
-            await self.replace(reason)
+        asked = self._process if self._router.doubtful and not self._router.quit_asked else None
+        looking = self.capture.look()
+        scan, healthy = await asyncio.gather(looking, asked.healthy()) if asked else (await looking, True)
+        if self._router.quit_asked or not healthy:
+            await self.replace(QUIT if self._router.quit_asked else WENT_ON)
+        elif self._process is not None:
+            fault = await self._process.ends(wrote=bool(scan.captured or scan.skipped))
+            if fault is not None:
+                await self.replace(over_limit(fault, self.limits))
         return scan
-
-    async def _unfit(self) -> str | None:
-        """Why the process can run no other cell, if so."""
-        process = self._process
-        if process is None or self._router.quit_asked:
-            return QUIT if self._router.quit_asked else None
-        if self._router.doubtful and not await process.healthy():
-            return WENT_ON
-        await process.ends()
-        return over_limit(process.fault, self.limits) if process.fault else None
 
     # The process:
 

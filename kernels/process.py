@@ -53,7 +53,7 @@ class Provisioner(Protocol):
     async def kill(self) -> None: ...
     async def terminate(self) -> None: ...
     def begins(self) -> None: ...
-    async def ends(self) -> None: ...
+    async def ends(self, *, wrote: bool) -> None: ...
     def detach(self) -> None: ...
 
 
@@ -125,9 +125,10 @@ class KernelProcess:
         """A cell begins."""
         self._provisioner.begins()
 
-    async def ends(self) -> None:
-        """A cell has ended; `fault` is what it has left over a limit, for which the process is killed."""
-        await self._provisioner.ends()
+    async def ends(self, *, wrote: bool) -> str | None:
+        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so."""
+        await self._provisioner.ends(wrote=wrote)
+        return self.fault
 
     async def healthy(self) -> bool:
         """Whether it is at rest: it answers, at once or after an interrupt, or has ended."""

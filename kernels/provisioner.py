@@ -56,7 +56,7 @@ class PlainProvisioner(LocalProvisioner):
     def begins(self) -> None:
         """A cell begins."""
 
-    async def ends(self) -> None:
+    async def ends(self, *, wrote: bool) -> None:
         """A cell has ended."""
 
     def detach(self) -> None:
@@ -122,10 +122,10 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if self._kernel:
             self._kernel.begins()
 
-    async def ends(self) -> None:
-        """A cell has ended; `fault` is what it has left over a limit."""
+    async def ends(self, *, wrote: bool) -> None:
+        """A cell has ended; `fault` is the limit that it has left behind."""
         if self._kernel:
-            await self._kernel.ends()
+            await self._kernel.ends(wrote=wrote)
 
     def detach(self) -> None:
         """Let it outlive us."""
