@@ -61,7 +61,7 @@ class Confined:
         self._watched.stir()
 
     async def ends(self, *, wrote: bool) -> None:
-        """A cell has ended, and wrote files or not. What is over a limit ends the kernel, and not the next cell.
+        """A cell has ended, and wrote files or not. What is over a limit ends the kernel, not the next cell.
 
         Where control groups hold the rest, one that wrote nothing is let go: a look costs 1 ms of a cell's 4.
         """
