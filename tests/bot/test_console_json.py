@@ -345,7 +345,7 @@ async def test_asking_is_told_in_events_and_can_be_interrupted(tmp_path: Path, s
         stopped = await program.answer(id=slow, event="answer")
         assert (stopped["words"], stopped["stopped"]) == ("Well", True)
         await server.left()
-        server.will(calls(run_python("print('begun', flush=True); import time; time.sleep(600)")))
+        server.will(calls(run_python("print('begun\\n', end='', flush=True); import time; time.sleep(600)")))
         cell = program.send(ask="wait")
         await program.answer(id=cell, event="stream", text="begun\n")
         program.send(interrupt=True)

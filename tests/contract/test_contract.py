@@ -271,7 +271,8 @@ async def test_stored_files_are_loaded_placed_and_listed(kernel: PersonKernel) -
 async def test_late_output_comes_with_its_cells_tag(kernel: PersonKernel) -> None:
     """What a thread prints and writes after its cell."""
     code = (
-        "import threading\ndef later():\n  print('late words'); open('late.txt', 'w').write('late')\n"
+        "import threading\ndef later():\n  print('late words\\n', end='')\n"
+        "  open('late.txt', 'w').write('late')\n"
         "threading.Timer(3, later).start()"
     )
     await run(kernel, code, tag=7)

@@ -516,7 +516,7 @@ async def test_an_interrupts_traceback_shows_the_persons_code_alone(kernel: Kern
         async for event in cell:
             if isinstance(event, InputRequest):
                 cell.answer("on")
-            elif event == Stream("stdout", "on\n"):
+            elif isinstance(event, Stream) and "on" in event.text:
                 await cell.interrupt()
     assert cell.result.error is not None
     assert "turn.py" not in "".join(cell.result.error.traceback)

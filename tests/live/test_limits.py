@@ -76,7 +76,7 @@ Slow()
 while True: pass"""
     async with asyncio.timeout(30), kernel.run(code) as cell:
         async for event in cell:
-            if event == Stream("stdout", "up\n"):
+            if isinstance(event, Stream) and "up" in event.text:  # its end may come apart
                 await cell.interrupt()
     assert (cell.result.status, cell.result.restarted) == ("interrupted", None)
 

@@ -161,7 +161,8 @@ async def test_a_question_for_files_waits_for_the_next_bot(node: Node, settings:
     async with Node(local_node(settings), python=settings.python, limits=settings.limits) as first:
         kernel = first.kernel("alone", SomeFiles())
         code = (
-            "print('begun', flush=True)\nimport time; time.sleep(0.5)\nload_file('k7m3q9x2va', raw=True)[:11]"
+            "print('begun\\n', end='', flush=True)\nimport time; time.sleep(3)\n"
+            "load_file('k7m3q9x2va', raw=True)[:11]"
         )
         cell = kernel.run(code, tag=3)
         await cell.__aenter__()  # its block is not left: it goes on with the next bot
@@ -169,7 +170,7 @@ async def test_a_question_for_files_waits_for_the_next_bot(node: Node, settings:
         while await anext(events) != Stream("stdout", "begun\n"):
             continue  # it waits for a place
     assert cell.goes_on
-    await asyncio.sleep(1)  # the question has been asked with nobody there
+    await asyncio.sleep(4)  # the question has been asked with nobody there
     async with Node(local_node(settings), python=settings.python, limits=settings.limits) as second:
         left = await second.kernel("alone", SomeFiles()).left_running()
         async with left[3] as cell:
