@@ -60,7 +60,7 @@ class Output(OutStream):  # type: ignore[misc]
         os.register_at_fork(before=self.flush, after_in_child=self._forked)
 
     def _forked(self) -> None:
-        """In a forked child: what another thread has written just now is the parent's, and holds no lock."""
+        """In a forked child: what was written meanwhile is the parent's, and nobody holds a lock."""
         self._taking, self._buffer_lock = threading.RLock(), threading.RLock()
         self._buffers: Any = defaultdict(StringIO)
 

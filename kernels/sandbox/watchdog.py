@@ -53,7 +53,7 @@ class Watched:
         self.seen = (0, 0)
         self.size = began
         self.took = 0.0  # seconds of work, the last look at the workspace
-        self.cells = 0
+        self.cells = 0  # that have begun
 
     def stir(self) -> None:
         """A cell begins: look often again."""
@@ -95,8 +95,8 @@ class Watchdog:
         if self._memory:
             self._try(watched, self._look_at_memory)
         with self._ending:
-            watched_still = watched in self._watched
-        if watched_still and watched.took < QUICK:
+            lives = watched in self._watched
+        if lives and watched.took < QUICK:
             self._try(watched, partial(self._look_at_size, thorough=False))
 
     def _run(self) -> None:

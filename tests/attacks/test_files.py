@@ -72,7 +72,7 @@ threading.Thread(target=swap).start()
     await run(kernel, code)
     secret = host.secret.read_bytes()
     for _ in range(12):
-        ran = await run(kernel, "import time; time.sleep(0.2)")
+        ran = await run(kernel, "import time; time.sleep(0.2)")  # in which the thread swaps on
         for file in ran.result.captured:
             try:
                 with file.open() as opened:
