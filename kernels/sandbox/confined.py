@@ -131,6 +131,7 @@ class Sandbox:
             folder,
             environment={**told, "MPLCONFIGDIR": str(folder / FONTS)},
             libraries=libraries,
+            protected=tier.namespaces,
         )
         self._stack = ExitStack()
 

@@ -70,11 +70,25 @@ FILES = {
     "passwd": "root:x:0:0::/:/bin/sh\nperson:x:{uid}:{uid}::/workspace:/bin/sh\nnobody:x:65534:65534::/:\n",
     "resolv.conf": "",
 }
-# Parts of /proc that are about the whole machine, covered by /dev/null.
-COVERED = ("kcore", "keys", "key-users", "kmsg", "mtrr", "sysrq-trigger", "timer_list")
-# Writable for the machine's uid 0 even without rights, which a kernel of tier A is where we are root: with
-# core_pattern it would start programs as root.
-FROZEN = ("acpi", "bus", "driver", "fs", "irq", "scsi", "sys", "tty")
+# Of /proc, beside the processes of the kernel's own namespace; all else of it is about the whole machine.
+SHOWN_PROC = (
+    "cpuinfo",
+    "filesystems",
+    "loadavg",
+    "meminfo",
+    "stat",
+    "swaps",
+    "sys/fs/pipe-max-size",
+    "sys/kernel/cap_last_cap",
+    "sys/kernel/ngroups_max",
+    "sys/kernel/osrelease",
+    "sys/kernel/pid_max",
+    "sys/kernel/random/uuid",
+    "sys/vm/max_map_count",
+    "sys/vm/overcommit_memory",
+    "uptime",
+    "version",
+)
 SPARE = 4  # times the processes of one kernel that all of one user may start together
 TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 for all
 
@@ -217,13 +231,9 @@ def _mounts(paths: Paths, limits: Limits, uid: int) -> Iterable[tuple[str, str, 
     for path in (*SYSTEM, *LOOKED_UP, *map(str, paths.readable)):
         yield "bind", path, path, "ro"
     yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
-    yield "proc", "", "/proc", ""
-    for name in COVERED:
-        yield "cover", "/dev/null", f"/proc/{name}", ""
-    for name in FROZEN:
-        yield "freeze", "", f"/proc/{name}", ""
     for name in DEVICES:
         yield "bind", f"/dev/{name}", f"/dev/{name}", "device"
+    yield "proc", "", "/proc", " ".join(SHOWN_PROC)
     yield "tmpfs", "", "/dev/shm", scratch  # noqa: S108
     yield "devpts", "", "/dev/pts", f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}"
     for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", **STREAMS}.items():

@@ -41,6 +41,9 @@ DENIED: dict[str, int] = {
     "open_by_handle_at": 304,  # likewise
     "fanotify_init": 300,  # watches whole file systems
     "fanotify_mark": 301,  # likewise
+    "inotify_add_watch": 254,  # tells who opens what among the files that all kernels share
+    "inotify_init": 253,  # takes from a number that our user has for all kernels
+    "inotify_init1": 294,  # likewise
     "quotactl": 179,  # the machine's own limits
     "quotactl_fd": 443,  # likewise
     "swapon": 167,  # the machine's own memory
@@ -87,6 +90,10 @@ UNKNOWN: dict[str, int] = {
     "fsmount": 432,  # likewise
     "fspick": 433,  # likewise
     "mount_setattr": 442,  # likewise
+    "statmount": 457,  # tells of mounts, whatever /proc shows of them
+    "listmount": 458,  # likewise
+    "io_setup": 206,  # takes from a number that the whole machine has for everybody
+    "cachestat": 451,  # tells what others have read of a shared file
     "open_tree_attr": 467,  # likewise
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
     "semget": 64,  # likewise
@@ -108,7 +115,6 @@ SHARING: dict[str, int] = {
     "fremovexattr": 199,  # likewise
     "removexattrat": 466,  # likewise
     "file_setattr": 469,  # likewise
-    "inotify_add_watch": 254,  # tells the names of files in folders that cannot be listed
     "sendmsg": 46,  # hides open files on their way, where nobody counts them
     "sendmmsg": 307,  # likewise
     "shmctl": 31,  # removes what is not ours
@@ -118,6 +124,17 @@ SHARING: dict[str, int] = {
     "msgctl": 71,  # removes what is not ours
     "msgsnd": 69,  # likewise
     "msgrcv": 70,  # likewise
+}
+# There too: answered with ENOTSUP, as by a file system without attributes, which libraries are ready for.
+ATTRIBUTES: dict[str, int] = {
+    "getxattr": 191,  # of a file that may not be read: its access list, its origin
+    "lgetxattr": 192,  # likewise
+    "fgetxattr": 193,  # likewise
+    "getxattrat": 464,  # likewise
+    "listxattr": 194,  # likewise
+    "llistxattr": 195,  # likewise
+    "flistxattr": 196,  # likewise
+    "listxattrat": 465,  # likewise
 }
 # There too: answered as if they had been done, since `shutil.copy` and `tarfile` fail where they cannot.
 PRETENDED: dict[str, int] = {
@@ -146,6 +163,7 @@ SOL_SOCKET, SO_LINGER = 1, 13  # the last one to close a connection waits: us, w
 SETLEASE, NOTIFY = 1024, 1026  # of fcntl: make every other opener of a file wait, or watch a folder
 PRIO_PROCESS, IOPRIO_WHO_PROCESS = 0, 1
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
+ROUTE = 0  # of netlink: the own interfaces and addresses; others tell of the machine's devices and programs
 KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is not one's own
@@ -181,6 +199,7 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
+    of_route = [*_argument(0), *_others(NETLINK), *_unless_one_of(2, [ROUTE], errno.EPROTONOSUPPORT)]
     steps = [
         _Step(LOAD, ARCHITECTURE),
         _Step(EQUAL, AUDIT_ARCH_X86_64, then=1),
@@ -191,7 +210,7 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
         *([] if alone else _sharing(network=network)),
-        *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT)]),
+        *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_route]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
         *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
         *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_if_one_of(2, [SO_LINGER], 0)]),
@@ -210,6 +229,7 @@ def _sharing(*, network: bool) -> Iterable[_Step]:
     """What is refused besides where a kernel is not alone; only names are asked of a network by sendmmsg."""
     denied = {name: call for name, call in SHARING.items() if not network or not name.startswith("send")}
     yield from _refuse(denied.values(), errno.EPERM)
+    yield from _refuse(ATTRIBUTES.values(), errno.ENOTSUP)
     yield from _refuse(PRETENDED.values(), 0)
     for name, call in ABOUT_ITSELF.items():
         yield from _when(call, _unless_one_of(0, [0], errno.EPERM if name == "prlimit64" else 0))

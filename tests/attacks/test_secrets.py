@@ -77,9 +77,11 @@ tries("caches", lambda: os.open("/proc/sys/vm/drop_caches", os.O_WRONLY))
 
 async def test_devices_stay_as_they_are(kernel: Kernel) -> None:
     """/dev/null takes bytes, and nobody changes its mode for the whole machine."""
-    before = Path("/dev/null").stat().st_mode
+    before, changed = Path("/dev/null").stat().st_mode, Path("/dev/null").stat().st_ctime_ns
     await run(kernel, "import os\nopen('/dev/null', 'w').write('x')\nos.chmod('/dev/null', 0o600)")
     assert Path("/dev/null").stat().st_mode == before
+    await run(kernel, "import stat\nfor n in (0, 1, 2): os.fchmod(n, stat.S_IMODE(os.fstat(n).st_mode))")
+    assert Path("/dev/null").stat().st_ctime_ns == changed
     assert await value(kernel, "open('/dev/null', 'w').write('x')") == "1"
 
 
@@ -210,7 +212,7 @@ if any(hashlib.sha256(found).hexdigest() == victim for found in seen):
         pool.workspace("victim").remove()
 
 
-async def test_no_rights_come_back(kernel: Kernel) -> None:
+async def test_no_rights_come_back(kernel: Kernel, host: Host) -> None:
     """No other user, no namespace, no mount, no setuid program and no preloaded library gives rights."""
     code = """
 for target in (0, 1, 65534):
@@ -227,6 +229,14 @@ tries("fsopen", lambda: call(430, b"tmpfs", 0))
 tries("chroot", lambda: os.chroot("."))
 tries("pivot_root", lambda: call(155, b".", b"."))
 tries("a device", lambda: os.mknod("disk", stat.S_IFBLK | 0o600, os.makedev(254, 0)))
+tries("being ended last", lambda: os.open("/proc/self/oom_score_adj", os.O_WRONLY))
+tries("being ended last, by a thread", lambda: os.open("/proc/thread-self/oom_score_adj", os.O_WRONLY))
+tries("the machine's asynchronous requests", lambda: call(206, 1, ctypes.create_string_buffer(8)))
+tries("watching what others open", lambda: call(294, 0))
+tries("events of devices", lambda: socket.socket(16, socket.SOCK_RAW, 15).bind((0, 1)))
+tries("mounts", lambda: call(457, ctypes.create_string_buffer(24), ctypes.create_string_buffer(512), 512, 0))
+tries("what others have read", lambda: call(451, os.open(os.__file__, os.O_RDONLY), bytes(16), bytes(40), 0))
+tries("attributes", lambda: os.listxattr(secret))
 tries("bpf", lambda: call(321, 0, 0, 0))
 tries("io_uring", lambda: call(425, 1, ctypes.create_string_buffer(120)))
 tries("userfaultfd", lambda: call(323, 0))
@@ -251,4 +261,4 @@ for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
 open("evil.c", "w").write("")
 tries("a file capability", lambda: os.setxattr("evil.c", "security.capability", b"\\1\\0\\0\\2" + b"\\xff" * 16))
 """
-    await refused(kernel, code)
+    await refused(kernel, code, secret=str(host.secret))

@@ -114,10 +114,24 @@ def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
-def test_settings_of_the_machine_are_read_only(tier: Tier) -> None:
-    """A user who is root to the host writes them without any capability, so /proc/sys must be locked."""
-    mounts = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
-    assert mounts.index(("freeze", "/proc/sys")) > mounts.index(("proc", "/proc"))
+def test_of_the_machine_proc_shows_what_is_listed(tier: Tier) -> None:
+    """All else in it is covered by a device, which must be there first; some of it must never be listed."""
+    kinds = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
+    assert kinds.index(("proc", "/proc")) > kinds.index(("bind", "/dev/null"))
+    shown = next(options for kind, *_, options in confined(tier).mounts if kind == "proc").split()
+    assert not {
+        "kcore",
+        "keys",
+        "kmsg",
+        "sys",
+        "sysrq-trigger",
+        "fs",
+        "irq",
+        "bus",
+        "cmdline",
+        "config.gz",
+    } & {*shown}
+    assert not [name for name in shown if name.startswith("sys/net")]
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.seccomp import DENIED, PRETENDED, SHARING, UNKNOWN, assemble
+from kernels.sandbox.seccomp import ATTRIBUTES, DENIED, PRETENDED, SHARING, UNKNOWN, assemble
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -121,6 +121,23 @@ def test_socket_families_by_option(alone: bool, network: bool) -> None:
         assert verdict(program, SOCKET, family, 1, 0) == expected
     assert verdict(program, SOCKETPAIR, 1, 1, 0) == ALLOW
     assert verdict(program, SOCKETPAIR, 30, 1, 0) == refused(errno.EAFNOSUPPORT)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_netlink_tells_of_interfaces_only(*, alone: bool) -> None:
+    """Events of devices (15), audit (9), processes (11) and sockets (4) are the machine's."""
+    program = assemble(alone=alone, network=True)
+    assert verdict(program, SOCKET, 16, 3, 0) == ALLOW
+    for protocol in (4, 9, 11, 15, 16):
+        assert verdict(program, SOCKET, 16, 3, protocol) == refused(errno.EPROTONOSUPPORT)
+    assert verdict(program, SOCKET, 2, 1, 6) == ALLOW  # of the other families any, such as TCP
+
+
+def test_attributes_of_files_in_sight_are_not_there() -> None:
+    """ENOTSUP, which `shutil.copystat` takes for a file system without them."""
+    for call in ATTRIBUTES.values():
+        assert verdict(assemble(alone=False), call) == refused(errno.ENOTSUP)
+        assert verdict(assemble(), call) == ALLOW
 
 
 def test_with_others_in_sight_nothing_is_done_to_them() -> None:
