@@ -167,7 +167,10 @@ ROUTE = 0  # of netlink: the own interfaces and addresses; others tell of the ma
 KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is not one's own
-FILE_FLAGS = (0x40086602, 0x401C5820, 0x40806685, 0x800C6613)  # chattr, its successor, fs-verity, fscrypt
+# By the second byte of ioctl's request, what file systems do to a file that is open for reading only: flags,
+# version, encryption, verity (f, v); project, freezing (X); what btrfs and XFS have of their own (0x94, X).
+OF_FILE_SYSTEMS = (0x6600, 0x7600, 0x5800, 0x9400)
+KIND_OF_REQUEST = 0xFF00
 SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
@@ -199,6 +202,7 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
+    of_files = [_Step(AND, KIND_OF_REQUEST), *_equal(OF_FILE_SYSTEMS, errno.ENOTTY)]
     of_route = [*_argument(0), *_others(NETLINK), *_unless_one_of(2, [ROUTE], errno.EPROTONOSUPPORT)]
     steps = [
         _Step(LOAD, ARCHITECTURE),
@@ -215,7 +219,7 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
         *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
         *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_if_one_of(2, [SO_LINGER], 0)]),
         *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY], errno.EPERM)),
-        *_when(IOCTL, _if_one_of(1, [TIOCSTI, TIOCLINUX, *([] if alone else FILE_FLAGS)], errno.EPERM)),
+        *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM), *([] if alone else of_files)]),
         *_when(PRCTL, _if_one_of(0, [SET_DUMPABLE], errno.EPERM)),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
         *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),

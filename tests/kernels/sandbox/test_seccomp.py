@@ -179,6 +179,14 @@ def test_nobody_types_into_a_terminal(request_: int) -> None:
         assert verdict(assemble(), IOCTL, 0, harmless) == ALLOW
 
 
+@pytest.mark.parametrize("request_", [0x40086602, 0x401C5820, 0x40806685, 0x800C6613, 0x40087602, 0x40049409])
+def test_files_in_sight_keep_their_flags(request_: int) -> None:
+    """chattr, its successor, verity, encryption, version, btrfs: a file that is open for reading would do."""
+    assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
+    assert verdict(assemble(), IOCTL, 0, request_) == ALLOW  # a read-only mount refuses it there
+    assert verdict(assemble(alone=False), IOCTL, 0, 0x541B) == ALLOW  # how much there is to read
+
+
 def test_personality_can_be_asked_for_only() -> None:
     """0 and -1 pass; switching address randomisation off does not."""
     assert verdict(assemble(), PERSONALITY, 0) == verdict(assemble(), PERSONALITY, 0xFFFFFFFF) == ALLOW
