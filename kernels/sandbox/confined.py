@@ -3,7 +3,7 @@
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
     kernel = await sandbox.launch(workspace, name, order, descriptors)
     code = await kernel.wait()
-    kernel.fault        # "memory", "workspace" or "processes" when a limit ended it
+    kernel.fault        # what of `kernels.sandbox.watchdog` ended it: "memory", "workspace" ...
     await kernel.release()
 """
 
@@ -15,6 +15,7 @@ import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,13 +61,15 @@ class Confined:
         """A cell begins."""
         self._watched.stir()
 
-    async def ends(self, *, wrote: bool) -> None:
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended, and wrote files or not. What is over a limit ends the kernel, not the next cell.
 
-        Where control groups hold the rest, one that wrote nothing is let go: a look costs 1 ms of a cell's 4.
+        What works on has `background` of the processors' time, until the next cell begins (None: any). Where
+        control groups hold the rest, one that wrote nothing is let go: a look costs 1 ms of a cell's 4.
         """
         if wrote or self._group is None:
             await asyncio.to_thread(self._watchdog.look, self._watched)
+        self._watched.rest(background)
 
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
@@ -147,8 +150,9 @@ class Sandbox:
                 self._users = users.numbers(Path("/proc/self/uid_map").read_text("ascii"))
                 if self._groups is None or not self._users or os.geteuid() != 0:
                     raise SandboxUnavailable("tier S needs root, control groups and users to give away.")
+            alone = self.tier.namespaces and not self._limits.network
             self._watchdog = stack.enter_context(
-                Watchdog(self._limits, self._workspaces, memory=self._groups is None)
+                Watchdog(self._limits, self._workspaces, memory=self._groups is None, alone=alone)
             )
             stack.enter_context(self._forkserver)
             self._stack = stack.pop_all()
@@ -177,6 +181,7 @@ class Sandbox:
             own_threads=ours,
             full=self._limits.workspace is not None and began > self._limits.workspace,
             outside=os.environ,
+            counted=self._groups is not None,
         )
         child = await self._forkserver.fork(confinement.clone_flags)
         group = None
