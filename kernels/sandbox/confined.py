@@ -10,7 +10,6 @@ with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbo
 import asyncio
 import contextlib
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import usage, users
-from kernels.sandbox.cgroup import Group, Groups
+from kernels.sandbox.cgroup import Group, Groups, unique_name
 from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MEMORY, Watchdog, Watched
 
@@ -143,7 +142,7 @@ class Sandbox:
         with contextlib.suppress(OSError):  # else matplotlib looks for the fonts, and makes a folder for them
             shutil.copytree(self._fonts, self._folder / FONTS)
         with ExitStack() as stack:
-            self._groups = Groups.found(f"kernelcord-{os.getpid()}-{secrets.token_hex(2)}")
+            self._groups = Groups.found(unique_name())
             if self._groups is not None:
                 stack.callback(self._groups.close)
             if self.tier is Tier.S:

@@ -17,7 +17,18 @@ from pathlib import Path
 
 from kernels.nofollow import folder, unlock
 
-__all__ = ["PROC", "UNCOUNTABLE", "hidden", "memory", "opened", "owned", "processes", "size", "threads"]
+__all__ = [
+    "PROC",
+    "UNCOUNTABLE",
+    "hidden",
+    "live",
+    "memory",
+    "opened",
+    "owned",
+    "processes",
+    "size",
+    "threads",
+]
 
 BLOCK = 512  # bytes that st_blocks counts in
 MOST_ENTRIES = 100_000  # files and folders of a workspace, which cost room that no size tells
@@ -99,7 +110,7 @@ def hidden(pids: Iterable[int], *, thorough: bool) -> int:
     ranges: dict[tuple[str, str], int] = {}
     for pid in pids if thorough else ():
         with suppress(OSError):
-            for line in (_live(pid) / "maps").read_text("utf-8", "replace").splitlines():
+            for line in (live(pid) / "maps").read_text("utf-8", "replace").splitlines():
                 if deleted := DELETED.match(line):
                     start, end, device, inode = deleted.groups()
                     ranges[device, inode] = max(ranges.get((device, inode), 0), int(end, 16) - int(start, 16))
@@ -109,11 +120,11 @@ def hidden(pids: Iterable[int], *, thorough: bool) -> int:
 
 def opened(pid: int) -> Iterator[tuple[str, os.stat_result | None]]:
     """The descriptors of a process, as names, each with its file; a file of None says that it hides them."""
-    here = _live(pid)
+    here = live(pid)
     try:
-        for descriptor in (here / "fd").iterdir():
+        for descriptor in os.listdir(here / "fd"):
             with suppress(OSError):  # closed meanwhile
-                yield descriptor.name, descriptor.stat()
+                yield descriptor, os.stat(f"{here}/fd/{descriptor}")
     except PermissionError:
         # A process that may not be looked into (PR_SET_DUMPABLE, or a program that it may not read) belongs
         # to root in /proc. One that merely is another user's, where we may not look, is not to blame.
@@ -160,7 +171,7 @@ def _exactly(pid: int) -> int:
     return own and own + _field(pid, "status", *BESIDE)
 
 
-def _live(pid: int) -> Path:
+def live(pid: int) -> Path:
     """Where a process is looked at: at a thread that lives, when its first one has ended before the others.
 
     Memory and descriptors are the process's, and Linux shows none of either at a thread that has ended.
@@ -177,7 +188,7 @@ def _field(pid: int, file: str, *names: str) -> int:
     try:
         lines = (PROC / str(pid) / file).read_text("ascii", "replace").splitlines()
         if file == "status" and not any(line.startswith("VmSize:") for line in lines):
-            lines = (_live(pid) / file).read_text("ascii", "replace").splitlines()
+            lines = (live(pid) / file).read_text("ascii", "replace").splitlines()
     except OSError:
         return 0
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(names))

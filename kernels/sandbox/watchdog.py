@@ -39,7 +39,7 @@ MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "works
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
 QUICK = 0.01  # seconds that a look at a workspace may take to be worth it at the end of each cell
-SHARE = 4  # times as long as a look at a workspace took it is left alone: a fifth of the time at most
+SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
@@ -110,7 +110,7 @@ class Watchdog:
     def look(self, watched: Watched) -> None:
         """Look at this one now, in the caller's thread; at a workspace of very many files in turn only."""
         if self._memory:
-            self._try(watched, partial(self._look_at_memory, thorough=False))
+            self._try(watched, partial(self._look_at_memory, quick=True))
         with self._ending:
             lives = watched in self._watched
         if lives and watched.took < QUICK:
@@ -148,15 +148,16 @@ class Watchdog:
         began, worked, cells = monotonic(), thread_time(), watched.cells
         pids = usage.processes(watched.init)[1:]
         watched.size = usage.size(watched.workspace) + usage.hidden(pids, thorough=thorough)
-        if watched.size > max(self._limits.workspace, watched.began + STARTING):
+        over = watched.size > max(self._limits.workspace, watched.began + STARTING)
+        if over or (thorough and self._machine.short and objects.in_flight(pids)):
             self._end(watched, WORKSPACE)
         watched.took = thread_time() - worked
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
 
-    def _look_at_memory(self, watched: Watched, *, thorough: bool) -> None:
-        cells, budget = watched.cells, watched.budget
+    def _look_at_memory(self, watched: Watched, *, quick: bool = False, thorough: bool = False) -> None:
+        worked, cells, budget = thread_time(), watched.cells, watched.budget
         pids = usage.processes(watched.init)
         held = 0
         if self._memory:
@@ -165,12 +166,15 @@ class Watchdog:
             held = usage.memory(pids, self._limits.memory)
             if held > self._limits.memory:
                 self._end(watched, MEMORY)
-        held += objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
-        if held > self._limits.memory:
-            self._end(watched, SYSTEM)
-        if budget is not None and budget[0].look(pids) > budget[1]:
+        if not quick or objects.many(pids, alone=self._alone):
+            held += objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
+            if held > self._limits.memory:
+                self._end(watched, SYSTEM)
+        if quick:
+            return
+        if budget is not None and budget[0].look(pids) > budget[1] and budget is watched.budget:
             self._end(watched, BACKGROUND)
-        pause = self._paused(watched, held)
+        pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
         # Else a cell has begun or ended meanwhile, and what it does was not seen.
         if cells == watched.cells and budget is watched.budget:
             watched.due = monotonic() + pause
