@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernels.launch import Limits
-from kernels.sandbox import seccomp
+from kernels.sandbox import objects, seccomp
 from kernels.sandbox.policy import (
     CLONE_NEWNET,
     CLONE_NEWUSER,
@@ -35,10 +35,18 @@ TIERS = [Tier.S, Tier.A, Tier.B]
 WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 
 
-def confined(tier: Tier, limits: Limits | None = None) -> Confinement:
+def confined(tier: Tier, limits: Limits | None = None, *, counted: bool = True) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
-    uid = 70_000 if tier is Tier.S else None
-    return confine(tier, PATHS, limits or Limits(), uid=uid, own_uid=1234, own_gid=567, outside=OUTSIDE)
+    return confine(
+        tier,
+        PATHS,
+        limits or Limits(),
+        uid=70_000 if tier is Tier.S else None,
+        own_uid=1234,
+        own_gid=567,
+        outside=OUTSIDE,
+        counted=counted,
+    )
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -121,6 +129,34 @@ def test_settings_of_the_machine_are_read_only(tier: Tier) -> None:
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_connections_are_bounded_in_a_network_of_ones_own_only(tier: Tier) -> None:
+    """What a connection holds has a limit before anything runs; the host's own settings are never written."""
+    mounts = confined(tier).mounts
+    written = {target: source for kind, source, target, _ in mounts if target.startswith("/proc/sys/")}
+    assert set(written) == {"/proc/sys/net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/tcp_wmem"}
+    assert sum(int(value.split()[2]) for value in written.values()) <= objects.socket_size()
+    targets = [target for kind, _, target, _ in mounts if kind in ("proc", "file", "freeze")]
+    assert targets.index("/proc") < targets.index(min(written)) < targets.index("/proc/sys")
+    shared = confined(tier, Limits(network=True)).mounts
+    assert not [target for _, _, target, _ in shared if target.startswith("/proc/sys/")]
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_without_a_control_group_no_device_is_memory(tier: Tier) -> None:
+    """/dev/zero can be mapped as shared memory; what reads the same cannot."""
+    for counted, source in ((True, "/dev/zero"), (False, "/dev/full")):
+        mounts = confined(tier, counted=counted).mounts
+        assert [each[1] for each in mounts if each[2] == "/dev/zero"] == [source]
+
+
+def test_landlock_lets_no_device_be_memory_without_a_control_group() -> None:
+    """Tier B has the machine's own devices."""
+    for counted in (True, False):
+        rules = dict(confined(Tier.B, counted=counted).landlock or ())
+        assert ("/dev/zero" in rules, "/dev/null" in rules) == (counted, True)
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_mounts_never_hide_an_earlier_one(tier: Tier) -> None:
     """A folder is mounted before what lies below it, or it would cover that."""
     mounts = confined(tier).mounts
@@ -167,6 +203,7 @@ def test_sockets_by_tier(tier: Tier) -> None:
     assert confined(tier).seccomp == seccomp.assemble(alone=tier.namespaces)
     wanted = confined(tier, Limits(network=True)).seccomp
     assert wanted == seccomp.assemble(alone=tier.namespaces, network=True)
+    assert confined(tier, counted=False).seccomp == seccomp.assemble(alone=tier.namespaces, counted=False)
 
 
 @pytest.mark.parametrize("tier", TIERS)
