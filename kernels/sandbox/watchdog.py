@@ -167,9 +167,10 @@ class Watchdog:
             if held > self._limits.memory:
                 self._end(watched, MEMORY)
         if not quick or objects.many(pids, alone=self._alone):
-            held += objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
-            if held > self._limits.memory:
-                self._end(watched, SYSTEM)
+            kept = objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
+            if held + kept > self._limits.memory:
+                self._end(watched, SYSTEM if kept > held else MEMORY)
+            held += kept
         if quick:
             return
         if budget is not None and budget[0].look(pids) > budget[1] and budget is watched.budget:

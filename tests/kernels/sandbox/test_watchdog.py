@@ -242,6 +242,14 @@ def test_what_the_system_keeps_is_counted_with_memory_or_without(workspace: Path
         assert faults == [SYSTEM]
 
 
+def test_the_larger_part_of_what_is_too_much_is_told(workspace: Path) -> None:
+    """Whoever fills the memory hears of memory, whatever few sockets there are."""
+    limits = Limits(memory=120 * MiB, processes=20)
+    hold = "x = bytearray(os.urandom(1 << 20) * 90); held = [socket.socketpair() for _ in range(40)]"
+    with init(hold) as pid:
+        assert seen(workspace, pid, limits=limits) == [MEMORY]
+
+
 def test_at_the_end_of_a_cell_only_much_that_is_open_is_counted(workspace: Path) -> None:
     """It costs 1 ms; the next round sees to the rest."""
     limits = Limits(memory=64 * MiB, processes=20)
