@@ -5,8 +5,8 @@
     in_flight(pids)                 # whether open files are on their way through a socket
 
 What a socket or a pipe holds cannot be seen from outside, so each counts as if it were as full as it can be:
-what it could hold is no more than that, whoever has closed its other end. `thorough` reads every open file's
-locks too. Counting costs 1 ms for a quiet kernel, 10 us an open file.
+what it could hold is no more than that, whoever has closed its other end. `thorough` counts the locks of every
+file and the areas of memory too. Counting costs 1 ms for a quiet kernel, 10 us an open file.
 """
 
 import os
@@ -22,10 +22,11 @@ __all__ = ["in_flight", "kept", "many", "socket_size"]
 
 PIPE = 16 * os.sysconf("SC_PAGE_SIZE")  # bytes: as many pages as one has unless it is resized (pipe(7))
 DESCRIPTOR = 1024  # bytes of an open file itself, with what it is of
-RECORD = 256  # bytes of a lock, or of a file that is watched; Linux 6.18 takes 192 and 184
+RECORD = 256  # bytes of a lock, a file that is watched, or an area of memory; Linux 6.18 takes 184 to 208
 MANY = 200  # open files and sockets; a kernel that has imported pandas has 40
 MOST_DESCRIPTORS = 20_000  # of one kernel that are counted: 200 for each of its 96 processes
 MOST_RECORDS = 200_000  # of one kernel that are read; one with more is not counted to the end
+MOST_AREAS = 400_000  # of all processes; each may have 65,530, and one with pandas has 2,000
 SHARE = 8  # an eighth of what may be watched by all programs of one user (epoll(7)) is one kernel's
 SOCKETS = "sockets: used"
 PIECE = 1 << 16  # bytes that are read at a time
@@ -36,13 +37,15 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
 
     `alone`: their network is their own, and all its sockets are theirs. An open file that is on its way
     through a socket counts as `passed` bytes, since nobody can see what it is. UNCOUNTABLE where they hide
-    what they have open, or have more open files, locks and watches than are counted.
+    what they have open, or have more open files, locks, watches or areas than are counted.
     """
     sockets: set[int] = set()
     pipes: set[tuple[int, int]] = set()
-    descriptors = records = under_way = 0
+    descriptors = records = under_way = areas = 0
     for pid in pids[1:]:
-        told = f"{live(pid)}/fdinfo"
+        here = live(pid)
+        told = f"{here}/fdinfo"
+        areas += _lines(f"{here}/maps", MOST_AREAS - areas) if thorough else 0
         for name, file in opened(pid):
             descriptors += 1
             if file is None or descriptors > MOST_DESCRIPTORS:
@@ -57,9 +60,15 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
                 records += _lines(f"{told}/{name}", _most_records() - records)
             if records >= _most_records():
                 return UNCOUNTABLE
+        if areas >= MOST_AREAS:
+            return UNCOUNTABLE
     number = max(len(sockets), _in_network(pids[0]) if alone else 0)
     counted = {socket_size(): number, PIPE: len(pipes), passed: under_way}
-    return sum(size * times for size, times in counted.items()) + descriptors * DESCRIPTOR + records * RECORD
+    return (
+        sum(size * times for size, times in counted.items())
+        + descriptors * DESCRIPTOR
+        + (records + areas) * RECORD
+    )
 
 
 def many(pids: list[int], *, alone: bool) -> bool:

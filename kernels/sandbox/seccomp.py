@@ -99,6 +99,7 @@ UNCOUNTED: dict[str, int] = {
     "splice": 275,  # a byte in a pipe keeps all of its page (of up to 2 MiB) when the file is gone
     "tee": 276,  # likewise
     "sendfile": 40,  # likewise, in a socket: 100 pairs kept 1.3 GB
+    "landlock_create_ruleset": 444,  # any number of rules, in any number of sets
 }
 # What a kernel may not do besides where it sees the machine's own processes and files, as the user that we
 # are: Landlock rules who opens a file, not who changes its mode.
@@ -187,12 +188,14 @@ class _Step:
     otherwise: int = 0
 
 
-def assemble(*, alone: bool = True, network: bool = False, counted: bool = True) -> bytes:
+def assemble(
+    *, alone: bool = True, network: bool = False, counted: bool = True, ruled: bool = False
+) -> bytes:
     """The filter. `alone`: no process, socket or network of the machine is in sight, by namespaces.
 
     Otherwise the internet's sockets need `network`, and there are no others but pairs. `counted`: a control
-    group counts its memory; without one there is no memory that is shared and has no name. Raises:
-    SandboxUnavailable on another processor than x86-64.
+    group counts its memory; without one there is no memory that is shared and has no name. `ruled`: Landlock
+    is to be told more before the first cell. Raises: SandboxUnavailable on another processor than x86-64.
     """
     if platform.machine() != "x86_64":
         raise SandboxUnavailable("the system call filter is written for x86-64 only")
@@ -209,7 +212,7 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True)
         _Step(RETURN, KILL),
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
-        *([] if counted else _uncounted()),
+        *([] if counted else _uncounted(ruled=ruled)),
         *([] if alone else _sharing(network=network)),
         *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT)]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
@@ -231,9 +234,10 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True)
     return b"".join(struct.pack("=HBBI", step.code, step.then, step.otherwise, step.value) for step in steps)
 
 
-def _uncounted() -> Iterable[_Step]:
+def _uncounted(*, ruled: bool) -> Iterable[_Step]:
     """What is refused besides where no control group counts."""
-    yield from _refuse(UNCOUNTED.values(), errno.ENOSYS)
+    unknown = (call for name, call in UNCOUNTED.items() if not ruled or not name.startswith("landlock"))
+    yield from _refuse(unknown, errno.ENOSYS)
     # Memory that is shared and has no name stays when nobody has mapped it any more but its first page.
     shared = [_Step(AND, MAP_TYPE | MAP_ANONYMOUS)]
     kinds = [MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED_VALIDATE | MAP_ANONYMOUS]

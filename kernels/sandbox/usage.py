@@ -64,8 +64,9 @@ def processes(init: int) -> list[int]:
     found = [init]
     for pid in found:  # grows as we go
         with suppress(OSError):  # it has ended
-            for task in (PROC / str(pid) / "task").iterdir():
-                found += map(int, (task / "children").read_text("ascii").split())
+            for task in os.listdir(f"{PROC}/{pid}/task"):
+                with open(f"{PROC}/{pid}/task/{task}/children", encoding="ascii") as children:
+                    found += map(int, children.read().split())
         if len(found) > MOST_PROCESSES:
             break
     return found

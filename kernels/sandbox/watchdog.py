@@ -166,7 +166,7 @@ class Watchdog:
             held = usage.memory(pids, self._limits.memory)
             if held > self._limits.memory:
                 self._end(watched, MEMORY)
-        if not quick or objects.many(pids, alone=self._alone):
+        if thorough or objects.many(pids, alone=self._alone):  # what is little costs more to count
             kept = objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
             if held + kept > self._limits.memory:
                 self._end(watched, SYSTEM if kept > held else MEMORY)

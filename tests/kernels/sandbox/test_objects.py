@@ -101,8 +101,22 @@ def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytes
     for place in range(600): fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)"""
     with init(code) as pid:
         assert counted(pid) < FEW + PIPE
-        assert 600 * RECORD <= counted(pid, thorough=True) <= 600 * RECORD + FEW + PIPE
+        assert (
+            600 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 1600 * RECORD
+        )  # and areas of memory
         monkeypatch.setattr(objects, "_most_records", lambda: 500)
+        assert counted(pid, thorough=True) == UNCOUNTABLE
+
+
+def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs the system as much as a lock, and no size of memory tells."""
+    code = """import mmap
+    held = mmap.mmap(-1, 4096 * 4000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(held))
+    for page in range(0, 4000, 2): ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1)"""
+    with init(code) as pid:
+        assert 4000 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 5000 * RECORD
+        monkeypatch.setattr(objects, "MOST_AREAS", 3000)
         assert counted(pid, thorough=True) == UNCOUNTABLE
 
 

@@ -195,6 +195,7 @@ def test_without_a_control_group_no_memory_is_out_of_sight(*, alone: bool) -> No
     for call in UNCOUNTED.values():
         assert verdict(program, call) == refused(errno.ENOSYS)
         assert verdict(assemble(alone=alone), call) == ALLOW
+    assert verdict(assemble(alone=alone, counted=False, ruled=True), 444) == ALLOW
     for flags in (0x21, 0x23, 0x8021, 0x40021):  # MAP_SHARED, _SHARED_VALIDATE; populated; of huge pages
         assert verdict(program, 9, 0, 4096, 3, flags, -1) == refused(errno.EPERM)
         assert verdict(assemble(alone=alone), 9, 0, 4096, 3, flags, -1) == ALLOW
