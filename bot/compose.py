@@ -151,6 +151,7 @@ def _limits(settings: Settings) -> Limits:
         memory=settings.max_memory,
         processes=settings.max_processes,
         cpus=settings.max_cpus,
+        background=settings.max_background,
         workspace=settings.max_workspace,
         network=settings.kernel_network == "host",
     )

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     max_memory: Size = Field(ByteSize(1024 * MiB), description="memory of one kernel, all its processes")
     max_processes: int = Field(96, ge=8, description="processes and threads of one kernel")
     max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy, in tier S")
+    max_background: Limit = Field(
+        timedelta(minutes=10),
+        description="processor time of what a cell leaves running, until the next; at the terminal `none`"
+        " unless set",
+    )
     max_workspace: Size = Field(ByteSize(512 * MiB), description="files in one workspace, together")
     kernel_network: Literal["none", "host"] = Field(
         "none", description="`host` lets kernels use the host's network, its loopback included"

@@ -123,10 +123,13 @@ class Kernel(KernelHere):
             self._restarted = None
 
     async def cull(self, reason: str) -> None:
-        """End the process unless a cell runs; the next cell is told `reason` and what was lost."""
+        """End the process unless a cell runs; the next cell is told `reason` and what was lost.
+
+        Of one that has ended before, it is told why it did.
+        """
         async with self.line.enter() as ticket:
             if ticket.served:
-                await self.replace(reason)
+                await self.replace(self._why() if self.dead else reason)
 
     async def detach(self) -> None:
         """Leave the process running, for any Jupyter client that has its connection file, and close."""
@@ -151,7 +154,7 @@ class Kernel(KernelHere):
         Raises: KernelStartFailed, KernelClosed.
         """
         if self.dead:
-            await self.replace(self._ended_because)
+            await self.replace(self._why())
         if self._process is None and not self._closed:
             place = self._place = self._places.enter()
             try:
@@ -220,7 +223,8 @@ class Kernel(KernelHere):
         if self._router.quit_asked or not healthy:
             await self.replace(QUIT if self._router.quit_asked else WENT_ON)
         elif self._process is not None:
-            fault = await self._process.ends(wrote=bool(scan.captured or scan.skipped))
+            wrote, background = bool(scan.captured or scan.skipped), self.limits.background
+            fault = await self._process.ends(wrote=wrote, background=background)
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits))
         return scan
@@ -277,10 +281,13 @@ class Kernel(KernelHere):
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
         await process.wire.drained()
-        if process.fault is not None:
-            self._ended_because = over_limit(process.fault, self.limits)
         if self._router.running is not None:
-            self._router.running.died(process.exit_code or 0, self._ended_because, process.fault)
+            self._router.running.died(process.exit_code or 0, self._why(), process.fault)
+
+    def _why(self) -> str:
+        """Why the process has ended."""
+        fault = self._process.fault if self._process is not None else None
+        return self._ended_because if fault is None else over_limit(fault, self.limits)
 
     def _condemn(self) -> None:
         log.warning("the kernel of session %s is ended: it sends broken messages", self.session_id)

@@ -17,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -53,7 +54,7 @@ class Provisioner(Protocol):
     async def kill(self) -> None: ...
     async def terminate(self) -> None: ...
     def begins(self) -> None: ...
-    async def ends(self, *, wrote: bool) -> None: ...
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None: ...
     def detach(self) -> None: ...
 
 
@@ -118,16 +119,19 @@ class KernelProcess:
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._provisioner.fault
 
     def begins(self) -> None:
         """A cell begins."""
         self._provisioner.begins()
 
-    async def ends(self, *, wrote: bool) -> str | None:
-        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so."""
-        await self._provisioner.ends(wrote=wrote)
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> str | None:
+        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so.
+
+        What works on has `background` of the processors' time, until the next cell begins (None: any).
+        """
+        await self._provisioner.ends(wrote=wrote, background=background)
         return self.fault
 
     async def healthy(self) -> bool:

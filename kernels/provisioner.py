@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class PlainProvisioner(LocalProvisioner):
     def begins(self) -> None:
         """A cell begins."""
 
-    async def ends(self, *, wrote: bool) -> None:
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended."""
 
     def detach(self) -> None:
@@ -92,7 +93,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._kernel.fault if self._kernel else None
 
     async def poll(self) -> int | None:
@@ -122,10 +123,13 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if self._kernel:
             self._kernel.begins()
 
-    async def ends(self, *, wrote: bool) -> None:
-        """A cell has ended; `fault` is the limit that it has left behind."""
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has ended; `fault` is the limit that it has left behind.
+
+        What works on has `background` of the processors' time, until the next cell begins (None: any).
+        """
         if self._kernel:
-            await self._kernel.ends(wrote=wrote)
+            await self._kernel.ends(wrote=wrote, background=background)
 
     def detach(self) -> None:
         """Let it outlive us."""

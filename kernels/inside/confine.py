@@ -159,23 +159,28 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
         with open(target, "w", encoding="utf-8") as file:
             file.write(source)
     elif kind == "proc":
-        _show_processes(target, options.split())
+        _show_processes(target, source.splitlines(), options.split())
     else:
         os.makedirs(target, 0o755, exist_ok=True)
         executable = 0 if kind == "tmpfs" else MS_NOEXEC
         _mount(kind, target, kind, MS_NOSUID | (MS_NODEV if kind != "devpts" else 0) | executable, options)
 
 
-def _show_processes(proc: str, shown: list[str]) -> None:
+def _show_processes(proc: str, settings: list[str], shown: list[str]) -> None:
     """Mount /proc, read-only, with the processes of our namespace and, of the machine's files, those `shown`.
 
-    A mode or owner in /proc is the whole machine's, so the mount must never be writable, not for a moment.
+    `settings` of our own network ("sys/net/...=value") are made first. A mode or owner in /proc is the whole
+    machine's, so nothing hostile may run before it is read-only.
     """
     root = os.path.dirname(proc)
     nothing, parts = f"{root}/var/empty", f"{root}/var/proc"
     os.makedirs(proc, 0o755, exist_ok=True)
     os.makedirs(nothing, 0o755)
-    _mount("proc", proc, "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    _mount("proc", proc, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for setting in settings:
+        path, _, value = setting.partition("=")
+        _write(f"{proc}/{path}", value)
+    _mount("", proc, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for path in shown:
         if "/" in path and os.path.exists(f"{proc}/{path}"):
             _place_for(f"{proc}/{path}", f"{parts}/{path}")
