@@ -4,10 +4,12 @@
     written = await blobs.put("7/k7m3q9x2va", content, limit=50 * MIB)
     with await blobs.open("7/k7m3q9x2va") as file: ...
 
-A key is "folder/name"; the folder is a person's. Bytes are copied to a temporary file beside their place,
-synced, renamed, and the folder is synced, so that bytes that `put` has told of survive a power cut. Folders
-are 0700, files 0600. Disk work is done in threads; who is cancelled waits for the thread, so nothing goes
-on behind.
+A key is "folder/name"; the folder is a person's. Bytes that nothing is known of go into a trash folder, from
+where they can be brought back. A mark, a short text, says to which database the bytes belong.
+
+Bytes are copied to a temporary file beside their place, synced, renamed, and the folder is synced, so that
+bytes that `put` has told of survive a power cut. Folders are 0700, files 0600. Disk work is done in threads;
+who is cancelled waits for the thread, so nothing goes on behind.
 """
 
 import asyncio
@@ -25,10 +27,13 @@ from typing import BinaryIO, Protocol
 from filestore.copying import Written, copy
 from filestore.errors import BlobExists, BlobMissing
 
+MIB = 1024 * 1024
 FOLDER_TRIES = 5  # times a put makes its folder again when a sweep removes it, empty, at that moment
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}")
+_FOLDER = re.compile(_KEY.pattern.partition("/")[0])
 _TEMPORARY = ".part"  # no key has a dot
+_TRASH, _MARK = ".trash", ".database"  # in the root
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,24 @@ class Blobs(Protocol):
     def folders(self) -> AsyncIterator[list[BlobEntry]]:
         """All bytes that lie there, folder by folder."""
 
+    async def throw_away(self, key: str, at: datetime) -> None:
+        """Move the bytes, if there are any, into the trash, and note that it was at that moment."""
+
+    async def bring_back(self, key: str) -> None:
+        """Move the bytes, if there are any, from the trash back to their place."""
+
+    def trash(self) -> AsyncIterator[list[BlobEntry]]:
+        """All bytes in the trash, folder by folder; `modified_at` is when they were thrown away."""
+
+    async def empty_trash(self, keys: Collection[str]) -> None:
+        """Delete these bytes from the trash."""
+
+    async def mark(self) -> str | None:
+        """The mark, or None where none was set."""
+
+    async def set_mark(self, mark: str) -> None:
+        """Replace the mark, whole or not at all; durable when this returns."""
+
     async def tidy(self, before: datetime) -> Tidied:
         """Remove what puts that died before then left half done, and empty folders."""
 
@@ -110,10 +133,79 @@ class LocalBlobs:
 
         return await _in_thread(work)
 
+    @property
+    def mark_file(self) -> Path:
+        """Where the mark stands."""
+        return self._root / _MARK
+
     async def folders(self) -> AsyncIterator[list[BlobEntry]]:
         """Read a folder at a time; names that are no keys are left out."""
-        for folder in await _in_thread(self._folders):
+        for folder in await _in_thread(partial(_folders, self._root)):
             yield await _in_thread(partial(_entries, folder))
+
+    async def throw_away(self, key: str, at: datetime) -> None:
+        """Rename the file; its date says when."""
+        source, target = self._path(key), self._root / _TRASH / key
+
+        def work() -> None:
+            with suppress(FileNotFoundError):
+                os.utime(source, (at.timestamp(), at.timestamp()))
+                _move(source, target)
+
+        await _in_thread(work)
+
+    async def bring_back(self, key: str) -> None:
+        """Rename the file."""
+        source, target = self._root / _TRASH / key, self._path(key)
+
+        def work() -> None:
+            if source.exists() and not target.exists():
+                _move(source, target)
+                _remove_empty(self._root / _TRASH)
+
+        await _in_thread(work)
+
+    async def trash(self) -> AsyncIterator[list[BlobEntry]]:
+        """Read a folder at a time."""
+        for folder in await _in_thread(partial(_folders, self._root / _TRASH)):
+            yield await _in_thread(partial(_entries, folder))
+
+    async def empty_trash(self, keys: Collection[str]) -> None:
+        """Unlink the files and remove the folders that they leave empty."""
+        paths = [self._root / _TRASH / key for key in keys if self._path(key)]
+
+        def work() -> None:
+            for path in paths:
+                _unlink(path)
+            _remove_empty(self._root / _TRASH)
+
+        await _in_thread(work)
+
+    async def mark(self) -> str | None:
+        """Read it from a file in the directory."""
+
+        def work() -> str | None:
+            try:
+                return self.mark_file.read_text("utf-8", "replace")
+            except FileNotFoundError:
+                return None
+
+        return await _in_thread(work)
+
+    async def set_mark(self, mark: str) -> None:
+        """Write it beside its place, sync, rename, sync the directory."""
+
+        def work() -> None:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self._root / f"{_MARK}.{secrets.token_hex(4)}{_TEMPORARY}"
+            try:
+                copy(mark.encode(), temporary, limit=MIB)
+                os.replace(temporary, self.mark_file)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_folder(self._root)
+
+        await _in_thread(work)
 
     async def tidy(self, before: datetime) -> Tidied:
         """Unlink temporary files last written before then, and remove empty folders."""
@@ -155,21 +247,26 @@ class LocalBlobs:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def _folders(self) -> list[Path]:
-        with suppress(FileNotFoundError), os.scandir(self._root) as found:
-            return [self._root / entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
-        return []
-
     def _tidy(self, before: float) -> Tidied:
         temporary = folders = 0
-        for folder in self._folders():
+        for folder in (self._root, *_folders(self._root)):
             for path in folder.glob(f".*{_TEMPORARY}"):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < before:
                         path.unlink()
                         temporary += 1
-            folders += _remove_empty(folder)
+            folders += folder != self._root and _remove_empty(folder)
         return Tidied(temporary, folders)
+
+
+def _folders(root: Path) -> list[Path]:
+    with suppress(FileNotFoundError), os.scandir(root) as found:
+        return [
+            root / entry.name
+            for entry in found
+            if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
+    return []
 
 
 def _entries(folder: Path) -> list[BlobEntry]:
@@ -191,6 +288,24 @@ def _open(key: str, path: Path) -> BinaryIO:
         return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
     except FileNotFoundError as error:
         raise BlobMissing(key) from error
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a file into a folder that is made for it; no crash leaves it in neither place.
+
+    Raises: FileNotFoundError when it is gone.
+    """
+    for tries_left in reversed(range(FOLDER_TRIES)):
+        target.parent.parent.mkdir(mode=0o700, exist_ok=True)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            os.rename(source, target)
+            break
+        except FileNotFoundError:  # the file, or the new folder, which somebody found empty
+            if not tries_left or not source.exists():
+                raise
+    _sync_folder(target.parent)
+    _remove_empty(source.parent)
 
 
 def _unlink(path: Path) -> None:
