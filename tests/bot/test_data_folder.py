@@ -1,5 +1,7 @@
-"""One data folder and several databases: every start works, says what is wrong, and deletes nothing."""
+"""One data folder, several databases and clocks: every start works, and nothing is deleted that is wanted."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,41 @@ async def test_a_database_that_is_forgotten_once_costs_nothing(
         assert (data / "workspaces" / sessions.id_of(1, "terminal") / "b.csv").exists()
     assert caplog.text.count(MINE) == 1
     assert caplog.text.count(THEIRS) == 1
+
+
+async def test_a_clock_that_jumps_ahead_removes_no_workspace_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set right before the next sweep, it has cost nothing; else the next sweep goes by it."""
+    async with compose(settings_of(tmp_path / "data")) as sessions:
+        await sessions.upload("a.csv", b"a\n", 1)
+        placed = tmp_path / "data/workspaces" / sessions.id_of(1, "terminal") / "a.csv"
+        looks: asyncio.Queue[None] = asyncio.Queue()
+        ahead = timedelta()
+
+        def look() -> datetime:
+            looks.put_nowait(None)
+            return datetime.now(UTC) + ahead
+
+        monkeypatch.setattr(sessions, "_clock", look)
+        sweeping = asyncio.create_task(sessions.sweep_often(timedelta(milliseconds=50)))
+        try:
+            for ahead in (timedelta(), timedelta(hours=49), timedelta(), timedelta()):  # noqa: B007
+                await looks.get()
+            assert placed.exists()
+            ahead = timedelta(hours=49)
+            while placed.exists():
+                await looks.get()
+        finally:
+            sweeping.cancel()
+            await asyncio.wait([sweeping])
+
+
+async def test_a_cell_is_resumed_though_the_clock_was_ahead_when_it_began(tmp_path: Path) -> None:
+    """Its session was last used tomorrow."""
+    async with compose(settings_of(tmp_path / "data")) as sessions:
+        tomorrow, session_id = datetime.now(UTC) + timedelta(days=1), sessions.id_of(1, "terminal")
+        await sessions.store.sessions.get_or_create(session_id, 1, "terminal", tomorrow)
+        await sessions.store.transcripts.begin_cell(session_id, "terminal", "Ann", "1", tomorrow)
+        await sessions.resume()
+        assert await sessions.store.transcripts.unfinished(session_id) == []
