@@ -27,9 +27,11 @@ from jupyter_server.extension.application import ExtensionApp  # noqa: E402
 from jupyter_server.serverapp import ServerApp  # noqa: E402
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager  # noqa: E402
 from tornado import web  # noqa: E402
+from tornado.httpserver import HTTPServer  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 from kernels.adopted import started  # noqa: E402
+from kernels.node.doors import Bearers, Doors  # noqa: E402
 from kernels.node.routes import routes  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
 from kernels.node.settings import RECORD, NodeSettings  # noqa: E402
@@ -43,7 +45,7 @@ log = logging.getLogger(__name__)
 
 NODE = "kernelcord_node"  # in the server's settings
 LOOKS = 10  # times within `lonely` that the node looks whether it is
-UPLOAD = 1 << 40  # bytes of a request's body; the bot sends no file that its store has not let in
+BODY = 1 << 20  # bytes of a request's body, which is read before the token is looked at; uploads take more
 
 
 class Node:
@@ -218,7 +220,8 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
             "allow_unauthenticated_access": False,
             "jpserver_extensions": {__name__: True},
             "kernel_manager_class": _Kernels,
-            "max_body_size": UPLOAD,
+            "identity_provider_class": Bearers,
+            "max_body_size": BODY,
             "open_browser": False,
             "port_retries": 0,
             "root_dir": str(root),
@@ -227,6 +230,7 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
         }
     )
     config.IdentityProvider.token = settings.token
+    HTTPServer.configure(Doors)
     server = _Server.instance(config=config, log=logging.getLogger("kernels.node.jupyter"))
     server.tornado_settings[NODE] = Node(settings, ready)
     server.initialize(argv=[], find_extensions=False)
