@@ -12,11 +12,10 @@ bytes that `put` has told of survive a power cut. Folders are 0700, files 0600. 
 who is cancelled waits for the thread, so nothing goes on behind.
 """
 
-import asyncio
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,10 +24,10 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from filestore.copying import Written, copy
+from filestore.disk import FOLDER_TRIES, in_thread, move, remove_if_empty, sync_folder, unlink
 from filestore.errors import BlobExists, BlobMissing
 
 MIB = 1024 * 1024
-FOLDER_TRIES = 5  # times a put makes its folder again when a sweep removes it, empty, at that moment
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}")
 _FOLDER = re.compile(_KEY.pattern.partition("/")[0])
@@ -111,17 +110,17 @@ class LocalBlobs:
     async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
         """Copy to a temporary file, sync, rename, sync the folder."""
         target = self._path(key)
-        return await _in_thread(lambda: self._put(target, content, limit), lambda _: _unlink(target))
+        return await in_thread(lambda: self._put(target, content, limit), lambda _: unlink(target))
 
     async def open(self, key: str) -> BinaryIO:
         """Open the file; never through a link."""
         target = self._path(key)
-        return await _in_thread(lambda: _open(key, target), lambda file: file.close())
+        return await in_thread(lambda: _open(key, target), lambda file: file.close())
 
     async def delete(self, key: str) -> None:
         """Unlink the file and remove the folder it leaves empty."""
         target = self._path(key)
-        await _in_thread(lambda: _unlink(target))
+        await in_thread(lambda: unlink(target))
 
     async def missing(self, keys: Collection[str]) -> set[str]:
         """Look at each path; an absent root is an OSError, not the loss of every file."""
@@ -131,7 +130,7 @@ class LocalBlobs:
             os.stat(self._root)
             return {key for key, path in paths.items() if not path.exists()}
 
-        return await _in_thread(work)
+        return await in_thread(work)
 
     @property
     def mark_file(self) -> Path:
@@ -140,8 +139,8 @@ class LocalBlobs:
 
     async def folders(self) -> AsyncIterator[list[BlobEntry]]:
         """Read a folder at a time; names that are no keys are left out."""
-        for folder in await _in_thread(partial(_folders, self._root)):
-            yield await _in_thread(partial(_entries, folder))
+        for folder in await in_thread(partial(_folders, self._root)):
+            yield await in_thread(partial(_entries, folder))
 
     async def throw_away(self, key: str, at: datetime) -> None:
         """Rename the file; its date says when."""
@@ -150,9 +149,9 @@ class LocalBlobs:
         def work() -> None:
             with suppress(FileNotFoundError):
                 os.utime(source, (at.timestamp(), at.timestamp()))
-                _move(source, target)
+                move(source, target)
 
-        await _in_thread(work)
+        await in_thread(work)
 
     async def bring_back(self, key: str) -> None:
         """Rename the file."""
@@ -160,15 +159,15 @@ class LocalBlobs:
 
         def work() -> None:
             if source.exists() and not target.exists():
-                _move(source, target)
-                _remove_empty(self._root / _TRASH)
+                move(source, target)
+                remove_if_empty(self._root / _TRASH)
 
-        await _in_thread(work)
+        await in_thread(work)
 
     async def trash(self) -> AsyncIterator[list[BlobEntry]]:
         """Read a folder at a time."""
-        for folder in await _in_thread(partial(_folders, self._root / _TRASH)):
-            yield await _in_thread(partial(_entries, folder))
+        for folder in await in_thread(partial(_folders, self._root / _TRASH)):
+            yield await in_thread(partial(_entries, folder))
 
     async def empty_trash(self, keys: Collection[str]) -> None:
         """Unlink the files and remove the folders that they leave empty."""
@@ -176,10 +175,10 @@ class LocalBlobs:
 
         def work() -> None:
             for path in paths:
-                _unlink(path)
-            _remove_empty(self._root / _TRASH)
+                unlink(path)
+            remove_if_empty(self._root / _TRASH)
 
-        await _in_thread(work)
+        await in_thread(work)
 
     async def mark(self) -> str | None:
         """Read it from a file in the directory."""
@@ -190,7 +189,7 @@ class LocalBlobs:
             except FileNotFoundError:
                 return None
 
-        return await _in_thread(work)
+        return await in_thread(work)
 
     async def set_mark(self, mark: str) -> None:
         """Write it beside its place, sync, rename, sync the directory."""
@@ -203,13 +202,13 @@ class LocalBlobs:
                 os.replace(temporary, self.mark_file)
             finally:
                 temporary.unlink(missing_ok=True)
-            _sync_folder(self._root)
+            sync_folder(self._root)
 
-        await _in_thread(work)
+        await in_thread(work)
 
     async def tidy(self, before: datetime) -> Tidied:
         """Unlink temporary files last written before then, and remove empty folders."""
-        return await _in_thread(lambda: self._tidy(before.timestamp()))
+        return await in_thread(lambda: self._tidy(before.timestamp()))
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
@@ -222,11 +221,11 @@ class LocalBlobs:
         try:
             written = copy(content, temporary, limit=limit)
             os.replace(temporary, target)
-            _sync_folder(target.parent)
-            _sync_folder(self._root)
+            sync_folder(target.parent)
+            sync_folder(self._root)
         except BaseException:  # whatever stopped it, neither claim nor half a copy stays
             temporary.unlink(missing_ok=True)
-            _unlink(target)
+            unlink(target)
             raise
         return written
 
@@ -255,7 +254,7 @@ class LocalBlobs:
                     if path.stat().st_mtime < before:
                         path.unlink()
                         temporary += 1
-            folders += folder != self._root and _remove_empty(folder)
+            folders += folder != self._root and remove_if_empty(folder)
         return Tidied(temporary, folders)
 
 
@@ -288,56 +287,3 @@ def _open(key: str, path: Path) -> BinaryIO:
         return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
     except FileNotFoundError as error:
         raise BlobMissing(key) from error
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename a file into a folder that is made for it; no crash leaves it in neither place.
-
-    Raises: FileNotFoundError when it is gone.
-    """
-    for tries_left in reversed(range(FOLDER_TRIES)):
-        target.parent.parent.mkdir(mode=0o700, exist_ok=True)
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            os.rename(source, target)
-            break
-        except FileNotFoundError:  # the file, or the new folder, which somebody found empty
-            if not tries_left or not source.exists():
-                raise
-    _sync_folder(target.parent)
-    _remove_empty(source.parent)
-
-
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    _remove_empty(path.parent)
-
-
-def _remove_empty(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except OSError:  # not empty, or gone
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-async def _in_thread[T](work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
-    """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it."""
-    running = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            with suppress(asyncio.CancelledError):  # once more; it is on its way
-                await asyncio.wait([running])
-        if running.exception() is None and undo is not None:
-            undo(running.result())
-        raise
