@@ -126,7 +126,7 @@ def _tell(found: Belonging, mark: Path) -> None:
     """Say it where the folder's files are not the database's, or the database has missed something."""
     if not found.ours:
         log.warning(
-            "The files in %s belong to another database: they are left alone, and cannot be loaded. Is"
+            "The files in %s belong to another database: they are left alone, and none can be loaded. Is"
             " MONGODB_URI missing or changed, or --data? Set it right and start again. If the other database"
             " is gone for good, let this one have the folder, which deletes the files that it does not know:"
             ' in %s set "database" to "%s".',

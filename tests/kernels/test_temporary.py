@@ -6,13 +6,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kernels.temporary import ALIVE, DETACHED, LOCK, PREFIX, SURELY, found, own_folder, remove_dead, taken
+from kernels.workspace import Workspace
 from tests.conftest import ROOT
 
 
@@ -58,8 +58,8 @@ def deep(temporary: Path) -> Iterator[Path]:
         descriptor = below
     os.close(descriptor)
     yield folder
-    with suppress(FileNotFoundError):
-        remove_dead(folder)
+    for left in temporary.iterdir():  # pytest cannot remove it
+        Workspace(left).remove()
 
 
 def test_a_folder_is_there_while_it_is_used_and_gone_afterwards(temporary: Path) -> None:
