@@ -23,9 +23,7 @@ from filestore.store import Files, Store
 
 __all__ = ["DOUBT", "Belonging", "begin", "known"]
 
-DOUBT = timedelta(
-    days=1
-)  # for which a database that has missed something is not believed that a file expired
+DOUBT = timedelta(days=1)  # for which a database that has missed something deletes no expired file
 UNREADABLE = "unreadable"
 
 
@@ -108,9 +106,7 @@ async def known(store: Store, blobs: Blobs) -> Belonging:
     own = await store.identity.id()
     found = await _mark(blobs)
     if found is None and not await _has_bytes(blobs):
-        return Belonging(
-            own, own
-        )  # there may be no folder, or its disk is away: that is nothing to be marked
+        return Belonging(own, own)  # there may be no folder, or its disk is away: nothing to be marked
     mark = await _judged(store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
     if mark != found:
         await blobs.set_mark(mark.to_text())

@@ -43,6 +43,7 @@ TAKING = "taking"  # what the lock is called until it is taken
 ALIVE = "alive"  # the file in a kernel's folder that it holds locked as long as it lives
 DETACHED = "detached"  # the file in a kernel's folder that tells the kernel to outlive its parent
 SURELY = 3600.0  # seconds after which nobody is still making a folder
+ANSWER = 1.0  # seconds for a node that is busy to let us in
 LONGEST_PARENT = 60  # characters of the temporary folder's path that leave room for a socket's
 REMOVED = re.compile(rf"{PREFIX}removed-")  # what a dead one is called while it is removed
 NODE = re.compile(rf"{PREFIX}node-")  # with the socket of a node whose own folder has too long a path
@@ -124,6 +125,7 @@ def _locked(path: Path, stack: ExitStack) -> bool:
 def _deaf(path: Path) -> bool:
     """Whether no node listens there."""
     with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(ANSWER)
         try:
             asking.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):

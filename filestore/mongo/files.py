@@ -16,9 +16,7 @@ from filestore.records import EPOCH, Cursor, StoredFile
 
 FIELDS = tuple(field.name for field in fields(StoredFile))
 CLAIM = timedelta(minutes=1)
-MOST_AHEAD = (
-    2 * CLAIM
-)  # a claim that ends later than this was made by a clock that was wrong, and counts no more
+MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made by a clock that was ahead, and does not count
 NEWEST = (("number", -1), ("uploaded_at", -1), ("version", -1), ("file_id", -1))
 LISTED = [("number", -1), ("uploaded_at", -1), ("file_id", -1)]
 

@@ -155,9 +155,7 @@ def _settled(folder: Path) -> tuple[Place, int] | None:
 
 def _start(settings: NodeSettings) -> None:
     if settings.address.startswith("/") and not Path(settings.address).parent.exists():
-        socket_for(
-            settings.folder
-        )  # its folder was of a node that is long dead, and another program removed it
+        socket_for(settings.folder)  # another program has removed it, as that of a node that is long dead
     log_file = settings.folder / LOG
     if log_file.exists() and log_file.stat().st_size > LARGEST_LOG:
         log_file.unlink()
