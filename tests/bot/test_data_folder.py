@@ -1,11 +1,14 @@
 """One data folder, several databases and clocks: every start works, and nothing is deleted that is wanted."""
 
 import asyncio
+import io
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.bundle import bundle
 from bot.compose import compose
 from config.settings import Settings, load
 
@@ -80,3 +83,23 @@ async def test_a_cell_is_resumed_though_the_clock_was_ahead_when_it_began(tmp_pa
         await sessions.store.transcripts.begin_cell(session_id, "terminal", "Ann", "1", tomorrow)
         await sessions.resume()
         assert await sessions.store.transcripts.unfinished(session_id) == []
+
+
+async def test_a_bundle_has_under_a_name_what_was_stored_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the clock said: the older version lies under its id."""
+    async with compose(settings_of(tmp_path / "data")) as sessions:
+        session = await sessions.session(1, "terminal")
+        ahead = timedelta(hours=5)
+        monkeypatch.setattr(sessions.files, "_clock", lambda: datetime.now(UTC) + ahead)
+        older = await sessions.upload("a.csv", b"older", 1)
+        ahead = timedelta()
+        newer = await sessions.upload("a.csv", b"newer", 1)
+        code = f"load_file('{older.file_id}'), load_file('{newer.file_id}')"
+        await sessions.store.transcripts.begin_cell(
+            session.record.session_id, "terminal", "Ann", code, datetime.now(UTC)
+        )
+        with zipfile.ZipFile(io.BytesIO(await bundle(session, sessions.files))) as packed:
+            assert packed.read("a.csv") == b"newer"
+            assert packed.read(f"a-{older.file_id}.csv") == b"older"

@@ -142,3 +142,23 @@ async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None
         await node.close()
         assert (settings.folder / RECORD).exists() == stays
         assert Path(settings.address).exists() == stays
+
+
+async def test_ending_a_node_that_ends_already_is_no_error(tmp_path: Path) -> None:
+    """One with other settings is asked to end, and may have been killed since it was asked who it is."""
+    settings = replace(node_settings(tmp_path), tier="none", libraries=())
+    other = replace(settings, size=settings.size + 1)
+    async with noded(settings):
+        first = recorded(settings.folder)
+        assert first is not None
+        bot = Node(local_node(other), python=other.python, limits=other.limits, kernels=other.kernels)
+        outdated = bot._outdated
+
+        def killed() -> bool:
+            if found := outdated():
+                os.kill(first[1], signal.SIGKILL)
+            return found
+
+        bot._outdated = killed  # type: ignore[method-assign]
+        async with bot:
+            assert recorded(settings.folder) != first
