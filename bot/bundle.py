@@ -102,9 +102,7 @@ async def _files(
             loaded[file_id] = await files.load_file(file_id, session.record.user_id)
         except NoSuchFile:  # expired, or ten letters that are no id
             continue
-    return sorted(
-        loaded.values(), key=lambda file: (file.record.uploaded_at, file.record.file_id), reverse=True
-    )
+    return sorted(loaded.values(), key=lambda file: (file.record.number, file.record.file_id), reverse=True)
 
 
 async def _newest(session: Session, files: FileStore) -> Iterable[StoredFile]:

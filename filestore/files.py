@@ -168,8 +168,8 @@ class FileStore:
             user_id, self._clock(), limit=limit + 1, after=after, session_id=session_id
         )
         files = tuple(found[:limit])
-        more = len(found) > limit
-        return Page(files, Cursor(files[-1].uploaded_at, files[-1].file_id) if more else None)
+        last = files[-1] if len(found) > limit else None
+        return Page(files, Cursor(last.number, last.uploaded_at, last.file_id) if last else None)
 
     async def used(self, user_id: int) -> int:
         """Bytes of the person's quota that are taken."""

@@ -37,10 +37,10 @@ class SqliteFiles:
     async def named(
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
+        order = "number DESC" if session_id is None else "version DESC"
         return await self._one(
-            """SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND expires_at > ?
-               AND session_id = coalesce(?, session_id)
-               ORDER BY uploaded_at DESC, version DESC, file_id DESC LIMIT 1""",
+            f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND expires_at > ?
+                AND session_id = coalesce(?, session_id) ORDER BY {order} LIMIT 1""",
             user_id,
             filename,
             now,
@@ -56,13 +56,11 @@ class SqliteFiles:
         after: Cursor | None = None,
         session_id: str | None = None,
     ) -> list[StoredFile]:
-        older, place = (
-            ("AND (uploaded_at, file_id) < (?, ?)", (after.uploaded_at, after.file_id)) if after else ("", ())
-        )
+        older, place = ("AND number < ?", (after.number,)) if after else ("", ())
         return await self._many(
             f"""SELECT * FROM user_files WHERE user_id = ? AND expires_at > ?
                 AND session_id = coalesce(?, session_id) {older}
-                ORDER BY uploaded_at DESC, file_id DESC LIMIT ?""",
+                ORDER BY number DESC LIMIT ?""",
             user_id,
             now,
             session_id,
@@ -207,7 +205,9 @@ def _add(connection: Connection, file: StoredFile, quota: int) -> StoredFile:
     if used + file.file_size > quota:
         raise QuotaExceeded(used, quota, file.file_size)
     last = connection.execute(f"SELECT coalesce(max(version), 0) {versions}", name).fetchone()[0]
-    numbered = replace(file, version=last + 1)
+    highest = "SELECT coalesce(max(number), 0) FROM user_files WHERE user_id = ?"
+    number = connection.execute(highest, (file.user_id,)).fetchone()[0] + 1
+    numbered = replace(file, version=last + 1, number=number)
     try:
         connection.execute(_INSERT, _values(*astuple(numbered)))
     except IntegrityError as error:  # one transaction at a time decides versions, so it is the id

@@ -9,7 +9,11 @@ from typing import Any, Self
 from kernels.forkserver import LIBRARIES
 from kernels.launch import Limits
 
-__all__ = ["NodeSettings", "limits_from", "limits_to"]
+__all__ = ["ALIVE", "RECORD", "NodeSettings", "limits_from", "limits_to"]
+
+# In the node's folder:
+ALIVE = "alive"  # locked as long as it lives
+RECORD = "node.json"  # how to reach it, for a bot that comes later
 
 DURATIONS = ("cell", "answer", "background")  # the limits that are times
 

@@ -14,7 +14,6 @@ import json
 import os
 import secrets
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.inside.probes import PROBES
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
+from kernels.temporary import own_folder
 
 __all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
 
@@ -122,7 +122,7 @@ async def _read_all(connection: socket.socket) -> bytes:
 def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
     """Things of the host that a kernel must not reach, with a workspace and a run folder for the child."""
     with ExitStack() as stack:
-        top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelcord-selftest-")))
+        top = stack.enter_context(own_folder("selftest-"))
         for name in ("own", "sibling", "run"):
             (top / name).mkdir(mode=0o700)
         (top / "secret").write_text("secret", "ascii")
