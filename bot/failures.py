@@ -26,7 +26,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.reply import ExecutionResult
-from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
+from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable, TooManyFiles
 from kernels.capture import FileChanged
 from kernels.errors import (
     KernelClosed,
@@ -49,6 +49,10 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     QuotaExceeded: lambda error: (
         f"not stored: {human_size(error.size)} more would be over your {human_size(error.quota)}"
         f" ({human_size(error.used)} used); delete files or wait until some expire"
+    ),
+    TooManyFiles: lambda error: (
+        f"not stored: you have {error.most:,} stored files, as many as one person may; delete some or wait"
+        " until some expire"
     ),
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
     FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",

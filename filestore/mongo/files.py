@@ -2,14 +2,14 @@
 
 There are no transactions (a lone server has none). A put claims its bytes in the person's quota document
 with compare-and-set before it writes the row, so that puts at once, also of several processes, never pass
-the quota; a claim of a process that died lapses after a minute.
+the quota, nor the number of files; a claim of a process that died lapses after a minute.
 """
 
 from collections.abc import Collection as Several
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 
-from filestore.errors import FileIdTaken, QuotaExceeded
+from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
 from filestore.mongo.database import Database, Document, Taken, equal
 from filestore.records import EPOCH, Cursor, StoredFile
 
@@ -24,7 +24,7 @@ class MongoFiles:
         self._files = database["user_files"]
         self._quotas = database["quotas"]
 
-    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
         name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
         now = file.uploaded_at
         while True:
@@ -34,7 +34,7 @@ class MongoFiles:
                 if renewed := await self._renew(equal(file_id=newest["file_id"]), now, file.expires_at):
                     return renewed
                 continue  # deleted meanwhile
-            await self._claim(file, quota)
+            await self._claim(file, quota, most)
             try:
                 numbered = replace(file, version=last["version"] + 1 if last else 1)
                 await self._files.insert(asdict(numbered) | {"shared_with": []}, key=["file_id"])
@@ -77,7 +77,7 @@ class MongoFiles:
         return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
 
     async def used(self, user_id: int, now: datetime) -> int:
-        return await self._bytes(equal(user_id=user_id) | _unexpired(now))
+        return (await self._sums(equal(user_id=user_id) | _unexpired(now)))[1]
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)
@@ -116,11 +116,12 @@ class MongoFiles:
         later = {"$max": {"expires_at": expires_at}}
         return _stored_file(await self._files.change(which | _unexpired(now), later))
 
-    async def _bytes(self, condition: Document) -> int:
-        _, sums = await self._files.sums(condition, "file_size")
-        return int(sums["file_size"])
+    async def _sums(self, condition: Document) -> tuple[int, int]:
+        """How many files there are, and their bytes."""
+        files, sums = await self._files.sums(condition, "file_size")
+        return files, int(sums["file_size"])
 
-    async def _claim(self, file: StoredFile, quota: int) -> None:
+    async def _claim(self, file: StoredFile, quota: int, most: int | None) -> None:
         now = file.uploaded_at
         claim = {"file_id": file.file_id, "size": file.file_size, "until": now + CLAIM}
         claimed = None
@@ -131,7 +132,9 @@ class MongoFiles:
             assert ledger is not None  # an upsert finds or makes one
             claims = [other for other in ledger["claims"] if other["until"] > now]
             elsewhere = {"file_id": {"$nin": [other["file_id"] for other in claims]}}
-            rows = await self._bytes(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
+            files, rows = await self._sums(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
+            if most is not None and files + len(claims) >= most:
+                raise TooManyFiles(most)
             used = rows + sum(other["size"] for other in claims)
             if used + file.file_size > quota:
                 raise QuotaExceeded(used, quota, file.file_size)
