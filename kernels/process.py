@@ -118,7 +118,7 @@ class KernelProcess:
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        """The limit that ended it, as `kernels.sandbox.watchdog` names it, or None."""
         return self._provisioner.fault
 
     def begins(self) -> None:

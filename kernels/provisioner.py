@@ -92,7 +92,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        """The limit that ended it, as `kernels.sandbox.watchdog` names it, or None."""
         return self._kernel.fault if self._kernel else None
 
     async def poll(self) -> int | None:

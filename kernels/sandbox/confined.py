@@ -3,7 +3,7 @@
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
     kernel = await sandbox.launch(workspace, name, order, descriptors)
     code = await kernel.wait()
-    kernel.fault        # "memory", "workspace" or "processes" when a limit ended it
+    kernel.fault        # "memory", "workspace" or another when a limit ended it (kernels.sandbox.watchdog)
     await kernel.release()
 """
 

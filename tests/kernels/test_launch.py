@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from kernels.launch import INSIDE, Launch, plan
+from kernels.launch import INSIDE, Launch, Limits, over_limit, plan
+from kernels.sandbox import watchdog
 
 OUTSIDE = {
     "DISCORD_TOKEN": "secret",
@@ -41,3 +42,18 @@ def test_all_paths_are_absolute_and_writable_ones_are_named() -> None:
     assert launch.argv == ("/k/bin/python", str(INSIDE), "/r/1", "7", "-f", "{connection_file}")
     assert set(launch.writable) == {Path("/r/1"), Path("/r/1/ipython"), Path("/w/s")}
     assert (INSIDE / "__main__.py").exists()
+
+
+def test_each_limit_has_a_reason_of_its_own() -> None:
+    """65 empty folders are not "files over 512 MB"; and what is said to do is what can be done."""
+    faults = (
+        watchdog.MEMORY,
+        watchdog.PROCESSES,
+        watchdog.WORKSPACE,
+        watchdog.FOLDERS,
+        watchdog.HIDING,
+    )
+    told = {fault: over_limit(fault, Limits()) for fault in faults}
+    assert len(set(told.values())) == len(faults)
+    assert "folders more than 64 deep: a fresh kernel can delete" in told[watchdog.FOLDERS]
+    assert [fault for fault in faults if "grew over" in told[fault]] == [watchdog.WORKSPACE]
