@@ -120,8 +120,7 @@ ENDINGS: dict[tuple[str, str | None], str] = {
         "workspace",
     ): "Stopped: its files were more than the workspace holds. Delete some and try again.",
     ("died", "folders"): (
-        "Stopped: its files and folders were too many, or its folders too deep, to be counted. Delete some"
-        " and try again."
+        "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try again."
     ),
     ("died", "hiding"): "Stopped: it kept what it held from being counted.",
     ("died", "processes"): "Stopped: it had too many processes.",

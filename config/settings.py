@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     max_text: Size = Field(ByteSize(MiB), description="text of one cell; its head and tail are kept")
     max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
     max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
-    max_files: Count = Field(64, description="files captured from one cell")
+    max_files: Count = Field(64, description="files captured from one cell, and again after its end")
     max_kernels: int = Field(32, ge=1, description="kernels at one time; who comes later waits")
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
     sandbox: SandboxTier = Field(

@@ -88,8 +88,10 @@ def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
         (result("interrupted", code=130), "Interrupted."),
         (
             result("died", "folders"),
-            "Stopped: its files and folders were too many, or its folders too deep, to be counted. Delete some"
-            " and try again.",
+            (
+                "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try"
+                " again."
+            ),
         ),
         (result("died", code=-9), "The kernel died (signal 9)."),
         (result("died", code=3), "The kernel died (exit code 3)."),
