@@ -37,7 +37,7 @@ from kernels.finish import to_the_end
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
 AT_ONCE = 16  # lines served; who rings then waits
-OPEN_AT_ONCE = 2  # files sent at a time: in a node each is a copy of its bytes on the disk meanwhile
+FILES_AT_ONCE = 2  # files sent or placed at a time: in a node each is a copy on the disk meanwhile
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
 ANSWERING_TIME = 30.0  # seconds for the store
 TURN_TIME = 20.0  # seconds that a file waits for those before it
@@ -107,7 +107,7 @@ class Broker:
     def __init__(self, source: FileSource) -> None:
         self._source = source
         self._free = asyncio.Semaphore(AT_ONCE)
-        self._sending = asyncio.Semaphore(OPEN_AT_ONCE)
+        self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard, self.bell = socket.socketpair(socket.AF_UNIX, BELL)
         refuse_descriptors(self._heard)
@@ -182,24 +182,24 @@ class Broker:
             rows = await self._source.list()
             return {"ok": True, "files": [asdict(row) for row in rows]}, None
         wanted = _wanted(request)
-        if request.get("op") == "path":
-            return {"ok": True, "name": await self._source.place(wanted)}, None
-        if request.get("op") != "open":
+        if request.get("op") not in ("open", "path"):
             raise _BadRequest("the request has no op that is known: open, path or list")
         await self._turn(held)
+        if request["op"] == "path":
+            return {"ok": True, "name": await self._source.place(wanted)}, None
         opened = await self._source.open(wanted)
         held.enter_context(opened.file)
         told = {"file_id": opened.file_id, "filename": opened.filename, "file_type": opened.file_type}
         return {"ok": True, **told, "size": opened.size}, opened
 
     async def _turn(self, held: ExitStack) -> None:
-        """Wait until another file may be sent."""
+        """Wait until another file may be sent or placed."""
         try:
             async with asyncio.timeout(TURN_TIME):
-                await self._sending.acquire()
+                await self._files.acquire()
         except TimeoutError:
             raise _BadRequest("other files are still being loaded here: try again when they are") from None
-        held.callback(self._sending.release)
+        held.callback(self._files.release)
 
 
 class _BadRequest(Exception):

@@ -37,6 +37,7 @@ class Shelf:
         self.held = asyncio.Event()
         self.release = asyncio.Event()
         self.waiting = 0
+        self.listed = "k7m3q9x2va"
 
     async def open(self, wanted: str) -> Opened:
         if wanted == "broken":
@@ -58,6 +59,7 @@ class Shelf:
         return "data.csv"
 
     async def list(self) -> Sequence[FileRow]:
+        await self._find(self.listed)
         return [ROW]
 
 
@@ -170,14 +172,14 @@ async def test_bytes_that_nobody_takes_hold_few_files_and_for_a_while(
     shelf = Shelf(lambda: path.open("rb"), size=len(LARGE))
     async with Broker(shelf) as broker:
         broker.bell.settimeout(20)
-        peers = [await asyncio.to_thread(dial, broker.bell) for _ in range(files.OPEN_AT_ONCE)]
+        peers = [await asyncio.to_thread(dial, broker.bell) for _ in range(files.FILES_AT_ONCE)]
         for peer in peers:
             peer.sendall(b'{"op": "open", "file": "k7m3q9x2va"}\n')
             assert (await asyncio.to_thread(peer.recv, 1)) == b"{"
         answer, _ = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
         assert (answer["ok"], answer["missing"]) == (False, False)
         assert "still being loaded" in answer["message"]
-        assert len(shelf.handed) == files.OPEN_AT_ONCE
+        assert len(shelf.handed) == files.FILES_AT_ONCE
         assert (await ask(broker.bell, {"op": "list"}))[0]["ok"]
         monkeypatch.setattr(files, "TURN_TIME", 20)
         peers.pop().close()  # and it is served in the place of one that has left
@@ -311,10 +313,13 @@ async def test_silence_ends_a_connection(bell: socket.socket, monkeypatch: pytes
     assert await asyncio.to_thread(whisper) == b""
 
 
-@pytest.mark.parametrize(("op", "most"), [("path", files.AT_ONCE), ("open", files.OPEN_AT_ONCE)])
+@pytest.mark.parametrize(
+    ("op", "most"), [("list", files.AT_ONCE), ("path", files.FILES_AT_ONCE), ("open", files.FILES_AT_ONCE)]
+)
 async def test_few_are_served_at_once(bell: socket.socket, shelf: Shelf, op: str, most: int) -> None:
     """A flood of requests reaches the store a few at a time; the others wait their turn and are served."""
     request = json.dumps({"op": op, "file": "slow"}).encode() + b"\n"
+    shelf.listed = "slow"
     with ThreadPoolExecutor(40) as pool:
         asked = [asyncio.get_running_loop().run_in_executor(pool, exchange, bell, request) for _ in range(40)]
         while shelf.waiting < most:
