@@ -58,6 +58,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             clock=now,
             retention=settings.retention,
             quota=settings.quota,
+            most=settings.quota_files,
             max_file=settings.max_file,
         )
         model = _model(settings)

@@ -177,7 +177,7 @@ class Sessions:
         return await self.files.list_user_files(user_id, limit=limit, after=after)
 
     async def upload(self, name: str, data: bytes, user_id: int, *, place: str = "terminal") -> StoredFile:
-        """Store a file of the person's and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
+        """Store a file of the person's and place it in the workspace. Raises: as `FileStore.put`."""
         session = await self.session(user_id, place)
         return await session.files.upload(name, data)
 

@@ -31,7 +31,7 @@ class Files(Protocol):
     bytes, remove the row. A crash in between leaves a row that the next sweep meets again.
     """
 
-    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
         """Keep a file's row, its `uploaded_at` being now; the row that stands for it comes back.
 
         If the newest unexpired version of its name in the person's session has the same sha256, that row gets
@@ -40,6 +40,7 @@ class Files(Protocol):
 
         Raises:
             QuotaExceeded: the person's unexpired files and this one are above `quota` bytes.
+            TooManyFiles: they are more than `most` files.
             FileIdTaken: the id is in use.
         """
 

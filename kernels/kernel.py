@@ -17,7 +17,7 @@ import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
@@ -55,6 +55,7 @@ class Kernel(KernelHere):
         places: Line,
         limits: Limits,
     ) -> None:
+        super().__init__()
         self.session_id = session_id
         self.workspace = workspace
         self.limits = limits
@@ -76,7 +77,10 @@ class Kernel(KernelHere):
         self._ended_because = DIED
         self._restarted: Restarted | None = None
         self._router = Router(limits, self._condemn)
-        self._late_files = LateFiles(self.capture, busy=lambda: self.busy, tell=self._router.late_scan)
+        self._began: float | None = None  # the last cell, in seconds since 1970
+        self._late_files = LateFiles(
+            self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
+        )
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -153,6 +157,7 @@ class Kernel(KernelHere):
 
         Raises: KernelStartFailed, KernelClosed.
         """
+        await self.know()
         if self.dead:
             await self.replace(self._why())
         if self._process is None and not self._closed:
@@ -185,6 +190,8 @@ class Kernel(KernelHere):
         if self._process is None:
             run.died(-signal.SIGTERM, "the kernel was shut down")
             return
+        self._began = time()
+        self._late_files.begin(self._began)
         content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
         self._process.begins()
         self._router.begin(self._process.wire.send("shell", "execute_request", content), run)
@@ -218,7 +225,7 @@ class Kernel(KernelHere):
         self._router.end()
         self.last_used = monotonic()
         asked = self._process if self._router.doubtful and not self._router.quit_asked else None
-        looking = self.capture.look()
+        looking = self.capture.look(since=self._began)
         scan, healthy = await asyncio.gather(looking, asked.healthy()) if asked else (await looking, True)
         if self._router.quit_asked or not healthy:
             await self.replace(QUIT if self._router.quit_asked else WENT_ON)

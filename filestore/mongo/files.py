@@ -2,15 +2,16 @@
 
 There are no transactions (a lone server has none). A put claims its bytes in the person's quota document
 with compare-and-set before it writes the row, so that puts at once, also of several processes, never pass
-the quota; a claim of a process that died lapses after a minute. The quota document's revision at the claim is
-the file's number: it only grows. Files of before have none; they are older than all that have one.
+the quota, nor the number of files; a claim of a process that died lapses after a minute. The quota document's
+revision at the claim is the file's number: it only grows. Files of before have none; they are older than all
+that have one.
 """
 
 from collections.abc import Collection as Several
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 
-from filestore.errors import FileIdTaken, QuotaExceeded
+from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
 from filestore.mongo.database import Database, Document, Taken, equal
 from filestore.records import EPOCH, Cursor, StoredFile
 
@@ -28,7 +29,7 @@ class MongoFiles:
         self._files = database["user_files"]
         self._quotas = database["quotas"]
 
-    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
         name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
         now = file.uploaded_at
         while True:
@@ -38,7 +39,7 @@ class MongoFiles:
                 if renewed := await self._renew(equal(file_id=newest["file_id"]), now, file.expires_at):
                     return renewed
                 continue  # deleted meanwhile
-            number = await self._claim(file, quota)
+            number = await self._claim(file, quota, most)
             try:
                 numbered = replace(file, version=last["version"] + 1 if last else 1, number=number)
                 await self._files.insert(asdict(numbered) | {"shared_with": []}, key=["file_id"])
@@ -81,7 +82,7 @@ class MongoFiles:
         return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
 
     async def used(self, user_id: int, now: datetime) -> int:
-        return await self._bytes(equal(user_id=user_id) | _unexpired(now))
+        return (await self._sums(equal(user_id=user_id) | _unexpired(now)))[1]
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)
@@ -120,11 +121,12 @@ class MongoFiles:
         later = {"$max": {"expires_at": expires_at}}
         return _stored_file(await self._files.change(which | _unexpired(now), later))
 
-    async def _bytes(self, condition: Document) -> int:
-        _, sums = await self._files.sums(condition, "file_size")
-        return int(sums["file_size"])
+    async def _sums(self, condition: Document) -> tuple[int, int]:
+        """How many files there are, and their bytes."""
+        files, sums = await self._files.sums(condition, "file_size")
+        return files, int(sums["file_size"])
 
-    async def _claim(self, file: StoredFile, quota: int) -> int:
+    async def _claim(self, file: StoredFile, quota: int, most: int | None) -> int:
         """Claim the file's bytes; returns its number."""
         now = file.uploaded_at
         claim = {"file_id": file.file_id, "size": file.file_size, "until": now + CLAIM}
@@ -136,7 +138,9 @@ class MongoFiles:
             assert ledger is not None  # an upsert finds or makes one
             claims = [other for other in ledger["claims"] if now < other["until"] < now + MOST_AHEAD]
             elsewhere = {"file_id": {"$nin": [other["file_id"] for other in claims]}}
-            rows = await self._bytes(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
+            files, rows = await self._sums(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
+            if most is not None and files + len(claims) >= most:
+                raise TooManyFiles(most)
             used = rows + sum(other["size"] for other in claims)
             if used + file.file_size > quota:
                 raise QuotaExceeded(used, quota, file.file_size)

@@ -112,7 +112,7 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
         sys.modules["numpy"].random.seed()
     _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
     if "probes" in order:
-        os.write(descriptors["report"], json.dumps(probes.run(order["probes"])).encode())
+        os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
         return 0
     files.install(descriptors.pop("files", None))
     if "alive" in descriptors:

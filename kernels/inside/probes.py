@@ -6,6 +6,7 @@ Run in a throw-away child that is confined exactly as a kernel is. `targets` nam
 made for this purpose: see `kernels.sandbox.selftest`.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -20,6 +21,7 @@ CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND, MNT_DETACH = 0x10000000, 16, 4096, 2
 SYS_PTRACE, SYS_BPF, SYS_KEYCTL, SYS_IO_URING = 101, 321, 250, 425
 SYS_IO_SETUP, SYS_INOTIFY_INIT1 = 206, 294
 PATIENCE = 0.5  # seconds for a connection
+ANSWER = 10.0  # seconds for the broker's
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 Targets = dict[str, Any]
@@ -192,6 +194,55 @@ def _ptrace(targets: Targets) -> bool:
     return _call(SYS_PTRACE, PTRACE_ATTACH, targets["pid"], 0, 0)
 
 
+def _stored(targets: Targets) -> bool:
+    """Whether a stored file can be changed through what comes of asking for it, as `load_file` does."""
+    try:
+        told, passed = _asked_for(targets["files"])
+    except OSError as error:
+        raise RuntimeError("the broker does not answer, and nothing could be tried") from error
+    if b'"ok": true' not in told:
+        raise RuntimeError(f"the broker gives no file, and nothing could be tried: {told!r}")
+    return any(_changes(descriptor) for descriptor in passed)
+
+
+def _asked_for(bell: int) -> tuple[bytes, list[int]]:
+    """What a broker (`kernels.files`) says and sends when a stored file is asked for, and passes with it."""
+    with socket.socket(fileno=os.dup(bell)) as ringing:
+        ringing.settimeout(ANSWER)
+        ringing.send(b".")
+        line = socket.socket(fileno=socket.recv_fds(ringing, 1, 1)[1][0])
+    told, passed = b"", list[int]()
+    with line:
+        line.settimeout(ANSWER)
+        line.sendall(b'{"op": "open", "file": "probe"}\n')
+        while True:
+            piece, descriptors, _, _ = socket.recv_fds(line, 1 << 16, 16)
+            if not piece:
+                return told, passed
+            told += piece
+            passed += descriptors
+
+
+def _changes(descriptor: int) -> bool:
+    """Whether an open file is another after all that can be tried on it; some calls only pretend success."""
+    path, before = f"/proc/self/fd/{descriptor}", os.stat(descriptor)
+    for attempt in (
+        lambda: os.write(os.open(path, os.O_WRONLY), b"changed"),
+        lambda: os.truncate(path, before.st_size + 1),
+        lambda: os.chmod(path, 0o4700),
+        lambda: os.fchmod(descriptor, 0o4700),
+        lambda: os.utime(descriptor, (1, 1)),
+        lambda: os.chown(descriptor, -1, -1),
+        lambda: os.setxattr(descriptor, "user.probe", b"changed"),
+    ):
+        with contextlib.suppress(OSError):
+            attempt()
+    after = os.stat(descriptor)
+    return any(
+        getattr(after, name) != getattr(before, name) for name in ("st_mode", "st_size", "st_ctime_ns")
+    )
+
+
 PROBES: dict[str, Callable[[Targets], object]] = {
     "a file of the host that only we may read": _secret,
     "another workspace": _sibling,
@@ -219,6 +270,7 @@ PROBES: dict[str, Callable[[Targets], object]] = {
         targets, "/proc/self/fd/0", "/proc/self/fd/1"
     ),
     "the mode of a file in /proc": lambda targets: _attributes(targets, "/proc/cpuinfo"),
+    "a stored file that was asked for": _stored,
     "settings of the machine": _settings,
     "being ended first": _last_to_end,
     "rights of root": _root,

@@ -30,12 +30,23 @@ from kernels.launch import Limits, MiB
 from kernels.sandbox import objects, usage
 from kernels.sandbox.spent import Spent
 
-__all__ = ["BACKGROUND", "MEMORY", "PROCESSES", "SYSTEM", "WORKSPACE", "Watchdog", "Watched"]
+__all__ = [
+    "BACKGROUND",
+    "FOLDERS",
+    "HIDING",
+    "MEMORY",
+    "PROCESSES",
+    "SYSTEM",
+    "WORKSPACE",
+    "Watchdog",
+    "Watched",
+]
 
 log = logging.getLogger(__name__)
 
 # What there can be too much of; "system" is what the system keeps, "background" what goes on after a cell.
 MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
+FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
 QUICK = 0.01  # seconds that a look at a workspace may take to be worth it at the end of each cell
@@ -147,10 +158,13 @@ class Watchdog:
             return
         began, worked, cells = monotonic(), thread_time(), watched.cells
         pids = usage.processes(watched.init)[1:]
-        watched.size = usage.size(watched.workspace) + usage.hidden(pids, thorough=thorough)
-        over = watched.size > max(self._limits.workspace, watched.began + STARTING)
-        if over or (thorough and self._machine.short and objects.in_flight(pids)):
-            self._end(watched, WORKSPACE)
+        named, nameless = usage.size(watched.workspace), usage.hidden(pids, thorough=thorough)
+        watched.size = named + nameless
+        if watched.size > max(self._limits.workspace, watched.began + STARTING):
+            hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
+            self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
+        elif thorough and self._machine.short and objects.in_flight(pids):
+            self._end(watched, HIDING)
         watched.took = thread_time() - worked
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
         if cells == watched.cells:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from kernels.files import FileUnavailable, Opened
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from tests.attacks.host import Host, refused
+from tests.attacks.host import TRIES, Host, refused
 from tests.live.cells import NoFiles, run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -262,3 +263,63 @@ open("evil.c", "w").write("")
 tries("a file capability", lambda: os.setxattr("evil.c", "security.capability", b"\\1\\0\\0\\2" + b"\\xff" * 16))
 """
     await refused(kernel, code, secret=str(host.secret))
+
+
+class Stored(NoFiles):
+    """A person with one large stored file, `secret.bin`, which lies on the host's disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def open(self, wanted: str) -> Opened:
+        if wanted != self.path.name:
+            raise FileUnavailable.absent(wanted)
+        return Opened(wanted, wanted, "other", self.path.stat().st_size, self.path.open("rb"))
+
+
+async def test_a_stored_file_is_read_and_never_changed(pool: Pool, tmp_path: Path) -> None:
+    """Neither through what comes with its bytes, nor by any descriptor there is while they come."""
+    stored = tmp_path / "secret.bin"
+    stored.write_bytes(bytes(range(256)) * 20_000)
+    stored.chmod(0o600)
+    before, content = stored.stat(), stored.read_bytes()
+    code = """
+import json
+bell = load_file.__wrapped__.__self__._bell
+def asked():
+    bell.send(b".")
+    _, lines, _, _ = socket.recv_fds(bell, 1, 1)
+    line = socket.socket(fileno=lines[0])
+    line.settimeout(20)
+    line.sendall(json.dumps({"op": "open", "file": "secret.bin"}).encode() + b"\\n")
+    return line
+own = set(os.listdir("/proc/self/fd"))
+line = asked()
+_, passed, _, _ = socket.recv_fds(line, 1 << 16, 50)  # its bytes have only begun to come
+for new in {*passed, *(int(name) for name in os.listdir("/proc/self/fd") if name not in own)} - {line.fileno()}:
+    with contextlib.suppress(OSError):
+        tries("a descriptor of it", lambda: stat.S_ISREG(os.fstat(new).st_mode) and os.fstat(new))
+        again = f"/proc/self/fd/{new}"
+        for attempt in (
+            lambda: os.write(os.open(again, os.O_RDWR), b"changed"),
+            lambda: os.truncate(again, 1 << 20),
+            lambda: os.fchmod(new, 0o4777),
+            lambda: os.utime(new, (1, 1)),
+            lambda: os.setxattr(new, "user.x", b"x"),
+        ):
+            with contextlib.suppress(OSError): attempt()
+line.close()
+print(load_file("secret.bin", raw=True) == bytes(range(256)) * 20_000)
+"""
+    kernel = pool.kernel("reader", Stored(stored))
+    ran = await run(kernel, f"{TRIES}\n{code}")
+    await pool.close("reader")
+    pool.workspace("reader").remove()
+    after = stored.stat()
+    assert (after.st_mode, after.st_mtime_ns, after.st_ctime_ns) == (
+        before.st_mode,
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+    )
+    assert stored.read_bytes() == content
+    assert ran.output == "True\n"

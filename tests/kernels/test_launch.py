@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kernels.launch import INSIDE, Launch, Limits, MiB, over_limit, plan
+from kernels.sandbox import watchdog
 
 OUTSIDE = {
     "DISCORD_TOKEN": "secret",
@@ -62,3 +63,20 @@ def test_each_limit_that_ends_a_kernel_has_its_words(fault: str, words: str) -> 
         memory=400 * MiB, workspace=64 * MiB, processes=48, background=timedelta(hours=1, minutes=30)
     )
     assert words in over_limit(fault, limits)
+
+
+def test_each_limit_has_a_reason_of_its_own() -> None:
+    """65 empty folders are not "files over 512 MB"; and what is said to do is what can be done."""
+    faults = (
+        watchdog.MEMORY,
+        watchdog.PROCESSES,
+        watchdog.WORKSPACE,
+        watchdog.FOLDERS,
+        watchdog.HIDING,
+        watchdog.SYSTEM,
+        watchdog.BACKGROUND,
+    )
+    told = {fault: over_limit(fault, Limits()) for fault in faults}
+    assert len(set(told.values())) == len(faults)
+    assert "folders more than 64 deep: a fresh kernel can delete" in told[watchdog.FOLDERS]
+    assert [fault for fault in faults if "grew over" in told[fault]] == [watchdog.WORKSPACE]

@@ -16,7 +16,17 @@ import pytest
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import usage
-from kernels.sandbox.watchdog import BACKGROUND, MEMORY, PROCESSES, SYSTEM, WORKSPACE, Watchdog, Watched
+from kernels.sandbox.watchdog import (
+    BACKGROUND,
+    FOLDERS,
+    HIDING,
+    MEMORY,
+    PROCESSES,
+    SYSTEM,
+    WORKSPACE,
+    Watchdog,
+    Watched,
+)
 from tests.kernels.sandbox.trees import init
 
 LIMITS = Limits(workspace=1 * MiB, memory=64 * MiB, processes=20)
@@ -115,7 +125,7 @@ def test_very_many_files_are_too_much(workspace: Path, monkeypatch: pytest.Monke
         (workspace / str(number)).touch()
     assert seen(workspace) == []
     (workspace / "one more").touch()
-    assert seen(workspace) == [WORKSPACE]
+    assert seen(workspace) == [FOLDERS]
 
 
 def test_very_deep_folders_are_too_much(workspace: Path) -> None:
@@ -124,7 +134,14 @@ def test_very_deep_folders_are_too_much(workspace: Path) -> None:
     for _ in range(usage.DEEPEST + 1):
         deep /= "d"
         deep.mkdir()
-    assert seen(workspace) == [WORKSPACE]
+    assert seen(workspace) == [FOLDERS]
+
+
+def test_who_cannot_be_looked_into_is_told_that(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that its files are too large: nobody knows."""
+    monkeypatch.setattr(usage, "opened", lambda _: iter([("0", None)]))
+    with init() as pid:
+        assert seen(workspace, pid) == [HIDING]
 
 
 def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
