@@ -5,8 +5,8 @@
     in_flight(pids)                 # whether open files are on their way through a socket
 
 What a socket or a pipe holds cannot be seen from outside, so each counts as if it were as full as it can be:
-what it could hold is no more than that, whoever has closed its other end. `thorough` counts the locks of
-every file and the areas of memory too. Counting costs 1 ms for a quiet kernel, 10 us an open file.
+what it could hold is no more than that, whoever has closed its other end. `thorough` counts the locks of each
+file and the areas of memory too. Counting costs 1 ms for a quiet kernel, 10 us an open file.
 """
 
 import os
