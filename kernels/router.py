@@ -19,11 +19,10 @@ from typing import Any
 from kernels.capture import Scan
 from kernels.events import (
     BadMessage,
-    Display,
     Event,
     InputRequest,
-    Result,
     Stream,
+    cost,
     execution_count,
     from_message,
 )
@@ -37,7 +36,10 @@ __all__ = ["Late", "Router", "Variable"]
 
 BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
 RECENT = 64  # cells whose late output is still told apart
-LATE_COST = 1000, 64  # characters that a late display counts for, and again one for so many bytes of it
+LATE_COST = (
+    1000,
+    64,
+)  # characters that a late display counts for, and one more for so many bytes that it takes
 MOST_LATE = 1000  # pieces of late output that wait to be taken; the newest are left out
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
@@ -149,7 +151,7 @@ class Router:
 
     def _take_late(self, cell: _Cell, event: Event) -> None:
         if cell.left > 0 and not isinstance(event, InputRequest):
-            cell.left -= _cost(event)
+            cell.left -= _late_cost(event)
             if cell.left <= 0:
                 event = Stream("stderr", "[... further output of this cell is left out ...]\n")
             self._tell_late(Late(cell.tag, event=event))
@@ -164,13 +166,12 @@ class Router:
             self._too_broken()
 
 
-def _cost(event: Event) -> int:
+def _late_cost(event: Event) -> int:
     """The characters that a late event counts for."""
     if isinstance(event, Stream):
         return len(event.text)
     each, bytes_each = LATE_COST
-    shown = event.bundle.values() if isinstance(event, Display | Result) else ()
-    return each + sum(len(str(value)) for value in shown) // bytes_each
+    return each + cost(event) // bytes_each
 
 
 def _memory(metadata: Any) -> int | None:

@@ -7,7 +7,7 @@ from kernels.outputs import Outputs
 LIMIT = 1000
 
 
-def folded(*events: object, max_text: int = LIMIT, max_shown: int = LIMIT) -> Outputs:
+def folded(*events: object, max_text: int = LIMIT, max_shown: int = 10 * LIMIT) -> Outputs:
     """The outputs of a cell that is over."""
     outputs = Outputs(max_text=max_text, max_shown=max_shown)
     for event in events:
@@ -108,7 +108,7 @@ def test_a_result_comes_through_a_flood_of_text() -> None:
 
 def test_displays_over_the_cells_limit_are_named() -> None:
     """When all displays together are too much, a sentence stands in place of the one that is over."""
-    outputs = folded(png("a" * 600), png("b" * 600))
+    outputs = folded(png("a" * 600), png("b" * 600), max_shown=2 * LIMIT)
     assert [picture.bundle for picture in outputs.pictures()] == [{"image/png": "a" * 600}]
     assert "left out" in outputs.text()
 
@@ -120,7 +120,7 @@ def test_replaced_and_cleared_displays_give_their_room_back() -> None:
         + [png("b" * 600, "x", update=True)] * 5
         + [ClearOutput(wait=True), png("c" * 600)]
     )
-    outputs = folded(*events)
+    outputs = folded(*events, max_shown=2 * LIMIT)
     assert [picture.bundle["image/png"] for picture in outputs.pictures()] == ["c" * 600]
 
 

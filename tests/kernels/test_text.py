@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.text import Terminal, clip, human_size, repair, strip_ansi
+from kernels.terminal import Terminal
+from kernels.text import clip, human_size, repair, strip_ansi
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
