@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
 from bot.errors import BotError, CutOff, Refused
+from bot.failures import sentence
 from bot.message import Asking, Incoming
 from bot.prompt import (
     GO_ON,
@@ -34,7 +35,7 @@ from bot.tokens import entry_tokens, request_tokens, text_tokens
 from bot.turn import take_turn
 from bot.usage import Ledger, TurnUsage, price
 from filestore.errors import FileStoreError, NoSuchFile
-from kernels.errors import KernelError
+from kernels.errors import KernelError, TooLarge
 from kernels.events import Restarted
 from kernels.files import FileUnavailable
 
@@ -236,7 +237,10 @@ class _Turn:
         asking = self._asking
         message = Incoming(asking.user_id, MODEL, asking.place, code, can_answer=asking.can_answer)
         self._restarted = []
-        result = await take_turn(self._session, message, self._tell_cell, self._asked)
+        try:
+            result = await take_turn(self._session, message, self._tell_cell, self._asked)
+        except TooLarge as error:
+            return ToolResult(call.id, sentence(error))
         self._results.append(result)
         text, pictures = of_result(result, self._restarted)
         now = situation(await self._session.kernel.state())

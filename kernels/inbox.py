@@ -15,7 +15,7 @@ from kernels.text import strip_ansi
 
 __all__ = ["SHOWN", "Inbox"]
 
-MERGE = 256 * 1024  # characters up to which pieces of text are joined
+MERGE = 64 * 1024  # characters up to which pieces of text are joined: one is drawn in one go
 LINE = (
     2048  # characters of a line that is drawn at each of its pieces, in 2 ms; a longer one is left as it is
 )

@@ -41,6 +41,7 @@ LATE_COST = (
     64,
 )  # characters that a late display counts for, and one more for so many bytes that it takes
 MOST_LATE = 1000  # pieces of late output that wait to be taken; the newest are left out
+LATE_HELD = 16 << 20  # bytes that the output among them takes, likewise
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
@@ -51,6 +52,21 @@ class _Cell:
 
     tag: int
     left: int
+
+
+class _LateQueue(asyncio.Queue[Late]):
+    """`held` is how many bytes the events in it take."""
+
+    held = 0
+
+    def _put(self, item: Late) -> None:
+        super()._put(item)
+        self.held += cost(item.event) if item.event is not None else 0
+
+    def _get(self) -> Late:
+        item: Late = super()._get()
+        self.held -= cost(item.event) if item.event is not None else 0
+        return item
 
 
 class Router:
@@ -65,7 +81,7 @@ class Router:
         self._question: Event | None = None  # it waits for the output before it
         self._marked = False
         self.running: Run | None = None
-        self.late: asyncio.Queue[Late] = asyncio.Queue(MOST_LATE)
+        self.late = _LateQueue(MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
         self.quit_asked = False
         # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
@@ -150,6 +166,8 @@ class Router:
             return None
 
     def _take_late(self, cell: _Cell, event: Event) -> None:
+        if event == Stream("stdout", "") or event == Stream("stderr", ""):  # it would cost nothing, for ever
+            return
         if cell.left > 0 and not isinstance(event, InputRequest):
             cell.left -= _late_cost(event)
             if cell.left <= 0:
@@ -157,8 +175,9 @@ class Router:
             self._tell_late(Late(cell.tag, event=event))
 
     def _tell_late(self, late: Late) -> None:
-        with contextlib.suppress(asyncio.QueueFull):
-            self.late.put_nowait(late)
+        if late.event is None or self.late.held < LATE_HELD:
+            with contextlib.suppress(asyncio.QueueFull):
+                self.late.put_nowait(late)
 
     def _count_broken(self) -> None:
         self._broken += 1

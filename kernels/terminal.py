@@ -204,8 +204,8 @@ class Terminal:
             self._newlines(len(code))
         elif row.cells is None and not _MOVES.match(code):
             self._add(code)
-        elif code[0] in "\r\b" and not row.size:
-            self._column = 0
+        elif row.cells is None and not row.size and code[0] in "\r\b":
+            self._column = 0  # where it is already
         elif code[0] == "\r":
             self._opened(row)
             self._column = 0

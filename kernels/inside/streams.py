@@ -85,7 +85,7 @@ class Output(OutStream):  # type: ignore[misc]
     def write(self, string: str) -> int | None:
         """Take text, a long one in pieces that are messages of their own; much waits until some has left."""
         if not isinstance(string, str):
-            return super().write(string)  # type: ignore[no-any-return]
+            return super().write(string)
         string = str.__str__(string)  # of a class of the person's own it is the text
         self._catch_up()
         for start in range(0, max(len(string), 1), PIECE):
