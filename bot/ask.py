@@ -9,7 +9,7 @@ What a turn has said and run is kept whatever happens: stopped, over budget, or 
 import asyncio
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
@@ -38,6 +38,7 @@ from filestore.errors import FileStoreError, NoSuchFile
 from kernels.errors import KernelError, TooLarge
 from kernels.events import Restarted
 from kernels.files import FileUnavailable
+from kernels.text import clip
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model import Model
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 
 CUTS = 2  # times that an answer which broke off is gone on with
 BAD_CALLS = 2  # calls that cannot be carried out and are answered with another chance
+OUTPUT = 64 * 1024  # characters of a cell's text that an answer keeps; its pictures are in the record alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ class _Turn:
             result = await take_turn(self._session, message, self._tell_cell, self._asked)
         except TooLarge as error:
             return ToolResult(call.id, sentence(error))
-        self._results.append(result)
+        self._results.append(replace(result, outputs=(), output=clip(result.output, OUTPUT)))
         text, pictures = of_result(result, self._restarted)
         now = situation(await self._session.kernel.state())
         return ToolResult(call.id, f"{text}\n\n{now}", pictures)

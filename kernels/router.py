@@ -128,7 +128,7 @@ class Router:
             case "stdin", "input_request" if run is not None:
                 self._question = self._event("input_request", message.content)
                 self._ask(run)
-            case "iopub", kind if message.parent_id in self._cells:
+            case "iopub", kind if run is not None or self._may_be_late(message.parent_id):
                 event = self._event(kind, message.content)
                 if event is not None and run is not None:
                     self.doubtful = False
@@ -165,10 +165,15 @@ class Router:
             self._count_broken()
             return None
 
+    def _may_be_late(self, message_id: str) -> bool:
+        """Whether it is of a cell that has ended and may still show something."""
+        cell = self._cells.get(message_id)
+        return cell is not None and cell.left > 0
+
     def _take_late(self, cell: _Cell, event: Event) -> None:
         if event == Stream("stdout", "") or event == Stream("stderr", ""):  # it would cost nothing, for ever
             return
-        if cell.left > 0 and not isinstance(event, InputRequest):
+        if not isinstance(event, InputRequest):
             cell.left -= _late_cost(event)
             if cell.left <= 0:
                 event = Stream("stderr", "[... further output of this cell is left out ...]\n")
