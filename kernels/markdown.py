@@ -1,13 +1,13 @@
 """Words as a notebook's Markdown cell may hold them: nothing in them runs, whoever renders them.
 
     harmless("**3** <b>is</b> 3")           # as it is
-    harmless("<script>1</script>")          # shown as text: each `<` that opens a tag is taken apart
+    harmless("<script>1</script>")          # "< script>1< /script>", which is text to everybody
     harmless(harmless(words)) == harmless(words)
 
-Words cannot be left out as a display can. A zero width space after a `<` makes it text to every parser of
-Markdown and of HTML, and is not seen. Within blocks of code nothing is changed, since a person copies them;
-but only in blocks that every parser takes for one: fences at the start of a line, of three backticks, with
-nothing before them that could be a tag, a longer fence or one of tildes.
+Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and of
+HTML, and changes no formula and no code. Within blocks of code nothing is changed, but only in blocks that
+every parser takes for one: fences at the start of a line, of three backticks, with nothing before them that
+could be a tag, a longer fence or one of tildes.
 """
 
 import re
@@ -17,7 +17,7 @@ from kernels.harmless import plain_html
 
 __all__ = ["harmless", "without_scripts"]
 
-APART = "\u200b"  # zero width space
+APART = "\u200b"  # zero width space: between the two parts of a link
 LOOKED_AT = 2000  # characters after the start of a link's address
 MANY = 100  # links among words that name a script somewhere, from which on all are taken apart unseen
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -64,8 +64,8 @@ def _taken_apart(words: str) -> str:
     """Each `<` that may open a tag as text, but for those in blocks of code."""
     parts = _fenced(words.split("\n"))
     if parts is None:
-        return _TAG.sub(f"<{APART}", words)
-    return "\n".join(line if is_code else _TAG.sub(f"<{APART}", line) for line, is_code in parts)
+        return _TAG.sub("< ", words)
+    return "\n".join(line if is_code else _TAG.sub("< ", line) for line, is_code in parts)
 
 
 def _fenced(lines: list[str]) -> list[tuple[str, bool]] | None:
