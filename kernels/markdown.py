@@ -4,8 +4,8 @@
     harmless("<script>1</script>")          # "< script>1< /script>", which is text to everybody
     harmless(harmless(words)) == harmless(words)
 
-Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and of
-HTML, and changes no formula and no code. Within blocks of code nothing is changed, but only in blocks that
+Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and
+of HTML, and changes no formula and no code. Within blocks of code nothing is changed, but only in those that
 every parser takes for one: fences at the start of a line, of three backticks, with nothing before them that
 could be a tag, a longer fence or one of tildes.
 """
