@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from kernels import visible
 from kernels.text import strip_ansi
 
 __all__ = ["coloured", "has_colour"]
 
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 DARK, LIGHT = 0, 7
 FAINT = 1  # of 5: a channel of the colour cube below which all is dark
 HALFWAY = 244  # in the grey ramp, which goes from 232 to 255
@@ -52,11 +52,11 @@ def coloured(text: str) -> str:
         for place, piece in enumerate(_SGR.split(line)):  # text and codes take turns
             if place % 2:
                 style = _after(style, piece)
-            elif visible := _CONTROL.sub("", strip_ansi(piece)):
+            elif plain := visible.text(strip_ansi(piece), ""):
                 if style != shown:
                     written.append(style.code())
                     shown = style
-                written.append(visible)
+                written.append(plain)
         lines.append("".join(written) + (PLAIN.code() if shown != PLAIN else ""))
     return "\n".join(lines)
 

@@ -93,8 +93,9 @@ class Apart:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(START + EACH) as patience:
             async for event in run:
-                if isinstance(event, Display) and (key := event.bundle.get("text/plain")) in tasks:
-                    done[str(key)] = event.bundle
+                key = event.bundle.get("text/plain") if isinstance(event, Display) else None
+                if isinstance(event, Display) and isinstance(key, str) and key in tasks:
+                    done[key] = event.bundle
                     patience.reschedule(loop.time() + EACH)
 
     async def _throw_away(self) -> None:

@@ -9,11 +9,12 @@ What a turn has said and run is kept whatever happens: stopped, over budget, or 
 import asyncio
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
 from bot.errors import BotError, CutOff, Refused
+from bot.failures import sentence
 from bot.message import Asking, Incoming
 from bot.prompt import (
     GO_ON,
@@ -34,9 +35,10 @@ from bot.tokens import entry_tokens, request_tokens, text_tokens
 from bot.turn import take_turn
 from bot.usage import Ledger, TurnUsage, price
 from filestore.errors import FileStoreError, NoSuchFile
-from kernels.errors import KernelError
+from kernels.errors import KernelError, TooLarge
 from kernels.events import Restarted
 from kernels.files import FileUnavailable
+from kernels.text import clip
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model import Model
@@ -47,6 +49,7 @@ log = logging.getLogger(__name__)
 
 CUTS = 2  # times that an answer which broke off is gone on with
 BAD_CALLS = 2  # calls that cannot be carried out and are answered with another chance
+OUTPUT = 64 * 1024  # characters of a cell's text that an answer keeps; its pictures are in the record alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +239,11 @@ class _Turn:
         asking = self._asking
         message = Incoming(asking.user_id, MODEL, asking.place, code, can_answer=asking.can_answer)
         self._restarted = []
-        result = await take_turn(self._session, message, self._tell_cell, self._asked)
-        self._results.append(result)
+        try:
+            result = await take_turn(self._session, message, self._tell_cell, self._asked)
+        except TooLarge as error:
+            return ToolResult(call.id, sentence(error))
+        self._results.append(replace(result, outputs=(), output=clip(result.output, OUTPUT)))
         text, pictures = of_result(result, self._restarted)
         now = situation(await self._session.kernel.state())
         return ToolResult(call.id, f"{text}\n\n{now}", pictures)

@@ -35,6 +35,7 @@ from kernels.errors import (
     NodeUnavailable,
     NoQuestion,
     SandboxUnavailable,
+    TooLarge,
 )
 from kernels.events import Restarted
 from kernels.notebook import NotebookError
@@ -68,6 +69,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     SandboxUnavailable: lambda error: (
         f"{error} To run people's code without a sandbox, ask for it by name: SANDBOX=none."
     ),
+    TooLarge: str,
     NoQuestion: lambda _: "no input() is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
     NotAFile: lambda error: f"{error.path} is a pipe or a device, not a file",

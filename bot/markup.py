@@ -6,21 +6,19 @@ plain("2 * 3 * 4")                      # shown as it is
 """
 
 import re
-import unicodedata
 from collections.abc import Callable
 from os.path import splitext
 
 from bot.ansi import coloured, has_colour
 from bot.split import cut, length
 from kernels.text import strip_ansi
+from kernels.visible import shown
 
 __all__ = ["clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
 
 APART = "\u200b"  # zero width space
 _FENCES = re.compile("`{3,}")
 _MARKS = re.compile(r"([\\*_~|`<>\[\]@]|^[#-])")
-_JOINERS = "\u200c\u200d"
-_UNSHOWABLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 NAME = 60  # characters of a file's name that are shown
 NOTICE = 40  # longest of the lines that say what is left out
 
@@ -62,24 +60,17 @@ def clipped(text: str, room: int, *, keep: str = "both", bare: Callable[[str], s
 
 def plain(text: str) -> str:
     """`text` with nothing in it that Markdown acts on, on one line."""
-    return _MARKS.sub(r"\\\1", _shown(text.replace("\n", " ")))
+    return _MARKS.sub(r"\\\1", shown(text.replace("\n", " ")))
 
 
 def code_name(name: str, limit: int = NAME) -> str:
     """A file's name as inline code: one line, its beginning and its extension."""
-    shown = _shown(name).replace("`", "ˋ").strip() or "unnamed"
-    if len(shown) > limit:
-        stem, suffix = splitext(shown)
+    plain_name = shown(name).replace("`", "ˋ").strip() or "unnamed"
+    if len(plain_name) > limit:
+        stem, suffix = splitext(plain_name)
         suffix = suffix[: limit // 4]
-        shown = f"{stem[: limit - len(suffix) - 1]}…{suffix}"
-    return f"`{shown}`"
-
-
-def _shown(text: str) -> str:
-    return "".join(
-        "_" if unicodedata.category(letter) in _UNSHOWABLE and letter not in _JOINERS else letter
-        for letter in text
-    )
+        plain_name = f"{stem[: limit - len(suffix) - 1]}…{suffix}"
+    return f"`{plain_name}`"
 
 
 def _uncoloured(text: str) -> str:

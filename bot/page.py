@@ -52,6 +52,7 @@ class Draft:
         self._plotly_script = plotly_script
         self._question: InputRequest | None = None
         self._waiting = 0  # cells before this one
+        self._held = 0  # bytes that the outputs of cells that have ended take
         self._usage: TurnUsage | None = None
         self._started: float | None = None
 
@@ -67,7 +68,8 @@ class Draft:
         if reply.event is not None:
             self._happened(shown, reply)
         if reply.result is not None:
-            shown.result, self._question = reply.result, None
+            self._held += shown.end(reply.result, self._held)
+            self._question = None
         shown.files.extend(reply.files)
         shown.skipped.extend(reply.skipped)
 

@@ -4,7 +4,6 @@ cards = await profile(session, files)       # {file id: text}
 """
 
 import contextlib
-import re
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -12,13 +11,13 @@ from bot.session import Session
 from filestore.records import StoredFile
 from kernels.files import FileUnavailable
 from kernels.text import human_size, repair
+from kernels.visible import shown
 
 __all__ = ["profile"]
 
 LONGEST = 900  # characters of a card
 NAME = 80  # characters of a file's name in it
 TIME = 30.0  # seconds for all files of a message
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 async def profile(session: Session, files: Sequence[StoredFile]) -> dict[str, str]:
@@ -44,6 +43,7 @@ def _card(file: StoredFile, found: object) -> str:
         file.filename if len(file.filename) <= NAME else f"{file.filename[: NAME - 12]}…{file.filename[-10:]}"
     )
     head = f"{name} ({file.file_type}, {human_size(file.file_size)}, id {file.file_id})"
-    text = _CONTROL.sub(" ", repair(found)).strip() if isinstance(found, str) else ""
+    lines = repair(found).split("\n") if isinstance(found, str) else ()
+    text = "\n".join(shown(line, " ") for line in lines).strip()
     card = f"{head}: {text}" if text else head
     return card if len(card) <= LONGEST else card[: LONGEST - 1] + "…"

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from bot.failures import sentence
 from bot.message import Incoming
 from bot.reply import ExecutionResult, Tell
 from bot.session import Session
 from bot.turn import take_turn
+from kernels.errors import TooLarge
 from kernels.notebook import RAISES, SKIP, Code, Imported, Markdown, differences
 
 __all__ = ["Step", "replay"]
@@ -21,7 +23,7 @@ __all__ = ["Step", "replay"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One code cell of `total` was run, or left out (then there is no result)."""
+    """One code cell of `total` was run, left out, or refused; only of the first there is a result."""
 
     number: int
     total: int
@@ -29,12 +31,13 @@ class Step:
     result: ExecutionResult | None = None
     differs: tuple[str, ...] = ()
     may_fail: bool = False
+    refused: str = ""  # why it was not sent
 
     @property
     def failed(self) -> bool:
         """Whether it ended in a way that its tags do not allow."""
         if self.result is None or self.result.success:
-            return False
+            return bool(self.refused)
         return not (self.may_fail and self.result.status == "error")
 
 
@@ -58,7 +61,13 @@ async def replay(
             await session.transcript.leave_out(message, cell)
             yield Step(number, total, cell.code)
             continue
-        result = await take_turn(session, message.with_code(cell.code), tell)
+        try:
+            result = await take_turn(session, message.with_code(cell.code), tell)
+        except TooLarge as error:
+            await session.transcript.leave_out(message, cell)
+            failed = True
+            yield Step(number, total, cell.code, refused=sentence(error))
+            continue
         differs = await asyncio.to_thread(differences, cell.outputs, result.outputs) if cell.outputs else ()
         step = Step(number, total, cell.code, result, differs, may_fail=RAISES in cell.tags)
         failed |= step.failed

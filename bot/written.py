@@ -1,18 +1,21 @@
 """The entries of an answer, as replies fill them: words of the model, and cells with what they showed."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.markup import fenced
 from bot.pieces import Piece, pieces
 from bot.reply import ExecutionResult, GeneratedFile
 from kernels.capture import Skipped
 from kernels.outputs import Outputs
+from kernels.weight import weight
 
 __all__ = ["Entry", "Said", "Shown", "code_block", "cut_short"]
 
 MAX_TEXT = 8 << 20  # characters; whoever ran the cell has held them within a limit already
 MAX_SHOWN = 256 << 20  # bytes of displays, likewise
+HELD = 64 << 20  # bytes that the outputs of an answer's cells take together, unless one alone takes more
+LEFT_OUT = "[left out here, since the cells before this one showed so much: the notebook has it]\n"
 CODE_LINES = 15  # of a cell's code that are shown
 CODE = 700  # characters of it
 _LEFT_OUT = re.compile(r"^(# … \d+ more lines|\[…( [\d,]+ lines? left out …)?\])$", re.MULTILINE)
@@ -37,6 +40,16 @@ class Shown:
     files: list[GeneratedFile] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     result: ExecutionResult | None = None
+
+    def end(self, result: ExecutionResult, held: int) -> int:
+        """The cell has this result, and those before it hold `held` bytes; returns how many it holds."""
+        size = weight(list(result.outputs))
+        if held and held + size > HELD:
+            told = {"output_type": "stream", "name": "stderr", "text": LEFT_OUT}
+            result, size = replace(result, outputs=(told,), output=""), 0
+        self.result = result
+        self.outputs = Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all of them
+        return size
 
     def pieces(self) -> list[Piece]:
         """What it has shown; of a cell that has ended, what its record has: it may have begun before us."""

@@ -6,6 +6,7 @@ People may type it in any case.
 
 import re
 import secrets
+import unicodedata
 
 from filestore.records import storable
 
@@ -16,8 +17,10 @@ SUFFIX_LIMIT = 32  # bytes of a long name's end that are kept, so that its type 
 UNNAMED = "unnamed"
 
 _ID = re.compile(f"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
-# Control characters, line separators, and marks that reorder or hide the text around them.
-_INVISIBLE = re.compile("[\x01-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+# Controls, marks that reorder or hide the text around them, separators. The joiners that Persian and emoji
+# need are no such marks.
+_INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
 
 
 def new_file_id() -> str:
@@ -38,7 +41,10 @@ def clean_name(name: str) -> str:
 
     Folders in it stay ("plots/a.png"); a long name keeps its beginning and its extension.
     """
-    visible = _INVISIBLE.sub("_", storable(name))
+    visible = "".join(
+        "_" if unicodedata.category(letter) in _INVISIBLE and letter not in _JOINERS else letter
+        for letter in storable(name)
+    )
     return _descending(_clip(_descending(visible))) or UNNAMED  # clipping "a/..b" can leave "a/.."
 
 

@@ -5,10 +5,13 @@ KernelError
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
+|-- TooLarge(what, size, limit, remedy)   more than a kernel is sent at once
 |-- NodeUnavailable(reason)     no node answers, and none can be started
 |   `-- NodeGone()              the node that answered before has ended, with all its kernels
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
+
+from kernels.text import human_size
 
 __all__ = [
     "KernelClosed",
@@ -19,6 +22,7 @@ __all__ = [
     "NodeIncompatible",
     "NodeUnavailable",
     "SandboxUnavailable",
+    "TooLarge",
 ]
 
 
@@ -55,6 +59,19 @@ class NoQuestion(KernelError):
 
     def __init__(self) -> None:
         super().__init__("The cell is not waiting for an answer.")
+
+
+class TooLarge(KernelError):
+    """Nothing was sent: `what` ("the code") has `size` bytes, over the `limit`; `remedy` says what to do."""
+
+    def __init__(self, what: str, size: int, limit: int, remedy: str) -> None:
+        super().__init__(
+            f"{what} is too large: {human_size(size)}, and the limit is {human_size(limit)}; {remedy}"
+        )
+        self.what = what
+        self.size = size
+        self.limit = limit
+        self.remedy = remedy
 
 
 class NodeUnavailable(KernelError):

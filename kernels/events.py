@@ -6,7 +6,8 @@
 
 A kernel runs strangers' code, so a message can be anything at all. `from_message` gives an event, or None for
 a message that means nothing here; it raises `BadMessage` and nothing else, and whatever it lets through is
-repaired (no lone surrogates, no NUL) and within the limits. Message fields:
+repaired (no lone surrogates, no NUL) and within the limits, which are on what it costs us (`kernels.weight`)
+and not on how long it was. Message fields:
 https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
@@ -16,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 from kernels.text import clip, human_size, repair
+from kernels.weight import weight
 
 __all__ = [
     "END_OF_INPUT",
@@ -29,6 +31,7 @@ __all__ = [
     "Restarted",
     "Result",
     "Stream",
+    "cost",
     "execution_count",
     "from_message",
 ]
@@ -36,8 +39,11 @@ __all__ = [
 END_OF_INPUT = "\x04"  # the answer to an InputRequest that means Ctrl-D: `input()` raises EOFError
 MAX_MIMES = 32  # entries of one MIME bundle that are kept
 MAX_COUNT = 1 << 31  # what every database holds as a number
-MAX_STREAM = 1 << 20  # characters of one message of text; a kernel sends less (`inside.streams`)
+MAX_STREAM = 1 << 16  # characters of one message, drawn in one go; a kernel sends no more (`inside.streams`)
 MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
+MAX_LINES = 2000  # of a traceback; IPython's longest have some hundreds, for it folds recursion
+NOTHING = weight("")  # bytes: of a picture only its base64 counts towards a limit
+MAX_METADATA = 4000  # bytes that a bundle's metadata takes; a picture's size and the like takes 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +120,16 @@ class BadMessage(ValueError):
     """A message that no honest kernel sends."""
 
 
+def cost(event: Event) -> int:
+    """The bytes that an event takes, as `kernels.weight` counts them."""
+    return weight([getattr(event, name) for name in type(event).__slots__])
+
+
 def from_message(kind: str, content: Any, *, max_text: int, max_display: int) -> Event | None:
     """The event of one Jupyter message, or None when its kind means nothing here.
 
-    `kind` is the message's type, `content` its parsed content. `max_text` and `max_display` are in bytes;
-    text is counted in characters, which is the same for ASCII. Raises: BadMessage for a content of the
+    `kind` is the message's type, `content` its parsed content. `max_text` is in characters, `max_display` in
+    bytes of memory, which for a picture is the length of its base64. Raises: BadMessage for a content of the
     wrong shape.
     """
     if not isinstance(content, dict):
@@ -182,12 +193,18 @@ def _short(text: str) -> str:
 def _traceback(lines: Any, max_text: int) -> tuple[str, ...]:
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise BadMessage("'traceback' is not a list of text")
-    return tuple(clip(repair("\n".join(lines)), max_text).split("\n"))
+    text = clip(repair("\n".join(lines)), max_text)
+    count = text.count("\n") + 1
+    if count <= MAX_LINES:
+        return tuple(text.split("\n"))
+    half = MAX_LINES // 2
+    first, last = text.split("\n", half)[:half], text.rsplit("\n", half)[-half:]
+    return (*first, f"[... {count - 2 * half:,} lines left out ...]", *last)
 
 
 def _metadata(content: dict[str, Any]) -> dict[str, Any]:
     metadata = content.get("metadata")
-    return repair(metadata) if isinstance(metadata, dict) and len(repr(metadata)) < MAX_NAME else {}
+    return repair(metadata) if isinstance(metadata, dict) and weight(metadata) < MAX_METADATA else {}
 
 
 def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> dict[str, Any]:
@@ -199,15 +216,14 @@ def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> dict[st
     left_out: list[str] = []
     room = max_display
     for key, raw in islice(data.items(), MAX_MIMES):
-        mime, value = _short(str(key)), repair(raw)
-        size = len(value) if isinstance(value, str) else len(repr(value))
-        if mime == "text/plain" and isinstance(value, str):
-            bundle[mime] = clip(value, max_text)
-        elif size > room:
+        mime = _short(str(key))
+        if mime == "text/plain" and isinstance(raw, str):
+            bundle[mime] = repair(clip(raw, max_text))
+        elif (size := weight(raw) - NOTHING) > room:
             limit = human_size(max_display)
             left_out.append(f"[{mime} of {human_size(size)} left out: over the {limit} limit]")
         else:
-            bundle[mime] = value
+            bundle[mime] = repair(raw)
             room -= size
     if left_out:
         plain = [bundle["text/plain"]] if "text/plain" in bundle else []

@@ -9,15 +9,17 @@ import re
 from collections import deque
 from dataclasses import replace
 
-from kernels.events import ClearOutput, Display, Event, Stream
-from kernels.text import Terminal, strip_ansi
+from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream
+from kernels.terminal import Terminal
+from kernels.text import strip_ansi
 
-__all__ = ["Inbox"]
+__all__ = ["SHOWN", "Inbox"]
 
-MERGE = 256 * 1024  # characters up to which pieces of text are joined
+MERGE = 64 * 1024  # characters up to which pieces of text are joined: one is drawn in one go
 LINE = (
     2048  # characters of a line that is drawn at each of its pieces, in 2 ms; a longer one is left as it is
 )
+SHOWN = (Stream, Display, Result, Failure, ClearOutput)  # what a clear takes away
 _MOVES = re.compile(r"[\b]|\x1b\[\d*[A-K]")  # the cursor goes elsewhere, or something is erased
 
 
@@ -36,7 +38,7 @@ class Inbox:
                 self._events[-1] = Stream(name, _joined(before, text))
             case _, Display(update=True) if self._updated(event):
                 pass
-            case ClearOutput(wait=True), Stream() | Display(update=False):
+            case ClearOutput(wait=True), Stream() | Display(update=False) | Result() | Failure():
                 self._drop_shown()
                 self._events += [ClearOutput(wait=True), event]
             case _, ClearOutput(wait=False):
@@ -65,10 +67,7 @@ class Inbox:
 
     def _drop_shown(self) -> None:
         """Forget what is cleared before anybody has seen it."""
-        kept = (
-            waiting for waiting in self._events if not isinstance(waiting, Stream | Display | ClearOutput)
-        )
-        self._events = deque(kept)
+        self._events = deque(waiting for waiting in self._events if not isinstance(waiting, SHOWN))
 
     def _updated(self, update: Display) -> bool:
         """Whether the display that `update` is for waits here, and has been replaced by it."""

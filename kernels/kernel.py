@@ -19,6 +19,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic, time
 
+from kernels import sizes
 from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
@@ -106,10 +107,11 @@ class Kernel(KernelHere):
         """A cell, to be entered with `async with`; its own time is the limits' `cell`.
 
         `tag` is the caller's name for the cell, given back with late output. Without `allow_input` an
-        `input()` in the cell fails at once. Raises: KernelClosed.
+        `input()` in the cell fails at once. Raises: KernelClosed; TooLarge for more than a cell may have.
         """
         if self._closed:
             raise KernelClosed
+        sizes.code(code)
         return Run(self, code, tag=tag, allow_input=allow_input)
 
     async def late(self) -> AsyncIterator[Late]:

@@ -11,12 +11,9 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import count
 
-LONGEST_NAME = 200  # bytes of UTF-8; file systems take 255, and a suffix must still fit
+from kernels.visible import shown
 
-# Joiners are format characters too, and part of honest names: Persian and emoji need them.
-JOINERS = "\u200c\u200d"
-# Controls, format characters (bidi overrides among them), lone surrogates, line and paragraph separators.
-UNSHOWABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+LONGEST_NAME = 200  # bytes of UTF-8; file systems take 255, and a suffix must still fit
 
 
 def safe_name(name: str) -> str:
@@ -26,7 +23,7 @@ def safe_name(name: str) -> str:
     cut before its extension.
     """
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    plain = _repaired(last).lstrip(". ").rstrip() or "file"
+    plain = shown(last).lstrip(". ").rstrip() or "file"
     return _shortened(plain)
 
 
@@ -42,7 +39,7 @@ def shown_name(path: str) -> str:
     A path that is fine already stays as it is. A repaired one gets six digits of its own bytes' hash, so that
     two names which differ only in what was repaired stay two names.
     """
-    repaired = _repaired(path)
+    repaired = shown(path)
     if repaired == path:
         return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:6]
@@ -83,13 +80,6 @@ def _keys(path: str) -> list[str]:
     """The path and the folders it is in, the innermost first, as the pickiest file system compares them."""
     parts = unicodedata.normalize("NFC", path).casefold().split("/")
     return ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
-
-
-def _repaired(text: str) -> str:
-    return "".join(
-        "_" if unicodedata.category(letter) in UNSHOWABLE and letter not in JOINERS else letter
-        for letter in text
-    )
 
 
 def _shortened(name: str) -> str:

@@ -5,7 +5,8 @@
     differences(stored_outputs, new_outputs)      # sentences
 
 What is written is nbformat v4.5, valid, and the same bytes for the same cells. What is read is version 3 or
-4 and may be anything at all: see `kernels.presentable` for what becomes of outputs.
+4 and may be anything at all: see `kernels.presentable` for what becomes of outputs, `kernels.markdown` for
+what becomes of words.
 Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
 
@@ -21,6 +22,7 @@ from nbformat.v4.convert import upgrade_cell
 from kernels.cells import RAISES, SKIP, Cell, Code, Imported, Markdown, NotebookError, Raw
 from kernels.differences import differences
 from kernels.imported import MAX_NAME, MAX_SIZE, load, source, taken_over
+from kernels.markdown import harmless
 from kernels.presentable import count, presentable
 from kernels.text import clip, repair
 
@@ -81,11 +83,11 @@ def _written(cell: Cell, position: int) -> dict[str, Any]:
     more: dict[str, Any] = {}
     match cell:
         case Markdown():
-            kind, text = "markdown", cell.source
+            kind, text = "markdown", Markdown(harmless(source(cell.text)), cell.author).source
             if cell.author:
                 metadata = {"kernelcord": {"author": repair(cell.author)}}
         case Raw():
-            kind, text = "raw", cell.text
+            kind, text, metadata = "raw", cell.text, {"raw_mimetype": "text/plain"}  # else it goes into pages
         case Code():
             kind, text, metadata = "code", cell.code, _code_metadata(cell)
             more = {"execution_count": count(cell.count), "outputs": presentable(cell.outputs)}

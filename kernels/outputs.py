@@ -8,7 +8,8 @@
 `clear_output`, `update_display_data`, `\\r` and backspace are acted on, so a progress bar is one line and a
 loop that redraws a plot holds one picture. Text beyond the limit keeps its head, which was passed on at
 once, and its tail, which follows when the cell ends. The work that a cell can make us do, and what it can
-make us hold, is bounded in every direction.
+make us hold, is bounded in every direction: see `kernels.weight` for what a display costs, and
+`kernels.terminal` for what drawing does.
 """
 
 from collections import deque
@@ -16,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream
-from kernels.text import Terminal, human_size, left_out, strip_ansi
+from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream, cost
+from kernels.terminal import Terminal
+from kernels.text import human_size, left_out, strip_ansi
 
 __all__ = ["Outputs"]
 
@@ -26,24 +28,30 @@ ENDINGS = 8  # more of them that may be results or errors: the cell's end is see
 ELSEWHERE = 64  # displays of earlier cells that a cell may update
 PIECE = 64 * 1024  # characters of a long text that are looked at in one step
 DRAWN = 4  # times `max_text` that are drawn: a line redrawn without end costs time, not room
+BLANKS = 8  # of `max_text`, the part that a cursor may leave blank by going up into shorter lines
 
 
 class _Text:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, blanks: int) -> None:
         self.name = name
-        self.terminal = Terminal()
+        self.terminal = Terminal(blanks)
 
 
 class Outputs:
-    """The outputs of one cell, in order. `max_text` in characters, `max_shown` in bytes of all displays."""
+    """The outputs of one cell, in order.
+
+    `max_text` in characters, `max_shown` in bytes that all displays take (`kernels.events.cost`).
+    """
 
     def __init__(self, *, max_text: int, max_shown: int) -> None:
         self._max_text = max_text
         self._max_shown = max_shown
         self._drawn = 0
-        self._elsewhere: set[str] = set()  # display ids of earlier cells
+        self._blanks = max_text // BLANKS
+        self._elsewhere: dict[str, int] = {}  # display ids of earlier cells, with what their updates cost
         self._shown: list[_Text | Display | Result | Failure] = []
-        self._held = 0  # bytes of the displays in `_shown`
+        self._costs: list[int] = []  # of each of them; a text has its own limit
+        self._held = 0  # bytes of the displays in `_shown` and `_elsewhere`
         self._last_text: _Text | None = None
         self._text_before = 0  # characters of all texts in `_shown` but the last
         self._tail: deque[tuple[str, str]] = deque()
@@ -146,9 +154,14 @@ class Outputs:
     def _block(self, name: str) -> _Text:
         last = self._shown[-1] if self._shown else None
         if not isinstance(last, _Text) or last.name != name:
-            self._text_before += self._last_text.terminal.size if self._last_text else 0
-            last = self._last_text = _Text(name)
+            if self._last_text is not None:
+                self._last_text.terminal.settle()
+                self._text_before += self._last_text.terminal.size
+            blanks = min(Terminal.BLANKS, self._blanks)
+            self._blanks -= blanks
+            last = self._last_text = _Text(name, blanks)
             self._shown.append(last)
+            self._costs.append(0)
         return last
 
     # All else:
@@ -159,9 +172,10 @@ class Outputs:
             return []
         if len(self._shown) == most:
             event = _emptied(event, f"[further output left out: a cell shows at most {MOST:,} things]")
-        event = self._within_limit(event, 0)
-        self._held += _size(event)
+        event, size = self._within_limit(event, cost(event), 0)
+        self._held += size
         self._shown.append(event)
+        self._costs.append(size)
         return [event]
 
     def _text_before_value(self) -> list[Event]:
@@ -178,21 +192,27 @@ class Outputs:
             for place, shown in enumerate(self._shown)
             if isinstance(shown, Display) and shown.display_id == event.display_id
         ]
-        if not places and event.display_id not in self._elsewhere:
-            if len(self._elsewhere) == ELSEWHERE:
+        size = cost(event)
+        if not places:
+            if event.display_id not in self._elsewhere and len(self._elsewhere) == ELSEWHERE:
                 return []
-            self._elsewhere.add(event.display_id)
+            before = self._elsewhere.get(event.display_id, 0)
+            event, size = self._within_limit(event, size, before)
+            self._elsewhere[event.display_id or ""] = size
+            self._held += size - before
         for place in places:
-            before = _size(self._shown[place])
-            event = self._within_limit(event, before)
-            self._held += _size(event) - before
-            self._shown[place] = replace(event, update=False)
+            before = self._costs[place]
+            event, size = self._within_limit(event, size, before)
+            self._held += size - before
+            self._shown[place], self._costs[place] = replace(event, update=False), size
         return [event]
 
-    def _within_limit[T: Display | Result | Failure](self, event: T, freed: int) -> T:
-        if self._held - freed + _size(event) <= self._max_shown:
-            return event
-        return _emptied(event, f"[output left out: a cell shows at most {human_size(self._max_shown)}]")
+    def _within_limit[T: Display | Result | Failure](self, event: T, size: int, freed: int) -> tuple[T, int]:
+        """The event with what it costs, or where that is too much an empty one in its place."""
+        if self._held - freed + size <= self._max_shown:
+            return event, size
+        event = _emptied(event, f"[output left out: a cell shows at most {human_size(self._max_shown)}]")
+        return event, cost(event)
 
     def _clear_if_due(self) -> None:
         if self._clear_next:
@@ -200,19 +220,12 @@ class Outputs:
 
     def _clear(self) -> None:
         self._shown.clear()
+        self._costs.clear()
         self._tail.clear()
         self._last_text = None
-        self._held = self._text_before = self._tail_size = self._cut = 0
+        self._text_before = self._tail_size = self._cut = 0
+        self._held = sum(self._elsewhere.values())
         self._clear_next = False
-
-
-def _size(shown: _Text | Display | Result | Failure) -> int:
-    match shown:
-        case _Text():
-            return 0
-        case Failure():
-            return len(shown.evalue) + sum(map(len, shown.traceback))
-    return sum(len(value) if isinstance(value, str) else len(repr(value)) for value in shown.bundle.values())
 
 
 def _emptied[T: Display | Result | Failure](event: T, note: str) -> T:

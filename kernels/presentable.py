@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kernels.harmless import plain_html, plain_svg, wording
+from kernels.markdown import without_scripts
 from kernels.text import clip, repair
 
 __all__ = ["count", "joined", "presentable"]
@@ -19,7 +20,6 @@ __all__ = ["count", "joined", "presentable"]
 MAX_COUNT = 1 << 53  # what JavaScript, in which notebooks are read, holds exactly
 MAX_MIME = 100  # characters of a kind that is told
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
-_TEXTS = frozenset({"text/plain", "text/latex"})
 _ENCODED = re.compile(r"image/(?:png|jpeg|gif|webp|bmp)|application/pdf|(?:audio|video)/[a-z0-9.+-]+")
 # Data that a renderer draws. Those that carry code to run (widgets, bokeh, holoviews) are not among them.
 _JSON = re.compile(
@@ -108,8 +108,10 @@ def _representation(mime: str, value: Any) -> Any:
     if _JSON.fullmatch(mime):
         return value
     text = joined(value)
-    if mime in _TEXTS:
+    if mime == "text/plain":
         return text
+    if mime == "text/latex":
+        return without_scripts(text)
     if _ENCODED.fullmatch(mime):
         if not text.isascii() or text.encode().translate(None, _BASE64):
             raise _LeftOutError("it is damaged")
@@ -117,7 +119,7 @@ def _representation(mime: str, value: Any) -> Any:
     if mime in ("text/html", "text/markdown"):  # Markdown may have HTML in it
         if not plain_html(text):
             raise _LeftOutError(wording(text))
-        return text
+        return without_scripts(text) if mime == "text/markdown" else text
     if mime == "image/svg+xml":
         if (drawing := plain_svg(text)) is None:
             raise _LeftOutError(wording(text))

@@ -19,11 +19,10 @@ from typing import Any
 from kernels.capture import Scan
 from kernels.events import (
     BadMessage,
-    Display,
     Event,
     InputRequest,
-    Result,
     Stream,
+    cost,
     execution_count,
     from_message,
 )
@@ -37,10 +36,10 @@ __all__ = ["Late", "Router", "Variable"]
 
 BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
 RECENT = 64  # cells whose late output is still told apart
-LATE_COST = 1000, 64  # characters that a late display counts for, and again one for so many bytes of it
-MOST_LATE = (
-    1000  # pieces of late output that wait to be taken, and as many more scans; the newest are left out
-)
+# Characters that a late display counts for, and one more for so many bytes that it takes.
+LATE_COST = 1000, 64
+MOST_LATE = 1000  # pieces of late output that wait to be taken, and as many scans; the newest are left out
+LATE_HELD = 16 << 20  # bytes that the output among them takes, likewise
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
@@ -51,6 +50,21 @@ class _Cell:
 
     tag: int
     left: int
+
+
+class _LateQueue(asyncio.Queue[Late]):
+    """`held` is how many bytes the events in it take."""
+
+    held = 0
+
+    def _put(self, item: Late) -> None:
+        super()._put(item)
+        self.held += cost(item.event) if item.event is not None else 0
+
+    def _get(self) -> Late:
+        item: Late = super()._get()
+        self.held -= cost(item.event) if item.event is not None else 0
+        return item
 
 
 class Router:
@@ -65,7 +79,7 @@ class Router:
         self._question: Event | None = None  # it waits for the output before it
         self._marked = False
         self.running: Run | None = None
-        self.late: asyncio.Queue[Late] = asyncio.Queue(2 * MOST_LATE)
+        self.late = _LateQueue(2 * MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
         self.quit_asked = False
         # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
@@ -112,7 +126,7 @@ class Router:
             case "stdin", "input_request" if run is not None:
                 self._question = self._event("input_request", message.content)
                 self._ask(run)
-            case "iopub", kind if message.parent_id in self._cells:
+            case "iopub", kind if run is not None or self._may_be_late(message.parent_id):
                 event = self._event(kind, message.content)
                 if event is not None and run is not None:
                     self.doubtful = False
@@ -149,15 +163,22 @@ class Router:
             self._count_broken()
             return None
 
+    def _may_be_late(self, message_id: str) -> bool:
+        """Whether it is of a cell that has ended and may still show something."""
+        cell = self._cells.get(message_id)
+        return cell is not None and cell.left > 0
+
     def _take_late(self, cell: _Cell, event: Event) -> None:
-        if cell.left > 0 and not isinstance(event, InputRequest):
-            cell.left -= _cost(event)
+        if event == Stream("stdout", "") or event == Stream("stderr", ""):  # it would cost nothing, for ever
+            return
+        if not isinstance(event, InputRequest):
+            cell.left -= _late_cost(event)
             if cell.left <= 0:
                 event = Stream("stderr", "[... further output of this cell is left out ...]\n")
             self._tell_late(Late(cell.tag, event=event))
 
     def _tell_late(self, late: Late) -> None:
-        if late.scan is None and self.late.qsize() >= MOST_LATE:
+        if late.scan is None and (self.late.qsize() >= MOST_LATE or self.late.held >= LATE_HELD):
             return  # what fills the queue must not cost files, which no later scan reports again
         with contextlib.suppress(asyncio.QueueFull):
             self.late.put_nowait(late)
@@ -168,13 +189,12 @@ class Router:
             self._too_broken()
 
 
-def _cost(event: Event) -> int:
+def _late_cost(event: Event) -> int:
     """The characters that a late event counts for."""
     if isinstance(event, Stream):
         return len(event.text)
     each, bytes_each = LATE_COST
-    shown = event.bundle.values() if isinstance(event, Display | Result) else ()
-    return each + sum(len(str(value)) for value in shown) // bytes_each
+    return each + cost(event) // bytes_each
 
 
 def _memory(metadata: Any) -> int | None:

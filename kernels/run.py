@@ -24,6 +24,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from kernels import sizes
 from kernels.capture import Scan
 from kernels.clock import Clock
 from kernels.errors import NoQuestion
@@ -108,10 +109,12 @@ class Run(CellHere):
                 self._ticket.leave()
 
     def answer(self, text: str) -> None:
-        """Answer the `input()` that the last `InputRequest` asked. Raises: NoQuestion."""
-        question, self._question = self._question, None
+        """Answer the `input()` that the last `InputRequest` asked. Raises: NoQuestion, TooLarge."""
+        question = self._question
         if question is None or self.over:
             raise NoQuestion
+        sizes.answer(text)
+        self._question = None
         self._host.answer(text := repair(text))
         self._clock.resume()
         self.take(Stream("stdout", f"{question.prompt}{'' if question.password else text}\n"))

@@ -49,7 +49,8 @@ def step_fields(step: Step) -> dict[str, Any]:
     """One cell of a replayed notebook."""
     status = step.result.status if step.result else "left out"
     differs = list(step.differs)
-    return {"event": "step", "number": step.number, "total": step.total, "status": status, "differs": differs}
+    fields = {"number": step.number, "total": step.total, "status": status, "differs": differs}
+    return {"event": "step", **fields} | ({"message": step.refused} if step.refused else {})
 
 
 def file_fields(file: StoredFile) -> dict[str, Any]:

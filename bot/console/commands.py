@@ -19,6 +19,7 @@ from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 from kernels.notebook import MAX_SIZE, Imported, NotebookError, read
+from kernels.visible import shown
 
 __all__ = ["CommandFailed", "Commands"]
 
@@ -137,7 +138,8 @@ class Commands:
         if not variables:
             self._screen.note("No variables.")
         for variable in variables:
-            self._screen.line(f"  {variable.name:<20} {variable.type:<16} {variable.detail}")
+            name, kind, detail = map(shown, (variable.name, variable.type, variable.detail))
+            self._screen.line(f"  {name:<20} {kind:<16} {detail}")
 
     async def _usage(self, _words: list[str]) -> None:
         total = await self._sessions.ledger.today(self._user_id)

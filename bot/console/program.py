@@ -25,6 +25,7 @@ from bot.reply import Reply
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
+from kernels import visible
 from kernels.errors import KernelError
 from kernels.notebook import Code, NotebookError, read
 from kernels.packages import plotly_script
@@ -77,19 +78,20 @@ async def serve_replay(settings: Settings, source: Path, target: Path | None, *,
         message = Incoming(USER_ID, "", "replay", "", can_answer=False)
         failed = 0
         total = sum(isinstance(cell, Code) for cell in imported.cells)
-        with tqdm(total=total, desc=source.name, unit="cell") as bar:
+        with tqdm(total=total, desc=visible.shown(source.name), unit="cell") as bar:
             async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
                 bar.update()
                 failed += step.failed
                 if step.failed or step.differs:
-                    bar.write(progress(step), file=sys.stderr)
+                    bar.write(visible.text(progress(step)), file=sys.stderr)
                 if step.failed and step.result is not None:
-                    bar.write(step.result.error or ending(step.result) or "", file=sys.stderr)
+                    why = step.result.error or ending(step.result) or ""
+                    bar.write(visible.text(why), file=sys.stderr)
         if target is not None:
             await asyncio.to_thread(target.write_bytes, await replayed(session, imported))
         await sessions.discard(USER_ID, "replay")
     for note in imported.notes:
-        print(note, file=sys.stderr)
+        print(visible.text(note), file=sys.stderr)
     return not failed
 
 
@@ -142,5 +144,5 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
         return 128 + signal.SIGPIPE
     except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
-        print(at_start(error), file=sys.stderr)
+        print(visible.text(at_start(error)), file=sys.stderr)
         return 2

@@ -12,8 +12,10 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from bot.errors import NothingRuns
+from bot.failures import sentence
 from bot.session import Session
-from kernels.errors import NoQuestion
+from kernels import visible
+from kernels.errors import NoQuestion, TooLarge
 from kernels.events import END_OF_INPUT, InputRequest
 from kernels.text import strip_ansi
 
@@ -40,14 +42,23 @@ class Questions:
 
     async def _ask(self, session: Session, question: InputRequest) -> None:
         with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
-            try:
-                with patch_stdout(raw=True):
-                    answer = await self._prompt.prompt_async(
-                        strip_ansi(question.prompt), is_password=question.password, handle_sigint=False
-                    )
-            except EOFError:
-                answer = END_OF_INPUT
-            except KeyboardInterrupt:
-                await session.interrupt()
-                return
-            session.answer(answer)
+            told = ""
+            while True:
+                try:
+                    with patch_stdout(raw=True):
+                        answer = await self._prompt.prompt_async(
+                            told + visible.text(strip_ansi(question.prompt)),
+                            is_password=question.password,
+                            handle_sigint=False,
+                        )
+                except EOFError:
+                    answer = END_OF_INPUT
+                except KeyboardInterrupt:
+                    await session.interrupt()
+                    return
+                try:
+                    session.answer(answer)
+                except TooLarge as error:  # the cell still waits
+                    told = f"[{sentence(error)}]\n"
+                else:
+                    return

@@ -4,7 +4,6 @@ screen = Screen(data / "pictures", plotly_script, colour=True)
 screen.show(reply)
 """
 
-import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -18,13 +17,13 @@ from bot.reply import Reply
 from bot.rich import as_file, as_text, only_script
 from bot.usage import TurnUsage
 from filestore.records import CellRecord, StoredFile
+from kernels import visible
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
 from kernels.text import human_size, strip_ansi
 
 __all__ = ["Screen"]
 
-HARMFUL = re.compile(r"\x1b(?!\[[0-9;]*[mKA])")  # all escapes but colours, erase-line and cursor-up
 KINDS = {".html": "page", ".pdf": "document"} | dict.fromkeys((".png", ".jpg", ".gif", ".svg"), "picture")
 SHOWN_BEFORE = 12  # lines shown of each earlier cell
 
@@ -73,24 +72,23 @@ class Screen:
 
     def note(self, text: str) -> None:
         """A line from us, not from the person's code."""
-        self.line(f"\x1b[2m{text}\x1b[0m")
+        self.line(f"\x1b[2m{visible.text(text)}\x1b[0m")
 
     def files(self, files: Sequence[StoredFile]) -> None:
         """A table of files: id, type, size, time left, name."""
         for file in files:
             size, left = human_size(file.file_size), time_left(file.expires_at, now())
-            self.line(
-                f"  \x1b[36m{file.file_id}\x1b[0m  {file.file_type:<10} {size:>9}  {left:>8}  {file.filename}"
-            )
+            about = f"{file.file_type:<10} {size:>9}  {left:>8}  {visible.shown(file.filename)}"
+            self.line(f"  \x1b[36m{file.file_id}\x1b[0m  {about}")
 
     def skipped(self, skipped: Sequence[Skipped]) -> None:
         """The files that were not kept, each with its reason."""
-        for name, reason in ((one.name, one.reason) for one in skipped):
-            self.note(f"  not kept: {name}: {reason}")
+        for one in skipped:
+            self.note(f"  not kept: {visible.shown(one.name)}: {visible.shown(one.reason)}")
 
     def earlier(self, cell: CellRecord) -> None:
         """A cell of an earlier visit: its code and the first lines of what it showed."""
-        self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {cell.code}")
+        self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {visible.text(cell.code)}")
         shown = "".join(_as_text(output) for output in cell.outputs).splitlines()
         for text in shown[:SHOWN_BEFORE]:
             self.line(text)
@@ -101,7 +99,7 @@ class Screen:
 
     def _show_code(self, code: str) -> None:
         """What the model is about to run, marked line by line."""
-        for number, text in enumerate(code.rstrip().split("\n")):
+        for number, text in enumerate(visible.text(code).rstrip().split("\n")):
             self.line(f"\x1b[32m{'>>>' if number == 0 else '...'}\x1b[0m {text}")
 
     def _show_event(self, event: Event) -> None:
@@ -148,7 +146,7 @@ class Screen:
         self._clear_next = False
 
     def _write(self, text: str) -> None:
-        text = HARMFUL.sub("\u241b", text)
+        text = visible.drawn(text)
         if not self._colour:
             text = strip_ansi(text)
         columns = shutil.get_terminal_size().columns

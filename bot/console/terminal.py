@@ -186,8 +186,9 @@ class Terminal:
 def progress(step: Step) -> str:
     """A line that says how far a replay is, and what came of the cell."""
     ending = "left out" if step.result is None else step.result.status
-    differs = f"; {', '.join(step.differs)}" if step.differs else ""
-    return f"[cell {step.number} of {step.total}: {ending}{differs}]"
+    said = [step.refused] if step.refused else step.differs
+    more = f"; {', '.join(said)}" if said else ""
+    return f"[cell {step.number} of {step.total}: {ending}{more}]"
 
 
 @contextlib.asynccontextmanager

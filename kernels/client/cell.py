@@ -18,7 +18,7 @@ from time import monotonic, time
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from kernels import codec
+from kernels import codec, sizes
 from kernels.capture import Captured
 from kernels.errors import NoQuestion
 from kernels.events import Event, InputRequest, Restarted
@@ -108,10 +108,12 @@ class RemoteCell:
         self._host.send("interrupt", run=self.key)
 
     def answer(self, text: str) -> None:
-        """Answer the question that was asked last. Raises: NoQuestion."""
-        number, self._question = self._question, None
+        """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
+        number = self._question
         if number is None:
             raise NoQuestion
+        sizes.answer(text)
+        self._question = None
         self._host.send("answer", run=self.key, text=text)
         self._host.acknowledge(number)
 

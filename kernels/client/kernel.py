@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 import aiohttp
 
-from kernels import codec
+from kernels import codec, sizes
 from kernels.capture import Captured, Scan
 from kernels.client.cell import RemoteCell
+from kernels.client.ends import Connect
 from kernels.client.files import RemoteFile
-from kernels.client.link import Connect, Link
+from kernels.client.link import Link
 from kernels.errors import KernelClosed, KernelError
 from kernels.events import Restarted
 from kernels.files import FileSource, FileUnavailable
@@ -95,9 +96,13 @@ class RemoteKernel:
         return self._variables
 
     def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> RemoteCell:
-        """A cell, to be entered with `async with`; see `kernels.kernel.Kernel.run`. Raises: KernelClosed."""
+        """A cell, to be entered with `async with`; see `kernels.kernel.Kernel.run`.
+
+        Raises: KernelClosed; TooLarge for more than a cell may have.
+        """
         if self._link.closed:
             raise KernelClosed
+        sizes.code(code)
         key = f"{self._client}-{next(self._numbers)}"
         cell = self._cells[key] = RemoteCell(self, key, code, tag=tag, allow_input=allow_input)
         return cell

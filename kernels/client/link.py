@@ -13,63 +13,33 @@ next node.
 import asyncio
 import json
 import logging
-from collections import deque
-from typing import Any, Protocol
+from time import monotonic
+from typing import Any
 
 import aiohttp
 
 from kernels import codec
+from kernels.client.ends import Connect, Connected, Owner
+from kernels.client.outbox import Outbox
 from kernels.errors import KernelError, NodeGone, NodeUnavailable
 from kernels.finish import stop
 
-__all__ = ["Link", "Owner"]
+__all__ = ["Link"]
 
 log = logging.getLogger(__name__)
 
 AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to reach a node that was there just now
 REPLACED = 4000  # close code: another program has taken this session
+TOO_LARGE = 1009  # close code: a message was larger than the other end takes
 TAKEN_OVER = "another program has taken this session over"
+TOO_MUCH = "a message was larger than the other end takes"
+BREAKS = "the connection to it breaks again and again"
+BRIEF = 10.0  # seconds; a connection that breaks sooner, and of which nothing came, would break again
+BRIEF_ONES = 12  # of them in a row until the node is given up
+TURN = 0.02  # seconds of dealing with news after which others get their turn
+LAST_WORDS = 5.0  # seconds in which what is left to say must be said
 
 Fields = dict[str, Any]
-
-
-class Connected(Protocol):
-    """A websocket with the id of the node that it leads to, and how to fetch what is too large for it."""
-
-    socket: aiohttp.ClientWebSocketResponse
-    node_id: str
-
-    async def fetch(self, number: int) -> Fields:
-        """A piece of news by its number."""
-
-
-class Connect(Protocol):
-    """How to get a connection."""
-
-    async def __call__(self, known: str) -> Connected:
-        """A connection to the node of this id, or with "" to the one that there is.
-
-        Raises: NodeGone when that node has ended; NodeUnavailable, NodeIncompatible.
-        """
-
-
-class Owner(Protocol):
-    """Whose link it is."""
-
-    def greet(self, hello: Fields) -> None:
-        """The node has said what it has of this session."""
-
-    def take(self, news: Fields) -> None:
-        """News, in order, each once."""
-
-    def question(self, asked: Fields) -> None:
-        """A cell asks for the person's stored files."""
-
-    def lost(self) -> None:
-        """The node is gone, with all that ran in it; what is sent from now on goes to the next."""
-
-    def failed(self, error: BaseException) -> None:
-        """There is no node, or not for us: nothing that was asked for will come."""
 
 
 class Link:
@@ -80,15 +50,15 @@ class Link:
         self._hello = hello
         self._owner = owner
         self._node_id = ""
-        self._number = 0  # of the last command
-        self._unsent: list[Fields] = []
-        self._unconfirmed: deque[Fields] = deque()
+        self._outbox = Outbox()
         self._acknowledged: list[int] = []
         self._highest = 0  # of all news of this node
         self._before = 0  # what its numbers are raised by: those of an earlier node mean nothing to it
         self._calls: dict[int, asyncio.Future[Fields]] = {}
         self._due = False
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._speaking = asyncio.Lock()  # on this socket
+        self._sendings: set[asyncio.Future[None]] = set()
         self._greeted = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
@@ -107,12 +77,11 @@ class Link:
             raise self._failure or NodeUnavailable("the connection was closed")
 
     def send(self, do: str, **fields: Any) -> int:
-        """Send a command; returns its number."""
-        self._number += 1
-        self._unsent.append({"m": self._number, "do": do, **fields})
+        """Send a command; returns its number. Raises: TooLarge for one that no node would take."""
+        number = self._outbox.add(do, fields)
         self._have_reader()
         self._flush_soon()
-        return self._number
+        return number
 
     async def call(self, do: str, **fields: Any) -> Fields:
         """Send a command; its answer is news with a `value`, to be acknowledged.
@@ -142,6 +111,8 @@ class Link:
         self.closed = True
         if self._socket is not None and not self._socket.closed:
             self._flush()
+            if self._sendings:
+                await asyncio.wait(self._sendings, timeout=LAST_WORDS)
             await self._socket.close()
         await stop(self._reader)
         self._fail_calls(NodeUnavailable("the connection was closed"))
@@ -158,17 +129,20 @@ class Link:
         if self._socket is None or self._socket.closed:
             return
         if self._acknowledged:
-            self._number += 1
             numbers, self._acknowledged = self._acknowledged, []
-            self._unsent.append({"m": self._number, "do": "acknowledge", "numbers": numbers})
-        if self._unsent:
-            self._unconfirmed += self._unsent
-            text, self._unsent = json.dumps(self._unsent), []
-            self._sending = asyncio.ensure_future(self._say(self._socket, text))
+            self._outbox.add("acknowledge", {"numbers": numbers})
+        if texts := self._outbox.messages():
+            sending = asyncio.ensure_future(self._say(self._socket, self._speaking, texts))
+            self._sendings.add(sending)
+            sending.add_done_callback(self._sendings.discard)
 
-    async def _say(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+    async def _say(
+        self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[str]
+    ) -> None:
         try:
-            await socket.send_str(text)
+            async with speaking:  # the order of commands is that of cells
+                for text in texts:
+                    await socket.send_str(text)
         except (aiohttp.ClientError, OSError):  # the reader sees it too, and what was lost is sent again
             log.debug("the connection to the node broke while something was sent")
 
@@ -182,10 +156,12 @@ class Link:
     async def _read(self) -> None:
         """Be connected for as long as there is a node; ends, with `lost`, when there is none any more."""
         try:
+            brief = 0
             while not self.closed:
                 connected = await self._reached()
                 if connected is None:
                     return
+                began, known = monotonic(), (self._highest, self._outbox.confirmed)
                 try:
                     async with connected.socket as socket:
                         await self._talk(connected, socket)
@@ -193,6 +169,14 @@ class Link:
                     log.info("the connection to the node broke: %s", error)
                 if connected.socket.close_code == REPLACED:
                     raise NodeUnavailable(TAKEN_OVER)
+                if connected.socket.close_code == TOO_LARGE:
+                    raise NodeUnavailable(TOO_MUCH)
+                useless = monotonic() - began < BRIEF and known == (self._highest, self._outbox.confirmed)
+                brief = brief + 1 if useless else 0
+                if brief == BRIEF_ONES:
+                    raise NodeUnavailable(BREAKS)
+                if brief > 1:
+                    await asyncio.sleep(AGAIN[min(brief - 2, len(AGAIN) - 1)])  # it would break at once
         except Exception as error:  # whatever it is, those who wait for news must hear of it
             if not isinstance(error, KernelError):
                 log.exception("the link to the node failed")
@@ -214,7 +198,7 @@ class Link:
             except NodeUnavailable as error:
                 self._forget(error)
                 self._owner.lost()
-                if not self._unsent:
+                if not self._outbox:
                     return None
         return await self._connect("")
 
@@ -241,25 +225,25 @@ class Link:
             elif "ask" in told:
                 self._owner.question(told)
             else:
-                self._confirm(told["got"])
+                self._outbox.confirm(told["got"])
+                began = monotonic()
                 for news in told["log"]:
+                    if monotonic() - began > TURN:
+                        await asyncio.sleep(0)
+                        began = monotonic()
                     if "large" in news:
                         news = await connected.fetch(news["n"])
                     self._take(news)
 
     def _greet(self, node_id: str, hello: Fields) -> None:
         self._node_id = node_id
-        self._confirm(hello["got"])
-        self._unsent = [*self._unconfirmed, *self._unsent]
-        self._unconfirmed.clear()
+        self._outbox.confirm(hello["got"])
+        self._outbox.rewind()
+        self._speaking = asyncio.Lock()
         self._owner.greet(hello)
         self._greeted.set()
         for asked in hello["asked"]:
             self._owner.question(asked)
-
-    def _confirm(self, got: int) -> None:
-        while self._unconfirmed and self._unconfirmed[0]["m"] <= got:
-            self._unconfirmed.popleft()
 
     def _take(self, news: Fields) -> None:
         if news["n"] <= self._highest:
@@ -282,8 +266,7 @@ class Link:
         self._node_id = ""
         self._before += self._highest
         self._highest = 0
-        self._unsent.clear()
-        self._unconfirmed.clear()
+        self._outbox.clear()
         self._acknowledged.clear()
         self._fail_calls(error)
 

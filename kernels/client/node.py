@@ -16,19 +16,19 @@ from urllib.parse import quote
 import aiohttp
 
 from kernels import codec
+from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
-from kernels.client.link import Connect, Connected
 from kernels.client.start import Find, Place
 from kernels.errors import NodeGone, NodeIncompatible, NodeUnavailable
 from kernels.files import FileSource
 from kernels.launch import Limits
 from kernels.node import PROTOCOL
+from kernels.sizes import MESSAGE
 
 __all__ = ["Node"]
 
 log = logging.getLogger(__name__)
 
-LARGEST = 64 << 20  # bytes of one message
 CONNECTING = 10.0  # seconds
 ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
 HEARTBEAT = 30.0  # seconds between pings over a network; a Unix socket tells by itself
@@ -211,7 +211,7 @@ class Node:
         heartbeat = None if self._place.unix else HEARTBEAT
         try:
             socket = await self._http.ws_connect(
-                f"kernelcord/{path}/channel", max_msg_size=LARGEST, heartbeat=heartbeat
+                f"kernelcord/{path}/channel", max_msg_size=MESSAGE, heartbeat=heartbeat
             )
         except (aiohttp.ClientError, OSError) as error:
             await self._hang_up()

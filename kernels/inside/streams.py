@@ -25,7 +25,7 @@ from typing import Any
 from ipykernel.iostream import IOPubThread, OutStream
 
 READ = 64 * 1024  # bytes read at once
-PIECE = 128 * 1024  # characters of one message: a few are on their way at a time, and each is drawn in one go
+PIECE = 32 * 1024  # characters, of which a message has two at most: each is drawn in one go, and a few wait
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
 
@@ -84,8 +84,9 @@ class Output(OutStream):  # type: ignore[misc]
 
     def write(self, string: str) -> int | None:
         """Take text, a long one in pieces that are messages of their own; much waits until some has left."""
-        if type(string) is not str:
-            return super().write(string)  # type: ignore[no-any-return]
+        if not isinstance(string, str):
+            return super().write(string)
+        string = str.__str__(string)  # of a class of the person's own it is the text
         self._catch_up()
         for start in range(0, max(len(string), 1), PIECE):
             super().write(piece := string[start : start + PIECE])

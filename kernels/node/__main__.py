@@ -13,14 +13,25 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
+from kernels.visible import escaped
 
 JUPYTER = "jupyter"  # in the node's folder: the one that Jupyter takes for this machine's
 ENDING, LOOK = 15.0, 0.1  # seconds that the node before may take to end, and between looks
 READY = "ready"  # the line that a detached node says
 NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+
+
+class _OneLine(logging.Formatter):
+    """Each message on one line, and then its traceback, whatever a stranger has put into them."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  logging's name
+        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 
 def main() -> int:
@@ -33,9 +44,9 @@ def main() -> int:
     if "--detach" in sys.argv and os.fork():
         return 0
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    output = logging.StreamHandler()
+    output.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[output])
     with (settings.folder / ALIVE).open("wb") as alive:
         if not _locked(alive):
             print(f"another node has the folder {settings.folder}", file=sys.stderr)

@@ -21,14 +21,14 @@ from typing import Any
 
 from kernels import codec
 from kernels.capture import Captured
-from kernels.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
-from kernels.inbox import Inbox
+from kernels.events import Event, Stream, cost
+from kernels.inbox import SHOWN, Inbox
 
 __all__ = ["Entry", "Log"]
 
-WINDOW = 8 << 20  # bytes that are sent and not acknowledged; more waits
-HELD = 32 << 20  # bytes of a cell's output that wait for the bot; more is in the cell's result only
-CROWDED = 1000  # things that wait
+WINDOW = 8 << 20  # bytes that are sent and not acknowledged, or that the bot makes of them; more waits
+HELD = 32 << 20  # bytes that a cell's output takes while it waits for the bot; more is in its result only
+CROWDED = 1000  # things that wait, which may take `HELD` together
 LEFT_OUT = Stream("stderr", "\n[... output that came while nobody listened is left out here ...]\n")
 
 
@@ -39,6 +39,7 @@ class Entry:
     number: int
     source: str
     text: str
+    size: int  # bytes: its text's, or those that it takes once it is read, whichever are more
     files: tuple[Captured, ...] = ()
 
 
@@ -53,7 +54,7 @@ class _Events:
 
     def put(self, event: Event) -> None:
         self.inbox.put(event)
-        self.size += _size(event)
+        self.size += cost(event)
         if self.size > HELD:
             self._shorten()
 
@@ -61,7 +62,7 @@ class _Events:
         kept = Inbox()
         kept.put(LEFT_OUT)
         while (event := self.inbox.take()) is not None:
-            if not isinstance(event, Stream | Display | Result | ClearOutput):
+            if not isinstance(event, SHOWN):
                 kept.put(event)
         self.inbox, self.size = kept, 0
 
@@ -87,7 +88,7 @@ class Log:
 
     async def room(self) -> None:
         """Return when little waits: what can wait elsewhere should wait there until then."""
-        while len(self._waiting) > CROWDED:
+        while len(self._waiting) > CROWDED or self._held() > HELD:
             self._taken.clear()
             await self._taken.wait()
 
@@ -111,7 +112,7 @@ class Log:
             entry = self._entries[self._again.popleft()] if self._again else self._next()
             if entry is None:
                 return
-            self._out += len(entry.text)
+            self._out += entry.size
             yield entry
 
     def acknowledge(self, numbers: Iterable[int]) -> None:
@@ -119,7 +120,7 @@ class Log:
         for number in numbers:
             entry = self._entries.pop(number, None)
             if entry is not None and number not in self._again:
-                self._out -= len(entry.text)
+                self._out -= entry.size
         self._again = deque(number for number in self._again if number in self._entries)
         self._on_news()
 
@@ -137,6 +138,9 @@ class Log:
         """An entry that is not acknowledged."""
         return self._entries.get(number)
 
+    def _held(self) -> int:
+        return sum(one.size for one in self._waiting if isinstance(one, _Events))
+
     def _next(self) -> Entry | None:
         """The first of what waits, numbered."""
         self._taken.set()
@@ -147,25 +151,15 @@ class Log:
                 return self._numbered(first.source, first.fields, first.files)
             event = first.inbox.take()
             if event is not None:
-                return self._numbered(first.source, {first.kind: first.source, "event": codec.event(event)})
+                fields = {first.kind: first.source, "event": codec.event(event)}
+                return self._numbered(first.source, fields, size=cost(event))
             self._waiting.popleft()
         return None
 
-    def _numbered(self, source: str, fields: dict[str, Any], files: tuple[Captured, ...] = ()) -> Entry:
+    def _numbered(
+        self, source: str, fields: dict[str, Any], files: tuple[Captured, ...] = (), size: int = 0
+    ) -> Entry:
         self._last += 1
         text = json.dumps({"n": self._last, **fields}, ensure_ascii=False)
-        entry = self._entries[self._last] = Entry(self._last, source, text, files)
+        entry = self._entries[self._last] = Entry(self._last, source, text, max(size, len(text)), files)
         return entry
-
-
-def _size(event: Event) -> int:
-    match event:
-        case Stream(text=text):
-            return len(text)
-        case Display(bundle=bundle) | Result(bundle=bundle):
-            return sum(len(str(value)) for value in bundle.values())
-        case Failure(traceback=lines):
-            return sum(map(len, lines))
-        case InputRequest(prompt=prompt):
-            return len(prompt)
-    return 0

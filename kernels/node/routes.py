@@ -31,13 +31,14 @@ from kernels.files import Opened
 from kernels.node import PROTOCOL
 from kernels.node.session import Session
 from kernels.node.settings import limits_from
+from kernels.sizes import MESSAGE
 
 if TYPE_CHECKING:
     from kernels.node.app import Node
 
 __all__ = ["routes"]
 
-LARGEST = 16 << 20  # characters of one message; what is longer is fetched
+LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
 CHUNK = 1 << 20  # bytes
 UPLOAD = 1 << 40  # bytes of an upload; the bot sends no file that its store has not let in
 GONE = 410  # HTTP: there was such a thing, and it has changed
@@ -187,6 +188,11 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
         self._session_id = ""
         self._due = False
 
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of one message from the bot, which knows it too; tornado's own 10 MiB would be less."""
+        return MESSAGE
+
     @ws_authenticated
     async def get(self, session_id: str) -> None:
         self._session_id = unquote(session_id)
@@ -237,14 +243,14 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
         texts: list[str] = []
         size = 0
         for entry in self.served.log.take():
-            text = entry.text
-            if len(text) > LARGEST:
-                text = json.dumps({"n": entry.number, "large": True})
-            if size + len(text) > LARGEST:
+            text, length = entry.text, _bytes(entry.text)
+            if length > LARGEST:
+                text, length = json.dumps({"n": entry.number, "large": True}), 0
+            if size + length > LARGEST:
                 self._write_log(texts)
                 texts, size = [], 0
             texts.append(text)
-            size += len(text)
+            size += length
         if texts:
             self._write_log(texts)
 
@@ -270,6 +276,10 @@ def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, 
         f"{session}/channel": _Channel,
     }
     return [(f"/{path}", handler, {"node": node}) for path, handler in paths.items()]
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _reason(error: OSError) -> str:

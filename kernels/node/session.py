@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from kernels import codec
 from kernels.capture import Captured, Scan
-from kernels.errors import KernelError, NoQuestion
+from kernels.errors import KernelError, NoQuestion, TooLarge
 from kernels.finish import stop
 from kernels.launch import Limits
 from kernels.node.log import Log
@@ -166,7 +166,7 @@ class Session:
 
     def _answer(self, command: Fields) -> None:
         if (cell := self._cells.get(command["run"])) is not None:
-            with suppress(NoQuestion):  # the cell was over before the answer came
+            with suppress(NoQuestion, TooLarge):  # the cell was over before the answer came
                 cell.run.answer(command["text"])
 
     def _extend(self, command: Fields) -> None:

@@ -13,6 +13,8 @@ import nbformat
 import pytest
 
 from bot.bundle import bundle, notebook
+from bot.console.answers import step_fields
+from bot.console.terminal import progress
 from bot.message import Incoming
 from bot.replay import Step, replay
 from bot.reply import Reply
@@ -232,6 +234,22 @@ async def test_a_replay_stops_at_an_error_unless_told_to_go_on(
     done = await steps(sessions, Code("1 / 0"), Code("2"), keep_going=keep_going)
     assert [step.result.status if step.result else None for step in done] == statuses
     assert [code for code, _ in kinds(await exported(sessions))] == ["1 / 0", "2"]
+
+
+@pytest.mark.parametrize(("keep_going", "statuses"), [(False, [None, None]), (True, [None, "ok"])])
+async def test_a_cell_that_is_too_long_to_be_sent_fails_and_is_kept(
+    sessions: Sessions, keep_going: bool, statuses: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused with a sentence, and counts as one that failed; its code is in the transcript."""
+    monkeypatch.setattr("kernels.sizes.LARGEST_CODE", 100)
+    long = f"# {'x' * 200}"
+    done = await steps(sessions, Code(long), Code("2"), keep_going=keep_going)
+    assert [step.result.status if step.result else None for step in done] == statuses
+    assert [step.failed for step in done] == [True, False]
+    assert "the code is too large" in done[0].refused
+    assert "the code is too large" in progress(done[0])
+    assert step_fields(done[0])["message"] == done[0].refused
+    assert [code for code, _ in kinds(await exported(sessions))] == [long, "2"]
 
 
 async def test_a_replay_says_what_differs_from_the_stored_outputs(sessions: Sessions) -> None:

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,11 @@ from bot.page import Draft, Page
 from bot.reply import Reply
 from bot.split import length
 from bot.usage import TurnUsage
+from bot.written import Shown
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Event, Failure, InputRequest, Queued, Restarted, Result
 from tests.bot.markups import SQUARE, TABLE
-from tests.bot.replies import cell, made, printed, shown
+from tests.bot.replies import RESULT, cell, made, printed, shown
 
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()
 
@@ -307,3 +309,14 @@ def test_no_turn_breaks_a_message(steps: list[list[Reply]]) -> None:
     for part in (text, *parts):
         assert length(part) <= 2000
         assert part.count("```") % 2 == 0
+
+
+def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
+    """The first cells are shown whole, and of the others it is said that the notebook has them."""
+    picture = {"output_type": "display_data", "data": {"image/png": "x" * (20 << 20)}, "metadata": {}}
+    held, cells = 0, [Shown(number) for number in range(20)]
+    for one in cells:
+        held += one.end(replace(RESULT, outputs=(picture,)), held)
+    assert held <= 64 << 20
+    assert len(cells[0].pieces()) == 1
+    assert "the notebook has it" in str(cells[-1].pieces())

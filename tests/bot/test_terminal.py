@@ -21,8 +21,10 @@ from bot.console.terminal import Terminal
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
+from kernels.capture import Skipped
 from kernels.errors import KernelStartFailed
-from kernels.events import ClearOutput, Display, Queued, Restarted, Stream
+from kernels.events import ClearOutput, Display, Failure, Queued, Restarted, Stream
+from tests.bot.replies import made
 from tests.model_server import Fault, ModelServer, calls, run_python, says
 from tests.program import Program
 
@@ -361,3 +363,70 @@ async def test_ctrl_c_stops_the_model_and_not_the_program(
         await server.left()
         shown = await typing
     assert "2\n" in shown
+
+
+HOSTILE = "a\x9b2J\x1b[2J\x90q\x85b"  # what clears a terminal, in both ways, and more of the kind
+
+
+def test_nothing_that_acts_reaches_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a cell's text and values, an error, names of files, notes and code: C1 controls least of all."""
+    screen = Screen(tmp_path, str, colour=True)
+    for event in (
+        Stream("stdout", HOSTILE),
+        Display({"text/plain": HOSTILE}),
+        Failure(HOSTILE, HOSTILE, (HOSTILE,)),
+        Restarted(HOSTILE, (), (HOSTILE,)),
+    ):
+        screen.show(Reply(1, event))
+    screen.show(Reply(1, code=HOSTILE, files=(made(HOSTILE),), skipped=(Skipped(HOSTILE, f"{HOSTILE}\nx"),)))
+    screen.show(Reply(0, words=HOSTILE))
+    screen.note(HOSTILE)
+    out = capsys.readouterr().out
+    assert not {chr(code) for code in range(0x80, 0xA0)} & set(out)
+    assert "\x1b[2J" not in out
+    assert out.count("a") >= 10
+
+
+def test_a_name_or_reason_stays_on_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file cannot add a line to the table of files."""
+    screen = Screen(tmp_path, str, colour=False)
+    screen.files([made("a\nzzzzzzzzzz  data  1 B\u202e.csv").record])
+    screen.skipped([Skipped("b\n>>> forged", "c\nd")])
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+async def test_variables_and_questions_do_not_act_either(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A value's repr in `%vars`, and the prompt of an `input()`."""
+    typed = (
+        r"class C: __repr__ = lambda self: 'p\x9b2Jq'",
+        "",
+        r"v = 'p\x9b2Jq'",
+        "%vars",
+        r"input('\x9b2J? ')",
+        "x",
+    )
+    out = await talk(sessions, *typed, folder=tmp_path, shown=capsys)
+    assert "\x9b" not in out
+    assert "v " in out
+
+
+async def test_an_answer_that_is_too_long_is_asked_for_again(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell still waits, and takes the next one."""
+    monkeypatch.setattr("kernels.sizes.LARGEST_ANSWER", 10)
+    out = await talk(sessions, "len(input('who? '))", "x" * 11, "Bob", folder=tmp_path, shown=capsys)
+    assert "the answer is too large" in out
+    assert "\n3\n" in out
+
+
+async def test_code_that_is_too_long_is_refused_with_a_sentence(
+    sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not sent, and what is typed next runs."""
+    monkeypatch.setattr("kernels.sizes.LARGEST_CODE", 100)
+    out = await talk(sessions, f"len('{'x' * 200}')", "6 * 7", folder=tmp_path, shown=capsys)
+    assert "the code is too large: 207 B, and the limit is 100 B; put its data into a file" in out
+    assert "42\n" in out

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from kernels.capture import FileChanged
-from kernels.errors import NoQuestion
+from kernels.errors import NoQuestion, TooLarge
 from kernels.events import Display, Event, Failure, InputRequest, Queued, Result, Stream
 from kernels.launch import Limits
 from kernels.protocols import Kernels, PersonKernel
 from kernels.result import Late
+from kernels.sizes import LARGEST_ANSWER, LARGEST_CODE
 from tests.contract.files import CONTENT, SomeFiles
 from tests.live.cells import Ran, late_until, run, value
 
@@ -180,6 +181,40 @@ async def test_input_is_answered_and_a_second_answer_refused(kernel: PersonKerne
                     cell.answer("Eve")
     assert cell.result.output == "who? Bob\nhi Bob\n"
     cell.settle()
+
+
+async def test_what_is_too_large_is_refused_before_it_is_sent_and_the_next_cell_works(
+    kernel: PersonKernel,
+) -> None:
+    """A cell or an answer over its limit is an error with a sentence; the question still waits then."""
+    with pytest.raises(TooLarge, match="the limit is 4 MB; put its data into a file"):
+        kernel.run("x" * (LARGEST_CODE + 1))
+    with pytest.raises(TooLarge):
+        kernel.run("\U0001f600" * (LARGEST_CODE // 4 + 1))
+    async with kernel.run("len(input())") as cell:
+        async for event in cell:
+            if isinstance(event, InputRequest):
+                with pytest.raises(TooLarge, match="the limit is 1 MB"):
+                    cell.answer("y" * (LARGEST_ANSWER + 1))
+                cell.answer("y" * LARGEST_ANSWER)
+    assert cell.result.output.endswith(f"{LARGEST_ANSWER}\n")
+    cell.settle()
+
+
+async def test_large_cells_run_whatever_is_in_them_and_how_many_wait(kernel: PersonKernel) -> None:
+    """JSON makes six characters of one control, so that the first one is 12 MB on its way."""
+    codes = [f"# {'\x01' * (LARGEST_CODE // 2)}\n1", *(f"# {'\U0001f600' * (1 << 18)}\n{n}" for n in (2, 3))]
+    cells = [asyncio.create_task(run(kernel, code)) for code in codes]
+    assert [(await cell).output for cell in cells] == ["1\n", "2\n", "3\n"]
+
+
+async def test_output_of_wide_characters_arrives(kernel: PersonKernel) -> None:
+    """What is sent together is counted in bytes, of which a character has up to four."""
+    show = "display({'text/x': chr(0x1f600) * 1_900_000}, raw=True)"
+    code = f"from IPython.display import display\nfor n in range(8): {show}"
+    ran = await run(kernel, code)
+    assert [len(output["data"]["text/x"]) for output in ran.result.outputs] == [1_900_000] * 8
+    assert await value(kernel, "6 * 7") == "42"
 
 
 async def test_without_input_a_question_fails_at_once(kernel: PersonKernel) -> None:

@@ -143,7 +143,9 @@ def test_a_display_nested_too_deep_is_a_bad_message() -> None:
     for _ in range(500):
         value = [value]
     with pytest.raises(BadMessage):
-        made("display_data", {"data": {"application/json": value}})
+        from_message(
+            "display_data", {"data": {"application/json": value}}, max_text=MAX_TEXT, max_display=1 << 20
+        )
 
 
 def test_a_display_over_the_limit_is_named() -> None:

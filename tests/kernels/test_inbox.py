@@ -5,9 +5,9 @@ import asyncio
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kernels.events import ClearOutput, Display, Event, InputRequest, Result, Stream
+from kernels.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
 from kernels.inbox import LINE, Inbox
-from kernels.text import Terminal
+from kernels.terminal import Terminal
 
 
 def kept(*events: Event) -> list[Event]:
@@ -82,13 +82,17 @@ def test_an_update_replaces_the_waiting_display() -> None:
 
 
 def test_what_is_cleared_unseen_is_dropped() -> None:
-    """A clear takes what waits with it, but never a question or a result."""
-    question, result = InputRequest("?", password=False), Result({}, 1)
-    assert kept(Stream("stdout", "a"), question, result, shown("b"), ClearOutput(wait=False)) == [
-        question,
-        result,
-        ClearOutput(wait=False),
-    ]
+    """A clear takes all that was shown with it, as in the record, but never a question."""
+    question = InputRequest("?", password=False)
+    cleared = [Stream("stdout", "a"), question, Result({}, 1), Failure("E", "v", ("t",)), shown("b")]
+    assert kept(*cleared, ClearOutput(wait=False)) == [question, ClearOutput(wait=False)]
+
+
+def test_errors_and_values_after_a_clear_that_waits_do_not_add_up() -> None:
+    """Each takes the place of those before it, as a picture does: forged ones would fill the memory."""
+    event = Failure("E", "v", ("t",))
+    forged = [one for _ in range(100) for one in (ClearOutput(wait=True), event)]
+    assert kept(*forged) == [ClearOutput(wait=True), event]
 
 
 def test_an_animation_is_its_last_picture() -> None:

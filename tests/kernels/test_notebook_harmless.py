@@ -1,10 +1,17 @@
 import json
+import re
+import time
+from html.parser import HTMLParser
 from typing import Any
 
+import mistune
 import pytest
+from markdown_it import MarkdownIt
 
 from kernels.harmless import plain_html, plain_svg
-from kernels.notebook import Code, write
+from kernels.imported import source
+from kernels.markdown import harmless
+from kernels.notebook import Code, Markdown, Raw, write
 
 DATAFRAME = """<div>
 <style scoped>
@@ -248,3 +255,107 @@ def test_hostile_length_is_no_more_than_length(unit: str) -> None:
     shown({"text/html": html})
     shown({"text/html": html + "<script>"})
     assert not plain_html(html + "<script>")
+
+
+FENCE = "```\n<script>alert(1)</script>\n```"
+ACTIVE_WORDS = [
+    *(html for html in ACTIVE_HTML if html.strip()),
+    f"<pre>\n{FENCE}\n</pre>",
+    f"<div>\n{FENCE}\n</div>",
+    "<!--\n```\n--><script>alert(1)</script>\n```",
+    "~~~\n```\n~~~\n<script>alert(1)</script>\n```",
+    "````\n```\n````\n<script>alert(1)</script>\n```",
+    "```py\n<script>\n```js\n<script>alert(1)</script>\n```",
+    "> ```\n<script>alert(1)</script>\n> ```",
+    "- ```\n<script>alert(1)</script>\n- ```",
+    f"{FENCE}\n<img src=x onerror=alert(1)>",
+    f"{FENCE}\n```\n<script>alert(1)</script>",
+    "`\n```\n`<script>alert(1)</script>",
+    "[x](javascript:alert(1))",
+    "[x](java&#115;cript:alert(1))",
+    "[x]( <JavaScript&colon;alert(1)>)",
+    "![x](\x01javascript:alert(1))",
+    "[x]:\n  vbscript:alert(1)\n\n[x][x]",
+    "[x](javascript:a)" * 200,
+    "<javascript:alert(1)>",
+]
+PLAIN_WORDS = [
+    "**Ada** says: 2 < 3, and `a > b`",
+    "see [the docs](https://example.org/a?b=1) and [mine](out.csv), or <b>this</b>",
+    "JavaScript: [it](https://example.org/javascript:void) is not Java",
+    "```py\nif a<b: x = List[int]\n```\n\n```html\n<script>alert(1)</script>\n```\nDone.",
+]
+
+
+class Acts(HTMLParser):
+    """What in a page acts, as a browser would find it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "iframe", "object", "embed", "form", "svg", "math", "link", "meta", "base"):
+            self.found.append(tag)
+        for name, value in attrs:
+            address = re.sub("[\x00-\x20]", "", value or "").lower()
+            if name.startswith("on") or address.startswith(("javascript:", "vbscript:")):
+                self.found.append(f"{tag} {name}={value}")
+
+
+def rendered(words: str) -> list[str]:
+    """The words as pages, as CommonMark has it and as nbconvert's parser, whose own precautions are off."""
+    commonmark = MarkdownIt("commonmark", {"html": True}).enable("table")
+    commonmark.validateLink = lambda _url: True  # type: ignore[method-assign]
+    mistune_html = mistune.HTMLRenderer(escape=False, allow_harmful_protocols=True)
+    return [
+        commonmark.render(words),
+        str(mistune.create_markdown(renderer=mistune_html, plugins=["table", "math"])(words)),
+    ]
+
+
+def words_of(notebook: bytes) -> str:
+    """The text of a notebook's first cell."""
+    return "".join(json.loads(notebook)["cells"][0]["source"])
+
+
+@pytest.mark.parametrize("words", ACTIVE_WORDS)
+def test_no_words_of_a_notebook_act(words: str) -> None:
+    """Whoever renders them, without a sanitiser, finds nothing to run; and their text is there."""
+    written = words_of(write([Markdown(words)]))
+    for page in rendered(written):
+        assert Acts(page).found == []
+    assert written.replace("\u200b", "").replace("< ", "<") == source(words).replace("< ", "<")
+    assert words_of(write([Markdown(written)])) == written
+
+
+@pytest.mark.parametrize("words", PLAIN_WORDS)
+def test_plain_words_and_blocks_of_code_stay_as_they_are(words: str) -> None:
+    """Nothing is put into what a person may copy."""
+    assert words_of(write([Markdown(words, author="Ada <b>")])).endswith(f"\n\n{words}")
+
+
+def test_a_raw_cell_says_that_it_is_text() -> None:
+    """Without a type, nbconvert puts it into the page as it is."""
+    (cell,) = json.loads(write([Raw("<script>alert(1)</script>")]))["cells"]
+    assert cell["metadata"] == {"raw_mimetype": "text/plain"}
+
+
+@pytest.mark.parametrize("mime", ["text/markdown", "text/latex"])
+def test_a_displayed_link_to_a_script_is_none(mime: str) -> None:
+    """A formula can have links as words can."""
+    shown = r"$\href{javascript:alert(1)}{x}$ [x](javascript:alert(1))"
+    output = {"output_type": "display_data", "data": {mime: shown}, "metadata": {}}
+    (cell,) = json.loads(write([Code("", (output,))]))["cells"]
+    written = "".join(cell["outputs"][0]["data"][mime])
+    assert "\\href" not in written
+    assert "](" not in written
+
+
+def test_hostile_words_take_time_by_their_length() -> None:
+    """Half a million links beside one to a script."""
+    began = time.monotonic()
+    harmless("[x](javascript:1)" + "](" * 500_000 + "&" * 500_000 + "<a" * 500_000 + "```\n" * 100_000)
+    assert time.monotonic() - began < 20

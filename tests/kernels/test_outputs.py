@@ -1,13 +1,18 @@
 """The outputs of a cell are folded as a notebook folds them, and held within limits."""
 
+import sys
+
+import pytest
+
 from kernels import outputs as module
 from kernels.events import ClearOutput, Display, Failure, Result, Stream
 from kernels.outputs import Outputs
+from kernels.weight import weight
 
 LIMIT = 1000
 
 
-def folded(*events: object, max_text: int = LIMIT, max_shown: int = LIMIT) -> Outputs:
+def folded(*events: object, max_text: int = LIMIT, max_shown: int = 10 * LIMIT) -> Outputs:
     """The outputs of a cell that is over."""
     outputs = Outputs(max_text=max_text, max_shown=max_shown)
     for event in events:
@@ -108,7 +113,7 @@ def test_a_result_comes_through_a_flood_of_text() -> None:
 
 def test_displays_over_the_cells_limit_are_named() -> None:
     """When all displays together are too much, a sentence stands in place of the one that is over."""
-    outputs = folded(png("a" * 600), png("b" * 600))
+    outputs = folded(png("a" * 600), png("b" * 600), max_shown=2 * LIMIT)
     assert [picture.bundle for picture in outputs.pictures()] == [{"image/png": "a" * 600}]
     assert "left out" in outputs.text()
 
@@ -120,7 +125,7 @@ def test_replaced_and_cleared_displays_give_their_room_back() -> None:
         + [png("b" * 600, "x", update=True)] * 5
         + [ClearOutput(wait=True), png("c" * 600)]
     )
-    outputs = folded(*events)
+    outputs = folded(*events, max_shown=2 * LIMIT)
     assert [picture.bundle["image/png"] for picture in outputs.pictures()] == ["c" * 600]
 
 
@@ -162,3 +167,44 @@ def test_text_is_without_colours_and_pictures() -> None:
     """`text` is what a model or a plain log reads."""
     outputs = folded(Stream("stdout", "\x1b[31mred\x1b[0m"), png("aa"), Result({"text/plain": "2"}, 1))
     assert outputs.text() == "red\n2\n"
+
+
+FLOODS = [
+    "\n" * 64 + "x" * 4090 + "\x1b[Ay" * 63,
+    "x" * 4000 + "\x1b[2Ky" * 100,
+    "a\r" * 1000,
+    "ab\b" * 1000,
+    "\n" * 1000,
+    "\x1b[1ma\r" * 1000,
+]
+
+
+@pytest.mark.parametrize("text", FLOODS)
+@pytest.mark.parametrize("names", [("stdout",), ("stdout", "stderr")])
+def test_no_text_is_drawn_to_more_than_the_limit(text: str, names: tuple[str, ...]) -> None:
+    """4 KB of a cursor that goes up and writes, again and again, were 34 MB under a limit of 1 MiB."""
+    limit = 1 << 18
+    outputs = Outputs(max_text=limit, max_shown=LIMIT)
+    for number in range(3 * limit // len(text)):
+        outputs.add(Stream(names[number % len(names)], text))
+    outputs.close()
+    assert len(outputs.text()) < 1.5 * limit
+
+
+def test_many_displays_of_one_id_are_updated_at_the_cost_of_one() -> None:
+    """What an update costs is found out once, and each of them is counted."""
+    outputs = Outputs(max_text=LIMIT, max_shown=1 << 20)
+    for _ in range(module.MOST):
+        outputs.add(png("a", "same"))
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    large = Display({"application/json": [[]] * 1000}, {}, "same", update=True)
+    sys.setprofile(count)
+    outputs.add(large)
+    sys.setprofile(None)
+    assert calls < 100 * module.MOST
+    assert weight(list(outputs.cells())) < 3 << 20

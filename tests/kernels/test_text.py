@@ -3,12 +3,15 @@
 import json
 import re
 import sys
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.text import Terminal, clip, human_size, repair, strip_ansi
+from kernels.terminal import Terminal
+from kernels.text import clip, human_size, repair, strip_ansi
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -159,3 +162,61 @@ def test_a_move_costs_little_however_long_the_lines_are(moves: str) -> None:
     terminal.write(text)
     sys.setprofile(None)
     assert calls < 50 * len(text)
+
+
+LENGTH = 1 << 17  # characters
+FLOODS = {
+    "up into short lines": "\n" * 64 + "x" * 4090 + "\x1b[Ay" * (LENGTH // 4),
+    "an erase far from the start": "x" * 4000 + "\x1b[2Ky" * (2 * LENGTH // 5),
+    "carriage returns": "\r" * LENGTH,
+    "a line redrawn": "a\r" * (LENGTH // 2),
+    "backspaces": "ab\b\b" * (LENGTH // 4),
+    "erases": "\x1b[K" * (LENGTH // 3),
+    "empty lines": "\n" * LENGTH,
+    "empty lines redrawn": "\n\r" * (LENGTH // 2),
+    "colours": "\r" + "\x1b[1ma" * (LENGTH // 5),
+    "colours without text": "\r" + "\x1b[m" * (LENGTH // 3),
+    "wide characters redrawn": ("\r" + "\U0001f600" * 4000 + "\n") * (LENGTH // 4000),
+    "a long line redrawn": "x" * 4090 + "\rab" * (LENGTH // 3),
+    "unfinished codes": "\x1b[" + "0" * LENGTH + "\x1b]" * (LENGTH // 2),
+}
+
+
+@pytest.mark.parametrize("text", FLOODS.values(), ids=FLOODS)
+def test_drawing_takes_time_and_room_by_the_length_alone(text: str) -> None:
+    """No mixture of moves is drawn slowly, or becomes much more than it was: 4 KB became 260 KB."""
+    tracemalloc.start()
+    began, terminal = time.monotonic(), Terminal()
+    for start in range(0, len(text), 1 << 16):
+        terminal.write(text[start : start + (1 << 16)])
+    took = time.monotonic() - began
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert took < 10
+    assert terminal.size <= len(text) * (1 + 1 / Terminal.SHARE) + Terminal.BLANKS
+    assert peak < 40 * len(text) + 84 * 2 * Terminal.OPEN
+
+
+def test_a_flood_of_characters_is_drawn_in_few_steps() -> None:
+    """What does not move is added as it is, also after a line that was redrawn."""
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    terminal = Terminal()
+    terminal.write("50%\r100%\n")
+    sys.setprofile(count)
+    for _ in range(10):
+        terminal.write("word " * 1000 + "\n" * 1000)
+    sys.setprofile(None)
+    assert calls < 10_000
+
+
+def test_no_cursor_comes_back_to_what_is_settled() -> None:
+    """A terminal that nothing more is written to holds text alone."""
+    terminal = Terminal()
+    terminal.write("a\rb\nc\rd")
+    terminal.settle()
+    assert (terminal.render(), terminal.size) == ("b\nd", 3)

@@ -22,9 +22,10 @@ from kernels.events import InputRequest, Stream
 from kernels.launch import Limits
 from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings, limits_from, limits_to
+from kernels.sizes import MESSAGE
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
-from tests.live.cells import processes, until, value
+from tests.live.cells import processes, run, until, value
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -317,3 +318,24 @@ async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(NodeUnavailable, match="ours alone"):
         socket_for(folder)
     short.parent.rmdir()
+
+
+@pytest.mark.parametrize("direction", ["to the node", "from the node"])
+async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_hang(
+    node: Node, monkeypatch: pytest.MonkeyPatch, direction: str
+) -> None:
+    """Nothing so large is ever sent; were it, its cell would end with a sentence, and the next one works."""
+    session = direction.replace(" ", "-")
+    kernel, code = node.kernel(session, SomeFiles()), ""
+    with monkeypatch.context() as patch:
+        if direction == "to the node":
+            patch.setattr("kernels.sizes.LARGEST_CODE", 1 << 30)
+            patch.setattr("kernels.client.outbox.LARGEST", 1 << 30)
+            code = f"len('{'x' * MESSAGE}')"
+        else:
+            patch.setattr("kernels.client.node.MESSAGE", 1 << 20)
+            code = "from IPython.display import display; display({'text/x': 'x' * 3_000_000}, raw=True)"
+        with pytest.raises(NodeUnavailable, match=r"larger than the other end takes|again and again"):
+            await run(kernel, code)
+    assert await value(kernel, "6 * 7") == "42"
+    await node.release(session)

@@ -1,0 +1,48 @@
+"""What a link has at its two ends: a connection to the node, and its owner, to whom it tells what comes."""
+
+from typing import Any, Protocol
+
+import aiohttp
+
+__all__ = ["Connect", "Connected", "Owner"]
+
+Fields = dict[str, Any]
+
+
+class Connected(Protocol):
+    """A websocket with the id of the node that it leads to, and how to fetch what is too large for it."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    node_id: str
+
+    async def fetch(self, number: int) -> Fields:
+        """A piece of news by its number."""
+
+
+class Connect(Protocol):
+    """How to get a connection."""
+
+    async def __call__(self, known: str) -> Connected:
+        """A connection to the node of this id, or with "" to the one that there is.
+
+        Raises: NodeGone when that node has ended; NodeUnavailable, NodeIncompatible.
+        """
+
+
+class Owner(Protocol):
+    """Whose link it is."""
+
+    def greet(self, hello: Fields) -> None:
+        """The node has said what it has of this session."""
+
+    def take(self, news: Fields) -> None:
+        """News, in order, each once."""
+
+    def question(self, asked: Fields) -> None:
+        """A cell asks for the person's stored files."""
+
+    def lost(self) -> None:
+        """The node is gone, with all that ran in it; what is sent from now on goes to the next."""
+
+    def failed(self, error: BaseException) -> None:
+        """There is no node, or not for us: nothing that was asked for will come."""

@@ -1,0 +1,80 @@
+"""The commands for a node that it has not confirmed: numbered, and kept to be sent again.
+
+number = outbox.add("start", run="a-1")     # raises TooLarge
+for text in outbox.messages(): ...          # what was not sent yet, in messages of a bounded length
+outbox.confirm(12)                          # the node has all up to this number
+outbox.rewind()                             # on a new connection: all that is not confirmed goes again
+"""
+
+import json
+from collections import deque
+from typing import Any, NamedTuple
+
+from kernels.errors import TooLarge
+from kernels.sizes import MESSAGE
+
+__all__ = ["Outbox"]
+
+LARGEST = MESSAGE - 2  # bytes of one command: it stands in a list
+TOGETHER = 4 << 20  # bytes of commands that go in one message
+
+
+class Command(NamedTuple):
+    """A command with its number, as JSON in ASCII."""
+
+    number: int
+    text: str
+
+
+class Outbox:
+    """See the module's text."""
+
+    def __init__(self) -> None:
+        self.confirmed = 0  # the highest number, ever
+        self._last = 0
+        self._unsent: deque[Command] = deque()
+        self._unconfirmed: deque[Command] = deque()
+
+    def __bool__(self) -> bool:
+        """Whether something was not sent yet."""
+        return bool(self._unsent)
+
+    def add(self, do: str, fields: dict[str, Any]) -> int:
+        """A command that is to be sent; its number. Raises: TooLarge for one that no node would take."""
+        text = json.dumps({"m": self._last + 1, "do": do, **fields})
+        if len(text) > LARGEST:
+            raise TooLarge(f"a message to the kernel ({do})", len(text), LARGEST, "send less at once")
+        self._last += 1
+        self._unsent.append(Command(self._last, text))
+        return self._last
+
+    def messages(self) -> list[str]:
+        """What was not sent yet, as lists of commands; only one that has a single command may be long."""
+        messages: list[str] = []
+        together: list[str] = []
+        size = 0
+        while self._unsent:
+            command = self._unsent.popleft()
+            self._unconfirmed.append(command)
+            if together and size + len(command.text) > TOGETHER:
+                messages.append(f"[{','.join(together)}]")
+                together, size = [], 0
+            together.append(command.text)
+            size += len(command.text)
+        return [*messages, f"[{','.join(together)}]"] if together else messages
+
+    def confirm(self, number: int) -> None:
+        """The node has all commands up to this one."""
+        self.confirmed = max(self.confirmed, number)
+        while self._unconfirmed and self._unconfirmed[0].number <= number:
+            self._unconfirmed.popleft()
+
+    def rewind(self) -> None:
+        """Send again all that is not confirmed."""
+        self._unsent = self._unconfirmed + self._unsent
+        self._unconfirmed = deque()
+
+    def clear(self) -> None:
+        """Forget all of it; the numbers go on."""
+        self._unsent.clear()
+        self._unconfirmed.clear()

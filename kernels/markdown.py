@@ -1,0 +1,84 @@
+"""Words as a notebook's Markdown cell may hold them: nothing in them runs, whoever renders them.
+
+    harmless("**3** <b>is</b> 3")           # as it is
+    harmless("<script>1</script>")          # "< script>1< /script>", which is text to everybody
+    harmless(harmless(words)) == harmless(words)
+
+Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and
+of HTML, and changes no formula and no code. Within blocks of code nothing is changed, but only in those that
+every parser takes for one: fences at the start of a line, of three backticks, with nothing before them that
+could be a tag, a longer fence or one of tildes.
+"""
+
+import re
+from html import unescape
+
+from kernels.harmless import plain_html
+
+__all__ = ["harmless", "without_scripts"]
+
+APART = "\u200b"  # zero width space: between the two parts of a link
+LOOKED_AT = 2000  # characters after the start of a link's address
+MANY = 100  # links among words that name a script somewhere, from which on all are taken apart unseen
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_FENCE = re.compile(r"```(?P<language>[A-Za-z0-9_+-]*)")
+_FENCE_LIKE = re.compile(r"```|~~~")
+_ADDRESS = re.compile(r"(?P<before>\]\s*|\\)(?=[(:]|href\b)", re.IGNORECASE)
+_OPENING = re.compile(r"(?:href)?[({:\s]+", re.IGNORECASE)
+_DROPPED = re.compile("[\x00-\x20\x7f-\xa0\u200b\\\\<>(\"']+")  # what may stand in or before a scheme
+_SCRIPTS = ("javascript", "vbscript")
+LONGEST_SCHEME = max(map(len, _SCRIPTS))
+
+
+def harmless(words: str) -> str:
+    """The words, as Markdown in which no markup is active and no link runs anything."""
+    return without_scripts(words if plain_html(words) else _taken_apart(words))
+
+
+def without_scripts(words: str) -> str:
+    """The words with every link to a script taken apart, so that its text shows and no link is there."""
+    plain = _plain(words)
+    if not any(scheme in plain for scheme in _SCRIPTS):
+        return words
+    many = len(_ADDRESS.findall(words)) > MANY
+
+    def apart(found: re.Match[str]) -> str:
+        runs = many or _runs(words[found.end() : found.end() + LOOKED_AT])
+        return found["before"] + (APART if runs else "")
+
+    return _ADDRESS.sub(apart, words)
+
+
+def _runs(address: str) -> bool:
+    """Whether what begins here may be the address of a script; where it cannot be told, it may."""
+    plain = _plain(_OPENING.sub("", address))
+    return plain.startswith(_SCRIPTS) or (len(address) > LOOKED_AT // 2 and len(plain) < LONGEST_SCHEME)
+
+
+def _plain(address: str) -> str:
+    """As a browser reads a scheme, and more: without what it drops, and with entities resolved."""
+    return _DROPPED.sub("", unescape(address)).lower()
+
+
+def _taken_apart(words: str) -> str:
+    """Each `<` that may open a tag as text, but for those in blocks of code."""
+    parts = _fenced(words.split("\n"))
+    if parts is None:
+        return _TAG.sub("< ", words)
+    return "\n".join(line if is_code else _TAG.sub("< ", line) for line, is_code in parts)
+
+
+def _fenced(lines: list[str]) -> list[tuple[str, bool]] | None:
+    """Each line, and whether it is one of a block of code; None where that is not beyond doubt."""
+    parts: list[tuple[str, bool]] = []
+    is_open = False
+    for line in lines:
+        fence = _FENCE.fullmatch(line)
+        if fence and is_open and fence["language"]:  # within a block it closes nothing
+            return None
+        if fence:
+            is_open = not is_open
+        elif _FENCE_LIKE.search(line):
+            return None
+        parts.append((line, is_open and not fence))
+    return None if is_open else parts

@@ -1,0 +1,58 @@
+"""Which characters of strangers' texts are shown, and that all of us answer alike."""
+
+import sys
+import unicodedata
+
+import pytest
+
+from config.log import ESCAPED
+from filestore.names import clean_name
+from kernels.names import shown_name
+from kernels.visible import drawn, escaped, shown, text
+
+JOINERS = "\u200c\u200d"
+HIDDEN = [
+    letter
+    for letter in map(chr, range(sys.maxunicode + 1))
+    if unicodedata.category(letter) in ESCAPED and letter not in JOINERS
+]
+
+
+def test_what_is_hidden_is_what_unicode_calls_so() -> None:
+    """Controls, format characters, surrogates and separators; and nothing else, such as emoji or Persian."""
+    found = [letter for letter in map(chr, range(sys.maxunicode + 1)) if shown(letter) != letter]
+    assert found == HIDDEN
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\x9b", "\x85", "\u202e", "\u061c", "\u200b", "\u2028", "\ufeff"])
+def test_names_logs_and_stored_files_hide_the_same(letter: str) -> None:
+    """One set, in each of the packages that do not know each other."""
+    assert shown(f"a{letter}b") == "a_b"
+    assert letter not in escaped(f"a{letter}b")
+    assert letter not in shown_name(f"a{letter}b")
+    assert clean_name(f"a{letter}b") == "a_b"
+    assert unicodedata.category(letter) in ESCAPED
+
+
+def test_text_of_lines_keeps_tabs_and_newlines() -> None:
+    """Any other control has its picture, and one of C1, which has none, the replacement character."""
+    assert text("a\tb\nc\rd\x1b[2J\x9b2J\x7f") == "a\tb\nc\u240dd\u241b[2J\ufffd2J\u2421"
+    assert text("a\x1bb", "") == "ab"
+
+
+@pytest.mark.parametrize("kept", ["\x1b[31;1mred\x1b[0m", "50%\r100%\n", "ab\b\bc", "\x1b[2A\x1b[K", "\a"])
+def test_what_redraws_a_line_is_drawn(kept: str) -> None:
+    """Colours and progress bars are as the cell has written them."""
+    assert drawn(kept) == kept
+
+
+C1 = [chr(code) for code in range(0x80, 0xA0)]
+
+
+@pytest.mark.parametrize(
+    "acts",
+    ["\x1b[2J", "\x1b]0;title\x07", "\x1b[6n", "\x1bPq", "\x1bc", "\x1b[?1049h", "\x0e", "\x0c", "\x00", *C1],
+)
+def test_what_acts_on_a_terminal_is_not_drawn(acts: str) -> None:
+    """Nothing clears it, names it, makes it answer, or takes another alphabet; C1 does what ESC does."""
+    assert not set(drawn(acts)) & {"\x1b", "\x0e", "\x0c", "\x00", *C1}

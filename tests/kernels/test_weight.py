@@ -1,0 +1,228 @@
+"""What a hostile kernel's messages cost is bounded, in every place that makes objects of them.
+
+Each parser gets its worst cases. Memory is counted by tracemalloc, against the limits that it was given.
+"""
+
+import gc
+import json
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from kernels import codec
+from kernels.events import BadMessage, ClearOutput, Display, Event, Failure, Result, cost, from_message
+from kernels.inbox import Inbox
+from kernels.launch import Limits
+from kernels.node import log as log_module
+from kernels.node.log import Log
+from kernels.outputs import Outputs
+from kernels.router import LATE_HELD, Router
+from kernels.weight import weight
+from kernels.wire import Message
+
+KiB, MiB = 1 << 10, 1 << 20
+MAX_TEXT, MAX_DISPLAY = 64 * KiB, 512 * KiB
+# Of an event: text of up to four bytes a character, or six in JSON, beside a display; and what is short.
+MOST = 6 * MAX_TEXT + MAX_DISPLAY + 400 * KiB
+
+VALUES: dict[str, Any] = {
+    "empty lists": [[]] * 9_000,
+    "empty objects": [{}] * 4_500,
+    "objects of one key": [{"a": 0} for _ in range(4_500)],
+    "lists of one value": [[0]] * 4_500,
+    "many keys": {str(number): number for number in range(4_500)},
+    "numbers": [number / 7 for number in range(9_000)],
+    "large numbers": [10**4000] * 10,
+    "short texts": ["ab"] * 9_000,
+    "controls": "\x01" * 20_000,
+    "characters of four bytes": "\U0001f600" * 20_000,
+    "nothing but quotes": '"\\' * 10_000,
+}
+DEEP = json.loads("[" * 90 + "]" * 90)
+WORST: dict[str, tuple[str, dict[str, Any]]] = {
+    "a million empty lines": ("error", {"ename": "E", "evalue": "", "traceback": ["\n" * MiB]}),
+    "empty lines one by one": ("error", {"ename": "E", "evalue": "", "traceback": [""] * 9_000}),
+    "long parts of an error": ("error", {"ename": "E" * MiB, "evalue": "v" * MiB, "traceback": ["t" * MiB]}),
+    "lines of two characters": ("error", {"ename": "E", "evalue": "", "traceback": ["ab\n" * 300_000]}),
+    "empty lines of text": ("stream", {"name": "stdout", "text": "\n" * MiB}),
+    "a long question": ("input_request", {"prompt": "\u4e00" * MiB}),
+    "plain text": ("display_data", {"data": {"text/plain": "\U0001f600" * MiB}}),
+    "many types": ("display_data", {"data": {f"{'t' * 990}{n}": [[]] * 900 for n in range(100)}}),
+    "a long id": ("update_display_data", {"data": {}, "transient": {"display_id": "i" * MiB}}),
+    "deep lists": ("display_data", {"data": {"application/json": [DEEP] * 100}}),
+    **{name: ("display_data", {"data": {"application/json": value}}) for name, value in VALUES.items()},
+    **{
+        f"{name} as metadata": ("execute_result", {"data": {}, "metadata": {"a": value}})
+        for name, value in VALUES.items()
+    },
+}
+
+
+@contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Gives the bytes that Python holds more than at the start."""
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
+def event(kind: str, content: dict[str, Any]) -> Event | None:
+    """What comes of a message, of which nothing is shared: it was read from JSON."""
+    try:
+        return from_message(kind, json.loads(json.dumps(content)), max_text=MAX_TEXT, max_display=MAX_DISPLAY)
+    except BadMessage:
+        return None
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_a_value_weighs_what_it_takes_and_what_its_json_takes(value: Any) -> None:
+    """It is never less, and not a multiple: an honest value must not count for much more than it is."""
+    text = json.dumps(value)
+    with traced() as held:
+        parsed = json.loads(text)
+        taken = held()
+    assert taken <= weight(parsed) + KiB
+    assert len(json.dumps(parsed, ensure_ascii=False)) <= 3 * weight(parsed)
+    assert weight(parsed) <= 6 * max(taken, len(text))
+
+
+@pytest.mark.parametrize(("kind", "content"), WORST.values(), ids=WORST)
+def test_an_event_costs_no_more_than_its_limits(kind: str, content: dict[str, Any]) -> None:
+    """Whatever the message was, what is kept of it is bounded, and `cost` says how much that is."""
+    with traced() as held:
+        made = event(kind, content)
+        taken = held()
+    if made is not None:
+        assert cost(made) <= MOST
+        assert taken <= cost(made) + 64 * KiB
+
+
+SOME = [made for kind, content in WORST.values() if (made := event(kind, content)) is not None]
+
+
+def flood(times: int) -> Iterator[Event]:
+    """All kinds of events, none shared with another, with what makes some of them go away between."""
+    for number in range(times):
+        for worst in SOME:
+            yield codec.to_event(json.loads(json.dumps(codec.event(worst))))
+            if number % 3 == 0:
+                yield ClearOutput(wait=True)
+            if number % 5 == 0 and isinstance(worst, Display):
+                yield Display(dict(worst.bundle), {}, f"elsewhere {number}", update=True)
+
+
+def test_a_cells_outputs_cost_no_more_than_its_limit() -> None:
+    """However many events there are, cleared or not: 2,000 forged errors took 16 GB."""
+    with traced() as held:
+        outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
+        most = 0
+        for one in flood(4):
+            outputs.add(one)
+            most = max(most, held())
+        outputs.close()
+        cells = outputs.cells()
+        assert most < 6 * MiB  # the limit, the event that is looked at, texts
+        assert weight(list(cells)) < 4 * MiB
+
+
+def test_a_slow_reader_makes_no_difference_to_what_is_held() -> None:
+    """What waits for whoever takes a cell's events is no more than what the cell shows."""
+    with traced() as held:
+        outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
+        most = 0
+        for one in flood(4):
+            for passed in outputs.add(one):
+                inbox.put(passed)
+            most = max(most, held())
+        assert most < 8 * MiB
+
+
+def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors are dropped as pictures are: the cell's result has them."""
+    monkeypatch.setattr(log_module, "HELD", 2 * MiB)
+    with traced() as held:
+        log = Log(lambda: None)
+        most = 0
+        for one in flood(4):
+            log.event("run", "a", one)
+            most = max(most, held())
+        assert most < 6 * MiB
+
+
+def test_what_is_sent_ahead_is_bounded_by_what_the_bot_makes_of_it() -> None:
+    """Short JSON can be many objects: the window counts those."""
+    log = Log(lambda: None)
+    for number in range(40):
+        log.event("run", "a", Display({"application/json": [[]] * 10_000}, display_id=str(number)))
+    sent = [json.loads(entry.text) for entry in log.take()]
+    assert weight(sent) < 1.3 * log_module.WINDOW
+
+
+async def test_late_output_is_bounded_by_what_it_costs() -> None:
+    """A thread's forged errors, one for each of many cells, and nobody who takes them."""
+    router = Router(Limits(), lambda: None)
+    lines = {"ename": "E", "evalue": "", "traceback": ["\n" * MiB]}
+    display = {"data": {"application/json": [[]] * 40_000}}
+
+    class _Run:
+        tag = 1
+
+    for number in range(12):
+        router.begin(str(number), _Run())  # type: ignore[arg-type]
+        router.end()
+        for kind, content in (("error", lines), ("display_data", display)) * 2:
+            router.receive(Message("iopub", kind, str(number), content, {}))
+        for _ in range(20):
+            router.receive(Message("iopub", "stream", str(number), {"name": "stdout", "text": ""}, {}))
+    waiting = [router.late.get_nowait().event for _ in range(router.late.qsize())]
+    assert sum(cost(one) for one in waiting if one is not None) < LATE_HELD + 4 * MiB
+    assert router.late.held == 0
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [[["v" * MiB] * 3] * 300, [[[[]] * 9_000, "t", "d"]], {"a": 1}, "text", [[1]], [["a", "b", 10**5000]]],
+    ids=["long", "a list for a name", "an object", "a text", "one part", "a number too long to say"],
+)
+def test_variables_of_a_lying_reply_are_few_and_short(variables: Any) -> None:
+    """No more than 200 of them are kept, with 60 characters of each part."""
+    router = Router(Limits(), lambda: None)
+
+    class _Run:
+        tag = 1
+
+        def reply(self, *_: object) -> None:
+            """The cell's end."""
+
+    router.begin("a", _Run())  # type: ignore[arg-type]
+    reply = {"status": "ok", "execution_count": 1}
+    metadata = {"kernelcord": {"variables": variables}}
+    router.receive(Message("iopub", "execute_reply", "a", reply, metadata))
+    assert len(router.variables) <= 200
+    assert weight([[one.name, one.type, one.detail] for one in router.variables]) < 200 * 400
+
+
+def test_an_error_keeps_its_first_and_last_lines() -> None:
+    """What is between is counted."""
+    made = event("error", {"ename": "E", "evalue": "", "traceback": [f"line {n}" for n in range(5000)]})
+    assert isinstance(made, Failure)
+    assert made.traceback[0] == "line 0"
+    assert made.traceback[-1] == "line 4999"
+    assert made.traceback[1000] == "[... 3,000 lines left out ...]"
+
+
+def test_a_value_has_its_place_among_errors_that_were_cleared() -> None:
+    """What was cleared gives its room back, also that of errors and values."""
+    outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
+    for _ in range(50):
+        outputs.add(Failure("E", "", ("t" * MiB,)))
+        outputs.add(ClearOutput(wait=False))
+    outputs.add(Result({"text/plain": "42"}, 1))
+    assert outputs.text() == "42\n"

@@ -1,0 +1,47 @@
+"""Commands for a node: in messages of a bounded length, in order, and again until they are confirmed."""
+
+import json
+
+import pytest
+
+from kernels.client import outbox as module
+from kernels.client.outbox import Outbox
+from kernels.errors import TooLarge
+
+
+def numbers(messages: list[str]) -> list[list[int]]:
+    """The numbers of the commands in each message."""
+    return [[command["m"] for command in json.loads(message)] for message in messages]
+
+
+def test_commands_go_together_as_far_as_a_message_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many small ones are one message; a large one is alone, and none is left out."""
+    monkeypatch.setattr(module, "TOGETHER", 1000)
+    outbox = Outbox()
+    for size in (10, 10, 5000, 10, 800, 800):
+        outbox.add("enter", {"code": "x" * size})
+    messages = outbox.messages()
+    assert numbers(messages) == [[1, 2], [3], [4, 5], [6]]
+    assert outbox.messages() == []
+
+
+def test_what_is_not_confirmed_goes_again_before_what_is_new() -> None:
+    """A node that comes back has what it confirmed, and gets the rest in the same words."""
+    outbox = Outbox()
+    first = [outbox.add("enter", {"code": "a"}), outbox.add("start", {})]
+    outbox.messages()
+    outbox.confirm(first[0])
+    outbox.add("enter", {"code": "b"})
+    outbox.rewind()
+    assert numbers(outbox.messages()) == [[2, 3]]
+    assert outbox.confirmed == 1
+
+
+def test_a_command_that_no_node_takes_is_refused_and_leaves_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would break every connection anew, with all that waits behind it."""
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    outbox = Outbox()
+    with pytest.raises(TooLarge):
+        outbox.add("told", {"files": ["x" * 2000]})
+    outbox.add("start", {})
+    assert numbers(outbox.messages()) == [[1]]
