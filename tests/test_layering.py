@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST = 300  # lines
+LONGEST = 400  # lines
 MAY_IMPORT = {
     "bot": {"bot", "config", "filestore", "kernels"},
     "config": {"config"},
@@ -129,7 +129,7 @@ def test_planted_violation_is_caught(path: str, source: str) -> None:
         ("kernels/capture/observer.py", "import watchfiles"),
         ("kernels/inside/files.py", "from .limits import cap\nfrom kernels.inside import limits"),
         ("bot/turn.py", "class Turn(BaseHTTPServer): ...\nclass Based: ..."),
-        ("bot/turn.py", "\n" * 300),
+        ("bot/turn.py", "\n" * 400),
     ],
 )
 def test_what_the_layers_allow_passes(path: str, source: str) -> None:
