@@ -246,9 +246,8 @@ def _locked(folder: Path, stack: contextlib.ExitStack) -> int:
             trying.callback(os.close, lock)
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                if os.path.samestat(
-                    os.fstat(lock), folder.stat()
-                ):  # else it was removed before it was locked
+                # Else it was removed before it was locked.
+                if os.path.samestat(os.fstat(lock), folder.stat()):
                     trying.callback(_remove, folder)
                     stack.push(trying.pop_all())
                     return lock

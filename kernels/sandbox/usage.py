@@ -95,8 +95,8 @@ def memory(pids: list[int], most: int) -> int:
     held = {pid: _field(pid, "status", "RssAnon:", "RssShmem:", *BESIDE) for pid in pids}
     if sum(held.values()) <= most:
         return sum(held.values())
-    # That counts what is shared with the zygote for each of them. One that lets nobody look is not believed.
-    return sum(_exactly(pid) or held[pid] for pid in pids)
+    # That counts what is shared with the zygote for each of them.
+    return sum(_exactly(pid, rough) for pid, rough in held.items())
 
 
 def hidden(pids: Iterable[int], *, thorough: bool) -> int:
@@ -166,10 +166,12 @@ def _blocks_below(name: str, here: int, left: list[int], depth: int) -> Iterator
         return
 
 
-def _exactly(pid: int) -> int:
-    """Bytes of memory of a process, its share of what it shares; 0 when it cannot be looked into."""
+def _exactly(pid: int, rough: int) -> int:
+    """Bytes of memory of a process, its share of what it shares; `rough` of one that lets nobody look."""
     own = _field(pid, "smaps_rollup", "Pss:")
-    return own and own + _field(pid, "status", *BESIDE)
+    if own:
+        return own + _field(pid, "status", *BESIDE)
+    return rough if _field(pid, "status", "VmSize:") else 0  # it has ended since
 
 
 def live(pid: int) -> Path:

@@ -210,6 +210,24 @@ def test_memory_that_is_shared_is_counted_once(workspace: Path) -> None:
         assert seen(workspace, pid, limits=Limits(memory=120 * MiB)) == []
 
 
+def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many that end at once are not taken for many that let nobody look."""
+    field = usage._field
+
+    def ends(pid: int, file: str, *names: str) -> int:
+        if file == "smaps_rollup":
+            os.kill(pid, signal.SIGKILL)
+            while field(pid, "status", "VmSize:"):
+                os.sched_yield()
+        return field(pid, file, *names)
+
+    with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
+        pids = usage.processes(pid)
+        assert usage.memory(pids, 50 * MiB) > 100 * MiB
+        monkeypatch.setattr(usage, "_field", ends)
+        assert usage.memory(pids, 50 * MiB) == 0
+
+
 def test_processes_and_threads_are_counted(workspace: Path) -> None:
     """Whatever a kernel runs at one time."""
     code = "import threading; [threading.Thread(target=time.sleep, args=(100,)).start() for _ in range(30)]"
