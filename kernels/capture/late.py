@@ -61,12 +61,14 @@ class LateFiles:
             await asyncio.sleep(self._rests_until - monotonic())  # what is being written may rest by then
             if self._busy():
                 return
-            scan = await self._capture.look(rested=SETTLED, since=self._since, most=self._left)
+            since = self._since
+            scan = await self._capture.look(rested=SETTLED, since=since, most=self._left)
             self._rests_until, unrested = monotonic() + SETTLED, scan.unrested
+            if since == self._since:  # else the next cell has begun meanwhile, whose budget is its own
+                self._left -= len(scan.captured) + len(scan.skipped)
             self._take(scan)
 
     def _take(self, scan: Scan) -> None:
-        self._left -= len(scan.captured) + len(scan.skipped)
         if self._left <= 0:
             reason = f"{self._most} came after their cell; what changes now is taken when your next cell ends"
             scan = replace(scan, skipped=(*scan.skipped, Skipped("further files", reason)))

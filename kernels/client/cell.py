@@ -21,7 +21,7 @@ from typing import Any, Protocol, Self
 from kernels import codec, sizes
 from kernels.capture import Captured
 from kernels.errors import NoQuestion
-from kernels.events import Event, InputRequest, Restarted
+from kernels.events import Event, InputRequest, Queued, Restarted
 from kernels.finish import to_the_end
 from kernels.launch import Limits
 from kernels.outputs import Outputs
@@ -56,7 +56,7 @@ class CellHost(Protocol):
 class RemoteCell:
     """One cell in flight in a node; with `begun`, by another program.
 
-    `began` is when it was started, in seconds since 1970; None before, or where it is not known.
+    `began` is when its turn came, in seconds since 1970; None before, or where it is not known.
     """
 
     def __init__(
@@ -140,6 +140,8 @@ class RemoteCell:
             news["event"] = event = codec.to_event(news["event"])
             if isinstance(event, InputRequest):
                 self._question = news["n"]
+            if event == Queued(0):  # it stood in line until now
+                self.began = time()
             self._outputs.add(event)
         else:
             self._question = None

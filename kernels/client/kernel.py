@@ -63,7 +63,7 @@ class KernelNode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """A node that is gone: the cell that ran in it, if one did, and when that began (seconds since 1970)."""
+    """A node that is gone: the cell that ran in it, if one did, and when it began (seconds since 1970)."""
 
     tag: int = 0
     since: float | None = None
@@ -215,7 +215,7 @@ class RemoteKernel:
     def lost(self) -> None:
         """What ran has died; what only stands in line stands in the next node's.
 
-        The next node will be told to know the workspace as it is, but for what the cell has written that ran.
+        That node is told to know the workspace, and to report only what was written since that cell began.
         """
         names = tuple(variable.name for variable in self._variables)
         restarted = Restarted(ENDED, ("files",), names)
@@ -245,7 +245,7 @@ class RemoteKernel:
             self._unknown = lost
 
     async def _catch_up_after(self, lost: "_Lost") -> None:
-        """Have the node know the workspace; what the cell has written that a node took along comes late."""
+        """Have the node know the workspace; what the cell wrote that ended with the last node comes late."""
         try:
             answer = await self._link.call("catch up", since=lost.since)
         except (KernelError, OSError) as error:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from kernels import codec
 from kernels.capture import Captured, Scan
 from kernels.errors import KernelError, NoQuestion, TooLarge
+from kernels.events import Queued
 from kernels.finish import stop
 from kernels.launch import Limits
 from kernels.node.log import Log
@@ -191,6 +192,8 @@ class Session:
                 async with cell.run as run:
                     await cell.started.wait()
                     async for event in run:
+                        if event == Queued(0):  # it stood in line until now
+                            cell.began = time()
                         self.log.event("run", cell.key, event)
             except asyncio.CancelledError:
                 if cell.key not in self._cells:

@@ -117,3 +117,12 @@ async def test_late_files_end(kernel: Kernel) -> None:
         await asyncio.wait_for(anext(aiter(kernel.late())), 2.5)
     ran = await run(kernel, "stop.set(); open('mine.txt', 'w').close()", tag=31)
     assert ran.result.captured[0].name == "mine.txt"
+
+
+async def test_what_lies_there_before_the_first_cell_is_no_news(fresh: Kernel) -> None:
+    """Also where nobody has asked the kernel to know its workspace: only what the cell wrote is its own."""
+    for number in range(100):
+        (fresh.workspace.path / f"old{number:03}.csv").touch()
+    ran = await run(fresh, "open('zz_result.csv', 'w').close()")
+    assert [file.name for file in ran.result.captured] == ["zz_result.csv"]
+    assert ran.result.skipped == ()

@@ -1,6 +1,7 @@
 """A cell that runs in a node, as the bot sees it: when it is let go, and when it is over."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from kernels import codec
 from kernels.capture import Captured
 from kernels.client.cell import RemoteCell
-from kernels.events import Restarted, Stream
+from kernels.events import Queued, Restarted, Stream
 from kernels.launch import Limits
 from kernels.result import RunResult
 
@@ -74,3 +75,15 @@ async def test_a_cell_whose_end_was_read_is_over_when_it_is_let_go(cell: RemoteC
         cell.detach()
     assert not cell.goes_on
     assert cell.result.output == "x"
+
+
+def test_a_cell_begins_when_its_turn_has_come() -> None:
+    """What the cells before it wrote, while it stood in line, is not taken for its own."""
+    cell = RemoteCell(Host(), "a-1", "", tag=3, allow_input=True)
+    for number, position in enumerate((2, 1)):
+        cell.take({"n": number, "run": "a-1", "event": codec.event(Queued(position))})
+        assert cell.began is None
+    before = time.time()
+    cell.take({"n": 3, "run": "a-1", "event": codec.event(Queued(0))})
+    assert cell.began is not None
+    assert cell.began >= before
