@@ -38,7 +38,7 @@ from filestore.records import SessionRecord, StoredFile
 from kernels.errors import KernelError, NoQuestion
 from kernels.events import END_OF_INPUT, InputRequest
 from kernels.notebook import MAX_SIZE, NotebookError, read
-from kernels.text import repair
+from kernels.text import human_size, repair
 
 __all__ = ["JsonLines", "standard_input"]
 
@@ -247,6 +247,11 @@ async def standard_input() -> AsyncIterator[bytes]:
     def read() -> None:
         while True:
             line = sys.stdin.buffer.readline(LONGEST)
+            rest = line
+            while len(rest) == LONGEST and not rest.endswith(
+                b"\n"
+            ):  # the line is refused: no part of it counts
+                rest = sys.stdin.buffer.readline(LONGEST)
             try:
                 asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
             except (RuntimeError, CancelledError):  # the loop has ended: nobody listens any more
@@ -260,6 +265,10 @@ async def standard_input() -> AsyncIterator[bytes]:
 
 
 def _parse(line: bytes) -> Request:
+    if len(line) == LONGEST and not line.endswith(b"\n"):
+        raise BadRequest(
+            f"a line has at most {human_size(LONGEST)}: put data into a file, and name it in an upload"
+        )
     try:
         request = json.loads(line)
         if isinstance(request, dict):

@@ -56,8 +56,11 @@ async def _run(desk: Desk, showing: Showing, author: str, data: bytes) -> str:
     session = await desk.sessions.session(showing.user_id, showing.place)
     message = Incoming(showing.user_id, person(author), showing.place, "")
     ran = failed = total = 0
+    refused = ""
     async for step in replay(session, imported, message, showing.tell, keep_going=False):
         total = step.total
         ran += step.result is not None
         failed += step.failed
-    return f"Ran {ran} of {total} cells{f', {failed} failed' if failed else ''}."
+        if step.refused:
+            refused = f" Cell {step.number}: {step.refused}."
+    return f"Ran {ran} of {total} cells{f', {failed} failed' if failed else ''}.{refused}"

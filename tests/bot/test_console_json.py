@@ -203,6 +203,24 @@ async def test_input_is_asked_and_answered(program: Program) -> None:
     assert result["output"] == "name? Bob\nhello Bob\n"
 
 
+async def test_what_is_too_large_is_refused_and_what_is_sent_next_works(program: Program) -> None:
+    """A line, a cell and an answer have a limit each; the question still waits, and the next cell runs."""
+    for line, words in (
+        (b'{"code": "' + b"x" * (65 << 20) + b'"}\n', "a line has at most 64 MB"),
+        (b'{"code": "' + b"x" * (5 << 20) + b'"}\n', "the code is too large: 5 MB, and the limit is 4 MB"),
+    ):
+        program.seen.clear()
+        program.send_raw(line)
+        assert words in (await program.answer(event="error"))["message"]
+    sent = program.send(code="len(input())")
+    await program.answer(id=sent, event="question")
+    program.seen.clear()
+    program.send(input="x" * (2 << 20))
+    assert "the answer is too large" in (await program.answer(event="error"))["message"]
+    program.send(input="Bob")
+    assert (await program.answer(id=sent, event="result"))["output"] == "Bob\n3\n"
+
+
 async def test_at_the_end_of_the_input_nobody_is_waited_for(program: Program) -> None:
     """A question that is open then, and each later one, finds the end of its own input."""
     open_one = program.send(user=1, code="input('open? ')")

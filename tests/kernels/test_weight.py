@@ -101,6 +101,7 @@ def test_an_event_costs_no_more_than_its_limits(kind: str, content: dict[str, An
         taken = held()
     if made is not None:
         assert cost(made) <= MOST
+        assert weight(getattr(made, "metadata", {})) < 4 * KiB
         assert taken <= cost(made) + 64 * KiB
 
 
@@ -154,6 +155,53 @@ def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPat
             log.event("run", "a", one)
             most = max(most, held())
         assert most < 6 * MiB
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Failure("E", "", ("t" * 10_000,)),
+        Display({"application/json": [[]] * 1000}),
+        Result({"a": [{}] * 900}, 1),
+    ],
+    ids=["errors", "displays", "values"],
+)
+def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that was shown is kept beyond the bound, and the next bot hears that something is missing."""
+    monkeypatch.setattr(log_module, "HELD", MiB)
+    log = Log(lambda: None)
+    for _ in range(500):
+        log.event("run", "a", event)
+    waiting = [json.loads(entry.text) for entry in log.take()]
+    assert weight(waiting) < 1.2 * MiB
+    assert "left out" in waiting[0]["event"]["text"]
+
+
+def test_updates_of_earlier_cells_displays_count_too() -> None:
+    """They are not shown here, but wait for whoever takes this cell's events."""
+    outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
+    for number in range(60):
+        update = Display({"image/png": "x" * MiB}, {}, str(number), update=True)
+        for passed in outputs.add(update):
+            inbox.put(passed)
+    waiting = []
+    while (one := inbox.take()) is not None:
+        waiting.append(one)
+    assert sum(map(cost, waiting)) < 2.2 * MiB
+
+
+def test_late_text_that_is_empty_is_none() -> None:
+    """It costs nothing, so there would be no end of it, and each is written to the record."""
+    router = Router(Limits(), lambda: None)
+
+    class _Run:
+        tag = 1
+
+    router.begin("a", _Run())  # type: ignore[arg-type]
+    router.end()
+    for name in ("stdout", "stderr"):
+        router.receive(Message("iopub", "stream", "a", {"name": name, "text": ""}, {}))
+    assert router.late.empty()
 
 
 def test_what_is_sent_ahead_is_bounded_by_what_the_bot_makes_of_it() -> None:
