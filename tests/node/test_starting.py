@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ async def test_a_node_that_neither_starts_nor_ends_is_told_of(
 async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(tmp_path: Path) -> None:
     """It gets the new one; of the dead one no record, no token and no runtime file is left."""
     settings = replace(node_settings(tmp_path), tier="none", libraries=())  # which start sooner
-    async with noded(settings):
+    async with noded(settings), AsyncExitStack() as stack:
         dead = recorded(settings.folder)
         assert dead is not None
         os.kill(dead[1], signal.SIGKILL)
@@ -112,7 +113,7 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
         await starting.communicate(replace(settings, token="another").to_json().encode())
         await until(lambda: _held(settings.folder))
         bots = [Node(local_node(settings), python=settings.python, limits=settings.limits) for _ in range(3)]
-        await asyncio.gather(*(bot.__aenter__() for bot in bots))
+        await asyncio.gather(*map(stack.enter_async_context, bots))
         found = recorded(settings.folder)
         assert found is not None
         assert found[0].token == "another"
@@ -126,8 +127,6 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
 
         async with Node(find, python=settings.python, limits=settings.limits):
             assert not places
-        for bot in bots:
-            await bot.__aexit__(None, None, None)
 
 
 async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None:
