@@ -22,7 +22,11 @@ from filestore.errors import (
     NoSuchCell,
     NoSuchFile,
     NoSuchSession,
+    NotRecordedYet,
     QuotaExceeded,
+    SpoolFull,
+    StoreDamaged,
+    StoreFull,
     StoreTooNew,
     StoreUnavailable,
 )
@@ -41,6 +45,7 @@ from filestore.records import (
     StoredFile,
     UsageRecord,
     UsageTotal,
+    Waiting,
 )
 from filestore.sqlite import open_sqlite
 from filestore.store import Store
@@ -62,18 +67,23 @@ __all__ = [
     "NoSuchCell",
     "NoSuchFile",
     "NoSuchSession",
+    "NotRecordedYet",
     "OpenFile",
     "Page",
     "QuotaExceeded",
     "Said",
     "SessionRecord",
+    "SpoolFull",
     "Store",
+    "StoreDamaged",
+    "StoreFull",
     "StoreTooNew",
     "StoreUnavailable",
     "StoredFile",
     "Swept",
     "UsageRecord",
     "UsageTotal",
+    "Waiting",
     "file_type",
     "open_store",
 ]

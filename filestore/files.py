@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from filestore.blobs import Blobs
 from filestore.copying import Written
-from filestore.errors import BlobExists, BlobMissing, FileIdTaken, NoSuchFile, QuotaExceeded
+from filestore.errors import BlobExists, BlobMissing, FileIdTaken, NoSuchFile, QuotaExceeded, SpoolFull
 from filestore.filetypes import file_type
 from filestore.names import clean_name, file_id_of, new_file_id
 from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
@@ -77,6 +77,7 @@ class FileStore:
         Raises:
             FileTooLarge: the file is above `max_file`.
             QuotaExceeded: the person has no room for it.
+            NotRecordedYet: the bytes are kept, and the file gets its id when the database can be used.
             StoreUnavailable: the database does not answer; nothing was announced.
         """
         name = clean_name(filename)
@@ -103,7 +104,7 @@ class FileStore:
             except FileIdTaken:
                 file_id = self._new_id()
                 continue
-            except QuotaExceeded:
+            except (QuotaExceeded, SpoolFull):
                 await self._blobs.delete(key)
                 raise
             # Any other failure may have written the row after all: the janitor judges the bytes.
