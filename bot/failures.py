@@ -50,7 +50,7 @@ from kernels.events import Restarted
 from kernels.notebook import NotebookError
 from kernels.text import human_size
 
-__all__ = ["NEVER", "at_start", "ending", "restart", "sentence", "unrecorded"]
+__all__ = ["NEVER", "at_start", "ending", "put_off", "restart", "sentence", "unrecorded"]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 
@@ -115,6 +115,8 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     OSError: lambda error: REFUSED.get(error.errno, _unforeseen(error)),
 }
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
 REFUSED: dict[int | None, str] = {
     errno.ENOSPC: "not written: the disk is full; make room and try again",
     errno.EDQUOT: "not written: the disk has no more room for this user; make room and try again",
@@ -178,7 +180,7 @@ def ending(result: ExecutionResult) -> str | None:
 def unrecorded(waiting: Waiting, cell: int) -> str:
     """What a person is told of a cell whose record waits for the database."""
     why = (
-        "the disk is full. Delete what you no longer need"
+        "the disk is full. It is recorded when there is room: delete what you no longer need"
         if waiting.full
         else "the database cannot be reached. It is recorded as soon as it can be"
     )
@@ -189,6 +191,15 @@ def unrecorded(waiting: Waiting, cell: int) -> str:
         else ""
     )
     return f"Not recorded yet: {why}.{safe}{cut}"
+
+
+def put_off(error: BaseException) -> str:
+    """Why a cell's file is not stored now, and what comes of it."""
+    if isinstance(error, StoreFull) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+        return "the disk is full; it is tried again with your next cell once there is room"
+    if isinstance(error, StoreUnavailable):
+        return "the database cannot be reached just now; it is tried again with your next cell"
+    return sentence(error)
 
 
 def restart(restarted: Restarted) -> str:

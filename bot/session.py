@@ -94,7 +94,7 @@ class Session:
         self.files = PersonFiles(files, record, pool)
         self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
-        self._spool = store.spool
+        self._catch_up = store.catch_up
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
@@ -134,7 +134,7 @@ class Session:
         self._listeners = (
             asyncio.create_task(self._listen(), name=f"late output of {name}"),
             asyncio.create_task(
-                tell_recorded(self._spool.recorded(name), self.files, self._tell_late),
+                tell_recorded(self._catch_up.recorded(name), self.files, self._tell_late),
                 name=f"files of {name}",
             ),
         )

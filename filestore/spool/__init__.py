@@ -13,8 +13,8 @@ Only what a cell needs can wait: entries of transcripts and their outputs, sessi
 turns took, the messages of cells, and rows of files that cells wrote. All else fails as the database does.
 """
 
-from filestore.spool.spool import Recorded, Spool
+from filestore.spool.catch_up import CatchUp, Recorded
 from filestore.spool.store import SpooledStore, spool_folder, spooled
 from filestore.spool.transcripts import SpooledTranscripts
 
-__all__ = ["Recorded", "Spool", "SpooledStore", "SpooledTranscripts", "spool_folder", "spooled"]
+__all__ = ["CatchUp", "Recorded", "SpooledStore", "SpooledTranscripts", "spool_folder", "spooled"]

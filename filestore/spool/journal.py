@@ -8,6 +8,7 @@ The file (0600) goes with the last write. One that cannot be written, as on a fu
 """
 
 import asyncio
+import errno
 import hashlib
 import json
 import logging
@@ -107,7 +108,10 @@ class Journal:
         self.cut.clear()
         self.full = False
         self._on_disk = 0
-        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        try:
+            await asyncio.to_thread(_remove, self._path)
+        except OSError:  # it is brought in once more by the next program
+            log.exception("%s cannot be removed", self._path.name)
 
     def _take_in(self, write: Write, size: int) -> None:
         self.writes.append(write)
@@ -145,6 +149,18 @@ def loaded(folder: Path) -> Iterator[Journal]:
             yield journal
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder, private and for good, if there is room for it. Raises: OSError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+    else:
+        for made in (folder.parent, folder.parent.parent):
+            _sync_folder(made)
+
+
 def _header(key: str) -> bytes:
     return json.dumps({"key": key}).encode()
 
@@ -157,7 +173,7 @@ def _key(header: bytes) -> str:
 
 def _append(path: Path, data: bytes, at: int | None = None) -> None:
     """Write after the first `at` bytes of the file (None: after all) and sync; all of it, or nothing."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # where there was no room for it at the start
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         end = os.fstat(descriptor).st_size if at is None else at
@@ -189,6 +205,12 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
         raise
     _sync_folder(path.parent)
     return len(data)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # it was never made
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

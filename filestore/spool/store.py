@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable
 from filestore.records import MessageCell, SessionRecord, StoredFile, UsageRecord, UsageTotal
+from filestore.spool.catch_up import CatchUp
 from filestore.spool.spool import Spool
 from filestore.spool.transcripts import SpooledTranscripts
 from filestore.spool.writes import (
@@ -37,7 +38,6 @@ class SpooledSessions:
         self.get = store.sessions.get
         self.set_kernel = store.sessions.set_kernel
         self.set_settings = store.sessions.set_settings
-        self.of_user = store.sessions.of_user
         self.idle_since = store.sessions.idle_since
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
@@ -54,6 +54,20 @@ class SpooledSessions:
             except StoreUnavailable:
                 found = None
         return found or SessionRecord(session_id, user_id, place, None, {}, at, at)
+
+    async def of_user(self, user_id: int) -> list[SessionRecord]:
+        found = await self._sessions.of_user(user_id)
+        known = {record.session_id for record in found}
+        for write in self._spool.all_writes():  # so that forgetting a person forgets these too
+            if (
+                isinstance(write, SessionOpened)
+                and write.user_id == user_id
+                and write.session_id not in known
+            ):
+                record = SessionRecord(write.session_id, user_id, write.place, None, {}, write.at, write.at)
+                found.insert(0, record)
+                known.add(write.session_id)
+        return found
 
     async def touch(self, session_id: str, at: datetime) -> None:
         await self._spool.write(
@@ -113,7 +127,7 @@ class SpooledFiles:
         self.batch = store.files.batch
 
     async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
-        """Raises: NotRecordedYet when the row waits: the file gets its id later, see `Spool.recorded`."""
+        """Raises: NotRecordedYet when the row waits: the file gets its id later, see `CatchUp.recorded`."""
         if file.source != "generated":
             return await self._files.add(file, quota=quota)
         key = person_key(file.user_id)
@@ -167,9 +181,9 @@ class SpooledMessageCells:
 
 @dataclass(frozen=True, slots=True)
 class SpooledStore:
-    """store.Store, and the spool behind it."""
+    """store.Store, and what brings in the writes that wait."""
 
-    spool: Spool
+    catch_up: CatchUp
     files: SpooledFiles
     shares: Shares
     transcripts: SpooledTranscripts
@@ -187,17 +201,18 @@ async def spooled(
 
     What a program before us left there is brought in first. Raises: StoreUnavailable.
     """
-    spool = Spool(store, folder, clock)
+    spool = Spool(folder)
+    catch_up = CatchUp(store, spool, clock)
     try:
         await spool.load()
     except OSError as error:
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error
-    await spool.bring_in()
-    transcripts = SpooledTranscripts(store, spool, await store.transcripts.last_seq())
-    bringing_in = asyncio.create_task(spool.bring_in_often(), name="spool")
+    await catch_up.bring_in()
+    transcripts = SpooledTranscripts(store, spool, catch_up, await store.transcripts.last_seq())
+    bringing_in = asyncio.create_task(catch_up.bring_in_often(), name="spool")
     try:
         yield SpooledStore(
-            spool,
+            catch_up,
             SpooledFiles(store, spool),
             store.shares,
             transcripts,

@@ -7,6 +7,7 @@ from typing import Any
 
 from filestore.errors import StoreUnavailable
 from filestore.records import RUNNING, CellRecord, Output, Said, Waiting
+from filestore.spool.catch_up import CatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
 from filestore.spool.writes import (
@@ -26,9 +27,10 @@ __all__ = ["SpooledTranscripts"]
 class SpooledTranscripts:
     """store.Transcripts. While the database is away numbers go on from the last one that is known."""
 
-    def __init__(self, store: Store, spool: Spool, highest: int) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp, highest: int) -> None:
         self._store = store
         self._spool = spool
+        self._catch_up = catch_up
         self._highest = highest  # number given in any session
         self._last: dict[str, int] = {}  # number given by this program, by session
         for write in spool.all_writes():
@@ -140,7 +142,7 @@ class SpooledTranscripts:
         return added
 
     async def _write(self, session_id: str, write: Write) -> None:
-        await self._spool.write(session_key(session_id), lambda: self._spool.bring_in_write(write), write)
+        await self._spool.write(session_key(session_id), lambda: self._catch_up.bring_in_write(write), write)
 
     def _note(self, entry: Said | CellRecord) -> None:
         self._last[entry.session_id] = max(entry.seq, self._last.get(entry.session_id, 0))
