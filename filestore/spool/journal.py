@@ -16,6 +16,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from filestore.spool.writes import Write, decode, encode
@@ -42,7 +43,12 @@ class Journal:
         self._sizes: deque[int] = deque()
         self._unsaved: list[bytes] = []  # the last lines, which are not on the disk
         self._on_disk = 0  # bytes of the file that are whole lines
-        self._path = folder / f"{hashlib.sha256(_header(key)).hexdigest()[:32]}{SUFFIX}"
+        self._folder = folder
+
+    @cached_property
+    def path(self) -> Path:
+        """Its file, which is there while something of it is."""
+        return self._folder / f"{hashlib.sha256(_header(self.key)).hexdigest()[:32]}{SUFFIX}"
 
     @property
     def durable(self) -> bool:
@@ -62,7 +68,7 @@ class Journal:
         lines = self._unsaved if self._on_disk else [_header(self.key), *self._unsaved]
         data = b"".join(line + b"\n" for line in lines)
         try:
-            await asyncio.to_thread(_append, self._path, data, self._on_disk)
+            await asyncio.to_thread(_append, self.path, data, self._on_disk)
         except OSError as error:
             log.debug("writes of %s stay in memory: %s", self.key, error)
         else:
@@ -93,14 +99,14 @@ class Journal:
     async def rewrite(self) -> None:
         """Let the file have only what still waits. Where that fails it keeps writes that are done, too."""
         with suppress(OSError):
-            self._on_disk = await asyncio.to_thread(_replace, self._path, self.key, list(self.writes))
+            self._on_disk = await asyncio.to_thread(_replace, self.path, self.key, list(self.writes))
             self._unsaved.clear()
 
     async def set_aside(self) -> None:
         """Leave the first write out for good: it is kept in a file beside, and those after it go on."""
         line = await asyncio.to_thread(encode, self.writes[0])
         with suppress(OSError):
-            await asyncio.to_thread(_append, self._path.with_suffix(BROKEN), line + b"\n")
+            await asyncio.to_thread(_append, self.path.with_suffix(BROKEN), line + b"\n")
         await self.drop_first()
 
     async def _clear(self) -> None:
@@ -109,9 +115,9 @@ class Journal:
         self.full = False
         self._on_disk = 0
         try:
-            await asyncio.to_thread(_remove, self._path)
+            await asyncio.to_thread(_remove, self.path)
         except OSError:  # it is brought in once more by the next program
-            log.exception("%s cannot be removed", self._path.name)
+            log.exception("%s cannot be removed", self.path.name)
 
     def _take_in(self, write: Write, size: int) -> None:
         self.writes.append(write)
@@ -126,12 +132,12 @@ class Journal:
         journal = cls(path.parent, _key(first))
         good = len(first) + 1
         try:
-            if journal._path != path:
+            if journal.path != path:
                 raise ValueError("its first line is not that of its name")
             for line in lines:
                 journal._take_in(decode(line), len(line))
                 good += len(line) + 1
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             aside = path.with_suffix(BROKEN)
             log.error("%s is broken: %s. It is kept as %s", path.name, error, aside.name)
             _append(aside, whole)

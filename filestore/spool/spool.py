@@ -17,7 +17,7 @@ from filestore.records import Waiting
 from filestore.spool.journal import Journal, loaded, make_folder
 from filestore.spool.reads import Reads
 from filestore.spool.to_its_end import to_its_end
-from filestore.spool.writes import CellFinished, OutputsAppended, Write, encode
+from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode
 
 __all__ = ["Spool"]
 
@@ -116,19 +116,19 @@ class Spool:
                 try:
                     return await direct()
                 except StoreUnavailable as error:
-                    log.error("the database cannot be used, writes wait for it: %s", error)
+                    log.error("the database cannot be used, writes wait for it: %s", error.reason)
                     self.away = error
             await self._keep(journal, await instead() if callable(instead) else instead)
             return None
 
     async def _keep(self, journal: Journal, write: Write) -> None:
         line = await asyncio.to_thread(encode, write)
-        if not self._fits(journal, len(line)):
+        if not self._fits(journal, write, len(line)):
             shorter = write.cut()
             if shorter is None:
                 raise SpoolFull(self.reason)
             line = encode(shorter)
-            if not self._fits(journal, len(line)):
+            if not self._fits(journal, shorter, len(line)):
                 raise SpoolFull(self.reason)
             write = shorter
             if isinstance(shorter, CellFinished | OutputsAppended):
@@ -142,7 +142,9 @@ class Spool:
         self.waiting[journal.key] = journal
         self.something_waits.set()
 
-    def _fits(self, journal: Journal, size: int) -> bool:
+    def _fits(self, journal: Journal, write: Write, size: int) -> bool:
+        if isinstance(write, UsageAdded):  # or who has no room would pay nothing; the budgets bound it
+            return True
         owner = self._owner(journal.key)
         others = [each for each in self.waiting.values() if self._owner(each.key) == owner]
         theirs = size + sum(each.size for each in others)

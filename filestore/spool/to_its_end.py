@@ -11,6 +11,8 @@ __all__ = ["to_its_end"]
 async def to_its_end[T](work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, which a cancellation does not stop, and which begins at once."""
     task = asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+    if task.done():  # as most work is that does not have to wait
+        return task.result()
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:

@@ -220,7 +220,7 @@ async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: O
         await store.cell("mine")
         await store.cell("other", session_id="u8")
         half, broken = (
-            store.kept.transcripts._spool.journal(f"session {one}")._path for one in (SESSION, "u8")
+            store.kept.transcripts._spool.journal(f"session {one}").path for one in (SESSION, "u8")
         )
         for path, rest in ((half, b'{"write": "CellFin'), (broken, b'{"write": "Nothing"}\nmore\n')):
             path.write_bytes(path.read_bytes() + rest)
@@ -291,6 +291,8 @@ async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(
 
         with pytest.raises(SpoolFull):
             await go_on()
+        await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 1  # whoever has no room pays all the same
         others = await store.cell("4", session_id="u8")
         assert store.kept.transcripts.waiting("u8") == Waiting(full=True, durable=True)
         await store.cell("5", large, session_id="u8")  # there is no room for this in all
