@@ -115,8 +115,6 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     OSError: lambda error: REFUSED.get(error.errno, _unforeseen(error)),
 }
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-
 REFUSED: dict[int | None, str] = {
     errno.ENOSPC: "not written: the disk is full; make room and try again",
     errno.EDQUOT: "not written: the disk has no more room for this user; make room and try again",
@@ -159,7 +157,7 @@ def at_start(error: BaseException) -> str:
     if isinstance(error, StoreDamaged):
         return f"{error}. {REPAIR}"
     if isinstance(error, StoreFull):
-        return f"{error}. Make room on the disk, and start again."
+        return f"{error}. The disk is full: make room on it, and start again."
     if isinstance(error, StoreUnavailable):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
     return sentence(error)
@@ -195,7 +193,7 @@ def unrecorded(waiting: Waiting, cell: int) -> str:
 
 def put_off(error: BaseException) -> str:
     """Why a cell's file is not stored now, and what comes of it."""
-    if isinstance(error, StoreFull) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+    if isinstance(error, StoreFull):
         return "the disk is full; it is tried again with your next cell once there is room"
     if isinstance(error, StoreUnavailable):
         return "the database cannot be reached just now; it is tried again with your next cell"

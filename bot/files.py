@@ -8,11 +8,12 @@ kept = await files.keep(captured, skipped, cell)
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from bot.failures import put_off, sentence
 from bot.reply import GeneratedFile
-from filestore.errors import FileStoreError, NoSuchFile, NotRecordedYet, StoreUnavailable
-from filestore.files import FileStore
+from filestore.errors import FileStoreError, NoSuchFile, NotRecordedYet, StoreFull, StoreUnavailable
+from filestore.files import NO_ROOM, FileStore
 from filestore.records import SessionRecord, StoredFile
 from kernels.capture import Captured, FileChanged, Skipped
 from kernels.errors import KernelError
@@ -94,20 +95,34 @@ class PersonFiles:
         return files
 
     async def upload(self, name: str, data: bytes) -> StoredFile:
-        """Store a file of the person's and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
+        """Store a file of the person's and place it in the workspace.
+
+        Raises: QuotaExceeded, FileTooLarge, StoreUnavailable.
+        """
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
-        await self.kernel.place(stored.filename, data)
+        await self._place(stored.filename, data)
         return stored
 
     async def bring(self, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Put stored files into the workspace; returns their names. Raises: NoSuchFile, and puts none."""
+        """Put stored files into the workspace; returns their names.
+
+        Raises: NoSuchFile, and puts none; StoreFull when the disk has no room for one.
+        """
         found = [await self._store.find(one, self._user_id, self._session_id) for one in wanted]
         names = []
         for stored in found:
             opened = await self._store.open(stored.file_id, self._user_id)
             with opened.file:
-                names.append(await self.kernel.place(stored.filename, opened.file))
+                names.append(await self._place(stored.filename, opened.file))
         return tuple(names)
+
+    async def _place(self, name: str, content: BinaryIO | bytes) -> str:
+        try:
+            return await self.kernel.place(name, content)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise StoreFull(str(error)) from error
+            raise
 
     def generated(self, stored: StoredFile) -> GeneratedFile:
         """The stored file as a front shows it."""

@@ -9,15 +9,24 @@ can be loaded, and bytes without a row are found by the janitor.
 """
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from filestore.blobs import Blobs
 from filestore.copying import Written
-from filestore.errors import BlobExists, BlobMissing, FileIdTaken, NoSuchFile, QuotaExceeded, SpoolFull
+from filestore.errors import (
+    BlobExists,
+    BlobMissing,
+    FileIdTaken,
+    NoSuchFile,
+    QuotaExceeded,
+    SpoolFull,
+    StoreFull,
+)
 from filestore.filetypes import file_type
 from filestore.names import clean_name, file_id_of, new_file_id
 from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
@@ -29,6 +38,7 @@ RETENTION = timedelta(hours=48)
 QUOTA = 1024 * MIB  # bytes a person
 MAX_FILE = 50 * MIB
 PAGE_LIMIT = 200  # files a page at most
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 ID_TRIES = 10  # ids drawn for one file; a second is needed once in 8e14 files or so
 
 log = logging.getLogger(__name__)
@@ -77,6 +87,7 @@ class FileStore:
         Raises:
             FileTooLarge: the file is above `max_file`.
             QuotaExceeded: the person has no room for it.
+            StoreFull: the disk has no room for the bytes.
             NotRecordedYet: the bytes are kept, and the file gets its id when the database can be used.
             StoreUnavailable: the database does not answer; nothing was announced.
         """
@@ -243,6 +254,12 @@ class FileStore:
         for _ in range(ID_TRIES):
             file_id = self._new_id()
             key = f"{user_id}/{file_id}"
-            with suppress(BlobExists):  # before a byte of the content was read
+            try:
                 return file_id, key, await self._blobs.put(key, content, limit=self.max_file)
+            except BlobExists:  # before a byte of the content was read
+                continue
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise StoreFull(os.strerror(error.errno)) from error
+                raise
         raise FileIdTaken(file_id)

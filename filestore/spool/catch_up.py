@@ -110,8 +110,8 @@ class CatchUp:
             except (NoSuchCell, NoSuchSession) as gone:  # deleted meanwhile, with what was written of it
                 log.info("a write of %s is left out: %s", journal.key, gone)
             except StoreUnavailable:
+                await to_its_end(self._save(journal, anew=count > 0))
                 if count:
-                    await to_its_end(self._rewrite(journal))
                     break
                 raise
             except Exception:  # whatever is wrong with this one, those after it must not wait for ever
@@ -129,9 +129,9 @@ class CatchUp:
             if not journal.writes:
                 self._spool.waiting.pop(journal.key, None)
 
-    async def _rewrite(self, journal: Journal) -> None:
+    async def _save(self, journal: Journal, *, anew: bool) -> None:
         async with journal.lock:
-            await journal.rewrite()
+            await (journal.rewrite() if anew else journal.save())
 
     async def bring_in_write(self, write: Write) -> None:
         """Do one write. Raises: as the database does."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filestore.spool.writes import Write, decode, encode
 
-__all__ = ["Journal", "loaded"]
+__all__ = ["Journal", "loaded", "make_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -158,13 +158,14 @@ def loaded(folder: Path) -> Iterator[Journal]:
 def make_folder(folder: Path) -> None:
     """Make the folder, private and for good, if there is room for it. Raises: OSError."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for made in (folder.parent, folder):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
     else:
-        for made in (folder.parent, folder.parent.parent):
-            _sync_folder(made)
+        for parent in (folder.parent, folder.parent.parent):
+            _sync_folder(parent)
 
 
 def _header(key: str) -> bytes:

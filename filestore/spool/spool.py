@@ -42,7 +42,7 @@ class Spool:
         self.reads = Reads()
         self.owners: dict[str, str] = {}
         self._folder = folder
-        self._durable = True  # the write that was the last to wait is on the disk
+        self._told = False  # that there is no room for what waits
         self._journals: WeakValueDictionary[str, Journal] = WeakValueDictionary()
         self.waiting: dict[str, Journal] = {}
         self.something_waits = asyncio.Event()
@@ -136,9 +136,9 @@ class Spool:
         if self.away is not None:
             journal.full = isinstance(self.away, StoreFull)
         await journal.add(write, line)
-        if journal.durable < self._durable:
+        if not journal.durable and not self._told:
             log.error("the disk takes nothing: what waits for the database is only in memory")
-        self._durable = journal.durable
+            self._told = True
         self.waiting[journal.key] = journal
         self.something_waits.set()
 
@@ -165,4 +165,5 @@ class Spool:
         if self.away is not None:
             log.warning("the database can be used again")
             self.away = None
+            self._told = False
             self.reads.again()

@@ -82,7 +82,9 @@ def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
     damaged = at_start(StoreDamaged("kernelcord.db: Tree 4 page 7: btreeInitPage() returns error code 11"))
     assert "page 7" in damaged
     assert "sqlite3 kernelcord.db .recover | sqlite3 new.db" in damaged
-    assert "Make room on the disk" in at_start(StoreFull("kernelcord.db: database or disk is full"))
+    assert "The disk is full: make room on it" in at_start(
+        StoreFull("kernelcord.db: database or disk is full")
+    )
     assert at_start(KernelClosed()) == sentence(KernelClosed())
 
 
@@ -128,7 +130,6 @@ def test_a_record_that_waits_is_told_with_what_it_waits_for() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(errno.ENOSPC, "No space left"), "the disk is full; it is tried again with your next cell"),
         (StoreFull("x"), "the disk is full; it is tried again with your next cell"),
         (StoreUnavailable("x"), "the database cannot be reached just now; it is tried again"),
         (OSError(errno.EROFS, "Read-only"), "the disk can only be read"),

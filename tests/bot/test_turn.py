@@ -16,7 +16,7 @@ from bot.failures import sentence
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
-from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreUnavailable
+from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import CellRecord
 from kernels.errors import KernelStartFailed
 from kernels.events import Queued, Stream
@@ -288,12 +288,31 @@ async def test_a_file_for_which_the_disk_has_no_room_is_tried_again(
         assert {one.name for one in refused.skipped} == {"a.txt", "b.txt", "c.txt"}
         assert all("disk is full; it is tried again" in one.reason for one in refused.skipped)
         assert (await sessions.execute_code("1", 1)).skipped == ()
+        with pytest.raises(StoreFull):
+            await sessions.upload("mine.txt", b"1", 1)
     after = await sessions.execute_code("import os; os.remove('b.txt'); open('c.txt', 'w').write('new')", 1)
     assert {file.filename: await file.data() for file in after.generated_files} == {
         "a.txt": b"old",
         "c.txt": b"new",
     }
     assert (await sessions.execute_code("1", 1)).generated_files == ()
+
+
+async def test_a_workspace_without_room_is_told_as_a_full_disk(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file that is sent, and of one that a cell is to find there; the file itself is stored."""
+
+    async def fail(*_: Any, **__: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    session = await sessions.session(1, "terminal")
+    monkeypatch.setattr(session.kernel, "place", fail)
+    with pytest.raises(StoreFull):
+        await sessions.upload("mine.txt", b"1", 1)
+    (stored,) = (await sessions.list_user_files(1)).files
+    with pytest.raises(StoreFull):
+        await sessions.execute_code("1", 1, [stored.file_id])
 
 
 async def test_a_session_is_opened_while_nothing_can_be_read(

@@ -193,8 +193,9 @@ async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: LocalBl
     """After a crash before the journal was removed, the next program does all of it again."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     used = UsageRecord(ANN, store.clock(), "m", 10, 2, 0.1, 1.5)
+    cell = await store.cell("1", printed("x"))
     async with full(store.raw, store.data):
-        cell = await store.cell("1", printed("x"))
+        await store.cell("2", printed("y"))
         await store.kept.transcripts.append_outputs(SESSION, cell.seq, [printed("tick")])
         await store.kept.transcripts.append_outputs(SESSION, cell.seq, [printed("tick")])
         await store.kept.usage.add(used)
@@ -231,6 +232,21 @@ async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: O
     assert [path.suffix for path in store.folder.iterdir()] == [".broken"]
 
 
+async def test_what_is_added_to_half_a_line_can_be_read(store: Opened, clock: Any) -> None:
+    """The outage goes on under the next program."""
+    async with full(store.raw, store.data):
+        await store.cell("before")
+        path = store.kept.transcripts._spool.journal(f"session {SESSION}").path
+        path.write_bytes(path.read_bytes() + b'{"write": "' + b"x" * 5000)
+        async with spooled(store.raw, store.folder, clock=clock) as again:
+            after = await again.transcripts.begin_cell(SESSION, PLACE, "Ann", "after", clock())
+            assert after.seq == 2
+    async with spooled(store.raw, store.folder, clock=clock):
+        entries = await store.raw.transcripts.entries(SESSION)
+    assert [getattr(entry, "code", "") for entry in entries] == ["before", "after"]
+    assert list(store.folder.iterdir()) == []
+
+
 async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
     store: Opened, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
@@ -242,8 +258,9 @@ async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
             state = store.kept.transcripts.waiting(SESSION)
             assert state is not None
             assert not state.durable
-        await store.cell("third")
+        assert not await store.kept.catch_up.bring_in()
         assert store.kept.transcripts.waiting(SESSION) == Waiting(full=True, durable=True)
+        await store.cell("third")
     async with spooled(store.raw, store.folder, clock=clock):
         entries = await store.raw.transcripts.entries(SESSION)
     assert [getattr(entry, "code", "") for entry in entries] == ["first", "second", "third"]
@@ -291,8 +308,9 @@ async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(
 
         with pytest.raises(SpoolFull):
             await go_on()
-        await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
-        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 1  # whoever has no room pays all the same
+        for _ in range(20):
+            await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 20  # who has no room pays all the same
         others = await store.cell("4", session_id="u8")
         assert store.kept.transcripts.waiting("u8") == Waiting(full=True, durable=True)
         await store.cell("5", large, session_id="u8")  # there is no room for this in all
@@ -415,6 +433,9 @@ async def test_sessions_whose_writes_fail_for_ever_do_not_keep_others_waiting(
     assert len(await store.raw.transcripts.entries("u8")) == 1
     await store.cell("direct", session_id="u9")
     assert store.kept.transcripts.waiting("u9") is None
+    await store.cell("behind the bad one", session_id="bad 0")
+    assert store.kept.transcripts.waiting("bad 0") is not None
+    assert await store.raw.transcripts.entries("bad 0") == []
 
 
 async def test_while_the_database_is_away_it_is_tried_now_and_then(
@@ -447,8 +468,11 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
     assert tried == 1 + 7 * catching_up.GIVING_UP
 
 
-async def test_the_task_ends_with_the_store(tmp_path: Path, clock: Any) -> None:
+async def test_the_task_ends_with_the_store(
+    tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing goes on behind, also while something waits; and what waits comes in by itself."""
+    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 0.05)
     before = asyncio.all_tasks()
     async with opened(tmp_path, clock) as store:
         async with full(store.raw, store.data):
