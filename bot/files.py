@@ -90,8 +90,9 @@ class PersonFiles:
                 self._put_off[name] = file
             except (FileStoreError, FileChanged, KernelError) as error:  # it is another by now, or gone
                 log.info("file %s of session %s is given up: %s", name, self._session_id, error)
-        for name, file in list(earlier.items())[: PUT_OFF - len(self._put_off)]:
-            self._put_off[name] = file
+        for name, file in earlier.items():
+            if len(self._put_off) < PUT_OFF:
+                self._put_off[name] = file
         return files
 
     async def upload(self, name: str, data: bytes) -> StoredFile:

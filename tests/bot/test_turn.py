@@ -248,7 +248,7 @@ async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_r
     told: list[Reply] = []
     sessions.tell_late = lambda _record, reply: told.append(reply)
     await sessions.execute_code("x = 6", 1)
-    async with full(sessions.store.transcripts._store, Path()):
+    async with full():
         first = await sessions.execute_code("open('a.txt', 'w').write('abc'); print(x * 7)", 1)
         second = await sessions.execute_code("import os; os.remove('a.txt')", 1)
         newcomer = await sessions.execute_code("1 / 0", 2)
@@ -340,7 +340,7 @@ async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path
     async with compose(settings) as sessions:
         await sessions.execute_code("1", 1)
         await asyncio.sleep(0.05)  # a file system's clock ticks up to 100 times a second
-        async with full(sessions.store.transcripts._store, Path()):
+        async with full():
             ran = await sessions.execute_code("print('in the outage')", 1)
             session = await sessions.session(1, "terminal")
             begun = await sessions.store.transcripts.begin_cell(

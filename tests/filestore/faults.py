@@ -10,31 +10,29 @@ from typing import Any
 
 import pytest
 
-from filestore import Store, StoreFull
-from filestore.sqlite import SqliteStore
+from filestore import StoreFull
+from filestore.sqlite.database import Database
 
 
 @asynccontextmanager
-async def full(store: Store, _data: Path) -> AsyncIterator[None]:
-    """While entered every write is refused, and reads go on, as on a full disk."""
-    assert isinstance(store, SqliteStore)
-    database = store.transcripts._database
-    transaction = database._transaction
+async def full(_data: Path | None = None) -> AsyncIterator[None]:
+    """While entered every write to SQLite is refused, and reads go on, as on a full disk."""
+    transaction = Database._transaction
 
-    def refuse(begin: str, *rest: Any) -> Any:
+    def refuse(database: Database, begin: str, *rest: Any) -> Any:
         if begin == "BEGIN IMMEDIATE":
             raise StoreFull("kernelcord.db: database or disk is full")
-        return transaction(begin, *rest)
+        return transaction(database, begin, *rest)
 
-    database._transaction = refuse  # type: ignore[method-assign]
+    Database._transaction = refuse  # type: ignore[method-assign]
     try:
         yield
     finally:
-        database._transaction = transaction  # type: ignore[method-assign]
+        Database._transaction = transaction  # type: ignore[method-assign]
 
 
 @asynccontextmanager
-async def locked(store: Store, data: Path) -> AsyncIterator[None]:
+async def locked(data: Path) -> AsyncIterator[None]:
     """While entered, another program writes: ours wait in vain."""
     with closing(sqlite3.connect(data / "kernelcord.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

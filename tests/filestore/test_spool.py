@@ -81,12 +81,12 @@ async def store(tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("fault", [full, locked])
 async def test_what_is_refused_waits_and_comes_in_its_order(
-    store: Opened, fault: Callable[[Store, Path], AbstractAsyncContextManager[None]]
+    store: Opened, fault: Callable[[Path], AbstractAsyncContextManager[None]]
 ) -> None:
     """Begun before, between and in the outage: it reads the same while it waits and afterwards."""
     transcripts, now = store.kept.transcripts, store.clock()
     before = await transcripts.begin_cell(SESSION, PLACE, "Ann", "before", now)
-    async with fault(store.raw, store.data):
+    async with fault(store.data):
         said = await transcripts.say(SESSION, PLACE, "Ann", "words", now)
         inside = await transcripts.begin_cell(SESSION, PLACE, "Ann", "inside", now)
         await transcripts.finish_cell(
@@ -117,7 +117,7 @@ async def test_a_page_of_a_transcript_that_waits_has_its_limits(store: Opened) -
     transcripts, now = store.kept.transcripts, store.clock()
     for number in range(3):
         await transcripts.say(SESSION, f"place {number % 2}", "Ann", str(number), now)
-    async with full(store.raw, store.data):
+    async with full():
         for number in range(3, 6):
             await transcripts.say(SESSION, f"place {number % 2}", "Ann", str(number), now)
         seqs = [entry.seq for entry in await transcripts.entries(SESSION, after=1, limit=3)]
@@ -130,7 +130,7 @@ async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.Mon
     """A session goes on counting; of one that nobody can look up some numbers are left out."""
     for _ in range(3):
         await store.raw.transcripts.say("u8", PLACE, "Bob", "earlier", store.clock())
-    async with full(store.raw, store.data):
+    async with full():
         assert (await store.cell(session_id="u8")).seq == 4
     await store.raw.transcripts.say("u9", PLACE, "Cid", "earlier", store.clock())
 
@@ -138,7 +138,7 @@ async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.Mon
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(type(store.raw.transcripts), "last_seq", unreadable)
-    async with full(store.raw, store.data):
+    async with full():
         begun = await asyncio.gather(*(store.cell(session_id="u9") for _ in range(3)))
     assert [cell.seq for cell in begun] == [5, 6, 7]
     await store.kept.catch_up.bring_in()
@@ -148,7 +148,7 @@ async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.Mon
 
 async def test_a_number_that_another_entry_has_is_given_up(store: Opened) -> None:
     """Nothing of either is lost, and what comes of the cell goes to its new number."""
-    async with full(store.raw, store.data):
+    async with full():
         cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "mine", store.clock())
     other = await store.raw.transcripts.begin_cell(SESSION, PLACE, "Ann", "other", store.clock())
     assert cell.seq == other.seq
@@ -171,7 +171,7 @@ from tests.filestore.faults import full
 from tests.filestore.test_spool import Opened, opened, printed
 async def main():
     clock = lambda: datetime(2030, 1, 1, tzinfo=UTC)
-    async with opened(Path({str(tmp_path)!r}), clock) as store, full(store.raw, store.data):
+    async with opened(Path({str(tmp_path)!r}), clock) as store, full():
         for number in range(3):
             await store.cell(f"print({{number}})", printed(str(number)))
         os.kill(os.getpid(), 9)
@@ -194,7 +194,7 @@ async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: LocalBl
     files = FileStore(store.kept, blobs, clock=store.clock)
     used = UsageRecord(ANN, store.clock(), "m", 10, 2, 0.1, 1.5)
     cell = await store.cell("1", printed("x"))
-    async with full(store.raw, store.data):
+    async with full():
         await store.cell("2", printed("y"))
         await store.kept.transcripts.append_outputs(SESSION, cell.seq, [printed("tick")])
         await store.kept.transcripts.append_outputs(SESSION, cell.seq, [printed("tick")])
@@ -217,7 +217,7 @@ async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: LocalBl
 
 async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: Opened, clock: Any) -> None:
     """What was whole before the break is brought in; the broken file stays for whoever wants to look."""
-    async with full(store.raw, store.data):
+    async with full():
         await store.cell("mine")
         await store.cell("other", session_id="u8")
         half, broken = (
@@ -234,7 +234,7 @@ async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: O
 
 async def test_what_is_added_to_half_a_line_can_be_read(store: Opened, clock: Any) -> None:
     """The outage goes on under the next program."""
-    async with full(store.raw, store.data):
+    async with full():
         await store.cell("before")
         path = store.kept.transcripts._spool.journal(f"session {SESSION}").path
         path.write_bytes(path.read_bytes() + b'{"write": "' + b"x" * 5000)
@@ -251,7 +251,7 @@ async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
     store: Opened, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
     """It is said, and once there is room all of it is on the disk, in its order."""
-    async with full(store.raw, store.data):
+    async with full():
         await store.cell("first")
         with no_room(monkeypatch):
             await store.cell("second")
@@ -271,7 +271,7 @@ async def test_what_is_only_in_memory_comes_in_all_the_same(
 ) -> None:
     """The database has room before the disk of the spool does."""
     with no_room(monkeypatch):
-        async with full(store.raw, store.data):
+        async with full():
             await store.cell("first")
         await store.kept.catch_up.bring_in()
     assert [getattr(entry, "status", "") for entry in await store.raw.transcripts.entries(SESSION)] == ["ok"]
@@ -279,7 +279,7 @@ async def test_what_is_only_in_memory_comes_in_all_the_same(
 
 async def test_the_spool_is_private(store: Opened) -> None:
     """Folders are 0700 and files 0600: what people ran is in them."""
-    async with full(store.raw, store.data):
+    async with full():
         await store.cell()
         (journal,) = store.folder.iterdir()
         assert stat.S_IMODE(journal.stat().st_mode) == 0o600
@@ -294,7 +294,7 @@ async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(
     monkeypatch.setattr(spooling, "SPARE", 10_000)
     monkeypatch.setattr(spooling, "IN_ALL", 60_000)
     large = printed("x" * 30_000)
-    async with full(store.raw, store.data):
+    async with full():
         for session_id in ("u7-a", "u7-b"):
             await store.kept.sessions.get_or_create(session_id, ANN, PLACE, store.clock())
         kept = await store.cell("1", large)
@@ -332,7 +332,7 @@ async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
     """A database that is away makes nothing free, and nothing is counted twice when it is back."""
     turn = UsageRecord(ANN, store.clock(), "m", 100, 20, 0.5, 1.0)
     await store.kept.usage.add(turn)
-    async with full(store.raw, store.data):
+    async with full():
         for _ in range(2):
             await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
             store.clock.advance(seconds=1)  # type: ignore[attr-defined]
@@ -347,7 +347,7 @@ async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
 async def test_a_cells_file_gets_its_id_when_the_database_is_back(store: Opened, blobs: LocalBlobs) -> None:
     """Not announced before; its bytes are no orphans meanwhile; then it is offered, for as long as any."""
     files = FileStore(store.kept, blobs, clock=store.clock)
-    async with full(store.raw, store.data):
+    async with full():
         cell = await store.cell()
         with pytest.raises(NotRecordedYet):
             await put(files, "a.csv", b"1", session_id=SESSION, cell=cell.seq)
@@ -373,7 +373,7 @@ async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Local
     """Nobody fills the disk while nobody counts; and what is too much after all is refused by name."""
     files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
     await put(files, "0.bin", b"0" * 50)
-    async with full(store.raw, store.data):
+    async with full():
         for number in range(2):
             with pytest.raises(NotRecordedYet):
                 await put(files, f"{number}.bin", f"{number}".encode() * 45, session_id=SESSION)
@@ -388,11 +388,24 @@ async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Local
     assert isinstance(second.refused, QuotaExceeded)
 
 
+async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody fills the disk with what nobody will ever know."""
+    monkeypatch.setattr(spooling, "A_PERSON", 0)
+    monkeypatch.setattr(spooling, "SPARE", 0)
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    async with full():
+        with pytest.raises(SpoolFull):
+            await put(files, session_id=SESSION)
+    assert [path for path in (store.data / "files").rglob("*") if path.is_file()] == []
+
+
 async def test_a_write_that_can_never_be_done_holds_nobody_up(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither its own session, from which it is set aside, nor the others."""
-    async with full(store.raw, store.data):
+    async with full():
         await store.cell("bad")
         await store.cell("good")
         await store.cell("theirs", session_id="u8")
@@ -416,7 +429,7 @@ async def test_sessions_whose_writes_fail_for_ever_do_not_keep_others_waiting(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many they are and whenever they came."""
-    async with full(store.raw, store.data):
+    async with full():
         for number in range(5):
             await store.cell("bad", session_id=f"bad {number}")
         await store.cell("theirs", session_id="u8")
@@ -475,11 +488,11 @@ async def test_the_task_ends_with_the_store(
     monkeypatch.setattr(catching_up, "FIRST_PAUSE", 0.05)
     before = asyncio.all_tasks()
     async with opened(tmp_path, clock) as store:
-        async with full(store.raw, store.data):
+        async with full():
             await store.cell()
         async with asyncio.timeout(30):
             await until(lambda: store.kept.transcripts.waiting(SESSION) is None)
-        async with full(store.raw, store.data):
+        async with full():
             await store.cell()
             assert len(asyncio.all_tasks() - before) == 1
     assert asyncio.all_tasks() <= before
@@ -487,7 +500,7 @@ async def test_the_task_ends_with_the_store(
 
 async def test_who_is_cancelled_has_written_it(store: Opened) -> None:
     """To the database or to the spool, once, and what comes after it is in order."""
-    async with full(store.raw, store.data):
+    async with full():
         for number in range(10):
             saying = asyncio.create_task(
                 store.kept.transcripts.say(SESSION, PLACE, "Ann", str(number), store.clock())
@@ -504,7 +517,7 @@ async def test_who_is_cancelled_has_written_it(store: Opened) -> None:
 async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
     """Its buttons work as before."""
     await store.kept.message_cells.set(MessageCell(3, SESSION, 1, 4))
-    async with full(store.raw, store.data):
+    async with full():
         cell = await store.cell()
         for message_id in (1, 2, 3):
             await store.kept.message_cells.set(MessageCell(message_id, SESSION, cell.seq, 9))
@@ -520,7 +533,7 @@ async def test_nothing_of_a_person_who_is_forgotten_comes_back(
 ) -> None:
     """Deleted while it waits: transcript, sessions that the database never knew, usage, files."""
     files = FileStore(store.kept, blobs, clock=store.clock)
-    async with full(store.raw, store.data):
+    async with full():
         await store.kept.sessions.get_or_create("u7-new", ANN, PLACE, store.clock())
         for session_id in (SESSION, "u7-new", "u8"):
             await store.cell(session_id=session_id)
@@ -542,7 +555,7 @@ async def test_a_session_is_opened_meanwhile(store: Opened) -> None:
     """A new one as new, a known one as it is; both are in the database afterwards, and their use is noted."""
     known = await store.raw.sessions.get_or_create("u8", BOB, "there", store.clock())
     start = store.clock()
-    async with full(store.raw, store.data):
+    async with full():
         store.clock.advance(minutes=5)  # type: ignore[attr-defined]
         assert await store.kept.sessions.get_or_create("u8", BOB, PLACE, store.clock()) == known
         new = await store.kept.sessions.get_or_create("u9", 9, PLACE, store.clock())
