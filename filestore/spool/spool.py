@@ -17,7 +17,7 @@ from filestore.records import Waiting
 from filestore.spool.journal import Journal, loaded, make_folder
 from filestore.spool.reads import Reads
 from filestore.spool.to_its_end import to_its_end
-from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode
+from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode, least_size
 
 __all__ = ["Spool"]
 
@@ -122,13 +122,11 @@ class Spool:
             return None
 
     async def _keep(self, journal: Journal, write: Write) -> None:
-        line = await asyncio.to_thread(encode, write)
-        if not self._fits(journal, write, len(line)):
+        line = await self._line(journal, write)
+        if line is None:
             shorter = write.cut()
-            if shorter is None:
-                raise SpoolFull(self.reason)
-            line = encode(shorter)
-            if not self._fits(journal, shorter, len(line)):
+            line = await self._line(journal, shorter) if shorter is not None else None
+            if shorter is None or line is None:
                 raise SpoolFull(self.reason)
             write = shorter
             if isinstance(shorter, CellFinished | OutputsAppended):
@@ -141,6 +139,13 @@ class Spool:
             self._told = True
         self.waiting[journal.key] = journal
         self.something_waits.set()
+
+    async def _line(self, journal: Journal, write: Write) -> bytes | None:
+        """The write as a line, None when there is no room for it; nothing much larger is ever made."""
+        if not self._fits(journal, write, least_size(write)):
+            return None
+        line = await asyncio.to_thread(encode, write)
+        return line if self._fits(journal, write, len(line)) else None
 
     def _fits(self, journal: Journal, write: Write, size: int) -> bool:
         if isinstance(write, UsageAdded):  # or who has no room would pay nothing; the budgets bound it

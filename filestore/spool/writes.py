@@ -28,6 +28,7 @@ __all__ = [
     "Write",
     "decode",
     "encode",
+    "least_size",
     "new_batch",
     "person_key",
     "session_key",
@@ -216,6 +217,18 @@ def encode(write: Write) -> bytes:
         for field in fields(KINDS[kind])
     }
     return json.dumps({"write": kind} | flat, default=datetime.isoformat).encode()
+
+
+def least_size(write: Write) -> int:
+    """A number of bytes that the line has at least, told without making it."""
+    outputs = write.outputs if isinstance(write, CellFinished | OutputsAppended) else None
+    parts = [
+        part
+        for output in outputs or ()
+        for part in (output.get("text"), *output.get("data", {}).values())
+        if isinstance(part, str)
+    ]
+    return sum(map(len, parts))
 
 
 def decode(line: bytes) -> Write:

@@ -582,3 +582,28 @@ def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Path) ->
     assert second == third
     assert len({first, second, fourth, fifth}) == 4
     assert "b@" not in str(second)
+
+
+async def test_what_cannot_wait_is_not_even_made_a_line(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred megabytes as JSON would hold everybody up for a second."""
+    made: list[int] = []
+    encode = spooling.encode
+
+    def counted(write: Any) -> bytes:
+        made.append(len(line := encode(write)))
+        return line
+
+    monkeypatch.setattr(spooling, "encode", counted)
+    monkeypatch.setattr(spooling, "A_PERSON", 10_000)
+    picture = {"output_type": "display_data", "data": {"image/png": "x" * 20_000}, "metadata": {}}
+    async with full():
+        for output in (printed("x" * 20_000), picture):
+            await store.cell("1", output)
+            cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "2", store.clock())
+            await store.kept.transcripts.append_outputs(SESSION, cell.seq, [output])
+        state = store.kept.transcripts.waiting(SESSION)
+        assert state is not None
+        assert state.cut == {1, 2, 3, 4}
+    assert max(made) < 1000
