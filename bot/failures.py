@@ -124,8 +124,8 @@ REFUSED: dict[int | None, str] = {
 
 NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
 REPAIR = (
-    "The file is damaged. Put back a copy of it, or save what can be read: sqlite3 kernelcord.db .recover"
-    " | sqlite3 new.db, and put new.db in its place. People's files lie beside it and are safe."
+    "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
+    " (https://sqlite.org/recovery.html) and put that in its place. People's files lie beside it and are safe."
 )
 
 ENDINGS: dict[tuple[str, str | None], str] = {

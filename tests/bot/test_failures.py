@@ -81,7 +81,7 @@ def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
     assert "kernelcord.db" not in sentence(error)
     damaged = at_start(StoreDamaged("kernelcord.db: Tree 4 page 7: btreeInitPage() returns error code 11"))
     assert "page 7" in damaged
-    assert "sqlite3 kernelcord.db .recover | sqlite3 new.db" in damaged
+    assert "Put back a copy of it" in damaged
     assert "The disk is full: make room on it" in at_start(
         StoreFull("kernelcord.db: database or disk is full")
     )
