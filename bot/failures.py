@@ -125,7 +125,7 @@ REFUSED: dict[int | None, str] = {
 NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
 REPAIR = (
     "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
-    " (https://sqlite.org/recovery.html) and put that in its place. People's files lie beside it and are safe."
+    " (https://sqlite.org/recovery.html) and put it in its place. People's files are safe."
 )
 
 ENDINGS: dict[tuple[str, str | None], str] = {
