@@ -22,6 +22,7 @@ from filestore.belonging import Belonging
 from filestore.blobs import LocalBlobs
 from filestore.files import FileStore
 from filestore.janitor import Janitor
+from filestore.spool import spool_folder, spooled
 from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.launch import Limits
 from kernels.node.settings import NodeSettings
@@ -49,7 +50,10 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
     async with AsyncExitStack() as stack:
         stack.enter_context(_held(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
-        store = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
+        database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
+        store = await stack.enter_async_context(
+            spooled(database, spool_folder(settings.data, uri), clock=now)
+        )
         blobs = LocalBlobs(settings.data / "files")
         _tell(await belonging.begin(store, blobs, now()), blobs.mark_file)
         files = FileStore(

@@ -26,7 +26,18 @@ from bot.errors import (
     TooLong,
 )
 from bot.reply import ExecutionResult
-from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable, TooManyFiles
+from filestore.errors import (
+    FileTooLarge,
+    NoSuchFile,
+    NotRecordedYet,
+    QuotaExceeded,
+    SpoolFull,
+    StoreDamaged,
+    StoreFull,
+    StoreUnavailable,
+    TooManyFiles,
+)
+from filestore.records import Waiting
 from kernels.capture import FileChanged
 from kernels.errors import (
     KernelClosed,
@@ -41,7 +52,7 @@ from kernels.events import Restarted
 from kernels.notebook import NotebookError
 from kernels.text import human_size
 
-__all__ = ["at_start", "ending", "restart", "sentence"]
+__all__ = ["NEVER", "at_start", "ending", "put_off", "restart", "sentence", "unrecorded"]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 
@@ -58,6 +69,14 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
     FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
+    StoreFull: lambda _: (
+        "the disk is full and takes nothing new; delete files, in a cell or with /files, and try again"
+    ),
+    StoreDamaged: lambda _: "the database is damaged: its operator has to repair it",
+    NotRecordedYet: lambda _: "it has no id yet: it is offered again as soon as the database can record it",
+    SpoolFull: lambda _: (
+        "the database has been away so long that no more of yours can wait for it; try again in a while"
+    ),
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
@@ -110,6 +129,12 @@ REFUSED: dict[int | None, str] = {
     errno.EROFS: "not written: the disk can only be read; choose another folder",
 }
 
+NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
+REPAIR = (
+    "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
+    " (https://sqlite.org/recovery.html) and put it in its place. People's files are safe."
+)
+
 ENDINGS: dict[tuple[str, str | None], str] = {
     ("timeout", "deadline"): "Stopped: the cell ran out of time.",
     ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
@@ -142,6 +167,10 @@ def sentence(error: BaseException) -> str:
 
 def at_start(error: BaseException) -> str:
     """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
+    if isinstance(error, StoreDamaged):
+        return f"{error}. {REPAIR}"
+    if isinstance(error, StoreFull):
+        return f"{error}. The disk is full: make room on it, and start again."
     if isinstance(error, StoreUnavailable):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
     return sentence(error)
@@ -157,6 +186,31 @@ def ending(result: ExecutionResult) -> str | None:
     elif result.status == "died" and result.cause is None:
         text = f"The kernel died (exit code {result.return_code})."
     return text
+
+
+def unrecorded(waiting: Waiting, cell: int) -> str:
+    """What a person is told of a cell whose record waits for the database."""
+    why = (
+        "the disk is full. It is recorded when there is room: delete what you no longer need"
+        if waiting.full
+        else "the database cannot be reached. It is recorded as soon as it can be"
+    )
+    safe = "" if waiting.durable else " Until then it is only in memory, and lost if I am restarted."
+    cut = (
+        " Its output is too large to wait, and will be missing in the notebook."
+        if cell in waiting.cut
+        else ""
+    )
+    return f"Not recorded yet: {why}.{safe}{cut}"
+
+
+def put_off(error: BaseException) -> str:
+    """Why a cell's file is not stored now, and what comes of it."""
+    if isinstance(error, StoreFull):
+        return "the disk is full; it is tried again with your next cell once there is room"
+    if isinstance(error, StoreUnavailable):
+        return "the database cannot be reached just now; it is tried again with your next cell"
+    return sentence(error)
 
 
 def restart(restarted: Restarted) -> str:

@@ -5,13 +5,22 @@ await files.bring(["k7m3q9x2va"])              # into the workspace, under their
 kept = await files.keep(captured, skipped, cell)
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from bot.failures import sentence
+from bot.failures import put_off, sentence
 from bot.reply import GeneratedFile
-from filestore.errors import FileStoreError, NoSuchFile, TooManyFiles
-from filestore.files import FileStore
+from filestore.errors import (
+    FileStoreError,
+    NoSuchFile,
+    NotRecordedYet,
+    StoreFull,
+    StoreUnavailable,
+    TooManyFiles,
+)
+from filestore.files import NO_ROOM, FileStore
 from filestore.records import SessionRecord, StoredFile
 from kernels.capture import Captured, FileChanged, Skipped
 from kernels.errors import KernelError
@@ -20,6 +29,10 @@ from kernels.protocols import Kernels, PersonKernel
 
 __all__ = ["Kept", "PersonFiles"]
 
+log = logging.getLogger(__name__)
+
+PUT_OFF = 200  # files that are tried again later, at most
+PASSING = (StoreUnavailable, OSError)  # no fault of the file
 LISTED = 200  # files that `list_files()` shows in a cell
 
 
@@ -38,43 +51,87 @@ class PersonFiles:
         self._store = store
         self._user_id = record.user_id
         self._session_id = record.session_id
+        self._put_off: dict[str, Captured] = {}  # by name: to be stored as soon as it can be
         self.kernel: PersonKernel = pool.kernel(record.session_id, self)
 
     async def keep(self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None) -> Kept:
-        """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised."""
+        """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised.
+
+        What finds no room on the disk, or no database, is tried again with the next cell.
+        """
         files: list[GeneratedFile] = []
-        left, captured = list(skipped), list(captured)
-        for number, file in enumerate(captured):
+        left = list(skipped)
+        fresh = list(captured)
+        earlier, self._put_off = self._put_off, {}
+        for number, file in enumerate(fresh):
+            earlier.pop(file.name, None)
             try:
-                async with file.content() as content:
-                    stored = await self._store.put(
-                        self._user_id, self._session_id, file.name, content, source="generated", cell=cell
-                    )
+                files.append(await self._store_captured(file, cell))
+            except NotRecordedYet as error:  # it is stored, and gets its id by itself
+                left.append(Skipped(file.name, sentence(error)))
             except TooManyFiles as error:  # so it would be with those after it, once each was written
-                more = len(captured) - number - 1
+                more = len(fresh) - number - 1
                 left.append(Skipped(f"{file.name} and {more:,} more" if more else file.name, sentence(error)))
                 break
-            except (FileStoreError, FileChanged, KernelError, OSError) as error:
+            except PASSING as error:
+                left.append(Skipped(file.name, put_off(error)))
+                self._put_off[file.name] = file
+            except (FileStoreError, FileChanged, KernelError) as error:
                 left.append(Skipped(file.name, sentence(error)))
-            else:
-                files.append(self.generated(stored))
+        files += await self._try_again(earlier, cell)
         return Kept(tuple(files), tuple(left))
+
+    async def _store_captured(self, file: Captured, cell: int | None) -> GeneratedFile:
+        async with file.content() as content:
+            stored = await self._store.put(
+                self._user_id, self._session_id, file.name, content, source="generated", cell=cell
+            )
+        return self.generated(stored)
+
+    async def _try_again(self, earlier: dict[str, Captured], cell: int | None) -> list[GeneratedFile]:
+        """Store what could not be stored before; it is told when it is, not at each try."""
+        files = []
+        while earlier and not self._put_off:  # else there is still no room
+            name, file = earlier.popitem()
+            try:
+                files.append(await self._store_captured(file, cell))
+            except NotRecordedYet:
+                pass
+            except PASSING:
+                self._put_off[name] = file
+            except (FileStoreError, FileChanged, KernelError) as error:  # it is another by now, or gone
+                log.info("file %s of session %s is given up: %s", name, self._session_id, error)
+        for name, file in earlier.items():
+            if len(self._put_off) < PUT_OFF:
+                self._put_off[name] = file
+        return files
 
     async def upload(self, name: str, data: bytes) -> StoredFile:
         """Store a file of the person's and place it in the workspace. Raises: as `FileStore.put`."""
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
-        await self.kernel.place(stored.filename, data)
+        await self._place(stored.filename, data)
         return stored
 
     async def bring(self, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Put stored files into the workspace; returns their names. Raises: NoSuchFile, and puts none."""
+        """Put stored files into the workspace; returns their names.
+
+        Raises: NoSuchFile, and puts none; StoreFull when the disk has no room for one.
+        """
         found = [await self._store.find(one, self._user_id, self._session_id) for one in wanted]
         names = []
         for stored in found:
             opened = await self._store.open(stored.file_id, self._user_id)
             with opened.file:
-                names.append(await self.kernel.place(stored.filename, opened.file))
+                names.append(await self._place(stored.filename, opened.file))
         return tuple(names)
+
+    async def _place(self, name: str, content: BinaryIO | bytes) -> str:
+        try:
+            return await self.kernel.place(name, content)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise StoreFull(str(error)) from error
+            raise
 
     def generated(self, stored: StoredFile) -> GeneratedFile:
         """The stored file as a front shows it."""

@@ -56,6 +56,7 @@ class ExecutionResult:
     error, 124 time-out, 130 interrupted, 137 out of memory, and the kernel's own exit code (-9: killed by
     signal 9) when it died. `status` and `cause` are those of `kernels.RunResult`. `lost` names the variables
     that went with a kernel. `memory` is what the kernel has taken since its start, in bytes, if known.
+    `unrecorded` is a sentence about a record that is not in the database yet, "" when it is there.
     """
 
     success: bool
@@ -72,6 +73,7 @@ class ExecutionResult:
     skipped: tuple[Skipped, ...]
     lost: tuple[str, ...]
     memory: int | None = None
+    unrecorded: str = ""
 
     @property
     def generated_file_ids(self) -> tuple[str, ...]:

@@ -16,11 +16,13 @@ from typing import Self
 from bot.apart import Apart
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
+from bot.recorded import tell_recorded
 from bot.reply import Reply, Tell
 from bot.transcript import Transcript
+from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord
-from filestore.store import Store
+from filestore.spool import SpooledStore
 from kernels.protocols import Cell, Kernels, PersonKernel
 from kernels.result import Late
 
@@ -79,7 +81,7 @@ class Session:
     def __init__(
         self,
         record: SessionRecord,
-        store: Store,
+        store: SpooledStore,
         files: FileStore,
         pool: Kernels,
         clock: Callable[[], datetime],
@@ -90,6 +92,7 @@ class Session:
         self.files = PersonFiles(files, record, pool)
         self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
+        self._catch_up = store.catch_up
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
@@ -117,20 +120,29 @@ class Session:
         Cells that go on in a node are in `left_running`, to be resumed; one that was broken off is noted, and
         its files are kept. Raises: KernelError, StoreUnavailable.
         """
-        unfinished = {cell.seq: cell for cell in await self.transcript.unfinished()}
-        for tag, run in (await self.kernel.left_running()).items():
+        left_running = await self.kernel.left_running()
+        unfinished = await self._unfinished(needed=bool(left_running))
+        for tag, run in left_running.items():
             if tag in unfinished:
                 self.left_running.append((unfinished.pop(tag), run))
             else:  # it was recorded, and its program ended before it could say so
                 run.settle()
         await self._note_broken_off(list(unfinished.values()))
-        self._listener = asyncio.create_task(self._listen(), name=f"late output of {self.record.session_id}")
+        name = self.record.session_id
+        self._listeners = (
+            asyncio.create_task(self._listen(), name=f"late output of {name}"),
+            asyncio.create_task(
+                tell_recorded(self._catch_up.recorded(name), self.files, self._tell_late),
+                name=f"files of {name}",
+            ),
+        )
         return self
 
     async def close(self) -> None:
         """Let the kernel go: in a node it lives on; files and transcript stay."""
-        self._listener.cancel()
-        await asyncio.wait([self._listener])
+        for listener in self._listeners:
+            listener.cancel()
+        await asyncio.wait(self._listeners)
         await self._pool.release(self.record.session_id)
 
     @contextlib.asynccontextmanager
@@ -240,6 +252,19 @@ class Session:
         for run in self._runs:
             return run
         raise NothingRuns
+
+    async def _unfinished(self, *, needed: bool) -> dict[int, CellRecord]:
+        """The cells that a program before us began.
+
+        Where none goes on, a database that is away is no hindrance: they are noted by the next program.
+        """
+        try:
+            return {cell.seq: cell for cell in await self.transcript.unfinished()}
+        except StoreUnavailable:
+            if needed:
+                raise
+            log.warning("what session %s left unfinished is not known now", self.record.session_id)
+            return {}
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
         await self.transcript.broken_off(cells)

@@ -27,7 +27,7 @@ from bot.usage import Ledger
 from filestore.files import FileStore
 from filestore.jumps import Jumps
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
-from filestore.store import Store
+from filestore.spool import SpooledStore
 from kernels.errors import KernelError
 from kernels.protocols import Cell, Kernels
 
@@ -61,7 +61,7 @@ class Sessions:
 
     def __init__(
         self,
-        store: Store,
+        store: SpooledStore,
         files: FileStore,
         pool: Kernels,
         *,

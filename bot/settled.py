@@ -98,6 +98,8 @@ class Settled:
             names = ", ".join(cell.result.lost[:LOST])
             more = f" and {len(cell.result.lost) - LOST} more" if len(cell.result.lost) > LOST else ""
             self._add(f"Lost: {plain(names)}{more}.")
+        if cell.result.unrecorded:
+            self._add(f"-# {plain(cell.result.unrecorded)}")
 
     def _take_piece(self, piece: Piece) -> None:
         match piece:

@@ -8,14 +8,16 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
+from bot.failures import NEVER, unrecorded
 from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
-from filestore.errors import FileStoreError
+from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import CellRecord, Said
-from filestore.store import Transcripts
+from filestore.spool import SpooledTranscripts
 from kernels.events import Event
 from kernels.finish import to_the_end
 from kernels.notebook import Code, Markdown
@@ -33,7 +35,7 @@ LATE = 64 * 1024  # characters of one piece of late output; the kernel's own lim
 class Transcript:
     """The transcript of one session. `clock` gives the present, with a time zone."""
 
-    def __init__(self, records: Transcripts, session_id: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, records: SpooledTranscripts, session_id: str, clock: Callable[[], datetime]) -> None:
         self._records = records
         self._session_id = session_id
         self._clock = clock
@@ -43,7 +45,7 @@ class Transcript:
         return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
     async def begin(self, message: Incoming) -> CellRecord:
-        """Note that this code is about to run. Raises: StoreUnavailable, and then it must not run.
+        """Note that this code is about to run, be it in the spool. Raises: SpoolFull, and it must not run.
 
         Where a cancellation meets it, the cell is noted as interrupted.
         """
@@ -66,7 +68,7 @@ class Transcript:
             log.exception("a cell of session %s that was given up may stay as running", self._session_id)
 
     async def finish(self, cell: CellRecord, ran: RunResult, kept: Kept) -> ExecutionResult:
-        """Note what came of the cell, and return it. A database that fails now costs only the record."""
+        """Note what came of the cell, and return it. Where the record has to wait, the result says so."""
         result = ExecutionResult(
             success=ran.status == "ok",
             output=ran.output,
@@ -93,9 +95,12 @@ class Transcript:
                 execution_count=result.execution_count,
                 file_ids=result.generated_file_ids,
             )
-        except FileStoreError:
+        except FileStoreError as error:
             log.exception("cell %d of session %s could not be recorded", cell.seq, self._session_id)
-        return result
+            lost = not isinstance(error, NoSuchCell)  # else its transcript was deleted on purpose
+            return replace(result, unrecorded=NEVER) if lost else result
+        waiting = self._records.waiting(self._session_id)
+        return replace(result, unrecorded=unrecorded(waiting, cell.seq)) if waiting else result
 
     async def leave_out(self, message: Incoming, cell: Code) -> None:
         """Note a cell of a replayed notebook that does not run, with the outputs that it had."""

@@ -11,7 +11,11 @@ FileStoreError
 ├── BlobExists           a key that holds bytes already; FileStore draws another
 ├── BlobMissing          no bytes under this key
 └── StoreUnavailable     the database did not answer, or cannot be used
-    └── StoreTooNew      the database was written by a later version
+    ├── StoreTooNew      the database was written by a later version
+    ├── StoreFull        there is no room left for what was to be written
+    ├── StoreDamaged     the database's file is broken
+    ├── NotRecordedYet   what was to be written is kept, and waits for the database
+    └── SpoolFull        and too much waits already
 """
 
 SHOWN_ID = 40  # characters of an id that an error repeats
@@ -103,6 +107,22 @@ class StoreUnavailable(FileStoreError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the database cannot be used now: {reason}")
+
+
+class StoreFull(StoreUnavailable):
+    """The disk that the database lies on is full, or the room that it was given."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """The database's file holds something else than what was written to it."""
+
+
+class NotRecordedYet(StoreUnavailable):
+    """The write waits in the spool until the database can be used again; `reason` says why it waits."""
+
+
+class SpoolFull(StoreUnavailable):
+    """The database cannot be used, and the spool has no more room for what waits for it."""
 
 
 class StoreTooNew(StoreUnavailable):

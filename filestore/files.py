@@ -9,9 +9,10 @@ can be loaded, and bytes without a row are found by the janitor.
 """
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
@@ -23,6 +24,8 @@ from filestore.errors import (
     FileIdTaken,
     NoSuchFile,
     QuotaExceeded,
+    SpoolFull,
+    StoreFull,
     TooManyFiles,
 )
 from filestore.filetypes import file_type
@@ -37,6 +40,7 @@ QUOTA = 1024 * MIB  # bytes a person
 MOST_FILES = 2000  # a person: each costs a row, a file on the disk, and time at each count
 MAX_FILE = 50 * MIB
 PAGE_LIMIT = 200  # files a page at most
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 ID_TRIES = 10  # ids drawn for one file; a second is needed once in 8e14 files or so
 
 log = logging.getLogger(__name__)
@@ -88,6 +92,8 @@ class FileStore:
             FileTooLarge: the file is above `max_file`.
             QuotaExceeded: the person has no room for it.
             TooManyFiles: the person has as many files as one person may.
+            StoreFull: the disk has no room for the bytes.
+            NotRecordedYet: the bytes are kept, and the file gets its id when the database can be used.
             StoreUnavailable: the database does not answer; nothing was announced.
         """
         name = clean_name(filename)
@@ -114,7 +120,7 @@ class FileStore:
             except FileIdTaken:
                 file_id = self._new_id()
                 continue
-            except (QuotaExceeded, TooManyFiles):
+            except (QuotaExceeded, TooManyFiles, SpoolFull):
                 await self._blobs.delete(key)
                 raise
             # Any other failure may have written the row after all: the janitor judges the bytes.
@@ -253,6 +259,12 @@ class FileStore:
         for _ in range(ID_TRIES):
             file_id = self._new_id()
             key = f"{user_id}/{file_id}"
-            with suppress(BlobExists):  # before a byte of the content was read
+            try:
                 return file_id, key, await self._blobs.put(key, content, limit=self.max_file)
+            except BlobExists:  # before a byte of the content was read
+                continue
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise StoreFull(os.strerror(error.errno)) from error
+                raise
         raise FileIdTaken(file_id)

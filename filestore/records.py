@@ -138,6 +138,18 @@ class CellRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What keeps writes to a session's transcript waiting for the database, and how safely they wait.
+
+    `cut` has the numbers of the cells whose outputs were too large to wait: those will be missing.
+    """
+
+    full: bool  # the disk is full, or the room that the database has
+    durable: bool  # all of it is on the disk; else it is lost when the program ends
+    cut: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
     """A session: whose it is, where it was opened, which kernel it has, how it is set."""
 

@@ -119,10 +119,28 @@ class Transcripts(Protocol):
     ) -> CellRecord:
         """Add a cell that is about to run. No end of the program undoes it; on disk right after."""
 
+    async def restore(self, entry: Said | CellRecord) -> int:
+        """Add words, or a cell that has begun, which were given their number while the database was away.
+
+        The session's counter goes on after it. Adding the same entry again does nothing. Returns the entry's
+        number: a new one where another entry has it.
+        """
+
+    async def last_seq(self, session_id: str | None = None) -> int:
+        """The last number given in a session, or (None) the highest given in any; 0 for none."""
+
     async def append_outputs(
-        self, session_id: str, seq: int, outputs: Sequence[Output], file_ids: Sequence[str] = ()
+        self,
+        session_id: str,
+        seq: int,
+        outputs: Sequence[Output],
+        file_ids: Sequence[str] = (),
+        *,
+        batch: str = "",
     ) -> None:
         """Add outputs and files to a cell, also after it has finished.
+
+        `batch` (24 hexadecimal digits) names these outputs: the same batch added again does nothing.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.
@@ -203,8 +221,8 @@ class Identity(Protocol):
 class Usage(Protocol):
     """What turns cost."""
 
-    async def add(self, usage: UsageRecord) -> None:
-        """Record one turn."""
+    async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
+        """Record one turn; with `again` it may have been recorded before, and then nothing happens."""
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         """The sum of a person's turns from `since` on."""

@@ -21,22 +21,50 @@ SERVER = Path(sys.executable).with_name("secantusd-py")
 TRIES = 120  # of half a second each until the server answers
 
 
+class MongoServer:
+    """A server on a free port, which can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.uri = f"mongodb://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it on what lies in its folder, and wait until it answers."""
+        log = self._folder / "log"
+        command = [SERVER, "--host", "127.0.0.1", "--port", str(self._port)]
+        command += ["--storage-path", str(self._folder / "data")]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command, cwd=self._folder, stdout=output, stderr=subprocess.STDOUT
+            )
+        _wait_until_it_answers(self.uri, self._process, log)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def mongodb_server() -> Iterator[MongoServer]:
+    """A running server with an empty folder."""
+    with tempfile.TemporaryDirectory(prefix="mongodb-", ignore_cleanup_errors=True) as folder:
+        server = MongoServer(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
 @contextmanager
 def running_mongodb() -> Iterator[str]:
-    """Start a server with an empty folder on a free port; its URI, without a database."""
-    with tempfile.TemporaryDirectory(prefix="mongodb-", ignore_cleanup_errors=True) as folder:
-        log = Path(folder, "log")
-        port = _free_port()
-        command = [SERVER, "--host", "127.0.0.1", "--port", str(port), "--storage-path", f"{folder}/data"]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            uri = f"mongodb://127.0.0.1:{port}"
-            _wait_until_it_answers(uri, process, log)
-            yield uri
-        finally:
-            process.kill()
-            process.wait()
+    """The URI, without a database, of a running server with an empty folder."""
+    with mongodb_server() as server:
+        yield server.uri
 
 
 def _wait_until_it_answers(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -109,7 +109,7 @@ def test_every_package_is_looked_at() -> None:
         ("kernels/common/text.py", ""),
         ("bot/turn.py", "class SessionManager: ..."),
         ("bot/turn.py", "class BaseTurn: ..."),
-        ("bot/turn.py", "\n" * 301),
+        ("bot/turn.py", "\n" * 401),
     ],
 )
 def test_planted_violation_is_caught(path: str, source: str) -> None:

@@ -80,4 +80,5 @@ def result_fields(result: ExecutionResult) -> dict[str, Any]:
         "generated_file_ids": list(result.generated_file_ids),
         "skipped": [{"name": one.name, "reason": one.reason} for one in result.skipped],
         "lost": list(result.lost),
+        "unrecorded": result.unrecorded,
     }

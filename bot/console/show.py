@@ -55,6 +55,8 @@ class Screen:
             self._show_event(reply.event)
         if reply.result is not None and (stopped := ending(reply.result)):
             self.note(stopped)
+        if reply.result is not None and reply.result.unrecorded:
+            self.note(reply.result.unrecorded)
         self.files([file.record for file in reply.files])
         self.skipped(reply.skipped)
         if reply.usage is not None:

@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from filestore.errors import StoreUnavailable
+from filestore.errors import StoreFull, StoreUnavailable
 
 Document = dict[str, Any]
 Order = Sequence[tuple[str, int]]
@@ -25,6 +25,7 @@ SERVER_SELECTION = (
     5_000  # milliseconds until a server that is down is an error; the driver's default is 30,000
 )
 UPSERT_TRIES = 5
+NO_ROOM = 14031  # the server's code OutOfDiskSpace
 DATABASE = "kernelcord"  # when the URI names none
 
 
@@ -156,4 +157,5 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
-        raise StoreUnavailable(str(error).partition(", Timeout:")[0]) from error
+        full = isinstance(error, OperationFailure) and error.code == NO_ROOM
+        raise (StoreFull if full else StoreUnavailable)(str(error).partition(", Timeout:")[0]) from error

@@ -1,6 +1,7 @@
 """Sessions, usage, settings of servers and messages' cells in MongoDB; settings are JSON text."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -77,20 +78,10 @@ class MongoUsage:
     def __init__(self, database: Database) -> None:
         self._usage = database["usage"]
 
-    async def add(self, usage: UsageRecord) -> None:
-        await self._usage.insert_all(
-            [
-                {
-                    "user_id": usage.user_id,
-                    "at": usage.at,
-                    "model": usage.model,
-                    "input_tokens": usage.input_tokens,
-                    "output_tokens": usage.output_tokens,
-                    "cost": usage.cost,
-                    "cell_seconds": usage.cell_seconds,
-                }
-            ]
-        )
+    async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
+        turn = asdict(usage)
+        if not (again and await self._usage.one(equal(**turn))):
+            await self._usage.insert_all([turn])
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         recent = equal(user_id=user_id) | {"at": {"$gte": since}}

@@ -25,9 +25,12 @@ class Texts:
         """The text when it is short, else a reference to it."""
         return text if len(text) <= INLINE_LIMIT else await self.put(session_id, text)
 
-    async def put(self, session_id: str, text: str) -> ObjectId:
-        """Write a text in pieces, whatever its length."""
-        reference = ObjectId()
+    async def put(self, session_id: str, text: str, reference: ObjectId | None = None) -> ObjectId:
+        """Write a text in pieces, whatever its length; under a reference that may have been used for it."""
+        if reference is None:
+            reference = ObjectId()
+        else:  # a try before may have left some of its pieces
+            await self.drop([reference])
         await self._pieces.insert_all(
             [
                 {"session_id": session_id, "text": reference, "part": part, "piece": text[at : at + PIECE]}

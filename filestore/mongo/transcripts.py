@@ -6,6 +6,7 @@ A finished cell's outputs are one JSON text, replaced in one update; each late b
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bson import ObjectId
@@ -29,7 +30,7 @@ class MongoTranscripts:
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, await self._next_seq(session_id), place, author, markdown, at)
-        await self._add(said, said.markdown, {"kind": "said", "at": said.at})
+        await self._add(said)
         return said
 
     async def begin_cell(
@@ -37,30 +38,38 @@ class MongoTranscripts:
     ) -> CellRecord:
         seq = await self._next_seq(session_id)
         cell = CellRecord(session_id, seq, place, author, code, (), RUNNING, at)
-        await self._add(
-            cell,
-            cell.code,
-            {
-                "kind": "cell",
-                "at": cell.started_at,
-                "status": cell.status,
-                "execution_time": None,
-                "execution_count": None,
-                "outputs": "[]",
-                "late": [],
-                "file_ids": [],
-            },
-        )
+        await self._add(cell)
         return cell
 
+    async def restore(self, entry: Said | CellRecord) -> int:
+        seq = entry.seq
+        await self._counters.change(equal(_id=entry.session_id), {"$max": {"seq": seq}}, upsert=True)
+        there = await self._entries.one(equal(session_id=entry.session_id, seq=seq))
+        if there is not None:
+            kind, at = _kind(entry)
+            if (there["kind"], there["at"], there["author"]) == (kind, at, entry.author):
+                return seq
+            seq = await self._next_seq(entry.session_id)
+        await self._add(replace(entry, seq=seq))
+        return seq
+
+    async def last_seq(self, session_id: str | None = None) -> int:
+        whose = {} if session_id is None else equal(_id=session_id)
+        counter = await self._counters.one(whose, [("seq", -1)])
+        return int(counter["seq"]) if counter else 0
+
     async def append_outputs(
-        self, session_id: str, seq: int, outputs: Sequence[Output], file_ids: Sequence[str] = ()
+        self,
+        session_id: str,
+        seq: int,
+        outputs: Sequence[Output],
+        file_ids: Sequence[str] = (),
+        *,
+        batch: str = "",
     ) -> None:
-        late = [await self._texts.put(session_id, await _to_json(outputs))] if outputs else []
-        change = {
-            "$push": {"late": {"$each": late}},
-            "$addToSet": {"file_ids": {"$each": list(file_ids)}},
-        }
+        reference = ObjectId(batch) if batch else None
+        late = [await self._texts.put(session_id, await _to_json(outputs), reference)] if outputs else []
+        change = {"$addToSet": {"late": {"$each": late}, "file_ids": {"$each": list(file_ids)}}}
         if await self._entries.change(equal(session_id=session_id, seq=seq, kind="cell"), change) is None:
             await self._texts.drop(late)
             raise NoSuchCell(session_id, seq)
@@ -115,10 +124,17 @@ class MongoTranscripts:
         assert counter is not None  # an upsert finds or makes one
         return int(counter["seq"])
 
-    async def _add(self, record: Said | CellRecord, text: str, rest: Document) -> None:
+    async def _add(self, record: Said | CellRecord) -> None:
+        """Add an entry; a cell that has just begun."""
+        kind, at = _kind(record)
+        text = record.markdown if isinstance(record, Said) else record.code
         document = {"session_id": record.session_id, "seq": record.seq, "place": record.place}
         document |= {"author": record.author, "text": await self._texts.keep(record.session_id, text)}
-        await self._entries.insert(document | rest, key=["session_id", "seq"])
+        document |= {"kind": kind, "at": at}
+        if isinstance(record, CellRecord):
+            document |= {"status": record.status, "execution_time": None, "execution_count": None}
+            document |= {"outputs": "[]", "late": [], "file_ids": []}
+        await self._entries.insert(document, key=["session_id", "seq"])
 
     async def _records(self, condition: Document, limit: int = 0) -> list[Said | CellRecord]:
         for _ in range(READ_TRIES):
@@ -128,6 +144,10 @@ class MongoTranscripts:
             if texts.keys() == references:
                 return await asyncio.to_thread(_parsed, documents, texts)
         raise StoreUnavailable("outputs of a cell are missing")
+
+
+def _kind(entry: Said | CellRecord) -> tuple[str, datetime]:
+    return ("said", entry.at) if isinstance(entry, Said) else ("cell", entry.started_at)
 
 
 def _references(document: Document) -> list[ObjectId]:

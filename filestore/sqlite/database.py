@@ -15,12 +15,14 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from filestore.errors import StoreTooNew, StoreUnavailable
+from filestore.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable
 from filestore.sqlite.schema import MIGRATIONS
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ READERS = 3  # threads, each with a connection
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
 TIDIED = 200  # writings after which the log is brought into the file, which the loop itself never does
 READING = 100  # milliseconds that this waits for who still reads the file as it was: nobody writes meanwhile
+LOCKED = 100  # milliseconds to wait for another process while a wait of BUSY_TIMEOUT has just been in vain
+CHECK = 5.0  # seconds of a start that the file is looked through; 1 GB in the system's cache takes 0.4
+NO_ROOM = 64 * 1024  # bytes; a disk with less is full, whatever the database says of it
 
 
 class _Busy(Exception):
@@ -46,6 +51,7 @@ class Database:
         self._loop_thread = threading.get_ident()
         self._unsynced = False
         self._untidied = 0
+        self._locked_until = 0.0  # by the monotonic clock: who waits in line does not wait in vain as well
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
 
@@ -103,8 +109,12 @@ class Database:
         return await loop.run_in_executor(executor, self._transaction, begin, work, synchronous)
 
     def _transaction[T](self, begin: str, work: Callable[[sqlite3.Connection], T], synchronous: str) -> T:
+        in_loop = threading.get_ident() == self._loop_thread
         try:
             connection = self._connection()
+            if not in_loop:
+                patience = LOCKED if time.monotonic() < self._locked_until else BUSY_TIMEOUT
+                connection.execute(f"PRAGMA busy_timeout = {patience}")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute(begin)
             try:
@@ -115,11 +125,26 @@ class Database:
                     with suppress(sqlite3.Error):  # a full disk can have rolled back already
                         connection.execute("ROLLBACK")
         except sqlite3.DatabaseError as error:
-            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if busy and threading.get_ident() == self._loop_thread:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_BUSY and in_loop:
                 raise _Busy from None
-            raise StoreUnavailable(f"{self._path.name}: {error}") from error
+            if code == sqlite3.SQLITE_BUSY:
+                self._locked_until = time.monotonic() + BUSY_TIMEOUT / 1000
+            raise self._unavailable(code)(f"{self._path.name}: {error}") from error
         return result
+
+    def _unavailable(self, code: int) -> type[StoreUnavailable]:
+        """Which error a primary code of SQLite is for us."""
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StoreDamaged
+        if code == sqlite3.SQLITE_FULL:
+            return StoreFull
+        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):  # its log or index had no room
+            with suppress(OSError):
+                disk = os.statvfs(self._path.parent)
+                if disk.f_bavail * disk.f_frsize < NO_ROOM:
+                    return StoreFull
+        return StoreUnavailable
 
     def _sync(self) -> None:
         """Bring the log to the disk; what is in it of the commits before needs no more than that."""
@@ -168,6 +193,7 @@ async def opened(path: Path) -> AsyncIterator[Database]:
     Raises:
         StoreUnavailable: it cannot be made or read.
         StoreTooNew: a later version of the program wrote it.
+        StoreDamaged: it is broken, as far as a look of CHECK seconds tells.
     """
     database = Database(path)
     try:
@@ -176,6 +202,7 @@ async def opened(path: Path) -> AsyncIterator[Database]:
         except OSError as error:
             raise StoreUnavailable(f"{path}: {error.strerror}") from error
         await database.write(_migrate)
+        await database.read(partial(_check, path))
         yield database
     finally:
         await database.close()
@@ -193,4 +220,23 @@ def _migrate(connection: sqlite3.Connection) -> None:
     for statements in MIGRATIONS[found:]:
         for statement in statements:
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    if found < len(MIGRATIONS):  # or nothing is written, which also works on a full disk
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """Look through the file: what is overwritten in its middle would show only when somebody needs it."""
+    timer = threading.Timer(CHECK, connection.interrupt)
+    timer.start()
+    try:
+        found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        log.info("%s is large: its start was looked through, the rest was not", path.name)
+        return
+    finally:
+        timer.cancel()
+        timer.join()
+    if found != "ok":
+        raise StoreDamaged(f"{path.name}: {' '.join(found.split())}")

@@ -87,7 +87,7 @@ class SqliteUsage:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, usage: UsageRecord) -> None:
+    async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
         row = (
             usage.user_id,
             to_milliseconds(usage.at),
@@ -97,9 +97,14 @@ class SqliteUsage:
             usage.cost,
             usage.cell_seconds,
         )
-        await self._database.write(
-            lambda connection: connection.execute("INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        )
+        there = """SELECT 1 FROM usage WHERE user_id = ? AND at = ? AND model = ? AND input_tokens = ?
+                   AND output_tokens = ? AND cost = ? AND cell_seconds = ?"""
+
+        def work(connection: Connection) -> None:
+            if not (again and connection.execute(there, row).fetchone()):
+                connection.execute("INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+        await self._database.write(work)
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         query = """SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),

@@ -26,18 +26,7 @@ class SqliteTranscripts:
 
         def work(connection: Connection) -> Said:
             numbered = replace(said, seq=_next_seq(connection, said.session_id))
-            connection.execute(
-                """INSERT INTO entries (session_id, seq, kind, place, author, text, at)
-                   VALUES (?, ?, 'said', ?, ?, ?, ?)""",
-                (
-                    numbered.session_id,
-                    numbered.seq,
-                    numbered.place,
-                    numbered.author,
-                    numbered.markdown,
-                    to_milliseconds(numbered.at),
-                ),
-            )
+            _insert(connection, numbered)
             return numbered
 
         return await self._database.write(work)
@@ -49,29 +38,50 @@ class SqliteTranscripts:
 
         def work(connection: Connection) -> CellRecord:
             numbered = replace(cell, seq=_next_seq(connection, cell.session_id))
-            connection.execute(
-                """INSERT INTO entries (session_id, seq, kind, place, author, text, at, status)
-                   VALUES (?, ?, 'cell', ?, ?, ?, ?, ?)""",
-                (
-                    numbered.session_id,
-                    numbered.seq,
-                    numbered.place,
-                    numbered.author,
-                    numbered.code,
-                    to_milliseconds(numbered.started_at),
-                    numbered.status,
-                ),
-            )
+            _insert(connection, numbered)
             return numbered
 
         return await self._database.write_soon(work, len(code))
 
+    async def restore(self, entry: Said | CellRecord) -> int:
+        def work(connection: Connection) -> int:
+            connection.execute(
+                """INSERT INTO counters VALUES (?, ?)
+                   ON CONFLICT (session_id) DO UPDATE SET seq = max(seq, excluded.seq)""",
+                (entry.session_id, entry.seq),
+            )
+            there = connection.execute(
+                "SELECT kind, text, at FROM entries WHERE session_id = ? AND seq = ?",
+                (entry.session_id, entry.seq),
+            ).fetchone()
+            if there is not None and tuple(there) == _essence(entry):
+                return entry.seq
+            numbered = replace(entry, seq=_next_seq(connection, entry.session_id)) if there else entry
+            _insert(connection, numbered)
+            return numbered.seq
+
+        return await self._database.write(work)
+
+    async def last_seq(self, session_id: str | None = None) -> int:
+        query = "SELECT coalesce(max(seq), 0) FROM counters WHERE session_id = coalesce(?, session_id)"
+        return await self._database.read(
+            lambda connection: int(connection.execute(query, (session_id,)).fetchone()[0])
+        )
+
     async def append_outputs(
-        self, session_id: str, seq: int, outputs: Sequence[Output], file_ids: Sequence[str] = ()
+        self,
+        session_id: str,
+        seq: int,
+        outputs: Sequence[Output],
+        file_ids: Sequence[str] = (),
+        *,
+        batch: str = "",
     ) -> None:
         def work(connection: Connection) -> None:
             _join_files(connection, session_id, seq, file_ids)
-            _append(connection, session_id, seq, outputs)
+            known = "SELECT 1 FROM outputs WHERE session_id = ? AND seq = ? AND batch = ?"
+            if not (batch and connection.execute(known, (session_id, seq, batch)).fetchone()):
+                _append(connection, session_id, seq, outputs, batch)
 
         await self._database.write(work)
 
@@ -136,6 +146,24 @@ def _next_seq(connection: Connection, session_id: str) -> int:
     return seq
 
 
+def _essence(entry: Said | CellRecord) -> tuple[str, str, int]:
+    """What tells an entry from another: its kind, its text, its moment."""
+    if isinstance(entry, Said):
+        return "said", entry.markdown, to_milliseconds(entry.at)
+    return "cell", entry.code, to_milliseconds(entry.started_at)
+
+
+def _insert(connection: Connection, entry: Said | CellRecord) -> None:
+    """Add an entry; a cell that has just begun."""
+    kind, text, at = _essence(entry)
+    status = entry.status if isinstance(entry, CellRecord) else None
+    connection.execute(
+        """INSERT INTO entries (session_id, seq, kind, place, author, text, at, status)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        (entry.session_id, entry.seq, kind, entry.place, entry.author, text, at, status),
+    )
+
+
 def _join_files(connection: Connection, session_id: str, seq: int, file_ids: Sequence[str]) -> None:
     row = connection.execute(
         "SELECT file_ids FROM entries WHERE session_id = ? AND seq = ? AND kind = 'cell'", (session_id, seq)
@@ -149,14 +177,16 @@ def _join_files(connection: Connection, session_id: str, seq: int, file_ids: Seq
     )
 
 
-def _append(connection: Connection, session_id: str, seq: int, outputs: Sequence[Output]) -> None:
+def _append(
+    connection: Connection, session_id: str, seq: int, outputs: Sequence[Output], batch: str = ""
+) -> None:
     last = connection.execute(
         "SELECT coalesce(max(position), 0) FROM outputs WHERE session_id = ? AND seq = ?", (session_id, seq)
     ).fetchone()[0]
     connection.executemany(
-        "INSERT INTO outputs VALUES (?, ?, ?, ?)",
+        "INSERT INTO outputs VALUES (?, ?, ?, ?, ?)",
         [
-            (session_id, seq, position, json.dumps(output))
+            (session_id, seq, position, json.dumps(output), batch)
             for position, output in enumerate(outputs, start=last + 1)
         ],
     )

@@ -8,9 +8,19 @@ import pytest
 import bot.errors
 import filestore.errors
 import kernels.errors
-from bot.failures import SENTENCES, at_start, ending, restart, sentence
+from bot.failures import SENTENCES, at_start, ending, put_off, restart, sentence, unrecorded
 from bot.reply import ExecutionResult
-from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
+from filestore.errors import (
+    FileTooLarge,
+    NoSuchFile,
+    NotRecordedYet,
+    QuotaExceeded,
+    SpoolFull,
+    StoreDamaged,
+    StoreFull,
+    StoreUnavailable,
+)
+from filestore.records import Waiting
 from kernels.errors import KernelClosed, KernelStartFailed, NodeUnavailable, SandboxUnavailable
 from kernels.events import Restarted
 
@@ -40,6 +50,10 @@ def test_every_error_of_ours_has_a_sentence(module: object) -> None:
         (QuotaExceeded(900, 1024, 200), "200 B more would be over your 1 KB (900 B used)"),
         (FileTooLarge(2048, 1024), "over the 1 KB limit"),
         (StoreUnavailable("x"), "try again in a moment"),
+        (StoreFull("x"), "the disk is full and takes nothing new; delete files"),
+        (StoreDamaged("x"), "its operator has to repair it"),
+        (SpoolFull("x"), "try again in a while"),
+        (NotRecordedYet("x"), "it is offered again as soon as the database can record it"),
         (KernelStartFailed("one\nImportError: no numpy\n"), "It said: ImportError: no numpy"),
         (FileNotFoundError(2, "No such file", "a.csv"), "there is no file a.csv"),
         (FileNotFoundError(2, "No such file", "/nowhere/x.ipynb"), "there is no folder /nowhere"),
@@ -65,6 +79,12 @@ def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
     assert "kernelcord.db: file is not a database" in at_start(error)
     assert "MONGODB_URI" in at_start(error)
     assert "kernelcord.db" not in sentence(error)
+    damaged = at_start(StoreDamaged("kernelcord.db: Tree 4 page 7: btreeInitPage() returns error code 11"))
+    assert "page 7" in damaged
+    assert "Put back a copy of it" in damaged
+    assert "The disk is full: make room on it" in at_start(
+        StoreFull("kernelcord.db: database or disk is full")
+    )
     assert at_start(KernelClosed()) == sentence(KernelClosed())
 
 
@@ -108,6 +128,31 @@ def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
 def test_an_ending_is_told_unless_the_output_says_all(ended: ExecutionResult, words: str | None) -> None:
     """Each status that is not the person's own error has a sentence."""
     assert ending(ended) == words
+
+
+def test_a_record_that_waits_is_told_with_what_it_waits_for() -> None:
+    """Whether there is something to do, whether it is safe, and what will be missing."""
+    assert "the disk is full" in unrecorded(Waiting(full=True, durable=True), 1)
+    assert "delete what you no longer need" in unrecorded(Waiting(full=True, durable=True), 1)
+    told = unrecorded(Waiting(full=False, durable=True), 1)
+    assert told == "Not recorded yet: the database cannot be reached. It is recorded as soon as it can be."
+    assert "only in memory" in unrecorded(Waiting(full=True, durable=False), 1)
+    cut = Waiting(full=True, durable=True, cut=frozenset({3}))
+    assert "missing in the notebook" in unrecorded(cut, 3)
+    assert "missing" not in unrecorded(cut, 4)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (StoreFull("x"), "the disk is full; it is tried again with your next cell"),
+        (StoreUnavailable("x"), "the database cannot be reached just now; it is tried again"),
+        (OSError(errno.EROFS, "Read-only"), "the disk can only be read"),
+    ],
+)
+def test_a_file_that_is_put_off_says_what_comes_of_it(error: Exception, words: str) -> None:
+    """The person need not write it again."""
+    assert words in put_off(error)
 
 
 def test_many_lost_variables_are_named_and_counted() -> None:

@@ -222,6 +222,12 @@ def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
     assert twice.files == files
 
 
+def test_a_record_that_waits_is_said_below_the_output() -> None:
+    """A person who looks for the cell in their notebook knows."""
+    (text,) = final(cell([printed("x\n")], unrecorded="Not recorded yet: the disk is full.")).parts
+    assert text.startswith("```\nx\n```\n-# Not recorded yet: the disk is full.\n")
+
+
 def test_how_it_ended_and_what_was_lost_is_said() -> None:
     """Endings and restarts have their sentences; a turn that showed nothing says so."""
     timeout = final(cell([printed("x\n")], status="timeout", cause="deadline", success=False)).parts[0]

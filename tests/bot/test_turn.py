@@ -1,6 +1,8 @@
 """A turn through real sessions and kernels: what is recorded, kept and told, whatever goes wrong."""
 
 import asyncio
+import errno
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,13 +12,15 @@ import pytest
 
 from bot.compose import compose
 from bot.errors import NothingRuns
+from bot.failures import sentence
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
-from filestore.errors import NoSuchFile, QuotaExceeded, StoreUnavailable
+from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import CellRecord
 from kernels.errors import KernelStartFailed
 from kernels.events import Queued, Stream
+from tests.filestore.faults import full
 from tests.live.cells import until
 
 
@@ -204,15 +208,15 @@ async def test_a_tell_that_fails_does_not_lose_the_cell(sessions: Sessions) -> N
 async def test_code_does_not_run_when_its_record_cannot_be_begun(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the database away the person is told, and the code has not run."""
+    """With the database away and the spool full the person is told, and the code has not run."""
     await sessions.execute_code("ran = False", 1)
 
     async def unavailable(*_: Any) -> None:
-        raise StoreUnavailable("away")
+        raise SpoolFull("away")
 
     with monkeypatch.context() as patch:
         patch.setattr(type(sessions.store.transcripts), "begin_cell", unavailable)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(SpoolFull):
             await sessions.execute_code("ran = True", 1)
     assert (await sessions.execute_code("ran", 1)).output == "False\n"
 
@@ -231,6 +235,134 @@ async def test_a_result_arrives_although_it_cannot_be_recorded(
     assert result.output == "42\n"
     assert [one.name for one in result.skipped] == ["a.txt"]
     assert "the database cannot be reached" in result.skipped[0].reason
+    assert "Not recorded: the database cannot be reached" in result.unrecorded
+
+
+async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_room(
+    sessions: Sessions,
+) -> None:
+    """Begun and finished in the outage: each answer says that it is not recorded yet, and nothing is lost.
+
+    A file gets its id as soon as the database can record it, and is offered then.
+    """
+    told: list[Reply] = []
+    sessions.tell_late = lambda _record, reply: told.append(reply)
+    await sessions.execute_code("x = 6", 1)
+    async with full():
+        first = await sessions.execute_code("open('a.txt', 'w').write('abc'); print(x * 7)", 1)
+        second = await sessions.execute_code("import os; os.remove('a.txt')", 1)
+        newcomer = await sessions.execute_code("1 / 0", 2)
+        assert (first.output, first.generated_files) == ("42\n", ())
+        assert [(one.name, one.reason) for one in first.skipped] == [("a.txt", sentence(NotRecordedYet("x")))]
+        for result in (first, second, newcomer):
+            assert "Not recorded yet: the disk is full" in result.unrecorded
+        assert [cell.status for cell in await cells(sessions)] == ["ok", "ok", "ok"]
+    await until(lambda: len(told) > 0)
+    (file,) = told[0].files
+    assert (told[0].cell, told[0].late, file.filename) == (first.cell, True, "a.txt")
+    assert await file.data() == b"abc"
+    recorded = [
+        entry
+        for entry in await sessions.store.transcripts._store.transcripts.entries("u1")
+        if isinstance(entry, CellRecord)
+    ]
+    assert [cell.seq for cell in recorded] == [1, first.cell, second.cell]
+    assert recorded[1].outputs == first.outputs
+    assert recorded[1].file_ids == (file.file_id,)
+    assert (await cells(sessions, 2))[0].status == "error"
+    assert (await sessions.execute_code("x", 1)).unrecorded == ""
+
+
+async def test_a_file_for_which_the_disk_has_no_room_is_tried_again(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said once; with the first cell after there is room it gets its id, unless it is gone."""
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write = "for name in ('a.txt', 'b.txt', 'c.txt'):\n    open(name, 'w').write('old')"
+    with monkeypatch.context() as patch:
+        patch.setattr("filestore.copying.os.fsync", fail)
+        refused = await sessions.execute_code(write, 1)
+        assert {one.name for one in refused.skipped} == {"a.txt", "b.txt", "c.txt"}
+        assert all("disk is full; it is tried again" in one.reason for one in refused.skipped)
+        assert (await sessions.execute_code("1", 1)).skipped == ()
+        with pytest.raises(StoreFull):
+            await sessions.upload("mine.txt", b"1", 1)
+    after = await sessions.execute_code("import os; os.remove('b.txt'); open('c.txt', 'w').write('new')", 1)
+    assert {file.filename: await file.data() for file in after.generated_files} == {
+        "a.txt": b"old",
+        "c.txt": b"new",
+    }
+    assert (await sessions.execute_code("1", 1)).generated_files == ()
+
+
+async def test_a_workspace_without_room_is_told_as_a_full_disk(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file that is sent, and of one that a cell is to find there; the file itself is stored."""
+
+    async def fail(*_: Any, **__: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    session = await sessions.session(1, "terminal")
+    monkeypatch.setattr(session.kernel, "place", fail)
+    with pytest.raises(StoreFull):
+        await sessions.upload("mine.txt", b"1", 1)
+    (stored,) = (await sessions.list_user_files(1)).files
+    with pytest.raises(StoreFull):
+        await sessions.execute_code("1", 1, [stored.file_id])
+
+
+async def test_a_session_is_opened_while_nothing_can_be_read(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes for the first time in an outage can work, and has all of it afterwards."""
+
+    async def unavailable(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    raw = sessions.store.transcripts._store
+    with monkeypatch.context() as patch:
+        for verbs in (raw.transcripts, raw.sessions):
+            for name in [name for name in vars(type(verbs)) if not name.startswith("_")]:
+                patch.setattr(verbs, name, unavailable)
+        result = await sessions.execute_code("6 * 7", 1)
+        assert (result.output, "cannot be reached" in result.unrecorded) == ("42\n", True)
+    await until(lambda: sessions.store.transcripts.waiting("u1") is None)
+    assert [cell.outputs for cell in await cells(sessions)] == [result.outputs]
+
+
+async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path) -> None:
+    """The cell that was running is noted as died after all that had to wait, and its file is told."""
+    settings = load(data=tmp_path / "data", node="none", preload="none")
+    async with compose(settings) as sessions:
+        await sessions.execute_code("1", 1)
+        await asyncio.sleep(0.05)  # a file system's clock ticks up to 100 times a second
+        async with full():
+            ran = await sessions.execute_code("print('in the outage')", 1)
+            session = await sessions.session(1, "terminal")
+            begun = await sessions.store.transcripts.begin_cell(
+                "u1", "terminal", "1", "...", datetime.now(UTC)
+            )
+            (session.kernel.workspace.path / "half.csv").write_text("a,b\n")
+            await sessions.let_go()
+            await sessions.store.transcripts._spool.save()
+            shutil.copytree(tmp_path / "data" / "spool", tmp_path / "spool")
+    shutil.rmtree(tmp_path / "data" / "spool")
+    (tmp_path / "spool").rename(tmp_path / "data" / "spool")  # as the crash has left it
+    async with compose(settings) as sessions:
+        told: list[Reply] = []
+        sessions.tell_late = lambda _record, reply: told.append(reply)
+        found = await cells(sessions)
+        assert [(cell.seq, cell.status) for cell in found] == [
+            (1, "ok"),
+            (ran.cell, "ok"),
+            (begun.seq, "died"),
+        ]
+        assert found[1].outputs == ran.outputs
+        assert [file.filename for reply in told for file in reply.files] == ["half.csv"]
 
 
 async def test_a_kernel_that_cannot_start_is_an_error_and_the_session_recovers(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ import pytest
 from pymongo import MongoClient
 
 from filestore import FileStore, LocalBlobs, Store, open_store
+from filestore.spool import spooled
 from tests.mongodb import running_mongodb
 
 # Each backend's name, and the fixture that gives its URI.
-BACKENDS = {"sqlite": None, "mongodb": "mongodb_uri"}
+BACKENDS = {"sqlite": None, "mongodb": "mongodb_uri", "spooled": None}
 if "TEST_MONGODB_URI" in os.environ:
     BACKENDS["real mongodb"] = "real_mongodb_uri"
 
@@ -72,12 +73,16 @@ def empty_database(server: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=BACKENDS)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """An empty store, on each backend."""
+async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
+    """An empty store, on each backend, and once with a spool before it."""
     fixture = BACKENDS[request.param]
     uri = request.getfixturevalue(fixture) if fixture else None
     async with open_store(tmp_path, mongodb_uri=uri) as opened:
-        yield opened
+        if request.param == "spooled":
+            async with spooled(opened, tmp_path / "spool", clock=clock) as kept:
+                yield kept
+        else:
+            yield opened
 
 
 @pytest.fixture

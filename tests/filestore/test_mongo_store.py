@@ -10,12 +10,26 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
-from filestore import CellRecord, FileStore, LocalBlobs, QuotaExceeded, StoreUnavailable, open_store
+from filestore import (
+    CellRecord,
+    FileStore,
+    LocalBlobs,
+    QuotaExceeded,
+    Said,
+    StoreFull,
+    StoreUnavailable,
+    UsageRecord,
+    open_store,
+)
 from filestore.mongo import open_mongo
-from filestore.mongo.database import Taken, connected
+from filestore.mongo.database import Taken, _answering, connected
 from filestore.mongo.files import CLAIM
 from filestore.records import Cursor, StoredFile
+from filestore.spool import spooled
+from tests.live.cells import until
+from tests.mongodb import mongodb_server
 
 
 def a_file(clock, **changes: Any) -> StoredFile:
@@ -248,3 +262,67 @@ def test_sqlite_never_loads_the_mongodb_driver() -> None:
     """Who does not use MongoDB does not wait for its driver."""
     program = "import filestore, sys; sys.exit('motor' in sys.modules or 'pymongo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_cells_go_on_while_the_server_is_killed_and_come_in_when_it_is_back(
+    tmp_path, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun before, finished without a server; begun and finished without one; both in order, by itself."""
+    monkeypatch.setattr("filestore.mongo.database.SERVER_SELECTION", 300)
+    output = {"output_type": "stream", "name": "stdout", "text": "x" * 300_000}  # in pieces of their own
+    with mongodb_server() as server:
+        async with (
+            open_store(tmp_path, mongodb_uri=f"{server.uri}/x") as raw,
+            spooled(raw, tmp_path / "spool", clock=clock) as kept,
+        ):
+            await kept.sessions.get_or_create("s", 7, "dm", clock.now)
+            first = await kept.transcripts.begin_cell("s", "dm", "Ann", "first", clock.now)
+            server.kill()
+            await kept.transcripts.finish_cell("s", first.seq, status="ok", outputs=[output])
+            new = await kept.sessions.get_or_create("t", 8, "dm", clock.now)
+            for seq, session_id in ((2, "s"), (3, new.session_id)):
+                cell = await kept.transcripts.begin_cell(session_id, "dm", "Ann", "second", clock.now)
+                await kept.transcripts.append_outputs(session_id, cell.seq, [output])
+                await kept.transcripts.finish_cell(session_id, cell.seq, status="error")
+                assert cell.seq == seq  # of a session that nobody can look up, after the highest of all
+            with pytest.raises(StoreUnavailable):  # a part of it would look like the whole
+                await kept.transcripts.entries("s")
+            await asyncio.to_thread(server.start)
+            await until(lambda: kept.transcripts.waiting("s") is None is kept.transcripts.waiting("t"))
+            cells = await raw.transcripts.entries("s")
+            assert [
+                (cell.seq, cell.status, cell.outputs) for cell in cells if isinstance(cell, CellRecord)
+            ] == [
+                (1, "ok", (output,)),
+                (2, "error", (output,)),
+            ]
+            assert len(await raw.transcripts.entries("t")) == 1
+            assert (await kept.transcripts.begin_cell("s", "dm", "Ann", "third", clock.now)).seq == 3
+
+
+async def test_what_was_brought_in_is_not_brought_in_twice(mongodb_uri: str, clock) -> None:
+    """Entries, batches of outputs and turns, done again by whoever does not know that they are done."""
+    output = {"output_type": "stream", "name": "stdout", "text": "tick"}
+    used = UsageRecord(7, clock.now, "m", 10, 2, 0.1, 1.5)
+    async with open_mongo(mongodb_uri) as store:
+        cell = CellRecord("s", 5, "dm", "Ann", "x" * 300_000, (), "running", clock.now)
+        said = Said("s", 4, "dm", "Ann", "words", clock.now)
+        for _ in range(2):
+            assert [await store.transcripts.restore(entry) for entry in (said, cell)] == [4, 5]
+            for batch in ("a" * 24, "b" * 24):
+                await store.transcripts.append_outputs("s", 5, [output], batch=batch)
+            await store.usage.add(used, again=True)
+        _, found = await store.transcripts.entries("s")
+        assert found == replace(cell, outputs=(output, output))
+        assert (await store.usage.total(7, clock.now)).turns == 1
+        assert [await store.transcripts.last_seq(one) for one in ("s", "other", None)] == [5, 0, 5]
+        assert await store.transcripts.restore(replace(cell, author="Bob")) == 6
+        assert (await store.transcripts.begin_cell("s", "dm", "Ann", "1", clock.now)).seq == 7
+
+
+def test_a_server_without_room_is_told_from_one_that_is_away() -> None:
+    """People can do something about the one."""
+    for code, kind in ((14031, StoreFull), (11600, StoreUnavailable)):
+        with pytest.raises(StoreUnavailable) as caught, _answering():
+            raise OperationFailure("no", code)
+        assert type(caught.value) is kind

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import sys
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from filestore import StoreTooNew, StoreUnavailable, open_store
+from filestore import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable, open_store
 from filestore.sqlite.database import SMALL, TIDIED, opened
 from filestore.sqlite.schema import MIGRATIONS
 from filestore.sqlite.transcripts import SqliteTranscripts
@@ -306,3 +307,76 @@ async def test_files_of_before_are_numbered_as_their_versions_and_times_say(tmp_
         assert len(await store.identity.id()) == 32
         added = await store.files.add(replace(named, file_id="new", blob_key="new", sha256="1"), quota=99)
         assert (added.version, added.number) == (4, 6)
+
+
+async def _with_many_rows(data: Path) -> Path:
+    """A database of some hundred pages."""
+    async with open_store(data) as store:
+        for number in range(50):
+            await store.transcripts.say("s", "p", "Ann", f"{number} " * 5000, NOW)
+    return data / "kernelcord.db"
+
+
+async def test_a_file_that_was_overwritten_in_its_middle_is_noticed_at_the_start(tmp_path: Path) -> None:
+    """Not only when somebody asks for what was there."""
+    path = await _with_many_rows(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(b"\xa5" * 8 * 4096)
+    with pytest.raises(StoreDamaged, match=r"kernelcord\.db: ") as caught:
+        async with open_store(tmp_path):
+            pass
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_large_file_is_looked_through_for_a_while_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start waits no longer than CHECK, and all connections work afterwards."""
+    await _with_many_rows(tmp_path)
+    monkeypatch.setattr("filestore.sqlite.database.CHECK", 0.0)
+    for _ in range(3):
+        async with open_store(tmp_path) as store:
+            assert len(await store.transcripts.entries("s")) == 50
+            await store.transcripts.say("t", "p", "Ann", "x", NOW)
+
+
+async def test_a_file_that_may_not_grow_is_full(tmp_path: Path) -> None:
+    """In the loop and in the thread; reads go on, and so do writes once there is room."""
+    async with opened(tmp_path / "a.db") as database:
+        add = "INSERT INTO counters VALUES (hex(randomblob(20000)), 0)"
+        for write in (database.write, lambda work: database.write_soon(work, 0)):
+            await write(lambda each: each.execute("PRAGMA max_page_count = 1"))
+            with pytest.raises(StoreFull, match="full"):
+                await write(lambda each: each.execute(add))
+            assert await database.read(lambda each: each.execute("SELECT * FROM counters").fetchall()) == []
+        for write in (database.write, lambda work: database.write_soon(work, 0)):
+            await write(lambda each: each.execute("PRAGMA max_page_count = 100000"))
+            await write(lambda each: each.execute(add))
+
+
+async def test_an_open_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
+    """So that a full disk does not keep the program from starting."""
+    async with open_store(tmp_path) as store:
+        await store.transcripts.say("s", "p", "Ann", "x", NOW)
+    before = (tmp_path / "kernelcord.db").read_bytes()
+    async with opened(tmp_path / "kernelcord.db"):
+        assert (tmp_path / "kernelcord.db-wal").stat().st_size == 0
+    assert (tmp_path / "kernelcord.db").read_bytes() == before
+
+
+async def test_a_lock_is_waited_for_once_and_not_by_everybody_in_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind one that has waited in vain the others are told soon."""
+    monkeypatch.setattr("filestore.sqlite.database.BUSY_TIMEOUT", 60_000)
+    monkeypatch.setattr("filestore.sqlite.database.LOCKED", 1)
+    async with opened(tmp_path / "a.db") as database:
+        database._locked_until = time.monotonic() + 60
+        with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with asyncio.timeout(30):
+                for failed in await asyncio.gather(
+                    *(database.write(lambda _: None) for _ in range(10)), return_exceptions=True
+                ):
+                    assert isinstance(failed, StoreUnavailable)

@@ -1,0 +1,171 @@
+"""Brings into the database what waits in a spool, in order, as soon as it can be done.
+
+catch_up = CatchUp(store, spool, clock)
+await catch_up.bring_in()                                       # once
+async for recorded in catch_up.recorded(session_id): ...        # files that have got their ids late
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Never
+
+from filestore.errors import (
+    FileIdTaken,
+    FileStoreError,
+    NoSuchCell,
+    NoSuchSession,
+    QuotaExceeded,
+    StoreUnavailable,
+    TooManyFiles,
+)
+from filestore.records import StoredFile
+from filestore.spool.journal import Journal
+from filestore.spool.spool import Spool
+from filestore.spool.to_its_end import to_its_end
+from filestore.spool.writes import (
+    CellFinished,
+    EntryAdded,
+    FileAdded,
+    OutputsAppended,
+    Write,
+    new_batch,
+    session_key,
+)
+from filestore.store import Store
+
+__all__ = ["CatchUp", "Recorded"]
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 1.0  # seconds until what waits is tried; doubles up to LAST_PAUSE while nothing can be done
+LAST_PAUSE = 30.0
+GIVING_UP = 3  # journals in vain, and none with success, after which the others need not be tried now
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A cell's file that had to wait: it has its id now, or (`refused`) cannot be kept after all."""
+
+    file: StoredFile
+    refused: FileStoreError | None = None
+
+
+class CatchUp:
+    """See the module's text."""
+
+    def __init__(self, store: Store, spool: Spool, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._spool = spool
+        self._clock = clock
+        self._recorded: defaultdict[str, asyncio.Queue[Recorded]] = defaultdict(asyncio.Queue)
+        self._moved: dict[tuple[str, int], int] = {}  # cells whose numbers were another's: the new ones
+
+    async def recorded(self, session_id: str) -> AsyncIterator[Recorded]:
+        """The files of a session's cells that had to wait, once they are in the database. Never ends."""
+        queue = self._recorded[session_id]
+        while True:
+            yield await queue.get()
+
+    async def bring_in_often(self) -> Never:
+        """Bring in what waits, as soon as it can be, until cancelled."""
+        pause = FIRST_PAUSE
+        while True:
+            await self._spool.something_waits.wait()
+            await asyncio.sleep(pause)  # the database's own pace: nothing tells when it is back
+            try:
+                usable = await self.bring_in()
+            except Exception:  # whatever fails this time, the next one must come
+                log.exception("what waits for the database cannot be brought in")
+                usable = False
+            pause = FIRST_PAUSE if usable else min(2 * pause, LAST_PAUSE)
+
+    async def bring_in(self) -> bool:
+        """Try once to bring in what waits; whether the database can be used."""
+        brought = failed = 0
+        for journal in list(self._spool.waiting.values()):
+            if failed == GIVING_UP and not brought:
+                break
+            try:
+                brought += await self._bring_in(journal)
+            except StoreUnavailable:
+                failed += 1
+                if journal.key in self._spool.waiting:  # whose turn comes after the others', next time
+                    self._spool.waiting[journal.key] = self._spool.waiting.pop(journal.key)
+        if not self._spool.waiting:
+            self._spool.something_waits.clear()
+        return brought > 0 or not failed
+
+    async def _bring_in(self, journal: Journal) -> int:
+        """All that waits of one journal; how many writes. Raises: StoreUnavailable."""
+        count = 0
+        while journal.writes:
+            write = journal.writes[0]
+            broken = False
+            try:
+                await self.bring_in_write(write)
+            except (NoSuchCell, NoSuchSession) as gone:  # deleted meanwhile, with what was written of it
+                log.info("a write of %s is left out: %s", journal.key, gone)
+            except StoreUnavailable:
+                await to_its_end(self._save(journal, anew=count > 0))
+                if count:
+                    break
+                raise
+            except Exception:  # whatever is wrong with this one, those after it must not wait for ever
+                log.exception("a write of %s is left out", journal.key)
+                broken = True
+            await to_its_end(self._drop(journal, write, broken=broken))
+            self._spool.can_be_used()
+            count += 1
+        return count
+
+    async def _drop(self, journal: Journal, write: Write, *, broken: bool) -> None:
+        async with journal.lock:
+            if journal.writes and journal.writes[0] is write:  # else it was forgotten meanwhile
+                await (journal.set_aside() if broken else journal.drop_first())
+            if not journal.writes:
+                self._spool.waiting.pop(journal.key, None)
+
+    async def _save(self, journal: Journal, *, anew: bool) -> None:
+        async with journal.lock:
+            await (journal.rewrite() if anew else journal.save())
+
+    async def bring_in_write(self, write: Write) -> None:
+        """Do one write. Raises: as the database does."""
+        match write:
+            case FileAdded():
+                await self._bring_in_file(write)
+            case EntryAdded(entry):
+                seq = await self._store.transcripts.restore(entry)
+                if seq != entry.seq:
+                    log.warning("entry %d of %s became %d", entry.seq, entry.session_id, seq)
+                    self._moved[entry.session_id, entry.seq] = seq
+            case OutputsAppended(session_id, seq) | CellFinished(session_id, seq):
+                await replace(write, seq=self._moved.get((session_id, seq), seq)).bring_in(self._store)
+            case _:
+                await write.bring_in(self._store)
+
+    async def _bring_in_file(self, write: FileAdded) -> None:
+        """Add the row, for as long from now as it was to stay; then its cell has the id, and it is told."""
+        now, file = self._clock(), write.file
+        file = replace(file, expires_at=now + (file.expires_at - file.uploaded_at))
+        try:
+            stored: StoredFile | None = await self._store.files.add(file, quota=write.quota, most=write.most)
+        except FileIdTaken:  # by itself, before the program ended
+            stored = await self._store.files.readable(file.file_id, file.user_id, now)
+        except (QuotaExceeded, TooManyFiles) as error:
+            self._recorded[file.session_id].put_nowait(Recorded(file, error))
+            return
+        if stored is None:  # deleted since
+            return
+        if file.cell is not None:
+            joined = OutputsAppended(file.session_id, file.cell, (), (stored.file_id,), new_batch())
+            with suppress(NoSuchCell):
+                await self._spool.write(
+                    session_key(file.session_id), lambda: self.bring_in_write(joined), joined
+                )
+        self._recorded[file.session_id].put_nowait(Recorded(replace(stored, cell=file.cell)))

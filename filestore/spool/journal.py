@@ -1,0 +1,228 @@
+"""Writes that wait, of one session or one person, in their order: on the disk line by line, and in memory.
+
+    journal = Journal(folder, "session u7")
+    await journal.add(write, line)      # synced when `journal.durable`, else in memory until `save`
+    await journal.drop_first()          # it is in the database
+
+The file (0600) goes with the last write. One that cannot be written, as on a full disk, is written later.
+"""
+
+import asyncio
+import errno
+import hashlib
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+
+from filestore.spool.writes import Write, decode, encode
+
+__all__ = ["Journal", "loaded", "make_folder"]
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".jsonl"
+PIECE = 1 << 20  # bytes written at a time
+BROKEN = ".broken"  # what could not be read or brought in, for whoever wants to look
+
+
+class Journal:
+    """One file of writes, and those writes. Hold `lock` while adding and dropping."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.key = key
+        self.lock = asyncio.Lock()
+        self.writes: deque[Write] = deque()
+        self.size = 0  # bytes of the lines of `writes`
+        self.full = False  # whether it is for want of room that they wait
+        self.cut: set[int] = set()  # the cells whose outputs were left out
+        self._sizes: deque[int] = deque()
+        self._unsaved: list[bytes] = []  # the last lines, which are not on the disk
+        self._on_disk = 0  # bytes of the file that are whole lines
+        self._folder = folder
+
+    @cached_property
+    def path(self) -> Path:
+        """Its file, which is there while something of it is."""
+        return self._folder / f"{hashlib.sha256(_header(self.key)).hexdigest()[:32]}{SUFFIX}"
+
+    @property
+    def durable(self) -> bool:
+        """Whether all of it is on the disk."""
+        return not self._unsaved
+
+    async def add(self, write: Write, line: bytes) -> None:
+        """Add a write at the end, and save it if that can be done."""
+        self._take_in(write, len(line))
+        self._unsaved.append(line)
+        await self.save()
+
+    async def save(self) -> None:
+        """Bring to the disk what is not there yet; where that fails it stays in memory."""
+        if not self._unsaved:
+            return
+        lines = self._unsaved if self._on_disk else [_header(self.key), *self._unsaved]
+        data = b"".join(line + b"\n" for line in lines)
+        try:
+            await asyncio.to_thread(_append, self.path, data, self._on_disk)
+        except OSError as error:
+            log.debug("writes of %s stay in memory: %s", self.key, error)
+        else:
+            self._on_disk += len(data)
+            self._unsaved.clear()
+
+    async def drop_first(self) -> None:
+        """The first write is in the database; with the last one the file goes."""
+        self.writes.popleft()
+        self.size -= self._sizes.popleft()
+        if not self.writes:
+            await self._clear()
+
+    async def drop(self, kinds: tuple[type[Write], ...]) -> None:
+        """Forget the writes of these kinds, or (none given) all, also on the disk."""
+        kept = [
+            (write, size)
+            for write, size in zip(self.writes, self._sizes, strict=True)
+            if kinds and not isinstance(write, kinds)
+        ]
+        if len(kept) == len(self.writes):
+            return
+        self.writes = deque(write for write, _ in kept)
+        self._sizes = deque(size for _, size in kept)
+        self.size = sum(self._sizes)
+        await (self.rewrite() if kept else self._clear())
+
+    async def rewrite(self) -> None:
+        """Let the file have only what still waits. Where that fails it keeps writes that are done, too."""
+        with suppress(OSError):
+            self._on_disk = await asyncio.to_thread(_replace, self.path, self.key, list(self.writes))
+            self._unsaved.clear()
+
+    async def set_aside(self) -> None:
+        """Leave the first write out for good: it is kept in a file beside, and those after it go on."""
+        line = await asyncio.to_thread(encode, self.writes[0])
+        with suppress(OSError):
+            await asyncio.to_thread(_append, self.path.with_suffix(BROKEN), line + b"\n")
+        await self.drop_first()
+
+    async def _clear(self) -> None:
+        self._unsaved.clear()
+        self.cut.clear()
+        self.full = False
+        self._on_disk = 0
+        try:
+            await asyncio.to_thread(_remove, self.path)
+        except OSError:  # it is brought in once more by the next program
+            log.exception("%s cannot be removed", self.path.name)
+
+    def _take_in(self, write: Write, size: int) -> None:
+        self.writes.append(write)
+        self._sizes.append(size)
+        self.size += size
+
+    @classmethod
+    def load(cls, path: Path) -> "Journal | None":
+        """What a program before us left in a file; the line that it was writing when it ended is cut off."""
+        whole = path.read_bytes()
+        first, *lines = whole.split(b"\n")[:-1] or [b""]
+        journal = cls(path.parent, _key(first))
+        good = len(first) + 1
+        try:
+            if journal.path != path:
+                raise ValueError("its first line is not that of its name")
+            for line in lines:
+                journal._take_in(decode(line), len(line))
+                good += len(line) + 1
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            aside = path.with_suffix(BROKEN)
+            log.error("%s is broken: %s. It is kept as %s", path.name, error, aside.name)
+            _append(aside, whole)
+        if not journal.writes:
+            path.unlink()
+            return None
+        journal._on_disk = good  # what lies behind it goes with the next save
+        return journal
+
+
+def loaded(folder: Path) -> Iterator[Journal]:
+    """The journals in a folder, which need not be there. Raises: OSError."""
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        if (journal := Journal.load(path)) is not None:
+            yield journal
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder, private and for good, if there is room for it. Raises: OSError."""
+    try:
+        for made in (folder.parent, folder):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+    else:
+        for parent in (folder.parent, folder.parent.parent):
+            _sync_folder(parent)
+
+
+def _header(key: str) -> bytes:
+    return json.dumps({"key": key}).encode()
+
+
+def _key(header: bytes) -> str:
+    with suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(header)["key"])
+    return ""
+
+
+def _append(path: Path, data: bytes, at: int | None = None) -> None:
+    """Write after the first `at` bytes of the file (None: after all) and sync; all of it, or nothing."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # where there was no room for it at the start
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        end = os.fstat(descriptor).st_size if at is None else at
+        os.ftruncate(descriptor, end)
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(descriptor, data[written : written + PIECE], end + written)
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, end)
+            raise
+    finally:
+        os.close(descriptor)
+    if not end:
+        _sync_folder(path.parent)
+
+
+def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
+    """Let the file hold these writes and nothing else; its size."""
+    data = b"".join(line + b"\n" for line in (_header(key), *map(encode, writes)))
+    temporary = path.with_suffix(".part")
+    temporary.unlink(missing_ok=True)
+    try:
+        _append(temporary, data)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return len(data)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # it was never made
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

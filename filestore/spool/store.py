@@ -1,0 +1,242 @@
+"""A store whose writes wait in a spool while its database cannot be used: see `filestore.spool`."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
+from filestore.records import MessageCell, SessionRecord, StoredFile, UsageRecord, UsageTotal
+from filestore.spool.catch_up import CatchUp
+from filestore.spool.spool import Spool
+from filestore.spool.transcripts import SpooledTranscripts
+from filestore.spool.writes import (
+    FileAdded,
+    MessageNoted,
+    SessionOpened,
+    SessionTouched,
+    UsageAdded,
+    person_key,
+    session_key,
+)
+from filestore.store import Identity, ServerSettings, Shares, Store
+
+__all__ = ["SpooledStore", "spool_folder", "spooled"]
+
+
+class SpooledSessions:
+    """store.Sessions."""
+
+    def __init__(self, store: Store, spool: Spool, transcripts: SpooledTranscripts) -> None:
+        self._sessions = store.sessions
+        self._spool = spool
+        self._transcripts = transcripts
+        self.get = store.sessions.get
+        self.set_kernel = store.sessions.set_kernel
+        self.set_settings = store.sessions.set_settings
+        self.touch_all = store.sessions.touch_all
+        self.idle_since = store.sessions.idle_since
+
+    async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
+        key = session_key(session_id)
+        self._spool.owners[key] = person_key(user_id)
+        found = await self._spool.write(
+            key,
+            lambda: self._sessions.get_or_create(session_id, user_id, place, at),
+            SessionOpened(session_id, user_id, place, at),
+        )
+        if found is None:
+            try:
+                found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
+            except StoreUnavailable:
+                found = None
+        return found or SessionRecord(session_id, user_id, place, None, {}, at, at)
+
+    async def of_user(self, user_id: int) -> list[SessionRecord]:
+        found = await self._sessions.of_user(user_id)
+        known = {record.session_id for record in found}
+        for write in self._spool.all_writes():  # so that forgetting a person forgets these too
+            if (
+                isinstance(write, SessionOpened)
+                and write.user_id == user_id
+                and write.session_id not in known
+            ):
+                record = SessionRecord(write.session_id, user_id, write.place, None, {}, write.at, write.at)
+                found.insert(0, record)
+                known.add(write.session_id)
+        return found
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        await self._spool.write(
+            session_key(session_id),
+            lambda: self._sessions.touch(session_id, at),
+            SessionTouched(session_id, at),
+        )
+
+    async def delete(self, session_id: str) -> None:
+        await self._spool.forget(session_key(session_id))
+        await self._sessions.delete(session_id)
+        self._transcripts.forget(session_id)
+        self._spool.owners.pop(session_key(session_id), None)
+
+
+class SpooledUsage:
+    """store.Usage. What waits counts: a database that is away makes nothing free."""
+
+    def __init__(self, store: Store, spool: Spool) -> None:
+        self._usage = store.usage
+        self._spool = spool
+
+    async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
+        await self._spool.write(
+            person_key(usage.user_id), lambda: self._usage.add(usage, again=again), UsageAdded(usage)
+        )
+
+    async def total(self, user_id: int, since: datetime) -> UsageTotal:
+        waiting = self._spool.writes(person_key(user_id))  # first: rather counted twice than not at all
+        total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
+        for write in waiting:
+            if isinstance(write, UsageAdded) and write.usage.at >= since:
+                used = write.usage
+                turn = UsageTotal(1, used.input_tokens, used.output_tokens, used.cost, used.cell_seconds)
+                total = UsageTotal(*map(sum, zip(astuple(total), astuple(turn), strict=True)))
+        return total
+
+    async def forget(self, user_id: int) -> None:
+        await self._spool.forget(person_key(user_id), UsageAdded)
+        await self._usage.forget(user_id)
+
+
+class SpooledFiles:
+    """store.Files. What a cell wrote can wait; what a person sends is refused, for they can send it again."""
+
+    def __init__(self, store: Store, spool: Spool) -> None:
+        self._files = store.files
+        self._spool = spool
+        self.readable = store.files.readable
+        self.named = store.files.named
+        self.page = store.files.page
+        self.extend = store.files.extend
+        self.used = store.files.used
+        self.condemn = store.files.condemn
+        self.condemned = store.files.condemned
+        self.remove = store.files.remove
+        self.batch = store.files.batch
+
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
+        """Raises: NotRecordedYet when the row waits: the file gets its id later, see `CatchUp.recorded`."""
+        if file.source != "generated":
+            return await self._files.add(file, quota=quota, most=most)
+        key = person_key(file.user_id)
+        waits = [write.file.file_size for write in self._spool.writes(key) if isinstance(write, FileAdded)]
+        if waits and sum(waits) + file.file_size > quota:
+            raise QuotaExceeded(sum(waits), quota, file.file_size)
+        if most is not None and len(waits) >= most:
+            raise TooManyFiles(most)
+        stored = await self._spool.write(
+            key, lambda: self._files.add(file, quota=quota, most=most), FileAdded(file, quota, most)
+        )
+        if stored is None:
+            raise NotRecordedYet(self._spool.reason)
+        return stored
+
+    async def condemn_all(self, user_id: int) -> None:
+        await self._spool.forget(person_key(user_id), FileAdded)
+        await self._files.condemn_all(user_id)
+
+    async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
+        """Also those of rows that wait: their bytes are no orphans."""
+        waiting = {write.file.blob_key for write in self._spool.all_writes() if isinstance(write, FileAdded)}
+        return await self._files.known_keys(blob_keys) | waiting.intersection(blob_keys)
+
+
+class SpooledMessageCells:
+    """store.MessageCells."""
+
+    def __init__(self, store: Store, spool: Spool) -> None:
+        self._cells = store.message_cells
+        self._spool = spool
+
+    async def set(self, cell: MessageCell) -> None:
+        await self._spool.write(
+            session_key(cell.session_id), lambda: self._cells.set(cell), MessageNoted(cell)
+        )
+
+    async def get(self, message_id: int) -> MessageCell | None:
+        for write in self._spool.all_writes():
+            if isinstance(write, MessageNoted) and write.cell.message_id == message_id:
+                return write.cell
+        return await self._cells.get(message_id)
+
+    async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
+        waiting = [
+            write.cell
+            for write in self._spool.writes(session_key(session_id))
+            if isinstance(write, MessageNoted) and write.cell.seq == seq
+        ]
+        found = {cell.message_id: cell for cell in [*await self._cells.of_cell(session_id, seq), *waiting]}
+        return [found[message_id] for message_id in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledStore:
+    """store.Store, and what brings in the writes that wait."""
+
+    catch_up: CatchUp
+    files: SpooledFiles
+    shares: Shares
+    transcripts: SpooledTranscripts
+    sessions: SpooledSessions
+    identity: Identity
+    usage: SpooledUsage
+    server_settings: ServerSettings
+    message_cells: SpooledMessageCells
+
+
+@asynccontextmanager
+async def spooled(
+    store: Store, folder: Path, *, clock: Callable[[], datetime]
+) -> AsyncIterator[SpooledStore]:
+    """The store, with a spool in `folder` (0700), for one program at a time.
+
+    What a program before us left there is brought in first. Raises: StoreUnavailable.
+    """
+    spool = Spool(folder)
+    catch_up = CatchUp(store, spool, clock)
+    try:
+        await spool.load()
+    except OSError as error:
+        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+    await catch_up.bring_in()
+    transcripts = SpooledTranscripts(store, spool, catch_up, await store.transcripts.last_seq())
+    bringing_in = asyncio.create_task(catch_up.bring_in_often(), name="spool")
+    try:
+        yield SpooledStore(
+            catch_up,
+            SpooledFiles(store, spool),
+            store.shares,
+            transcripts,
+            SpooledSessions(store, spool, transcripts),
+            store.identity,
+            SpooledUsage(store, spool),
+            store.server_settings,
+            SpooledMessageCells(store, spool),
+        )
+    finally:
+        bringing_in.cancel()
+        await asyncio.wait([bringing_in])
+        await spool.save()
+
+
+def spool_folder(data: Path, mongodb_uri: str | None) -> Path:
+    """Where writes wait for this very database: never are they brought into another."""
+    if mongodb_uri is None:
+        return data / "spool" / "sqlite"
+    address = urlsplit(mongodb_uri)
+    server = address.netloc.rpartition("@")[2].lower()  # another password is the same database
+    name = hashlib.sha256(f"{server}{address.path}".encode()).hexdigest()[:16]
+    return data / "spool" / f"mongodb-{name}"

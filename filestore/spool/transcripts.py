@@ -1,0 +1,157 @@
+"""Transcripts whose writes wait while the database cannot be used."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from filestore.errors import StoreUnavailable
+from filestore.records import RUNNING, CellRecord, Output, Said, Waiting
+from filestore.spool.catch_up import CatchUp
+from filestore.spool.overlay import with_writes
+from filestore.spool.spool import Spool
+from filestore.spool.writes import (
+    CellFinished,
+    EntryAdded,
+    MessageNoted,
+    OutputsAppended,
+    Write,
+    new_batch,
+    session_key,
+)
+from filestore.store import Store
+
+__all__ = ["SpooledTranscripts"]
+
+
+class SpooledTranscripts:
+    """store.Transcripts. While the database is away numbers go on from the last one that is known."""
+
+    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp, highest: int) -> None:
+        self._store = store
+        self._spool = spool
+        self._catch_up = catch_up
+        self._highest = highest  # number given in any session
+        self._last: dict[str, int] = {}  # number given by this program, by session
+        for write in spool.all_writes():
+            if isinstance(write, EntryAdded):
+                self._note(write.entry)
+        self.restore = store.transcripts.restore
+        self.last_seq = store.transcripts.last_seq
+
+    async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
+        said = Said(session_id, 0, place, author, markdown, at)
+        return await self._add(
+            said, lambda: self._store.transcripts.say(session_id, place, author, markdown, at)
+        )
+
+    async def begin_cell(
+        self, session_id: str, place: str, author: str, code: str, at: datetime
+    ) -> CellRecord:
+        cell = CellRecord(session_id, 0, place, author, code, (), RUNNING, at)
+        return await self._add(
+            cell, lambda: self._store.transcripts.begin_cell(session_id, place, author, code, at)
+        )
+
+    def waiting(self, session_id: str) -> Waiting | None:
+        """How what is not in the database yet waits for it; None when all of the session is there."""
+        return self._spool.state(session_key(session_id))
+
+    async def append_outputs(
+        self,
+        session_id: str,
+        seq: int,
+        outputs: Sequence[Output],
+        file_ids: Sequence[str] = (),
+        *,
+        batch: str = "",
+    ) -> None:
+        await self._write(
+            session_id,
+            OutputsAppended(session_id, seq, tuple(outputs), tuple(file_ids), batch or new_batch()),
+        )
+
+    async def finish_cell(
+        self,
+        session_id: str,
+        seq: int,
+        *,
+        status: str,
+        outputs: Sequence[Output] | None = None,
+        execution_time: float | None = None,
+        execution_count: int | None = None,
+        file_ids: Sequence[str] = (),
+    ) -> None:
+        await self._write(
+            session_id,
+            CellFinished(
+                session_id,
+                seq,
+                status,
+                None if outputs is None else tuple(outputs),
+                execution_time,
+                execution_count,
+                tuple(file_ids),
+            ),
+        )
+
+    async def entries(
+        self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None
+    ) -> list[Said | CellRecord]:
+        waiting = self._spool.writes(session_key(session_id))
+        found = await self._spool.reads.read(
+            lambda: self._store.transcripts.entries(session_id, after=after, limit=limit, place=place)
+        )
+        return with_writes(found, waiting, after=after, place=place)[:limit] if waiting else found
+
+    async def unfinished(self, session_id: str) -> list[CellRecord]:
+        waiting = self._spool.writes(session_key(session_id))
+        found = await self._spool.reads.read(lambda: self._store.transcripts.unfinished(session_id))
+        if not waiting:
+            return found
+        cells = [entry for entry in with_writes(found, waiting) if isinstance(entry, CellRecord)]
+        return [cell for cell in cells if cell.status == RUNNING]
+
+    async def clear(self, session_id: str) -> None:
+        await self._spool.forget(
+            session_key(session_id), EntryAdded, OutputsAppended, CellFinished, MessageNoted
+        )
+        await self._store.transcripts.clear(session_id)
+
+    def forget(self, session_id: str) -> None:
+        """The session is gone, and its numbers begin anew."""
+        self._last.pop(session_id, None)
+
+    async def _add[Entry: (Said, CellRecord)](
+        self, entry: Entry, direct: Callable[[], Coroutine[Any, Any, Entry]]
+    ) -> Entry:
+        added = entry
+
+        async def add() -> None:
+            nonlocal added
+            added = await direct()
+            self._note(added)
+
+        async def instead() -> EntryAdded:
+            nonlocal added
+            added = replace(entry, seq=await self._last_of(entry.session_id) + 1)
+            self._note(added)
+            return EntryAdded(added)
+
+        await self._spool.write(session_key(entry.session_id), add, instead)
+        return added
+
+    async def _write(self, session_id: str, write: Write) -> None:
+        await self._spool.write(session_key(session_id), lambda: self._catch_up.bring_in_write(write), write)
+
+    def _note(self, entry: Said | CellRecord) -> None:
+        self._last[entry.session_id] = max(entry.seq, self._last.get(entry.session_id, 0))
+        self._highest = max(entry.seq, self._highest)
+
+    async def _last_of(self, session_id: str) -> int:
+        if session_id in self._last:
+            return self._last[session_id]
+        try:
+            return await self._spool.reads.read(lambda: self._store.transcripts.last_seq(session_id))
+        except StoreUnavailable:  # a number beyond every session's is beyond this one's: some are left out
+            return self._highest

@@ -1,0 +1,255 @@
+"""The writes that can wait for the database, as values: a line of JSON each, and what brings it in.
+
+    line = encode(CellFinished("u7", 3, "ok", outputs, 0.5, 3, ()))
+    await decode(line).bring_in(store)
+
+Bringing in a write again that the database has already does nothing: who dies in between starts anew.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+from filestore.records import CellRecord, MessageCell, Output, Said, StoredFile, UsageRecord
+from filestore.store import Store
+
+__all__ = [
+    "CellFinished",
+    "EntryAdded",
+    "FileAdded",
+    "MessageNoted",
+    "OutputsAppended",
+    "SessionOpened",
+    "SessionTouched",
+    "UsageAdded",
+    "Write",
+    "decode",
+    "encode",
+    "least_size",
+    "new_batch",
+    "person_key",
+    "session_key",
+]
+
+CUT: Output = {
+    "output_type": "stream",
+    "name": "stderr",
+    "text": "[The output was too large to be kept while the database could not be used.]\n",
+}
+
+
+class Write(Protocol):
+    """One write that waits."""
+
+    async def bring_in(self, store: Store) -> None:
+        """Do it. Raises: StoreUnavailable; NoSuchCell and NoSuchSession when it has become pointless."""
+
+    def cut(self) -> Self | None:
+        """The same with a short note in place of its outputs; None when it has none."""
+
+
+class _Small:
+    """A write without outputs."""
+
+    def cut(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened(_Small):
+    """`Sessions.get_or_create`."""
+
+    session_id: str
+    user_id: int
+    place: str
+    at: datetime
+
+    async def bring_in(self, store: Store) -> None:
+        await store.sessions.get_or_create(self.session_id, self.user_id, self.place, self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTouched(_Small):
+    """`Sessions.touch`."""
+
+    session_id: str
+    at: datetime
+
+    async def bring_in(self, store: Store) -> None:
+        await store.sessions.touch(self.session_id, self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAdded(_Small):
+    """Words, or a cell that has begun."""
+
+    entry: Said | CellRecord
+
+    async def bring_in(self, store: Store) -> None:
+        await store.transcripts.restore(self.entry)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsAppended:
+    """`Transcripts.append_outputs`."""
+
+    session_id: str
+    seq: int
+    outputs: tuple[Output, ...]
+    file_ids: tuple[str, ...]
+    batch: str
+
+    async def bring_in(self, store: Store) -> None:
+        await store.transcripts.append_outputs(
+            self.session_id, self.seq, self.outputs, self.file_ids, batch=self.batch
+        )
+
+    def cut(self) -> Self | None:
+        return replace(self, outputs=(CUT,)) if self.outputs else None
+
+
+@dataclass(frozen=True, slots=True)
+class CellFinished:
+    """`Transcripts.finish_cell`."""
+
+    session_id: str
+    seq: int
+    status: str
+    outputs: tuple[Output, ...] | None
+    execution_time: float | None
+    execution_count: int | None
+    file_ids: tuple[str, ...]
+
+    async def bring_in(self, store: Store) -> None:
+        await store.transcripts.finish_cell(
+            self.session_id,
+            self.seq,
+            status=self.status,
+            outputs=self.outputs,
+            execution_time=self.execution_time,
+            execution_count=self.execution_count,
+            file_ids=self.file_ids,
+        )
+
+    def cut(self) -> Self | None:
+        return replace(self, outputs=(CUT,)) if self.outputs else None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNoted(_Small):
+    """`MessageCells.set`."""
+
+    cell: MessageCell
+
+    async def bring_in(self, store: Store) -> None:
+        await store.message_cells.set(self.cell)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageAdded(_Small):
+    """`Usage.add`."""
+
+    usage: UsageRecord
+
+    async def bring_in(self, store: Store) -> None:
+        await store.usage.add(self.usage, again=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FileAdded(_Small):
+    """`Files.add` of a file whose bytes are on the disk."""
+
+    file: StoredFile
+    quota: int
+    most: int | None = None
+
+    async def bring_in(self, store: Store) -> None:
+        await store.files.add(self.file, quota=self.quota, most=self.most)
+
+
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        SessionOpened,
+        SessionTouched,
+        EntryAdded,
+        OutputsAppended,
+        CellFinished,
+        MessageNoted,
+        UsageAdded,
+        FileAdded,
+    )
+}
+RECORDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Said, CellRecord, MessageCell, UsageRecord, StoredFile)
+}
+NESTED = {
+    "entry",
+    "cell",
+    "usage",
+    "file",
+}  # fields that hold a record; a StoredFile's own `cell` is a number
+MOMENTS = {"at", "started_at", "uploaded_at", "expires_at"}
+
+
+def session_key(session_id: str) -> str:
+    """The journal of a session."""
+    return f"session {session_id}"
+
+
+def person_key(user_id: int) -> str:
+    """The journal of a person."""
+    return f"person {user_id}"
+
+
+def new_batch() -> str:
+    """A name for outputs that may be appended twice."""
+    return secrets.token_hex(12)
+
+
+def encode(write: Write) -> bytes:
+    """The write as a line, without its end."""
+    kind = type(write).__name__
+    flat = {
+        field.name: _named(value) if type(value := getattr(write, field.name)).__name__ in RECORDS else value
+        for field in fields(KINDS[kind])
+    }
+    return json.dumps({"write": kind} | flat, default=datetime.isoformat).encode()
+
+
+def least_size(write: Write) -> int:
+    """A number of bytes that the line has at least, told without making it."""
+    outputs = write.outputs if isinstance(write, CellFinished | OutputsAppended) else None
+    parts = [
+        part
+        for output in outputs or ()
+        for part in (output.get("text"), *output.get("data", {}).values())
+        if isinstance(part, str)
+    ]
+    return sum(map(len, parts))
+
+
+def decode(line: bytes) -> Write:
+    """The write of a line. Raises: ValueError, KeyError and TypeError for what is none."""
+    found = json.loads(line)
+    write: Write = _made(KINDS[found.pop("write")], found)
+    return write
+
+
+def _named(record: Any) -> dict[str, Any]:
+    return {"record": type(record).__name__} | asdict(record)
+
+
+def _made(kind: type[Any], found: Mapping[str, Any]) -> Any:
+    return kind(**{name: _value(name, value) for name, value in found.items()})
+
+
+def _value(name: str, value: Any) -> Any:
+    if name in MOMENTS:
+        return datetime.fromisoformat(value)
+    if name in NESTED and isinstance(value, dict):
+        return _made(RECORDS[value.pop("record")], value)
+    return tuple(value) if isinstance(value, list) else value

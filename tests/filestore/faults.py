@@ -1,0 +1,52 @@
+"""Databases that fail: on a full disk, locked by another program; and a disk that takes none of the spool."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filestore import StoreFull
+from filestore.sqlite.database import Database
+
+
+@asynccontextmanager
+async def full(_data: Path | None = None) -> AsyncIterator[None]:
+    """While entered every write to SQLite is refused, and reads go on, as on a full disk."""
+    transaction = Database._transaction
+
+    def refuse(database: Database, begin: str, *rest: Any) -> Any:
+        if begin == "BEGIN IMMEDIATE":
+            raise StoreFull("kernelcord.db: database or disk is full")
+        return transaction(database, begin, *rest)
+
+    Database._transaction = refuse  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Database._transaction = transaction  # type: ignore[method-assign]
+
+
+@asynccontextmanager
+async def locked(data: Path) -> AsyncIterator[None]:
+    """While entered, another program writes: ours wait in vain."""
+    with closing(sqlite3.connect(data / "kernelcord.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def no_room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While entered, the disk takes nothing of the spool."""
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("filestore.spool.journal.os.pwrite", fail)
+        yield

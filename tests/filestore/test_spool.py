@@ -1,0 +1,609 @@
+"""What a database cannot take waits, in order and safely, and is in it once it can be used again."""
+
+import asyncio
+import shutil
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filestore import (
+    CellRecord,
+    FileStore,
+    LocalBlobs,
+    MessageCell,
+    NotRecordedYet,
+    QuotaExceeded,
+    SpoolFull,
+    Store,
+    StoreUnavailable,
+    UsageRecord,
+    open_store,
+)
+from filestore.records import EPOCH, Waiting
+from filestore.spool import SpooledStore, spool_folder, spooled
+from filestore.spool import catch_up as catching_up
+from filestore.spool import spool as spooling
+from tests.filestore.faults import full, locked, no_room
+from tests.filestore.people import ANN, BOB, put
+from tests.live.cells import until
+
+SESSION, PLACE = "u7", "dm"
+
+
+def printed(text: str) -> dict[str, Any]:
+    """Text that a cell printed."""
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+@dataclass
+class Opened:
+    """A store with a spool before it, and what is behind."""
+
+    kept: SpooledStore
+    raw: Store
+    data: Path
+    clock: Callable[[], Any]
+
+    @property
+    def folder(self) -> Path:
+        return self.data / "spool"
+
+    async def cell(self, code: str = "1", *outputs: dict[str, Any], session_id: str = SESSION) -> CellRecord:
+        """Begin and finish a cell."""
+        transcripts = self.kept.transcripts
+        cell = await transcripts.begin_cell(session_id, PLACE, "Ann", code, self.clock())
+        await transcripts.finish_cell(session_id, cell.seq, status="ok", outputs=outputs, execution_count=1)
+        return cell
+
+
+@asynccontextmanager
+async def opened(data: Path, clock: Any) -> AsyncIterator[Opened]:
+    """Open all of it."""
+    async with open_store(data) as raw, spooled(raw, data / "spool", clock=clock) as kept:
+        await kept.sessions.get_or_create(SESSION, ANN, PLACE, clock())
+        yield Opened(kept, raw, data, clock)
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
+    """A store whose database can be made to fail; nothing is brought in but when a test says so."""
+    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 1000.0)
+    monkeypatch.setattr("filestore.sqlite.database.BUSY_TIMEOUT", 20)
+    async with opened(tmp_path, clock) as store:
+        yield store
+
+
+@pytest.mark.parametrize("fault", [full, locked])
+async def test_what_is_refused_waits_and_comes_in_its_order(
+    store: Opened, fault: Callable[[Path], AbstractAsyncContextManager[None]]
+) -> None:
+    """Begun before, between and in the outage: it reads the same while it waits and afterwards."""
+    transcripts, now = store.kept.transcripts, store.clock()
+    before = await transcripts.begin_cell(SESSION, PLACE, "Ann", "before", now)
+    async with fault(store.data):
+        said = await transcripts.say(SESSION, PLACE, "Ann", "words", now)
+        inside = await transcripts.begin_cell(SESSION, PLACE, "Ann", "inside", now)
+        await transcripts.finish_cell(
+            SESSION, before.seq, status="error", outputs=[printed("1")], file_ids=["a"]
+        )
+        await transcripts.append_outputs(SESSION, before.seq, [printed("late")], ["b"])
+        await transcripts.append_outputs(SESSION, inside.seq, [printed("so far")])
+        assert [before.seq, said.seq, inside.seq] == [1, 2, 3]
+        assert transcripts.waiting(SESSION) == Waiting(full=fault is full, durable=True)
+        assert await transcripts.unfinished(SESSION) == [
+            entry for entry in await transcripts.entries(SESSION) if entry.seq == inside.seq
+        ]
+        seen = await transcripts.entries(SESSION)
+        assert not await store.kept.catch_up.bring_in()
+    assert await store.kept.catch_up.bring_in()
+    assert transcripts.waiting(SESSION) is None
+    assert await store.raw.transcripts.entries(SESSION) == seen
+    first, second, third = seen
+    assert isinstance(first, CellRecord)
+    assert ([output["text"] for output in first.outputs], first.status) == (["1", "late"], "error")
+    assert (first.file_ids, second, third.seq) == (("a", "b"), said, 3)
+    assert (await transcripts.say(SESSION, PLACE, "Ann", "after", now)).seq == 4
+    assert list(store.folder.iterdir()) == []
+
+
+async def test_a_page_of_a_transcript_that_waits_has_its_limits(store: Opened) -> None:
+    """Number, place and length hold also for what waits."""
+    transcripts, now = store.kept.transcripts, store.clock()
+    for number in range(3):
+        await transcripts.say(SESSION, f"place {number % 2}", "Ann", str(number), now)
+    async with full():
+        for number in range(3, 6):
+            await transcripts.say(SESSION, f"place {number % 2}", "Ann", str(number), now)
+        seqs = [entry.seq for entry in await transcripts.entries(SESSION, after=1, limit=3)]
+        assert seqs == [2, 3, 4]
+        assert [entry.seq for entry in await transcripts.entries(SESSION, place="place 1")] == [2, 4, 6]
+        assert await transcripts.entries(SESSION, after=6) == []
+
+
+async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session goes on counting; of one that nobody can look up some numbers are left out."""
+    for _ in range(3):
+        await store.raw.transcripts.say("u8", PLACE, "Bob", "earlier", store.clock())
+    async with full():
+        assert (await store.cell(session_id="u8")).seq == 4
+    await store.raw.transcripts.say("u9", PLACE, "Cid", "earlier", store.clock())
+
+    async def unreadable(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(store.raw.transcripts), "last_seq", unreadable)
+    async with full():
+        begun = await asyncio.gather(*(store.cell(session_id="u9") for _ in range(3)))
+    assert [cell.seq for cell in begun] == [5, 6, 7]
+    await store.kept.catch_up.bring_in()
+    assert [entry.seq for entry in await store.raw.transcripts.entries("u9")] == [1, 5, 6, 7]
+    assert (await store.cell(session_id="u9")).seq == 8
+
+
+async def test_a_number_that_another_entry_has_is_given_up(store: Opened) -> None:
+    """Nothing of either is lost, and what comes of the cell goes to its new number."""
+    async with full():
+        cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "mine", store.clock())
+    other = await store.raw.transcripts.begin_cell(SESSION, PLACE, "Ann", "other", store.clock())
+    assert cell.seq == other.seq
+    await store.kept.catch_up.bring_in()
+    await store.kept.transcripts.finish_cell(SESSION, cell.seq, status="ok", outputs=[])
+    entries = await store.raw.transcripts.entries(SESSION)
+    assert [(entry.seq, entry.code, entry.status) for entry in entries if isinstance(entry, CellRecord)] == [
+        (1, "other", "running"),
+        (2, "mine", "ok"),
+    ]
+
+
+async def test_what_waits_outlives_a_kill(tmp_path: Path, clock: Any) -> None:
+    """The program is killed right after it was told; the next one brings all of it in first."""
+    program = f"""
+import asyncio, os
+from pathlib import Path
+from datetime import UTC, datetime
+from tests.filestore.faults import full
+from tests.filestore.test_spool import Opened, opened, printed
+async def main():
+    clock = lambda: datetime(2030, 1, 1, tzinfo=UTC)
+    async with opened(Path({str(tmp_path)!r}), clock) as store, full():
+        for number in range(3):
+            await store.cell(f"print({{number}})", printed(str(number)))
+        os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await process.wait() == -9
+    async with open_store(tmp_path) as raw:
+        assert await raw.transcripts.entries(SESSION) == []
+    async with opened(tmp_path, clock) as store:
+        cells = await store.raw.transcripts.entries(SESSION)
+        assert [cell.outputs for cell in cells if isinstance(cell, CellRecord)] == [
+            (printed(str(number)),) for number in range(3)
+        ]
+        assert (await store.cell()).seq == 4
+
+
+async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: LocalBlobs, tmp_path: Path) -> None:
+    """After a crash before the journal was removed, the next program does all of it again."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    used = UsageRecord(ANN, store.clock(), "m", 10, 2, 0.1, 1.5)
+    cell = await store.cell("1", printed("x"))
+    async with full():
+        await store.cell("2", printed("y"))
+        await store.kept.transcripts.append_outputs(SESSION, cell.seq, [printed("tick")])
+        await store.kept.transcripts.append_outputs(SESSION, cell.seq, [printed("tick")])
+        await store.kept.usage.add(used)
+        with pytest.raises(NotRecordedYet):
+            await put(files, session_id=SESSION, cell=cell.seq)
+        shutil.copytree(store.folder, tmp_path / "copy")
+    await store.kept.catch_up.bring_in()
+    seen = await store.raw.transcripts.entries(SESSION)
+    assert isinstance(seen[0], CellRecord)
+    assert [output["text"] for output in seen[0].outputs] == ["x", "tick", "tick"]
+    rows = await store.raw.files.batch()
+    async with spooled(store.raw, tmp_path / "copy", clock=store.clock) as again:
+        assert await again.transcripts.entries(SESSION) == seen
+    assert await store.raw.transcripts.entries(SESSION) == seen
+    assert await store.raw.files.batch() == rows
+    assert await store.raw.usage.total(ANN, EPOCH) == await store.kept.usage.total(ANN, EPOCH)
+    assert (await store.raw.usage.total(ANN, EPOCH)).turns == 1
+
+
+async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: Opened, clock: Any) -> None:
+    """What was whole before the break is brought in; the broken file stays for whoever wants to look."""
+    async with full():
+        await store.cell("mine")
+        await store.cell("other", session_id="u8")
+        half, broken = (
+            store.kept.transcripts._spool.journal(f"session {one}").path for one in (SESSION, "u8")
+        )
+        for path, rest in ((half, b'{"write": "CellFin'), (broken, b'{"write": "Nothing"}\nmore\n')):
+            path.write_bytes(path.read_bytes() + rest)
+    async with spooled(store.raw, store.folder, clock=clock):
+        for session_id in (SESSION, "u8"):
+            (cell,) = await store.raw.transcripts.entries(session_id)
+            assert getattr(cell, "status", "") == "ok"
+    assert [path.suffix for path in store.folder.iterdir()] == [".broken"]
+
+
+async def test_what_is_added_to_half_a_line_can_be_read(store: Opened, clock: Any) -> None:
+    """The outage goes on under the next program."""
+    async with full():
+        await store.cell("before")
+        path = store.kept.transcripts._spool.journal(f"session {SESSION}").path
+        path.write_bytes(path.read_bytes() + b'{"write": "' + b"x" * 5000)
+        async with spooled(store.raw, store.folder, clock=clock) as again:
+            after = await again.transcripts.begin_cell(SESSION, PLACE, "Ann", "after", clock())
+            assert after.seq == 2
+    async with spooled(store.raw, store.folder, clock=clock):
+        entries = await store.raw.transcripts.entries(SESSION)
+    assert [getattr(entry, "code", "") for entry in entries] == ["before", "after"]
+    assert list(store.folder.iterdir()) == []
+
+
+async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
+    store: Opened, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    """It is said, and once there is room all of it is on the disk, in its order."""
+    async with full():
+        await store.cell("first")
+        with no_room(monkeypatch):
+            await store.cell("second")
+            state = store.kept.transcripts.waiting(SESSION)
+            assert state is not None
+            assert not state.durable
+        assert not await store.kept.catch_up.bring_in()
+        assert store.kept.transcripts.waiting(SESSION) == Waiting(full=True, durable=True)
+        await store.cell("third")
+    async with spooled(store.raw, store.folder, clock=clock):
+        entries = await store.raw.transcripts.entries(SESSION)
+    assert [getattr(entry, "code", "") for entry in entries] == ["first", "second", "third"]
+
+
+async def test_what_is_only_in_memory_comes_in_all_the_same(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database has room before the disk of the spool does."""
+    with no_room(monkeypatch):
+        async with full():
+            await store.cell("first")
+        await store.kept.catch_up.bring_in()
+    assert [getattr(entry, "status", "") for entry in await store.raw.transcripts.entries(SESSION)] == ["ok"]
+
+
+async def test_the_spool_is_private(store: Opened) -> None:
+    """Folders are 0700 and files 0600: what people ran is in them."""
+    async with full():
+        await store.cell()
+        (journal,) = store.folder.iterdir()
+        assert stat.S_IMODE(journal.stat().st_mode) == 0o600
+        assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+
+
+async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the limits outputs are left out, which is said; far beyond them that person has to wait."""
+    monkeypatch.setattr(spooling, "A_PERSON", 40_000)
+    monkeypatch.setattr(spooling, "SPARE", 10_000)
+    monkeypatch.setattr(spooling, "IN_ALL", 60_000)
+    large = printed("x" * 30_000)
+    async with full():
+        for session_id in ("u7-a", "u7-b"):
+            await store.kept.sessions.get_or_create(session_id, ANN, PLACE, store.clock())
+        kept = await store.cell("1", large)
+        cut = await store.cell("2", large, session_id="u7-a")
+        assert store.kept.transcripts.waiting(SESSION) == Waiting(full=True, durable=True)
+        assert store.kept.transcripts.waiting("u7-a") == Waiting(True, True, frozenset({cut.seq}))
+
+        async def go_on() -> None:
+            for _ in range(1000):
+                await store.cell("3" * 2000, session_id="u7-b")
+
+        with pytest.raises(SpoolFull):
+            await go_on()
+        for _ in range(20):
+            await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 20  # who has no room pays all the same
+        others = await store.cell("4", session_id="u8")
+        assert store.kept.transcripts.waiting("u8") == Waiting(full=True, durable=True)
+        await store.cell("5", large, session_id="u8")  # there is no room for this in all
+    await store.kept.catch_up.bring_in()
+    (whole,) = await store.raw.transcripts.entries(SESSION)
+    (without,) = await store.raw.transcripts.entries("u7-a")
+    assert isinstance(whole, CellRecord)
+    assert isinstance(without, CellRecord)
+    assert (whole.seq, whole.outputs) == (kept.seq, (large,))
+    assert without.status == "ok"
+    assert "too large to be kept" in without.outputs[0]["text"]
+    fourth, fifth = await store.raw.transcripts.entries("u8")
+    assert fourth.seq == others.seq
+    assert isinstance(fifth, CellRecord)
+    assert "too large to be kept" in fifth.outputs[0]["text"]
+
+
+async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
+    """A database that is away makes nothing free, and nothing is counted twice when it is back."""
+    turn = UsageRecord(ANN, store.clock(), "m", 100, 20, 0.5, 1.0)
+    await store.kept.usage.add(turn)
+    async with full():
+        for _ in range(2):
+            await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+            store.clock.advance(seconds=1)  # type: ignore[attr-defined]
+        total = await store.kept.usage.total(ANN, EPOCH)
+        assert (total.turns, total.input_tokens, total.output_tokens, total.cost) == (3, 102, 24, 1.0)
+        assert (await store.kept.usage.total(ANN, store.clock())).turns == 0
+        assert (await store.kept.usage.total(BOB, EPOCH)).turns == 0
+    await store.kept.catch_up.bring_in()
+    assert await store.raw.usage.total(ANN, EPOCH) == total == await store.kept.usage.total(ANN, EPOCH)
+
+
+async def test_a_cells_file_gets_its_id_when_the_database_is_back(store: Opened, blobs: LocalBlobs) -> None:
+    """Not announced before; its bytes are no orphans meanwhile; then it is offered, for as long as any."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    async with full():
+        cell = await store.cell()
+        with pytest.raises(NotRecordedYet):
+            await put(files, "a.csv", b"1", session_id=SESSION, cell=cell.seq)
+        (entries,) = [entries async for entries in blobs.folders()]
+        (key,) = await store.kept.files.known_keys([entry.key for entry in entries])
+        with pytest.raises(StoreUnavailable) as caught:
+            await put(files, "b.csv", b"2", source="uploaded")
+        assert not isinstance(caught.value, NotRecordedYet)
+        assert await store.raw.files.batch() == []
+    store.clock.advance(hours=50)  # type: ignore[attr-defined]
+    await store.kept.catch_up.bring_in()
+    await store.kept.catch_up.bring_in()
+    recorded = await anext(store.kept.catch_up.recorded(SESSION))
+    assert (recorded.file.blob_key, recorded.file.cell, recorded.refused) == (key, cell.seq, None)
+    assert (await files.load_file(recorded.file.file_id, ANN)).data == b"1"
+    (record,) = await store.raw.transcripts.entries(SESSION)
+    assert getattr(record, "file_ids", ()) == (recorded.file.file_id,)
+    store.clock.advance(hours=47)  # type: ignore[attr-defined]
+    assert (await files.load_file(recorded.file.file_id, ANN)).data == b"1"
+
+
+async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: LocalBlobs) -> None:
+    """Nobody fills the disk while nobody counts; and what is too much after all is refused by name."""
+    files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
+    await put(files, "0.bin", b"0" * 50)
+    async with full():
+        for number in range(2):
+            with pytest.raises(NotRecordedYet):
+                await put(files, f"{number}.bin", f"{number}".encode() * 45, session_id=SESSION)
+        with pytest.raises(QuotaExceeded):
+            await put(files, "2.bin", b"2" * 45, session_id=SESSION)
+    assert len([path for path in (store.data / "files").rglob("*") if path.is_file()]) == 3
+    await store.kept.catch_up.bring_in()
+    news = store.kept.catch_up.recorded(SESSION)
+    first, second = await anext(news), await anext(news)
+    assert (first.file.filename, first.refused) == ("0.bin", None)
+    assert second.file.filename == "1.bin"
+    assert isinstance(second.refused, QuotaExceeded)
+
+
+async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody fills the disk with what nobody will ever know."""
+    monkeypatch.setattr(spooling, "A_PERSON", 0)
+    monkeypatch.setattr(spooling, "SPARE", 0)
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    async with full():
+        with pytest.raises(SpoolFull):
+            await put(files, session_id=SESSION)
+    assert [path for path in (store.data / "files").rglob("*") if path.is_file()] == []
+
+
+async def test_a_write_that_can_never_be_done_holds_nobody_up(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its own session, from which it is set aside, nor the others."""
+    async with full():
+        await store.cell("bad")
+        await store.cell("good")
+        await store.cell("theirs", session_id="u8")
+    restore = store.raw.transcripts.restore
+
+    async def fail(entry: Any) -> int:
+        if getattr(entry, "code", "") == "bad":
+            raise ZeroDivisionError
+        return await restore(entry)
+
+    monkeypatch.setattr(store.raw.transcripts, "restore", fail)
+    await store.kept.catch_up.bring_in()
+    assert store.kept.transcripts.waiting(SESSION) is None
+    assert [getattr(entry, "code", "") for entry in await store.raw.transcripts.entries(SESSION)] == ["good"]
+    assert len(await store.raw.transcripts.entries("u8")) == 1
+    (aside,) = store.folder.iterdir()
+    assert b'"bad"' in aside.read_bytes()
+
+
+async def test_sessions_whose_writes_fail_for_ever_do_not_keep_others_waiting(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are and whenever they came."""
+    async with full():
+        for number in range(5):
+            await store.cell("bad", session_id=f"bad {number}")
+        await store.cell("theirs", session_id="u8")
+    restore = store.raw.transcripts.restore
+
+    async def fail(entry: Any) -> int:
+        if entry.code == "bad":
+            raise StoreUnavailable("only this one")
+        return await restore(entry)
+
+    monkeypatch.setattr(store.raw.transcripts, "restore", fail)
+    for _ in range(2):
+        await store.kept.catch_up.bring_in()
+    assert len(await store.raw.transcripts.entries("u8")) == 1
+    await store.cell("direct", session_id="u9")
+    assert store.kept.transcripts.waiting("u9") is None
+    await store.cell("behind the bad one", session_id="bad 0")
+    assert store.kept.transcripts.waiting("bad 0") is not None
+    assert await store.raw.transcripts.entries("bad 0") == []
+
+
+async def test_while_the_database_is_away_it_is_tried_now_and_then(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one task, at a pace that falls, and by no write of a person."""
+    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 1.0)
+    pauses: list[float] = []
+    tried = 0
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            raise asyncio.CancelledError
+
+    async def fail(*_: Any) -> int:
+        nonlocal tried
+        tried += 1
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(store.raw.transcripts), "begin_cell", fail)
+    monkeypatch.setattr(type(store.raw.transcripts), "restore", fail)
+    for number in range(20):
+        await store.cell(session_id=f"u{number}")
+    assert tried == 1
+    monkeypatch.setattr("filestore.spool.catch_up.asyncio.sleep", pause)
+    with pytest.raises(asyncio.CancelledError):
+        await store.kept.catch_up.bring_in_often()
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert tried == 1 + 7 * catching_up.GIVING_UP
+
+
+async def test_the_task_ends_with_the_store(
+    tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing goes on behind, also while something waits; and what waits comes in by itself."""
+    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 0.05)
+    before = asyncio.all_tasks()
+    async with opened(tmp_path, clock) as store:
+        async with full():
+            await store.cell()
+        async with asyncio.timeout(30):
+            await until(lambda: store.kept.transcripts.waiting(SESSION) is None)
+        async with full():
+            await store.cell()
+            assert len(asyncio.all_tasks() - before) == 1
+    assert asyncio.all_tasks() <= before
+
+
+async def test_who_is_cancelled_has_written_it(store: Opened) -> None:
+    """To the database or to the spool, once, and what comes after it is in order."""
+    async with full():
+        for number in range(10):
+            saying = asyncio.create_task(
+                store.kept.transcripts.say(SESSION, PLACE, "Ann", str(number), store.clock())
+            )
+            for _ in range(number + 1):
+                await asyncio.sleep(0)
+            saying.cancel()
+            await asyncio.wait([saying])
+    await store.kept.catch_up.bring_in()
+    entries = await store.raw.transcripts.entries(SESSION)
+    assert [getattr(entry, "markdown", "") for entry in entries] == [str(number) for number in range(10)]
+
+
+async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
+    """Its buttons work as before."""
+    await store.kept.message_cells.set(MessageCell(3, SESSION, 1, 4))
+    async with full():
+        cell = await store.cell()
+        for message_id in (1, 2, 3):
+            await store.kept.message_cells.set(MessageCell(message_id, SESSION, cell.seq, 9))
+        expected = [MessageCell(message_id, SESSION, cell.seq, 9) for message_id in (1, 2, 3)]
+        assert await store.kept.message_cells.get(3) == expected[2]
+        assert await store.kept.message_cells.of_cell(SESSION, cell.seq) == expected
+    await store.kept.catch_up.bring_in()
+    assert await store.raw.message_cells.of_cell(SESSION, cell.seq) == expected
+
+
+async def test_nothing_of_a_person_who_is_forgotten_comes_back(
+    store: Opened, blobs: LocalBlobs, clock: Any
+) -> None:
+    """Deleted while it waits: transcript, sessions that the database never knew, usage, files."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    async with full():
+        await store.kept.sessions.get_or_create("u7-new", ANN, PLACE, store.clock())
+        for session_id in (SESSION, "u7-new", "u8"):
+            await store.cell(session_id=session_id)
+        await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+        with pytest.raises(NotRecordedYet):
+            await put(files, session_id=SESSION)
+    await files.forget(ANN)
+    assert store.kept.transcripts.waiting(SESSION) is None
+    await store.kept.catch_up.bring_in()
+    for session_id, count in ((SESSION, 0), ("u7-new", 0), ("u8", 1)):
+        assert len(await store.raw.transcripts.entries(session_id)) == count
+    assert await store.raw.sessions.of_user(ANN) == []
+    assert (await store.raw.usage.total(ANN, EPOCH)).turns == 0
+    assert await store.raw.files.batch() == []
+    assert list(store.folder.iterdir()) == []
+
+
+async def test_a_session_is_opened_meanwhile(store: Opened) -> None:
+    """A new one as new, a known one as it is; both are in the database afterwards, and their use is noted."""
+    known = await store.raw.sessions.get_or_create("u8", BOB, "there", store.clock())
+    start = store.clock()
+    async with full():
+        store.clock.advance(minutes=5)  # type: ignore[attr-defined]
+        assert await store.kept.sessions.get_or_create("u8", BOB, PLACE, store.clock()) == known
+        new = await store.kept.sessions.get_or_create("u9", 9, PLACE, store.clock())
+        assert (new.user_id, new.created_at) == (9, store.clock())
+        store.clock.advance(minutes=5)  # type: ignore[attr-defined]
+        await store.kept.sessions.touch("u9", store.clock())
+    await store.kept.catch_up.bring_in()
+    found = await store.raw.sessions.get("u9")
+    assert found is not None
+    assert (found.created_at, found.last_used_at) == (new.created_at, store.clock())
+    assert start < found.created_at
+
+
+def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Path) -> None:
+    """Each has a folder of its own; another password is the same database."""
+    uris = [
+        None,
+        "mongodb://a:b@one/kernelcord",
+        "mongodb://c:d@one/kernelcord?tls=true",
+        "mongodb://one/other",
+        "mongodb://two/kernelcord",
+    ]
+    first, second, third, fourth, fifth = (spool_folder(tmp_path, uri) for uri in uris)
+    assert second == third
+    assert len({first, second, fourth, fifth}) == 4
+    assert "b@" not in str(second)
+
+
+async def test_what_cannot_wait_is_not_even_made_a_line(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred megabytes as JSON would hold everybody up for a second."""
+    made: list[int] = []
+    encode = spooling.encode
+
+    def counted(write: Any) -> bytes:
+        made.append(len(line := encode(write)))
+        return line
+
+    monkeypatch.setattr(spooling, "encode", counted)
+    monkeypatch.setattr(spooling, "A_PERSON", 10_000)
+    picture = {"output_type": "display_data", "data": {"image/png": "x" * 20_000}, "metadata": {}}
+    async with full():
+        for output in (printed("x" * 20_000), picture):
+            await store.cell("1", output)
+            cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "2", store.clock())
+            await store.kept.transcripts.append_outputs(SESSION, cell.seq, [output])
+        state = store.kept.transcripts.waiting(SESSION)
+        assert state is not None
+        assert state.cut == {1, 2, 3, 4}
+    assert max(made) < 1000
