@@ -125,11 +125,32 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
 
 
 def _settle(temporary: str, matplotlib: str) -> None:
-    """Make the folders of this kernel; matplotlib wants to write where it finds its list of fonts."""
+    """Make the folders of this kernel anew; matplotlib wants to write where it finds its list of fonts.
+
+    Where the temporary folder is in the workspace, cells of before may have left anything there: startup
+    files of IPython would run before a full workspace is closed, and a file would be in the way for good.
+    """
+    if not (os.path.isdir(temporary) and os.access(temporary, os.R_OK | os.W_OK | os.X_OK)):
+        _clear(temporary)
     os.makedirs(temporary, exist_ok=True)
+    for folder in (os.environ["IPYTHONDIR"], matplotlib):
+        _clear(folder)
     given = os.path.join(os.environ["VIRTUAL_ENV"], "matplotlib")
-    if os.path.isdir(given) and not os.path.exists(matplotlib):
+    if os.path.isdir(given):
         shutil.copytree(given, matplotlib)
+
+
+def _clear(path: str) -> None:
+    """Remove what is there; what cannot be removed gets another name."""
+    try:
+        if os.path.islink(path) or not os.path.isdir(path):
+            os.unlink(path)
+        else:
+            shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except (OSError, RecursionError):
+        os.rename(path, f"{path}.{os.urandom(4).hex()}")
 
 
 class _Init:

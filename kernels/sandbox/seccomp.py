@@ -90,14 +90,24 @@ UNKNOWN: dict[str, int] = {
     "fsmount": 432,  # likewise
     "fspick": 433,  # likewise
     "mount_setattr": 442,  # likewise
+    "open_tree_attr": 467,  # likewise
     "statmount": 457,  # tells of mounts, whatever /proc shows of them
     "listmount": 458,  # likewise
+    "listns": 470,  # likewise of namespaces
     "io_setup": 206,  # takes from a number that the whole machine has for everybody
     "cachestat": 451,  # tells what others have read of a shared file
-    "open_tree_attr": 467,  # likewise
+    "mincore": 27,  # likewise
+    "process_madvise": 440,  # takes memory from other processes
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
     "semget": 64,  # likewise
     "msgget": 68,  # likewise
+}
+# Answered as if they had been done, in every tier.
+IGNORED: dict[str, int] = {
+    "fadvise64": 221,  # drops what others read from memory, so that one sees when they read it again
+    "sync": 162,  # makes everybody's disk busy; fsync of one's own files works
+    "syncfs": 306,  # likewise
+    "ioprio_set": 251,  # before others at the disk
 }
 # Answered with ENOSYS too where no control group counts a kernel's memory: each of these keeps pages that no
 # process has mapped, so that neither a limit nor a look finds them. libc and Python take an older way.
@@ -126,6 +136,8 @@ SHARING: dict[str, int] = {
     "file_setattr": 469,  # likewise
     "sendmsg": 46,  # hides open files on their way, where nobody counts them
     "sendmmsg": 307,  # likewise
+    "bind": 49,  # takes an abstract name that a program of the host may want
+    "pidfd_open": 434,  # tells of any process whose number is known
     "shmctl": 31,  # removes what is not ours
     "semctl": 66,  # likewise
     "semop": 65,  # holds others up
@@ -134,6 +146,7 @@ SHARING: dict[str, int] = {
     "msgsnd": 69,  # likewise
     "msgrcv": 70,  # likewise
 }
+FOR_NETWORK = ("bind", "sendmsg", "sendmmsg")  # of these, what the internet's sockets need
 # There too: answered with ENOTSUP, as by a file system without attributes, which libraries are ready for.
 ATTRIBUTES: dict[str, int] = {
     "getxattr": 191,  # of a file that may not be read: its access list, its origin
@@ -167,7 +180,10 @@ ABOUT_ITSELF: dict[str, int] = {
 }
 
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
-PRCTL, FCNTL, SETPRIORITY, IOPRIO_SET, SETSOCKOPT, MMAP, CLOSE_RANGE = 157, 72, 141, 251, 54, 9, 436
+PRCTL, FCNTL, SETPRIORITY, SETSOCKOPT, MMAP, CLOSE_RANGE = 157, 72, 141, 54, 9, 436
+MADVISE, PREADV2, PWRITEV2 = 28, 327, 328
+COLD, PAGEOUT = 20, 21  # of madvise: takes memory that is shared from others too
+NO_WAIT, DONT_KEEP = 0x8, 0x80  # RWF_NOWAIT and RWF_DONTCACHE: tell, and change, what is in memory of a file
 SOL_SOCKET = 1
 # Options of a socket that are pretended to be set: SO_LINGER, since the last one to close a connection waits,
 # which is us where it was sent to us; and the sizes of its buffers, SO_SNDBUF, SO_RCVBUF and the two that
@@ -179,7 +195,8 @@ SETPIPE_SZ = 1031  # likewise: a pipe of up to 1 MiB, which Linux counts for nob
 NO_SHARED_TABLE = 2  # CLOSE_RANGE_UNSHARE: descriptors of one thread alone, where nobody looks
 CLONE_THREAD, CLONE_FILES = 0x10000, 0x400  # a thread without the descriptors of the others: likewise
 MAP_TYPE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_ANONYMOUS = 0xF, 1, 3, 0x20
-PRIO_PROCESS, IOPRIO_WHO_PROCESS = 0, 1
+HINTS = (1036, 1038)  # likewise: F_SET_RW_HINT changes a file that is open for reading only
+PRIO_PROCESS = 0
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
 ROUTE = 0  # of netlink: the own interfaces and addresses; others tell of the machine's devices and programs
 KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
@@ -225,6 +242,7 @@ def assemble(
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
     of_files = [_Step(AND, KIND_OF_REQUEST), *_equal(OF_FILE_SYSTEMS, errno.ENOTTY)]
     of_route = [*_argument(0), *_others(NETLINK), *_unless_one_of(2, [ROUTE], errno.EPROTONOSUPPORT)]
+    uncached = [*_argument(5), _Step(ANY_BIT, NO_WAIT | DONT_KEEP, otherwise=1), _refusal(errno.EOPNOTSUPP)]
     lone = [_Step(AND, CLONE_THREAD | CLONE_FILES), *_equal([CLONE_THREAD], errno.EPERM)]
     steps = [
         _Step(LOAD, ARCHITECTURE),
@@ -235,6 +253,7 @@ def assemble(
         _Step(RETURN, KILL),
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
+        *_refuse(IGNORED.values(), 0),
         *([] if counted else _uncounted(ruled=ruled)),
         *([] if alone else _sharing(network=network)),
         *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_route]),
@@ -246,8 +265,11 @@ def assemble(
             CLOSE_RANGE, [*_argument(2), _Step(ANY_BIT, NO_SHARED_TABLE, otherwise=1), _refusal(errno.EPERM)]
         ),
         *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_options()]),
-        *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ], errno.EPERM)),
+        *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ, *HINTS], errno.EPERM)),
         *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM), *([] if alone else of_files)]),
+        *_when(MADVISE, _if_one_of(2, [COLD, PAGEOUT], 0)),
+        *_when(PREADV2, uncached),
+        *_when(PWRITEV2, uncached),
         *_when(PRCTL, _if_one_of(0, [SET_DUMPABLE], errno.EPERM)),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
         *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
@@ -273,16 +295,15 @@ def _options() -> list[_Step]:
 
 
 def _sharing(*, network: bool) -> Iterable[_Step]:
-    """What is refused besides where a kernel is not alone; only names are asked of a network by sendmmsg."""
-    denied = {name: call for name, call in SHARING.items() if not network or not name.startswith("send")}
+    """What is refused besides where a kernel is not alone."""
+    denied = {name: call for name, call in SHARING.items() if not network or name not in FOR_NETWORK}
     yield from _refuse(denied.values(), errno.EPERM)
     yield from _refuse(ATTRIBUTES.values(), errno.ENOTSUP)
     yield from _refuse(PRETENDED.values(), 0)
     for name, call in ABOUT_ITSELF.items():
         yield from _when(call, _unless_one_of(0, [0], errno.EPERM if name == "prlimit64" else 0))
-    for call, itself in ((SETPRIORITY, PRIO_PROCESS), (IOPRIO_SET, IOPRIO_WHO_PROCESS)):
-        other = [_Step(EQUAL, itself, then=1), _refusal(errno.EPERM), *_unless_one_of(1, [0], errno.EPERM)]
-        yield from _when(call, [*_argument(0), *other])
+    other = [_Step(EQUAL, PRIO_PROCESS, then=1), _refusal(errno.EPERM), *_unless_one_of(1, [0], errno.EPERM)]
+    yield from _when(SETPRIORITY, [*_argument(0), *other])
     # A datagram of a pair can be sent to any path; a stream's other end is fixed.
     kinds = [_Step(EQUAL, kind, then=2 - place) for place, kind in enumerate((STREAM, SEQPACKET))]
     pair = [*_argument(1), _Step(AND, KIND), *kinds, _refusal(errno.EPROTONOSUPPORT)]

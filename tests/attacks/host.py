@@ -19,7 +19,7 @@ CANARY = "KERNELCORD_ATTACK_CANARY"
 
 # What attacks are told in: each try that gets through is a line of output.
 TRIES = """
-import contextlib, ctypes, errno, json, mmap, os, resource, signal, socket, stat, subprocess, sys, threading, time
+import contextlib, ctypes, errno, json, mmap, os, resource, signal, socket, stat, struct, subprocess, sys, threading, time
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 def tries(what, attempt):

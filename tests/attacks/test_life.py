@@ -52,6 +52,30 @@ time.sleep(100)""",
 }
 
 
+IN_THE_WAY = {
+    "a file": "shutil.rmtree(temporary); open(temporary, 'w').close()",
+    "a link to nowhere": "shutil.rmtree(temporary); os.symlink('nowhere', temporary)",
+    "a closed folder": "shutil.rmtree(temporary); os.mkdir(temporary, 0)",
+    "files for folders": "for name in ('.ipython', '.matplotlib'):\n"
+    "    shutil.rmtree(f'{temporary}/{name}'); open(f'{temporary}/{name}', 'w').close()",
+    "a startup file": "os.makedirs(startup := os.environ['IPYTHONDIR'] + '/profile_default/startup', exist_ok=True)\n"
+    "open(startup + '/00.py', 'w').write('started = True')",
+}
+
+
+@pytest.mark.parametrize("code", IN_THE_WAY.values(), ids=IN_THE_WAY)
+async def test_nothing_that_is_left_is_in_the_way_of_the_next_kernel(kernel: Kernel, code: str) -> None:
+    """Its folders are made anew, and nothing of before runs in it, where they are in the workspace too."""
+    ran = await run(
+        kernel,
+        f"import os, shutil\ntemporary = os.environ['TMPDIR']\ntry:\n    {code.replace(chr(10), chr(10) + '    ')}\n"
+        "except OSError: pass  # a folder of its own, which is a mount\nos._exit(1)",
+    )
+    assert ran.status == "died"
+    shown = "import tempfile, matplotlib.font_manager as m\n(tempfile.TemporaryFile().close(), 'started' in dir())"
+    assert await value(kernel, shown) == "(None, False)"
+
+
 @pytest.mark.parametrize("code", HANGS.values(), ids=HANGS)
 async def test_a_hang_ends_at_the_deadline(kernel: Kernel, code: str) -> None:
     """Interrupt, then kill: the cell ends as timed out or died, with a fresh kernel where it had to be."""

@@ -213,7 +213,7 @@ if any(hashlib.sha256(found).hexdigest() == victim for found in seen):
         pool.workspace("victim").remove()
 
 
-async def test_no_rights_come_back(kernel: Kernel, host: Host) -> None:
+async def test_no_rights_come_back(kernel: Kernel, pool: Pool, host: Host) -> None:
     """No other user, no namespace, no mount, no setuid program and no preloaded library gives rights."""
     code = """
 for target in (0, 1, 65534):
@@ -238,6 +238,15 @@ tries("events of devices", lambda: socket.socket(16, socket.SOCK_RAW, 15).bind((
 tries("mounts", lambda: call(457, ctypes.create_string_buffer(24), ctypes.create_string_buffer(512), 512, 0))
 tries("what others have read", lambda: call(451, os.open(os.__file__, os.O_RDONLY), bytes(16), bytes(40), 0))
 tries("attributes", lambda: os.listxattr(secret))
+library = os.open(os.__file__, os.O_RDONLY)
+tries("what others have read, without waiting", lambda: os.preadv(library, [bytearray(1)], 0, os.RWF_NOWAIT))
+with mmap.mmap(library, 4096, prot=mmap.PROT_READ) as mapped:
+    address = LIBC.mmap(0, 4096, 1, 2, library, 0)
+    tries("what others have mapped", lambda: call(27, address, 4096, ctypes.create_string_buffer(1)))
+tries("a hint for a library", lambda: __import__("fcntl").fcntl(library, 1036, struct.pack("Q", 0)))
+if not alone:
+    tries("a process that it can number", lambda: os.pidfd_open(host_pid))
+    tries("an abstract name", lambda: socket.socketpair()[0].bind("\0kernelcord-attack"))
 tries("bpf", lambda: call(321, 0, 0, 0))
 tries("io_uring", lambda: call(425, 1, ctypes.create_string_buffer(120)))
 tries("userfaultfd", lambda: call(323, 0))
@@ -262,7 +271,8 @@ for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
 open("evil.c", "w").write("")
 tries("a file capability", lambda: os.setxattr("evil.c", "security.capability", b"\\1\\0\\0\\2" + b"\\xff" * 16))
 """
-    await refused(kernel, code, secret=str(host.secret))
+    told = {"secret": str(host.secret), "host_pid": host.pid, "alone": pool.tier.namespaces}
+    await refused(kernel, code, **told)
 
 
 class Stored(NoFiles):

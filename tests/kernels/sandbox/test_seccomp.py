@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.seccomp import ATTRIBUTES, DENIED, PRETENDED, SHARING, UNCOUNTED, UNKNOWN, assemble
+from kernels.sandbox.seccomp import (
+    ATTRIBUTES,
+    DENIED,
+    FOR_NETWORK,
+    IGNORED,
+    PRETENDED,
+    SHARING,
+    UNCOUNTED,
+    UNKNOWN,
+    assemble,
+)
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -131,6 +141,29 @@ def test_netlink_tells_of_interfaces_only(*, alone: bool) -> None:
     for protocol in (4, 9, 11, 15, 16):
         assert verdict(program, SOCKET, 16, 3, protocol) == refused(errno.EPROTONOSUPPORT)
     assert verdict(program, SOCKET, 2, 1, 6) == ALLOW  # of the other families any, such as TCP
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
+    """What is in memory of a shared file is neither told nor changed; nothing is lost by the advice."""
+    program = assemble(alone=alone)
+    for call in IGNORED.values():
+        assert verdict(program, call) == refused(0)
+    for call in (327, 328):  # preadv2, pwritev2
+        assert verdict(program, call, 3, 0, 1, 0, 0, 0x8) == refused(errno.EOPNOTSUPP)
+        assert verdict(program, call, 3, 0, 1, 0, 0, 0x80) == refused(errno.EOPNOTSUPP)
+        assert verdict(program, call, 3, 0, 1, 0, 0, 0x2) == ALLOW  # synced
+    assert verdict(program, 28, 0, 4096, 20) == verdict(program, 28, 0, 4096, 21) == refused(0)
+    assert verdict(program, 28, 0, 4096, 4) == ALLOW  # MADV_DONTNEED
+    for hint in (1036, 1038):
+        assert verdict(program, 72, 3, hint) == refused(errno.EPERM)
+
+
+def test_with_a_network_sockets_can_be_bound() -> None:
+    """Without one a name that a program of the host wants could be taken."""
+    for name in FOR_NETWORK:
+        assert verdict(assemble(alone=False), SHARING[name]) == refused(errno.EPERM)
+        assert verdict(assemble(alone=False, network=True), SHARING[name]) == ALLOW
 
 
 def test_attributes_of_files_in_sight_are_not_there() -> None:
