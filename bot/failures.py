@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.errors import (
+    AtWork,
     BadKey,
     CutOff,
     DataInUse,
@@ -21,13 +22,16 @@ from bot.errors import (
     NothingRuns,
     OutOfReach,
     OverBudget,
+    OverLimit,
     RateLimited,
     Refused,
+    TooBusy,
     TooLong,
 )
 from bot.reply import ExecutionResult
 from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
 from kernels.capture import FileChanged
+from kernels.cells import NotebookError
 from kernels.errors import (
     KernelClosed,
     KernelStartFailed,
@@ -37,7 +41,6 @@ from kernels.errors import (
     SandboxUnavailable,
 )
 from kernels.events import Restarted
-from kernels.notebook import NotebookError
 from kernels.text import human_size
 
 __all__ = ["at_start", "ending", "restart", "sentence"]
@@ -70,6 +73,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     DataInUse: lambda error: (
         f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
     ),
+    AtWork: lambda error: f"you have {error.kind} under way already: wait until it is done, or stop it",
+    TooBusy: lambda _: "too many others have such work done just now; try again in a minute",
+    OverLimit: lambda error: f"it would be larger than {human_size(error.limit)}",
     OverBudget: lambda error: (
         f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
     ),

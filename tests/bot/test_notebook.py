@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,20 @@ async def mixed_session(sessions: Sessions) -> None:
 
 async def exported(sessions: Sessions) -> bytes:
     """User 1's session as a notebook."""
-    return await notebook(await sessions.session(1, "terminal"))
+    session = await sessions.session(1, "terminal")
+    with tempfile.TemporaryFile() as file:
+        await notebook(session, file)
+        file.seek(0)
+        return file.read()
+
+
+async def bundled(sessions: Sessions) -> bytes:
+    """User 1's session with its files."""
+    session = await sessions.session(1, "terminal")
+    with tempfile.TemporaryFile() as file:
+        await bundle(session, sessions.files, file)
+        file.seek(0)
+        return file.read()
 
 
 def kinds(data: bytes) -> list[tuple[str, list[tuple[str, list[str]]]]]:
@@ -86,9 +100,8 @@ async def test_the_notebook_of_a_mixed_session_is_valid_and_harmless(sessions: S
 async def test_the_same_transcript_gives_the_same_bytes(sessions: Sessions) -> None:
     """Two exports of one session are equal, the bundle too."""
     await sessions.execute_code("open('a.txt', 'w').write('x'); 6 * 7", 1)
-    session = await sessions.session(1, "terminal")
-    assert await notebook(session) == await notebook(session)
-    assert await bundle(session, sessions.files) == await bundle(session, sessions.files)
+    assert await exported(sessions) == await exported(sessions)
+    assert await bundled(sessions) == await bundled(sessions)
 
 
 @pytest.mark.timeout(180)
@@ -96,7 +109,7 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
     """`jupyter nbconvert --execute` on the unpacked zip, with nothing of ours around, ends well."""
     await mixed_session(sessions)
     folder = tmp_path / "empty"
-    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    data = await bundled(sessions)
     (tmp_path / "out.zip").write_bytes(data)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert {"notebook.ipynb", "README.md", "files.json", "table.csv", "cities.csv"} <= set(
@@ -136,7 +149,7 @@ async def test_each_file_of_the_bundle_is_found_whatever_its_name(sessions: Sess
     write_all = f"import os; os.makedirs('out')\nfor name in {names}: print(open(name, 'w').write(name))"
     await sessions.execute_code(write_all, 1)
     await sessions.execute_code("open('v.txt', 'w').write('newer')", 1)
-    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    data = await bundled(sessions)
     (tmp_path / "out.zip").write_bytes(data)
     folder = tmp_path / "bundle"
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
@@ -154,7 +167,7 @@ async def test_an_expired_file_is_not_in_the_bundle(sessions: Sessions) -> None:
     """The zip has what still loads; the notebook is whole all the same."""
     result = await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
     await sessions.files.delete(result.generated_file_ids[0], 1)
-    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    data = await bundled(sessions)
     path = Path(str((await sessions.session(1, "terminal")).kernel.workspace.path) + ".zip")
     path.write_bytes(data)
     with zipfile.ZipFile(path) as archive:
