@@ -75,26 +75,29 @@ async def bundle(session: Session, files: FileStore, target: BinaryIO, *, limit:
     Raises: OverLimit as soon as the zip has more than `limit` bytes; else as `notebook`.
     """
     async with session.jobs.job(session.record.user_id, KIND):
-        archive = Zip(target, session.jobs, limit)
-        with tempfile.TemporaryFile() as content:
-            await _write(session, _cells(session, FIRST_CELL), content)
-            await archive.add("notebook.ipynb", content)
-        await archive.add("README.md", README)
-        for path, source in OF_OURS.items():
-            await archive.add(path, source.read_bytes())
-        places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
-        index = []
-        for file in await used_files(session, files):
-            path = places.free(file.filename, f"-{file.file_id}")
-            try:
-                opened = await files.open(file.file_id, session.record.user_id)
-            except NoSuchFile:  # it has expired meanwhile
-                continue
-            with opened.file:
-                await archive.add(path, opened.file)
-            index.append(_entry(file, path))
-        await archive.add("files.json", json.dumps(index, indent=1))
-        archive.close()
+        with Zip(target, session.jobs, limit) as archive:
+            await _pack(session, files, archive)
+
+
+async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
+    with tempfile.TemporaryFile() as content:
+        await _write(session, _cells(session, FIRST_CELL), content)
+        await archive.add("notebook.ipynb", content)
+    await archive.add("README.md", README)
+    for path, source in OF_OURS.items():
+        await archive.add(path, source.read_bytes())
+    places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
+    index = []
+    for file in await used_files(session, files):
+        try:
+            opened = await files.open(file.file_id, session.record.user_id)
+        except NoSuchFile:  # it has expired meanwhile
+            continue
+        path = places.free(file.filename, f"-{file.file_id}")
+        with opened.file:
+            await archive.add(path, opened.file)
+        index.append(_entry(file, path))
+    await archive.add("files.json", json.dumps(index, indent=1))
 
 
 def _entry(file: StoredFile, path: str) -> dict[str, Any]:

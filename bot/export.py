@@ -53,9 +53,10 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
     output = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  the caller's
     try:
         async with sessions.jobs.job(user_id, KIND):
-            packing = _Packing(Zip(output, sessions.jobs), sessions.jobs, limit)
-            await _pack(packing, sessions, user_id)
-            await packing.close()
+            with Zip(output, sessions.jobs) as archive:
+                packing = _Packing(archive, sessions.jobs, limit)
+                await _pack(packing, sessions, user_id)
+                await packing.text("README.md", packing.readme())
     except BaseException:  # whatever ends it, a cancelled task too, the file must not stay
         output.close()
         raise
@@ -104,13 +105,12 @@ class _Packing:
         self._room -= size + ENTRY
         return True
 
-    async def close(self) -> None:
-        """Add the README, and end the zip."""
+    def readme(self) -> str:
+        """What is in the zip, and what is not."""
         more = len(self._left_out) - NAMED
         lines = [*self._left_out[:NAMED], *([f"and {more:,} more files"] if more > 0 else [])]
         left = "".join(f"- {line}\n" for line in lines)
-        await self._archive.add("README.md", README + (LEFT_OUT + left if left else ""))
-        self._archive.close()
+        return README + (LEFT_OUT + left if left else "")
 
     async def array[T](
         self, path: str, items: AsyncIterable[T], fields: Callable[[T], dict[str, Any]]

@@ -6,15 +6,17 @@ async with jobs.job(user_id, "a notebook"):         # likewise, and in turn with
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 from bot.errors import AtWork, TooBusy
 
 __all__ = ["Jobs"]
 
 AT_ONCE = 2  # pieces of work in all: each may take a gigabyte and a processor
+WAITING = 3  # pieces of one person that are under way or wait
 PATIENCE = 60.0  # seconds that one waits for its turn
 
 
@@ -23,7 +25,9 @@ class Jobs:
 
     def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
         self._claimed: set[tuple[int, str]] = set()
-        self._turns = asyncio.Semaphore(at_once)
+        self._own: dict[int, asyncio.Lock] = {}
+        self._asked: Counter[int] = Counter()
+        self._places = asyncio.Semaphore(at_once)
         self._patience = patience
         self._threads = ThreadPoolExecutor(at_once, "job")
 
@@ -39,24 +43,28 @@ class Jobs:
             self._claimed.discard((user_id, kind))
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for one of the few places, in the order of asking. Raises: TooBusy after a minute."""
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise TooBusy from None
-        try:
-            yield
-        finally:
-            self._turns.release()
-
-    @asynccontextmanager
     async def job(self, user_id: int, kind: str) -> AsyncIterator[None]:
-        """Both of these. Raises: AtWork, TooBusy."""
-        with self.claim(user_id, kind):
-            async with self.turn():
+        """Wait for the person's own jobs before this one, and then for one of the few places.
+
+        Raises: AtWork where they have several under way; TooBusy where it would wait for over a minute.
+        """
+        if self._asked[user_id] >= WAITING:
+            raise AtWork(kind)
+        self._asked[user_id] += 1
+        own = self._own.setdefault(user_id, asyncio.Lock())
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    async with asyncio.timeout(self._patience):
+                        await stack.enter_async_context(own)
+                        await stack.enter_async_context(self._places)
+                except TimeoutError:
+                    raise TooBusy from None
                 yield
+        finally:
+            self._asked[user_id] -= 1
+            if not self._asked[user_id]:
+                del self._asked[user_id], self._own[user_id]
 
     async def in_thread[**P, T](self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something short in a thread; who is cancelled waits for its end, as it may use their files."""

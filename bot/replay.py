@@ -56,7 +56,7 @@ async def imported(
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(jobs.claim(user_id, KIND))
-        async with jobs.turn():
+        async with jobs.job(user_id, KIND):
             with await opened() as file:
                 notebook = await stack.enter_async_context(reading(file))
         yield notebook

@@ -1,8 +1,7 @@
 """A zip, made piece by piece in a file: neither it nor what goes into it is in memory.
 
-    archive = Zip(output, jobs, limit=10 << 20)
-    await archive.add("data.csv", file)
-    archive.close()
+    with Zip(output, jobs, limit=10 << 20) as archive:
+        await archive.add("data.csv", file)
 
 The same content gives the same bytes.
 """
@@ -10,7 +9,8 @@ The same content gives the same bytes.
 import io
 import os
 import zipfile
-from typing import IO, BinaryIO
+from types import TracebackType
+from typing import IO, BinaryIO, Self
 
 from bot.errors import OverLimit
 from bot.jobs import Jobs
@@ -47,10 +47,20 @@ class Zip:
                 self._check()
         self._check()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Write the end of the zip. Raises: OverLimit, OSError."""
-        self._archive.close()
-        self._check()
+        try:
+            self._archive.close()
+        except (OSError, ValueError):  # what was given up has no end
+            if error is None:
+                raise
+        if error is None:
+            self._check()
 
     def _check(self) -> None:
         if self._limit is not None and self._output.tell() > self._limit:

@@ -58,9 +58,8 @@ async def _upload(desk: Desk, user_id: int, place: str, kind: Kind, file: Binary
     if file.tell() <= limit:
         return Upload("session.ipynb", await jobs.in_thread(_content, file))
     with tempfile.TemporaryFile() as zipped:
-        archive = Zip(zipped, jobs, limit)
-        await archive.add("session.ipynb", file)
-        archive.close()
+        with Zip(zipped, jobs, limit) as archive:
+            await archive.add("session.ipynb", file)
         return Upload("session.ipynb.zip", await jobs.in_thread(_content, zipped))
 
 
