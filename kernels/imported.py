@@ -87,7 +87,7 @@ def taken_over(raw_cells: Any) -> Imported:
                 notes.append(f"Cell {number} was left out: its type ({name}) is not known.")
         if isinstance(raw, dict) and raw.get("attachments"):
             notes.append(f"Cell {number}: the files attached to it were left out.")
-    return Imported(tuple(cells), fewer(notes))
+    return Imported(tuple(cells), tuple(notes))
 
 
 def refuse_too_many(cells: Sequence[Any]) -> None:

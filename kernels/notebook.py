@@ -74,7 +74,7 @@ def written(
     cell that did not end "ok" is tagged so that Jupyter's tools skip it, unless it is one that may fail. Once
     the file has `size` characters, or has taken `seconds` of processor time, outputs are left out.
 
-    Raises: NotebookError when it has `size` characters without them.
+    Raises: NotebookError when it has `size` characters more without them.
     """
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -105,7 +105,8 @@ class _Room:
 
     def __init__(self, size: int, seconds: float) -> None:
         self._size = size
-        self._left = size
+        self._outputs_until = size  # characters that are left for cells with their outputs
+        self._bare_until = size  # likewise for those that are written without
         self._until = time.process_time() + seconds
 
     def cells(self, cells: Iterable[Cell]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -120,11 +121,14 @@ class _Room:
             except MemoryError:
                 found = _bare(cell, position, "they take too much memory")
                 text = _dumped(found)
-            if len(text) > self._left:
+            if len(text) <= self._outputs_until:
+                self._outputs_until -= len(text)
+            else:
+                self._outputs_until = 0  # no later cell is the one that still has its outputs
                 found = _bare(cell, position, f"the notebook would be over {human_size(self._size)}")
                 text = _dumped(found)
-            self._left -= len(text)
-            if self._left < 0:
+                self._bare_until -= len(text)
+            if self._bare_until < 0:
                 raise NotebookError(
                     f"The notebook is over {human_size(self._size)} without any outputs, which is too much."
                 )

@@ -1,6 +1,7 @@
 """A session taken away and brought back: notebook, bundle, replay, through the real program."""
 
 import asyncio
+import io
 import json
 import os
 import subprocess
@@ -8,16 +9,19 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nbformat
 import pytest
 
 from bot.bundle import bundle, notebook
+from bot.console.paths import created
+from bot.errors import AtWork, NotAFile, OverLimit
 from bot.message import Incoming
-from bot.replay import Step, replay
+from bot.replay import Step, imported, replay
 from bot.reply import Reply
 from bot.sessions import Sessions
+from bot.used_files import named
 from filestore.records import Said
 from kernels.notebook import Code, Imported, Markdown, Raw, read, write
 from tests.conftest import KERNEL_PYTHON
@@ -334,3 +338,97 @@ async def test_notebook_bundle_and_replay_are_json_requests_too(tmp_path: Path) 
         assert bad["error"] == "NotebookError"
         missing = await program.answer(id=program.send(replay="/nowhere.ipynb"), event="error")
         assert missing["message"] == "there is no file /nowhere.ipynb"
+
+
+async def test_a_bundle_over_its_limit_is_given_up(sessions: Sessions) -> None:
+    """It ends as soon as the zip is larger than it may be, and the next one is made."""
+    await sessions.upload("noise.bin", os.urandom(4 << 20), 1)
+    await sessions.execute_code("data = load_file('noise.bin')", 1)
+    session = await sessions.session(1, "terminal")
+    with tempfile.TemporaryFile() as file:
+        with pytest.raises(OverLimit):
+            await bundle(session, sessions.files, file, limit=100_000)
+        assert file.seek(0, os.SEEK_END) < 3 << 20
+    with zipfile.ZipFile(io.BytesIO(await bundled(sessions))) as archive:
+        assert len(archive.read("noise.bin")) == 4 << 20
+
+
+async def test_a_bundle_holds_no_file_in_memory(sessions: Sessions) -> None:
+    """Of 48 MB of files one piece at a time is in memory."""
+    session = await sessions.session(1, "terminal")
+    names = [f"{number}.bin" for number in range(3)]
+    for name in names:
+        await sessions.files.put(1, "u1", name, os.urandom(16 << 20), source="uploaded")
+    await session.transcript.begin(Incoming(1, "a", "terminal", f"names = {names}"))
+    before = resident()
+    most = before
+    with tempfile.TemporaryFile() as file:
+        making = asyncio.ensure_future(bundle(session, sessions.files, file))
+        while not making.done():
+            await asyncio.wait([making], timeout=0.01)
+            most = max(most, resident())
+        await making
+        assert file.seek(0, os.SEEK_END) > 48 << 20
+    assert most - before < 24 << 20
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("pd.read_csv('my data.csv')", ["my data.csv"]),
+        ('open("/workspace/out/a.csv")', ["out/a.csv", "a.csv"]),
+        ("!head a.csv | tail", ["a.csv"]),
+        ("%run a.csv\nf(it's.txt)", ["a.csv"]),
+        ('load_file("it\'s.txt")', ["it's.txt"]),
+        ("np.save(data.csv)", []),
+        ("x = 'a.csv.bak'", []),
+    ],
+)
+def test_names_in_code_are_found(code: str, found: list[str]) -> None:
+    """A name in quotes, with folders before it, or as a word; not a part of another name."""
+    assert sorted(named(code, {"my data.csv", "out/a.csv", "a.csv", "it's.txt"})[1]) == sorted(found)
+
+
+@pytest.mark.parametrize("unit", ["/", "a/", "'a.csv/", "abcdefghij ", "\"'", "a.csv,"])
+def test_code_of_any_kind_is_searched_in_a_time_that_its_length_bounds(unit: str) -> None:
+    """A megabyte of what could be many names is looked through within the test's time."""
+    named(unit * (1_000_000 // len(unit)), {f"{number}.csv" for number in range(10_000)})
+
+
+async def test_a_second_replay_of_a_person_is_refused(sessions: Sessions, tmp_path: Path) -> None:
+    """Each one keeps its notebook on the disk: one at a time, and another once it has ended."""
+    (tmp_path / "in.ipynb").write_bytes(write([Code("1")]))
+
+    async def opened() -> BinaryIO:
+        return (tmp_path / "in.ipynb").open("rb")
+
+    for _ in range(2):
+        async with imported(sessions.jobs, 1, opened) as first:
+            assert list(first.cells) == [Code("1")]
+            with pytest.raises(AtWork):
+                async with imported(sessions.jobs, 1, opened):
+                    pytest.fail("two at once")
+
+
+async def test_what_was_there_stays_when_a_notebook_cannot_be_written(tmp_path: Path) -> None:
+    """The old file is replaced by a whole new one or not at all, and no half of one lies beside it."""
+    (tmp_path / "out.ipynb").write_bytes(b"old")
+
+    def write_half() -> None:
+        with created(tmp_path / "out.ipynb") as file:
+            file.write(b"half")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write_half()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    with created(tmp_path / "out.ipynb") as file:
+        file.write(b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+    with pytest.raises(NotAFile), created(Path("/dev/null")):
+        pytest.fail("a device is no place for it")
