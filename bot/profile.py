@@ -44,6 +44,6 @@ def _card(file: StoredFile, found: object) -> str:
         file.filename if len(file.filename) <= NAME else f"{file.filename[: NAME - 12]}…{file.filename[-10:]}"
     )
     head = f"{name} ({file.file_type}, {human_size(file.file_size)}, id {file.file_id})"
-    text = _CONTROL.sub(" ", repair(found)).strip() if isinstance(found, str) else ""
+    text = _CONTROL.sub(" ", repair(found[: 2 * LONGEST])).strip() if isinstance(found, str) else ""
     card = f"{head}: {text}" if text else head
     return card if len(card) <= LONGEST else card[: LONGEST - 1] + "…"

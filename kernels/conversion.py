@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 CHECKOUT = Path(__file__).resolve().parent.parent  # where `python -m kernels.converter` finds us
 PASSED_ON = ("LD_LIBRARY_PATH", "TZ")
-DEADLINE = 120.0  # seconds for all of it; the process has limits of its own on its processor time
+DEADLINE = 180.0  # seconds for all of it; the process has limits of its own on its processor time
 TOLD = 2000  # characters of what the process says at its end
 Verb = Literal["read", "write"]
 Feed = Callable[[asyncio.StreamWriter], Awaitable[None]]

@@ -13,10 +13,7 @@ Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
 
 import hashlib
-import json
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import nbformat
@@ -27,7 +24,8 @@ from kernels.cells import RAISES, SKIP, Cell, Code, Imported, Markdown, Notebook
 from kernels.differences import differences
 from kernels.imported import MAX_NAME, MAX_SIZE, fewer, load, refuse_too_many, source, taken_over
 from kernels.presentable import count, presentable
-from kernels.text import clip, human_size, repair
+from kernels.room import MAX_TIME, MAX_WRITTEN, Room, dumped, no_outputs
+from kernels.text import clip, repair
 
 __all__ = [
     "MAX_SIZE",
@@ -46,8 +44,6 @@ __all__ = [
 ]
 
 MAX_TITLE = 200  # characters
-MAX_WRITTEN = 256 << 20  # characters of a notebook; beyond it cells are written without outputs
-MAX_TIME = 30.0  # seconds of processor time, likewise
 BATCH, BATCH_SIZE = 64, 1 << 20  # cells, and characters, that are validated together
 DAMAGED = "they were damaged"
 
@@ -72,7 +68,8 @@ def written(
 
     `packages` are the names and versions of what the code ran with, `python` is the language's version. A
     cell that did not end "ok" is tagged so that Jupyter's tools skip it, unless it is one that may fail. Once
-    the file has `size` characters, or has taken `seconds` of processor time, outputs are left out.
+    the file has `size` characters, or has taken `seconds` of processor time (or a minute by the clock),
+    outputs are left out.
 
     Raises: NotebookError when it has `size` characters more without them.
     """
@@ -92,65 +89,17 @@ def written(
     if title:
         metadata["title"] = repair(title[:MAX_TITLE])
     before = '{\n "cells": [\n'
-    for cell in _validated(_Room(size, seconds).cells(cells), metadata):
+    for cell in _validated(Room(_written, size, seconds).cells(cells), metadata):
         yield f"{before}  {cell.replace('\n', '\n  ')}"
         before = ",\n"
     cells_end = "\n ],\n" if before == ",\n" else '{\n "cells": [],\n'
-    about = _dumped(metadata).replace("\n", "\n ")
+    about = dumped(metadata).replace("\n", "\n ")
     yield f'{cells_end} "metadata": {about},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'
 
 
-class _Room:
-    """Writes cells, as long as there is room and time for their outputs."""
-
-    def __init__(self, size: int, seconds: float) -> None:
-        self._size = size
-        self._outputs_until = size  # characters that are left for cells with their outputs
-        self._bare_until = size  # likewise for those that are written without
-        self._until = time.process_time() + seconds
-
-    def cells(self, cells: Iterable[Cell]) -> Iterator[tuple[dict[str, Any], str]]:
-        """Each cell as it is written, and that as JSON."""
-        for position, cell in enumerate(cells):
-            try:
-                if time.process_time() < self._until:
-                    found = _written(cell, position)
-                else:
-                    found = _bare(cell, position, "the notebook takes too long to write")
-                text = _dumped(found)
-            except MemoryError:
-                found = _bare(cell, position, "they take too much memory")
-                text = _dumped(found)
-            if len(text) <= self._outputs_until:
-                self._outputs_until -= len(text)
-            else:
-                self._outputs_until = 0  # no later cell is the one that still has its outputs
-                found = _bare(cell, position, f"the notebook would be over {human_size(self._size)}")
-                text = _dumped(found)
-                self._bare_until -= len(text)
-            if self._bare_until < 0:
-                raise NotebookError(
-                    f"The notebook is over {human_size(self._size)} without any outputs, which is too much."
-                )
-            yield found, text
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
-
-
-def _bare(cell: Cell, position: int, why: str) -> dict[str, Any]:
-    """The cell as it is written, without the outputs that it may have."""
-    if not isinstance(cell, Code) or not cell.outputs:
-        return _written(cell, position)
-    return _written(replace(cell, outputs=()), position) | {"outputs": [_no_outputs(why)]}
-
-
-def _no_outputs(why: str) -> dict[str, Any]:
-    return {"output_type": "stream", "name": "stderr", "text": f"[outputs left out: {why}]\n"}
-
-
-def _written(cell: Cell, position: int) -> dict[str, Any]:
+def _written(
+    cell: Cell, position: int, in_time: Callable[[Iterable[Any]], Iterable[Any]] = iter
+) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     more: dict[str, Any] = {}
     match cell:
@@ -162,7 +111,7 @@ def _written(cell: Cell, position: int) -> dict[str, Any]:
             kind, text = "raw", cell.text
         case Code():
             kind, text, metadata = "code", cell.code, _code_metadata(cell)
-            more = {"execution_count": count(cell.count), "outputs": presentable(cell.outputs)}
+            more = {"execution_count": count(cell.count), "outputs": presentable(in_time(cell.outputs))}
     text = source(text)
     digest = hashlib.sha256(f"{kind}\n{text}".encode()).hexdigest()
     return {
@@ -209,7 +158,7 @@ def _validated_batch(batch: list[tuple[dict[str, Any], str]], metadata: dict[str
     except nbformat.ValidationError:
         for cell, text in batch:
             refused = cell["cell_type"] == "code" and not _is_valid(cell)
-            yield _dumped(cell | {"outputs": [_no_outputs(DAMAGED)]}) if refused else text
+            yield dumped(cell | {"outputs": [no_outputs(DAMAGED)]}) if refused else text
     else:
         yield from (text for _, text in batch)
 
