@@ -1,6 +1,6 @@
 """A session to take away: its notebook, and a zip with the notebook and the files that it used or made.
 
-    await notebook(session, target)                     # `target` is an open file of the system
+    zipped = await notebook(session, target)            # `target` is an open file of the system
     await bundle(session, files, target, limit=10 << 20)
     await replayed(session, imported, target)           # of a session that has run this notebook and no more
 
@@ -11,6 +11,7 @@ Jupyter and the same packages. Nothing of it is in memory as a whole.
 
 import asyncio
 import json
+import shutil
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import replace
@@ -54,10 +55,26 @@ OF_OURS = {  # what stands in the zip beside files, and where it lies here
 }
 
 
-async def notebook(session: Session, target: BinaryIO) -> None:
-    """Write the session as a `.ipynb`. Raises: AtWork, TooBusy, NotebookError, StoreUnavailable, OSError."""
+async def notebook(session: Session, target: BinaryIO, *, limit: int | None = None) -> bool:
+    """Write the session as a `.ipynb`, or as a zip with it where it has more than `limit` bytes.
+
+    Whether it is zipped comes back. Raises: OverLimit where the zip, too, has more; AtWork, TooBusy,
+    NotebookError, StoreUnavailable, OSError.
+    """
     async with session.jobs.job(session.record.user_id, KIND):
-        await _write(session, _cells(session), target)
+        if limit is None:
+            await _write(session, _cells(session), target)
+            return False
+        with tempfile.TemporaryFile() as content:
+            await _write(session, _cells(session), content)
+            zipped = content.tell() > limit
+            if zipped:
+                with Zip(target, session.jobs, limit) as archive:
+                    await archive.add("session.ipynb", content)
+            else:
+                content.seek(0)
+                await session.jobs.in_thread(shutil.copyfileobj, content, target)
+            return zipped
 
 
 async def replayed(session: Session, imported: Notebook, target: BinaryIO) -> None:

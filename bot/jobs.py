@@ -1,8 +1,8 @@
-"""Work for people that takes long: one piece of each kind at a time for a person, and a few pieces in all.
+"""Work for people that takes long: one piece at a time for a person, and a few pieces in all.
 
-async with jobs.claim(user_id, "a replay"): ...     # for as long as it takes
-async with jobs.job(user_id, "a notebook"):         # likewise, and in turn with everybody's
+async with jobs.job(user_id, "a notebook"):         # waits for the person's own, and for others'
     await jobs.in_thread(copy, source, target)      # in threads that nothing else waits for
+with jobs.claim(user_id, "a replay"): ...           # one of a kind, for as long as it takes
 """
 
 import asyncio

@@ -160,7 +160,9 @@ class Commands:
         session = await self._sessions.session(self._user_id, self._place)
         await self._save(words, "notebook.zip", partial(bundle, session, self._sessions.files))
 
-    async def _save(self, words: list[str], name: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
+    async def _save(
+        self, words: list[str], name: str, write: Callable[[BinaryIO], Awaitable[object]]
+    ) -> None:
         if len(words) > 1:
             raise CommandFailed("Say one path, in quotes where it has spaces.")
         path = named(words[0]) if words else _new(name)

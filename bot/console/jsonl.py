@@ -184,7 +184,7 @@ class JsonLines:
         await self._save(user, request, "bundle", partial(bundle, session, self._sessions.files))
 
     async def _save(
-        self, user: int, request: Request, verb: str, write: Callable[[BinaryIO], Awaitable[None]]
+        self, user: int, request: Request, verb: str, write: Callable[[BinaryIO], Awaitable[object]]
     ) -> None:
         path = named(_text(request, verb))
         with created(path) as file:

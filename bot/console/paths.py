@@ -8,6 +8,7 @@ with created(path) as file: ...
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,8 @@ def created(path: Path) -> Iterator[BinaryIO]:
     try:
         with file:
             yield file
+        if place.exists():
+            shutil.copymode(place, aside)
         os.replace(aside, place)
     except BaseException:  # whatever ends it, no half of a file must stay
         aside.unlink(missing_ok=True)

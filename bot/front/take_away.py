@@ -13,7 +13,6 @@ from bot.failures import sentence
 from bot.front.desk import Desk
 from bot.front.ending import capital
 from bot.front.interaction import Interaction, privately
-from bot.zipping import Zip
 from kernels.text import human_size
 
 __all__ = ["Kind", "give"]
@@ -50,17 +49,14 @@ async def give(desk: Desk, interaction: Interaction, user_id: int, place: str, k
 
 async def _upload(desk: Desk, user_id: int, place: str, kind: Kind, file: BinaryIO) -> Upload:
     """A `.zip` with files, or a `.ipynb`, which is zipped only where it is too large as it is."""
-    session, limit, jobs = await desk.sessions.session(user_id, place), desk.limits.file, desk.sessions.jobs
+    session, limit = await desk.sessions.session(user_id, place), desk.limits.file
     if kind == "bundle":
         await bundle(session, desk.sessions.files, file, limit=limit)
-        return Upload("session.zip", await jobs.in_thread(_content, file))
-    await notebook(session, file)
-    if file.tell() <= limit:
-        return Upload("session.ipynb", await jobs.in_thread(_content, file))
-    with tempfile.TemporaryFile() as zipped:
-        with Zip(zipped, jobs, limit) as archive:
-            await archive.add("session.ipynb", file)
-        return Upload("session.ipynb.zip", await jobs.in_thread(_content, zipped))
+        name = "session.zip"
+    else:
+        zipped = await notebook(session, file, limit=limit)
+        name = "session.ipynb.zip" if zipped else "session.ipynb"
+    return Upload(name, await desk.sessions.jobs.in_thread(_content, file))
 
 
 def _content(file: BinaryIO) -> bytes:

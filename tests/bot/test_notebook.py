@@ -353,6 +353,24 @@ async def test_a_bundle_over_its_limit_is_given_up(sessions: Sessions) -> None:
         assert len(archive.read("noise.bin")) == 4 << 20
 
 
+async def test_a_notebook_over_its_limit_is_zipped(sessions: Sessions) -> None:
+    """Below the limit it is as it is; a zip that is too large as well is given up."""
+    await sessions.execute_code("print('x' * 100_000)", 1)
+    session = await sessions.session(1, "terminal")
+    whole = await exported(sessions)
+    for limit, zipped in ((200_000, False), (20_000, True)):
+        with tempfile.TemporaryFile() as file:
+            assert await notebook(session, file, limit=limit) is zipped
+            file.seek(0)
+            data = file.read()
+        if zipped:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                data = archive.read("session.ipynb")
+        assert data == whole
+    with tempfile.TemporaryFile() as file, pytest.raises(OverLimit):
+        await notebook(session, file, limit=100)
+
+
 async def test_a_bundle_holds_no_file_in_memory(sessions: Sessions) -> None:
     """Of 48 MB of files one piece at a time is in memory."""
     session = await sessions.session(1, "terminal")
@@ -427,8 +445,11 @@ async def test_what_was_there_stays_when_a_notebook_cannot_be_written(tmp_path: 
     with pytest.raises(OSError, match="full"):
         write_half()
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    (tmp_path / "out.ipynb").chmod(0o640)
     with created(tmp_path / "out.ipynb") as file:
         file.write(b"new")
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+    assert [(path.read_bytes(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [
+        (b"new", 0o640)
+    ]
     with pytest.raises(NotAFile), created(Path("/dev/null")):
         pytest.fail("a device is no place for it")
