@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import sys
+from contextlib import suppress
 
 from kernels.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, cells, line, to_lines
 from kernels.cells import NotebookError
@@ -27,6 +28,7 @@ MEMORY = 768 << 20  # bytes of address space; a notebook of 50 MB, all in one te
 TIME = {"read": 20, "write": 60}  # seconds of processor time
 LARGEST = 1 << 30  # bytes of what is written, where letters take several
 NICE = 5  # others go first
+UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not take all limits
 UNUSED = ("arrow", "isoduration", "rfc3987_syntax")  # jsonschema's, for formats that no notebook has
 OLD = b'{"nbformat":3,"worksheets":[{"cells":[{"cell_type":"code","input":"x","outputs":[]}]}]}'
 
@@ -91,7 +93,10 @@ def _give_up_rights(seconds: int) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 0),  # what is open stays so
     ):
-        resource.setrlimit(limit, (value, value))
+        hard = resource.getrlimit(limit)[1]
+        lower = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        with suppress(*UNSURE):
+            resource.setrlimit(limit, (lower, lower))
 
 
 if __name__ == "__main__":

@@ -336,6 +336,9 @@ async def test_notebook_bundle_and_replay_are_json_requests_too(tmp_path: Path) 
         assert program.events(sent, "result")[0]["output"] == "42\n"
         bad = await program.answer(id=program.send(replay=str(tmp_path / "out.zip")), event="error")
         assert bad["error"] == "NotebookError"
+        (tmp_path / "many.ipynb").write_bytes(b'{"nbformat":4,"cells":[' + b"{}," * 50_000 + b"{}]}")
+        many = await program.answer(id=program.send(replay=str(tmp_path / "many.ipynb")), event="error")
+        assert many["message"].startswith("The notebook has 50,001 cells")
         missing = await program.answer(id=program.send(replay="/nowhere.ipynb"), event="error")
         assert missing["message"] == "there is no file /nowhere.ipynb"
 
