@@ -60,6 +60,7 @@ async def bot(ground: Ground, node: str = "auto") -> AsyncIterator[Sessions]:
         max_kernels=SIZE,
         max_files=FILES,
         quota="1TiB",
+        quota_files=1_000_000,
         node=node,
         node_idle="10s",
     )

@@ -5,6 +5,7 @@ async with compose(settings) as sessions: ...
 
 import asyncio
 import fcntl
+import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -16,7 +17,8 @@ from bot.errors import DataInUse
 from bot.sessions import Sessions
 from bot.usage import Ledger
 from config.settings import Settings
-from filestore import open_store
+from filestore import belonging, open_store
+from filestore.belonging import Belonging
 from filestore.blobs import LocalBlobs
 from filestore.files import FileStore
 from filestore.janitor import Janitor
@@ -30,6 +32,8 @@ if TYPE_CHECKING:  # it takes a second to import
     from bot.model import Model
 
 __all__ = ["compose"]
+
+log = logging.getLogger(__name__)
 
 SWEEP = timedelta(hours=1)
 
@@ -47,12 +51,14 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         store = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
         blobs = LocalBlobs(settings.data / "files")
+        _tell(await belonging.begin(store, blobs, now()), blobs.mark_file)
         files = FileStore(
             store,
             blobs,
             clock=now,
             retention=settings.retention,
             quota=settings.quota,
+            most=settings.quota_files,
             max_file=settings.max_file,
         )
         model = _model(settings)
@@ -117,6 +123,28 @@ def kernels(settings: Settings) -> Pool | Node:
     return Node(local_node(here), python=python, limits=limits, kernels=here.kernels)
 
 
+def _tell(found: Belonging, mark: Path) -> None:
+    """Say it where the folder's files are not the database's, or the database has missed something."""
+    if not found.ours:
+        log.warning(
+            "The files in %s belong to another database: they are left alone, and none can be loaded. Is"
+            " MONGODB_URI missing or changed, or --data? Set it right and start again. If the other database"
+            " is gone for good, let this one have the folder, which deletes the files that it does not know:"
+            ' in %s set "database" to "%s".',
+            mark.parent,
+            mark,
+            found.own,
+        )
+    elif not found.continued:
+        log.warning(
+            "The database is not as it was when %s was last in use: it was restored, or another was used in"
+            " between. Stored files that it does not know are moved to %s and deleted a day later; all"
+            " sessions count as used now.",
+            mark.parent,
+            mark.parent / ".trash",
+        )
+
+
 def now() -> datetime:
     """The present, in UTC."""
     return datetime.now(UTC)
@@ -151,6 +179,7 @@ def _limits(settings: Settings) -> Limits:
         memory=settings.max_memory,
         processes=settings.max_processes,
         cpus=settings.max_cpus,
+        background=settings.max_background,
         workspace=settings.max_workspace,
         network=settings.kernel_network == "host",
     )

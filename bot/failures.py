@@ -29,7 +29,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.reply import ExecutionResult
-from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable
+from filestore.errors import FileTooLarge, NoSuchFile, QuotaExceeded, StoreUnavailable, TooManyFiles
 from kernels.capture import FileChanged
 from kernels.cells import NotebookError
 from kernels.errors import (
@@ -52,6 +52,10 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     QuotaExceeded: lambda error: (
         f"not stored: {human_size(error.size)} more would be over your {human_size(error.quota)}"
         f" ({human_size(error.used)} used); delete files or wait until some expire"
+    ),
+    TooManyFiles: lambda error: (
+        f"not stored: you have {error.most:,} stored files, as many as one person may; delete some or wait"
+        " until some expire"
     ),
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
     FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
@@ -121,7 +125,13 @@ ENDINGS: dict[tuple[str, str | None], str] = {
         "died",
         "workspace",
     ): "Stopped: its files were more than the workspace holds. Delete some and try again.",
+    ("died", "folders"): (
+        "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try again."
+    ),
+    ("died", "hiding"): "Stopped: it kept what it held from being counted.",
     ("died", "processes"): "Stopped: it had too many processes.",
+    ("died", "system"): "Stopped: it had too many sockets, pipes or files open. Close some and try again.",
+    ("died", "background"): "Stopped: what earlier cells left running had used too much processor time.",
     ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
 }
 

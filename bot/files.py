@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.failures import sentence
 from bot.reply import GeneratedFile
-from filestore.errors import FileStoreError, NoSuchFile
+from filestore.errors import FileStoreError, NoSuchFile, TooManyFiles
 from filestore.files import FileStore
 from filestore.records import SessionRecord, StoredFile
 from kernels.capture import Captured, FileChanged, Skipped
@@ -43,13 +43,17 @@ class PersonFiles:
     async def keep(self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None) -> Kept:
         """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised."""
         files: list[GeneratedFile] = []
-        left = list(skipped)
-        for file in captured:
+        left, captured = list(skipped), list(captured)
+        for number, file in enumerate(captured):
             try:
                 async with file.content() as content:
                     stored = await self._store.put(
                         self._user_id, self._session_id, file.name, content, source="generated", cell=cell
                     )
+            except TooManyFiles as error:  # so it would be with those after it, once each was written
+                more = len(captured) - number - 1
+                left.append(Skipped(f"{file.name} and {more:,} more" if more else file.name, sentence(error)))
+                break
             except (FileStoreError, FileChanged, KernelError, OSError) as error:
                 left.append(Skipped(file.name, sentence(error)))
             else:
@@ -57,7 +61,7 @@ class PersonFiles:
         return Kept(tuple(files), tuple(left))
 
     async def upload(self, name: str, data: bytes) -> StoredFile:
-        """Store a file of the person's and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
+        """Store a file of the person's and place it in the workspace. Raises: as `FileStore.put`."""
         stored = await self._store.put(self._user_id, self._session_id, name, data, source="uploaded")
         await self.kernel.place(stored.filename, data)
         return stored

@@ -29,8 +29,6 @@ __all__ = ["Asked", "Session", "beside"]
 
 log = logging.getLogger(__name__)
 
-COARSE = 0.01  # seconds by which the time of a file can lie before the moment that it was written
-
 ENDING = 30.0  # seconds that a deletion waits for turns to end, whose cells are killed long before
 
 
@@ -248,10 +246,10 @@ class Session:
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
         await self.transcript.broken_off(cells)
-        last = cells[-1] if cells else None
-        async with self.kernel.catch_up(last.started_at.timestamp() - COARSE if last else None) as scan:
-            if last is not None:
-                await self._keep_late(last.seq, await self.files.keep(scan.captured, (), last.seq))
+        ran = cells[0] if cells else None  # the others stood in line
+        async with self.kernel.catch_up(ran.started_at.timestamp() if ran else None) as scan:
+            if ran is not None:
+                await self._keep_late(ran.seq, await self.files.keep(scan.captured, scan.skipped, ran.seq))
 
     async def _listen(self) -> None:
         async for late in self.kernel.late():

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -26,6 +26,7 @@ from bot.session import Asked, Session, beside
 from bot.turn import resume_turn, take_turn
 from bot.usage import Ledger
 from filestore.files import FileStore
+from filestore.jumps import Jumps
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.store import Store
 from kernels.errors import KernelError
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 NOTED = timedelta(minutes=1)  # between notes that an open session is in use: each waits for the disk
 LETTING_GO = 2.0  # seconds that a resumed turn has to end by itself
 LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
+ALL_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 TellLate = Callable[[SessionRecord, Reply], object]
 TellResumed = Callable[[SessionRecord, Reply], Awaitable[None]]
@@ -116,15 +118,8 @@ class Sessions:
             now = self._clock()
             if session_id not in self._open:
                 record = await self.store.sessions.get_or_create(session_id, user_id, place, now)
-                session = Session(
-                    record,
-                    self.store,
-                    self.files,
-                    self.pool,
-                    self._clock,
-                    self._late_of(record),
-                    self.jobs,
-                )
+                late = self._late_of(record)
+                session = Session(record, self.store, self.files, self.pool, self._clock, late, self.jobs)
                 self._open[session_id] = await session.open()
                 for cell, run in session.left_running:
                     self._resume(session, cell, run)
@@ -145,7 +140,7 @@ class Sessions:
         Without it a session's cells go on with the first thing that its person asks for.
         """
         now = self._clock()
-        for record in await self.store.sessions.idle_since(now):
+        for record in await self.store.sessions.idle_since(ALL_TIME):  # a clock may have been ahead
             session_id = record.session_id
             recent = record.last_used_at > now - LONGEST_AWAY
             ours = self.id_of(record.user_id, record.place) == session_id  # under the scope that is set now
@@ -184,7 +179,7 @@ class Sessions:
         return await self.files.list_user_files(user_id, limit=limit, after=after)
 
     async def upload(self, name: str, data: bytes, user_id: int, *, place: str = "terminal") -> StoredFile:
-        """Store a file of the person's and place it in the workspace. Raises: QuotaExceeded, FileTooLarge."""
+        """Store a file of the person's and place it in the workspace. Raises: as `FileStore.put`."""
         session = await self.session(user_id, place)
         return await session.files.upload(name, data)
 
@@ -212,10 +207,16 @@ class Sessions:
                 await self._remove_if_unused(record.session_id, now)
 
     async def sweep_often(self, every: timedelta) -> None:
-        """`sweep` from time to time, until cancelled; a failure is logged and tried again."""
+        """`sweep` from time to time, until cancelled; a failure is logged and tried again.
+
+        Where the clock has jumped ahead since the last one, the next sweep believes it, and this one waits.
+        """
+        jumps = Jumps()
         while True:
+            now = self._clock()
             try:
-                await self.sweep(self._clock())
+                if jumps.forward(now) is None:
+                    await self.sweep(now)
             except Exception:  # whatever fails this time, the next sweep must come
                 log.exception("old sessions could not be removed")
             await asyncio.sleep(every.total_seconds())  # retention is a matter of time passing

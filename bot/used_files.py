@@ -45,7 +45,7 @@ async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
             elif file_id not in asked and len(asked) < ASKED:
                 asked.add(file_id)
                 found |= await _shared(files, file_id, session.record.user_id)
-    return sorted(found.values(), key=lambda file: (file.uploaded_at, file.file_id), reverse=True)
+    return sorted(found.values(), key=lambda file: (file.number, file.file_id), reverse=True)
 
 
 def named(code: str, names: Collection[str]) -> tuple[list[str], list[str]]:

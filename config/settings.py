@@ -68,6 +68,7 @@ class Settings(BaseSettings):
         timedelta(days=30), description="how long the transcript of an idle session is kept"
     )
     quota: Size = Field(ByteSize(1024 * MiB), description="stored files of one person, together")
+    quota_files: Count = Field(2000, description="stored files of one person, by number")
     session_scope: Literal["user", "place"] = Field(
         "user", description="one kernel for each `user`, or for each `place` (channel or DM)"
     )
@@ -79,7 +80,7 @@ class Settings(BaseSettings):
     max_text: Size = Field(ByteSize(MiB), description="text of one cell; its head and tail are kept")
     max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
     max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
-    max_files: Count = Field(64, description="files captured from one cell")
+    max_files: Count = Field(64, description="files captured from one cell, and again after its end")
     max_kernels: int = Field(32, ge=1, description="kernels at one time; who comes later waits")
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
     sandbox: SandboxTier = Field(
@@ -88,6 +89,11 @@ class Settings(BaseSettings):
     max_memory: Size = Field(ByteSize(1024 * MiB), description="memory of one kernel, all its processes")
     max_processes: int = Field(96, ge=8, description="processes and threads of one kernel")
     max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy, in tier S")
+    max_background: Limit = Field(
+        timedelta(minutes=10),
+        description="processor time of what a cell leaves running, until the next; at the terminal `none`"
+        " unless set",
+    )
     max_workspace: Size = Field(ByteSize(512 * MiB), description="files in one workspace, together")
     kernel_network: Literal["none", "host"] = Field(
         "none", description="`host` lets kernels use the host's network, its loopback included"

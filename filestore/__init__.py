@@ -25,6 +25,7 @@ from filestore.errors import (
     QuotaExceeded,
     StoreTooNew,
     StoreUnavailable,
+    TooManyFiles,
 )
 from filestore.files import FileStore
 from filestore.filetypes import file_type
@@ -72,6 +73,7 @@ __all__ = [
     "StoreUnavailable",
     "StoredFile",
     "Swept",
+    "TooManyFiles",
     "UsageRecord",
     "UsageTotal",
     "file_type",

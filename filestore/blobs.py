@@ -4,17 +4,18 @@
     written = await blobs.put("7/k7m3q9x2va", content, limit=50 * MIB)
     with await blobs.open("7/k7m3q9x2va") as file: ...
 
-A key is "folder/name"; the folder is a person's. Bytes are copied to a temporary file beside their place,
-synced, renamed, and the folder is synced, so that bytes that `put` has told of survive a power cut. Folders
-are 0700, files 0600. Disk work is done in threads; who is cancelled waits for the thread, so nothing goes
-on behind.
+A key is "folder/name"; the folder is a person's. Bytes that nothing is known of go into a trash folder, from
+where they can be brought back. A mark, a short text, says to which database the bytes belong.
+
+Bytes are copied to a temporary file beside their place, synced, renamed, and the folder is synced, so that
+bytes that `put` has told of survive a power cut. Folders are 0700, files 0600. Disk work is done in threads;
+who is cancelled waits for the thread, so nothing goes on behind.
 """
 
-import asyncio
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,12 +24,15 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from filestore.copying import Written, copy
+from filestore.disk import FOLDER_TRIES, in_thread, move, remove_if_empty, sync_folder, unlink
 from filestore.errors import BlobExists, BlobMissing
 
-FOLDER_TRIES = 5  # times a put makes its folder again when a sweep removes it, empty, at that moment
+MIB = 1024 * 1024
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}")
+_FOLDER = re.compile(_KEY.pattern.partition("/")[0])
 _TEMPORARY = ".part"  # no key has a dot
+_TRASH, _MARK = ".trash", ".database"  # in the root
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,24 @@ class Blobs(Protocol):
     def folders(self) -> AsyncIterator[list[BlobEntry]]:
         """All bytes that lie there, folder by folder."""
 
+    async def throw_away(self, key: str, at: datetime) -> None:
+        """Move the bytes, if there are any, into the trash, and note that it was at that moment."""
+
+    async def bring_back(self, key: str) -> None:
+        """Move the bytes, if there are any, from the trash back to their place."""
+
+    def trash(self) -> AsyncIterator[list[BlobEntry]]:
+        """All bytes in the trash, folder by folder; `modified_at` is when they were thrown away."""
+
+    async def empty_trash(self, keys: Collection[str]) -> None:
+        """Delete these bytes from the trash."""
+
+    async def mark(self) -> str | None:
+        """The mark, or None where none was set."""
+
+    async def set_mark(self, mark: str) -> None:
+        """Replace the mark, whole or not at all; durable when this returns."""
+
     async def tidy(self, before: datetime) -> Tidied:
         """Remove what puts that died before then left half done, and empty folders."""
 
@@ -88,17 +110,17 @@ class LocalBlobs:
     async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
         """Copy to a temporary file, sync, rename, sync the folder."""
         target = self._path(key)
-        return await _in_thread(lambda: self._put(target, content, limit), lambda _: _unlink(target))
+        return await in_thread(lambda: self._put(target, content, limit), lambda _: unlink(target))
 
     async def open(self, key: str) -> BinaryIO:
         """Open the file; never through a link."""
         target = self._path(key)
-        return await _in_thread(lambda: _open(key, target), lambda file: file.close())
+        return await in_thread(lambda: _open(key, target), lambda file: file.close())
 
     async def delete(self, key: str) -> None:
         """Unlink the file and remove the folder it leaves empty."""
         target = self._path(key)
-        await _in_thread(lambda: _unlink(target))
+        await in_thread(lambda: unlink(target))
 
     async def missing(self, keys: Collection[str]) -> set[str]:
         """Look at each path; an absent root is an OSError, not the loss of every file."""
@@ -108,16 +130,85 @@ class LocalBlobs:
             os.stat(self._root)
             return {key for key, path in paths.items() if not path.exists()}
 
-        return await _in_thread(work)
+        return await in_thread(work)
+
+    @property
+    def mark_file(self) -> Path:
+        """Where the mark stands."""
+        return self._root / _MARK
 
     async def folders(self) -> AsyncIterator[list[BlobEntry]]:
         """Read a folder at a time; names that are no keys are left out."""
-        for folder in await _in_thread(self._folders):
-            yield await _in_thread(partial(_entries, folder))
+        for folder in await in_thread(partial(_folders, self._root)):
+            yield await in_thread(partial(_entries, folder))
+
+    async def throw_away(self, key: str, at: datetime) -> None:
+        """Rename the file; its date says when."""
+        source, target = self._path(key), self._root / _TRASH / key
+
+        def work() -> None:
+            with suppress(FileNotFoundError):
+                os.utime(source, (at.timestamp(), at.timestamp()))
+                move(source, target)
+
+        await in_thread(work)
+
+    async def bring_back(self, key: str) -> None:
+        """Rename the file."""
+        source, target = self._root / _TRASH / key, self._path(key)
+
+        def work() -> None:
+            if source.exists() and not target.exists():
+                move(source, target)
+                remove_if_empty(self._root / _TRASH)
+
+        await in_thread(work)
+
+    async def trash(self) -> AsyncIterator[list[BlobEntry]]:
+        """Read a folder at a time."""
+        for folder in await in_thread(partial(_folders, self._root / _TRASH)):
+            yield await in_thread(partial(_entries, folder))
+
+    async def empty_trash(self, keys: Collection[str]) -> None:
+        """Unlink the files and remove the folders that they leave empty."""
+        paths = [self._root / _TRASH / key for key in keys if self._path(key)]
+
+        def work() -> None:
+            for path in paths:
+                unlink(path)
+            remove_if_empty(self._root / _TRASH)
+
+        await in_thread(work)
+
+    async def mark(self) -> str | None:
+        """Read it from a file in the directory."""
+
+        def work() -> str | None:
+            try:
+                return self.mark_file.read_text("utf-8", "replace")
+            except FileNotFoundError:
+                return None
+
+        return await in_thread(work)
+
+    async def set_mark(self, mark: str) -> None:
+        """Write it beside its place, sync, rename, sync the directory."""
+
+        def work() -> None:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self._root / f"{_MARK}.{secrets.token_hex(4)}{_TEMPORARY}"
+            try:
+                copy(mark.encode(), temporary, limit=MIB)
+                os.replace(temporary, self.mark_file)
+            finally:
+                temporary.unlink(missing_ok=True)
+            sync_folder(self._root)
+
+        await in_thread(work)
 
     async def tidy(self, before: datetime) -> Tidied:
         """Unlink temporary files last written before then, and remove empty folders."""
-        return await _in_thread(lambda: self._tidy(before.timestamp()))
+        return await in_thread(lambda: self._tidy(before.timestamp()))
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
@@ -130,11 +221,11 @@ class LocalBlobs:
         try:
             written = copy(content, temporary, limit=limit)
             os.replace(temporary, target)
-            _sync_folder(target.parent)
-            _sync_folder(self._root)
+            sync_folder(target.parent)
+            sync_folder(self._root)
         except BaseException:  # whatever stopped it, neither claim nor half a copy stays
             temporary.unlink(missing_ok=True)
-            _unlink(target)
+            unlink(target)
             raise
         return written
 
@@ -155,21 +246,26 @@ class LocalBlobs:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def _folders(self) -> list[Path]:
-        with suppress(FileNotFoundError), os.scandir(self._root) as found:
-            return [self._root / entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
-        return []
-
     def _tidy(self, before: float) -> Tidied:
         temporary = folders = 0
-        for folder in self._folders():
+        for folder in (self._root, *_folders(self._root)):
             for path in folder.glob(f".*{_TEMPORARY}"):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < before:
                         path.unlink()
                         temporary += 1
-            folders += _remove_empty(folder)
+            folders += folder != self._root and remove_if_empty(folder)
         return Tidied(temporary, folders)
+
+
+def _folders(root: Path) -> list[Path]:
+    with suppress(FileNotFoundError), os.scandir(root) as found:
+        return [
+            root / entry.name
+            for entry in found
+            if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
+    return []
 
 
 def _entries(folder: Path) -> list[BlobEntry]:
@@ -191,38 +287,3 @@ def _open(key: str, path: Path) -> BinaryIO:
         return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
     except FileNotFoundError as error:
         raise BlobMissing(key) from error
-
-
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    _remove_empty(path.parent)
-
-
-def _remove_empty(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except OSError:  # not empty, or gone
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-async def _in_thread[T](work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
-    """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it."""
-    running = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            with suppress(asyncio.CancelledError):  # once more; it is on its way
-                await asyncio.wait([running])
-        if running.exception() is None and undo is not None:
-            undo(running.result())
-        raise

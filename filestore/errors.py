@@ -5,6 +5,7 @@ FileStoreError
 ├── NoSuchCell           the transcript holds no such cell (it was cleared)
 ├── NoSuchSession        the session was deleted, or never was
 ├── QuotaExceeded        the person's files would take more than their share
+├── TooManyFiles         the person has as many files as one person may
 ├── FileTooLarge         one file above the limit
 ├── FileIdTaken          a new id met an old one; FileStore draws another
 ├── BlobExists           a key that holds bytes already; FileStore draws another
@@ -54,6 +55,14 @@ class QuotaExceeded(FileStoreError):
         super().__init__(
             f"{size} bytes do not fit: {used} of {quota} bytes are used; delete files to make room"
         )
+
+
+class TooManyFiles(FileStoreError):
+    """The person has `most` files, as many as one person may."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(f"there are {most} files already; delete some to make room")
 
 
 class FileTooLarge(FileStoreError):

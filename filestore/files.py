@@ -17,7 +17,14 @@ from typing import BinaryIO
 
 from filestore.blobs import Blobs
 from filestore.copying import Written
-from filestore.errors import BlobExists, BlobMissing, FileIdTaken, NoSuchFile, QuotaExceeded
+from filestore.errors import (
+    BlobExists,
+    BlobMissing,
+    FileIdTaken,
+    NoSuchFile,
+    QuotaExceeded,
+    TooManyFiles,
+)
 from filestore.filetypes import file_type
 from filestore.names import clean_name, file_id_of, new_file_id
 from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
@@ -27,6 +34,7 @@ from filestore.store import Store
 MIB = 1024 * 1024
 RETENTION = timedelta(hours=48)
 QUOTA = 1024 * MIB  # bytes a person
+MOST_FILES = 2000  # a person: each costs a row, a file on the disk, and time at each count
 MAX_FILE = 50 * MIB
 PAGE_LIMIT = 200  # files a page at most
 ID_TRIES = 10  # ids drawn for one file; a second is needed once in 8e14 files or so
@@ -37,7 +45,7 @@ log = logging.getLogger(__name__)
 class FileStore:
     """Puts, finds, lists, shares and deletes files. One error, NoSuchFile, hides why a file cannot be had.
 
-    `quota`, of one person, and `max_file` are in bytes.
+    `quota`, of one person, and `max_file` are in bytes; a person has `most` files at most.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class FileStore:
         clock: Callable[[], datetime],
         retention: timedelta = RETENTION,
         quota: int = QUOTA,
+        most: int = MOST_FILES,
         max_file: int = MAX_FILE,
         new_id: Callable[[], str] = new_file_id,
     ) -> None:
@@ -56,6 +65,7 @@ class FileStore:
         self._clock = clock
         self._retention = retention
         self._quota = quota
+        self._most = most
         self.max_file = max_file
         self._new_id = new_id
 
@@ -77,6 +87,7 @@ class FileStore:
         Raises:
             FileTooLarge: the file is above `max_file`.
             QuotaExceeded: the person has no room for it.
+            TooManyFiles: the person has as many files as one person may.
             StoreUnavailable: the database does not answer; nothing was announced.
         """
         name = clean_name(filename)
@@ -99,11 +110,11 @@ class FileStore:
                 cell=cell,
             )
             try:
-                stored = await self._store.files.add(file, quota=self._quota)
+                stored = await self._store.files.add(file, quota=self._quota, most=self._most)
             except FileIdTaken:
                 file_id = self._new_id()
                 continue
-            except QuotaExceeded:
+            except (QuotaExceeded, TooManyFiles):
                 await self._blobs.delete(key)
                 raise
             # Any other failure may have written the row after all: the janitor judges the bytes.
@@ -168,8 +179,8 @@ class FileStore:
             user_id, self._clock(), limit=limit + 1, after=after, session_id=session_id
         )
         files = tuple(found[:limit])
-        more = len(found) > limit
-        return Page(files, Cursor(files[-1].uploaded_at, files[-1].file_id) if more else None)
+        last = files[-1] if len(found) > limit else None
+        return Page(files, Cursor(last.number, last.uploaded_at, last.file_id) if last else None)
 
     async def used(self, user_id: int) -> int:
         """Bytes of the person's quota that are taken."""

@@ -2,9 +2,11 @@
 
     swept = await Janitor(store, blobs, clock=clock).sweep(now)
 
-Bytes go before their row. Bytes without a row, and half-written ones, go when they are older than a grace
-time, so that a put in flight is safe; a row whose bytes are gone goes at once, for bytes are always there
-before it.
+Expired bytes go before their row. What the database does not know is no proof that nobody wants it: bytes
+without a row go only where they belong to this database (`filestore.belonging`), when they are older than a
+grace time, so that a put in flight is safe, and first into a trash folder, for a day. A row that knows them
+after all, as when the right database is back, brings them back. A row whose bytes are not there stays until
+it expires: they may be in another folder, or on a disk that is away.
 """
 
 import asyncio
@@ -14,13 +16,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Never
 
+from filestore.belonging import known
 from filestore.blobs import Blobs
 from filestore.errors import FileStoreError
-from filestore.removal import remove_expired
+from filestore.jumps import Jumps
+from filestore.removal import Removed, remove_expired
 from filestore.store import Store
 
 EVERY = timedelta(hours=1)
 GRACE = timedelta(hours=1)  # longer than any put takes
+TRASH = timedelta(days=1)  # in the trash folder
 BATCH = 500  # rows looked at at once
 
 log = logging.getLogger(__name__)
@@ -28,14 +33,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep removed."""
+    """What one sweep did."""
 
-    files: int  # expired
-    bytes: int  # of those files and of orphans
-    orphans: int  # bytes without a row
-    lost: int  # rows without bytes
-    temporary: int  # half-written files
-    folders: int  # empty ones
+    files: int = 0  # expired, and removed
+    bytes: int = 0  # of those, and of what was deleted from the trash
+    thrown: int = 0  # without a row, and put into the trash
+    returned: int = 0  # from the trash
+    emptied: int = 0  # deleted from the trash
+    lost: int = 0  # rows without bytes
+    temporary: int = 0  # half-written files that were removed
+    folders: int = 0  # empty ones that were removed
 
 
 class Janitor:
@@ -44,59 +51,101 @@ class Janitor:
     def __init__(
         self, store: Store, blobs: Blobs, *, clock: Callable[[], datetime], grace: timedelta = GRACE
     ) -> None:
+        self._store = store
         self._files = store.files
         self._blobs = blobs
         self._clock = clock
         self._grace = grace
+        self._told_lost: set[str] = set()
 
     async def run(self, every: timedelta = EVERY) -> Never:
-        """Sweep now and at every interval, until cancelled; a failing sweep is logged."""
+        """Sweep now and at every interval, until cancelled; a failing sweep is logged.
+
+        Where the clock has jumped ahead since the last one, the next sweep believes it, and this one waits.
+        """
+        jumps = Jumps()
         while True:
-            try:
-                log.info("swept: %s", await self.sweep(self._clock()))
-            except (FileStoreError, OSError):
-                log.exception("the sweep failed")
+            now = self._clock()
+            if ahead := jumps.forward(now):
+                log.warning(
+                    "the clock is %s ahead of the time that has passed: nothing is removed for %s",
+                    ahead,
+                    every,
+                )
+            else:
+                try:
+                    log.info("swept: %s", await self.sweep(now))
+                except (FileStoreError, OSError):
+                    log.exception("the sweep failed")
             await asyncio.sleep(every.total_seconds())  # the interval itself
 
     async def sweep(self, now: datetime) -> Swept:
-        """Remove what had expired by `now`, orphans, lost rows, leftovers and empty folders.
+        """Remove what had expired by `now`, orphans, leftovers and empty folders; name lost rows.
 
         Raises:
             StoreUnavailable: the database does not answer.
             OSError: the bytes cannot be looked through, for one because their disk is absent.
         """
-        expired = await remove_expired(self._files, self._blobs, now)
-        orphans, orphan_bytes = await self._remove_orphans(now - self._grace)
-        lost = await self._remove_lost_rows()
+        belonging = await known(self._store, self._blobs)
+        returned = await self._bring_back() if belonging.ours else 0
+        expired = Removed(0, 0)
+        if not belonging.doubtful(now):
+            expired = await remove_expired(self._files, self._blobs, now)
+        if not belonging.ours:
+            return Swept(files=expired.files, bytes=expired.bytes)
+        thrown = await self._throw_orphans_away(now)
+        emptied = await self._empty_trash(now - TRASH)
+        lost = await self._name_lost_rows(now)
         tidied = await self._blobs.tidy(now - self._grace)
         return Swept(
             files=expired.files,
-            bytes=expired.bytes + orphan_bytes,
-            orphans=orphans,
+            bytes=expired.bytes + emptied.bytes,
+            thrown=thrown,
+            returned=returned,
+            emptied=emptied.files,
             lost=lost,
             temporary=tidied.temporary,
             folders=tidied.folders,
         )
 
-    async def _remove_orphans(self, before: datetime) -> tuple[int, int]:
-        count = freed = 0
-        async for folder in self._blobs.folders():
-            old = {entry.key: entry.size for entry in folder if entry.modified_at < before}
-            orphans = old.keys() - await self._files.known_keys(old)
-            for key in orphans:
-                await self._blobs.delete(key)
-                freed += old[key]
-            count += len(orphans)
-        return count, freed
-
-    async def _remove_lost_rows(self) -> int:
+    async def _bring_back(self) -> int:
         count = 0
+        async for folder in self._blobs.trash():
+            for key in await self._files.known_keys([entry.key for entry in folder]):
+                await self._blobs.bring_back(key)
+                count += 1
+        return count
+
+    async def _throw_orphans_away(self, now: datetime) -> int:
+        count = 0
+        async for folder in self._blobs.folders():
+            old = [entry.key for entry in folder if entry.modified_at < now - self._grace]
+            orphans = set(old) - await self._files.known_keys(old)
+            for key in orphans:
+                await self._blobs.throw_away(key, now)
+            count += len(orphans)
+        if count:
+            log.warning("%d stored files that the database does not know are deleted in %s", count, TRASH)
+        return count
+
+    async def _empty_trash(self, before: datetime) -> Removed:
+        files = freed = 0
+        async for folder in self._blobs.trash():
+            old = [entry for entry in folder if entry.modified_at < before]
+            await self._blobs.empty_trash([entry.key for entry in old])
+            files += len(old)
+            freed += sum(entry.size for entry in old)
+        return Removed(files, freed)
+
+    async def _name_lost_rows(self, now: datetime) -> int:
+        """Count the unexpired rows without bytes; each is logged once."""
+        lost: set[str] = set()
         after = ""
         while batch := await self._files.batch(after=after, limit=BATCH):
             after = batch[-1].file_id
             missing = await self._blobs.missing([file.blob_key for file in batch])
-            lost = [file.file_id for file in batch if file.blob_key in missing]
-            if lost:
-                log.warning("the bytes of these files are gone: %s", " ".join(lost))
-                count += await self._files.remove(lost)
-        return count
+            lost |= {file.file_id for file in batch if file.blob_key in missing and file.expires_at > now}
+        if new := lost - self._told_lost:
+            log.warning("the bytes of these files are gone: %s", " ".join(sorted(new)))
+        self._told_lost = lost
+        return len(lost)

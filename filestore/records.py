@@ -60,6 +60,7 @@ class StoredFile:
     uploaded_at: datetime
     expires_at: datetime
     cell: int | None = None  # seq of the cell that made it
+    number: int = 0  # of the person's files, in the order in which they were put; 0 before the store has it
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "filename"), moments=("uploaded_at", "expires_at"))
@@ -85,6 +86,7 @@ class OpenFile:
 class Cursor:
     """Where a page of files ended; give it back to get the next page."""
 
+    number: int
     uploaded_at: datetime
     file_id: str
 

@@ -1,8 +1,10 @@
 """What a database must do for us: a small Protocol of verbs for each concern, and `Store`, which has all.
 
 Verbs, never filters. Every method is async and raises StoreUnavailable when the database does not answer.
-The clock is always passed in: `now` decides what has expired. Two backends keep these promises, `sqlite` and
-`mongo`; the tests of tests/filestore that run on every backend are the contract.
+The clock is always passed in: `now` decides what has expired. It does not decide what is newest, for a clock
+can be wrong and be set right: a person's files are numbered as they are put, and the highest number is the
+newest. Two backends keep these promises, `sqlite` and `mongo`; the tests of tests/filestore that run on every
+backend are the contract.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,14 +31,16 @@ class Files(Protocol):
     bytes, remove the row. A crash in between leaves a row that the next sweep meets again.
     """
 
-    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
         """Keep a file's row, its `uploaded_at` being now; the row that stands for it comes back.
 
         If the newest unexpired version of its name in the person's session has the same sha256, that row gets
-        the later of both expiries and comes back. Otherwise the file gets the next version of its name.
+        the later of both expiries and comes back. Otherwise the file gets the next version of its name and
+        the next number of the person's files.
 
         Raises:
             QuotaExceeded: the person's unexpired files and this one are above `quota` bytes.
+            TooManyFiles: they are more than `most` files.
             FileIdTaken: the id is in use.
         """
 
@@ -46,7 +50,7 @@ class Files(Protocol):
     async def named(
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
-        """The person's newest file of this name, in one session or (None) anywhere."""
+        """The person's newest file of this name: in one session the highest version, or (None) anywhere."""
 
     async def page(
         self,
@@ -173,6 +177,9 @@ class Sessions(Protocol):
     async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
         """Replace the session's settings (anything JSON holds)."""
 
+    async def touch_all(self, at: datetime) -> None:
+        """Note that every session was used."""
+
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         """A person's sessions, the one used last first."""
 
@@ -181,6 +188,16 @@ class Sessions(Protocol):
 
     async def delete(self, session_id: str) -> None:
         """Forget a session and its transcript; nothing happens when there is none."""
+
+
+class Identity(Protocol):
+    """Which database this is, and which program worked last with it on a folder of bytes."""
+
+    async def id(self) -> str:
+        """The database's own id: drawn at random when it was made, and the same ever since."""
+
+    async def begin(self, folder: str, run: str) -> str:
+        """Note that the program `run` begins to work on this folder; returns the one before, "" for none."""
 
 
 class Usage(Protocol):
@@ -221,6 +238,10 @@ class MessageCells(Protocol):
 
 class Store(Protocol):
     """A database, open."""
+
+    @property
+    def identity(self) -> Identity:
+        """Which database this is."""
 
     @property
     def files(self) -> Files:

@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import signal
+from datetime import timedelta
 from pathlib import Path
 
 __all__ = ["Adopted", "Process", "started"]
@@ -97,7 +98,7 @@ class Adopted:
     def begins(self) -> None:
         """A cell begins; nobody watches here."""
 
-    async def ends(self, *, wrote: bool) -> None:
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended."""
 
     def kill(self) -> None:

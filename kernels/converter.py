@@ -81,7 +81,7 @@ def _write() -> None:
 def _give_up_rights(seconds: int) -> None:
     """Limit this process for good: it opens nothing any more, and where the system can, it has no rights."""
     try:
-        program = base64.b64encode(seccomp.assemble(alone=False)).decode()
+        program = base64.b64encode(seccomp.assemble(alone=False, counted=False)).decode()
         confine.seal({"landlock": [[HANDLED, SCOPED]], "seccomp": program})
     except (AttributeError, OSError, SandboxUnavailable):  # another system, or an older one: the limits hold
         pass

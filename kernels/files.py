@@ -6,10 +6,14 @@
 The bell is one end of a pair of datagram sockets. Whoever rings it, with any byte, is passed one end of a new
 pair of stream sockets, the line; on it goes one request, one JSON line, and its answer, another:
 
-    {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": ...} and a descriptor
+    {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": ...} and so many bytes
     {"op": "path", "file": "k7m3q9x2va"}    {"ok": true, "name": "data.csv"}, placed in the workspace
     {"op": "list"}                          {"ok": true, "files": [{"file_id": ...}, ...]}
     anything else, or a refusal             {"ok": false, "missing": bool, "message": "a sentence"}
+
+A stored file's bytes are sent, never a descriptor of it. Whoever has a descriptor can open the file again
+through /proc/self/fd with the rights of its owner, who in most tiers is the user that we are, and can change
+its mode and dates without that. What is sent lies in the kernel's own memory and counts there.
 
 Who asks is decided by which bell was rung, never by what the request says: the `FileSource` behind it knows
 its person. So no socket stands under a path, which another process might dial or put a link in the place of.
@@ -20,23 +24,25 @@ out of the broker.
 import asyncio
 import json
 import logging
-import os
-import shutil
 import socket
-import stat
 import sys
 from collections.abc import Coroutine, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Protocol, Self
 
 from kernels.descriptors import refuse_descriptors
+from kernels.finish import to_the_end
 
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
 AT_ONCE = 16  # lines served; who rings then waits
+FILES_AT_ONCE = 2  # files sent or placed at a time: in a node each is a copy on the disk meanwhile
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
 ANSWERING_TIME = 30.0  # seconds for the store
+TURN_TIME = 20.0  # seconds that a file waits for those before it
+TAKING_TIME = 60.0  # seconds for a file's bytes to be taken; for 50 MiB it is 0.05 s as a rule
+PIECE = 1 << 20  # bytes of a file that are in our memory at a time
 PAUSE = 0.1  # seconds until descriptors are tried again
 
 # SOCK_DGRAM, all that macOS has, could also be sent to any socket of the machine that has a path.
@@ -60,7 +66,7 @@ class FileUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Opened:
-    """A stored file, open for reading; `size` in bytes. The broker closes `file`."""
+    """A stored file, open at its start; `size` in bytes. The broker closes `file`."""
 
     file_id: str
     filename: str
@@ -101,6 +107,7 @@ class Broker:
     def __init__(self, source: FileSource) -> None:
         self._source = source
         self._free = asyncio.Semaphore(AT_ONCE)
+        self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard, self.bell = socket.socketpair(socket.AF_UNIX, BELL)
         refuse_descriptors(self._heard)
@@ -144,22 +151,22 @@ class Broker:
                 socket.send_fds(self._heard, [b"."], [theirs.fileno()])
 
     async def _serve(self, peer: socket.socket) -> None:
-        with suppress(OSError):  # the peer left, sends nothing or takes nothing: its own loss
+        # OSError: the peer left, sends nothing or takes nothing: its own loss.
+        with suppress(OSError), ExitStack() as held:
             async with asyncio.timeout(ASKING_TIME):
                 line = await _read_line(peer)
-            answer, descriptor = await self._answer(line)
-            try:
-                async with asyncio.timeout(ASKING_TIME):
-                    await _send(peer, json.dumps(answer).encode() + b"\n", descriptor)
-            finally:
-                if descriptor is not None:
-                    os.close(descriptor)
+            answer, opened = await self._answer(line, held)
+            async with asyncio.timeout(ASKING_TIME):
+                await asyncio.get_running_loop().sock_sendall(peer, json.dumps(answer).encode() + b"\n")
+            if opened is not None:
+                async with asyncio.timeout(TAKING_TIME):
+                    await _send_bytes(peer, opened)
 
-    async def _answer(self, line: bytes) -> tuple[dict[str, Any], int | None]:
-        """The answer to a request, and the descriptor to pass with it; the caller closes it."""
+    async def _answer(self, line: bytes, held: ExitStack) -> tuple[dict[str, Any], Opened | None]:
+        """The answer to a request, and the file whose bytes follow it, which is in `held`."""
         try:
             async with asyncio.timeout(ANSWERING_TIME):
-                return await self._perform(_parse(line))
+                return await self._perform(_parse(line), held)
         except _BadRequest as bad:
             return _refusal(str(bad)), None
         except FileUnavailable as refusal:
@@ -168,20 +175,31 @@ class Broker:
             logger.exception("A kernel's request for files failed")
             return _refusal("the files cannot be reached right now: try again in a moment"), None
 
-    async def _perform(self, request: dict[str, Any]) -> tuple[dict[str, Any], int | None]:
+    async def _perform(
+        self, request: dict[str, Any], held: ExitStack
+    ) -> tuple[dict[str, Any], Opened | None]:
         if request.get("op") == "list":
             rows = await self._source.list()
             return {"ok": True, "files": [asdict(row) for row in rows]}, None
         wanted = _wanted(request)
-        if request.get("op") == "path":
-            return {"ok": True, "name": await self._source.place(wanted)}, None
-        if request.get("op") != "open":
+        if request.get("op") not in ("open", "path"):
             raise _BadRequest("the request has no op that is known: open, path or list")
+        await self._turn(held)
+        if request["op"] == "path":
+            return {"ok": True, "name": await self._source.place(wanted)}, None
         opened = await self._source.open(wanted)
-        with closing(opened.file):
-            descriptor = await _read_only(opened.file)
+        held.enter_context(opened.file)
         told = {"file_id": opened.file_id, "filename": opened.filename, "file_type": opened.file_type}
-        return {"ok": True, **told, "size": opened.size}, descriptor
+        return {"ok": True, **told, "size": opened.size}, opened
+
+    async def _turn(self, held: ExitStack) -> None:
+        """Wait until another file may be sent or placed."""
+        try:
+            async with asyncio.timeout(TURN_TIME):
+                await self._files.acquire()
+        except TimeoutError:
+            raise _BadRequest("other files are still being loaded here: try again when they are") from None
+        held.callback(self._files.release)
 
 
 class _BadRequest(Exception):
@@ -238,30 +256,10 @@ def _wanted(request: dict[str, Any]) -> str:
     return wanted
 
 
-async def _read_only(file: BinaryIO) -> int:
-    """A descriptor of its own for the bytes of `file`, from their start, that cannot be written through."""
-    with suppress(OSError):  # io.UnsupportedOperation: its bytes are in memory, or far away
-        descriptor = file.fileno()
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return os.open(f"/dev/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
-    copying = asyncio.ensure_future(asyncio.to_thread(_in_memory, file))
-    try:
-        return await asyncio.shield(copying)
-    except asyncio.CancelledError:
-        os.close(await copying)
-        raise
-
-
-def _in_memory(file: BinaryIO) -> int:
-    with os.fdopen(os.memfd_create("stored file", os.MFD_CLOEXEC), "wb") as memory:
-        shutil.copyfileobj(file, memory)
-        memory.flush()
-        return os.open(f"/dev/fd/{memory.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
-
-
-async def _send(peer: socket.socket, line: bytes, descriptor: int | None) -> None:
+async def _send_bytes(peer: socket.socket, opened: Opened) -> None:
+    """Send a file's bytes as they are taken. Where there are fewer than was said, the peer sees the end."""
     loop = asyncio.get_running_loop()
-    if descriptor is not None:  # with the first byte; the buffer of a new connection has room for that
-        socket.send_fds(peer, [line[:1]], [descriptor])
-        line = line[1:]
-    await loop.sock_sendall(peer, line)
+    left = opened.size
+    while left and (piece := await to_the_end(asyncio.to_thread(opened.file.read, min(left, PIECE)))):
+        await loop.sock_sendall(peer, piece)
+        left -= len(piece)

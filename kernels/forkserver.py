@@ -34,6 +34,7 @@ __all__ = ["LIBRARIES", "Child", "Forkserver"]
 log = logging.getLogger(__name__)
 
 ZYGOTE = Path(__file__).parent / "zygote.py"
+PROTECTED = Path(__file__).parent / "protected.py"
 LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot")
 START = 120.0  # seconds for the imports; a loaded machine needs many
 FORK = 10.0  # seconds for the answer to a fork
@@ -120,7 +121,10 @@ class Child:
 
 
 class Forkserver:
-    """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write."""
+    """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write.
+
+    With `protected` nothing that is forked can change the interpreter's file; that takes mount namespaces.
+    """
 
     def __init__(
         self,
@@ -129,8 +133,11 @@ class Forkserver:
         *,
         environment: Mapping[str, str],
         libraries: Sequence[str] = LIBRARIES,
+        protected: bool = False,
     ) -> None:
         self._command = [str(python), str(ZYGOTE)]
+        if protected:
+            self._command = [str(python), str(PROTECTED), *self._command]
         self._folder = folder
         self._environment = {**environment, **QUIET}
         self._libraries = list(libraries)

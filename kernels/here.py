@@ -31,7 +31,10 @@ class KernelHere(ABC):
 
     workspace: Workspace
     capture: Capture
-    _caught_up = False
+
+    def __init__(self) -> None:
+        self._caught_up = False
+        self._catching_up = asyncio.Lock()
 
     @property
     @abstractmethod
@@ -58,15 +61,19 @@ class KernelHere(ABC):
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Know what lies in the workspace, once; files written from `since` on (None: none) are news."""
-        found = Scan()
-        if not self._caught_up:
+        """Know what lies in the workspace, once; what was written from `since` on (None: nothing) is news."""
+        yield await self.know(since)
+
+    async def know(self, since: float | None = None) -> Scan:
+        """As `catch_up`. No cell runs before it, or all that lies there would be taken for the cell's."""
+        async with self._catching_up:
+            found = Scan()
+            if not self._caught_up and since is not None:
+                found = await self.capture.look(since=since, older=False)
+            elif not self._caught_up:
+                await asyncio.to_thread(self.capture.accept)
             self._caught_up = True
-            if since is not None:
-                scan = await self.capture.look()
-                found = Scan(tuple(file for file in scan.captured if file.mtime >= since))
-            await asyncio.to_thread(self.capture.accept)
-        yield found
+            return found
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         """Put a file into the workspace as `Workspace.place` does, unseen by capture; returns its name."""

@@ -17,7 +17,7 @@ import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
@@ -55,6 +55,7 @@ class Kernel(KernelHere):
         places: Line,
         limits: Limits,
     ) -> None:
+        super().__init__()
         self.session_id = session_id
         self.workspace = workspace
         self.limits = limits
@@ -76,7 +77,10 @@ class Kernel(KernelHere):
         self._ended_because = DIED
         self._restarted: Restarted | None = None
         self._router = Router(limits, self._condemn)
-        self._late_files = LateFiles(self.capture, busy=lambda: self.busy, tell=self._router.late_scan)
+        self._began: float | None = None  # the last cell, in seconds since 1970
+        self._late_files = LateFiles(
+            self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
+        )
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -123,10 +127,13 @@ class Kernel(KernelHere):
             self._restarted = None
 
     async def cull(self, reason: str) -> None:
-        """End the process unless a cell runs; the next cell is told `reason` and what was lost."""
+        """End the process unless a cell runs; the next cell is told `reason` and what was lost.
+
+        Of one that has ended before, it is told why it did.
+        """
         async with self.line.enter() as ticket:
             if ticket.served:
-                await self.replace(reason)
+                await self.replace(self._why() if self.dead else reason)
 
     async def detach(self) -> None:
         """Leave the process running, for any Jupyter client that has its connection file, and close."""
@@ -150,8 +157,9 @@ class Kernel(KernelHere):
 
         Raises: KernelStartFailed, KernelClosed.
         """
+        await self.know()
         if self.dead:
-            await self.replace(self._ended_because)
+            await self.replace(self._why())
         if self._process is None and not self._closed:
             place = self._place = self._places.enter()
             try:
@@ -182,6 +190,8 @@ class Kernel(KernelHere):
         if self._process is None:
             run.died(-signal.SIGTERM, "the kernel was shut down")
             return
+        self._began = time()
+        self._late_files.begin(self._began)
         content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
         self._process.begins()
         self._router.begin(self._process.wire.send("shell", "execute_request", content), run)
@@ -215,12 +225,13 @@ class Kernel(KernelHere):
         self._router.end()
         self.last_used = monotonic()
         asked = self._process if self._router.doubtful and not self._router.quit_asked else None
-        looking = self.capture.look()
+        looking = self.capture.look(since=self._began)
         scan, healthy = await asyncio.gather(looking, asked.healthy()) if asked else (await looking, True)
         if self._router.quit_asked or not healthy:
             await self.replace(QUIT if self._router.quit_asked else WENT_ON)
         elif self._process is not None:
-            fault = await self._process.ends(wrote=bool(scan.captured or scan.skipped))
+            wrote, background = bool(scan.captured or scan.skipped), self.limits.background
+            fault = await self._process.ends(wrote=wrote, background=background)
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits))
         return scan
@@ -277,10 +288,13 @@ class Kernel(KernelHere):
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
         await process.wire.drained()
-        if process.fault is not None:
-            self._ended_because = over_limit(process.fault, self.limits)
         if self._router.running is not None:
-            self._router.running.died(process.exit_code or 0, self._ended_because, process.fault)
+            self._router.running.died(process.exit_code or 0, self._why(), process.fault)
+
+    def _why(self) -> str:
+        """Why the process has ended."""
+        fault = self._process.fault if self._process is not None else None
+        return self._ended_because if fault is None else over_limit(fault, self.limits)
 
     def _condemn(self) -> None:
         log.warning("the kernel of session %s is ended: it sends broken messages", self.session_id)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from kernels.sandbox.usage import DEEPEST, MOST_ENTRIES
 from kernels.text import human_size
 
 __all__ = ["Launch", "Limits", "over_limit", "plan"]
@@ -18,6 +19,7 @@ __all__ = ["Launch", "Limits", "over_limit", "plan"]
 KiB, MiB = 1 << 10, 1 << 20
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 INSIDE = Path(__file__).parent / "inside"
+DELETES = "a fresh kernel can delete some, and write after a restart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,33 @@ class Limits:
     memory: int = 1024 * MiB  # all of a kernel's processes together, its files in /tmp and /dev/shm included
     processes: int = 96  # processes and threads of a kernel
     cpus: float = 2.0  # processors that a kernel may keep busy
+    background: timedelta | None = timedelta(minutes=10)  # of processor time, from one cell to the next
     workspace: int | None = 512 * MiB  # its folder
     scratch: int = 64 * MiB  # /tmp, and again /dev/shm
     network: bool = False  # whether it may use the host's network
 
 
 def over_limit(fault: str, limits: Limits) -> str:
-    """Why a kernel was ended, in words: `fault` is "memory", "workspace" or "processes"."""
+    """Why a kernel was ended, in words: `fault` is a name of `kernels.sandbox.watchdog`."""
     match fault:
         case "memory":
             return f"it used more than {human_size(limits.memory)} of memory"
         case "workspace":
             limit = human_size(limits.workspace or 0)
-            return f"its files grew over {limit}: a fresh kernel can delete some, and write after a restart"
+            return f"its files grew over {limit}: {DELETES}"
+        case "folders":
+            most = f"over {MOST_ENTRIES:,} files and folders, or folders more than {DEEPEST} deep"
+            return f"its files cannot be counted, there are {most}: {DELETES}"
+        case "hiding":
+            return "it kept what it held from being counted"
+        case "system":
+            limit = human_size(limits.memory)
+            return f"its open sockets, pipes and files could take more than {limit} of memory"
+        case "background":
+            minutes = (limits.background or timedelta()) / timedelta(minutes=1)
+            return (
+                f"what it left running used {minutes:g} min of processor time after its last cell had ended"
+            )
     return f"it had more than {limits.processes} processes"
 
 

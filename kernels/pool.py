@@ -12,13 +12,9 @@ case.
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from functools import partial
@@ -34,11 +30,12 @@ from kernels.forkserver import LIBRARIES
 from kernels.kernel import DIED, Kernel
 from kernels.launch import Limits
 from kernels.line import Line
-from kernels.process import ALIVE, DETACHED, Starter, short_temporary
+from kernels.process import Starter
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
 from kernels.starters import Confining, Plain
+from kernels.temporary import found, own_folder, remove_dead
 from kernels.workspace import Workspace
 
 __all__ = ["Pool"]
@@ -47,9 +44,7 @@ log = logging.getLogger(__name__)
 
 SWEEP = 30.0  # seconds between looks for idle kernels
 SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
-PREFIX = (
-    "kernelcord-"  # of run folders in the system's temporary folder; short, for socket paths end at 107 bytes
-)
+TIDY = 60.0  # seconds between looks for folders that the dead have left
 
 
 class Pool:
@@ -87,10 +82,11 @@ class Pool:
         """Raises: SandboxUnavailable when kernels cannot be held as they should."""
         self._workspaces.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
-            self._run_root = stack.enter_context(_run_root())
+            self._run_root = stack.enter_context(own_folder())
             await self._confine(stack)
             self._observer = await stack.enter_async_context(Observer(self._workspaces))
             self._sweeper = asyncio.create_task(self._sweep_often(), name="kernel pool")
+            self._tidier = asyncio.create_task(self._tidy_often(), name="folders of the dead")
             stack.push_async_callback(self._close)
             self._stack = stack.pop_all()
         return self
@@ -209,44 +205,20 @@ class Pool:
             if self._places.waiting:
                 await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
 
+    async def _tidy_often(self) -> None:
+        """Remove what programs have left that were killed, and again what their kernels still had before."""
+        while True:
+            for folder in await asyncio.to_thread(found):
+                with contextlib.suppress(OSError):  # another program is quicker, or it is not ours
+                    await asyncio.to_thread(remove_dead, folder)
+            await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells
+
     async def _close(self) -> None:
         await stop(self._sweeper)
+        await stop(self._tidier)
         for session_id in self._kernels:
             self._observer.unwatch(session_id)
         endings = (kernel.shutdown() for kernel in self._kernels.values())
         for failure in await asyncio.gather(*endings, return_exceptions=True):
             if failure is not None:
                 log.error("a kernel could not be ended", exc_info=failure)
-
-
-@contextlib.contextmanager
-def _run_root() -> Iterator[Path]:
-    """A short folder for the run folders, locked while we live; those of the dead are removed first."""
-    parent = short_temporary()
-    for old in parent.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
-            _remove_stale(old)
-    root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    with (root / "taking").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        (root / "taking").rename(root / "lock")  # so that nobody finds a lock that is not taken
-        try:
-            yield root
-        finally:
-            if not any(root.glob(f"*/{DETACHED}")):
-                shutil.rmtree(root, ignore_errors=True)
-
-
-def _remove_stale(root: Path) -> None:
-    """Remove a run root whose pool is gone, unless a detached kernel still lives in it.
-
-    Raises: OSError when it is in use, or not a run root of ours.
-    """
-    if root.lstat().st_uid != os.getuid():
-        return
-    with (root / "lock").open("rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for mark in root.glob(f"*/{DETACHED}"):
-            with mark.with_name(ALIVE).open("rb") as alive:
-                fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(root)

@@ -12,11 +12,10 @@ goes on without us, and any Jupyter client can use it by the connection file in 
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -24,9 +23,10 @@ from jupyter_client.manager import AsyncKernelManager
 
 from kernels.errors import KernelStartFailed
 from kernels.finish import stop, to_the_end
+from kernels.temporary import DETACHED
 from kernels.wire import Message, Wire
 
-__all__ = ["ALIVE", "DETACHED", "KernelProcess", "Starter", "run_folder", "short_temporary"]
+__all__ = ["KernelProcess", "Starter", "run_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,6 @@ AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; as 
 KILLED = 5.0  # seconds until a killed process must be gone
 DEAF = 1.0  # seconds that a process may take to end after it closed every channel
 LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
-DETACHED = "detached"  # the file in a run folder that tells the kernel to outlive its parent
-ALIVE = "alive"  # the file in a run folder that the kernel holds locked as long as it lives
-LONGEST_PARENT = 60  # characters of the temporary folder's path that leave room for a socket's
 LOG_TAIL = 2000  # characters of a failed start's output that are told
 
 
@@ -53,7 +50,7 @@ class Provisioner(Protocol):
     async def kill(self) -> None: ...
     async def terminate(self) -> None: ...
     def begins(self) -> None: ...
-    async def ends(self, *, wrote: bool) -> None: ...
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None: ...
     def detach(self) -> None: ...
 
 
@@ -118,16 +115,19 @@ class KernelProcess:
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._provisioner.fault
 
     def begins(self) -> None:
         """A cell begins."""
         self._provisioner.begins()
 
-    async def ends(self, *, wrote: bool) -> str | None:
-        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so."""
-        await self._provisioner.ends(wrote=wrote)
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> str | None:
+        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so.
+
+        What works on has `background` of the processors' time, until the next cell begins (None: any).
+        """
+        await self._provisioner.ends(wrote=wrote, background=background)
         return self.fault
 
     async def healthy(self) -> bool:
@@ -217,12 +217,6 @@ def run_folder(path: Path) -> Iterator[Path]:
     finally:
         if not (path / DETACHED).exists():
             shutil.rmtree(path, ignore_errors=True)
-
-
-def short_temporary() -> Path:
-    """The system's folder for temporary ones, or one with a shorter path: a socket's ends at 107 bytes."""
-    parent = Path(tempfile.gettempdir())
-    return parent if len(os.fsencode(parent)) <= LONGEST_PARENT else Path("/tmp")  # noqa: S108  ours are 0700
 
 
 class _Ears:

@@ -12,15 +12,14 @@ user of the machine. https://jupyter-client.readthedocs.io/en/stable/provisionin
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -30,9 +29,9 @@ from traitlets import Unicode
 
 from kernels.adopted import Adopted, Process, started
 from kernels.errors import KernelStartFailed
-from kernels.process import short_temporary
 from kernels.sandbox.confined import Confined
 from kernels.shared import shared
+from kernels.temporary import remove_ours, taken
 
 __all__ = ["ConfinedProvisioner", "PlainProvisioner"]
 
@@ -56,7 +55,7 @@ class PlainProvisioner(LocalProvisioner):
     def begins(self) -> None:
         """A cell begins."""
 
-    async def ends(self, *, wrote: bool) -> None:
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended."""
 
     def detach(self) -> None:
@@ -79,6 +78,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
 
     _kernel: Confined | Adopted | None = None
     _detached = False
+    _lock: BinaryIO | None = None  # of a folder that we have made
 
     @property
     def has_process(self) -> bool:
@@ -92,7 +92,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it: "memory", "workspace", "processes", or None."""
+        """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._kernel.fault if self._kernel else None
 
     async def poll(self) -> int | None:
@@ -122,10 +122,13 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if self._kernel:
             self._kernel.begins()
 
-    async def ends(self, *, wrote: bool) -> None:
-        """A cell has ended; `fault` is the limit that it has left behind."""
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has ended; `fault` is the limit that it has left behind.
+
+        What works on has `background` of the processors' time, until the next cell begins (None: any).
+        """
         if self._kernel:
-            await self._kernel.ends(wrote=wrote)
+            await self._kernel.ends(wrote=wrote, background=background)
 
     def detach(self) -> None:
         """Let it outlive us."""
@@ -137,7 +140,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         """Choose the sockets' folder, and have the connection file written."""
         manager: Any = self.parent
         if self.folder is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="kernelcord-jupyter-", dir=short_temporary()))
+            self.folder, self._lock = taken("jupyter-")
         if manager.transport != "ipc" or not os.path.isabs(manager.ip):
             manager.transport, manager.ip = "ipc", str(self.folder / "s")
         kwargs.pop("extra_arguments", None)
@@ -152,6 +155,8 @@ class ConfinedProvisioner(KernelProvisionerBase):
         connection = {key: _text(value) for key, value in self.connection_info.items()}
         with ExitStack() as opened:
             descriptors = dict(self.descriptors or {})
+            if self._lock is not None:  # the kernel has it too, and keeps it when we let it go
+                descriptors["alive"] = self._lock.fileno()
             for channel in CHANNELS if self.sandbox else (*CHANNELS, "hb"):
                 path = f"{connection['ip']}-{connection[f'{channel}_port']}"
                 descriptors[channel] = opened.enter_context(_listening(path)).fileno()
@@ -167,8 +172,11 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if kernel is not None:
             await kernel.release()
         if self.sandbox is None and not restart and self.folder is not None and not self._detached:
-            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+            await asyncio.to_thread(remove_ours, self.folder)
             self.folder = None
+        if self._lock is not None and not restart:
+            self._lock.close()
+            self._lock = None
 
     async def get_provisioner_info(self) -> dict[str, Any]:
         """What another program needs to find the kernel when it was detached; plain values, for JSON.

@@ -38,7 +38,9 @@ __all__ = ["Late", "Router", "Variable"]
 BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
 RECENT = 64  # cells whose late output is still told apart
 LATE_COST = 1000, 64  # characters that a late display counts for, and again one for so many bytes of it
-MOST_LATE = 1000  # pieces of late output that wait to be taken; the newest are left out
+MOST_LATE = (
+    1000  # pieces of late output that wait to be taken, and as many more scans; the newest are left out
+)
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
@@ -63,7 +65,7 @@ class Router:
         self._question: Event | None = None  # it waits for the output before it
         self._marked = False
         self.running: Run | None = None
-        self.late: asyncio.Queue[Late] = asyncio.Queue(MOST_LATE)
+        self.late: asyncio.Queue[Late] = asyncio.Queue(2 * MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
         self.quit_asked = False
         # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
@@ -155,6 +157,8 @@ class Router:
             self._tell_late(Late(cell.tag, event=event))
 
     def _tell_late(self, late: Late) -> None:
+        if late.scan is None and self.late.qsize() >= MOST_LATE:
+            return  # what fills the queue must not cost files, which no later scan reports again
         with contextlib.suppress(asyncio.QueueFull):
             self.late.put_nowait(late)
 

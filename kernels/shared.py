@@ -8,8 +8,6 @@ lies.
 
 import asyncio
 import atexit
-import shutil
-import tempfile
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +16,7 @@ from kernels.launch import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
+from kernels.temporary import own_folder
 
 __all__ = ["TIERS", "close", "shared"]
 
@@ -50,9 +49,8 @@ def close() -> None:
 
 
 async def _make(python: Path, tier: Tier | None) -> Sandbox:
-    folder = Path(tempfile.mkdtemp(prefix="kernelcord-jupyter-"))
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = stack.enter_context(own_folder("jupyter-"))
 
         def make(tier: Tier) -> Sandbox:
             return Sandbox(

@@ -16,9 +16,9 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
 from kernels.launch import plan
-from kernels.process import ALIVE
 from kernels.provisioner import ConfinedProvisioner, PlainProvisioner
 from kernels.sandbox.confined import Sandbox
+from kernels.temporary import ALIVE
 
 __all__ = ["Confining", "Plain"]
 

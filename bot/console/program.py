@@ -141,7 +141,7 @@ def main() -> int:
             stream, io.TextIOWrapper
         ):  # a script may be no text, a cell show what a terminal cannot
             stream.reconfigure(errors="replace")
-    settings = from_args(args, cell_timeout=None)
+    settings = from_args(args, cell_timeout=None, max_background=None)
     log.configure(settings.log_level, secrets=settings.secrets)
     if args.replay is not None:
         work = serve_replay(settings, args.replay, args.out, keep_going=args.keep_going)

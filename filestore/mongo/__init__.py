@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from filestore.mongo.database import connected
 from filestore.mongo.files import MongoFiles, MongoShares
+from filestore.mongo.identity import MongoIdentity
 from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
 from filestore.mongo.transcripts import MongoTranscripts
 
@@ -22,7 +23,7 @@ UNIQUE = (
     ("sessions", "session_id"),
 )
 INDEXES = (
-    ("user_files", "user_id", "uploaded_at", "file_id"),
+    ("user_files", "user_id", "number", "uploaded_at", "file_id"),
     ("user_files", "expires_at"),
     ("user_files", "shared_with"),
     ("texts", "session_id"),
@@ -37,6 +38,7 @@ INDEXES = (
 class MongoStore:
     """store.Store."""
 
+    identity: MongoIdentity
     files: MongoFiles
     shares: MongoShares
     transcripts: MongoTranscripts
@@ -59,6 +61,7 @@ async def open_mongo(uri: str) -> AsyncIterator[MongoStore]:
         for name, *fields in INDEXES:
             await database[name].index(*fields)
         yield MongoStore(
+            MongoIdentity(database),
             MongoFiles(database),
             MongoShares(database),
             MongoTranscripts(database),

@@ -2,19 +2,24 @@
 
 There are no transactions (a lone server has none). A put claims its bytes in the person's quota document
 with compare-and-set before it writes the row, so that puts at once, also of several processes, never pass
-the quota; a claim of a process that died lapses after a minute.
+the quota, nor the number of files; a claim of a process that died lapses after a minute. The quota document's
+revision at the claim is the file's number: it only grows. Files of before have none; they are older than all
+that have one.
 """
 
 from collections.abc import Collection as Several
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 
-from filestore.errors import FileIdTaken, QuotaExceeded
+from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
 from filestore.mongo.database import Database, Document, Taken, equal
 from filestore.records import EPOCH, Cursor, StoredFile
 
+FIELDS = tuple(field.name for field in fields(StoredFile))
 CLAIM = timedelta(minutes=1)
-NEWEST = (("uploaded_at", -1), ("version", -1), ("file_id", -1))
+MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made by a clock that was ahead, and does not count
+NEWEST = (("number", -1), ("uploaded_at", -1), ("version", -1), ("file_id", -1))
+LISTED = [("number", -1), ("uploaded_at", -1), ("file_id", -1)]
 
 
 class MongoFiles:
@@ -24,7 +29,7 @@ class MongoFiles:
         self._files = database["user_files"]
         self._quotas = database["quotas"]
 
-    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
         name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
         now = file.uploaded_at
         while True:
@@ -34,9 +39,9 @@ class MongoFiles:
                 if renewed := await self._renew(equal(file_id=newest["file_id"]), now, file.expires_at):
                     return renewed
                 continue  # deleted meanwhile
-            await self._claim(file, quota)
+            number = await self._claim(file, quota, most)
             try:
-                numbered = replace(file, version=last["version"] + 1 if last else 1)
+                numbered = replace(file, version=last["version"] + 1 if last else 1, number=number)
                 await self._files.insert(asdict(numbered) | {"shared_with": []}, key=["file_id"])
                 return numbered
             except Taken:
@@ -54,7 +59,8 @@ class MongoFiles:
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
         condition = equal(user_id=user_id, filename=filename) | _unexpired(now) | _within(session_id)
-        return _stored_file(await self._files.one(condition, NEWEST))
+        order = NEWEST if session_id is None else [("version", -1)]
+        return _stored_file(await self._files.one(condition, order))
 
     async def page(
         self,
@@ -67,9 +73,8 @@ class MongoFiles:
     ) -> list[StoredFile]:
         condition = equal(user_id=user_id) | _unexpired(now) | _within(session_id)
         if after:
-            same_moment = equal(uploaded_at=after.uploaded_at) | {"file_id": {"$lt": after.file_id}}
-            condition["$or"] = [{"uploaded_at": {"$lt": after.uploaded_at}}, same_moment]
-        return await self._many(condition, [("uploaded_at", -1), ("file_id", -1)], limit)
+            condition["$or"] = _older(after)
+        return await self._many(condition, LISTED, limit)
 
     async def extend(
         self, file_id: str, user_id: int, now: datetime, expires_at: datetime
@@ -77,7 +82,7 @@ class MongoFiles:
         return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
 
     async def used(self, user_id: int, now: datetime) -> int:
-        return await self._bytes(equal(user_id=user_id) | _unexpired(now))
+        return (await self._sums(equal(user_id=user_id) | _unexpired(now)))[1]
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)
@@ -116,11 +121,13 @@ class MongoFiles:
         later = {"$max": {"expires_at": expires_at}}
         return _stored_file(await self._files.change(which | _unexpired(now), later))
 
-    async def _bytes(self, condition: Document) -> int:
-        _, sums = await self._files.sums(condition, "file_size")
-        return int(sums["file_size"])
+    async def _sums(self, condition: Document) -> tuple[int, int]:
+        """How many files there are, and their bytes."""
+        files, sums = await self._files.sums(condition, "file_size")
+        return files, int(sums["file_size"])
 
-    async def _claim(self, file: StoredFile, quota: int) -> None:
+    async def _claim(self, file: StoredFile, quota: int, most: int | None) -> int:
+        """Claim the file's bytes; returns its number."""
         now = file.uploaded_at
         claim = {"file_id": file.file_id, "size": file.file_size, "until": now + CLAIM}
         claimed = None
@@ -129,9 +136,11 @@ class MongoFiles:
                 equal(_id=file.user_id), {"$setOnInsert": {"revision": 0, "claims": []}}, upsert=True
             )
             assert ledger is not None  # an upsert finds or makes one
-            claims = [other for other in ledger["claims"] if other["until"] > now]
+            claims = [other for other in ledger["claims"] if now < other["until"] < now + MOST_AHEAD]
             elsewhere = {"file_id": {"$nin": [other["file_id"] for other in claims]}}
-            rows = await self._bytes(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
+            files, rows = await self._sums(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
+            if most is not None and files + len(claims) >= most:
+                raise TooManyFiles(most)
             used = rows + sum(other["size"] for other in claims)
             if used + file.file_size > quota:
                 raise QuotaExceeded(used, quota, file.file_size)
@@ -139,6 +148,7 @@ class MongoFiles:
                 equal(_id=file.user_id, revision=ledger["revision"]),
                 {"$inc": {"revision": 1}, "$set": {"claims": [*claims, claim]}},
             )
+        return int(claimed["revision"])
 
     async def _release(self, file: StoredFile) -> None:
         release = {"$inc": {"revision": 1}, "$pull": {"claims": equal(file_id=file.file_id)}}
@@ -175,8 +185,18 @@ def _within(session_id: str | None) -> Document:
     return {} if session_id is None else equal(session_id=session_id)
 
 
+def _older(than: Cursor) -> list[Document]:
+    """The ways in which a file can come after this one in a list: files without a number come last."""
+    number = equal(number=than.number or None)  # None finds what has none
+    earlier: list[Document] = [
+        number | {"uploaded_at": {"$lt": than.uploaded_at}},
+        number | equal(uploaded_at=than.uploaded_at) | {"file_id": {"$lt": than.file_id}},
+    ]
+    return [*earlier, {"number": {"$lt": than.number}}, equal(number=None)] if than.number else earlier
+
+
 def _record(document: Document) -> StoredFile:
-    return StoredFile(**{field.name: document[field.name] for field in fields(StoredFile)})
+    return StoredFile(**{"number": 0} | {name: document[name] for name in FIELDS if name in document})
 
 
 def _stored_file(document: Document | None) -> StoredFile | None:

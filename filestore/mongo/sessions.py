@@ -41,6 +41,9 @@ class MongoSessions:
     async def touch(self, session_id: str, at: datetime) -> None:
         await self._change(session_id, {"$max": {"last_used_at": at}})
 
+    async def touch_all(self, at: datetime) -> None:
+        await self._sessions.change_all({}, {"$max": {"last_used_at": at}})
+
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         await self._change(session_id, {"$set": {"kernel": kernel}})
 

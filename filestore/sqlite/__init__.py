@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filestore.sqlite.database import opened
 from filestore.sqlite.files import SqliteFiles, SqliteShares
+from filestore.sqlite.identity import SqliteIdentity
 from filestore.sqlite.sessions import SqliteMessageCells, SqliteServerSettings, SqliteSessions, SqliteUsage
 from filestore.sqlite.transcripts import SqliteTranscripts
 
@@ -18,6 +19,7 @@ from filestore.sqlite.transcripts import SqliteTranscripts
 class SqliteStore:
     """store.Store."""
 
+    identity: SqliteIdentity
     files: SqliteFiles
     shares: SqliteShares
     transcripts: SqliteTranscripts
@@ -36,6 +38,7 @@ async def open_sqlite(path: Path) -> AsyncIterator[SqliteStore]:
     """
     async with opened(path) as database:
         yield SqliteStore(
+            SqliteIdentity(database),
             SqliteFiles(database),
             SqliteShares(database),
             SqliteTranscripts(database),

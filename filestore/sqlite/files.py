@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlite3 import Connection, IntegrityError, Row
 from typing import Any
 
-from filestore.errors import FileIdTaken, QuotaExceeded
+from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
 from filestore.records import EPOCH, Cursor, StoredFile
 from filestore.sqlite.database import Database
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
@@ -21,8 +21,8 @@ class SqliteFiles:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, file: StoredFile, *, quota: int) -> StoredFile:
-        return await self._database.write(lambda connection: _add(connection, file, quota))
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
+        return await self._database.write(lambda connection: _add(connection, file, quota, most))
 
     async def readable(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         return await self._one(
@@ -37,10 +37,10 @@ class SqliteFiles:
     async def named(
         self, filename: str, user_id: int, now: datetime, session_id: str | None = None
     ) -> StoredFile | None:
+        order = "number DESC" if session_id is None else "version DESC"
         return await self._one(
-            """SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND expires_at > ?
-               AND session_id = coalesce(?, session_id)
-               ORDER BY uploaded_at DESC, version DESC, file_id DESC LIMIT 1""",
+            f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND expires_at > ?
+                AND session_id = coalesce(?, session_id) ORDER BY {order} LIMIT 1""",
             user_id,
             filename,
             now,
@@ -56,13 +56,11 @@ class SqliteFiles:
         after: Cursor | None = None,
         session_id: str | None = None,
     ) -> list[StoredFile]:
-        older, place = (
-            ("AND (uploaded_at, file_id) < (?, ?)", (after.uploaded_at, after.file_id)) if after else ("", ())
-        )
+        older, place = ("AND number < ?", (after.number,)) if after else ("", ())
         return await self._many(
             f"""SELECT * FROM user_files WHERE user_id = ? AND expires_at > ?
                 AND session_id = coalesce(?, session_id) {older}
-                ORDER BY uploaded_at DESC, file_id DESC LIMIT ?""",
+                ORDER BY number DESC LIMIT ?""",
             user_id,
             now,
             session_id,
@@ -83,7 +81,7 @@ class SqliteFiles:
         )
 
     async def used(self, user_id: int, now: datetime) -> int:
-        return await self._database.read(lambda connection: _used(connection, user_id, now))
+        return await self._database.read(lambda connection: _used(connection, user_id, now)[1])
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         return await self._change(
@@ -190,7 +188,7 @@ class SqliteShares:
         )
 
 
-def _add(connection: Connection, file: StoredFile, quota: int) -> StoredFile:
+def _add(connection: Connection, file: StoredFile, quota: int, most: int | None) -> StoredFile:
     versions = "FROM user_files WHERE user_id = ? AND session_id = ? AND filename = ?"
     name = (file.user_id, file.session_id, file.filename)
     now = to_milliseconds(file.uploaded_at)
@@ -203,11 +201,15 @@ def _add(connection: Connection, file: StoredFile, quota: int) -> StoredFile:
             _values(file.expires_at, newest["file_id"]),
         ).fetchone()
         return _stored_file(row)
-    used = _used(connection, file.user_id, file.uploaded_at)
+    files, used = _used(connection, file.user_id, file.uploaded_at)
+    if most is not None and files >= most:
+        raise TooManyFiles(most)
     if used + file.file_size > quota:
         raise QuotaExceeded(used, quota, file.file_size)
     last = connection.execute(f"SELECT coalesce(max(version), 0) {versions}", name).fetchone()[0]
-    numbered = replace(file, version=last + 1)
+    highest = "SELECT coalesce(max(number), 0) FROM user_files WHERE user_id = ?"
+    number = connection.execute(highest, (file.user_id,)).fetchone()[0] + 1
+    numbered = replace(file, version=last + 1, number=number)
     try:
         connection.execute(_INSERT, _values(*astuple(numbered)))
     except IntegrityError as error:  # one transaction at a time decides versions, so it is the id
@@ -215,10 +217,13 @@ def _add(connection: Connection, file: StoredFile, quota: int) -> StoredFile:
     return numbered
 
 
-def _used(connection: Connection, user_id: int, now: datetime) -> int:
-    query = "SELECT coalesce(sum(file_size), 0) FROM user_files WHERE user_id = ? AND expires_at > ?"
-    total: int = connection.execute(query, _values(user_id, now)).fetchone()[0]
-    return total
+def _used(connection: Connection, user_id: int, now: datetime) -> tuple[int, int]:
+    """How many unexpired files a person has, and their bytes."""
+    query = (
+        "SELECT count(*), coalesce(sum(file_size), 0) FROM user_files WHERE user_id = ? AND expires_at > ?"
+    )
+    files, size = connection.execute(query, _values(user_id, now)).fetchone()
+    return files, size
 
 
 def _values(*values: object) -> tuple[Any, ...]:

@@ -92,4 +92,30 @@ _CHANNELS = ("ALTER TABLE message_cells ADD COLUMN channel_id INTEGER NOT NULL D
 
 _ANSWERS = ("ALTER TABLE message_cells ADD COLUMN first INTEGER NOT NULL DEFAULT 0",)
 
-MIGRATIONS = (_FIRST, _CHANNELS, _ANSWERS)
+# Files of before are numbered by time, but for the versions of one name, which a clock may have misplaced.
+_NUMBERS = (
+    "ALTER TABLE user_files ADD COLUMN number INTEGER NOT NULL DEFAULT 0",
+    """WITH times AS (
+        SELECT file_id, user_id, version, max(uploaded_at) OVER (
+            PARTITION BY user_id, session_id, filename ORDER BY version ROWS UNBOUNDED PRECEDING
+        ) AS at FROM user_files
+    ), numbered AS (
+        SELECT file_id, row_number() OVER (PARTITION BY user_id ORDER BY at, version, file_id) AS number
+        FROM times
+    )
+    UPDATE user_files SET number = numbered.number FROM numbered
+    WHERE numbered.file_id = user_files.file_id""",
+    "DROP INDEX files_by_user",
+    "CREATE INDEX files_by_user ON user_files (user_id, number)",
+)
+
+_IDENTITY = (
+    "CREATE TABLE identity (id TEXT NOT NULL) STRICT",
+    "INSERT INTO identity VALUES (lower(hex(randomblob(16))))",
+    """CREATE TABLE folders (
+        folder TEXT PRIMARY KEY,
+        run TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+)
+
+MIGRATIONS = (_FIRST, _CHANNELS, _ANSWERS, _NUMBERS, _IDENTITY)

@@ -41,6 +41,10 @@ class SqliteSessions:
     async def touch(self, session_id: str, at: datetime) -> None:
         await self._set(session_id, "last_used_at = max(last_used_at, ?)", to_milliseconds(at))
 
+    async def touch_all(self, at: datetime) -> None:
+        query, used = "UPDATE sessions SET last_used_at = max(last_used_at, ?)", to_milliseconds(at)
+        await self._database.write(lambda connection: connection.execute(query, (used,)))
+
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         await self._set(session_id, "kernel = ?", kernel)
 

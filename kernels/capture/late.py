@@ -1,14 +1,20 @@
 """Files that come up after their cell: looked for when the observer hints, until all of them rest.
 
-late = LateFiles(capture, busy=lambda: kernel.busy, tell=router.late_scan)
+late = LateFiles(capture, most=64, busy=lambda: kernel.busy, tell=router.late_scan)
+late.begin(time())      # with each cell: from now on files are its own
 late.look()             # on a hint; one look at a time
 await late.stop()
+
+A thread that writes without end must not be captured without end. So many reports come after a cell, then one
+that says so; what changes later is taken up when the next cell ends.
 """
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
 
-from kernels.capture.found import Scan
+from kernels.capture.found import Scan, Skipped
 from kernels.capture.scan import Capture
 from kernels.finish import stop
 
@@ -16,17 +22,29 @@ SETTLED = 1.0  # seconds; a late file must have rested so long, or each line of 
 
 
 class LateFiles:
-    """One workspace's late files. While `busy` the end of the cell will look; `tell` gets what was found."""
+    """One workspace's late files: of one cell at most `most`, those counted that cannot be captured.
 
-    def __init__(self, capture: Capture, *, busy: Callable[[], bool], tell: Callable[[Scan], None]) -> None:
+    While `busy` the end of the cell will look; `tell` gets what was found.
+    """
+
+    def __init__(
+        self, capture: Capture, *, most: int, busy: Callable[[], bool], tell: Callable[[Scan], None]
+    ) -> None:
         self._capture = capture
+        self._most = self._left = most
+        self._since: float | None = None
+        self._rests_until = 0.0
         self._busy = busy
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
 
+    def begin(self, at: float) -> None:
+        """A cell begins, in seconds since 1970."""
+        self._left, self._since = self._most, at
+
     def look(self) -> None:
-        """Begin to look, unless a look goes on or a cell runs."""
-        if (self._task is None or self._task.done()) and not self._busy():
+        """Begin to look, unless a look goes on, a cell runs, or its cell has had all that it may have."""
+        if (self._task is None or self._task.done()) and self._left > 0 and not self._busy():
             self._task = asyncio.create_task(self._look(), name="late files")
 
     async def stop(self) -> None:
@@ -34,11 +52,23 @@ class LateFiles:
         await stop(self._task)
 
     async def _look(self) -> None:
-        """Look until nothing in the workspace is still being written, or the next cell takes over."""
-        while not self._busy():
-            scan = await self._capture.look(rested=SETTLED)
-            if scan.captured or scan.skipped:
-                self._tell(scan)
-            if not scan.unrested:
+        """Look until nothing in the workspace is still being written, or the next cell takes over.
+
+        Between two looks is a pause, however often there are hints.
+        """
+        unrested = True
+        while unrested and self._left > 0:
+            await asyncio.sleep(self._rests_until - monotonic())  # what is being written may rest by then
+            if self._busy():
                 return
-            await asyncio.sleep(SETTLED)  # what is being written may have rested by then
+            scan = await self._capture.look(rested=SETTLED, since=self._since, most=self._left)
+            self._rests_until, unrested = monotonic() + SETTLED, scan.unrested
+            self._take(scan)
+
+    def _take(self, scan: Scan) -> None:
+        self._left -= len(scan.captured) + len(scan.skipped)
+        if self._left <= 0:
+            reason = f"{self._most} came after their cell; what changes now is taken when your next cell ends"
+            scan = replace(scan, skipped=(*scan.skipped, Skipped("further files", reason)))
+        if scan.captured or scan.skipped:
+            self._tell(scan)

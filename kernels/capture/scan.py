@@ -2,7 +2,7 @@
 
 capture = Capture(workspace.path)
 capture.accept()                        # what is there at the start is not news
-scan = await capture.look()             # after a cell, and when the observer hints
+scan = await capture.look(since=began)  # after a cell; without its beginning when the observer hints
 with capture.lock:                      # a file of ours is not news either
     capture.accept(workspace.place(name, source))
 """
@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +26,7 @@ MIB = 1024 * 1024
 FEW = 16  # things in a workspace that are looked at without a thread, in some 0.1 ms
 LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
 TICK = 50_000_000  # ns by which two changes of a folder surely have different times
+COARSE = 0.01  # seconds by which the time of a file can lie before the moment that it was written
 NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
 CHANGED = "was changing while it was looked at: it is looked at again later"
 
@@ -53,12 +55,21 @@ class Capture:
         )
         self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
         self._untold: tuple[Skipped, ...] = ()  # found by a look that was cancelled
+        self._cut = False  # whether there is more than was looked at
 
-    async def look(self, *, rested: float = 0.0) -> Scan:
+    async def look(
+        self,
+        *,
+        rested: float = 0.0,
+        since: float | None = None,
+        older: bool = True,
+        most: int | None = None,
+    ) -> Scan:
         """`scan` in a thread, where there may be news. When cancelled, what it found is new again later."""
         if self._plainly_nothing_new():
             return Scan()
-        scanning = asyncio.ensure_future(asyncio.to_thread(self.scan, rested=rested))
+        scan = partial(self.scan, rested=rested, since=since, older=older, most=most)
+        scanning = asyncio.ensure_future(asyncio.to_thread(scan))
         try:
             return await asyncio.shield(scanning)
         except asyncio.CancelledError:
@@ -69,18 +80,30 @@ class Capture:
                     self._known.pop(file.path, None)
             raise
 
-    def scan(self, *, rested: float = 0.0) -> Scan:
+    def scan(
+        self,
+        *,
+        rested: float = 0.0,
+        since: float | None = None,
+        older: bool = True,
+        most: int | None = None,
+    ) -> Scan:
         """Report every file that is new or changed, and everything new that cannot be captured.
 
         What changed within the last `rested` seconds is left for a later scan: a log that grows line by line
         would be a new version at each.
 
+        `since`, in seconds since 1970, is when the cell began: what was written from then on comes first.
+        What is older is known from now on without a word, where `older` is False, or where an earlier scan
+        could not look at everything: then it may just have come into sight.
+
         Of more than `max_files` the first are taken and the rest is named and counted, and not offered
         again until it changes: files that come up after some later, unrelated cell would only puzzle. They
-        stay in the workspace. Files that code deleted are forgotten.
+        stay in the workspace. After `most` reports of any kind the rest is left for a later scan. Files that
+        code deleted are forgotten.
         """
         with self.lock:
-            survey = _Survey(rested)
+            survey = _Survey(rested, since, self._max_entries if most is None else most, older=older)
             try:
                 with folder(self._workspace) as top:
                     self._survey(top, survey)
@@ -97,6 +120,7 @@ class Capture:
             if name is None:
                 walk = Walk(max_depth=self._max_depth, max_entries=self._max_entries)
                 self._known = {entry.path: entry.stamp for entry in walk.entries(top)}
+                self._cut = walk.cut
             else:
                 status = os.stat(name, dir_fd=top, follow_symlinks=False)
                 self._known[name] = Stamp.of(status)
@@ -145,11 +169,20 @@ class Capture:
 
     def _survey(self, top: int, survey: "_Survey") -> None:
         walk = Walk(max_depth=self._max_depth, max_entries=self._max_entries)
-        seen = set()
+        seen, news = set(), list[Entry]()
         for entry in walk.entries(top):
             seen.add(entry.path)
-            if self._known.get(entry.path) != entry.stamp and survey.has_rested(entry):
-                self._report(entry, top, survey)
+            if self._known.get(entry.path) == entry.stamp or not survey.has_rested(entry):
+                continue
+            if survey.is_old(entry) and (not survey.older or (self._cut and entry.path not in self._known)):
+                self._known[entry.path] = entry.stamp
+            else:
+                news.append(entry)
+        for entry in sorted(news, key=survey.is_old):
+            if survey.full:
+                break
+            self._report(entry, top, survey)
+        self._cut = walk.cut
         # A cut walk may have missed what is still there. Its memory is bounded all the same.
         if not walk.cut or len(self._known) > 10 * self._max_entries:
             for path in self._known.keys() - seen:
@@ -212,11 +245,23 @@ class Capture:
 class _Survey:
     """A scan being made: what is skipped is kept by kind, so that many of one kind become a count."""
 
-    def __init__(self, rested: float) -> None:
+    def __init__(self, rested: float, since: float | None, most: int, *, older: bool) -> None:
         self.captured: list[CapturedFile] = []
         self.unrested = False
+        self.older = older
         self._rested = rested
+        self._since = since
+        self._most = most
         self._skipped: dict[str, list[Skipped]] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether no more is to be reported."""
+        return len(self.captured) + sum(map(len, self._skipped.values())) >= self._most
+
+    def is_old(self, entry: Entry) -> bool:
+        """Whether it was there, as it is, before the cell; code can set a file's mtime, but not its ctime."""
+        return self._since is not None and entry.stamp.ctime_ns / 1e9 < self._since - COARSE
 
     def has_rested(self, entry: Entry) -> bool:
         age = time.time() - entry.stamp.ctime_ns / 1e9

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, time
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -54,7 +54,10 @@ class CellHost(Protocol):
 
 
 class RemoteCell:
-    """One cell in flight in a node; with `begun`, by another program."""
+    """One cell in flight in a node; with `begun`, by another program.
+
+    `began` is when it was started, in seconds since 1970; None before, or where it is not known.
+    """
 
     def __init__(
         self, host: CellHost, key: str, code: str, *, tag: int, allow_input: bool, begun: bool = False
@@ -64,6 +67,7 @@ class RemoteCell:
         self.tag = tag
         self.allow_input = allow_input
         self.started = begun
+        self.began: float | None = None
         self.goes_on = False
         self._entered = begun
         self._host = host
@@ -167,7 +171,7 @@ class RemoteCell:
             yield restarted
         if not self.started:
             self.started = True
-            self._since = monotonic()
+            self._since, self.began = monotonic(), time()
             self._start()
         while self._result is None:
             news = await self._next()

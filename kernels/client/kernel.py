@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote
@@ -22,7 +22,7 @@ from kernels.capture import Captured, Scan
 from kernels.client.cell import RemoteCell
 from kernels.client.files import RemoteFile
 from kernels.client.link import Connect, Link
-from kernels.errors import KernelClosed
+from kernels.errors import KernelClosed, KernelError
 from kernels.events import Restarted
 from kernels.files import FileSource, FileUnavailable
 from kernels.launch import Limits
@@ -60,6 +60,14 @@ class KernelNode(Protocol):
         """A request whose answer is read bit by bit."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A node that is gone: the cell that ran in it, if one did, and when that began (seconds since 1970)."""
+
+    tag: int = 0
+    since: float | None = None
+
+
 class RemoteKernel:
     """One session's kernel in a node; made by `Node.kernel`."""
 
@@ -75,6 +83,7 @@ class RemoteKernel:
         self._late: asyncio.Queue[tuple[int, Late]] = asyncio.Queue()
         self._variables: tuple[Variable, ...] = ()
         self._restarted: Restarted | None = None
+        self._unknown: _Lost | None = None  # a node was lost, and the next one has to know the workspace
         self._answering: set[asyncio.Task[None]] = set()
         self._client = secrets.token_hex(4)  # of this kernel: whoever opens the session anew begins anew
         hello = {"client": self._client, "limits": limits_to(node.limits)}
@@ -143,7 +152,12 @@ class RemoteKernel:
     # What a cell needs (CellHost):
 
     def send(self, do: str, **fields: Any) -> int:
-        """Send a command to the node."""
+        """Send a command to the node; to one that knows nothing of the workspace, first that it is to."""
+        lost, self._unknown = self._unknown, None
+        if lost is not None and not self._link.closed:
+            # Begun here and now: its command goes before this one.
+            loop, work = asyncio.get_running_loop(), self._catch_up_after(lost)
+            self._keep(asyncio.Task(work, loop=loop, eager_start=True, name="files of a lost cell"))
         return self._link.send(do, **fields)
 
     def acknowledge(self, number: int) -> None:
@@ -175,6 +189,7 @@ class RemoteKernel:
         for run in hello["runs"]:
             if run["run"] not in known:
                 cell = RemoteCell(self, run["run"], "", tag=run["tag"], allow_input=True, begun=True)
+                cell.began = run.get("began")
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
     def take(self, news: Fields) -> None:
@@ -190,15 +205,18 @@ class RemoteKernel:
 
     def question(self, asked: Fields) -> None:
         """Answer a cell that asks for the person's stored files."""
-        task = asyncio.create_task(self._answer(asked), name="stored files for a node")
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
 
     def lost(self) -> None:
-        """What ran has died; what only stands in line stands in the next node's."""
+        """What ran has died; what only stands in line stands in the next node's.
+
+        The next node will be told to know the workspace as it is, but for what the cell has written that ran.
+        """
         names = tuple(variable.name for variable in self._variables)
         restarted = Restarted(ENDED, ("files",), names)
         started = [cell for cell in self._cells.values() if cell.started]
+        ran = started[0] if started else None  # the others stood in line
+        self._not_known(_Lost(ran.tag, ran.began) if ran else _Lost())
         for cell in self._cells.values():
             if cell.started:
                 cell.die(restarted)
@@ -211,6 +229,29 @@ class RemoteKernel:
         """There is no node: tell all who wait."""
         for cell in self._cells.values():
             cell.fail(error)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        if not task.done():
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+    def _not_known(self, lost: "_Lost") -> None:
+        if self._unknown is None or self._unknown.since is None:
+            self._unknown = lost
+
+    async def _catch_up_after(self, lost: "_Lost") -> None:
+        """Have the node know the workspace; what the cell has written that a node took along comes late."""
+        try:
+            answer = await self._link.call("catch up", since=lost.since)
+        except (KernelError, OSError) as error:
+            log.info("the workspace of session %s is not known yet: %s", self.session_id, error)
+            self._not_known(lost)
+            return
+        scan = self._scan(answer["n"], answer["value"])
+        if scan == Scan():
+            self.acknowledge(answer["n"])
+        else:
+            self._late.put_nowait((answer["n"], Late(lost.tag, scan=scan)))
 
     def _take_late(self, news: Fields) -> None:
         number, tag = news["n"], int(news["late"])

@@ -7,7 +7,7 @@ is asked for finds the next node, which may have to be started.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +33,7 @@ CONNECTING = 10.0  # seconds
 ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
 HEARTBEAT = 30.0  # seconds between pings over a network; a Unix socket tells by itself
 WRONG_TOKEN = (401, 403)
+AGAIN = (0.1, 0.5, 2.0, None)  # seconds before another attempt to find and ask a node of this machine
 
 
 class Node:
@@ -141,10 +142,17 @@ class Node:
             return self._id
 
     async def _meet(self, *, start: bool) -> None:
-        place = await self._find(start)
-        if place is None:
-            raise NodeGone
-        await self._greet(place)
+        for pause in AGAIN:
+            place = await self._find(start)
+            if place is None:
+                raise NodeGone
+            try:
+                await self._greet(place)
+                break
+            except NodeUnavailable:
+                if not (start and place.unix) or pause is None:
+                    raise
+                await asyncio.sleep(pause)  # it may be ending: then the next is found, or started
         log.info("kernels live in the node of process %s", self._who["pid"])
         if self._who["tier"] == "none":
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
@@ -160,8 +168,9 @@ class Node:
 
     async def _end(self) -> None:
         assert self._http is not None
-        async with self._http.post("api/shutdown"):
-            pass
+        with suppress(aiohttp.ClientError, OSError):  # it ends already
+            async with self._http.post("api/shutdown"):
+                pass
         await self._hang_up()
         async with asyncio.timeout(ENDING):
             while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody

@@ -4,6 +4,10 @@ node = Node(local_node(settings), ...)
 
 The node is started detached (its own session; standard error goes to a log in its folder) and with hardly
 any environment: none of our tokens is in it. Two who start at once get one node.
+
+A node holds a lock as long as it lives, and leaves a record once it can be reached. A node that was killed
+leaves its record, which the next one finds: it counts only while the process lives that wrote it. Where there
+is a lock without such a record, a node starts or ends, and is waited for.
 """
 
 import asyncio
@@ -16,12 +20,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
+from kernels.adopted import started
 from kernels.errors import NodeUnavailable
-from kernels.node.settings import NodeSettings
+from kernels.node.settings import ALIVE, RECORD, NodeSettings
 
 __all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
 
@@ -29,6 +35,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent  # where `python -m ker
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
 LONGEST = 100  # characters of a socket's path; the system takes 107
 UP = 60.0  # seconds until a node must have answered; a loaded machine needs several
+LOOK = 0.05  # seconds between looks at a node that starts or ends
 LOG, LARGEST_LOG = "log", 1 << 20  # in the node's folder; bytes from which it is begun anew
 TAIL = 2000  # characters of its log that are told
 
@@ -93,22 +100,36 @@ def at(place: Place) -> Find:
 
 def recorded(folder: Path) -> tuple[Place, int] | None:
     """Where the node of this folder listens, and its process, if one lives."""
-    try:
-        fields = json.loads((folder / "node.json").read_bytes())
-        place, pid = Place(fields["address"], fields["token"]), int(fields["pid"])
-        with (folder / "alive").open("rb") as alive:
-            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:  # the node holds it: it lives
-        return place, pid
-    except (OSError, ValueError, KeyError):
+    if not _held(folder):
         return None
-    return None
+    try:
+        fields = json.loads((folder / RECORD).read_bytes())
+        place, pid = Place(str(fields["address"]), str(fields["token"])), int(fields["pid"])
+        born = str(fields.get("started", ""))  # an older node does not say it
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # it is not there yet, or any more, or was cut off by the end of the machine
+    lives = started(pid)
+    if sys.platform == "linux" and (not lives or born not in ("", lives)):
+        return None  # of a node that is dead, its number perhaps another process's: the next one starts
+    return place, pid
+
+
+def _held(folder: Path) -> bool:
+    """Whether a node has this folder: one that can be reached, that starts, or that ends."""
+    try:
+        with (folder / ALIVE).open("rb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _find_or_start(settings: NodeSettings) -> Place:
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings.folder):
-        found = recorded(settings.folder)
+        found = _settled(settings.folder)
         if found is None:
             _start(settings)
             found = recorded(settings.folder)
@@ -117,7 +138,24 @@ def _find_or_start(settings: NodeSettings) -> Place:
         return found[0]
 
 
+def _settled(folder: Path) -> tuple[Place, int] | None:
+    """As `recorded`, once a node that starts has started and one that ends has ended."""
+    until = monotonic() + UP
+    while True:
+        found = recorded(folder)
+        if found is not None or not _held(folder):
+            return found
+        if monotonic() > until:
+            raise NodeUnavailable(
+                f"a node (`python -m kernels.node`) has {folder} and has not become ready, or ended, within"
+                f" {UP:.0f} s: end its process and start again; its log is {folder / LOG}"
+            )
+        sleep(LOOK)
+
+
 def _start(settings: NodeSettings) -> None:
+    if settings.address.startswith("/") and not Path(settings.address).parent.exists():
+        socket_for(settings.folder)  # another program has removed it, as that of a node that is long dead
     log_file = settings.folder / LOG
     if log_file.exists() and log_file.stat().st_size > LARGEST_LOG:
         log_file.unlink()
@@ -135,8 +173,9 @@ def _start(settings: NodeSettings) -> None:
     with starting:
         assert starting.stdin is not None
         assert starting.stdout is not None
-        starting.stdin.write(settings.to_json().encode())
-        starting.stdin.close()
+        with suppress(BrokenPipeError):  # it has ended, and its log says why
+            starting.stdin.write(settings.to_json().encode())
+            starting.stdin.close()
         answered, _, _ = select.select([starting.stdout], [], [], UP)
         if not answered or not starting.stdout.readline():
             with log_file.open("rb") as log:

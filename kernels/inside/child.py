@@ -37,7 +37,9 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         order, descriptors = _order(gate)
         _stand_apart(gate, order, descriptors)
         description = order["confinement"]
+        confine.end_first()
         confine.enter(description)
+        _use_null()
         if not description["namespaces"]:
             confine.adopt()
         kernel = os.fork()
@@ -77,10 +79,8 @@ def _order(gate: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[str, int]) -> None:
     """Keep nothing of the process that we were forked from: descriptors, environment, signal handling."""
-    error = descriptors.pop("stderr")
-    null = os.open(os.devnull, os.O_RDWR)
-    for number, source in ((0, null), (1, null), (2, error)):
-        os.dup2(source, number)
+    _use_null()
+    os.dup2(descriptors.pop("stderr"), 2)
     kept = {gate.fileno(), *descriptors.values()}
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in kept:
@@ -94,6 +94,14 @@ def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[s
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
+def _use_null() -> None:
+    """Read and write nothing. Once more in a root of our own: the mode of the host's device is the host's."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):
+        os.dup2(null, number)
+    os.close(null)
+
+
 def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: dict[str, int]) -> int:
     """Run the person's cells; returns the exit code."""
     os.setsid()
@@ -104,7 +112,7 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
         sys.modules["numpy"].random.seed()
     _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
     if "probes" in order:
-        os.write(descriptors["report"], json.dumps(probes.run(order["probes"])).encode())
+        os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
         return 0
     files.install(descriptors.pop("files", None))
     if "alive" in descriptors:

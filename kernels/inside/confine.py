@@ -22,7 +22,8 @@ from typing import Any
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
-MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
+MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 1 << 12, 1 << 14, 1 << 18, 1 << 19
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 KEPT = 8 | 1024 | 2048 | (1 << 21)  # noexec and the atime flags, which a user namespace may not drop
 MNT_DETACH = 2
 PIVOT_ROOT, CAPSET, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 155, 126, 444, 445, 446
@@ -69,14 +70,38 @@ def seal(description: dict[str, Any]) -> None:
     _call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(filters, 16), 0, 0)
 
 
+def protect(program: str) -> None:
+    """Make the file `program` read-only to whoever runs it from now on, and to all that is forked from them.
+
+    A forked process names the file that it runs by /proc/self/exe, through the mount that it was started
+    from. Were that the host's own mount, any sandbox with the same user could change the file's mode, dates
+    and attributes. This takes a mount namespace, in which later mounts of the host still appear, and for
+    anybody but root a user namespace too. Raises: OSError.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    _call("unshare", CLONE_NEWNS | (CLONE_NEWUSER if uid else 0))
+    if uid:
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{uid} {uid} 1")
+        _write("/proc/self/gid_map", f"{gid} {gid} 1")
+    file = os.path.realpath(program)
+    _mount("", "/", "", MS_REC | MS_SLAVE)
+    _mount(file, file, "", MS_BIND)
+    _mount("", file, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | _kept(file))
+
+
 def adopt() -> None:
     """Become the parent of whatever our children leave behind (PR_SET_CHILD_SUBREAPER)."""
     _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def give_way() -> None:
-    """Be what the system ends first when it has no memory, and let others have the processors first."""
+def end_first() -> None:
+    """Be what the system ends first when it has no memory. Call it before `enter`, which closes /proc."""
     _write("/proc/self/oom_score_adj", str(FIRST_TO_END))
+
+
+def give_way() -> None:
+    """Let others have the processors first."""
     os.nice(HALF_SHARE)
 
 
@@ -114,12 +139,9 @@ def _change_root(root: str, mounts: list[list[str]]) -> None:
 
 
 def _make(kind: str, source: str, target: str, options: str) -> None:
-    if kind in ("bind", "cover", "freeze") and not os.path.lexists(source if kind == "bind" else target):
-        return
-    if kind in ("cover", "freeze"):
-        _mount(source if kind == "cover" else target, target, "", MS_BIND | MS_REC)
-        _mount("", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | _kept(target))
-    elif kind == "bind":
+    if kind == "bind":
+        if not os.path.lexists(source):
+            return
         if os.path.islink(source):  # /bin -> usr/bin
             _make("link", os.readlink(source), target, "")
             return
@@ -136,10 +158,42 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         with open(target, "w", encoding="utf-8") as file:
             file.write(source)
+    elif kind == "proc":
+        _show_processes(target, source.splitlines(), options.split())
     else:
         os.makedirs(target, 0o755, exist_ok=True)
         executable = 0 if kind == "tmpfs" else MS_NOEXEC
         _mount(kind, target, kind, MS_NOSUID | (MS_NODEV if kind != "devpts" else 0) | executable, options)
+
+
+def _show_processes(proc: str, settings: list[str], shown: list[str]) -> None:
+    """Mount /proc, read-only, with the processes of our namespace and, of the machine's files, those `shown`.
+
+    `settings` of our own network ("sys/net/...=value") are made first. A mode or owner in /proc is the whole
+    machine's, so nothing hostile may run before it is read-only.
+    """
+    root = os.path.dirname(proc)
+    nothing, parts = f"{root}/var/empty", f"{root}/var/proc"
+    os.makedirs(proc, 0o755, exist_ok=True)
+    os.makedirs(nothing, 0o755)
+    _mount("proc", proc, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for setting in settings:
+        path, _, value = setting.partition("=")
+        _write(f"{proc}/{path}", value)
+    _mount("", proc, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for path in shown:
+        if "/" in path and os.path.exists(f"{proc}/{path}"):
+            _place_for(f"{proc}/{path}", f"{parts}/{path}")
+            _mount(f"{proc}/{path}", f"{parts}/{path}", "", MS_BIND)
+    with os.scandir(proc) as entries:
+        covered = [entry for entry in entries if not (entry.name.isdigit() or entry.name in shown)]
+    for entry in covered:
+        if entry.is_dir(follow_symlinks=False):
+            part = f"{parts}/{entry.name}"
+            _mount(part if os.path.isdir(part) else nothing, entry.path, "", MS_BIND | MS_REC)
+            _mount("", entry.path, "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        elif not entry.is_symlink():
+            _mount(f"{root}/dev/null", entry.path, "", MS_BIND)  # a read-only mount, and so is its copy
 
 
 def _kept(target: str) -> int:

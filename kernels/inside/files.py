@@ -4,11 +4,12 @@
 
 They are builtins: nothing is added to the person's names, so `%who` stays clean and `%reset` cannot lose
 them. Each call rings the bell, is passed a line to the service, which knows whose kernel this is, and gets an
-open file or a refusal.
+answer: a file's bytes, or a refusal.
 """
 
 import builtins
 import functools
+import io
 import json
 import os
 import socket
@@ -18,7 +19,7 @@ from importlib import import_module
 from typing import Any
 
 ANSWERING_TIME = 45.0  # seconds; the service gives up before that, and says why
-CHUNK = 64 * 1024  # bytes
+CHUNK = 256 * 1024  # bytes
 
 
 def install(bell: int | None) -> None:
@@ -60,9 +61,7 @@ class _Files:
         str, pictures PIL images, sqlite a connection to a copy, and anything else bytes. `raw=True` always
         gives bytes. Options go to the reader: `load_file("k7m3q9x2va", sep=";")`.
         """
-        opened, descriptors = self._ask("open", id_or_name)
-        with os.fdopen(descriptors[0], "rb") as file:
-            data = file.read()
+        opened, data = self._ask("open", id_or_name)
         if raw:
             return data
         from . import loaders  # here, so that a kernel that loads nothing pays nothing
@@ -88,8 +87,8 @@ class _Files:
             return rows
         return pandas.DataFrame(rows, columns=["id", "name", "type", "size", "created", "time left"])
 
-    def _ask(self, op: str, wanted: str = "") -> tuple[dict[str, Any], list[int]]:
-        """The service's answer, and the descriptors that came with it.
+    def _ask(self, op: str, wanted: str = "") -> tuple[dict[str, Any], bytes]:
+        """The service's answer, and the bytes that came after it.
 
         Raises:
             FileNotFoundError: the person has no such file.
@@ -99,27 +98,35 @@ class _Files:
             raise TypeError(f"a file is named by its id or its name, a str, not {type(wanted).__name__}")
         request = json.dumps({"op": op, "file": wanted}).encode() + b"\n"
         try:
-            line, descriptors = self._exchange(request)
+            line, data = self._exchange(request)
             answer = json.loads(line)
-        except (OSError, ValueError):
+            if len(data) != answer.get("size", 0):
+                raise EOFError
+        except (OSError, ValueError, EOFError):
             raise ConnectionError("the files cannot be reached right now: try again in a moment") from None
         if not answer["ok"]:
             raise (FileNotFoundError if answer["missing"] else OSError)(answer["message"])
-        return answer, descriptors
+        return answer, data
 
-    def _exchange(self, request: bytes) -> tuple[bytes, list[int]]:
+    def _exchange(self, request: bytes) -> tuple[bytes, bytes]:
+        """The line that answers a request, and all that comes after it."""
         self._bell.send(b".")
         _, lines, _, _ = socket.recv_fds(self._bell, 1, 1)
         with socket.socket(fileno=lines[0]) as service:
             service.set_inheritable(False)
             service.settimeout(ANSWERING_TIME)
             service.sendall(request)
-            line, descriptors, _, _ = socket.recv_fds(service, CHUNK, 1)
-            for descriptor in descriptors:
-                os.set_inheritable(descriptor, False)
-            while not line.endswith(b"\n") and (more := service.recv(CHUNK)):
-                line += more
-            return line, descriptors
+            piece = memoryview(bytearray(CHUNK))
+            line, data, told = bytearray(), io.BytesIO(), False
+            while count := service.recv_into(piece):
+                if told:
+                    data.write(piece[:count])
+                else:
+                    line += piece[:count]
+                    line, newline, rest = line.partition(b"\n")
+                    told = bool(newline)
+                    data.write(rest)
+            return bytes(line), data.getvalue()
 
 
 def _row(file: dict[str, Any]) -> dict[str, str]:

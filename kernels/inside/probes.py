@@ -6,18 +6,22 @@ Run in a throw-away child that is confined exactly as a kernel is. `targets` nam
 made for this purpose: see `kernels.sandbox.selftest`.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
 import signal
 import socket
+import stat
 from collections.abc import Callable
 from typing import Any
 
-AF_ALG, AF_PACKET, AF_VSOCK = 38, 17, 40
+AF_ALG, AF_NETLINK, AF_PACKET, AF_VSOCK, KOBJECT_UEVENT = 38, 16, 17, 40, 15
 CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND, MNT_DETACH = 0x10000000, 16, 4096, 2
 SYS_PTRACE, SYS_BPF, SYS_KEYCTL, SYS_IO_URING = 101, 321, 250, 425
+SYS_IO_SETUP, SYS_INOTIFY_INIT1 = 206, 294
 PATIENCE = 0.5  # seconds for a connection
+ANSWER = 10.0  # seconds for the broker's
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 Targets = dict[str, Any]
@@ -102,8 +106,8 @@ def _unix(targets: Targets, name: str) -> bool:
     return True
 
 
-def _family(number: int, kind: int) -> bool:
-    with socket.socket(number, kind):
+def _family(number: int, kind: int, protocol: int = 0) -> bool:
+    with socket.socket(number, kind, protocol):
         return True
 
 
@@ -145,9 +149,31 @@ def _written(targets: Targets) -> bool:
     return False
 
 
+def _attributes(targets: Targets, *paths: str) -> bool:
+    """Whether the mode of a file of the host can be set. It is set to what it is already, which tells too.
+
+    Where such a call is pretended to work, the time of the file's last change says whether it was done.
+    """
+    for path in paths:
+        before = os.stat(path)
+        try:
+            os.chmod(path, stat.S_IMODE(before.st_mode))
+        except OSError:
+            continue
+        if targets["namespaces"] or os.stat(path).st_ctime_ns != before.st_ctime_ns:
+            return True
+    return False
+
+
 def _settings(_: Targets) -> bool:
     """Whether a setting of the whole machine could be written; nothing is, opening it tells."""
     os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
+    return True
+
+
+def _last_to_end(_: Targets) -> bool:
+    """Whether it could be taken off the list of what the system ends first; nothing is written."""
+    os.close(os.open("/proc/self/oom_score_adj", os.O_WRONLY))
     return True
 
 
@@ -168,6 +194,55 @@ def _ptrace(targets: Targets) -> bool:
     return _call(SYS_PTRACE, PTRACE_ATTACH, targets["pid"], 0, 0)
 
 
+def _stored(targets: Targets) -> bool:
+    """Whether a stored file can be changed through what comes of asking for it, as `load_file` does."""
+    try:
+        told, passed = _asked_for(targets["files"])
+    except OSError as error:
+        raise RuntimeError("the broker does not answer, and nothing could be tried") from error
+    if b'"ok": true' not in told:
+        raise RuntimeError(f"the broker gives no file, and nothing could be tried: {told!r}")
+    return any(_changes(descriptor) for descriptor in passed)
+
+
+def _asked_for(bell: int) -> tuple[bytes, list[int]]:
+    """What a broker (`kernels.files`) says and sends when a stored file is asked for, and passes with it."""
+    with socket.socket(fileno=os.dup(bell)) as ringing:
+        ringing.settimeout(ANSWER)
+        ringing.send(b".")
+        line = socket.socket(fileno=socket.recv_fds(ringing, 1, 1)[1][0])
+    told, passed = b"", list[int]()
+    with line:
+        line.settimeout(ANSWER)
+        line.sendall(b'{"op": "open", "file": "probe"}\n')
+        while True:
+            piece, descriptors, _, _ = socket.recv_fds(line, 1 << 16, 16)
+            if not piece:
+                return told, passed
+            told += piece
+            passed += descriptors
+
+
+def _changes(descriptor: int) -> bool:
+    """Whether an open file is another after all that can be tried on it; some calls only pretend success."""
+    path, before = f"/proc/self/fd/{descriptor}", os.stat(descriptor)
+    for attempt in (
+        lambda: os.write(os.open(path, os.O_WRONLY), b"changed"),
+        lambda: os.truncate(path, before.st_size + 1),
+        lambda: os.chmod(path, 0o4700),
+        lambda: os.fchmod(descriptor, 0o4700),
+        lambda: os.utime(descriptor, (1, 1)),
+        lambda: os.chown(descriptor, -1, -1),
+        lambda: os.setxattr(descriptor, "user.probe", b"changed"),
+    ):
+        with contextlib.suppress(OSError):
+            attempt()
+    after = os.stat(descriptor)
+    return any(
+        getattr(after, name) != getattr(before, name) for name in ("st_mode", "st_size", "st_ctime_ns")
+    )
+
+
 PROBES: dict[str, Callable[[Targets], object]] = {
     "a file of the host that only we may read": _secret,
     "another workspace": _sibling,
@@ -185,9 +260,19 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "a user namespace": _unshare,
     "bpf": lambda _: _considered(SYS_BPF, 0, 0, 0),
     "key rings": lambda _: _considered(SYS_KEYCTL, 0, -3, 0),
+    "the machine's asynchronous requests": lambda _: _considered(SYS_IO_SETUP, 1, 0),
+    "watching files that others open": lambda _: _considered(SYS_INOTIFY_INIT1, 0),
+    "events of the machine's devices": lambda _: _family(AF_NETLINK, socket.SOCK_RAW, KOBJECT_UEVENT),
     "io_uring": lambda _: _considered(SYS_IO_URING, 1, 0),
     "writing outside the workspace": _written,
+    "the mode of the file that it runs": lambda targets: _attributes(targets, "/proc/self/exe"),
+    "the mode of an inherited device": lambda targets: _attributes(
+        targets, "/proc/self/fd/0", "/proc/self/fd/1"
+    ),
+    "the mode of a file in /proc": lambda targets: _attributes(targets, "/proc/cpuinfo"),
+    "a stored file that was asked for": _stored,
     "settings of the machine": _settings,
+    "being ended first": _last_to_end,
     "rights of root": _root,
     "capabilities, or calls that are not filtered": _capable,
     "a signal to our init": _init_signal,

@@ -9,14 +9,15 @@ Nothing of the environment reaches a kernel, and a node needs none: start it wit
 import fcntl
 import logging
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
 from typing import BinaryIO
 
-from kernels.node.settings import NodeSettings
+from kernels.node.settings import ALIVE, RECORD, NodeSettings
 
-ALIVE = "alive"  # in the node's folder: locked as long as it lives
+JUPYTER = "jupyter"  # in the node's folder: the one that Jupyter takes for this machine's
 ENDING, LOOK = 15.0, 0.1  # seconds that the node before may take to end, and between looks
 READY = "ready"  # the line that a detached node says
 NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
@@ -39,6 +40,7 @@ def main() -> int:
         if not _locked(alive):
             print(f"another node has the folder {settings.folder}", file=sys.stderr)
             return 1
+        _clear(settings.folder)
         _at_home(settings.folder)
         from kernels.node.app import serve
 
@@ -58,11 +60,17 @@ def _locked(file: BinaryIO) -> bool:
     return False
 
 
+def _clear(folder: Path) -> None:
+    """Remove what a node that was killed has left: its record, and what Jupyter keeps of a running server."""
+    (folder / RECORD).unlink(missing_ok=True)
+    shutil.rmtree(folder / JUPYTER, ignore_errors=True)
+
+
 def _at_home(folder: Path) -> None:
     """Keep this machine's Jupyter out: neither its configuration nor its files are ours."""
     os.environ["JUPYTER_NO_CONFIG"] = "1"
     for name in NODE_HOME:
-        os.environ[name] = str(folder / "jupyter")
+        os.environ[name] = str(folder / JUPYTER)
 
 
 def _ready() -> None:

@@ -27,23 +27,25 @@ from jupyter_server.extension.application import ExtensionApp  # noqa: E402
 from jupyter_server.serverapp import ServerApp  # noqa: E402
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager  # noqa: E402
 from tornado import web  # noqa: E402
+from tornado.httpserver import HTTPServer  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
+from kernels.adopted import started  # noqa: E402
+from kernels.node.doors import Bearers, Doors  # noqa: E402
 from kernels.node.routes import routes  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
-from kernels.node.settings import NodeSettings  # noqa: E402
+from kernels.node.settings import RECORD, NodeSettings  # noqa: E402
 from kernels.pool import Pool  # noqa: E402
 from kernels.sandbox.policy import Tier  # noqa: E402
 from kernels.workspace import SESSION_ID, BadSessionId  # noqa: E402
 
-__all__ = ["RECORD", "Node", "serve"]
+__all__ = ["Node", "serve"]
 
 log = logging.getLogger(__name__)
 
-RECORD = "node.json"  # in the node's folder: how to reach it, for a bot that comes later
 NODE = "kernelcord_node"  # in the server's settings
 LOOKS = 10  # times within `lonely` that the node looks whether it is
-UPLOAD = 1 << 40  # bytes of a request's body; the bot sends no file that its store has not let in
+BODY = 1 << 20  # bytes of a request's body, which is read before the token is looked at; uploads take more
 
 
 class Node:
@@ -83,7 +85,8 @@ class Node:
         self._pool = await self._stack.enter_async_context(pool)
         self.ready, self._alone_since = True, monotonic()
         address = settings.address if self.local else f"http://{settings.address}"
-        record = {"address": address, "token": settings.token, "pid": os.getpid()}
+        pid = os.getpid()
+        record = {"address": address, "token": settings.token, "pid": pid, "started": started(pid)}
         _write(self.folder / RECORD, record)
         self._on_ready()
 
@@ -92,9 +95,10 @@ class Node:
         if self.ready:
             self.ready = False
             with suppress(OSError):  # the folder may be gone, and the kernels must end all the same
-                (self.folder / RECORD).unlink()
-                if self.local:
-                    os.unlink(self.settings.address)
+                if self._can_be_found():
+                    (self.folder / RECORD).unlink()
+                    if self.local:
+                        os.unlink(self.settings.address)
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
@@ -130,18 +134,24 @@ class Node:
     async def lonely(self) -> None:
         """Return when there has been neither kernel nor client for the time that is set.
 
-        Or when its folder was deleted: no bot can find it any more.
+        Or when its folder was deleted, and perhaps made anew for another: no bot can find it any more.
         """
         if self.settings.lonely is None:
             await asyncio.Event().wait()
             return
         limit = self.settings.lonely.total_seconds()
-        record = self.folder / RECORD
-        while monotonic() - self._alone_since < limit and (record.exists() or not self.ready):
+        while monotonic() - self._alone_since < limit and (self._can_be_found() or not self.ready):
             await asyncio.sleep(limit / LOOKS)  # loneliness is a matter of time passing
             sessions = self._sessions.values()
             if any(one.attended or one.kernel.alive or one.kernel.busy for one in sessions):
                 self._alone_since = monotonic()
+
+    def _can_be_found(self) -> bool:
+        """Whether the record in its folder is its own."""
+        try:
+            return bool(json.loads((self.folder / RECORD).read_bytes())["pid"] == os.getpid())
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
 
 class Extension(ExtensionApp):
@@ -210,7 +220,8 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
             "allow_unauthenticated_access": False,
             "jpserver_extensions": {__name__: True},
             "kernel_manager_class": _Kernels,
-            "max_body_size": UPLOAD,
+            "identity_provider_class": Bearers,
+            "max_body_size": BODY,
             "open_browser": False,
             "port_retries": 0,
             "root_dir": str(root),
@@ -219,6 +230,7 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
         }
     )
     config.IdentityProvider.token = settings.token
+    HTTPServer.configure(Doors)
     server = _Server.instance(config=config, log=logging.getLogger("kernels.node.jupyter"))
     server.tornado_settings[NODE] = Node(settings, ready)
     server.initialize(argv=[], find_extensions=False)

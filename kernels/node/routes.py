@@ -16,12 +16,13 @@ import json
 import os
 import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
+from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -38,6 +39,7 @@ __all__ = ["routes"]
 
 LARGEST = 16 << 20  # characters of one message; what is longer is fetched
 CHUNK = 1 << 20  # bytes
+UPLOAD = 1 << 40  # bytes of an upload; the bot sends no file that its store has not let in
 GONE = 410  # HTTP: there was such a thing, and it has changed
 REPLACED = 4000  # close code of a websocket whose place another has taken
 REFUSED = 4001  # close code for a bot that breaks the protocol
@@ -90,17 +92,26 @@ class _Upload(_Asked):
 
     def initialize(self, node: "Node") -> None:
         super().initialize(node)
-        self.body: BinaryIO = tempfile.TemporaryFile(dir=node.folder)  # noqa: SIM115  closed in on_finish
+        self.body: BinaryIO | None = None
+
+    async def prepare(self, *, _redirect_to_login: bool = False) -> None:
+        await super().prepare(_redirect_to_login=False)
+        # Who comes so far has the token.
+        cast(HTTP1Connection, self.request.connection).set_max_body_size(UPLOAD)
+        self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
 
     def data_received(self, chunk: bytes) -> None:
-        self.body.write(chunk)
+        if self.body is not None:
+            self.body.write(chunk)
 
     def on_finish(self) -> None:
         super().on_finish()
-        self.body.close()
+        if self.body is not None:
+            self.body.close()
 
     def received(self) -> BinaryIO:
         """The body, from its start."""
+        assert self.body is not None
         self.body.flush()
         self.body.seek(0)
         return self.body

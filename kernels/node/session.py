@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Protocol
 
 from kernels import codec
@@ -54,6 +54,7 @@ class _Cell:
     key: str
     run: Run
     started: asyncio.Event = field(default_factory=asyncio.Event)
+    began: float | None = None  # seconds since 1970
     task: asyncio.Task[None] | None = None
 
     @property
@@ -112,7 +113,7 @@ class Session:
         self.kernel.limits = limits
         self._channel = channel
         self.log.rewind()
-        runs = [{"run": cell.key, "tag": cell.run.tag} for cell in self._cells.values()]
+        runs = [{"run": cell.key, "tag": cell.run.tag, "began": cell.began} for cell in self._cells.values()]
         return {"hello": {"got": self._got, "runs": runs, "asked": self.files.pending()}}
 
     def detached(self, channel: Channel) -> None:
@@ -151,6 +152,7 @@ class Session:
     def _start(self, command: Fields) -> None:
         if (cell := self._cells.get(command["run"])) is not None:
             cell.run.tag = command["tag"]
+            cell.began = time()
             cell.started.set()
 
     def _leave(self, command: Fields) -> None:

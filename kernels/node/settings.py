@@ -9,9 +9,13 @@ from typing import Any, Self
 from kernels.forkserver import LIBRARIES
 from kernels.launch import Limits
 
-__all__ = ["NodeSettings", "limits_from", "limits_to"]
+__all__ = ["ALIVE", "RECORD", "NodeSettings", "limits_from", "limits_to"]
 
-DURATIONS = ("cell", "answer")  # the limits that are times
+# In the node's folder:
+ALIVE = "alive"  # locked as long as it lives
+RECORD = "node.json"  # how to reach it, for a bot that comes later
+
+DURATIONS = ("cell", "answer", "background")  # the limits that are times
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class NodeSettings:
     def kernels(self) -> dict[str, Any]:
         """What of it a running node cannot change, as JSON has it: another value asks for another node.
 
-        The limits on a cell's time and questions are the bot's to say at each session.
+        The limits on time, and on a cell's questions, are the bot's to say at each session.
         """
         limits = {
             name: value

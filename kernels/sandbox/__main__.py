@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import shutil
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,14 +15,14 @@ from kernels.launch import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import PROBES, REMEDIES, probe
+from kernels.temporary import own_folder
 
 TIERS = (Tier.S, Tier.A, Tier.B)
 
 
 async def outcome(tier: Tier, python: Path) -> tuple[str, list[str]]:
     """Why the tier cannot be set up here, or "" with what it lets through."""
-    with tempfile.TemporaryDirectory(prefix="kernelcord-") as folder, ExitStack() as stack:
-        place = Path(folder)
+    with own_folder() as place, ExitStack() as stack:
         try:
             sandbox = stack.enter_context(
                 Sandbox(

@@ -1,10 +1,14 @@
 """Hard limits for all processes of a kernel together: control groups, version 2 or 1.
 
-    groups = Groups.found()                 # None where we may make none
+    groups = Groups.found(unique_name())    # None where we may make none
     group = groups.make("ab12", limits)
     group.take(pid)                         # it, and whatever it starts from now on
     group.out_of_memory                     # whether the system has killed in it for want of memory
     await group.remove()
+
+Our part of the hierarchy is locked as long as we live, since a program that is killed leaves its part behind:
+the next one removes what is not locked. The lock is an open folder's (flock(2)), so that it goes with its
+program, and holds between containers too, where a process id says nothing.
 
 Version 2: https://docs.kernel.org/admin-guide/cgroup-v2.html; version 1:
 https://docs.kernel.org/admin-guide/cgroup-v1/memory.html and its neighbours.
@@ -12,27 +16,36 @@ https://docs.kernel.org/admin-guide/cgroup-v1/memory.html and its neighbours.
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
+import secrets
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Self
 
 from kernels.launch import Limits
 
-__all__ = ["Group", "Groups"]
+__all__ = ["Group", "Groups", "unique_name"]
 
 log = logging.getLogger(__name__)
 
 MOUNTS = Path("/proc/self/mountinfo")
 OWN = Path("/proc/self/cgroup")
 CONTROLLERS = ("memory", "pids", "cpu")
+PREFIX = "kernelcord-part-"  # of what may be removed when nobody has locked it
+TRIES, AGAIN = 100, 0.01  # to lock ours, which somebody is looking at; seconds between them
 EMPTIED, LOOK = 2.0, 0.002  # seconds until killed processes must have left their group; between looks
 PERIOD = 100_000  # microseconds over which the processors' time is counted
 SHARE_V1, SHARE_V2 = 512, 50  # half of what every other program gets when all want the processors
+
+
+def unique_name() -> str:
+    """A name for our part of the hierarchy that no other program has."""
+    return f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +53,30 @@ class Groups:
     """Where groups for kernels can be made: `folders` by controller (version 1), or one for all, under ""."""
 
     folders: Mapping[str, Path]
+    locks: tuple[int, ...] = ()
 
     @classmethod
     def found(cls, name: str) -> Self | None:
-        """Our part of the hierarchy, a group called `name` in it; None where it cannot be written."""
-        try:
-            mounts = _mounts()
-            if "" in mounts and _controlled(mounts[""]):
-                return cls({"": _delegated(mounts[""], name)})
-            folders = {controller: mounts[controller] / name for controller in CONTROLLERS}
-            for folder in folders.values():
-                folder.mkdir(exist_ok=True)
-            return cls(folders)
-        except (OSError, KeyError):
-            return None
+        """Our part of the hierarchy, a group called `name` in it; None where it cannot be written.
+
+        What programs of ours have left there that were killed is removed.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                mounts = _mounts()
+                if "" in mounts and _controlled(mounts[""]):
+                    parent = _delegating(mounts[""])
+                    locks = [_locked(parent / name, stack)]
+                    folders = {"": _delegated(parent, name)}
+                else:
+                    folders = {controller: mounts[controller] / name for controller in CONTROLLERS}
+                    locks = [_locked(folder, stack) for folder in dict.fromkeys(folders.values())]
+            except (OSError, KeyError):
+                return None
+            stack.pop_all()
+        groups = cls(folders, tuple(locks))
+        groups._clear()
+        return groups
 
     def make(self, name: str, limits: Limits) -> "Group":
         """A group with these limits. Raises: OSError."""
@@ -74,11 +97,21 @@ class Groups:
         return group
 
     def close(self) -> None:
-        """Remove our part, as far as it is empty; groups that a dead program of ours left go too."""
+        """Remove our part, as far as it is empty."""
+        self._clear()  # once more: what was killed just before we came has ended by now
         for folder in set(self.folders.values()):
-            for left in [*folder.glob("*/"), folder]:
-                with contextlib.suppress(OSError):
-                    left.rmdir()
+            _remove(folder)
+        for lock in self.locks:
+            os.close(lock)
+
+    def _clear(self) -> None:
+        """Remove the parts of programs that are dead, as far as no process is left in them."""
+        cleared = sum(_removed_if_dead(left) for each in self._parents() for left in each.glob(f"{PREFIX}*/"))
+        if cleared:
+            log.info("%d control groups were removed that programs have left which were killed", cleared)
+
+    def _parents(self) -> set[Path]:
+        return {folder.parent for folder in self.folders.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +208,11 @@ def _controlled(folder: Path) -> bool:
     return set(CONTROLLERS[:2]) <= set((folder / "cgroup.controllers").read_text("ascii").split())
 
 
-def _delegated(own: Path, name: str) -> Path:
-    """Our group in version 2, where a group with processes of its own cannot have limited ones below it.
+def _delegating(own: Path) -> Path:
+    """The group of version 2 to make ours in, where one with processes of its own has no limited ones below.
 
-    Beside our own group where that may be written (as root); else our own processes go into a leaf.
+    The one that our own group is in, where that may be written (as root); else our own, and our own processes
+    go into a leaf.
     """
     parent = own if own.parent == own or not os.access(own.parent / "cgroup.procs", os.W_OK) else own.parent
     if parent == own:
@@ -186,8 +220,12 @@ def _delegated(own: Path, name: str) -> Path:
         leaf.mkdir(exist_ok=True)
         for pid in (own / "cgroup.procs").read_text("ascii").split():
             (leaf / "cgroup.procs").write_text(pid, "ascii")
+    return parent
+
+
+def _delegated(parent: Path, name: str) -> Path:
+    """Our group of version 2, in which groups can be limited. Raises: OSError."""
     folder = parent / name
-    folder.mkdir(exist_ok=True)
     for place in (parent, folder):
         enabled = (place / "cgroup.subtree_control").read_text("ascii").split()
         for controller in CONTROLLERS:
@@ -197,3 +235,47 @@ def _delegated(own: Path, name: str) -> Path:
     if not set(CONTROLLERS[:2]) <= set((folder / "cgroup.subtree_control").read_text("ascii").split()):
         raise OSError("the controllers are not delegated to us")
     return folder
+
+
+def _locked(folder: Path, stack: contextlib.ExitStack) -> int:
+    """Make a folder and lock it, unless `stack` is left before its end. Raises: OSError."""
+    for _ in range(TRIES):
+        folder.mkdir(exist_ok=True)
+        with contextlib.ExitStack() as trying:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            trying.callback(os.close, lock)
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                if os.path.samestat(
+                    os.fstat(lock), folder.stat()
+                ):  # else it was removed before it was locked
+                    trying.callback(_remove, folder)
+                    stack.push(trying.pop_all())
+                    return lock
+        sleep(AGAIN)
+    raise BlockingIOError(f"{folder} is locked")
+
+
+def _removed_if_dead(folder: Path) -> bool:
+    """Remove the part of a program, unless that lives. A part that is not our user's is left alone."""
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            stack.callback(os.close, lock)
+            if os.fstat(lock).st_uid != os.geteuid():
+                return False
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # it lives, or another program is removing it
+            return False
+        return _remove(folder)
+
+
+def _remove(folder: Path) -> bool:
+    """Remove a part with the groups in it; one that has a process stays, and so does the part."""
+    for group in folder.glob("*/"):
+        with contextlib.suppress(OSError):
+            group.rmdir()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        return True
+    return False

@@ -3,18 +3,18 @@
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
     kernel = await sandbox.launch(workspace, name, order, descriptors)
     code = await kernel.wait()
-    kernel.fault        # "memory", "workspace" or "processes" when a limit ended it
+    kernel.fault        # what of `kernels.sandbox.watchdog` ended it: "memory", "workspace" ...
     await kernel.release()
 """
 
 import asyncio
 import contextlib
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import usage, users
-from kernels.sandbox.cgroup import Group, Groups
+from kernels.sandbox.cgroup import Group, Groups, unique_name
 from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MEMORY, Watchdog, Watched
 
@@ -60,13 +60,15 @@ class Confined:
         """A cell begins."""
         self._watched.stir()
 
-    async def ends(self, *, wrote: bool) -> None:
+    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended, and wrote files or not. What is over a limit ends the kernel, not the next cell.
 
-        Where control groups hold the rest, one that wrote nothing is let go: a look costs 1 ms of a cell's 4.
+        What works on has `background` of the processors' time, until the next cell begins (None: any). Where
+        control groups hold the rest, one that wrote nothing is let go: a look costs 1 ms of a cell's 4.
         """
         if wrote or self._group is None:
             await asyncio.to_thread(self._watchdog.look, self._watched)
+        self._watched.rest(background)
 
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
@@ -131,6 +133,7 @@ class Sandbox:
             folder,
             environment={**told, "MPLCONFIGDIR": str(folder / FONTS)},
             libraries=libraries,
+            protected=tier.namespaces,
         )
         self._stack = ExitStack()
 
@@ -140,15 +143,16 @@ class Sandbox:
         with contextlib.suppress(OSError):  # else matplotlib looks for the fonts, and makes a folder for them
             shutil.copytree(self._fonts, self._folder / FONTS)
         with ExitStack() as stack:
-            self._groups = Groups.found(f"kernelcord-{os.getpid()}-{secrets.token_hex(2)}")
+            self._groups = Groups.found(unique_name())
             if self._groups is not None:
                 stack.callback(self._groups.close)
             if self.tier is Tier.S:
                 self._users = users.numbers(Path("/proc/self/uid_map").read_text("ascii"))
                 if self._groups is None or not self._users or os.geteuid() != 0:
                     raise SandboxUnavailable("tier S needs root, control groups and users to give away.")
+            alone = self.tier.namespaces and not self._limits.network
             self._watchdog = stack.enter_context(
-                Watchdog(self._limits, self._workspaces, memory=self._groups is None)
+                Watchdog(self._limits, self._workspaces, memory=self._groups is None, alone=alone)
             )
             stack.enter_context(self._forkserver)
             self._stack = stack.pop_all()
@@ -177,6 +181,7 @@ class Sandbox:
             own_threads=ours,
             full=self._limits.workspace is not None and began > self._limits.workspace,
             outside=os.environ,
+            counted=self._groups is not None,
         )
         child = await self._forkserver.fork(confinement.clone_flags)
         group = None

@@ -70,12 +70,32 @@ FILES = {
     "passwd": "root:x:0:0::/:/bin/sh\nperson:x:{uid}:{uid}::/workspace:/bin/sh\nnobody:x:65534:65534::/:\n",
     "resolv.conf": "",
 }
-# Parts of /proc that are about the whole machine, covered by /dev/null.
-COVERED = ("kcore", "keys", "key-users", "kmsg", "mtrr", "sysrq-trigger", "timer_list")
-# Writable for the machine's uid 0 even without rights, which a kernel of tier A is where we are root: with
-# core_pattern it would start programs as root.
-FROZEN = ("acpi", "bus", "driver", "fs", "irq", "scsi", "sys", "tty")
+# Of /proc, beside the processes of the kernel's own namespace; all else of it is about the whole machine.
+SHOWN_PROC = (
+    "cpuinfo",
+    "filesystems",
+    "loadavg",
+    "meminfo",
+    "stat",
+    "swaps",
+    "sys/fs/pipe-max-size",
+    "sys/kernel/cap_last_cap",
+    "sys/kernel/ngroups_max",
+    "sys/kernel/osrelease",
+    "sys/kernel/pid_max",
+    "sys/kernel/random/uuid",
+    "sys/vm/max_map_count",
+    "sys/vm/overcommit_memory",
+    "uptime",
+    "version",
+)
 SPARE = 4  # times the processes of one kernel that all of one user may start together
+# In a network of its own: how much a connection may hold, which is the machine's memory and would grow to
+# 37 MiB. Bytes: the least, the first, the most (tcp(7)).
+BUFFERS = {
+    "sys/net/ipv4/tcp_rmem": "4096 131072 212992",
+    "sys/net/ipv4/tcp_wmem": "4096 16384 212992",
+}
 TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 for all
 
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
@@ -161,12 +181,14 @@ def confine(
     outside: Mapping[str, str],
     own_threads: int = 0,
     full: bool = False,
+    counted: bool = True,
 ) -> Confinement:
     """The confinement of one kernel in a tier that is not NONE.
 
     `uid` is the user that it becomes (None: it stays ours, `own_uid` with `own_gid`, who has `own_threads`).
     `outside` is our own environment, of which a kernel learns the language and the time zone. In a workspace
-    that is `full` it can delete, but not write. Raises: SandboxUnavailable on a processor without a filter.
+    that is `full` it can delete, but not write. `counted`: it is in a control group. Raises:
+    SandboxUnavailable on a processor without a filter.
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
@@ -186,11 +208,13 @@ def confine(
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
         root=paths.root if names else None,
-        mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid)) if names else (),
+        mounts=tuple(_mounts(paths, limits, INSIDE_UID if uid is None else uid, counted=counted))
+        if names
+        else (),
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
         full=tuple(_emptying(names)) if full else None,
-        landlock=None if names else tuple(_landlock(paths)),
-        seccomp=seccomp.assemble(alone=names, network=limits.network),
+        landlock=None if names else tuple(_landlock(paths, counted=counted)),
+        seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, ruled=full),
     )
 
 
@@ -210,26 +234,36 @@ def environment(python: Path, ipython: Path, outside: Mapping[str, str]) -> dict
     }
 
 
-def _mounts(paths: Paths, limits: Limits, uid: int) -> Iterable[tuple[str, str, str, str]]:
+def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterable[tuple[str, str, str, str]]:
     """The tree that a kernel sees, in the order in which it is built: (kind, source, target, options)."""
     scratch = f"size={limits.scratch},nr_inodes={limits.scratch // (4 * KiB)},mode=1777"
     yield "tmpfs", "", "/tmp", scratch  # noqa: S108
     for path in (*SYSTEM, *LOOKED_UP, *map(str, paths.readable)):
         yield "bind", path, path, "ro"
     yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
-    yield "proc", "", "/proc", ""
-    for name in COVERED:
-        yield "cover", "/dev/null", f"/proc/{name}", ""
-    for name in FROZEN:
-        yield "freeze", "", f"/proc/{name}", ""
     for name in DEVICES:
-        yield "bind", f"/dev/{name}", f"/dev/{name}", "device"
+        yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"
+    settings = {} if limits.network else BUFFERS
+    yield (
+        "proc",
+        "\n".join(f"{path}={value}" for path, value in settings.items()),
+        "/proc",
+        " ".join(SHOWN_PROC),
+    )
     yield "tmpfs", "", "/dev/shm", scratch  # noqa: S108
     yield "devpts", "", "/dev/pts", f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}"
     for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", **STREAMS}.items():
         yield "link", target, f"/dev/{name}", ""
     for name, text in FILES.items():
         yield "file", text.format(uid=uid), f"/etc/{name}", ""
+
+
+def _device(name: str, counted: bool) -> str:
+    """Which of the machine's devices stands for this one.
+
+    /dev/zero can be mapped, as shared memory that nobody counts; /dev/full reads the same and cannot.
+    """
+    return "full" if name == "zero" and not counted else name
 
 
 def _rlimits(limits: Limits, others: int) -> dict[str, int]:
@@ -246,6 +280,7 @@ def _rlimits(limits: Limits, others: int) -> dict[str, int]:
         "NOFILE": 1024,
         "NPROC": others + limits.processes * (SPARE if others else 1),
         "RTPRIO": 0,
+        "SIGPENDING": 1024,  # signals on their way, and timers
         # A little less than all: one file alone then ends in an error of its cell, and not with the kernel.
         **({} if limits.workspace is None else {"FSIZE": limits.workspace - limits.workspace // 16}),
     }
@@ -258,7 +293,7 @@ def _emptying(names: bool) -> Iterable[tuple[str | int, int]]:
         yield path, WRITING
 
 
-def _landlock(paths: Paths) -> Iterable[tuple[str | int, int]]:
+def _landlock(paths: Paths, *, counted: bool) -> Iterable[tuple[str | int, int]]:
     """First what is ruled at all, then each path with what is allowed below it."""
     yield HANDLED, SCOPED
     for path in (*SYSTEM, *map(str, paths.readable)):
@@ -266,6 +301,7 @@ def _landlock(paths: Paths) -> Iterable[tuple[str | int, int]]:
     for path in (*LOOKED_UP, "/etc/passwd", "/etc/group", "/etc/hosts", *READABLE_PROC):
         yield path, READ | LIST
     for name in DEVICES:
-        yield f"/dev/{name}", READ | WRITE
+        if counted or name == _device(name, counted):
+            yield f"/dev/{name}", READ | WRITE
     # Not /dev/shm: it would be everybody's, and nothing limits it. Semaphores of multiprocessing need it.
     yield str(paths.workspace), HANDLED & ~MAKE_DEVICES & ~IOCTL_DEVICE

@@ -1,6 +1,6 @@
 """Which system calls a kernel may not make, each with its reason, and the filter for them.
 
-    program = assemble()        # classic BPF, as prctl(PR_SET_SECCOMP) takes it
+    program = assemble(counted=True)        # classic BPF, as prctl(PR_SET_SECCOMP) takes it
 
 A deny-list: what is not named here is allowed, since what people's libraries call cannot be known, and the
 namespaces and the user without rights hold anyway. The filter keeps the kernel's attack surface small and
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from kernels.errors import SandboxUnavailable
 
-__all__ = ["DENIED", "UNKNOWN", "assemble"]
+__all__ = ["DENIED", "UNCOUNTED", "UNKNOWN", "assemble"]
 
 # Answered with EPERM.
 DENIED: dict[str, int] = {
@@ -41,6 +41,9 @@ DENIED: dict[str, int] = {
     "open_by_handle_at": 304,  # likewise
     "fanotify_init": 300,  # watches whole file systems
     "fanotify_mark": 301,  # likewise
+    "inotify_add_watch": 254,  # tells who opens what among the files that all kernels share
+    "inotify_init": 253,  # takes from a number that our user has for all kernels
+    "inotify_init1": 294,  # likewise
     "quotactl": 179,  # the machine's own limits
     "quotactl_fd": 443,  # likewise
     "swapon": 167,  # the machine's own memory
@@ -87,10 +90,23 @@ UNKNOWN: dict[str, int] = {
     "fsmount": 432,  # likewise
     "fspick": 433,  # likewise
     "mount_setattr": 442,  # likewise
+    "statmount": 457,  # tells of mounts, whatever /proc shows of them
+    "listmount": 458,  # likewise
+    "io_setup": 206,  # takes from a number that the whole machine has for everybody
+    "cachestat": 451,  # tells what others have read of a shared file
     "open_tree_attr": 467,  # likewise
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
     "semget": 64,  # likewise
     "msgget": 68,  # likewise
+}
+# Answered with ENOSYS too where no control group counts a kernel's memory: each of these keeps pages that no
+# process has mapped, so that neither a limit nor a look finds them. libc and Python take an older way.
+UNCOUNTED: dict[str, int] = {
+    "memfd_create": 319,  # files of memory, whose descriptor can be hidden in the queue of a socket
+    "splice": 275,  # a byte in a pipe keeps all of its page (of up to 2 MiB) when the file is gone
+    "tee": 276,  # likewise
+    "sendfile": 40,  # likewise, in a socket: 100 pairs kept 1.3 GB
+    "landlock_create_ruleset": 444,  # any number of rules, in any number of sets
 }
 # What a kernel may not do besides where it sees the machine's own processes and files, as the user that we
 # are: Landlock rules who opens a file, not who changes its mode.
@@ -108,7 +124,6 @@ SHARING: dict[str, int] = {
     "fremovexattr": 199,  # likewise
     "removexattrat": 466,  # likewise
     "file_setattr": 469,  # likewise
-    "inotify_add_watch": 254,  # tells the names of files in folders that cannot be listed
     "sendmsg": 46,  # hides open files on their way, where nobody counts them
     "sendmmsg": 307,  # likewise
     "shmctl": 31,  # removes what is not ours
@@ -118,6 +133,17 @@ SHARING: dict[str, int] = {
     "msgctl": 71,  # removes what is not ours
     "msgsnd": 69,  # likewise
     "msgrcv": 70,  # likewise
+}
+# There too: answered with ENOTSUP, as by a file system without attributes, which libraries are ready for.
+ATTRIBUTES: dict[str, int] = {
+    "getxattr": 191,  # of a file that may not be read: its access list, its origin
+    "lgetxattr": 192,  # likewise
+    "fgetxattr": 193,  # likewise
+    "getxattrat": 464,  # likewise
+    "listxattr": 194,  # likewise
+    "llistxattr": 195,  # likewise
+    "flistxattr": 196,  # likewise
+    "listxattrat": 465,  # likewise
 }
 # There too: answered as if they had been done, since `shutil.copy` and `tarfile` fail where they cannot.
 PRETENDED: dict[str, int] = {
@@ -141,15 +167,28 @@ ABOUT_ITSELF: dict[str, int] = {
 }
 
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
-PRCTL, FCNTL, SETPRIORITY, IOPRIO_SET, SETSOCKOPT = 157, 72, 141, 251, 54
-SOL_SOCKET, SO_LINGER = 1, 13  # the last one to close a connection waits: us, where it was sent to us
+PRCTL, FCNTL, SETPRIORITY, IOPRIO_SET, SETSOCKOPT, MMAP, CLOSE_RANGE = 157, 72, 141, 251, 54, 9, 436
+SOL_SOCKET = 1
+# Options of a socket that are pretended to be set: SO_LINGER, since the last one to close a connection waits,
+# which is us where it was sent to us; and the sizes of its buffers, SO_SNDBUF, SO_RCVBUF and the two that
+# force them, which are memory that Linux counts for nobody (`kernels.sandbox.objects` goes by the default).
+PRETENDED_OPTIONS = (13, 7, 8, 32, 33)
+ATTACH = (26, 50, 51, 52)  # SO_ATTACH_FILTER, _BPF, and the two of SO_REUSEPORT: programs in the kernel
 SETLEASE, NOTIFY = 1024, 1026  # of fcntl: make every other opener of a file wait, or watch a folder
+SETPIPE_SZ = 1031  # likewise: a pipe of up to 1 MiB, which Linux counts for nobody
+NO_SHARED_TABLE = 2  # CLOSE_RANGE_UNSHARE: descriptors of one thread alone, where nobody looks
+CLONE_THREAD, CLONE_FILES = 0x10000, 0x400  # a thread without the descriptors of the others: likewise
+MAP_TYPE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_ANONYMOUS = 0xF, 1, 3, 0x20
 PRIO_PROCESS, IOPRIO_WHO_PROCESS = 0, 1
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
+ROUTE = 0  # of netlink: the own interfaces and addresses; others tell of the machine's devices and programs
 KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is not one's own
-FILE_FLAGS = (0x40086602, 0x401C5820, 0x40806685, 0x800C6613)  # chattr, its successor, fs-verity, fscrypt
+# By the second byte of ioctl's request, what file systems do to a file that is open for reading only: flags,
+# version, encryption, verity (f, v); project, freezing (X); what btrfs and XFS have of their own (0x94, X).
+OF_FILE_SYSTEMS = (0x6600, 0x7600, 0x5800, 0x9400)
+KIND_OF_REQUEST = 0xFF00
 SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
@@ -170,17 +209,23 @@ class _Step:
     otherwise: int = 0
 
 
-def assemble(*, alone: bool = True, network: bool = False) -> bytes:
+def assemble(
+    *, alone: bool = True, network: bool = False, counted: bool = True, ruled: bool = False
+) -> bytes:
     """The filter. `alone`: no process, socket or network of the machine is in sight, by namespaces.
 
-    Otherwise the internet's sockets need `network`, and there are no others but pairs. Raises:
-    SandboxUnavailable on another processor than x86-64.
+    Otherwise the internet's sockets need `network`, and there are no others but pairs. `counted`: a control
+    group counts its memory; without one there is no memory that is shared and has no name. `ruled`: Landlock
+    is to be told more before the first cell. Raises: SandboxUnavailable on another processor than x86-64.
     """
     if platform.machine() != "x86_64":
         raise SandboxUnavailable("the system call filter is written for x86-64 only")
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
+    of_files = [_Step(AND, KIND_OF_REQUEST), *_equal(OF_FILE_SYSTEMS, errno.ENOTTY)]
+    of_route = [*_argument(0), *_others(NETLINK), *_unless_one_of(2, [ROUTE], errno.EPROTONOSUPPORT)]
+    lone = [_Step(AND, CLONE_THREAD | CLONE_FILES), *_equal([CLONE_THREAD], errno.EPERM)]
     steps = [
         _Step(LOAD, ARCHITECTURE),
         _Step(EQUAL, AUDIT_ARCH_X86_64, then=1),
@@ -190,13 +235,19 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
         _Step(RETURN, KILL),
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
+        *([] if counted else _uncounted(ruled=ruled)),
         *([] if alone else _sharing(network=network)),
-        *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT)]),
+        *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_route]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
-        *_when(CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM)]),
-        *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_if_one_of(2, [SO_LINGER], 0)]),
-        *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY], errno.EPERM)),
-        *_when(IOCTL, _if_one_of(1, [TIOCSTI, TIOCLINUX, *([] if alone else FILE_FLAGS)], errno.EPERM)),
+        *_when(
+            CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM), *lone]
+        ),
+        *_when(
+            CLOSE_RANGE, [*_argument(2), _Step(ANY_BIT, NO_SHARED_TABLE, otherwise=1), _refusal(errno.EPERM)]
+        ),
+        *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_options()]),
+        *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ], errno.EPERM)),
+        *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM), *([] if alone else of_files)]),
         *_when(PRCTL, _if_one_of(0, [SET_DUMPABLE], errno.EPERM)),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
         *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
@@ -206,10 +257,26 @@ def assemble(*, alone: bool = True, network: bool = False) -> bytes:
     return b"".join(struct.pack("=HBBI", step.code, step.then, step.otherwise, step.value) for step in steps)
 
 
+def _uncounted(*, ruled: bool) -> Iterable[_Step]:
+    """What is refused besides where no control group counts."""
+    unknown = (call for name, call in UNCOUNTED.items() if not ruled or not name.startswith("landlock"))
+    yield from _refuse(unknown, errno.ENOSYS)
+    # Memory that is shared and has no name stays when nobody has mapped it any more but its first page.
+    shared = [_Step(AND, MAP_TYPE | MAP_ANONYMOUS)]
+    kinds = [MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED_VALIDATE | MAP_ANONYMOUS]
+    yield from _when(MMAP, [*_argument(3), *shared, *_equal(kinds, errno.EPERM)])
+
+
+def _options() -> list[_Step]:
+    """What is said to a socket's own options."""
+    return [*_if_one_of(2, [*PRETENDED_OPTIONS], 0), *_equal(ATTACH, errno.EPERM)]
+
+
 def _sharing(*, network: bool) -> Iterable[_Step]:
     """What is refused besides where a kernel is not alone; only names are asked of a network by sendmmsg."""
     denied = {name: call for name, call in SHARING.items() if not network or not name.startswith("send")}
     yield from _refuse(denied.values(), errno.EPERM)
+    yield from _refuse(ATTRIBUTES.values(), errno.ENOTSUP)
     yield from _refuse(PRETENDED.values(), 0)
     for name, call in ABOUT_ITSELF.items():
         yield from _when(call, _unless_one_of(0, [0], errno.EPERM if name == "prlimit64" else 0))

@@ -14,7 +14,6 @@ import json
 import os
 import secrets
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.files import Broker, FileRow, FileUnavailable, Opened
 from kernels.inside.probes import PROBES
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
+from kernels.temporary import own_folder
 
 __all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
 
@@ -92,23 +93,44 @@ async def probe(sandbox: Sandbox) -> list[str]:
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
         with ours, (folder / "log").open("wb") as output:
-            with theirs:
-                descriptors = {"stderr": output.fileno(), "report": theirs.fileno()}
-                kernel = await sandbox.launch(workspace, folder.name, {"probes": targets}, descriptors)
-            try:
-                ours.setblocking(False)
-                async with asyncio.timeout(PROBING):
-                    text = await _read_all(ours)
-                    await kernel.wait()
-            except TimeoutError:
-                text = b""
-            finally:
-                kernel.kill()
-                await kernel.release()
+            async with Broker(_OneFile(Path(targets["stored"]))) as broker:
+                with theirs:
+                    descriptors = {
+                        "files": broker.bell.fileno(),
+                        "report": theirs.fileno(),
+                        "stderr": output.fileno(),
+                    }
+                    kernel = await sandbox.launch(workspace, folder.name, {"probes": targets}, descriptors)
+                try:
+                    ours.setblocking(False)
+                    async with asyncio.timeout(PROBING):
+                        text = await _read_all(ours)
+                        await kernel.wait()
+                except TimeoutError:
+                    text = b""
+                finally:
+                    kernel.kill()
+                    await kernel.release()
         if not text:
             raise KernelStartFailed((folder / "log").read_text("utf-8", "replace"))
     leaks: list[str] = json.loads(text)
     return leaks
+
+
+class _OneFile:
+    """kernels.files.FileSource of somebody who has stored one file, whatever it is called."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def open(self, wanted: str) -> Opened:
+        return Opened(wanted, self._path.name, "other", self._path.stat().st_size, self._path.open("rb"))
+
+    async def place(self, wanted: str) -> str:
+        raise FileUnavailable.absent(wanted)
+
+    async def list(self) -> Sequence[FileRow]:
+        return ()
 
 
 async def _read_all(connection: socket.socket) -> bytes:
@@ -122,11 +144,12 @@ async def _read_all(connection: socket.socket) -> bytes:
 def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
     """Things of the host that a kernel must not reach, with a workspace and a run folder for the child."""
     with ExitStack() as stack:
-        top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelcord-selftest-")))
+        top = stack.enter_context(own_folder("selftest-"))
         for name in ("own", "sibling", "run"):
             (top / name).mkdir(mode=0o700)
-        (top / "secret").write_text("secret", "ascii")
-        (top / "secret").chmod(0o600)
+        for name in ("secret", "stored"):
+            (top / name).write_text(name, "ascii")
+            (top / name).chmod(0o600)
         abstract = f"\0kernelcord-{secrets.token_hex(8)}"
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         for address in (str(top / "socket"), abstract):
@@ -139,6 +162,7 @@ def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
         started = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
         targets = {
             "secret": str(top / "secret"),
+            "stored": str(top / "stored"),
             "sibling": str(top / "sibling"),
             "canary": canary,
             "pid": os.getpid(),

@@ -4,36 +4,53 @@
         watchdog.watch(watched := Watched(pid, workspace, too_much, began=size))
         watched.stir()              # a cell begins
         watchdog.look(watched)      # it has ended: what it left is seen before the next one begins
+        watched.rest(minutes)       # what goes on has so much of the processors
         watchdog.forget(watched)
 
-A kernel's workspace has a limit that only few file systems can hold; where there are no control groups,
-memory and processes have none either. A look comes five times a second while something changes, and every few
-seconds while nothing does; but the machine's own counts of free memory, free disk and processes are read each
-time, and when one of them falls, everything is looked at at once. What a kernel can do between two looks is
-bounded by its rlimits.
+A kernel's workspace has a limit that only few file systems can hold, and what the system itself keeps for a
+kernel has none; where there are no control groups, memory and processes have none either. A cell has its
+deadline, and what works on after it a budget of processor time.
+
+A look comes five times a second while something changes, and every few seconds while nothing does; but the
+machine's own counts of free memory, free disk and processes are read each time, and when one of them falls,
+everything is looked at at once. What a kernel can do between two looks is bounded by its rlimits.
 """
 
 import logging
 import os
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic, thread_time
 from typing import Self
 
 from kernels.launch import Limits, MiB
-from kernels.sandbox import usage
+from kernels.sandbox import objects, usage
+from kernels.sandbox.spent import Spent
 
-__all__ = ["MEMORY", "PROCESSES", "WORKSPACE", "Watchdog", "Watched"]
+__all__ = [
+    "BACKGROUND",
+    "FOLDERS",
+    "HIDING",
+    "MEMORY",
+    "PROCESSES",
+    "SYSTEM",
+    "WORKSPACE",
+    "Watchdog",
+    "Watched",
+]
 
 log = logging.getLogger(__name__)
 
-MEMORY, PROCESSES, WORKSPACE = "memory", "processes", "workspace"  # what there can be too much of
+# What there can be too much of; "system" is what the system keeps, "background" what goes on after a cell.
+MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
+FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
 QUICK = 0.01  # seconds that a look at a workspace may take to be worth it at the end of each cell
-SHARE = 4  # times as long as a look at a workspace took it is left alone: a fifth of the time at most
+SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
@@ -54,20 +71,31 @@ class Watched:
         self.size = began
         self.took = 0.0  # seconds of work, the last look at the workspace
         self.cells = 0  # that have begun
+        self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
 
     def stir(self) -> None:
         """A cell begins: look often again."""
         self.cells += 1
+        self.budget = None
         self.due = self.size_due = 0.0
         self.pause = FIRST
 
+    def rest(self, budget: timedelta | None) -> None:
+        """A cell has ended: what goes on may use this much of the processors until the next (None: any)."""
+        self.budget = None if budget is None else (Spent(), budget.total_seconds())
+        self.due, self.pause = 0.0, FIRST
+
 
 class Watchdog:
-    """One thread that looks at all kernels in turn. With `memory` it counts memory and processes too."""
+    """One thread that looks at all kernels in turn. With `memory` it counts memory and processes too.
 
-    def __init__(self, limits: Limits, workspaces: Path, *, memory: bool) -> None:
+    `alone`: a kernel has a network of its own, whose sockets are all its own.
+    """
+
+    def __init__(self, limits: Limits, workspaces: Path, *, memory: bool, alone: bool = False) -> None:
         self._limits = limits
         self._memory = memory
+        self._alone = alone
         self._machine = _Machine(limits, workspaces)
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
@@ -93,7 +121,7 @@ class Watchdog:
     def look(self, watched: Watched) -> None:
         """Look at this one now, in the caller's thread; at a workspace of very many files in turn only."""
         if self._memory:
-            self._try(watched, self._look_at_memory)
+            self._try(watched, partial(self._look_at_memory, quick=True))
         with self._ending:
             lives = watched in self._watched
         if lives and watched.took < QUICK:
@@ -108,9 +136,9 @@ class Watchdog:
         began = monotonic()
         alarm = self._machine.fell()
         watched = sorted(self._watched, key=lambda each: each.size_due)
-        for each in watched if self._memory else ():
+        for each in watched:
             if alarm or began >= each.due:
-                self._try(each, self._look_at_memory)
+                self._try(each, partial(self._look_at_memory, thorough=alarm))
         for each in watched:
             if (alarm or began >= each.size_due) and each in self._watched:
                 self._try(each, partial(self._look_at_size, thorough=alarm))
@@ -130,25 +158,40 @@ class Watchdog:
             return
         began, worked, cells = monotonic(), thread_time(), watched.cells
         pids = usage.processes(watched.init)[1:]
-        watched.size = usage.size(watched.workspace) + usage.hidden(pids, thorough=thorough)
-        over = watched.size > max(self._limits.workspace, watched.began + STARTING)
-        if over or (thorough and self._machine.short and usage.in_flight(pids)):
-            self._end(watched, WORKSPACE)
+        named, nameless = usage.size(watched.workspace), usage.hidden(pids, thorough=thorough)
+        watched.size = named + nameless
+        if watched.size > max(self._limits.workspace, watched.began + STARTING):
+            hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
+            self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
+        elif thorough and self._machine.short and objects.in_flight(pids):
+            self._end(watched, HIDING)
         watched.took = thread_time() - worked
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
 
-    def _look_at_memory(self, watched: Watched) -> None:
-        cells = watched.cells
+    def _look_at_memory(self, watched: Watched, *, quick: bool = False, thorough: bool = False) -> None:
+        worked, cells, budget = thread_time(), watched.cells, watched.budget
         pids = usage.processes(watched.init)
-        if usage.threads(pids) > self._limits.processes:
-            self._end(watched, PROCESSES)
-        held = usage.memory(pids, self._limits.memory)
-        if held > self._limits.memory:
-            self._end(watched, MEMORY)
-        pause = self._paused(watched, held)
-        if cells == watched.cells:  # else a cell has begun meanwhile, and what it does was not seen
+        held = 0
+        if self._memory:
+            if usage.threads(pids) > self._limits.processes:
+                self._end(watched, PROCESSES)
+            held = usage.memory(pids, self._limits.memory)
+            if held > self._limits.memory:
+                self._end(watched, MEMORY)
+        if thorough or objects.many(pids, alone=self._alone):  # what is little costs more to count
+            kept = objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
+            if held + kept > self._limits.memory:
+                self._end(watched, SYSTEM if kept > held else MEMORY)
+            held += kept
+        if quick:
+            return
+        if budget is not None and budget[0].look(pids) > budget[1] and budget is watched.budget:
+            self._end(watched, BACKGROUND)
+        pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
+        # Else a cell has begun or ended meanwhile, and what it does was not seen.
+        if cells == watched.cells and budget is watched.budget:
             watched.due = monotonic() + pause
 
     def _paused(self, watched: Watched, held: int | None = None) -> float:

@@ -14,7 +14,7 @@ from tests.attacks.ordinary import GUARD
 
 UID = 54_321  # nobody's on any machine that we know
 HERE = Path(__file__).parent
-SHORT = ("test_secrets.py", "test_resources.py")  # where it matters most who we are
+SHORT = ("test_secrets.py", "test_resources.py", "test_reach.py")  # where it matters most who we are
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="this run is that of an ordinary user already")
 

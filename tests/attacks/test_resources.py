@@ -3,14 +3,17 @@
 Every bomb is bounded, so that a machine on which it is not contained survives it.
 """
 
+import re
+from dataclasses import replace
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from tests.attacks.host import TRIES, refused
-from tests.live.cells import NoFiles, run, value
+from tests.live.cells import NoFiles, run, until, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -67,11 +70,124 @@ async def test_memory_has_a_limit(kernel: Kernel, bomb: str) -> None:
     ran = await run(kernel, f"{GUARD}\ntry: exec({bomb!r})\nfinally: time.sleep(3)")
     assert ran.status in ("out of memory", "died", "error"), (ran.status, ran.output)
     if ran.status == "died":  # what is neither the kernel's nor mapped counts as files, on the disk or not
-        assert ran.result.cause in ("workspace", None)
+        assert ran.result.cause in ("workspace", "hiding", None)
     if ran.status != "error":
         (restarted,) = ran.restarts
         assert "x" in restarted.lost
         assert any(word in restarted.reason for word in ("memory", "files", "died")), restarted.reason
+
+
+async def test_shared_memory_that_is_not_mapped_any_more_is_held_too(kernel: Kernel) -> None:
+    """It counts for no process. Where no control group counts it there is none, and no device that is some."""
+    code = """
+import mmap
+held = []
+for n in range(10):
+    try:
+        with open('/dev/zero', 'r+b') as zero: held.append(mmap.mmap(zero.fileno(), 50_000_000))
+    except OSError:
+        held.append(mmap.mmap(-1, 50_000_000))
+    for place in range(0, 50_000_000, 4096): held[-1][place] = 1
+    held[-1].madvise(mmap.MADV_DONTNEED)
+"""
+    ran = await run(kernel, code)
+    assert ran.status in ("error", "out of memory"), (ran.status, ran.output)
+
+
+FILL = """
+import os, re, socket, time
+MOST = 420_000_000  # bytes; the kernel's limit is less
+held, sent = [], 0
+def fill(*sockets):
+    global sent
+    for each in sockets:
+        held.append(each)
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        each.setblocking(False)
+        try:
+            while True:
+                sent += each.send(bytes(1 << 16))
+        except OSError:
+            pass
+    assert sent < MOST, f'HELD {sent}'
+"""
+LARGE = """
+for _ in range(150): fill(*socket.socketpair())
+try: listening = socket.create_server(('127.0.0.1', 0))
+except OSError: pass
+else:
+    for _ in range(80): fill(socket.create_connection(listening.getsockname()), listening.accept()[0])
+held.clear()
+"""
+MANY = {
+    "nobody accepts": """
+listening = socket.socket(socket.AF_UNIX)
+listening.bind('l')
+listening.listen(4096)
+for _ in range(4096):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.setblocking(False)
+        one.connect('l')
+        fill(one)
+        held.clear()
+""",
+    "of many processes": """
+MOST, full = 60_000_000, os.pipe()
+for _ in range(16):
+    if os.fork() == 0:
+        try:
+            for _ in range(400): fill(*socket.socketpair())
+        except AssertionError:
+            os.write(full[1], b'x')
+        time.sleep(8)
+        os._exit(0)
+for _ in range(16): os.read(full[0], 1)
+raise AssertionError('HELD 960000000')
+""",
+}
+
+
+async def test_no_socket_holds_much(kernel: Kernel) -> None:
+    """Its buffers keep their size, whatever is asked for, over loopback too."""
+    ran = await run(kernel, f"{FILL}\n{LARGE}")
+    assert (ran.status, ran.result.cause) == ("ok", None), ran.output
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [MANY["nobody accepts"], pytest.param(MANY["of many processes"], marks=pytest.mark.soak)],
+    ids=MANY,
+)
+async def test_many_sockets_hold_no_more_than_the_limit_of_memory(kernel: Kernel, bomb: str) -> None:
+    """However few open files there are for them, and however many processes."""
+    ran = await run(kernel, f"{FILL}\n{bomb}")
+    assert ran.status in ("error", "died", "out of memory"), ran.output
+    assert not re.search(r"HELD \d", ran.output)
+    if ran.result.cause is not None:
+        assert ran.result.cause == "system"
+        assert "sockets" in ran.restarts[0].reason
+
+
+async def test_what_goes_on_after_its_cell_comes_to_an_end(pool: Pool, kernel: Kernel) -> None:
+    """When it has used up its budget of the processors the kernel ends, and the next cell is told why."""
+    code = """
+import os, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+if os.fork() == 0:
+    while True: pass
+signal.signal(signal.SIGINT, signal.default_int_handler)
+while True: pass
+"""
+    kernel.limits = replace(kernel.limits, cell=timedelta(seconds=0.3), background=timedelta(seconds=0.3))
+    assert (await run(kernel, code)).status == "timeout"
+    await until(lambda: not kernel.alive)
+    await pool.sweep(monotonic())  # which finds it dead first
+    ran = await run(kernel, "6 * 7")
+    assert ran.output.strip() == "42"
+    (restarted,) = ran.restarts
+    assert "processor time after its last cell" in restarted.reason
+    assert "x" in restarted.lost
 
 
 FORKS = {
@@ -217,8 +333,11 @@ async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
     ran = await run(kernel, f"{GUARD}\ntry: exec({bomb!r})\nfinally: time.sleep(3)")
     assert ran.status in ("error", "died", "out of memory"), (ran.status, ran.output[-300:])
     if ran.status == "died":
-        assert ran.result.cause == "workspace"
-        assert "files grew over" in ran.restarts[0].reason
+        cause, said = (
+            ("folders", "more than 64 deep") if "chdir" in bomb else ("workspace", "files grew over")
+        )
+        assert ran.result.cause == cause
+        assert said in ran.restarts[0].reason
     else:
         assert ran.status == "out of memory" or "Error" in ran.output
 
@@ -303,11 +422,13 @@ for what, make in {
             one.close() if hasattr(one, "close") else os.close(one)
     held.clear()
 """
-    await refused(kernel, code)
+    await refused(
+        kernel, f"{code}\nimport fcntl\ntries('size', lambda: fcntl.fcntl(os.pipe()[1], 1031, 1 << 20))"
+    )
 
 
 async def test_a_million_waiting_descriptors_are_no_way_around(kernel: Kernel) -> None:
-    """Descriptors that are sent and not received are closed with their sockets."""
+    """Descriptors that are sent and not received are closed with their sockets; many of them end a kernel."""
     code = f"""{TRIES}
 held = []
 try:
@@ -318,4 +439,5 @@ try:
 except OSError as error:
     print(error)
 """
-    assert (await run(kernel, code)).status == "ok"
+    ran = await run(kernel, code)
+    assert (ran.status, ran.result.cause) in (("ok", None), ("died", "system"))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from kernels.files import FileUnavailable, Opened
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from tests.attacks.host import Host, refused
+from tests.attacks.host import TRIES, Host, refused
 from tests.live.cells import NoFiles, run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -77,9 +78,11 @@ tries("caches", lambda: os.open("/proc/sys/vm/drop_caches", os.O_WRONLY))
 
 async def test_devices_stay_as_they_are(kernel: Kernel) -> None:
     """/dev/null takes bytes, and nobody changes its mode for the whole machine."""
-    before = Path("/dev/null").stat().st_mode
+    before, changed = Path("/dev/null").stat().st_mode, Path("/dev/null").stat().st_ctime_ns
     await run(kernel, "import os\nopen('/dev/null', 'w').write('x')\nos.chmod('/dev/null', 0o600)")
     assert Path("/dev/null").stat().st_mode == before
+    await run(kernel, "import stat\nfor n in (0, 1, 2): os.fchmod(n, stat.S_IMODE(os.fstat(n).st_mode))")
+    assert Path("/dev/null").stat().st_ctime_ns == changed
     assert await value(kernel, "open('/dev/null', 'w').write('x')") == "1"
 
 
@@ -210,7 +213,7 @@ if any(hashlib.sha256(found).hexdigest() == victim for found in seen):
         pool.workspace("victim").remove()
 
 
-async def test_no_rights_come_back(kernel: Kernel) -> None:
+async def test_no_rights_come_back(kernel: Kernel, host: Host) -> None:
     """No other user, no namespace, no mount, no setuid program and no preloaded library gives rights."""
     code = """
 for target in (0, 1, 65534):
@@ -227,6 +230,14 @@ tries("fsopen", lambda: call(430, b"tmpfs", 0))
 tries("chroot", lambda: os.chroot("."))
 tries("pivot_root", lambda: call(155, b".", b"."))
 tries("a device", lambda: os.mknod("disk", stat.S_IFBLK | 0o600, os.makedev(254, 0)))
+tries("being ended last", lambda: os.open("/proc/self/oom_score_adj", os.O_WRONLY))
+tries("being ended last, by a thread", lambda: os.open("/proc/thread-self/oom_score_adj", os.O_WRONLY))
+tries("the machine's asynchronous requests", lambda: call(206, 1, ctypes.create_string_buffer(8)))
+tries("watching what others open", lambda: call(294, 0))
+tries("events of devices", lambda: socket.socket(16, socket.SOCK_RAW, 15).bind((0, 1)))
+tries("mounts", lambda: call(457, ctypes.create_string_buffer(24), ctypes.create_string_buffer(512), 512, 0))
+tries("what others have read", lambda: call(451, os.open(os.__file__, os.O_RDONLY), bytes(16), bytes(40), 0))
+tries("attributes", lambda: os.listxattr(secret))
 tries("bpf", lambda: call(321, 0, 0, 0))
 tries("io_uring", lambda: call(425, 1, ctypes.create_string_buffer(120)))
 tries("userfaultfd", lambda: call(323, 0))
@@ -251,4 +262,64 @@ for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
 open("evil.c", "w").write("")
 tries("a file capability", lambda: os.setxattr("evil.c", "security.capability", b"\\1\\0\\0\\2" + b"\\xff" * 16))
 """
-    await refused(kernel, code)
+    await refused(kernel, code, secret=str(host.secret))
+
+
+class Stored(NoFiles):
+    """A person with one large stored file, `secret.bin`, which lies on the host's disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def open(self, wanted: str) -> Opened:
+        if wanted != self.path.name:
+            raise FileUnavailable.absent(wanted)
+        return Opened(wanted, wanted, "other", self.path.stat().st_size, self.path.open("rb"))
+
+
+async def test_a_stored_file_is_read_and_never_changed(pool: Pool, tmp_path: Path) -> None:
+    """Neither through what comes with its bytes, nor by any descriptor there is while they come."""
+    stored = tmp_path / "secret.bin"
+    stored.write_bytes(bytes(range(256)) * 20_000)
+    stored.chmod(0o600)
+    before, content = stored.stat(), stored.read_bytes()
+    code = """
+import json
+bell = load_file.__wrapped__.__self__._bell
+def asked():
+    bell.send(b".")
+    _, lines, _, _ = socket.recv_fds(bell, 1, 1)
+    line = socket.socket(fileno=lines[0])
+    line.settimeout(20)
+    line.sendall(json.dumps({"op": "open", "file": "secret.bin"}).encode() + b"\\n")
+    return line
+own = set(os.listdir("/proc/self/fd"))
+line = asked()
+_, passed, _, _ = socket.recv_fds(line, 1 << 16, 50)  # its bytes have only begun to come
+for new in {*passed, *(int(name) for name in os.listdir("/proc/self/fd") if name not in own)} - {line.fileno()}:
+    with contextlib.suppress(OSError):
+        tries("a descriptor of it", lambda: stat.S_ISREG(os.fstat(new).st_mode) and os.fstat(new))
+        again = f"/proc/self/fd/{new}"
+        for attempt in (
+            lambda: os.write(os.open(again, os.O_RDWR), b"changed"),
+            lambda: os.truncate(again, 1 << 20),
+            lambda: os.fchmod(new, 0o4777),
+            lambda: os.utime(new, (1, 1)),
+            lambda: os.setxattr(new, "user.x", b"x"),
+        ):
+            with contextlib.suppress(OSError): attempt()
+line.close()
+print(load_file("secret.bin", raw=True) == bytes(range(256)) * 20_000)
+"""
+    kernel = pool.kernel("reader", Stored(stored))
+    ran = await run(kernel, f"{TRIES}\n{code}")
+    await pool.close("reader")
+    pool.workspace("reader").remove()
+    after = stored.stat()
+    assert (after.st_mode, after.st_mtime_ns, after.st_ctime_ns) == (
+        before.st_mode,
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+    )
+    assert stored.read_bytes() == content
+    assert ran.output == "True\n"

@@ -116,6 +116,31 @@ async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp
         assert node_pid(data) not in (None, node)
 
 
+@pytest.mark.timeout(150)
+async def test_after_a_node_died_nothing_old_is_new_and_nothing_new_is_lost(tmp_path: Path) -> None:
+    """With more files than a cell may bring: the dead cell's file comes late, the next one's with it."""
+    data = tmp_path / "data"
+    async with Program.start(data) as program:
+        made = await program.run("for n in range(120): _ = open(f'old{n:03}.csv', 'w').write(str(n))")
+        assert len(made["generated_files"]) == 64
+        sent = program.send(
+            code="_ = open('aa_half.csv', 'w').write('half')\nprint('begun', flush=True)\n"
+            "import time; time.sleep(600)"
+        )
+        await program.answer(id=sent, event="stream")
+        node = node_pid(data)
+        assert node is not None
+        os.kill(node, signal.SIGKILL)
+        died = await program.answer(id=sent, event="result")
+        after = await program.run("_ = open('zz_result.csv', 'w').write('new')")
+        assert [file["filename"] for file in after["generated_files"]] == ["zz_result.csv"]
+        assert after["skipped"] == []
+        late = await program.answer(cell=died["cell"], late=True, event="captured")
+        assert [file["filename"] for file in late["files"]] == ["aa_half.csv"]
+        recorded = await cells(program, tmp_path)
+        assert [len(cell["metadata"]["kernelcord"]["file_ids"]) for cell in recorded] == [64, 1, 1]
+
+
 async def test_variables_stay_when_the_program_ends_well(tmp_path: Path) -> None:
     """The next program finds the same kernel; a node that ended in between is told of."""
     data = tmp_path / "data"

@@ -112,7 +112,7 @@ async def test_past_its_retention_a_file_is_gone_with_its_bytes_and_its_folder(t
         (file_id,) = written["generated_file_ids"]
         assert (await program.run(f"len(load_file('{file_id}'))"))["output"] == "1000\n"
         async with asyncio.timeout(30):
-            while any(kept.iterdir()):  # noqa: ASYNC110 - another process sweeps
+            while any(path.is_dir() for path in kept.iterdir()):  # noqa: ASYNC110 - another process sweeps
                 await asyncio.sleep(0.1)
         gone = await program.run(f"load_file('{file_id}')")
         listed = await program.answer(id=program.send(files=True), event="files")

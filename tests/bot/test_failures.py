@@ -86,8 +86,23 @@ def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
         (result("timeout", "deadline", 124), "Stopped: the cell ran out of time."),
         (result("timeout", "no answer", 124), "Stopped: nobody answered its question in time."),
         (result("interrupted", code=130), "Interrupted."),
+        (
+            result("died", "folders"),
+            (
+                "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try"
+                " again."
+            ),
+        ),
         (result("died", code=-9), "The kernel died (signal 9)."),
         (result("died", code=3), "The kernel died (exit code 3)."),
+        (
+            result("died", "system", -9),
+            "Stopped: it had too many sockets, pipes or files open. Close some and try again.",
+        ),
+        (
+            result("died", "background", -9),
+            "Stopped: what earlier cells left running had used too much processor time.",
+        ),
     ],
 )
 def test_an_ending_is_told_unless_the_output_says_all(ended: ExecutionResult, words: str | None) -> None:

@@ -262,13 +262,18 @@ async def test_two_uploads_of_one_name_are_both_kept(sessions: Sessions) -> None
 
 
 async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path) -> None:
-    """The cell's result stands; the sentence says how much is used and what to do."""
-    async with compose(load(data=tmp_path / "data", quota="1000", preload="none")) as sessions:
+    """The cell's result stands; the sentence says how much is used and what to do, of many files once."""
+    settings = load(data=tmp_path / "data", quota="1000", quota_files=2, preload="none")
+    async with compose(settings) as sessions:
         result = await sessions.execute_code("open('big.bin', 'wb').write(b'x' * 2000); 1", 1)
         assert result.success
         assert "over your 1000 B (0 B used); delete files" in result.skipped[0].reason
         with pytest.raises(QuotaExceeded):
             await sessions.upload("big.bin", b"x" * 2000, 1)
+        result = await sessions.execute_code("for n in range(5): _ = open(f'{n}.txt', 'w').write(str(n))", 1)
+        assert [file.filename for file in result.generated_files] == ["0.txt", "1.txt"]
+        assert [one.name for one in result.skipped] == ["2.txt and 2 more"]
+        assert "you have 2 stored files, as many as one person may; delete some" in result.skipped[0].reason
 
 
 async def test_a_session_goes_on_where_a_crash_broke_it_off(tmp_path: Path) -> None:

@@ -128,6 +128,14 @@ def test_flag_beats_environment_beats_the_front_s_default(monkeypatch: pytest.Mo
     assert parsed("--timeout", "none").cell_timeout is None
 
 
+def test_what_a_cell_leaves_running_has_a_budget_in_chat_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the terminal it is one's own machine: a thread may work for hours there, unless one is set."""
+    assert parsed().max_background == timedelta(minutes=10)
+    assert parsed(max_background=None).max_background is None
+    monkeypatch.setenv("MAX_BACKGROUND", "1h")
+    assert parsed(max_background=None).max_background == timedelta(hours=1)
+
+
 def test_every_setting_but_the_secrets_has_a_flag(tmp_path: Path) -> None:
     """Flags are visible to every user of a machine, so tokens have none."""
     parser = ArgumentParser()

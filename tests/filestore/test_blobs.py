@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filestore import BlobExists, BlobMissing, FileTooLarge, LocalBlobs
-from filestore.blobs import FOLDER_TRIES
 from filestore.copying import PIECE, copy
+from filestore.disk import FOLDER_TRIES
 
 MIB = 1024 * 1024
 
@@ -227,3 +228,41 @@ async def test_cancelled_open_closes_what_it_opened(blobs: LocalBlobs) -> None:
         with pytest.raises(asyncio.CancelledError):
             await opening
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_thrown_away_bytes_come_back_or_go(blobs: LocalBlobs, tmp_path: Path) -> None:
+    """The trash holds them under their key with the moment; nobody opens or lists them meanwhile."""
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    for key in ("7/a", "7/b"):
+        await blobs.put(key, key.encode(), limit=9)
+    await blobs.throw_away("7/a", at)
+    await blobs.throw_away("7/b", at)
+    await blobs.throw_away("7/absent", at)
+    assert [folder async for folder in blobs.folders()] == []
+    with pytest.raises(BlobMissing):
+        await blobs.open("7/a")
+    (thrown,) = [folder async for folder in blobs.trash()]
+    assert {(entry.key, entry.modified_at) for entry in thrown} == {("7/a", at), ("7/b", at)}
+    await blobs.bring_back("7/a")
+    await blobs.bring_back("7/absent")
+    with await blobs.open("7/a") as file:
+        assert file.read() == b"7/a"
+    await blobs.put("7/b", b"new", limit=9)
+    await blobs.bring_back("7/b")  # what stands there is never replaced
+    with await blobs.open("7/b") as file:
+        assert file.read() == b"new"
+    await blobs.empty_trash(["7/b"])
+    assert sorted(path.name for path in (tmp_path / "files").iterdir()) == ["7"]
+
+
+async def test_a_mark_is_whole_private_and_no_bytes(blobs: LocalBlobs, tmp_path: Path) -> None:
+    """It stands in the directory, which is made for it, and half of one is swept."""
+    assert await blobs.mark() is None
+    for text in ("one", "two"):
+        await blobs.set_mark(text)
+        assert await blobs.mark() == text
+    assert stat.S_IMODE(blobs.mark_file.stat().st_mode) == 0o600
+    assert [folder async for folder in blobs.folders()] == []
+    (tmp_path / "files/.database.0123.part").write_bytes(b"x")
+    await blobs.tidy(datetime.now(UTC) + timedelta(hours=1))
+    assert [path.name for path in (tmp_path / "files").iterdir()] == [".database"]

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from filestore import FileIdTaken, FileStore, FileTooLarge, LocalBlobs, QuotaExceeded, Store, StoredFile
+from filestore import (
+    FileIdTaken,
+    FileStore,
+    FileTooLarge,
+    LocalBlobs,
+    QuotaExceeded,
+    Store,
+    StoredFile,
+    TooManyFiles,
+)
 from tests.filestore.people import ANN, BOB, SESSION, bytes_on_disk, put
 
 KIB = 1024
@@ -119,6 +128,30 @@ async def test_quota_holds_under_puts_at_once(store: Store, blobs: LocalBlobs, c
     refused = [result for result in results if isinstance(result, QuotaExceeded)]
     assert (len(kept), len(refused)) == (7, 13)
     assert await files.used(ANN) == 7 * KIB
+
+
+async def test_a_person_has_so_many_files_at_most(
+    store: Store, blobs: LocalBlobs, clock, tmp_path: Path
+) -> None:
+    """However small, at once or one by one; what is there is renewed, and what expired makes room."""
+    files = FileStore(store, blobs, clock=clock, most=3)
+    results = await asyncio.gather(
+        *(put(files, f"{number}.txt", b"%d" % number) for number in range(8)), return_exceptions=True
+    )
+    kept = [result for result in results if isinstance(result, StoredFile)]
+    refused = [result for result in results if isinstance(result, TooManyFiles)]
+    assert (len(kept), len(refused), refused[0].most) == (3, 5, 3)
+    assert bytes_on_disk(tmp_path) == sorted(file.file_id for file in kept)
+    clock.advance(hours=1)
+    with pytest.raises(TooManyFiles):
+        await put(files, kept[0].filename, b"another version")
+    again = await put(files, kept[0].filename, kept[0].filename[:1].encode())
+    assert (again.file_id, again.expires_at) == (kept[0].file_id, kept[0].expires_at + timedelta(hours=1))
+    await put(files, "9.txt", b"9", user_id=BOB)
+    await files.delete(kept[1].file_id, ANN)
+    await put(files, "9.txt", b"9")
+    clock.advance(hours=47)
+    await put(files, "10.txt", b"10")
 
 
 async def test_too_large_file_is_refused_and_leaves_nothing(

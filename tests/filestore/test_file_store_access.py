@@ -105,6 +105,30 @@ async def test_name_finds_the_newest_version_in_the_session_then_anywhere(files:
     assert await files.find(here[0].file_id, ANN, "other") == here[0]
 
 
+async def test_newest_is_what_was_put_last_whatever_the_clock_said(files: FileStore, clock) -> None:
+    """A clock that was ahead and is set right makes no older file the newest: by name, or in a list."""
+    clock.advance(hours=5)
+    first = await put(files, content=b"older")
+    elsewhere = await put(files, content=b"elsewhere", session_id="other")
+    other = await put(files, "other.txt")
+    clock.advance(hours=-5)
+    newest = await put(files, content=b"newer")
+    last = await put(files, "last.txt")
+    assert await files.find("a.csv", ANN, SESSION) == newest
+    assert await files.find("a.csv", ANN, "a third") == newest
+    assert await files.find("a.csv", ANN, "other") == elsewhere
+    listed = [last, newest, other, elsewhere, first]
+    assert list((await files.list_user_files(ANN)).files) == listed
+    seen, cursor = [], None
+    for _ in range(len(listed)):
+        page = await files.list_user_files(ANN, limit=1, after=cursor)
+        seen += page.files
+        cursor = page.next
+    assert seen == listed
+    assert cursor is None
+    assert [file.version for file in (newest, first)] == [2, 1]
+
+
 async def test_deleted_newest_version_leaves_the_one_before(files: FileStore) -> None:
     """A name finds what is left of it."""
     first, second = [await put(files, content=content) for content in (b"1", b"2")]

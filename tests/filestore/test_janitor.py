@@ -10,8 +10,8 @@ from filestore import FileStore, Janitor, LocalBlobs, NoSuchFile, Store, StoreUn
 from filestore.records import StoredFile
 
 ANN = 7
-NOTHING = Swept(files=0, bytes=0, orphans=0, lost=0, temporary=0, folders=0)
-HOUR = timedelta(hours=1)
+NOTHING = Swept()
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ async def test_expired_file_goes_row_bytes_and_folder(
     living = await put(files, "b.txt", user_id=8)
     assert await janitor.sweep(clock.now) == NOTHING
     clock.advance(hours=24)
-    assert await janitor.sweep(clock.now) == Swept(1, 5, 0, 0, 0, 0)
+    assert await janitor.sweep(clock.now) == Swept(files=1, bytes=5)
     assert await store.files.batch() == [living]
-    assert [folder.name for folder in (tmp_path / "files").iterdir()] == ["8"]
+    assert [folder.name for folder in (tmp_path / "files").iterdir() if folder.is_dir()] == ["8"]
     assert (await files.load_file(living.file_id, 8)).data == b"12345"
 
 
@@ -70,7 +70,7 @@ async def test_condemned_file_cannot_be_renewed(files: FileStore, store: Store, 
         await files.load_file(stored.file_id, ANN)
 
 
-async def test_orphans_go_after_the_grace_time(
+async def test_orphans_go_to_the_trash_after_the_grace_time_and_a_day_later_for_good(
     janitor: Janitor, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path
 ) -> None:
     """Bytes without a row and half-written ones go when no put can still be busy with them, not before."""
@@ -78,18 +78,33 @@ async def test_orphans_go_after_the_grace_time(
     await blobs.put("7/orphan", b"123", limit=10)
     (tmp_path / "files/7/.half.0123.part").write_bytes(b"x")
     (tmp_path / "files/9").mkdir()
-    assert await janitor.sweep(clock.now) == Swept(0, 0, 0, 0, 0, folders=1)
-    assert await janitor.sweep(clock.now + HOUR + timedelta(minutes=1)) == Swept(0, 3, 1, 0, 1, 0)
+    assert await janitor.sweep(clock.now) == Swept(folders=1)
+    clock.advance(hours=1.1)
+    assert await janitor.sweep(clock.now) == Swept(thrown=1, temporary=1)
     assert (await files.load_file(stored.file_id, ANN)).data == b"12345"
     assert [path.name for path in (tmp_path / "files/7").iterdir()] == [stored.file_id]
+    clock.advance(hours=23)
+    assert await janitor.sweep(clock.now) == NOTHING
+    assert (tmp_path / "files/.trash/7/orphan").read_bytes() == b"123"
+    clock.advance(hours=1.1)
+    assert await janitor.sweep(clock.now) == Swept(bytes=3, emptied=1)
+    assert not (tmp_path / "files/.trash").exists()
 
 
-async def test_row_without_bytes_goes(janitor: Janitor, files: FileStore, store: Store, blobs, clock) -> None:
-    """A row that can never load again is removed, the others stay."""
+async def test_row_without_bytes_stays_until_it_expires(
+    janitor: Janitor, files: FileStore, store: Store, blobs, clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its bytes may be on a disk that is away, or in another data folder; it is named once."""
     lost, kept = await put(files, "a.txt"), await put(files, "b.txt")
     await blobs.delete(lost.blob_key)
-    assert (await janitor.sweep(clock.now)).lost == 1
-    assert await store.files.batch() == [kept]
+    for _ in range(2):
+        assert (await janitor.sweep(clock.now)).lost == 1
+    assert caplog.text.count(lost.file_id) == 1
+    assert kept.file_id not in caplog.text
+    assert {file.file_id for file in await store.files.batch()} == {lost.file_id, kept.file_id}
+    clock.advance(hours=48)
+    assert (await janitor.sweep(clock.now)).files == 2
+    assert await store.files.batch() == []
 
 
 async def test_absent_disk_deletes_no_row(
@@ -169,3 +184,36 @@ async def test_loop_goes_on_after_a_failing_sweep(store: Store, blobs: LocalBlob
     with pytest.raises(asyncio.CancelledError):
         await running
     assert "the sweep failed" in caplog.text
+
+
+async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
+    store: Store, blobs: LocalBlobs, files: FileStore, clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Set right before the next sweep, it has cost no file; else the next sweep goes by it."""
+    clock.now = datetime.now(UTC)
+    first, second = await put(files, "a.txt"), await put(files, "b.txt")
+    looks: asyncio.Queue[None] = asyncio.Queue()
+
+    def look() -> datetime:
+        looks.put_nowait(None)
+        return clock.now
+
+    running = asyncio.create_task(Janitor(store, blobs, clock=look).run(timedelta(milliseconds=50)))
+    try:
+        await looks.get()
+        clock.advance(hours=49)  # and back before the sweep after the next
+        await looks.get()
+        clock.advance(hours=-49)
+        for _ in range(3):
+            await looks.get()
+        assert (await files.load_file(first.file_id, ANN)).data == b"12345"
+        assert "nothing is removed" in caplog.text
+        clock.advance(hours=49)
+        for _ in range(3):
+            await looks.get()
+        while await store.files.batch():
+            await looks.get()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert await blobs.missing([first.blob_key, second.blob_key]) == {first.blob_key, second.blob_key}

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from filestore import CellRecord, FileStore, LocalBlobs, QuotaExceeded, StoreUna
 from filestore.mongo import open_mongo
 from filestore.mongo.database import Taken, connected
 from filestore.mongo.files import CLAIM
-from filestore.records import StoredFile
+from filestore.records import Cursor, StoredFile
 
 
 def a_file(clock, **changes: Any) -> StoredFile:
@@ -124,6 +124,34 @@ async def test_cancelled_adds_leave_rows_that_can_be_added_again(mongodb_uri: st
         assert {file.version for file in await store.files.page(7, clock.now, limit=50)} == {1}
 
 
+async def test_files_of_before_have_no_number_and_are_older_than_all_that_have(
+    mongodb_uri: str, clock
+) -> None:
+    """Documents of an earlier version are listed by their time, page by page, below the newer ones."""
+    with MongoClient(mongodb_uri, tz_aware=True) as client:
+        rows = client.get_default_database()["user_files"]
+        for number in range(4):
+            file = a_file(clock, file_id=f"a{number}", blob_key=f"7/a{number}", version=number + 1)
+            document = asdict(file) | {"uploaded_at": clock.now + timedelta(hours=number // 2)}
+            del document["number"]
+            rows.insert_one(document | {"shared_with": []})
+        client.get_default_database()["quotas"].insert_one({"_id": 7, "revision": 30, "claims": []})
+    async with open_mongo(mongodb_uri) as store:
+        for number in (5, 6):
+            file = a_file(clock, file_id=f"a{number}", blob_key=f"7/a{number}", sha256=f"{number}")
+            assert (await store.files.add(file, quota=100)).number > 30
+        seen, after = [], None
+        while page := await store.files.page(7, clock.now, limit=1, after=after):
+            (file,) = page
+            seen.append(file.file_id)
+            after = Cursor(file.number, file.uploaded_at, file.file_id)
+        assert seen == ["a6", "a5", "a3", "a2", "a1", "a0"]
+        for session_id in ("s", None):
+            named = await store.files.named("a.txt", 7, clock.now, session_id)
+            assert named is not None
+            assert named.file_id == "a6"
+
+
 async def test_claim_of_a_dead_process_lapses(mongodb_uri: str, clock) -> None:
     """Bytes that a put claimed before its process died count for a minute, then no more."""
     with MongoClient(mongodb_uri, tz_aware=True) as client:
@@ -134,6 +162,15 @@ async def test_claim_of_a_dead_process_lapses(mongodb_uri: str, clock) -> None:
             await store.files.add(a_file(clock), quota=100)
         assert caught.value.used == 95
         clock.now += CLAIM
+        await store.files.add(a_file(clock), quota=100)
+
+
+async def test_claim_of_a_clock_that_was_ahead_counts_no_more(mongodb_uri: str, clock) -> None:
+    """It would not lapse before that clock's time has come."""
+    with MongoClient(mongodb_uri, tz_aware=True) as client:
+        claim = {"file_id": "dead", "size": 95, "until": clock.now + timedelta(days=3)}
+        client.get_default_database()["quotas"].insert_one({"_id": 7, "revision": 3, "claims": [claim]})
+    async with open_mongo(mongodb_uri) as store:
         await store.files.add(a_file(clock), quota=100)
 
 

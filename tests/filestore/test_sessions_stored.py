@@ -68,6 +68,17 @@ async def test_sessions_list_by_person_and_by_idleness(store: Store, clock) -> N
     assert [session.session_id for session in idle] == ["a", "b"]
 
 
+async def test_all_sessions_can_be_noted_as_used(store: Store, clock) -> None:
+    """Each one, and none earlier than it was."""
+    for name in "ab":
+        await store.sessions.get_or_create(name, 7, "dm", clock.now)
+        clock.advance(hours=1)
+    middle = clock.now - timedelta(minutes=90)
+    await store.sessions.touch_all(middle)
+    used = [session.last_used_at for session in await store.sessions.of_user(7)]
+    assert used == [clock.now - timedelta(hours=1), middle]
+
+
 async def test_deleted_session_takes_its_transcript_along(store: Store, clock) -> None:
     """Nothing of a deleted session stays; deleting it again is nothing."""
     for session_id in ("s", "t"):

@@ -8,6 +8,7 @@ import stat
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -266,3 +267,42 @@ async def test_several_processes_share_the_file(tmp_path: Path) -> None:
         process.close()
     async with open_store(tmp_path) as store:
         assert [entry.seq for entry in await store.transcripts.entries("s")] == list(range(1, 31))
+
+
+async def test_files_of_before_are_numbered_as_their_versions_and_times_say(tmp_path: Path) -> None:
+    """A file of the third schema opens; a version that a clock put into the future stays below the next."""
+    rows = [  # session, name, version, uploaded
+        ("s", "a", 1, 1),
+        ("s", "b", 1, 2),
+        ("s", "a", 2, 9),  # a clock that was ahead
+        ("s", "a", 3, 3),
+        ("t", "a", 1, 4),
+    ]
+    with closing(sqlite3.connect(tmp_path / "kernelcord.db")) as old:
+        for statements in MIGRATIONS[:3]:
+            for statement in statements:
+                old.execute(statement)
+        for number, (session, name, version, uploaded) in enumerate(rows):
+            for user in (7, 8):
+                key = f"{user}-{number}"
+                values = (key, user, session, name, version, key, 1, "", "text", "generated", uploaded)
+                old.execute(
+                    f"INSERT INTO user_files VALUES ({', '.join('?' * 13)})", (*values, 1 << 42, None)
+                )
+        old.execute("PRAGMA user_version = 3")
+        old.commit()
+    async with open_store(tmp_path) as store:
+        page = await store.files.page(7, NOW, limit=9)
+        assert [(file.number, file.file_id) for file in page] == [
+            (5, "7-3"),
+            (4, "7-2"),
+            (3, "7-4"),
+            (2, "7-1"),
+            (1, "7-0"),
+        ]
+        named = await store.files.named("a", 7, NOW, "s")
+        assert named is not None
+        assert named.version == 3
+        assert len(await store.identity.id()) == 32
+        added = await store.files.add(replace(named, file_id="new", blob_key="new", sha256="1"), quota=99)
+        assert (added.version, added.number) == (4, 6)

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kernels.capture import Capture, Captured, CapturedFile, FileChanged, Scan, Skipped
-from kernels.capture.scan import LISTED, TICK
+from kernels.capture import Capture, Captured, CapturedFile, FileChanged, LateFiles, Scan, Skipped
+from kernels.capture.scan import COARSE, LISTED, TICK
 from kernels.workspace import Workspace
 
 SECRET = b"DISCORD_TOKEN=secret"
@@ -206,6 +207,108 @@ def test_of_a_thousand_files_the_first_are_taken_and_the_rest_is_counted(folder:
     assert capture.scan() == Scan()
     (folder / "0999.txt").write_text("again")
     assert names(capture.scan()) == ["0999.txt"]
+
+
+def begun() -> float:
+    """The beginning of a cell, some time after all that was done before."""
+    time.sleep(3 * COARSE)
+    return time.time()
+
+
+def test_what_the_cell_wrote_comes_before_what_was_there(folder: Path) -> None:
+    """Of more news than are taken, an old file that comes into sight costs no new one its place."""
+    for number in range(100):
+        (folder / f"{number:03}.txt").touch()
+    since = begun()
+    (folder / "zz_result.csv").touch()
+    os.utime(folder / "zz_result.csv", (0, 0))  # as a program does that unpacks an archive
+    scan = Capture(folder).scan(since=since)
+    assert names(scan) == ["zz_result.csv", *(f"{number:03}.txt" for number in range(63))]
+
+
+def test_what_is_older_than_a_cell_can_be_taken_for_known(folder: Path) -> None:
+    """Files and what is none, without a word; what the cell wrote is told, all of it."""
+    capture = Capture(folder, max_files=2)
+    for number in range(10):
+        (folder / f"{number}.txt").touch()
+    (folder / "old").symlink_to("1.txt")
+    since = begun()
+    for name in ("a", "b", "c"):
+        (folder / name).touch()
+    (folder / "new").symlink_to("1.txt")
+    scan = capture.scan(since=since, older=False)
+    assert (names(scan), list(reasons(scan))) == (["a", "b"], ["c", "new"])
+    assert capture.scan() == Scan()
+
+
+def test_old_files_that_come_into_sight_are_no_news(folder: Path) -> None:
+    """Where there were more than are looked at, those that are seen once others went are still old."""
+    capture = Capture(folder, max_entries=20)
+    for number in range(40):
+        (folder / f"{number}.txt").touch()
+    capture.accept()
+    since = begun()
+    for entry in sorted(folder.iterdir())[:30]:
+        entry.unlink()
+    (folder / "new.txt").touch()
+    assert names(capture.scan(since=since)) == ["new.txt"]
+
+
+def test_only_so_much_is_reported_and_the_rest_is_left_for_later(folder: Path) -> None:
+    """What was left is news still; things that cannot be captured count too."""
+    for name in ("a", "b", "c", "d"):
+        (folder / name).touch()
+    (folder / "e").symlink_to("a")
+    capture = Capture(folder)
+    assert names(capture.scan(most=3)) == ["a", "b", "c"]
+    scan = capture.scan(most=2)
+    assert (names(scan), list(reasons(scan))) == (["d"], ["e"])
+    assert capture.scan(most=2) == Scan()
+
+
+async def looked(late: LateFiles) -> None:
+    """A hint, and the look that it began, if it did."""
+    late.look()
+    if late._task is not None:
+        await late._task
+
+
+async def test_late_files_have_a_budget_and_its_end_is_told_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that writes 60 files again and again is heard for one cell's worth, until the next cell."""
+    monkeypatch.setattr("kernels.capture.late.SETTLED", 0.01)
+    capture, told = Capture(folder), list[Scan]()
+    late = LateFiles(capture, most=64, busy=lambda: False, tell=told.append)
+    for cell in range(2):
+        told.clear()
+        late.begin(time.time())
+        for turn in range(5):
+            for number in range(60):
+                (folder / f"{number}.txt").write_text(f"{cell} {turn}")
+            await looked(late)
+        assert sum(len(scan.captured) for scan in told) == 64
+        assert [skipped.name for scan in told for skipped in scan.skipped] == ["further files"]
+    assert len(capture.scan().captured) == 60  # and the end of a cell takes up what has changed
+
+
+async def test_looks_for_late_files_come_with_a_pause_between_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often hints come: each look can be one at thousands of files."""
+    monkeypatch.setattr("kernels.capture.late.SETTLED", 0.2)
+    capture, looks = Capture(folder), list[float]()
+
+    async def look(**_: Any) -> Scan:
+        looks.append(time.monotonic())
+        return Scan()
+
+    monkeypatch.setattr(capture, "look", look)
+    late = LateFiles(capture, most=64, busy=lambda: False, tell=lambda _: None)
+    for _ in range(3):
+        await looked(late)
+    assert all(after - before >= 0.19 for before, after in pairwise(looks))
+    assert len(looks) == 3
 
 
 def test_many_links_are_a_few_lines_with_their_reason(folder: Path) -> None:

@@ -4,13 +4,11 @@ import array
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import json
 import logging
 import os
 import resource
 import socket
-import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,31 +30,36 @@ ROW = FileRow(
 class Shelf:
     """A person's files: one, `k7m3q9x2va`, whose bytes `open_bytes` gives."""
 
-    def __init__(self, open_bytes: Callable[[], BinaryIO]) -> None:
+    def __init__(self, open_bytes: Callable[[], BinaryIO], size: int = 4) -> None:
         self._open_bytes = open_bytes
+        self._size = size
         self.handed: list[BinaryIO] = []
         self.held = asyncio.Event()
         self.release = asyncio.Event()
         self.waiting = 0
+        self.listed = "k7m3q9x2va"
 
     async def open(self, wanted: str) -> Opened:
         if wanted == "broken":
             raise RuntimeError("the disk is on fire, password=hunter2")
+        await self._find(wanted)
+        self.handed.append(self._open_bytes())
+        return Opened("k7m3q9x2va", "data.csv", "data", self._size, self.handed[-1])
+
+    async def _find(self, wanted: str) -> None:
         if wanted == "slow":
             self.waiting += 1
             self.held.set()
             await self.release.wait()
         if wanted not in ("k7m3q9x2va", "slow"):
             raise FileUnavailable.absent(wanted)
-        self.handed.append(self._open_bytes())
-        return Opened("k7m3q9x2va", "data.csv", "data", 4, self.handed[-1])
 
     async def place(self, wanted: str) -> str:
-        if wanted != "k7m3q9x2va":
-            raise FileUnavailable.absent(wanted)
+        await self._find(wanted)
         return "data.csv"
 
     async def list(self) -> Sequence[FileRow]:
+        await self._find(self.listed)
         return [ROW]
 
 
@@ -91,19 +94,24 @@ def dial(bell: socket.socket) -> socket.socket:
     return peer
 
 
-def exchange(bell: socket.socket, request: bytes) -> tuple[dict[str, Any], list[int]]:
-    """Send bytes as a kernel may, and return the answer with the descriptors that came with it."""
+def exchange(bell: socket.socket, request: bytes) -> tuple[dict[str, Any], bytes]:
+    """Send bytes as a kernel may; the answer with the bytes after it. No descriptor comes with them."""
     with dial(bell) as peer:
         peer.sendall(request)
-        line, descriptors, _, _ = socket.recv_fds(peer, 65536, 4)
-        while more := peer.recv(65536):
-            line += more
+        told = b""
+        while received := socket.recv_fds(peer, 65536, 4):
+            piece, descriptors, _, _ = received
+            assert descriptors == []
+            if not piece:
+                break
+            told += piece
+        line, _, data = told.partition(b"\n")
         answer = json.loads(line)
         assert isinstance(answer, dict)
-        return answer, descriptors
+        return answer, data
 
 
-async def ask(bell: socket.socket, request: object) -> tuple[dict[str, Any], list[int]]:
+async def ask(bell: socket.socket, request: object) -> tuple[dict[str, Any], bytes]:
     """`exchange` for a request as JSON, or as bytes, in a thread."""
     line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
     return await asyncio.to_thread(exchange, bell, line)
@@ -119,9 +127,9 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-async def test_open_passes_a_descriptor_that_only_reads(bell: socket.socket, shelf: Shelf) -> None:
-    """The bytes come from their start, cannot be written this way, and the store's file is closed."""
-    answer, (descriptor,) = await ask(bell, {"op": "open", "file": "k7m3q9x2va"})
+async def test_open_sends_the_bytes_and_no_descriptor(bell: socket.socket, shelf: Shelf) -> None:
+    """With one the file could be opened again for writing. The store's own is closed."""
+    answer, data = await ask(bell, {"op": "open", "file": "k7m3q9x2va"})
     assert answer == {
         "ok": True,
         "file_id": "k7m3q9x2va",
@@ -129,27 +137,62 @@ async def test_open_passes_a_descriptor_that_only_reads(bell: socket.socket, she
         "file_type": "data",
         "size": 4,
     }
-    assert fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
-    with os.fdopen(descriptor, "rb") as file:
-        assert file.read() == b"a,b\n"
+    assert data == b"a,b\n"
     assert shelf.handed[0].closed
 
 
-async def test_two_who_open_a_file_read_it_apart(bell: socket.socket) -> None:
-    """Reading one descriptor does not move another."""
-    got = [await ask(bell, {"op": "open", "file": "k7m3q9x2va"}) for _ in range(2)]
-    for _, (descriptor,) in got:
-        with os.fdopen(descriptor, "rb") as file:
-            assert file.read() == b"a,b\n"
+LARGE = bytes(range(256)) * 20_000  # 5 MB, in several pieces
 
 
-async def test_bytes_that_have_no_descriptor_are_passed_too() -> None:
-    """What a store holds in memory, or far away, arrives as a regular file all the same."""
-    async with Broker(Shelf(lambda: BytesIO(b"a,b\n"))) as broker:
-        _, (descriptor,) = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
-    assert stat.S_ISREG(os.fstat(descriptor).st_mode)
-    with os.fdopen(descriptor, "rb") as file:
-        assert file.read() == b"a,b\n"
+@pytest.mark.parametrize("where", ["on the disk", "in memory"])
+async def test_a_large_file_arrives_whole(path: Path, where: str) -> None:
+    """Piece by piece, wherever the store has it."""
+    path.write_bytes(LARGE)
+    shelf = Shelf(lambda: path.open("rb") if where == "on the disk" else BytesIO(LARGE), size=len(LARGE))
+    async with Broker(shelf) as broker:
+        answer, data = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
+    assert answer["size"] == len(LARGE)
+    assert data == LARGE
+
+
+@pytest.mark.parametrize(("content", "sent"), [(b"a", b"a"), (b"a,b\nand more", b"a,b\n")])
+async def test_a_file_of_another_size_than_was_said_is_sent_as_far(content: bytes, sent: bytes) -> None:
+    """Too short a file ends early, which the kernel sees; of one that has grown the rest is not sent."""
+    async with Broker(Shelf(lambda: BytesIO(content))) as broker:
+        answer, data = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
+    assert (answer["size"], data) == (4, sent)
+
+
+async def test_bytes_that_nobody_takes_hold_few_files_and_for_a_while(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A kernel that asks and does not read has two files open; a third is refused, a list is not."""
+    monkeypatch.setattr(files, "TURN_TIME", 0.1)
+    path.write_bytes(LARGE)
+    shelf = Shelf(lambda: path.open("rb"), size=len(LARGE))
+    async with Broker(shelf) as broker:
+        broker.bell.settimeout(20)
+        peers = [await asyncio.to_thread(dial, broker.bell) for _ in range(files.FILES_AT_ONCE)]
+        for peer in peers:
+            peer.sendall(b'{"op": "open", "file": "k7m3q9x2va"}\n')
+            assert (await asyncio.to_thread(peer.recv, 1)) == b"{"
+        answer, _ = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
+        assert (answer["ok"], answer["missing"]) == (False, False)
+        assert "still being loaded" in answer["message"]
+        assert len(shelf.handed) == files.FILES_AT_ONCE
+        assert (await ask(broker.bell, {"op": "list"}))[0]["ok"]
+        monkeypatch.setattr(files, "TURN_TIME", 20)
+        peers.pop().close()  # and it is served in the place of one that has left
+        assert (await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"}))[1] == LARGE
+        monkeypatch.setattr(files, "TAKING_TIME", 0.1)
+        peers.append(await asyncio.to_thread(dial, broker.bell))
+        peers[-1].sendall(b'{"op": "open", "file": "k7m3q9x2va"}\n')
+        while not shelf.handed[-1].closed or len(shelf.handed) < 4:  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.01)
+    assert all(file.closed for file in shelf.handed)
+    assert caplog.records == []
+    for peer in peers:
+        peer.close()
 
 
 async def test_list_and_path_are_answered(bell: socket.socket) -> None:
@@ -166,8 +209,8 @@ async def test_list_and_path_are_answered(bell: socket.socket) -> None:
             "expires_at": "2026-01-03T00:00:00+00:00",
         }
     ]
-    assert none == []
-    assert await ask(bell, {"op": "path", "file": "k7m3q9x2va"}) == ({"ok": True, "name": "data.csv"}, [])
+    assert none == b""
+    assert await ask(bell, {"op": "path", "file": "k7m3q9x2va"}) == ({"ok": True, "name": "data.csv"}, b"")
 
 
 @pytest.mark.parametrize("op", ["open", "path"])
@@ -180,7 +223,7 @@ async def test_an_absent_file_has_the_one_answer(bell: socket.socket, op: str, w
         "missing": True,
         "message": f"no file {wanted}: it expired, or is not yours",
     }
-    assert none == []
+    assert none == b""
 
 
 async def test_a_name_too_long_to_be_one_is_not_looked_up(bell: socket.socket) -> None:
@@ -210,19 +253,16 @@ async def test_a_name_too_long_to_be_one_is_not_looked_up(bell: socket.socket) -
     ],
 )
 async def test_garbage_is_answered_with_a_sentence(bell: socket.socket, request_: object) -> None:
-    """What is no request gets an answer that says so, and no descriptor."""
+    """What is no request gets an answer that says so, and nothing more."""
     answer, none = await ask(bell, request_)
-    assert (answer["ok"], answer["missing"], none) == (False, False, [])
+    assert (answer["ok"], answer["missing"], none) == (False, False, b"")
     assert answer["message"].startswith(("the request ", "a file is named by "))
 
 
 async def test_what_the_request_says_about_the_person_is_not_heard(bell: socket.socket) -> None:
     """Who asks is whose bell was rung: other fields change nothing."""
-    answer, (descriptor,) = await ask(
-        bell, {"op": "open", "file": "k7m3q9x2va", "user_id": 2, "session": "x"}
-    )
-    os.close(descriptor)
-    assert answer["ok"]
+    _, data = await ask(bell, {"op": "open", "file": "k7m3q9x2va", "user_id": 2, "session": "x"})
+    assert data == b"a,b\n"
 
 
 async def test_a_store_that_fails_is_a_sentence_without_its_secrets(
@@ -273,26 +313,24 @@ async def test_silence_ends_a_connection(bell: socket.socket, monkeypatch: pytes
     assert await asyncio.to_thread(whisper) == b""
 
 
-async def test_few_are_served_at_once(bell: socket.socket, shelf: Shelf) -> None:
+@pytest.mark.parametrize(
+    ("op", "most"), [("list", files.AT_ONCE), ("path", files.FILES_AT_ONCE), ("open", files.FILES_AT_ONCE)]
+)
+async def test_few_are_served_at_once(bell: socket.socket, shelf: Shelf, op: str, most: int) -> None:
     """A flood of requests reaches the store a few at a time; the others wait their turn and are served."""
+    request = json.dumps({"op": op, "file": "slow"}).encode() + b"\n"
+    shelf.listed = "slow"
     with ThreadPoolExecutor(40) as pool:
-        asked = [
-            asyncio.get_running_loop().run_in_executor(
-                pool, exchange, bell, b'{"op": "open", "file": "slow"}\n'
-            )
-            for _ in range(40)
-        ]
-        while shelf.waiting < files.AT_ONCE:
+        asked = [asyncio.get_running_loop().run_in_executor(pool, exchange, bell, request) for _ in range(40)]
+        while shelf.waiting < most:
             shelf.held.clear()
             await shelf.held.wait()
         for _ in range(100):
             await asyncio.sleep(0)  # turns of the loop, in which one more would be let in
-        assert shelf.waiting == files.AT_ONCE
+        assert shelf.waiting == most
         shelf.release.set()
         answers = await asyncio.gather(*asked)
     assert all(answer["ok"] for answer, _ in answers)
-    for _, (descriptor,) in answers:
-        os.close(descriptor)
 
 
 async def test_500_hostile_connections_leave_nothing(

@@ -1,9 +1,13 @@
 """How a kernel is started is decided in one pure place."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
-from kernels.launch import INSIDE, Launch, plan
+import pytest
+
+from kernels.launch import INSIDE, Launch, Limits, MiB, over_limit, plan
+from kernels.sandbox import watchdog
 
 OUTSIDE = {
     "DISCORD_TOKEN": "secret",
@@ -41,3 +45,38 @@ def test_all_paths_are_absolute_and_writable_ones_are_named() -> None:
     assert launch.argv == ("/k/bin/python", str(INSIDE), "/r/1", "7", "-f", "{connection_file}")
     assert set(launch.writable) == {Path("/r/1"), Path("/r/1/ipython"), Path("/w/s")}
     assert (INSIDE / "__main__.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("memory", "it used more than 400 MB of memory"),
+        ("workspace", "its files grew over 64 MB"),
+        ("processes", "it had more than 48 processes"),
+        ("system", "its open sockets, pipes and files could take more than 400 MB of memory"),
+        ("background", "what it left running used 90 min of processor time after its last cell had ended"),
+    ],
+)
+def test_each_limit_that_ends_a_kernel_has_its_words(fault: str, words: str) -> None:
+    """With the limit, as it was set."""
+    limits = Limits(
+        memory=400 * MiB, workspace=64 * MiB, processes=48, background=timedelta(hours=1, minutes=30)
+    )
+    assert words in over_limit(fault, limits)
+
+
+def test_each_limit_has_a_reason_of_its_own() -> None:
+    """65 empty folders are not "files over 512 MB"; and what is said to do is what can be done."""
+    faults = (
+        watchdog.MEMORY,
+        watchdog.PROCESSES,
+        watchdog.WORKSPACE,
+        watchdog.FOLDERS,
+        watchdog.HIDING,
+        watchdog.SYSTEM,
+        watchdog.BACKGROUND,
+    )
+    told = {fault: over_limit(fault, Limits()) for fault in faults}
+    assert len(set(told.values())) == len(faults)
+    assert "folders more than 64 deep: a fresh kernel can delete" in told[watchdog.FOLDERS]
+    assert [fault for fault in faults if "grew over" in told[fault]] == [watchdog.WORKSPACE]

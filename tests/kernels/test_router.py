@@ -157,9 +157,21 @@ async def test_the_interrupt_is_told_to_the_running_cell() -> None:
 async def test_late_output_nobody_takes_is_bounded() -> None:
     """Without a reader the newest pieces are left out, and nothing raises."""
     routing = router()
-    for _ in range(module.MOST_LATE + 10):
+    for _ in range(2 * module.MOST_LATE + 10):
         routing.late_scan(Scan())
-    assert routing.late.qsize() == module.MOST_LATE
+    assert routing.late.qsize() == 2 * module.MOST_LATE
+
+
+async def test_late_text_that_nobody_takes_costs_no_file() -> None:
+    """It is left out where there is a thousand of it; a scan has its place all the same."""
+    routing = Router(Limits(late_text=10_000), lambda: None)
+    begun(routing)
+    routing.end()
+    for _ in range(module.MOST_LATE + 10):
+        routing.receive(text("x"))
+    routing.late_scan(Scan())
+    told = [routing.late.get_nowait() for _ in range(routing.late.qsize())]
+    assert [late.scan for late in told[module.MOST_LATE :]] == [Scan()]
 
 
 async def test_a_reply_tells_the_variables() -> None:

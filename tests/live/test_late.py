@@ -94,3 +94,26 @@ async def test_a_late_flood_is_capped(kernel: Kernel) -> None:
     assert len(texts(told, 20)) < 3 * kernel.limits.late_text
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(aiter(kernel.late())), 0.5)
+
+
+async def test_late_files_end(kernel: Kernel) -> None:
+    """A thread that writes 70 files again and again brings one cell's worth of them, and is told so once."""
+    await run(kernel, "import threading, time\nstop = threading.Event()")
+    ran = await run(
+        kernel,
+        "def write():\n  turn = 0\n  while not stop.wait(0.3 if turn == 0 else 1.3):\n    turn += 1\n"
+        "    for n in range(70): _ = open(f'again{n}.txt', 'w').write(str(turn))\n"
+        "threading.Thread(target=write).start()",
+        tag=30,
+    )
+    assert ran.result.captured == ()
+    told = await late_until(
+        kernel, lambda told: any(late.scan is not None and late.scan.skipped for late in told)
+    )
+    scans = [late.scan for late in told if late.scan is not None]
+    assert sum(len(scan.captured) for scan in scans) == kernel.limits.files
+    assert [skipped.name for scan in scans for skipped in scan.skipped] == ["further files"]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(aiter(kernel.late())), 2.5)
+    ran = await run(kernel, "stop.set(); open('mine.txt', 'w').close()", tag=31)
+    assert ran.result.captured[0].name == "mine.txt"

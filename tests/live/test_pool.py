@@ -1,6 +1,7 @@
 """The pool: places, culling, starts that fail, and nothing left behind."""
 
 import asyncio
+import fcntl
 import gc
 import os
 import signal
@@ -18,8 +19,8 @@ import pytest
 from kernels import pool as module
 from kernels.errors import KernelClosed, KernelStartFailed, SandboxUnavailable
 from kernels.events import InputRequest, Queued
-from kernels.pool import PREFIX
 from kernels.sandbox.policy import Tier
+from kernels.temporary import ALIVE, LOCK, PREFIX
 from tests.conftest import ROOT
 from tests.live.cells import NoFiles, holding, inits, pooled, processes, run, until, value, zygote
 
@@ -210,7 +211,7 @@ async def test_detached_kernels_go_on(tmp_path: Path, temporary: Path) -> None:
     assert found.decode() == "'all this time'\n"
     await until(lambda: not holding(connection_file.parent))
     async with pooled(tmp_path):
-        assert not connection_file.exists()
+        await until(lambda: not connection_file.exists())
 
 
 STOCK_CLIENT = """
@@ -261,7 +262,26 @@ async def test_kernels_end_with_a_parent_that_is_killed(tmp_path: Path, temporar
     await until(lambda: not processes(f"sleep\0{mark}"))
     assert root.exists()
     async with pooled(tmp_path / "workspaces"):
-        assert not root.exists()
+        await until(lambda: not root.exists())
+
+
+async def test_what_kernels_of_a_dead_program_still_hold_goes_after_them(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take some time to die; the pool looks again, and does not leave it to the next one."""
+    monkeypatch.setattr(module, "TIDY", 0.05)
+    held, free = (temporary / f"{PREFIX}{name}" for name in "ab")
+    for folder in (held, free):
+        (folder / "k").mkdir(parents=True)
+        for name in (LOCK, f"k/{ALIVE}"):
+            (folder / name).touch()
+    with (held / "k" / ALIVE).open("rb") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        async with pooled(tmp_path, tier=Tier.NONE):
+            await until(lambda: not free.exists())
+            assert held.exists()
+            fcntl.flock(alive, fcntl.LOCK_UN)
+            await until(lambda: not held.exists())
 
 
 async def start_and_end(workspaces: Path, number: int) -> None:

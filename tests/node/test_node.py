@@ -19,6 +19,7 @@ from kernels.client.files import RemoteFile
 from kernels.client.start import recorded, socket_for
 from kernels.errors import NodeIncompatible, NodeUnavailable
 from kernels.events import InputRequest, Stream
+from kernels.launch import Limits
 from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings, limits_from, limits_to
 from tests.contract.conftest import free_port, node_settings, noded
@@ -300,7 +301,9 @@ async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> 
 async def test_settings_travel_as_json(settings: NodeSettings) -> None:
     """What a node reads is what was written, times and sizes included."""
     assert NodeSettings.from_json(settings.to_json()) == settings
-    assert limits_from(limits_to(settings.limits)) == settings.limits
+    for limits in (settings.limits, Limits(cell=None, answer=None, background=None)):
+        assert limits_from(limits_to(limits)) == limits
+    assert "background" not in settings.kernels["limits"]  # each bot says its own
 
 
 async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Control groups: real ones of this machine, and the files of version 2 as they are laid out."""
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,7 +14,7 @@ import pytest
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import cgroup
-from kernels.sandbox.cgroup import Group, Groups
+from kernels.sandbox.cgroup import Group, Groups, unique_name
 
 LIMITS = Limits(memory=48 * MiB, processes=12, cpus=1.5)
 NAMES = iter(range(1000))
@@ -116,6 +118,87 @@ def test_a_limit_that_cannot_be_set_is_an_error_that_leaves_no_group(groups: Gro
     with pytest.raises(OSError, match="Invalid argument"):
         groups.make("kernel", Limits(memory=-5))
     assert not any((folder / "kernel").exists() for folder in groups.folders.values())
+
+
+@contextlib.contextmanager
+def owner(name: str, member: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A program with a part of this name, and in it a kernel's group, with a member; killed at the end."""
+    code = f"""
+from kernels.launch import Limits
+from kernels.sandbox.cgroup import Groups
+group = Groups.found({name!r}).make("kernel", Limits())
+if {member}: group.take({member})
+print("ready", flush=True)
+import time; time.sleep(100)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def parts(groups: Groups, name: str) -> list[bool]:
+    """Whether there is a part of this name, in each hierarchy."""
+    return [(folder.parent / name / "kernel").exists() for folder in groups.folders.values()]
+
+
+def test_what_killed_programs_have_left_is_removed_by_the_next(groups: Groups) -> None:
+    """However many they were; a living one keeps its part, and nothing of another name is touched."""
+    dead, living = [unique_name() for _ in range(4)], unique_name()
+    stranger = groups.folders[min(groups.folders)].parent / f"kernelcord-{os.getpid()}-0000"
+    stranger.mkdir()
+    try:
+        with owner(living):
+            with contextlib.ExitStack() as stack:
+                for name in dead:
+                    stack.enter_context(owner(name))
+            assert all(all(parts(groups, name)) for name in dead)
+            with owner(unique_name()):
+                assert not any(any(parts(groups, name)) for name in dead)
+                assert all(parts(groups, living))
+                assert stranger.exists()
+    finally:
+        stranger.rmdir()
+    groups._clear()
+    assert not any(parts(groups, living))
+
+
+def test_a_part_with_a_process_in_it_stays(groups: Groups) -> None:
+    """A kernel that was left running on purpose is no leftover; its part goes when it has ended."""
+    name = unique_name()
+    with program("") as kernel:
+        with owner(name, kernel.pid):
+            pass
+        groups._clear()
+        assert all(parts(groups, name))
+        kernel.kill()
+    groups._clear()
+    assert not any(parts(groups, name))
+
+
+def test_a_part_that_is_removed_before_it_is_locked_is_made_again(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever clears up may come between the two."""
+    lock, taken = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not taken:
+            taken.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            os.rmdir(taken[0])
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(cgroup.fcntl, "flock", flock)
+    before = len(os.listdir("/proc/self/fd"))
+    found = Groups.found(unique_name())
+    assert found is not None
+    assert all(folder.exists() for folder in found.folders.values())
+    assert taken[0] in map(str, found.folders.values())
+    found.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 # Version 2, by its files: https://docs.kernel.org/admin-guide/cgroup-v2.html

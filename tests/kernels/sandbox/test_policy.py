@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernels.launch import Limits
-from kernels.sandbox import seccomp
+from kernels.sandbox import objects, seccomp
 from kernels.sandbox.policy import (
     CLONE_NEWNET,
     CLONE_NEWUSER,
@@ -35,10 +35,18 @@ TIERS = [Tier.S, Tier.A, Tier.B]
 WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 
 
-def confined(tier: Tier, limits: Limits | None = None) -> Confinement:
+def confined(tier: Tier, limits: Limits | None = None, *, counted: bool = True) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
-    uid = 70_000 if tier is Tier.S else None
-    return confine(tier, PATHS, limits or Limits(), uid=uid, own_uid=1234, own_gid=567, outside=OUTSIDE)
+    return confine(
+        tier,
+        PATHS,
+        limits or Limits(),
+        uid=70_000 if tier is Tier.S else None,
+        own_uid=1234,
+        own_gid=567,
+        outside=OUTSIDE,
+        counted=counted,
+    )
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -114,16 +122,63 @@ def test_what_is_in_memory_has_a_size(tier: Tier) -> None:
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
-def test_settings_of_the_machine_are_read_only(tier: Tier) -> None:
-    """A user who is root to the host writes them without any capability, so /proc/sys must be locked."""
-    mounts = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
-    assert mounts.index(("freeze", "/proc/sys")) > mounts.index(("proc", "/proc"))
+def test_of_the_machine_proc_shows_what_is_listed(tier: Tier) -> None:
+    """All else in it is covered by a device, which must be there first; some of it must never be listed."""
+    kinds = [(kind, target) for kind, _, target, _ in confined(tier).mounts]
+    assert kinds.index(("proc", "/proc")) > kinds.index(("bind", "/dev/null"))
+    shown = next(options for kind, *_, options in confined(tier).mounts if kind == "proc").split()
+    assert not {
+        "kcore",
+        "keys",
+        "kmsg",
+        "sys",
+        "sysrq-trigger",
+        "fs",
+        "irq",
+        "bus",
+        "cmdline",
+        "config.gz",
+    } & {*shown}
+    assert not [name for name in shown if name.startswith("sys/net")]
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_connections_are_bounded_in_a_network_of_ones_own_only(tier: Tier) -> None:
+    """What a connection holds has a limit before anything runs; the host's own settings are never written."""
+    settings = _settings(confined(tier))
+    assert set(settings) == {"sys/net/ipv4/tcp_rmem", "sys/net/ipv4/tcp_wmem"}
+    assert sum(int(value.split()[2]) for value in settings.values()) <= objects.socket_size()
+    assert not _settings(confined(tier, Limits(network=True)))
+
+
+def _settings(confinement: Confinement) -> dict[str, str]:
+    """What is written below /proc before it becomes read-only."""
+    (source,) = (source for kind, source, *_ in confinement.mounts if kind == "proc")
+    return dict(line.split("=", 1) for line in source.splitlines())
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_without_a_control_group_no_device_is_memory(tier: Tier) -> None:
+    """/dev/zero can be mapped as shared memory; what reads the same cannot."""
+    for counted, source in ((True, "/dev/zero"), (False, "/dev/full")):
+        mounts = confined(tier, counted=counted).mounts
+        assert [each[1] for each in mounts if each[2] == "/dev/zero"] == [source]
+
+
+def test_landlock_lets_no_device_be_memory_without_a_control_group() -> None:
+    """Tier B has the machine's own devices."""
+    for counted in (True, False):
+        rules = dict(confined(Tier.B, counted=counted).landlock or ())
+        assert ("/dev/zero" in rules, "/dev/null" in rules) == (counted, True)
 
 
 @pytest.mark.parametrize("tier", [Tier.S, Tier.A])
 def test_mounts_never_hide_an_earlier_one(tier: Tier) -> None:
     """A folder is mounted before what lies below it, or it would cover that."""
-    targets = [Path(target) for _, _, target, _ in confined(tier).mounts]
+    mounts = confined(tier).mounts
+    targets = [
+        Path(target) for kind, _, target, _ in mounts if kind != "freeze"
+    ]  # which shows what was there
     for place, target in enumerate(targets):
         assert not any(earlier.is_relative_to(target) for earlier in targets[:place])
 
@@ -164,6 +219,7 @@ def test_sockets_by_tier(tier: Tier) -> None:
     assert confined(tier).seccomp == seccomp.assemble(alone=tier.namespaces)
     wanted = confined(tier, Limits(network=True)).seccomp
     assert wanted == seccomp.assemble(alone=tier.namespaces, network=True)
+    assert confined(tier, counted=False).seccomp == seccomp.assemble(alone=tier.namespaces, counted=False)
 
 
 @pytest.mark.parametrize("tier", TIERS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.seccomp import DENIED, PRETENDED, SHARING, UNKNOWN, assemble
+from kernels.sandbox.seccomp import ATTRIBUTES, DENIED, PRETENDED, SHARING, UNCOUNTED, UNKNOWN, assemble
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -69,7 +69,7 @@ def test_numbers_are_those_of_the_systems_headers() -> None:
         pytest.skip("the system's headers (linux-libc-dev) are not installed")
     numbers = dict(re.findall(r"#define __NR_(\w+) (\d+)", header.read_text()))
     newest = max(map(int, numbers.values()))
-    for name, number in (DENIED | UNKNOWN).items():
+    for name, number in (DENIED | UNKNOWN | UNCOUNTED).items():
         assert int(numbers.get(name, number)) == number, name
         assert name in numbers or number > newest or number in (134, 156, 174, 180), name
 
@@ -123,6 +123,23 @@ def test_socket_families_by_option(alone: bool, network: bool) -> None:
     assert verdict(program, SOCKETPAIR, 30, 1, 0) == refused(errno.EAFNOSUPPORT)
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_netlink_tells_of_interfaces_only(*, alone: bool) -> None:
+    """Events of devices (15), audit (9), processes (11) and sockets (4) are the machine's."""
+    program = assemble(alone=alone, network=True)
+    assert verdict(program, SOCKET, 16, 3, 0) == ALLOW
+    for protocol in (4, 9, 11, 15, 16):
+        assert verdict(program, SOCKET, 16, 3, protocol) == refused(errno.EPROTONOSUPPORT)
+    assert verdict(program, SOCKET, 2, 1, 6) == ALLOW  # of the other families any, such as TCP
+
+
+def test_attributes_of_files_in_sight_are_not_there() -> None:
+    """ENOTSUP, which `shutil.copystat` takes for a file system without them."""
+    for call in ATTRIBUTES.values():
+        assert verdict(assemble(alone=False), call) == refused(errno.ENOTSUP)
+        assert verdict(assemble(), call) == ALLOW
+
+
 def test_with_others_in_sight_nothing_is_done_to_them() -> None:
     """Modes and dates are pretended to change; limits, priorities and schedules are for oneself."""
     program = assemble(alone=False)
@@ -162,6 +179,14 @@ def test_nobody_types_into_a_terminal(request_: int) -> None:
         assert verdict(assemble(), IOCTL, 0, harmless) == ALLOW
 
 
+@pytest.mark.parametrize("request_", [0x40086602, 0x401C5820, 0x40806685, 0x800C6613, 0x40087602, 0x40049409])
+def test_files_in_sight_keep_their_flags(request_: int) -> None:
+    """chattr, its successor, verity, encryption, version, btrfs: a file that is open for reading would do."""
+    assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
+    assert verdict(assemble(), IOCTL, 0, request_) == ALLOW  # a read-only mount refuses it there
+    assert verdict(assemble(alone=False), IOCTL, 0, 0x541B) == ALLOW  # how much there is to read
+
+
 def test_personality_can_be_asked_for_only() -> None:
     """0 and -1 pass; switching address randomisation off does not."""
     assert verdict(assemble(), PERSONALITY, 0) == verdict(assemble(), PERSONALITY, 0xFFFFFFFF) == ALLOW
@@ -186,6 +211,46 @@ def test_devices_cannot_be_made(kind: int) -> None:
     """Neither of characters nor of blocks."""
     assert verdict(assemble(), MKNOD, 0, kind | 0o600) == refused(errno.EPERM)
     assert verdict(assemble(), MKNODAT, 0, 0, kind | 0o600) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_without_a_control_group_no_memory_is_out_of_sight(*, alone: bool) -> None:
+    """Files of memory, pages that a socket or pipe keeps, and shared memory without a name are refused."""
+    program = assemble(alone=alone, counted=False)
+    for call in UNCOUNTED.values():
+        assert verdict(program, call) == refused(errno.ENOSYS)
+        assert verdict(assemble(alone=alone), call) == ALLOW
+    assert verdict(assemble(alone=alone, counted=False, ruled=True), 444) == ALLOW
+    for flags in (0x21, 0x23, 0x8021, 0x40021):  # MAP_SHARED, _SHARED_VALIDATE; populated; of huge pages
+        assert verdict(program, 9, 0, 4096, 3, flags, -1) == refused(errno.EPERM)
+        assert verdict(assemble(alone=alone), 9, 0, 4096, 3, flags, -1) == ALLOW
+    for flags in (0x22, 0x02, 0x01, 0x20022):  # MAP_PRIVATE; of a file, private and shared; a stack
+        assert verdict(program, 9, 0, 4096, 3, flags, -1) == ALLOW
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_nothing_that_the_system_holds_can_be_made_larger(*, alone: bool) -> None:
+    """The sizes of a socket's buffers are pretended, by either way to set them; that of a pipe is refused."""
+    program = assemble(alone=alone, network=True)
+    for option in (7, 8, 32, 33):
+        assert verdict(program, 54, 3, 1, option) == refused(0)
+        assert verdict(program, 54, 3, 6, option) == ALLOW  # of TCP: another option has the number
+    assert verdict(program, 72, 3, 1031, 1 << 20) == refused(errno.EPERM)
+    assert verdict(program, 72, 3, 1032) == ALLOW  # F_GETPIPE_SZ
+
+
+@pytest.mark.parametrize("option", [26, 50, 51, 52])
+def test_no_program_is_attached_to_a_socket(option: int) -> None:
+    """SO_ATTACH_FILTER and its kin run code in the kernel, and cost memory that nobody counts."""
+    assert verdict(assemble(), 54, 3, 1, option) == refused(errno.EPERM)
+
+
+def test_descriptors_are_the_whole_processs() -> None:
+    """No thread has a table of its own, which nobody would look at."""
+    assert verdict(assemble(), CLONE, 0x10000) == refused(errno.EPERM)
+    assert verdict(assemble(), CLONE, 0x10000 | 0x3D0F00 & ~0x400) == refused(errno.EPERM)
+    assert verdict(assemble(), 436, 3, 2**32 - 1, 2) == refused(errno.EPERM)
+    assert verdict(assemble(), 436, 3, 2**32 - 1, 4) == ALLOW  # close_range(CLOSE_RANGE_CLOEXEC)
 
 
 def test_the_filter_is_one_that_the_system_takes() -> None:

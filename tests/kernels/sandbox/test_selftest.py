@@ -12,11 +12,14 @@ from typing import Any, Self, cast
 import pytest
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.files import Opened
+from kernels.launch import Limits
 from kernels.sandbox import selftest
 from kernels.sandbox.__main__ import main
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import REMEDIES, choose, probe
+from tests.conftest import KERNEL_PYTHON
 
 HELD: list[str] = []
 
@@ -119,6 +122,28 @@ async def test_a_tier_that_was_asked_for_has_no_substitute() -> None:
         await choose(Tier.A, making({Tier.A: "no user namespaces"}, made), stack)
     assert raised.value.remedy == REMEDIES[Tier.A]
     assert [one.tier for one in made] == [Tier.A]
+
+
+async def test_a_stored_file_that_can_be_changed_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its descriptor is passed, a kernel that is our own user can write through it: nothing starts."""
+
+    async def pass_it(peer: socket.socket, opened: Opened) -> None:
+        socket.send_fds(peer, [b"x"], [opened.file.fileno()])
+
+    def make(tier: Tier) -> Sandbox:
+        folder = tmp_path / "own"
+        return Sandbox(
+            tier, python=KERNEL_PYTHON, folder=folder, workspaces=tmp_path, limits=Limits(), libraries=()
+        )
+
+    monkeypatch.setattr("kernels.files._send_bytes", pass_it)
+    with ExitStack() as stack, pytest.raises(SandboxUnavailable) as raised:
+        await choose(Tier.A, make, stack)
+    if "cannot be confined" in str(raised.value):
+        pytest.skip(str(raised.value))
+    assert str(raised.value).startswith("Tier A lets through: a stored file that was asked for.")
 
 
 async def test_without_any_tier_every_remedy_is_told() -> None:

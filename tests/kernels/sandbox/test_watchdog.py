@@ -7,15 +7,27 @@ import queue
 import signal
 import struct
 import subprocess
-import sys
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import usage
-from kernels.sandbox.watchdog import MEMORY, PROCESSES, WORKSPACE, Watchdog, Watched
+from kernels.sandbox.watchdog import (
+    BACKGROUND,
+    FOLDERS,
+    HIDING,
+    MEMORY,
+    PROCESSES,
+    SYSTEM,
+    WORKSPACE,
+    Watchdog,
+    Watched,
+)
+from tests.kernels.sandbox.trees import init
 
 LIMITS = Limits(workspace=1 * MiB, memory=64 * MiB, processes=20)
 
@@ -25,27 +37,6 @@ def workspace(tmp_path: Path) -> Path:
     """An empty workspace."""
     (tmp_path / "workspace").mkdir(mode=0o700)
     return tmp_path / "workspace"
-
-
-@contextlib.contextmanager
-def init(code: str = "pass") -> Iterator[int]:
-    """An init whose child has done what `code` does, and waits; both are gone at the end."""
-    program = f"""
-import os, sys, time
-if os.fork() == 0:
-    {code}
-    print(flush=True)
-    time.sleep(100)
-os.wait()
-"""
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        below = usage.processes(process.pid)
-        yield process.pid
-        for pid in [process.pid, *below]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
 
 def seen(workspace: Path, pid: int = 0, *, began: int = 0, limits: Limits = LIMITS) -> list[str]:
@@ -134,7 +125,7 @@ def test_very_many_files_are_too_much(workspace: Path, monkeypatch: pytest.Monke
         (workspace / str(number)).touch()
     assert seen(workspace) == []
     (workspace / "one more").touch()
-    assert seen(workspace) == [WORKSPACE]
+    assert seen(workspace) == [FOLDERS]
 
 
 def test_very_deep_folders_are_too_much(workspace: Path) -> None:
@@ -143,7 +134,14 @@ def test_very_deep_folders_are_too_much(workspace: Path) -> None:
     for _ in range(usage.DEEPEST + 1):
         deep /= "d"
         deep.mkdir()
-    assert seen(workspace) == [WORKSPACE]
+    assert seen(workspace) == [FOLDERS]
+
+
+def test_who_cannot_be_looked_into_is_told_that(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that its files are too large: nobody knows."""
+    monkeypatch.setattr(usage, "opened", lambda _: iter([("0", None)]))
+    with init() as pid:
+        assert seen(workspace, pid) == [HIDING]
 
 
 def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
@@ -233,6 +231,96 @@ def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
         assert len(usage.processes(process.pid)) > 300
         assert seen(workspace, process.pid) == [PROCESSES]
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_the_memory_of_a_process_whose_first_thread_has_ended_is_counted(workspace: Path) -> None:
+    """Linux shows it at the other threads only."""
+    code = """x = bytearray(os.urandom(1 << 20) * 100)
+    first = f"/proc/{os.getpid()}/stat"
+    def wait():
+        while open(first).read().rpartition(")")[2].split()[0] != "Z": time.sleep(0.001)
+        print(flush=True)
+        time.sleep(100)
+    threading.Thread(target=wait).start()
+    ctypes.CDLL(None).syscall(60, 0)"""
+    with init(code) as pid:
+        assert seen(workspace, pid) == [MEMORY]
+
+
+def test_what_the_system_keeps_is_counted_with_memory_or_without(workspace: Path) -> None:
+    """Sockets count in full, also where a control group sees to the processes' own memory."""
+    limits = Limits(memory=64 * MiB, processes=20)
+    for memory in (True, False):
+        faults: list[str] = []
+        watchdog = Watchdog(limits, workspace, memory=memory)
+        with init("held = [socket.socketpair() for _ in range(100)]") as pid:
+            watchdog.watch(Watched(pid, workspace, faults.append))
+            watchdog._round()
+        assert faults == [SYSTEM]
+
+
+def test_the_larger_part_of_what_is_too_much_is_told(workspace: Path) -> None:
+    """Whoever fills the memory hears of memory, also where there are many sockets."""
+    limits = Limits(memory=220 * MiB, processes=20)
+    hold = "x = bytearray(os.urandom(1 << 20) * 150); held = [socket.socketpair() for _ in range(110)]"
+    with init(hold) as pid:
+        assert seen(workspace, pid, limits=limits) == [MEMORY]
+
+
+def test_little_that_is_open_is_counted_when_the_machine_has_lost_much(workspace: Path) -> None:
+    """It costs 1 ms, and in any other round it would find little."""
+    for thorough, expected in ((False, []), (True, [SYSTEM])):
+        faults: list[str] = []
+        watchdog = Watchdog(Limits(memory=64 * MiB, processes=20), workspace, memory=True)
+        with init("held = [socket.socketpair() for _ in range(90)]") as pid:
+            watchdog.watch(watched := Watched(pid, workspace, faults.append))
+            watchdog.look(watched)
+            watchdog._look_at_memory(watched, thorough=thorough)
+        assert faults == expected
+
+
+SPIN = "if os.fork() == 0:\n        while True: pass"
+
+
+def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
+    """Its processor time counts from the cell's end until the next begins, and a new end begins anew."""
+    faults: list[str] = []
+    watchdog = Watchdog(Limits(), workspace, memory=False)
+    with init(SPIN) as pid:
+        watchdog.watch(watched := Watched(pid, workspace, faults.append))
+        watched.rest(timedelta(hours=1))
+        first = watched.budget
+        assert first is not None
+        while first[0].seconds < 0.2:  # it only hangs when nothing is counted
+            watched.due = 0.0
+            watchdog._round()
+        watched.stir()
+        assert watched.budget is None
+        watched.due = 0.0
+        watchdog._round()
+        assert faults == []
+        watched.rest(timedelta(seconds=0.1))
+        while not faults:
+            watched.due = 0.0
+            watchdog._round()
+    assert faults == [BACKGROUND]
+
+
+def test_who_only_waits_after_a_cell_goes_on(workspace: Path) -> None:
+    """A thread that sleeps uses nothing, and without a budget one may work on for ever."""
+    faults: list[str] = []
+    watchdog = Watchdog(Limits(), workspace, memory=False)
+    for code, budget in (("pass", timedelta(seconds=0.1)), (SPIN, None)):
+        with init(code) as pid:
+            watchdog.watch(watched := Watched(pid, workspace, faults.append))
+            watched.rest(budget)
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:
+                watched.due = 0.0
+                watchdog._round()
+                time.sleep(0.02)
+            watchdog.forget(watched)
+    assert faults == []
 
 
 def test_a_process_that_ended_is_no_fault(workspace: Path) -> None:

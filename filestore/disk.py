@@ -1,0 +1,68 @@
+"""Files and folders of this machine, changed durably; disk work in threads."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
+
+FOLDER_TRIES = 5  # times a folder is made again when a sweep removes it, empty, at that moment
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file into a folder that is made for it; the folder that it leaves goes when it is empty.
+
+    Raises: FileNotFoundError when the file is gone.
+    """
+    for tries_left in reversed(range(FOLDER_TRIES)):
+        target.parent.parent.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):  # its parent, which somebody found empty
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            os.rename(source, target)
+            break
+        except FileNotFoundError:  # the file, or its new folder
+            if not tries_left or not source.exists():
+                raise
+    sync_folder(target.parent)
+    remove_if_empty(source.parent)
+
+
+def unlink(path: Path) -> None:
+    """Unlink the file, if it is there, and remove the folder that it leaves empty."""
+    path.unlink(missing_ok=True)
+    remove_if_empty(path.parent)
+
+
+def remove_if_empty(folder: Path) -> bool:
+    """Remove the folder, if it is there and empty; whether it was."""
+    try:
+        folder.rmdir()
+    except OSError:  # not empty, or gone
+        return False
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def in_thread[T](work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+    """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it."""
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            with suppress(asyncio.CancelledError):  # once more; it is on its way
+                await asyncio.wait([running])
+        if running.exception() is None and undo is not None:
+            undo(running.result())
+        raise

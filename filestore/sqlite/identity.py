@@ -1,0 +1,27 @@
+"""The identity of a database in SQLite."""
+
+from sqlite3 import Connection
+
+from filestore.sqlite.database import Database
+
+
+class SqliteIdentity:
+    """store.Identity."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def id(self) -> str:
+        def work(connection: Connection) -> str:
+            own: str = connection.execute("SELECT id FROM identity").fetchone()[0]
+            return own
+
+        return await self._database.read(work)
+
+    async def begin(self, folder: str, run: str) -> str:
+        def work(connection: Connection) -> str:
+            row = connection.execute("SELECT run FROM folders WHERE folder = ?", (folder,)).fetchone()
+            connection.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (folder, run))
+            return row[0] if row else ""
+
+        return await self._database.write(work)

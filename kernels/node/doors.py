@@ -1,0 +1,90 @@
+"""Connections that have not shown the token yet: they are few, and gone soon.
+
+    HTTPServer.configure(Doors)     # what Jupyter makes by that name is ours from here on
+    config.ServerApp.identity_provider_class = Bearers
+
+Whoever reaches the port can connect, and say half of a request, or nothing. So a connection has a time, all
+in all, in which to show the token: for headers, a body and reading our answers. There are so many at once
+without it, and so many from one address; the oldest makes room for the newest, so that nobody who has the
+token is kept out by those who have not: showing it takes milliseconds. Tornado's own limits say how large
+headers and bodies may be.
+"""
+
+import asyncio
+import logging
+import resource
+from time import monotonic
+from typing import Any
+
+from jupyter_server.auth.identity import PasswordIdentityProvider, User
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.web import RequestHandler
+
+__all__ = ["Bearers", "Doors"]
+
+log = logging.getLogger(__name__)
+
+PROOF = 20.0  # seconds to show the token
+IDLE = 60.0  # seconds that one which has shown it may be silent between two requests; clients hang up before
+HEADERS = 16 * 1024  # bytes
+MOST = 256  # without the token, in all; and never more than a quarter of the files that we may have open
+SHARE = 2  # a half of them from one address; a Unix socket has none
+TOLD = 60.0  # seconds between two warnings
+
+
+class Doors(HTTPServer):
+    """Tornado's server, which closes connections that do not show the token."""
+
+    def initialize(self, *args: Any, **more: Any) -> None:
+        """As Tornado calls its own."""
+        super().initialize(*args, **{**more, "max_header_size": HEADERS, "idle_connection_timeout": IDLE})
+        self._unproven: dict[IOStream, tuple[str, asyncio.TimerHandle]] = {}  # the oldest first
+        self._most = max(SHARE, min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
+        self._told = -TOLD
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        """Let a new connection in."""
+        host = str(address[0]) if isinstance(address, tuple) else ""
+        self._make_room(host)
+        timer = asyncio.get_running_loop().call_later(PROOF, self._close, stream, "takes too long to show it")
+        self._unproven[stream] = host, timer
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: Any) -> None:
+        """Forget a connection that has ended."""
+        self.proven(server_conn.stream)
+        super().on_close(server_conn)
+
+    def proven(self, stream: IOStream) -> None:
+        """It has shown the token, or is gone."""
+        _, timer = self._unproven.pop(stream, (None, None))
+        if timer is not None:
+            timer.cancel()
+
+    def _make_room(self, host: str) -> None:
+        from_there = [stream for stream, (other, _) in self._unproven.items() if host and other == host]
+        if len(from_there) >= self._most // SHARE:
+            self._close(from_there[0], f"is one of {len(from_there)} from its address")
+        elif len(self._unproven) >= self._most:
+            self._close(next(iter(self._unproven)), f"is one of {len(self._unproven)}")
+
+    def _close(self, stream: IOStream, reason: str) -> None:
+        host = self._unproven[stream][0]
+        if monotonic() - self._told > TOLD:
+            self._told = monotonic()
+            log.warning("a connection without the token, from %s, is closed: it %s", host or "here", reason)
+        self.proven(stream)
+        stream.close()
+
+
+class Bearers(PasswordIdentityProvider):
+    """Jupyter's check of the token, which tells the door who has it."""
+
+    async def get_user(self, handler: RequestHandler) -> User | None:
+        """Who asks, or None."""
+        user = await self._get_user(handler)
+        stream = getattr(handler.request.connection, "stream", None)
+        if user is not None and stream is not None:
+            handler.settings["serverapp"].http_server.proven(stream)
+        return user

@@ -1,0 +1,52 @@
+"""Processor time of a kernel's processes, together, from one moment on: those too that come and go unseen.
+
+    spent = Spent()
+    spent.look(pids)        # seconds since the first look; to be called again and again
+
+A process that has ended was seen before, or its parent tells its time; where the parent has given that up
+(SIGCHLD ignored), what is short-lived is estimated by how much of it is found running.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from time import monotonic
+
+from kernels.sandbox.usage import PROC
+
+__all__ = ["Spent"]
+
+TICK = os.sysconf("SC_CLK_TCK")
+MOST = 10_000  # processes that are remembered, of which few are gone
+
+
+class Spent:
+    """See the module's text."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._known: dict[tuple[int, str], int] = {}
+        self._total = 0
+        self._at: float | None = None
+
+    def look(self, pids: Iterable[int]) -> float:
+        """Seconds of all processors that the tree of these processes has used since the first look."""
+        seen: dict[tuple[int, str], int] = {}
+        total, new = 0, 0
+        for pid in pids:
+            with suppress(OSError, IndexError):  # it has ended
+                told = (PROC / str(pid) / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+                own, waited_for = int(told[11]) + int(told[12]), int(told[13]) + int(told[14])
+                process = pid, told[19]  # and when it began: a later one may have its number
+                seen[process] = own
+                total += own + waited_for
+                new += told[0] == "R" and process not in self._known
+        now = monotonic()
+        if self._at is not None:
+            grown = sum(max(0, own - self._known.get(process, 0)) for process, own in seen.items())
+            unseen = min(new, os.cpu_count() or 1) * (now - self._at)
+            self.seconds += max((total - self._total) / TICK, grown / TICK, unseen)
+        self._at = now
+        self._total = max(self._total, total)
+        self._known = (self._known if len(self._known) < MOST else {}) | seen
+        return self.seconds

@@ -1,0 +1,105 @@
+"""One data folder, several databases and clocks: every start works, and nothing is deleted that is wanted."""
+
+import asyncio
+import io
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.bundle import bundle
+from bot.compose import compose
+from config.settings import Settings, load
+
+MINE, THEIRS = "belong to another database", "is not as it was"
+
+
+def settings_of(data: Path) -> Settings:
+    """Kernels without anything around them, for none is started."""
+    return load(data=data, preload="none", node="none", sandbox="none")
+
+
+async def test_a_database_that_is_forgotten_once_costs_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As MONGODB_URI is: the bot starts, warns, and with the right database all files are there."""
+    data, away = tmp_path / "data", tmp_path / "away"
+    database = data / "kernelcord.db"
+    async with compose(settings_of(data)) as sessions:
+        stored = await sessions.upload("a.csv", b"a,b\n", 1)
+    assert MINE not in caplog.text
+    database.rename(away)
+    async with compose(settings_of(data)) as sessions:
+        await sessions.upload("b.csv", b"b\n", 1)
+    (warning,) = [record.getMessage() for record in caplog.records if MINE in record.getMessage()]
+    assert "MONGODB_URI" in warning
+    assert str(data / "files/.database") in warning
+    assert THEIRS not in caplog.text
+    away.rename(database)
+    for suffix in ("-wal", "-shm"):
+        assert not Path(f"{database}{suffix}").exists()
+    async with compose(settings_of(data)) as sessions:
+        loaded = await sessions.load_file(stored.file_id, 1)
+        assert loaded.data == b"a,b\n"
+        assert (data / "workspaces" / sessions.id_of(1, "terminal") / "b.csv").exists()
+    assert caplog.text.count(MINE) == 1
+    assert caplog.text.count(THEIRS) == 1
+
+
+async def test_a_clock_that_jumps_ahead_removes_no_workspace_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set right before the next sweep, it has cost nothing; else the next sweep goes by it."""
+    async with compose(settings_of(tmp_path / "data")) as sessions:
+        await sessions.upload("a.csv", b"a\n", 1)
+        placed = tmp_path / "data/workspaces" / sessions.id_of(1, "terminal") / "a.csv"
+        looks: asyncio.Queue[None] = asyncio.Queue()
+        ahead = timedelta()
+
+        def look() -> datetime:
+            looks.put_nowait(None)
+            return datetime.now(UTC) + ahead
+
+        monkeypatch.setattr(sessions, "_clock", look)
+        sweeping = asyncio.create_task(sessions.sweep_often(timedelta(milliseconds=50)))
+        try:
+            for ahead in (timedelta(), timedelta(hours=49), timedelta(), timedelta()):  # noqa: B007
+                await looks.get()
+            assert placed.exists()
+            ahead = timedelta(hours=49)
+            while placed.exists():
+                await looks.get()
+        finally:
+            sweeping.cancel()
+            await asyncio.wait([sweeping])
+
+
+async def test_a_cell_is_resumed_though_the_clock_was_ahead_when_it_began(tmp_path: Path) -> None:
+    """Its session was last used tomorrow."""
+    async with compose(settings_of(tmp_path / "data")) as sessions:
+        tomorrow, session_id = datetime.now(UTC) + timedelta(days=1), sessions.id_of(1, "terminal")
+        await sessions.store.sessions.get_or_create(session_id, 1, "terminal", tomorrow)
+        await sessions.store.transcripts.begin_cell(session_id, "terminal", "Ann", "1", tomorrow)
+        await sessions.resume()
+        assert await sessions.store.transcripts.unfinished(session_id) == []
+
+
+async def test_a_bundle_has_under_a_name_what_was_stored_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the clock said: the older version lies under its id."""
+    async with compose(settings_of(tmp_path / "data")) as sessions:
+        session = await sessions.session(1, "terminal")
+        ahead = timedelta(hours=5)
+        monkeypatch.setattr(sessions.files, "_clock", lambda: datetime.now(UTC) + ahead)
+        older = await sessions.upload("a.csv", b"older", 1)
+        ahead = timedelta()
+        newer = await sessions.upload("a.csv", b"newer", 1)
+        code = f"load_file('{older.file_id}'), load_file('{newer.file_id}')"
+        await sessions.store.transcripts.begin_cell(
+            session.record.session_id, "terminal", "Ann", code, datetime.now(UTC)
+        )
+        with zipfile.ZipFile(io.BytesIO(await bundle(session, sessions.files))) as packed:
+            assert packed.read("a.csv") == b"newer"
+            assert packed.read(f"a-{older.file_id}.csv") == b"older"

@@ -1,0 +1,136 @@
+"""What the system keeps for a kernel counts as full as it can be: real sockets, pipes, locks and watches."""
+
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from kernels.sandbox import objects, usage
+from kernels.sandbox.objects import DESCRIPTOR, PIPE, RECORD, UNCOUNTABLE, kept, socket_size
+from tests.kernels.sandbox.trees import init
+
+PASSED = 50 << 20
+SIOCOUTQ = 0x5411  # how much of a Unix socket's buffer is in use, with what the system adds
+FEW = 20 * DESCRIPTOR + 20 * RECORD  # what any process has
+OWN_NETWORK = """
+libc = ctypes.CDLL(None)
+if libc.unshare(0x10000000 | 0x40000000) != 0: sys.exit(1)
+"""
+
+
+def counted(pid: int, *, alone: bool = False, thorough: bool = False) -> int:
+    """What is kept for a tree."""
+    return kept(usage.processes(pid), alone=alone, passed=PASSED, thorough=thorough)
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
+@pytest.mark.parametrize("size", [1, 4096, 106_000, 212_000])
+def test_no_socket_holds_more_than_it_counts(kind: socket.SocketKind, size: int) -> None:
+    """Filled with messages of any size, down to single bytes, which cost the system 768 each."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    with ours, theirs:
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(size))
+        (held,) = struct.unpack("i", fcntl.ioctl(ours, SIOCOUTQ, bytes(4)))
+        assert socket_size() // 8 < held <= socket_size()
+
+
+def test_sockets_and_pipes_count_once_for_all_who_have_them() -> None:
+    """A fork shares what was open before it; what it opens itself is more."""
+    code = """held = [socket.socketpair() for _ in range(10)], [os.pipe() for _ in range(10)]
+    if os.fork() == 0:
+        more = [socket.socketpair() for _ in range(5)]
+        print(flush=True)
+        time.sleep(100)
+    sys.stdout = open(os.devnull, "w")"""
+    with init(code) as pid:
+        expected = 30 * socket_size() + 10 * PIPE
+        assert expected <= counted(pid) <= expected + PIPE + 150 * DESCRIPTOR
+
+
+def test_what_nobody_has_accepted_and_what_was_closed_counts_in_a_network_of_its_own() -> None:
+    """One open file can hold thousands of connections, and each its bytes."""
+    code = """listening = socket.socket(socket.AF_UNIX); listening.bind("\\0x"); listening.listen(100)
+    for _ in range(50):
+        one = socket.socket(socket.AF_UNIX)
+        one.connect("\\0x")
+        one.send(b"x")
+        one.close()"""
+    with init(code, before=OWN_NETWORK) as pid:
+        if not (Path("/proc") / str(pid)).exists():
+            pytest.skip("this user may make no network here")
+        assert counted(pid, alone=True) >= 101 * socket_size()
+        assert counted(pid, alone=False) < 10 * socket_size()
+
+
+def test_open_files_on_their_way_are_taken_for_large_ones() -> None:
+    """Nobody can see what they are."""
+    code = """ours, theirs = socket.socketpair()
+    for _ in range(7): socket.send_fds(ours, [b"x"], [0, 1])"""
+    with init(code) as pid:
+        assert 14 * PASSED <= counted(pid) < 15 * PASSED
+        assert objects.in_flight(usage.processes(pid))
+    with init("pair = socket.socketpair()") as pid:
+        assert not objects.in_flight(usage.processes(pid))
+
+
+def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are taken from all programs of a user; one kernel has no more than its part."""
+    code = """files = [os.eventfd(0) for _ in range(40)]
+    polls = [select.epoll() for _ in range(40)]
+    for poll in polls:
+        for file in files: poll.register(file)"""
+    with init(code) as pid:
+        assert (
+            1600 * RECORD <= counted(pid) <= 2300 * RECORD + 100 * DESCRIPTOR + PIPE
+        )  # and a few lines a file
+        monkeypatch.setattr(objects, "_most_records", lambda: 1000)
+        assert counted(pid) == UNCOUNTABLE
+
+
+def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file can have any number of them, and no control group counts them."""
+    code = f"""import fcntl
+    file = open({str(tmp_path / "file")!r}, "w")
+    for place in range(600): fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)"""
+    with init(code) as pid:
+        assert counted(pid) < FEW + PIPE
+        assert (
+            600 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 1600 * RECORD
+        )  # and areas of memory
+        monkeypatch.setattr(objects, "_most_records", lambda: 500)
+        assert counted(pid, thorough=True) == UNCOUNTABLE
+
+
+def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs the system as much as a lock, and no size of memory tells."""
+    code = """import mmap
+    held = mmap.mmap(-1, 4096 * 4000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(held))
+    for page in range(0, 4000, 2): ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1)"""
+    with init(code) as pid:
+        assert 4000 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 5000 * RECORD
+        monkeypatch.setattr(objects, "MOST_AREAS", 3000)
+        assert counted(pid, thorough=True) == UNCOUNTABLE
+
+
+def test_very_many_open_files_are_not_counted_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or one kernel would keep the watchdog from the others."""
+    monkeypatch.setattr(objects, "MOST_DESCRIPTORS", 500)
+    with init("held = [os.open('/dev/null', os.O_RDONLY) for _ in range(400)]") as pid:
+        assert 400 * DESCRIPTOR <= counted(pid) < FEW + 400 * DESCRIPTOR + PIPE
+    with init("held = [os.open('/dev/null', os.O_RDONLY) for _ in range(600)]") as pid:
+        assert counted(pid) == UNCOUNTABLE
+
+
+def test_many_is_known_without_counting() -> None:
+    """By the number of what is open."""
+    assert not objects.many([os.getpid(), os.getpid()], alone=False) or len(os.listdir("/proc/self/fd")) > 200
+    with init("held = [os.dup(0) for _ in range(300)]") as pid:
+        assert objects.many(usage.processes(pid), alone=False)
