@@ -77,7 +77,7 @@ class Apart:
         for name, data in files.items():
             data.seek(0)
             await kernel.place(name, data)
-        await kernel.place("tasks.json", json.dumps(tasks).encode())
+        await kernel.place("tasks.json", await asyncio.to_thread(_as_json, tasks))
         for name in ("errands", "loaders", module):
             await kernel.place(f"{name}.py", (INSIDE / f"{name}.py").read_bytes())
         run = kernel.run(f"import errands, {module}\nerrands.do({module}.answer)", allow_input=False)
@@ -103,6 +103,15 @@ class Apart:
             await self._kernels.remove(self._name)
         except KernelError as error:
             log.warning("%s could not be thrown away: %s", self._name, error)
+
+
+def _as_json(tasks: Mapping[str, Any]) -> bytes:
+    """The tasks as one JSON object, written one by one: of all at once nobody else would have a turn."""
+    return (
+        b"{"
+        + b",".join(f"{json.dumps(key)}:{json.dumps(task)}".encode() for key, task in tasks.items())
+        + b"}"
+    )
 
 
 class _NoFiles:

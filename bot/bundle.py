@@ -1,38 +1,39 @@
 """A session to take away: its notebook, and a zip with the notebook and the files that it used or made.
 
-    data = await notebook(session)
-    data = await bundle(session, files)
-    data = await replayed(session, imported)       # of a session that has run this notebook and nothing else
+    zipped = await notebook(session, target)            # `target` is an open file of the system
+    await bundle(session, files, target, limit=10 << 20)
+    await replayed(session, imported, target)           # of a session that has run this notebook and no more
 
 In the zip the files lie under their names and in their folders, as in the workspace, and the notebook's first
 cell defines `load_file`, `file_path` and `list_files` over its folder, so that it runs anywhere that has
-Jupyter and the same packages.
+Jupyter and the same packages. Nothing of it is in memory as a whole.
 """
 
 import asyncio
-import io
 import json
-import re
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import kernels.inside
 from bot.session import Session
-from bot.transcript import notebook_cells
+from bot.transcript import notebook_cell
+from bot.used_files import used_files
+from bot.zipping import Zip
 from filestore.errors import NoSuchFile
-from filestore.files import PAGE_LIMIT, FileStore
-from filestore.records import CellRecord, Cursor, LoadedFile, Said, StoredFile
-from kernels import notebook as notebooks
+from filestore.files import FileStore
+from filestore.records import StoredFile
+from kernels import conversion
+from kernels.cells import Cell, Code, Notebook
 from kernels.names import Places
-from kernels.notebook import Cell, Code, Imported
 from kernels.packages import installed
 
-__all__ = ["bundle", "notebook", "replayed", "zipped"]
+__all__ = ["KIND", "bundle", "notebook", "replayed"]
 
-FILE_ID = re.compile(r"\b[a-z0-9]{10}\b", re.IGNORECASE)
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every entry: the same transcript gives the same zip
+KIND = "a notebook"  # of which a person has one made at a time, with its files or without
 FIRST_CELL = Code(
     "# load_file, file_path and list_files over the files beside this notebook\n"
     "from kernelcord_files import file_path, list_files, load_file"
@@ -47,100 +48,104 @@ leave them out.
 
 To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
 """
+INSIDE = Path(kernels.inside.__file__).parent
+OF_OURS = {  # what stands in the zip beside files, and where it lies here
+    "kernelcord_files/__init__.py": INSIDE / "bundled.py",
+    "kernelcord_files/loaders.py": INSIDE / "loaders.py",
+}
 
 
-async def notebook(session: Session) -> bytes:
-    """The session as a `.ipynb`."""
-    return await _written(session, notebook_cells(await session.transcript.entries()))
+async def notebook(session: Session, target: BinaryIO, *, limit: int | None = None) -> bool:
+    """Write the session as a `.ipynb`, or as a zip with it where it has more than `limit` bytes.
+
+    Whether it is zipped comes back. Raises: OverLimit where the zip, too, has more; AtWork, TooBusy,
+    NotebookError, StoreUnavailable, OSError.
+    """
+    async with session.jobs.job(session.record.user_id, KIND):
+        if limit is None:
+            await _write(session, _cells(session), target)
+            return False
+        with tempfile.TemporaryFile() as content:
+            await _write(session, _cells(session), content)
+            zipped = content.tell() > limit
+            if zipped:
+                with Zip(target, session.jobs, limit) as archive:
+                    await archive.add("session.ipynb", content)
+            else:
+                content.seek(0)
+                await session.jobs.in_thread(shutil.copyfileobj, content, target)
+            return zipped
 
 
-async def replayed(session: Session, imported: Imported) -> bytes:
-    """The notebook with the outputs that it has now; its words, raw text and tags are as they were."""
-    found = notebook_cells(await session.transcript.entries())
-    return await _written(session, list(map(_again, imported.cells, found)))
+async def replayed(session: Session, imported: Notebook, target: BinaryIO) -> None:
+    """Write the notebook with the outputs that it has now; its words, raw text and tags are as they were.
+
+    Raises: as `notebook`.
+    """
+    async with session.jobs.job(session.record.user_id, KIND):
+        await _write(session, _again(session, imported), target)
 
 
-async def bundle(session: Session, files: FileStore) -> bytes:
-    """The session as a `.zip`: notebook, files, a README, and what the first cell needs."""
-    entries = await session.transcript.entries()
-    found = await _files(entries, session, files)
-    content = await _written(session, [FIRST_CELL, *notebook_cells(entries)])
-    return await asyncio.to_thread(_zip, content, found)
+async def bundle(session: Session, files: FileStore, target: BinaryIO, *, limit: int | None = None) -> None:
+    """Write the session as a `.zip`: notebook, files, a README, and what the first cell needs.
+
+    Raises: OverLimit as soon as the zip has more than `limit` bytes; else as `notebook`.
+    """
+    async with session.jobs.job(session.record.user_id, KIND):
+        with Zip(target, session.jobs, limit) as archive:
+            await _pack(session, files, archive)
 
 
-def zipped(packed: Mapping[str, bytes]) -> bytes:
-    """A `.zip` of these files, by their paths in it."""
-    output = io.BytesIO()
-    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, data in packed.items():
-            archive.writestr(zipfile.ZipInfo(path, EPOCH), data, zipfile.ZIP_DEFLATED)
-    return output.getvalue()
-
-
-def _again(before: Cell, now: Cell) -> Cell:
-    """A cell of a replayed notebook; `now` is what the transcript has of it."""
-    return replace(now, tags=before.tags) if isinstance(now, Code) and isinstance(before, Code) else before
-
-
-async def _written(session: Session, cells: Sequence[Cell]) -> bytes:
-    packages = await asyncio.to_thread(installed, session.python)
-    return await asyncio.to_thread(notebooks.write, cells, packages=packages)
-
-
-async def _files(
-    entries: Sequence[Said | CellRecord], session: Session, files: FileStore
-) -> list[LoadedFile]:
-    """The person's files that cells made, or name by id or by name, newest first."""
-    cells = [entry for entry in entries if isinstance(entry, CellRecord)]
-    code = "\n".join(cell.code for cell in cells)
-    made = [file_id for cell in cells for file_id in cell.file_ids]
-    used = [match.lower() for match in FILE_ID.findall(code)]
-    named = [file.file_id for file in await _newest(session, files) if file.filename in code]
-    loaded: dict[str, LoadedFile] = {}
-    for file_id in dict.fromkeys(made + used + named):
-        try:
-            loaded[file_id] = await files.load_file(file_id, session.record.user_id)
-        except NoSuchFile:  # expired, or ten letters that are no id
-            continue
-    return sorted(loaded.values(), key=lambda file: (file.record.number, file.record.file_id), reverse=True)
-
-
-async def _newest(session: Session, files: FileStore) -> Iterable[StoredFile]:
-    """The newest version of each file of the session, which is what its workspace holds under that name."""
-    found: dict[str, StoredFile] = {}
-    after: Cursor | None = None
-    while True:
-        page = await files.list_user_files(
-            session.record.user_id, limit=PAGE_LIMIT, after=after, session_id=session.record.session_id
-        )
-        for file in page.files:
-            found.setdefault(file.filename, file)
-        if (after := page.next) is None:
-            return found.values()
-
-
-def _zip(content: bytes, files: Sequence[LoadedFile]) -> bytes:
-    inside = Path(kernels.inside.__file__).parent
-    packed = {
-        "notebook.ipynb": content,
-        "README.md": README.encode(),
-        "files.json": b"",  # when all have their places
-        "kernelcord_files/__init__.py": (inside / "bundled.py").read_bytes(),
-        "kernelcord_files/loaders.py": (inside / "loaders.py").read_bytes(),
-    }
-    places = Places(packed)
+async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
+    with tempfile.TemporaryFile() as content:
+        await _write(session, _cells(session, FIRST_CELL), content)
+        await archive.add("notebook.ipynb", content)
+    await archive.add("README.md", README)
+    for path, source in OF_OURS.items():
+        await archive.add(path, source.read_bytes())
+    places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
     index = []
-    for file in files:
-        path = places.free(file.record.filename, f"-{file.record.file_id}")
-        packed[path] = file.data
-        index.append(
-            {
-                "file_id": file.record.file_id,
-                "filename": file.record.filename,
-                "type": file.record.file_type,
-                "size": file.record.file_size,
-                "path": path,
-            }
-        )
-    packed["files.json"] = json.dumps(index, indent=1).encode()
-    return zipped(packed)
+    for file in await used_files(session, files):
+        try:
+            opened = await files.open(file.file_id, session.record.user_id)
+        except NoSuchFile:  # it has expired meanwhile
+            continue
+        path = places.free(file.filename, f"-{file.file_id}")
+        with opened.file:
+            await archive.add(path, opened.file)
+        index.append(_entry(file, path))
+    await archive.add("files.json", json.dumps(index, indent=1))
+
+
+def _entry(file: StoredFile, path: str) -> dict[str, Any]:
+    return {
+        "file_id": file.file_id,
+        "filename": file.filename,
+        "type": file.file_type,
+        "size": file.file_size,
+        "path": path,
+    }
+
+
+async def _write(session: Session, cells: AsyncIterable[Cell], target: BinaryIO) -> None:
+    packages = await asyncio.to_thread(installed, session.python)
+    await conversion.write(cells, target, packages=packages)
+
+
+async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell]:
+    for cell in first:
+        yield cell
+    async for entry in session.transcript.each():
+        yield notebook_cell(entry)
+
+
+async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell]:
+    """The cells of a replayed notebook; the transcript has what came of each."""
+    before = iter(imported.cells)
+    async for now in _cells(session):
+        cell = await session.jobs.in_thread(next, before, None)
+        if cell is None:
+            return
+        if isinstance(now, Code) and isinstance(cell, Code):
+            cell = replace(now, tags=cell.tags)
+        yield cell

@@ -4,6 +4,9 @@ BotError
 |-- NothingRuns()          there is no cell to interrupt or to answer
 |-- NotAFile(path)         what is to be read is a pipe, a device or the like
 |-- DataInUse(folder)      another program works on the same data folder
+|-- AtWork(kind)           one of the kind is being made for the person, or goes on
+|-- TooBusy()              others have so much done that this one would have to wait for long
+|-- OverLimit(limit)       what is made becomes larger than it may be
 |-- OverBudget(budget)     the person has had their day's share of the model
 `-- ModelError(detail)     the model gave no whole answer
     |-- NoModel()          none is set up
@@ -20,6 +23,7 @@ BotError
 from pathlib import Path
 
 __all__ = [
+    "AtWork",
     "BadKey",
     "BotError",
     "CutOff",
@@ -32,8 +36,10 @@ __all__ = [
     "NothingRuns",
     "OutOfReach",
     "OverBudget",
+    "OverLimit",
     "RateLimited",
     "Refused",
+    "TooBusy",
     "TooLong",
 ]
 
@@ -60,6 +66,26 @@ class DataInUse(BotError):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.folder = folder
+
+
+class AtWork(BotError):
+    """The person has one of this `kind` made already: "a notebook", "a replay"."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class TooBusy(BotError):
+    """Others have long work done, and its turn did not come in time."""
+
+
+class OverLimit(BotError):
+    """What is made has become larger than `limit` bytes, and was given up."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 class OverBudget(BotError):

@@ -3,30 +3,35 @@
 with await export(sessions, user_id) as archive: ...        # a temporary file, at its start
 """
 
-import asyncio
 import json
-import shutil
 import tempfile
-import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, BinaryIO, cast
 
+from bot.jobs import Jobs
 from bot.sessions import Sessions
-from bot.transcript import Transcript, notebook_cells
+from bot.transcript import Transcript, notebook_cell
+from bot.zipping import Zip
 from filestore.errors import NoSuchFile
 from filestore.files import PAGE_LIMIT
 from filestore.records import EPOCH, CellRecord, Cursor, Said, StoredFile
-from kernels import notebook as notebooks
+from kernels import conversion
+from kernels.cells import NotebookError
 from kernels.names import Places
 from kernels.text import human_size
 
 __all__ = ["export"]
 
+KIND = "an export"  # of which a person has one made at a time
 IN_MEMORY = 8 << 20  # bytes; what is larger lies on the disk
+PIECE = 1 << 20  # bytes of a document that are looked at in one step
+LARGEST = 512 << 20  # bytes of one document, where the zip has a limit: no more lies on the disk
 ENTRY = 1000  # bytes that a file needs in the zip beside its content, at most
+NAMED = 100  # things that are left out and named
 README = """\
 # What Kernelcord keeps of you
 
@@ -43,15 +48,15 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
     """A zip of the person's files, transcripts (as notebooks and JSON), usage and settings.
 
     It lies in a temporary file that goes when it is closed. With `limit`, in bytes, the largest things are
-    left out so that the zip is below that; its README names them. Raises: StoreUnavailable.
+    left out so that the zip is below that; its README names them. Raises: AtWork, TooBusy, StoreUnavailable.
     """
     output = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  the caller's
     try:
-        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
-            packing = _Packing(archive, limit)
-            await _pack(packing, sessions, user_id)
-            left = "".join(f"- {line}\n" for line in packing.left_out)
-            packing.text("README.md", README + (LEFT_OUT + left if left else ""))
+        async with sessions.jobs.job(user_id, KIND):
+            with Zip(output, sessions.jobs) as archive:
+                packing = _Packing(archive, sessions.jobs, limit)
+                await _pack(packing, sessions, user_id)
+                await packing.text("README.md", packing.readme())
     except BaseException:  # whatever ends it, a cancelled task too, the file must not stay
         output.close()
         raise
@@ -62,58 +67,105 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
 class _Packing:
     """The zip, and what no longer fits into it."""
 
-    def __init__(self, archive: zipfile.ZipFile, limit: int | None) -> None:
+    def __init__(self, archive: Zip, jobs: Jobs, limit: int | None) -> None:
         self._archive = archive
+        self._jobs = jobs
         self._room = (
-            None if limit is None else limit - len(README) - 20 * ENTRY
+            None if limit is None else limit - len(README) - NAMED * ENTRY // 2
         )  # for the README, with a list
-        self.left_out: list[str] = []
+        self._left_out: list[str] = []
 
-    def text(self, path: str, text: str) -> None:
+    async def text(self, path: str, text: str) -> None:
         """Add something small."""
-        self._archive.writestr(path, text)
+        await self._archive.add(path, text)
 
-    async def data(self, path: str, data: bytes) -> None:
-        """Add a document, or note that it is left out."""
-        size = len(await asyncio.to_thread(zlib.compress, data, 1)) if self._room is not None else 0
-        if self.takes(size, f"{path} ({human_size(len(data))})"):
-            await asyncio.to_thread(self._archive.writestr, path, data)
+    async def document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
+        """Add what `write` writes, or note that it is left out."""
+        with tempfile.TemporaryFile() as file:
+            try:
+                await write(file)
+            except (NotebookError, _TooLongError) as error:
+                self._left_out.append(f"{path} ({error})")
+                return
+            size = file.seek(0, 2)
+            if self.takes(await self._deflated(file), f"{path} ({human_size(size)})"):
+                await self._archive.add(path, file)
 
     async def file(self, path: str, file: BinaryIO) -> None:
         """Add an open file."""
-        await asyncio.to_thread(self._copy, path, file)
+        await self._archive.add(path, file)
 
     def takes(self, size: int, what: str) -> bool:
         """Whether there is room for so many bytes; it is taken then, and else `what` is noted."""
         if self._room is None:
             return True
         if size + ENTRY > self._room:
-            self.left_out.append(what)
+            self._left_out.append(what)
             return False
         self._room -= size + ENTRY
         return True
 
-    def _copy(self, path: str, file: BinaryIO) -> None:
-        with self._archive.open(path, "w", force_zip64=True) as entry:
-            shutil.copyfileobj(file, entry)
+    def readme(self) -> str:
+        """What is in the zip, and what is not."""
+        more = len(self._left_out) - NAMED
+        lines = [*self._left_out[:NAMED], *([f"and {more:,} more files"] if more > 0 else [])]
+        left = "".join(f"- {line}\n" for line in lines)
+        return README + (LEFT_OUT + left if left else "")
+
+    async def array[T](
+        self, path: str, items: AsyncIterable[T], fields: Callable[[T], dict[str, Any]]
+    ) -> None:
+        """Add a document: a JSON array of what `fields` gives of each item."""
+
+        async def write(file: BinaryIO) -> None:
+            before = b"["
+            async for item in items:
+                await self._jobs.in_thread(_write_json, file, before, fields, item)
+                before = b","
+                if self._room is not None and file.tell() > LARGEST:
+                    raise _TooLongError(f"over {human_size(LARGEST)}")
+            file.write(b"[]\n" if before == b"[" else b"\n]\n")
+
+        await self.document(path, write)
+
+    async def _deflated(self, file: BinaryIO) -> int:
+        """About how many bytes a document is in the zip; where it does not matter or fit, not all of them."""
+        file.seek(0)
+        if self._room is None:
+            return 0
+        size, compress = 0, zlib.compressobj(1)
+        while size <= self._room and (piece := file.read(PIECE)):
+            size += len(await self._jobs.in_thread(compress.compress, piece))
+        return size + len(compress.flush())
+
+
+class _TooLongError(Exception):
+    """A document of more bytes than are kept on the disk; its text says how many."""
 
 
 async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
     store = sessions.store
     total = await store.usage.total(user_id, EPOCH)
-    packing.text("usage.json", _json(asdict(total)))
+    await packing.text("usage.json", _json(asdict(total)))
     places = Places()
     for record in await store.sessions.of_user(user_id):
         folder = f"sessions/{places.free(record.session_id, '-2')}"
-        packing.text(f"{folder}/session.json", _json(asdict(record)))
-        entries = await Transcript(store.transcripts, record.session_id, _now).entries()
-        await packing.data(f"{folder}/transcript.json", _json([_entry(entry) for entry in entries]).encode())
-        notebook = await asyncio.to_thread(notebooks.write, notebook_cells(entries), packages={})
-        await packing.data(f"{folder}/notebook.ipynb", notebook)
+        await packing.text(f"{folder}/session.json", _json(asdict(record)))
+        transcript = Transcript(store.transcripts, record.session_id, _now)
+        await packing.array(f"{folder}/transcript.json", transcript.each(), _entry)
+        await packing.document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
     files = await _all_files(sessions, user_id)
-    index = [asdict(file) | {"shared_with": await store.shares.people(file.file_id)} for file in files]
-    packing.text("files.json", _json(index))
+    await packing.array("files.json", _with_shares(sessions, files), dict)
     await _pack_files(packing, sessions, user_id, files)
+
+
+async def _write_notebook(transcript: Transcript, file: BinaryIO) -> None:
+    await conversion.write((notebook_cell(entry) async for entry in transcript.each()), file)
+
+
+async def _with_shares(sessions: Sessions, files: Sequence[StoredFile]) -> AsyncIterator[dict[str, Any]]:
+    for file in files:
+        yield asdict(file) | {"shared_with": await sessions.store.shares.people(file.file_id)}
 
 
 async def _pack_files(
@@ -146,6 +198,10 @@ async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:
 
 def _entry(entry: Said | CellRecord) -> dict[str, Any]:
     return {"kind": "words" if isinstance(entry, Said) else "cell", **asdict(entry)}
+
+
+def _write_json[T](file: BinaryIO, before: bytes, fields: Callable[[T], dict[str, Any]], item: T) -> None:
+    file.write(before + b"\n" + _json(fields(item)).encode("utf-8", "replace"))
 
 
 def _json(value: Any) -> str:

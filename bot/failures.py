@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.errors import (
+    AtWork,
     BadKey,
     CutOff,
     DataInUse,
@@ -21,8 +22,10 @@ from bot.errors import (
     NothingRuns,
     OutOfReach,
     OverBudget,
+    OverLimit,
     RateLimited,
     Refused,
+    TooBusy,
     TooLong,
 )
 from bot.reply import ExecutionResult
@@ -39,6 +42,7 @@ from filestore.errors import (
 )
 from filestore.records import Waiting
 from kernels.capture import FileChanged
+from kernels.cells import NotebookError
 from kernels.errors import (
     KernelClosed,
     KernelStartFailed,
@@ -49,7 +53,6 @@ from kernels.errors import (
     TooLarge,
 )
 from kernels.events import Restarted
-from kernels.notebook import NotebookError
 from kernels.text import human_size
 
 __all__ = ["NEVER", "at_start", "ending", "put_off", "restart", "sentence", "unrecorded"]
@@ -95,6 +98,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     DataInUse: lambda error: (
         f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
     ),
+    AtWork: lambda error: f"you have {error.kind} under way already: wait until it is done, or stop it",
+    TooBusy: lambda _: "too many others have such work done just now; try again in a minute",
+    OverLimit: lambda error: f"it would be larger than {human_size(error.limit)}",
     OverBudget: lambda error: (
         f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
     ),

@@ -43,7 +43,7 @@ def _card(file: StoredFile, found: object) -> str:
         file.filename if len(file.filename) <= NAME else f"{file.filename[: NAME - 12]}…{file.filename[-10:]}"
     )
     head = f"{name} ({file.file_type}, {human_size(file.file_size)}, id {file.file_id})"
-    lines = repair(found).split("\n") if isinstance(found, str) else ()
+    lines = repair(found[: 2 * LONGEST]).split("\n") if isinstance(found, str) else ()
     text = "\n".join(shown(line, " ") for line in lines).strip()
     card = f"{head}: {text}" if text else head
     return card if len(card) <= LONGEST else card[: LONGEST - 1] + "…"

@@ -1,24 +1,32 @@
 """A notebook run again in a person's kernel, cell by cell.
 
-    async for step in replay(session, imported, author="Ada", keep_going=False): ...
+    async with imported(sessions.jobs, user_id, file) as notebook:
+        async for step in replay(session, notebook, message, tell, keep_going=False): ...
 
 Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is left out, one with
 `raises-exception` may fail. What differs from the stored outputs is said, and is no failure.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from bot.failures import sentence
+from bot.jobs import Jobs
 from bot.message import Incoming
 from bot.reply import ExecutionResult, Tell
 from bot.session import Session
 from bot.turn import take_turn
+from kernels.cells import RAISES, SKIP, Code, Markdown, Notebook
+from kernels.conversion import reading
+from kernels.differences import differences
 from kernels.errors import TooLarge
-from kernels.notebook import RAISES, SKIP, Code, Imported, Markdown, differences
 
-__all__ = ["Step", "replay"]
+__all__ = ["Step", "imported", "replay"]
+
+KIND = "a notebook that is run again"  # of which a person has one at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +49,34 @@ class Step:
         return not (self.may_fail and self.result.status == "error")
 
 
+@asynccontextmanager
+async def imported(
+    jobs: Jobs, user_id: int, opened: Callable[[], Awaitable[BinaryIO]]
+) -> AsyncIterator[Notebook]:
+    """A notebook of anybody's making, for as long as it is run again; `opened` gives an open file with it.
+
+    Raises: AtWork while the person has another one; TooBusy, NotebookError, OSError, and what `opened` does.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(jobs.claim(user_id, KIND))
+        async with jobs.job(user_id, KIND):
+            with await opened() as file:
+                notebook = await stack.enter_async_context(reading(file))
+        yield notebook
+
+
 async def replay(
-    session: Session, notebook: Imported, message: Incoming, tell: Tell, *, keep_going: bool
+    session: Session, notebook: Notebook, message: Incoming, tell: Tell, *, keep_going: bool
 ) -> AsyncIterator[Step]:
     """Run the notebook's code cells in order, each as a turn of `message`'s person.
 
     All of the notebook goes to the transcript: words as words, and cells that are left out, by their tags or
     after one that failed (unless `keep_going`), with the outputs that they had. Raises: as `take_turn`.
     """
-    total = sum(isinstance(cell, Code) for cell in notebook.cells)
+    total = notebook.code_cells
     number, failed = 0, False
-    for cell in notebook.cells:
+    cells = iter(notebook.cells)
+    while (cell := await asyncio.to_thread(next, cells, None)) is not None:
         if not isinstance(cell, Code):
             words = cell.source if isinstance(cell, Markdown) else cell.text
             await session.transcript.say(message.place, "", words)  # the author is only claimed

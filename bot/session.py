@@ -16,6 +16,7 @@ from typing import Self
 from bot.apart import Apart
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
+from bot.jobs import Jobs
 from bot.recorded import tell_recorded
 from bot.reply import Reply, Tell
 from bot.transcript import Transcript
@@ -86,11 +87,13 @@ class Session:
         pool: Kernels,
         clock: Callable[[], datetime],
         tell_late: Tell,
+        jobs: Jobs,
     ) -> None:
         self.record = record
         self.last_used = record.last_used_at  # by the minute in the record
         self.files = PersonFiles(files, record, pool)
         self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
+        self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self._catch_up = store.catch_up
         self._tell_late = tell_late

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from bot.ask import Answer, ask
 from bot.errors import NoModel
+from bot.jobs import Jobs
 from bot.message import Asking, Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Asked, Session, beside
@@ -76,6 +77,7 @@ class Sessions:
         self.files = files
         self.pool = pool
         self.model = model
+        self.jobs = Jobs()
         self.ledger = ledger or Ledger(store.usage, clock)
         self._clock = clock
         self.tell_late: TellLate = _tell_nobody
@@ -95,6 +97,7 @@ class Sessions:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.let_go()
+        self.jobs.close()
 
     async def let_go(self) -> None:
         """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
@@ -115,9 +118,8 @@ class Sessions:
             now = self._clock()
             if session_id not in self._open:
                 record = await self.store.sessions.get_or_create(session_id, user_id, place, now)
-                session = Session(
-                    record, self.store, self.files, self.pool, self._clock, self._late_of(record)
-                )
+                late = self._late_of(record)
+                session = Session(record, self.store, self.files, self.pool, self._clock, late, self.jobs)
                 self._open[session_id] = await session.open()
                 for cell, run in session.left_running:
                     self._resume(session, cell, run)

@@ -7,7 +7,7 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,14 +18,14 @@ from bot.reply import ExecutionResult, return_code
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import CellRecord, Said
 from filestore.spool import SpooledTranscripts
+from kernels.cells import Code, Markdown
 from kernels.events import Event
 from kernels.finish import to_the_end
-from kernels.notebook import Code, Markdown
 from kernels.outputs import Outputs
 from kernels.run import RunResult
 from kernels.text import strip_ansi
 
-__all__ = ["Transcript", "notebook_cells"]
+__all__ = ["Transcript", "notebook_cell"]
 
 log = logging.getLogger(__name__)
 
@@ -138,13 +138,16 @@ class Transcript:
             entries += page
         return entries
 
+    async def each(self) -> AsyncIterator[Said | CellRecord]:
+        """All of it in order, with one entry in memory at a time: a cell may have shown many megabytes."""
+        after = 0
+        while page := await self._records.entries(self._session_id, after=after, limit=1):
+            after = page[-1].seq
+            yield page[0]
 
-def notebook_cells(entries: Iterable[Said | CellRecord]) -> list[Markdown | Code]:
-    """The entries as the cells of a notebook, in the same order."""
-    return [_notebook_cell(entry) for entry in entries]
 
-
-def _notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
+def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
+    """The entry as the cell of a notebook."""
     if isinstance(entry, Said):
         return Markdown(entry.markdown, entry.author)
     return Code(

@@ -6,10 +6,11 @@ They know neither nbformat nor transcripts.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["RAISES", "SKIP", "Cell", "Code", "Imported", "Markdown", "NotebookError", "Raw"]
+__all__ = ["RAISES", "SKIP", "Cell", "Code", "Imported", "Markdown", "Notebook", "NotebookError", "Raw"]
 
 SKIP = "skip-execution"  # the tag of cells that Jupyter's tools leave out (nbclient's skip_cells_with_tag)
 RAISES = "raises-exception"  # the tag of cells that may fail without ending the run
@@ -56,12 +57,33 @@ class Code:
 type Cell = Markdown | Raw | Code
 
 
+class Notebook(Protocol):
+    """A notebook that was read, wherever its cells lie."""
+
+    @property
+    def cells(self) -> Iterable[Cell]:
+        """The cells in order, as often as they are asked for."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for everything in it that was not taken over."""
+
+    @property
+    def code_cells(self) -> int:
+        """How many of the cells are code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A notebook's cells in order, and a sentence for everything in it that was not taken over."""
+    """A `Notebook` with its cells in memory."""
 
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def code_cells(self) -> int:
+        """How many of the cells are code."""
+        return sum(isinstance(cell, Code) for cell in self.cells)
 
 
 class NotebookError(ValueError):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kernels.presentable import presentable
+from kernels.presentable import joined, presentable
 from kernels.text import strip_ansi
 
 __all__ = ["differences"]
@@ -31,13 +31,18 @@ _KINDS = (  # the first that an output has is what a person sees
     (re.compile(r".*json"), "data"),
 )
 _BY_KIND_ONLY = {"an interactive figure", "a picture", "a sound", "a video", "a PDF"}
+_MARKUP = {"text/html", "text/markdown", "image/svg+xml"}
+MOST_MARKUP = 1 << 19  # characters of one cell that are compared: looking for active content takes a while
 
 
 def differences(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     """A sentence for each output that differs, and one for outputs that are more or fewer; empty when alike.
 
-    Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr.
+    Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr. Of very
+    much HTML or SVG the one sentence says that it was not compared.
     """
+    if max(_markup(stored), _markup(new)) > MOST_MARKUP:
+        return ("too much HTML or SVG to compare",)
     before, after = _seen(presentable(stored)), _seen(presentable(new))
     found = [
         f"output {number}: {sentence}"
@@ -48,6 +53,25 @@ def differences(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]])
         things = "output" if abs(surplus) == 1 else "outputs"
         found.append(f"{abs(surplus)} {things} {'more' if surplus > 0 else 'fewer'}")
     return tuple(found)
+
+
+def _markup(outputs: Iterable[Any]) -> int:
+    """Characters of markup in the outputs, which may be anything."""
+    bundles = [output.get("data") for output in outputs if isinstance(output, dict)]
+    return sum(
+        _length(value)
+        for bundle in bundles
+        if isinstance(bundle, dict)
+        for mime, value in bundle.items()
+        if mime.strip().lower() in _MARKUP
+    )
+
+
+def _length(value: Any) -> int:
+    try:
+        return len(joined(value))
+    except RecursionError:  # such an output is left out
+        return 0
 
 
 def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:

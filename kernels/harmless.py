@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from html import unescape
 from xml.etree import ElementTree as ET
 
-__all__ = ["plain_html", "plain_svg", "wording"]
+__all__ = ["MOST_PARTS", "parts", "plain_html", "plain_svg", "wording"]
 
 # Of HTML only what formats. `style` has its own rule, svg and math are other languages, the rest is active.
 _ELEMENT = (
@@ -55,6 +55,8 @@ _LOADS = re.compile(
     r"\\|@import|@namespace|url\s*\((?!\s*[\"']?#)|image-set|src\s*\(|expression|binding|behaviou?r|script\s*:",
     re.IGNORECASE,
 )
+_ZEROS = re.compile(r"(?<=&#)0+(?=[0-9])|(?<=&#[xX])0+(?=[0-9a-fA-F])")
+_NO_CHARACTER = re.compile(r"&#(?:[0-9]{20,}+|[xX][0-9a-fA-F]{20,}+);?")  # the last one is &#1114111;
 _ACTIVE = re.compile(
     r"<[\s/]*(?:[a-z]+:)?(?:script|iframe|frame|object|embed|applet|form|input|button|meta|link"
     r"|foreignobject|animate|set)\b|\bon[a-z]+\s*=|script\s*:",
@@ -73,6 +75,7 @@ _REFERENCES = {"href": "href", f"{{{_XLINK}}}href": "xlink:href"}
 _DRAWN_ATTRIBUTE = re.compile(r"(?!on|data-)[a-z][a-z0-9-]*", re.IGNORECASE)
 _INSIDE = re.compile(r"\s*(?:#[^:]*|data:image/(?:png|jpeg|gif|webp)[;,].*)", re.IGNORECASE | re.DOTALL)
 DEEPEST = 200  # elements of an SVG within each other
+MOST_PARTS = 300_000  # elements and attributes of an SVG, and its comments: each takes about 3 us
 
 
 def plain_html(html: str) -> bool:
@@ -95,7 +98,7 @@ def plain_html(html: str) -> bool:
 
 
 def _is_plain(attribute: re.Match[str]) -> bool:
-    name, value = attribute[1].lower(), unescape(attribute[2].lstrip("= \t\n\f\r").strip("\"'"))
+    name, value = attribute[1].lower(), _unescaped(attribute[2].lstrip("= \t\n\f\r").strip("\"'"))
     match name:
         case "href":
             return _LINK.fullmatch(value.translate(_IGNORED_IN_URL)) is not None
@@ -108,7 +111,17 @@ def _is_plain(attribute: re.Match[str]) -> bool:
 
 def wording(markup: str) -> str:
     """Why `markup`, which did not pass, was left out."""
-    return "it had active content" if _ACTIVE.search(unescape(markup)) else "it is more than plain markup"
+    return "it had active content" if _ACTIVE.search(_unescaped(markup)) else "it is more than plain markup"
+
+
+def _unescaped(text: str) -> str:
+    """With its character references resolved, those of too many digits for Python's `int` too."""
+    return unescape(_NO_CHARACTER.sub("&#0;", _ZEROS.sub("", text)))
+
+
+def parts(svg: str) -> int:
+    """At least so many elements and attributes as a drawing has, known without parsing it."""
+    return svg.count("<") + svg.count("=")
 
 
 def plain_svg(svg: str) -> str | None:

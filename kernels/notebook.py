@@ -1,18 +1,19 @@
 """Notebooks: plain cells written as a `.ipynb` file, and any `.ipynb` file read as plain cells.
 
     data = write([Markdown("Hello", author="Ada"), Code("1 + 1", outputs=(...,), count=1)])
+    for piece in written(cells): ...              # the same, piece by piece
     read(data).cells
     differences(stored_outputs, new_outputs)      # sentences
 
 What is written is nbformat v4.5, valid, and the same bytes for the same cells. What is read is version 3 or
 4 and may be anything at all: see `kernels.presentable` for what becomes of outputs, `kernels.markdown` for
-what becomes of words.
+what becomes of words. Both can take seconds and much memory: what strangers have made is read and written by
+`kernels.conversion`, which calls this in a process of its own.
 Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import nbformat
@@ -21,9 +22,10 @@ from nbformat.v4.convert import upgrade_cell
 
 from kernels.cells import RAISES, SKIP, Cell, Code, Imported, Markdown, NotebookError, Raw
 from kernels.differences import differences
-from kernels.imported import MAX_NAME, MAX_SIZE, load, source, taken_over
+from kernels.imported import MAX_NAME, MAX_SIZE, fewer, load, refuse_too_many, source, taken_over
 from kernels.markdown import harmless
 from kernels.presentable import count, presentable
+from kernels.room import MAX_TIME, MAX_WRITTEN, Room, dumped, no_outputs
 from kernels.text import clip, repair
 
 __all__ = [
@@ -39,19 +41,38 @@ __all__ = [
     "differences",
     "read",
     "write",
+    "written",
 ]
 
 MAX_TITLE = 200  # characters
-_NO_OUTPUTS = {"output_type": "stream", "name": "stderr", "text": "[outputs left out: they were damaged]\n"}
+BATCH, BATCH_SIZE = 64, 1 << 20  # cells, and characters, that are validated together
+DAMAGED = "they were damaged"
 
 
 def write(
     cells: Iterable[Cell], *, title: str = "", packages: Mapping[str, str] | None = None, python: str = "3.12"
 ) -> bytes:
-    """The cells as a notebook file in UTF-8; hostile outputs are repaired or left out, and that is said.
+    """The cells as a notebook file in UTF-8; see `written`."""
+    return "".join(written(cells, title=title, packages=packages, python=python)).encode()
+
+
+def written(
+    cells: Iterable[Cell],
+    *,
+    title: str = "",
+    packages: Mapping[str, str] | None = None,
+    python: str = "3.12",
+    size: int = MAX_WRITTEN,
+    seconds: float = MAX_TIME,
+) -> Iterator[str]:
+    """The cells as the pieces of a notebook file; hostile outputs are repaired or left out, and that is said.
 
     `packages` are the names and versions of what the code ran with, `python` is the language's version. A
-    cell that did not end "ok" is tagged so that Jupyter's tools skip it, unless it is one that may fail.
+    cell that did not end "ok" is tagged so that Jupyter's tools skip it, unless it is one that may fail. Once
+    the file has `size` characters, or has taken `seconds` of processor time (or a minute by the clock),
+    outputs are left out.
+
+    Raises: NotebookError when it has `size` characters more without them.
     """
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -68,17 +89,18 @@ def write(
     }
     if title:
         metadata["title"] = repair(title[:MAX_TITLE])
-    notebook = {
-        "cells": [_written(cell, position) for position, cell in enumerate(cells)],
-        "metadata": metadata,
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    _validate(notebook)
-    return (json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+    before = '{\n "cells": [\n'
+    for cell in _validated(Room(_written, size, seconds).cells(cells), metadata):
+        yield f"{before}  {cell.replace('\n', '\n  ')}"
+        before = ",\n"
+    cells_end = "\n ],\n" if before == ",\n" else '{\n "cells": [],\n'
+    about = dumped(metadata).replace("\n", "\n ")
+    yield f'{cells_end} "metadata": {about},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'
 
 
-def _written(cell: Cell, position: int) -> dict[str, Any]:
+def _written(
+    cell: Cell, position: int, in_time: Callable[[Iterable[Any]], Iterable[Any]] = iter
+) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     more: dict[str, Any] = {}
     match cell:
@@ -90,7 +112,7 @@ def _written(cell: Cell, position: int) -> dict[str, Any]:
             kind, text, metadata = "raw", cell.text, {"raw_mimetype": "text/plain"}  # else it goes into pages
         case Code():
             kind, text, metadata = "code", cell.code, _code_metadata(cell)
-            more = {"execution_count": count(cell.count), "outputs": presentable(cell.outputs)}
+            more = {"execution_count": count(cell.count), "outputs": presentable(in_time(cell.outputs))}
     text = source(text)
     digest = hashlib.sha256(f"{kind}\n{text}".encode()).hexdigest()
     return {
@@ -119,14 +141,27 @@ def _code_metadata(cell: Code) -> dict[str, Any]:
     return repaired
 
 
-def _validate(notebook: dict[str, Any]) -> None:
-    """Have nbformat look at it; a cell that it refuses loses its outputs."""
+def _validated(cells: Iterable[tuple[dict[str, Any], str]], metadata: dict[str, Any]) -> Iterator[str]:
+    """The cells' JSON, after nbformat has looked at them; a cell that it refuses loses its outputs."""
+    batch: list[tuple[dict[str, Any], str]] = []
+    for cell in cells:
+        batch.append(cell)
+        if len(batch) == BATCH or sum(len(text) for _, text in batch) > BATCH_SIZE:
+            yield from _validated_batch(batch, metadata)
+            batch.clear()
+    yield from _validated_batch(batch, metadata)
+
+
+def _validated_batch(batch: list[tuple[dict[str, Any], str]], metadata: dict[str, Any]) -> Iterator[str]:
+    parts = {"cells": [cell for cell, _ in batch], "metadata": metadata}
     try:
-        nbformat.validate(notebook)
+        nbformat.validate(parts | {"nbformat": 4, "nbformat_minor": 5})
     except nbformat.ValidationError:
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code" and not _is_valid(cell):
-                cell["outputs"] = [_NO_OUTPUTS]
+        for cell, text in batch:
+            refused = cell["cell_type"] == "code" and not _is_valid(cell)
+            yield dumped(cell | {"outputs": [no_outputs(DAMAGED)]}) if refused else text
+    else:
+        yield from (text for _, text in batch)
 
 
 def _is_valid(cell: dict[str, Any]) -> bool:
@@ -162,21 +197,22 @@ def read(data: bytes, *, limit: int = MAX_SIZE) -> Imported:
             raise NotebookError('This is not a notebook: its "nbformat" is not a version number.')
     if (language := _language(document)) != "python":
         notes.append(f"The notebook is written in {language}; its cells are run as Python.")
-    return Imported(found.cells, (*notes, *found.notes))
+    return Imported(found.cells, fewer([*notes, *found.notes]))
 
 
 def _from_version_3(worksheets: Any, notes: list[str]) -> list[Any]:
     """The cells of all worksheets as version 4 has them."""
     if not isinstance(worksheets, list):
         raise NotebookError("This is not a whole notebook: its worksheets are missing or not a list.")
+    sheets = [sheet.get("cells") for sheet in worksheets if isinstance(sheet, dict)]
+    old_cells = [old for sheet in sheets if isinstance(sheet, list) for old in sheet]
+    refuse_too_many(old_cells)
     cells = []
-    for worksheet in worksheets:
-        old_cells = worksheet.get("cells") if isinstance(worksheet, dict) else None
-        for old in old_cells if isinstance(old_cells, list) else []:
-            try:
-                cells.append(upgrade_cell(from_dict(_rejoined(old))))  # type: ignore[no-untyped-call]
-            except Exception:  # noqa: BLE001 - the converter takes a valid cell for granted and fails anyhow
-                notes.append(f"A cell after cell {len(cells)} was left out: it is damaged.")
+    for old in old_cells:
+        try:
+            cells.append(upgrade_cell(from_dict(_rejoined(old))))  # type: ignore[no-untyped-call]
+        except Exception:  # noqa: BLE001 - the converter takes a valid cell for granted and fails anyhow
+            notes.append(f"A cell after cell {len(cells)} was left out: it is damaged.")
     return cells
 
 

@@ -9,16 +9,20 @@ is said in the output itself, as text: "[text/html left out: it had active conte
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
-from kernels.harmless import plain_html, plain_svg, wording
+from kernels.harmless import MOST_PARTS, parts, plain_html, plain_svg, wording
 from kernels.markdown import without_scripts
 from kernels.text import clip, repair
 
-__all__ = ["count", "joined", "presentable"]
+__all__ = ["MOST_VALUES", "count", "has_more_values", "joined", "presentable"]
 
 MAX_COUNT = 1 << 53  # what JavaScript, in which notebooks are read, holds exactly
 MAX_MIME = 100  # characters of a kind that is told
+MOST_MIMES = 32  # kinds of one output; what comes from a kernel has no more either
+MOST_VALUES = 100_000  # of JSON, likewise
+MOST_LINES = 1000  # of a traceback that stay lines of their own
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
 _ENCODED = re.compile(r"image/(?:png|jpeg|gif|webp|bmp)|application/pdf|(?:audio|video)/[a-z0-9.+-]+")
 # Data that a renderer draws. Those that carry code to run (widgets, bokeh, holoviews) are not among them.
@@ -54,6 +58,20 @@ def joined(value: Any) -> str:
     return str(value)
 
 
+def has_more_values(value: Any, most: int) -> bool:
+    """Whether a JSON value has more than `most` in it, itself and keys included."""
+    left, waiting = most, [value]
+    while waiting and left >= 0:
+        match waiting.pop():
+            case list() as items:
+                left -= len(items)
+                waiting += items if left >= 0 else ()
+            case dict() as items:
+                left -= 2 * len(items)
+                waiting += items.values() if left >= 0 else ()
+    return left < 0
+
+
 def _output(output: Any) -> dict[str, Any]:
     try:
         output = repair(output)
@@ -66,6 +84,8 @@ def _output(output: Any) -> dict[str, Any]:
         case {"output_type": "error"}:
             lines = output.get("traceback")
             traceback = [joined(line) for line in lines] if isinstance(lines, list) else [joined(lines)]
+            if len(traceback) > MOST_LINES:
+                traceback = ["\n".join(traceback)]
             names = {key: joined(output.get(key)) for key in ("ename", "evalue")}
             return {"output_type": "error", **names, "traceback": traceback}
         case {"output_type": "execute_result", "data": dict()}:
@@ -84,7 +104,7 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
     """The MIME bundle of what may be shown and the metadata that belongs to it."""
     bundle: dict[str, Any] = {}
     notes = []
-    for key, value in output["data"].items():
+    for key, value in islice(output["data"].items(), MOST_MIMES):
         mime = key.strip().lower()
         try:
             bundle[mime] = _representation(mime, value)
@@ -92,6 +112,8 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
             if mime == "text/markdown":
                 notes.append(joined(value))
             notes.append(f"[{clip(mime, MAX_MIME)} left out: {why}]")
+    if (more := len(output["data"]) - MOST_MIMES) > 0:
+        notes.append(f"[{more:,} more kinds left out]")
     if notes:
         plain = [bundle["text/plain"]] if bundle.get("text/plain") else []
         bundle["text/plain"] = "\n".join([*plain, *notes])
@@ -99,13 +121,19 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
     about = metadata if isinstance(metadata, dict) else {}
     return {
         "data": bundle,
-        "metadata": {mime: about[mime] for mime in bundle if isinstance(about.get(mime), dict)},
+        "metadata": {
+            mime: about[mime]
+            for mime in bundle
+            if isinstance(about.get(mime), dict) and not has_more_values(about[mime], MOST_VALUES)
+        },
     }
 
 
 def _representation(mime: str, value: Any) -> Any:
     """The value of one kind. Raises: _LeftOutError with the reason."""
     if _JSON.fullmatch(mime):
+        if has_more_values(value, MOST_VALUES):
+            raise _LeftOutError(f"it has more than {MOST_VALUES:,} values")
         return value
     text = joined(value)
     if mime == "text/plain":
@@ -121,12 +149,19 @@ def _representation(mime: str, value: Any) -> Any:
             raise _LeftOutError(wording(text))
         return without_scripts(text) if mime == "text/markdown" else text
     if mime == "image/svg+xml":
-        if (drawing := plain_svg(text)) is None:
-            raise _LeftOutError(wording(text))
-        return drawing
+        return _drawing(text)
     raise _LeftOutError(
         "it had active content" if _is_active(mime) else "notebooks here do not hold this kind"
     )
+
+
+def _drawing(svg: str) -> str:
+    if parts(svg) > MOST_PARTS:
+        raise _LeftOutError(f"it has more than {MOST_PARTS:,} elements and attributes")
+    drawing = plain_svg(svg)
+    if drawing is None:
+        raise _LeftOutError(wording(svg))
+    return drawing
 
 
 def _is_active(mime: str) -> bool:

@@ -8,17 +8,20 @@ import keyword
 import re
 import shlex
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.bundle import bundle, notebook
-from bot.console.paths import content, named
+from bot.console.paths import content, created, named, opened
 from bot.console.show import Screen
 from bot.errors import BotError
 from bot.failures import sentence
+from bot.replay import imported
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
+from kernels.cells import Notebook, NotebookError
 from kernels.errors import KernelError
-from kernels.notebook import MAX_SIZE, Imported, NotebookError, read
 from kernels.visible import shown
 
 __all__ = ["CommandFailed", "Commands"]
@@ -60,7 +63,7 @@ class Commands:
         user_id: int,
         place: str,
         run: Callable[[str], Awaitable[None]],
-        run_notebook: Callable[[Imported], Awaitable[None]],
+        run_notebook: Callable[[Notebook], Awaitable[None]],
         ask: Callable[[str], Awaitable[None]],
     ) -> None:
         self._sessions = sessions
@@ -153,23 +156,31 @@ class Commands:
 
     async def _notebook(self, words: list[str]) -> None:
         session = await self._sessions.session(self._user_id, self._place)
-        await self._save(words, "notebook.ipynb", await notebook(session))
+        await self._save(words, "notebook.ipynb", partial(notebook, session))
 
     async def _bundle(self, words: list[str]) -> None:
         session = await self._sessions.session(self._user_id, self._place)
-        await self._save(words, "notebook.zip", await bundle(session, self._sessions.files))
+        await self._save(words, "notebook.zip", partial(bundle, session, self._sessions.files))
 
-    async def _save(self, words: list[str], name: str, data: bytes) -> None:
+    async def _save(
+        self, words: list[str], name: str, write: Callable[[BinaryIO], Awaitable[object]]
+    ) -> None:
         if len(words) > 1:
             raise CommandFailed("Say one path, in quotes where it has spaces.")
-        path = await asyncio.to_thread(_write, words[0] if words else None, name, data)
-        self._screen.note(f"Saved: {path}")
+        path = named(words[0]) if words else _new(name)
+        with created(path) as file:
+            await write(file)
+        self._screen.note(f"Saved: {path.absolute()}")
 
     async def _replay(self, words: list[str]) -> None:
         if len(words) != 1:
             raise CommandFailed("Say which notebook: %replay PATH (in quotes where it has spaces).")
-        _, data = await asyncio.to_thread(content, words[0], limit=MAX_SIZE)
-        await self._run_notebook(await asyncio.to_thread(read, data))
+
+        async def file() -> BinaryIO:
+            return await asyncio.to_thread(opened, words[0])
+
+        async with imported(self._sessions.jobs, self._user_id, file) as notebook:
+            await self._run_notebook(notebook)
 
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):
@@ -185,15 +196,13 @@ class Commands:
             self._screen.note("Fresh kernel. Your files are kept.")
 
 
-def _write(path: str | None, name: str, data: bytes) -> Path:
-    """Write to the path that was asked for, or to a new file called `name` in the working folder."""
-    file = Path(name) if path is None else named(path)
-    number = 1
-    while path is None and file.exists():
+def _new(name: str) -> Path:
+    """A new file in the working folder, called `name` or the like."""
+    file, number = Path(name), 1
+    while file.exists():
         number += 1
         file = Path(name).with_stem(f"{Path(name).stem}-{number}")
-    file.write_bytes(data)
-    return file.absolute()
+    return file
 
 
 def variable_name(filename: str) -> str:

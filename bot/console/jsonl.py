@@ -21,23 +21,24 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 from bot.bundle import bundle, notebook
 from bot.console.answers import answer_fields, event_fields, file_fields, result_fields, step_fields
-from bot.console.paths import content, named
+from bot.console.paths import content, created, named, opened
 from bot.errors import BotError, NothingRuns
 from bot.failures import sentence
 from bot.message import Asking, Incoming
-from bot.replay import replay
+from bot.replay import imported, replay
 from bot.reply import Reply
 from bot.session import Session
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
+from kernels.cells import NotebookError
 from kernels.errors import KernelError, NoQuestion
 from kernels.events import END_OF_INPUT, InputRequest
-from kernels.notebook import MAX_SIZE, NotebookError, read
 from kernels.text import human_size, repair
 
 __all__ = ["JsonLines", "standard_input"]
@@ -175,32 +176,38 @@ class JsonLines:
         self._answer(user, request, {"event": "reset"})
 
     async def _notebook(self, user: int, request: Request) -> None:
-        await self._save(user, request, "notebook", await notebook(await self._session(user)))
+        session = await self._session(user)
+        await self._save(user, request, "notebook", partial(notebook, session))
 
     async def _bundle(self, user: int, request: Request) -> None:
-        data = await bundle(await self._session(user), self._sessions.files)
-        await self._save(user, request, "bundle", data)
+        session = await self._session(user)
+        await self._save(user, request, "bundle", partial(bundle, session, self._sessions.files))
 
-    async def _save(self, user: int, request: Request, verb: str, data: bytes) -> None:
+    async def _save(
+        self, user: int, request: Request, verb: str, write: Callable[[BinaryIO], Awaitable[object]]
+    ) -> None:
         path = named(_text(request, verb))
-        await asyncio.to_thread(path.write_bytes, data)
-        self._answer(user, request, {"event": "saved", "path": str(path), "size": len(data)})
+        with created(path) as file:
+            await write(file)
+            size = file.tell()
+        self._answer(user, request, {"event": "saved", "path": str(path), "size": size})
 
     async def _replay(self, user: int, request: Request) -> None:
-        _, data = await asyncio.to_thread(content, _text(request, "replay"), limit=MAX_SIZE)
-        imported = await asyncio.to_thread(read, data)
+        async def file() -> BinaryIO:
+            return await asyncio.to_thread(opened, _text(request, "replay"))
 
         async def tell(reply: Reply) -> None:
             self._tell_reply(user, request, reply)
 
         message = Incoming(user, str(user), PLACE, "")
         keep_going = bool(request.get("keep_going"))
-        session = await self._session(user)
         failed = 0
-        async for step in replay(session, imported, message, tell, keep_going=keep_going):
-            failed += step.failed
-            self._answer(user, request, step_fields(step))
-        self._answer(user, request, {"event": "replayed", "failed": failed, "notes": list(imported.notes)})
+        async with imported(self._sessions.jobs, user, file) as found:
+            session = await self._session(user)
+            async for step in replay(session, found, message, tell, keep_going=keep_going):
+                failed += step.failed
+                self._answer(user, request, step_fields(step))
+        self._answer(user, request, {"event": "replayed", "failed": failed, "notes": list(found.notes)})
 
     async def _session(self, user: int) -> Session:
         return await self._sessions.session(user, PLACE)

@@ -2,16 +2,22 @@
 
 path = named("~/notebook.ipynb")
 name, data = content("~/data.csv", limit=50 * MiB)
+with created(path) as file: ...
 """
 
 import errno
 import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.errors import NotAFile
 from kernels.text import repair
 
-__all__ = ["content", "named"]
+__all__ = ["content", "created", "named", "opened"]
 
 
 def named(text: str) -> Path:
@@ -25,13 +31,48 @@ def named(text: str) -> Path:
     return Path(os.path.expanduser(text))  # Path.expanduser raises at a ~ that is nobody's
 
 
-def content(text: str, *, limit: int) -> tuple[str, bytes]:
-    """The file's name and its bytes, of which one more than `limit` is enough to be refused.
-
-    Raises: OSError; NotAFile for what could be read without end, or never.
-    """
+def opened(text: str) -> BinaryIO:
+    """The file, open. Raises: OSError; NotAFile for what could be read without end, or never."""
     file = named(text)
     if file.exists() and not file.is_file() and not file.is_dir():
         raise NotAFile(file)
-    with file.open("rb") as opened:
-        return file.name, opened.read(limit + 1)
+    return file.open("rb")
+
+
+def content(text: str, *, limit: int) -> tuple[str, bytes]:
+    """The file's name and its bytes, of which one more than `limit` is enough to be refused.
+
+    Raises: as `opened`.
+    """
+    with opened(text) as file:
+        return named(text).name, file.read(limit + 1)
+
+
+@contextmanager
+def created(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written, which takes its place when the block has ended well; else all stays as it was.
+
+    Raises: OSError; NotAFile where it is a pipe or a device.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    place = Path(os.path.realpath(path))
+    if place.exists() and not place.is_file():
+        raise NotAFile(path)
+    if place.exists() and not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    aside = place.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        file = aside.open("x+b")
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    try:
+        with file:
+            yield file
+        if place.exists():
+            shutil.copymode(place, aside)
+        os.replace(aside, place)
+    except BaseException:  # whatever ends it, no half of a file must stay
+        aside.unlink(missing_ok=True)
+        raise

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from bot.bundle import replayed
 from bot.compose import compose
 from bot.console.jsonl import JsonLines, standard_input
+from bot.console.paths import created, opened
 from bot.console.show import Screen
 from bot.console.terminal import Terminal, progress
 from bot.errors import BotError
@@ -26,8 +27,9 @@ from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
 from kernels import visible
+from kernels.cells import Notebook, NotebookError
+from kernels.conversion import reading
 from kernels.errors import KernelError
-from kernels.notebook import Code, NotebookError, read
 from kernels.packages import plotly_script
 
 __all__ = ["main"]
@@ -69,16 +71,26 @@ async def serve_person(settings: Settings) -> bool:
 
 async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
     """Run a notebook in a session of its own, and write it with its new outputs to `target`."""
-    imported = await asyncio.to_thread(lambda: read(source.read_bytes()))
     if target is not None:
         _check_folder(target)
+    with opened(str(source)) as file:
+        async with reading(file) as imported:
+            failed = await _replay(settings, imported, source.name, target, keep_going=keep_going)
+            for note in imported.notes:
+                print(visible.text(note), file=sys.stderr)
+    return not failed
+
+
+async def _replay(
+    settings: Settings, imported: Notebook, name: str, target: Path | None, *, keep_going: bool
+) -> int:
+    """Run it, and write it; the number of cells that failed."""
     async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
         await sessions.discard(USER_ID, "replay")
         session = await sessions.session(USER_ID, "replay")
         message = Incoming(USER_ID, "", "replay", "", can_answer=False)
         failed = 0
-        total = sum(isinstance(cell, Code) for cell in imported.cells)
-        with tqdm(total=total, desc=visible.shown(source.name), unit="cell") as bar:
+        with tqdm(total=imported.code_cells, desc=visible.shown(name), unit="cell") as bar:
             async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
                 bar.update()
                 failed += step.failed
@@ -88,11 +100,10 @@ async def serve_replay(settings: Settings, source: Path, target: Path | None, *,
                     why = step.result.error or ending(step.result) or ""
                     bar.write(visible.text(why), file=sys.stderr)
         if target is not None:
-            await asyncio.to_thread(target.write_bytes, await replayed(session, imported))
+            with created(target) as file:
+                await replayed(session, imported, file)
         await sessions.discard(USER_ID, "replay")
-    for note in imported.notes:
-        print(visible.text(note), file=sys.stderr)
-    return not failed
+    return failed
 
 
 def _check_folder(target: Path) -> None:

@@ -24,9 +24,9 @@ from bot.sessions import Sessions
 from bot.turn import take_turn
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
+from kernels.cells import Notebook
 from kernels.errors import KernelError
 from kernels.events import InputRequest
-from kernels.notebook import Imported
 
 if TYPE_CHECKING:
     from bot.console.keyboard import Keyboard
@@ -134,7 +134,7 @@ class Terminal:
             self._failed = True
             self._screen.note(sentence(error))
 
-    async def _run_notebook(self, notebook: Imported) -> None:
+    async def _run_notebook(self, notebook: Notebook) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
         message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
         async with _stopping_with_ctrl_c(session):

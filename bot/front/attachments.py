@@ -4,7 +4,6 @@ received = await receive(desk, user_id, place, attachments)
 received.cards, received.pictures, received.notes
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,13 +48,13 @@ async def receive(
     """Store and place each of the files; two of one name get two. Raises: KernelError, StoreUnavailable."""
     if not attachments:
         return Received()
-    read_now = await asyncio.gather(*(read(desk, attachment) for attachment in attachments))
     session = await desk.sessions.session(user_id, place)
     places = Places()
     stored: list[StoredFile] = []
     pictures: list[Picture] = []
     notes: list[str] = []
-    for attachment, data in zip(attachments, read_now, strict=True):
+    for attachment in attachments:
+        data = await read(desk, attachment)  # one after the other: together they may be half a gigabyte
         if isinstance(data, str):
             notes.append(data)
             continue

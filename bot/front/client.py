@@ -16,15 +16,15 @@ import nextcord
 from nextcord import ApplicationError, ApplicationInvokeError
 from nextcord.abc import Messageable
 
-from bot.errors import BotError
 from bot.failures import sentence
 from bot.front.afterwards import Afterwards
 from bot.front.buttons import BROKEN, Buttons
 from bot.front.calls import Refusal, Refused, attempt
 from bot.front.chat import Chat
 from bot.front.commands import Running
-from bot.front.controls import Controls
+from bot.front.controls import EXPECTED, Controls
 from bot.front.desk import Desk
+from bot.front.ending import capital
 from bot.front.interaction import Interaction, privately
 from bot.front.outlets import NO_MENTIONS, ChannelOutlet, DirectOutlet
 from bot.front.tools import Tools
@@ -122,8 +122,8 @@ class Client(nextcord.Client):
     ) -> None:
         """Tell the person what went wrong with their command."""
         error = exception.original if isinstance(exception, ApplicationInvokeError) else exception
-        if isinstance(error, BotError | KernelError | FileStoreError):
-            await privately(interaction, f"{sentence(error)}.")
+        if isinstance(error, EXPECTED):
+            await privately(interaction, capital(sentence(error)))
             return
         log.error("command %s failed", interaction.application_command, exc_info=error)
         await privately(interaction, BROKEN)

@@ -31,6 +31,7 @@ from bot.front.owners import Claimed, claimed, record_of
 from bot.front.take_away import give
 from bot.front.turns import Wanted, begin
 from filestore.errors import FileStoreError
+from kernels.cells import NotebookError
 from kernels.errors import KernelError
 from kernels.events import InputRequest
 
@@ -42,7 +43,7 @@ NOTHING = "Nothing of this runs any more."
 GONE = "The code of this cell is not kept any more."
 TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
 ANSWERED = "No question waits for an answer here any more."
-EXPECTED = (BotError, KernelError, FileStoreError)
+EXPECTED = (BotError, KernelError, FileStoreError, NotebookError)
 
 
 class Controls:

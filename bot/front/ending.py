@@ -12,8 +12,8 @@ from bot.failures import sentence
 from bot.front.desk import Desk
 from bot.front.showing import Showing
 from filestore.errors import FileStoreError
+from kernels.cells import NotebookError
 from kernels.errors import KernelClosed, KernelError
-from kernels.notebook import NotebookError
 
 __all__ = ["capital", "note_of", "uncancelled"]
 

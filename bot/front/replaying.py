@@ -1,7 +1,8 @@
 """A notebook that somebody attaches, run in their kernel, cell by cell, as one answer."""
 
-import asyncio
 import logging
+import tempfile
+from typing import BinaryIO
 
 from nextcord import Attachment
 
@@ -15,8 +16,9 @@ from bot.front.outlets import DirectOutlet, Outlet
 from bot.front.showing import Showing
 from bot.message import Incoming
 from bot.remembered import person
-from bot.replay import replay
-from kernels import notebook as notebooks
+from bot.replay import imported, replay
+from kernels.cells import NotebookError
+from kernels.imported import refuse_too_large
 
 __all__ = ["replay_for"]
 
@@ -28,9 +30,8 @@ async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachmen
     user = interaction.user
     if user is None:
         return
-    data = refusal(desk, user.id) or await read(desk, attachment)
-    if isinstance(data, str):
-        await privately(interaction, data)
+    if (refused := refusal(desk, user.id)) is not None:
+        await privately(interaction, refused)
         return
     place = place_of(interaction)
     outlets: list[Outlet] = [
@@ -39,28 +40,45 @@ async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachmen
     ]
     session_id = desk.sessions.id_of(user.id, place)
     showing = Showing(desk, user.id, session_id, place, outlets, desk.draft(), several=True)
-    desk.spawn(_replay(desk, showing, user.display_name, data), f"replay for {user.id}")
+    desk.spawn(_replay(desk, showing, user.display_name, attachment), f"replay for {user.id}")
 
 
-async def _replay(desk: Desk, showing: Showing, author: str, data: bytes) -> None:
+async def _replay(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> None:
     try:
         await showing.open()
     except Refused as refused:
         log.warning("a replay of %d has nowhere to be answered: %s", showing.user_id, refused)
         return
-    await showing.finish(await note_of(desk, showing, _run(desk, showing, author, data)))
+    await showing.finish(await note_of(desk, showing, _run(desk, showing, author, attachment)))
 
 
-async def _run(desk: Desk, showing: Showing, author: str, data: bytes) -> str:
-    imported = await asyncio.to_thread(notebooks.read, data)
-    session = await desk.sessions.session(showing.user_id, showing.place)
-    message = Incoming(showing.user_id, person(author), showing.place, "")
-    ran = failed = total = 0
-    refused = ""
-    async for step in replay(session, imported, message, showing.tell, keep_going=False):
-        total = step.total
-        ran += step.result is not None
-        failed += step.failed
-        if step.refused:
-            refused = f" Cell {step.number}: {step.refused}."
-    return f"Ran {ran} of {total} cells{f', {failed} failed' if failed else ''}.{refused}"
+async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> str:
+    async def opened() -> BinaryIO:
+        return await _opened(desk, attachment)
+
+    async with imported(desk.sessions.jobs, showing.user_id, opened) as notebook:
+        session = await desk.sessions.session(showing.user_id, showing.place)
+        message = Incoming(showing.user_id, person(author), showing.place, "")
+        ran = failed = 0
+        refused = ""
+        async for step in replay(session, notebook, message, showing.tell, keep_going=False):
+            ran += step.result is not None
+            failed += step.failed
+            if step.refused:
+                refused = f" Cell {step.number}: {step.refused}."
+        return f"Ran {ran} of {notebook.code_cells} cells{f', {failed} failed' if failed else ''}.{refused}"
+
+
+async def _opened(desk: Desk, attachment: Attachment) -> BinaryIO:
+    """The attachment in a temporary file. Raises: NotebookError when it cannot be had."""
+    refuse_too_large(attachment.size)
+    data = await read(desk, attachment)
+    if isinstance(data, str):
+        raise NotebookError(data)
+    file = tempfile.TemporaryFile()  # noqa: SIM115  the caller's
+    try:
+        await desk.sessions.jobs.in_thread(file.write, data)
+    except BaseException:  # whatever ends it, the file must not stay
+        file.close()
+        raise
+    return file

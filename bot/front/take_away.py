@@ -3,12 +3,15 @@
 await give(desk, interaction, user_id, place, "bundle")
 """
 
-import asyncio
-from typing import Literal
+import tempfile
+from typing import BinaryIO, Literal
 
-from bot.bundle import bundle, notebook, zipped
+from bot.bundle import bundle, notebook
 from bot.delivery import Upload
+from bot.errors import OverLimit
+from bot.failures import sentence
 from bot.front.desk import Desk
+from bot.front.ending import capital
 from bot.front.interaction import Interaction, privately
 from kernels.text import human_size
 
@@ -18,7 +21,7 @@ Kind = Literal["notebook", "bundle"]
 
 TOO_LARGE: dict[Kind, str] = {
     "notebook": (
-        "Your notebook is more than Discord takes, even zipped ({size}). **Edit & run** below an answer has"
+        "Your notebook is more than Discord takes ({size}), even zipped. **Edit & run** below an answer has"
         " its code, and `/files` has your files."
     ),
     "bundle": (
@@ -31,21 +34,31 @@ TOO_LARGE: dict[Kind, str] = {
 async def give(desk: Desk, interaction: Interaction, user_id: int, place: str, kind: Kind) -> None:
     """Give the session of a place to who asked, or say what else they can do; the interaction was deferred.
 
-    Raises: KernelError, StoreUnavailable.
+    Raises: AtWork, TooBusy, NotebookError, KernelError, StoreUnavailable.
     """
-    upload = await _upload(desk, user_id, place, kind)
-    if len(upload.data) > desk.limits.file:
-        await privately(interaction, TOO_LARGE[kind].format(size=human_size(len(upload.data))))
+    try:
+        with tempfile.TemporaryFile() as file:
+            upload = await _upload(desk, user_id, place, kind, file)
+    except OverLimit as error:
+        await privately(interaction, TOO_LARGE[kind].format(size=f"over {human_size(error.limit)}"))
+    except OSError as error:
+        await privately(interaction, capital(sentence(error)))
     else:
         await privately(interaction, "Your session:", uploads=[upload])
 
 
-async def _upload(desk: Desk, user_id: int, place: str, kind: Kind) -> Upload:
+async def _upload(desk: Desk, user_id: int, place: str, kind: Kind, file: BinaryIO) -> Upload:
     """A `.zip` with files, or a `.ipynb`, which is zipped only where it is too large as it is."""
-    session = await desk.sessions.session(user_id, place)
+    session, limit = await desk.sessions.session(user_id, place), desk.limits.file
     if kind == "bundle":
-        return Upload("session.zip", await bundle(session, desk.sessions.files))
-    data = await notebook(session)
-    if len(data) <= desk.limits.file:
-        return Upload("session.ipynb", data)
-    return Upload("session.ipynb.zip", await asyncio.to_thread(zipped, {"session.ipynb": data}))
+        await bundle(session, desk.sessions.files, file, limit=limit)
+        name = "session.zip"
+    else:
+        zipped = await notebook(session, file, limit=limit)
+        name = "session.ipynb.zip" if zipped else "session.ipynb"
+    return Upload(name, await desk.sessions.jobs.in_thread(_content, file))
+
+
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()

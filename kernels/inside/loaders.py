@@ -35,6 +35,7 @@ BYTE_ORDER_MARKS = {
     b"\xfe\xff": "utf-16",
 }
 SQLITE = b"SQLite format 3\x00"
+UNPICKLED = frozenset({"npy", "npz", "pkl", "pickle", "joblib"})  # reading them can run what is in them
 
 
 class NotLoaded(Exception):
@@ -47,12 +48,7 @@ def load(data: bytes, filename: str, file_type: str, options: dict[str, Any]) ->
     Raises:
         NotLoaded: the reader failed.
     """
-    inner, _, extension = filename.lower().rpartition(".")
-    unpack = COMPRESSED.get(extension)
-    if unpack and inner.rpartition(".")[2] in LOADERS:
-        extension = inner.rpartition(".")[2]
-    else:
-        unpack = None
+    extension, unpack = kind_of(filename)
     reader = LOADERS.get(extension) or FALLBACKS.get(file_type, _bytes)
     try:
         return reader(unpack(data) if unpack else data, **options)
@@ -61,6 +57,14 @@ def load(data: bytes, filename: str, file_type: str, options: dict[str, Any]) ->
     except Exception as error:  # noqa: BLE001  readers raise whatever they like
         what = extension if extension in LOADERS else file_type
         raise NotLoaded(f"could not be read as {what}: {type(error).__name__}: {error}") from None
+
+
+def kind_of(filename: str) -> tuple[str, Callable[[bytes], bytes] | None]:
+    """The extension by which a file is read, and what unpacks it first: for data.csv.gz csv and gunzip."""
+    inner, _, extension = filename.lower().rpartition(".")
+    unpack = COMPRESSED.get(extension)
+    within = inner.rpartition(".")[2]
+    return (within, unpack) if unpack and within in LOADERS else (extension, None)
 
 
 def _bytes(data: bytes) -> bytes:
@@ -174,7 +178,8 @@ def _joblib(data: bytes, **options: Any) -> Any:
     return import_module("joblib").load(BytesIO(data), **options)
 
 
-def _image(data: bytes, **options: Any) -> Any:
+def image(data: bytes, **options: Any) -> Any:
+    """A PIL image, decoded."""
     image = import_module("PIL.Image").open(BytesIO(data), **options)
     image.load()  # a broken picture fails here and not later
     return image
@@ -214,10 +219,10 @@ LOADERS: dict[str, Loader] = {
         ("mat", _matlab),
         ("pkl pickle", _pickle),
         ("joblib", _joblib),
-        ("png jpg jpeg gif webp bmp tif tiff ico", _image),
+        ("png jpg jpeg gif webp bmp tif tiff ico", image),
         ("sqlite sqlite3 db", _sqlite),
         ("txt md markdown rst log tex html htm xml svg kml gpx ini cfg conf", _text),
     )
     for extension in extensions.split()
 }
-FALLBACKS: dict[str, Loader] = {"text": _text, "code": _text, "web": _text, "image": _image}
+FALLBACKS: dict[str, Loader] = {"text": _text, "code": _text, "web": _text, "image": image}

@@ -79,6 +79,22 @@ async def test_export_below_a_limit_names_what_it_leaves_out(sessions: Sessions)
 
 
 @pytest.mark.timeout(120)
+async def test_transcript_that_does_not_fit_is_left_out_and_named(sessions: Sessions) -> None:
+    """What is said of it comes in place of it; whatever else there is comes all the same."""
+    noise = "import random\nopen('a.txt', 'w').write('a')\nprint(random.Random(1).randbytes(200_000).hex())"
+    await sessions.execute_code(noise, 1)
+    with await export(sessions, 1, limit=150_000) as file:
+        data = file.read()
+    assert len(data) <= 150_000
+    archive = opened(data)
+    readme = archive.read("README.md").decode()
+    for document in ("transcript.json", "notebook.ipynb"):
+        assert f"sessions/u1/{document} (" in readme
+        assert f"sessions/u1/{document}" not in archive.namelist()
+    assert archive.read("files/a.txt") == b"a"
+
+
+@pytest.mark.timeout(120)
 async def test_a_person_who_is_forgotten_has_left_nothing(sessions: Sessions, tmp_path: Path) -> None:
     """No session, entry, file, byte, share, usage, message or workspace; the other person has theirs."""
     file_id, other = await lived(sessions, 1), await lived(sessions, 2)
@@ -97,7 +113,7 @@ async def test_a_person_who_is_forgotten_has_left_nothing(sessions: Sessions, tm
             await sessions.load_file(file_id, reader)
     data = tmp_path / "data"
     assert [folder.name for folder in (data / "workspaces").iterdir()] == ["u2"]
-    kept = [path.read_bytes() for path in (data / "files").rglob("*") if path.is_file()]
+    kept = [path.read_bytes() for path in (data / "files").glob("*/*") if path.is_file()]
     assert sorted(kept) == [b"a\n1\n", b"a\n2\n", b"by me"]
     assert await store.message_cells.get(1002) is not None
     with await export(sessions, 1) as file:

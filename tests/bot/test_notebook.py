@@ -1,24 +1,29 @@
 """A session taken away and brought back: notebook, bundle, replay, through the real program."""
 
 import asyncio
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nbformat
 import pytest
 
 from bot.bundle import bundle, notebook
 from bot.console.answers import step_fields
+from bot.console.paths import created
 from bot.console.terminal import progress
+from bot.errors import AtWork, NotAFile, OverLimit
 from bot.message import Incoming
-from bot.replay import Step, replay
+from bot.replay import Step, imported, replay
 from bot.reply import Reply
 from bot.sessions import Sessions
+from bot.used_files import named
 from filestore.records import Said
 from kernels.notebook import Code, Imported, Markdown, Raw, read, write
 from tests.conftest import KERNEL_PYTHON
@@ -57,7 +62,20 @@ async def mixed_session(sessions: Sessions) -> None:
 
 async def exported(sessions: Sessions) -> bytes:
     """User 1's session as a notebook."""
-    return await notebook(await sessions.session(1, "terminal"))
+    session = await sessions.session(1, "terminal")
+    with tempfile.TemporaryFile() as file:
+        await notebook(session, file)
+        file.seek(0)
+        return file.read()
+
+
+async def bundled(sessions: Sessions) -> bytes:
+    """User 1's session with its files."""
+    session = await sessions.session(1, "terminal")
+    with tempfile.TemporaryFile() as file:
+        await bundle(session, sessions.files, file)
+        file.seek(0)
+        return file.read()
 
 
 def kinds(data: bytes) -> list[tuple[str, list[tuple[str, list[str]]]]]:
@@ -88,9 +106,8 @@ async def test_the_notebook_of_a_mixed_session_is_valid_and_harmless(sessions: S
 async def test_the_same_transcript_gives_the_same_bytes(sessions: Sessions) -> None:
     """Two exports of one session are equal, the bundle too."""
     await sessions.execute_code("open('a.txt', 'w').write('x'); 6 * 7", 1)
-    session = await sessions.session(1, "terminal")
-    assert await notebook(session) == await notebook(session)
-    assert await bundle(session, sessions.files) == await bundle(session, sessions.files)
+    assert await exported(sessions) == await exported(sessions)
+    assert await bundled(sessions) == await bundled(sessions)
 
 
 @pytest.mark.timeout(180)
@@ -98,7 +115,7 @@ async def test_the_bundle_runs_clean_in_an_empty_folder(sessions: Sessions, tmp_
     """`jupyter nbconvert --execute` on the unpacked zip, with nothing of ours around, ends well."""
     await mixed_session(sessions)
     folder = tmp_path / "empty"
-    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    data = await bundled(sessions)
     (tmp_path / "out.zip").write_bytes(data)
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert {"notebook.ipynb", "README.md", "files.json", "table.csv", "cities.csv"} <= set(
@@ -138,7 +155,7 @@ async def test_each_file_of_the_bundle_is_found_whatever_its_name(sessions: Sess
     write_all = f"import os; os.makedirs('out')\nfor name in {names}: print(open(name, 'w').write(name))"
     await sessions.execute_code(write_all, 1)
     await sessions.execute_code("open('v.txt', 'w').write('newer')", 1)
-    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    data = await bundled(sessions)
     (tmp_path / "out.zip").write_bytes(data)
     folder = tmp_path / "bundle"
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
@@ -156,7 +173,7 @@ async def test_an_expired_file_is_not_in_the_bundle(sessions: Sessions) -> None:
     """The zip has what still loads; the notebook is whole all the same."""
     result = await sessions.execute_code("open('a.txt', 'w').write('x')", 1)
     await sessions.files.delete(result.generated_file_ids[0], 1)
-    data = await bundle(await sessions.session(1, "terminal"), sessions.files)
+    data = await bundled(sessions)
     path = Path(str((await sessions.session(1, "terminal")).kernel.workspace.path) + ".zip")
     path.write_bytes(data)
     with zipfile.ZipFile(path) as archive:
@@ -337,5 +354,123 @@ async def test_notebook_bundle_and_replay_are_json_requests_too(tmp_path: Path) 
         assert program.events(sent, "result")[0]["output"] == "42\n"
         bad = await program.answer(id=program.send(replay=str(tmp_path / "out.zip")), event="error")
         assert bad["error"] == "NotebookError"
+        (tmp_path / "many.ipynb").write_bytes(b'{"nbformat":4,"cells":[' + b"{}," * 50_000 + b"{}]}")
+        many = await program.answer(id=program.send(replay=str(tmp_path / "many.ipynb")), event="error")
+        assert many["message"].startswith("The notebook has 50,001 cells")
         missing = await program.answer(id=program.send(replay="/nowhere.ipynb"), event="error")
         assert missing["message"] == "there is no file /nowhere.ipynb"
+
+
+async def test_a_bundle_over_its_limit_is_given_up(sessions: Sessions) -> None:
+    """It ends as soon as the zip is larger than it may be, and the next one is made."""
+    await sessions.upload("noise.bin", os.urandom(4 << 20), 1)
+    await sessions.execute_code("data = load_file('noise.bin')", 1)
+    session = await sessions.session(1, "terminal")
+    with tempfile.TemporaryFile() as file:
+        with pytest.raises(OverLimit):
+            await bundle(session, sessions.files, file, limit=100_000)
+        assert file.seek(0, os.SEEK_END) < 3 << 20
+    with zipfile.ZipFile(io.BytesIO(await bundled(sessions))) as archive:
+        assert len(archive.read("noise.bin")) == 4 << 20
+
+
+async def test_a_notebook_over_its_limit_is_zipped(sessions: Sessions) -> None:
+    """Below the limit it is as it is; a zip that is too large as well is given up."""
+    await sessions.execute_code("print('x' * 100_000)", 1)
+    session = await sessions.session(1, "terminal")
+    whole = await exported(sessions)
+    for limit, zipped in ((200_000, False), (20_000, True)):
+        with tempfile.TemporaryFile() as file:
+            assert await notebook(session, file, limit=limit) is zipped
+            file.seek(0)
+            data = file.read()
+        if zipped:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                data = archive.read("session.ipynb")
+        assert data == whole
+    with tempfile.TemporaryFile() as file, pytest.raises(OverLimit):
+        await notebook(session, file, limit=100)
+
+
+async def test_a_bundle_holds_no_file_in_memory(sessions: Sessions) -> None:
+    """Of 48 MB of files one piece at a time is in memory."""
+    session = await sessions.session(1, "terminal")
+    names = [f"{number}.bin" for number in range(3)]
+    for name in names:
+        await sessions.files.put(1, "u1", name, os.urandom(16 << 20), source="uploaded")
+    await session.transcript.begin(Incoming(1, "a", "terminal", f"names = {names}"))
+    before = resident()
+    most = before
+    with tempfile.TemporaryFile() as file:
+        making = asyncio.ensure_future(bundle(session, sessions.files, file))
+        while not making.done():
+            await asyncio.wait([making], timeout=0.01)
+            most = max(most, resident())
+        await making
+        assert file.seek(0, os.SEEK_END) > 48 << 20
+    assert most - before < 24 << 20
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("pd.read_csv('my data.csv')", ["my data.csv"]),
+        ('open("/workspace/out/a.csv")', ["out/a.csv", "a.csv"]),
+        ("!head a.csv | tail", ["a.csv"]),
+        ("%run a.csv\nf(it's.txt)", ["a.csv"]),
+        ('load_file("it\'s.txt")', ["it's.txt"]),
+        ("np.save(data.csv)", []),
+        ("x = 'a.csv.bak'", []),
+    ],
+)
+def test_names_in_code_are_found(code: str, found: list[str]) -> None:
+    """A name in quotes, with folders before it, or as a word; not a part of another name."""
+    assert sorted(named(code, {"my data.csv", "out/a.csv", "a.csv", "it's.txt"})[1]) == sorted(found)
+
+
+@pytest.mark.parametrize("unit", ["/", "a/", "'a.csv/", "abcdefghij ", "\"'", "a.csv,"])
+def test_code_of_any_kind_is_searched_in_a_time_that_its_length_bounds(unit: str) -> None:
+    """A megabyte of what could be many names is looked through within the test's time."""
+    named(unit * (1_000_000 // len(unit)), {f"{number}.csv" for number in range(10_000)})
+
+
+async def test_a_second_replay_of_a_person_is_refused(sessions: Sessions, tmp_path: Path) -> None:
+    """Each one keeps its notebook on the disk: one at a time, and another once it has ended."""
+    (tmp_path / "in.ipynb").write_bytes(write([Code("1")]))
+
+    async def opened() -> BinaryIO:
+        return (tmp_path / "in.ipynb").open("rb")
+
+    for _ in range(2):
+        async with imported(sessions.jobs, 1, opened) as first:
+            assert list(first.cells) == [Code("1")]
+            with pytest.raises(AtWork):
+                async with imported(sessions.jobs, 1, opened):
+                    pytest.fail("two at once")
+
+
+async def test_what_was_there_stays_when_a_notebook_cannot_be_written(tmp_path: Path) -> None:
+    """The old file is replaced by a whole new one or not at all, and no half of one lies beside it."""
+    (tmp_path / "out.ipynb").write_bytes(b"old")
+
+    def write_half() -> None:
+        with created(tmp_path / "out.ipynb") as file:
+            file.write(b"half")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        write_half()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    (tmp_path / "out.ipynb").chmod(0o640)
+    with created(tmp_path / "out.ipynb") as file:
+        file.write(b"new")
+    assert [(path.read_bytes(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [
+        (b"new", 0o640)
+    ]
+    with pytest.raises(NotAFile), created(Path("/dev/null")):
+        pytest.fail("a device is no place for it")

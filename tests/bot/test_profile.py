@@ -1,8 +1,10 @@
 """Cards of files, made with real kernels: what they say of good files, and that hostile ones are held."""
 
+import asyncio
 import gzip
 import io
 import json
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from bot.profile import profile
 from bot.sessions import Sessions
 from filestore.records import StoredFile
+from tests.conftest import KERNEL_PYTHON, ROOT
 
 MAKE = """
 import pandas as pd, sqlite3
@@ -119,6 +122,69 @@ async def test_hostile_files_have_a_card_with_type_and_size(sessions: Sessions) 
     for card in cards.values():
         assert "\u202e" not in card
     assert "ran" not in (await sessions.execute_code("print(__import__('os').listdir())", 1)).output
+
+
+class Unpickled:
+    """In the kernels' Python its pickle makes every card say that it was unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return exec, ("import cards; cards._object = cards._text = lambda *_: ['UNPICKLED']",)
+
+
+PICKLED = pickle.dumps(Unpickled())
+
+
+def npy(descr: str, shape: str, values: bytes) -> bytes:
+    """An array as numpy writes it: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html."""
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + values
+
+
+@pytest.mark.timeout(120)
+async def test_no_card_unpickles(sessions: Sessions) -> None:
+    """Whatever holds a pickle, packed or not, has a card without it; an array's header says what it is."""
+    objects = npy("|O", "(1,)", PICKLED)
+    arrays = io.BytesIO()
+    with zipfile.ZipFile(arrays, "w") as archive:
+        archive.writestr("a.npy", objects)
+    cards = await uploaded(
+        sessions,
+        {
+            "objects.npy": objects,
+            "objects.npy.gz": gzip.compress(objects),
+            "numbers.npy": npy("<f8", "(2, 1)", bytes(16)),
+            "arrays.npz": arrays.getvalue(),
+            "arrays.npz.gz": gzip.compress(arrays.getvalue()),
+            "object.pkl": PICKLED,
+            "object.pickle.gz": gzip.compress(PICKLED),
+            "object.joblib.gz": gzip.compress(PICKLED),
+        },
+    )
+    assert not [name for name, card in cards.items() if "UNPICKLED" in card]
+    assert cards["objects.npy"].endswith(": array, shape (1,), object")
+    assert cards["objects.npy.gz"].endswith(": array, shape (1,), object")
+    assert cards["numbers.npy"].endswith(": array, shape (2, 1), float64")
+    for name in ("arrays.npz", "arrays.npz.gz", "object.pkl", "object.pickle.gz", "object.joblib.gz"):
+        assert cards[name].endswith(")"), cards[name]
+
+
+async def test_a_reader_that_unpickles_by_itself_is_refused(tmp_path: Path) -> None:
+    """Where a library unpickles a part of what it reads, as some have done, the file counts as damaged."""
+    (tmp_path / "0").write_bytes(PICKLED)
+    program = (
+        "import cards, loaders, pickle; loaders.LOADERS['csv'] = lambda data: pickle.loads(data);"
+        "print(cards.answer({'path': '0', 'filename': 'a.csv', 'file_type': 'data'})['text/card'])"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(str(KERNEL_PYTHON), "-c", program),
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "kernels" / "inside")},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert said.startswith(b"not readable as csv")
+    assert b"UNPICKLED" not in said
 
 
 async def test_no_files_need_no_kernel(sessions: Sessions) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import notebook as module
-from kernels.notebook import RAISES, SKIP, Cell, Code, Markdown, Raw, read, write
+from kernels.notebook import RAISES, SKIP, Cell, Code, Markdown, NotebookError, Raw, read, write, written
 from kernels.presentable import presentable
 
 PNG = "iVBORw0KGgo="
@@ -210,3 +210,32 @@ def test_session_comes_back_whole() -> None:
     assert isinstance(failed, Code)
     assert found[3] == Code(failed.code, failed.outputs, failed.count, failed.status, tags=(SKIP,))
     assert found[4:] == (raw, last)
+
+
+def test_pieces_are_one_document_as_json_writes_it() -> None:
+    """Written cell by cell it is what `json` would write of the whole, whatever the number of cells."""
+    for count in (0, 1, 200):
+        data = write([Code("x\n", (STREAM,), number) for number in range(count)])
+        document = json.loads(data)
+        assert len(document["cells"]) == count
+        assert data.decode() == json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def test_outputs_that_make_it_too_large_are_left_out_and_said() -> None:
+    """The first outputs are in it, of the others a line says why they are not; all the code is there."""
+    cells = [Code(f"cell {number}", (STREAM | {"text": "x" * 1000},)) for number in range(10)]
+    document = json.loads("".join(written(cells, size=6000)))
+    nbformat.validate(document)
+    assert [cell["source"] for cell in document["cells"]] == [[cell.code] for cell in cells]
+    texts = [cell["outputs"][0]["text"] for cell in document["cells"]]
+    assert texts[0] == "x" * 1000
+    assert texts[-1] == "[outputs left out: the notebook would be over 5.9 KB]\n"
+    with pytest.raises(NotebookError, match=r"over 1000 B without any outputs"):
+        list(written(cells, size=1000))
+
+
+def test_outputs_for_which_there_is_no_time_are_left_out_and_said() -> None:
+    """Once the time is over nothing is looked at that may take long."""
+    (cell,) = json.loads("".join(written([Code("x", (STREAM,))], seconds=-1)))["cells"]
+    assert cell["source"] == ["x"]
+    assert cell["outputs"][0]["text"] == "[outputs left out: the notebook takes too long to write]\n"

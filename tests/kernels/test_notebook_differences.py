@@ -88,3 +88,12 @@ def test_same_error_with_another_message_says_so() -> None:
 def test_hostile_outputs_are_compared_too() -> None:
     """What is no output at all is set aside as it is when a notebook is written."""
     assert differences([{"x": 1}, {}], [{"output_type": 3}]) == ()
+
+
+@pytest.mark.parametrize("mime", ["text/html", " Text/HTML", "image/svg+xml", "text/markdown"])
+def test_very_much_markup_is_not_compared(mime: str) -> None:
+    """It would hold others up; the person is told that it was not looked at."""
+    large = {"output_type": "display_data", "data": {mime: ["<b>x</b>"] * 100_000}, "metadata": {}}
+    small = {"output_type": "display_data", "data": {mime: "<b>x</b>"}, "metadata": {}}
+    assert differences([large], [small]) == ("too much HTML or SVG to compare",)
+    assert differences([small], [large]) == ("too much HTML or SVG to compare",)

@@ -8,7 +8,7 @@ import mistune
 import pytest
 from markdown_it import MarkdownIt
 
-from kernels.harmless import plain_html, plain_svg
+from kernels.harmless import MOST_PARTS, plain_html, plain_svg
 from kernels.imported import source
 from kernels.markdown import harmless
 from kernels.notebook import Code, Markdown, Raw, write
@@ -244,6 +244,51 @@ def test_kinds_that_only_show_stay(mime: str, value: Any) -> None:
 def test_picture_that_is_not_base64_is_left_out() -> None:
     """Markup in place of a picture's data would become part of a page that a converter makes."""
     assert shown({"image/png": '"><script>'}) == {"text/plain": "[image/png left out: it is damaged]"}
+
+
+@pytest.mark.parametrize("unit", ["<g/>", "<!---->", "<g id='' class=''/>", "<path d='' fill='' />"])
+def test_drawing_of_too_many_parts_is_left_out_unparsed(unit: str) -> None:
+    """Each of its parts takes time and memory; what anybody can look at has fewer."""
+    parts = unit.count("<") + unit.count("=")
+    much = unit * (MOST_PARTS // parts + 1)
+    assert shown({"image/svg+xml": f"{SVG}>{much}</svg>"}) == {
+        "text/plain": "[image/svg+xml left out: it has more than 300,000 elements and attributes]"
+    }
+    less = unit * (MOST_PARTS // parts - 10)
+    assert "image/svg+xml" in shown({"image/svg+xml": f"{SVG}>{less}</svg>"})
+
+
+def test_data_of_too_many_values_is_left_out() -> None:
+    """As of a kernel's message, 100,000 values are taken, and it does not matter where they stand."""
+    many: list[Any] = [[] for _ in range(100_000)]
+    assert shown({"application/json": many}) == {"application/json": many}
+    for more in ([*many, []], {"a": [{"b": many}]}, [many[:50_000], many[:50_000]]):
+        assert shown({"application/json": more}) == {
+            "text/plain": "[application/json left out: it has more than 100,000 values]"
+        }
+
+
+def test_kinds_and_lines_beyond_reason_are_few_in_the_file() -> None:
+    """Of an output's kinds the first 32 are told of, and a traceback of a million lines is one text."""
+    kept = shown({f"x/{number}": "" for number in range(1000)} | {"text/plain": "x"})
+    assert len(kept["text/plain"].splitlines()) == 33
+    assert kept["text/plain"].endswith("[969 more kinds left out]")
+    error = {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["a", *[""] * 5000, "b"]}
+    data = write([Code("x", (error,))])
+    assert json.loads(data)["cells"][0]["outputs"][0]["traceback"] == ["a" + "\n" * 5001 + "b"]
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 5000, "x" + "f" * 5000, "0" * 5000 + "106", "x" + "0" * 5000 + "6a"]
+)
+def test_character_of_many_digits_is_what_a_browser_sees(number: str) -> None:
+    """Python reads no number of 5,000 digits; zeros before a `j` do not hide it."""
+    for html in (f'<a href="&#{number};avascript:alert(1)">x</a>', f'<b style="&#{number};a">x</b><script>'):
+        assert "text/html" not in shown({"text/html": html})
+    zeros = "0" * 5000
+    assert "text/html" not in shown(
+        {"text/html": f'<b style="background:&#{zeros}117;rl(https://evil.example)">'}
+    )
 
 
 @pytest.mark.parametrize(

@@ -204,3 +204,31 @@ def test_metadata_of_ours_is_not_trusted() -> None:
     words = {"cell_type": "markdown", "source": "Hi", "metadata": {"kernelcord": {"author": "Ada"}}}
     found = read(notebook(code("x", metadata={"kernelcord": ours}, execution_count=-1), words))
     assert found.cells == (Code("x", file_ids=("a",)), Markdown("Hi"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"nbformat": 4, "cells": [' + b"{}," * 10_000 + b"{}]}",
+        b'{"nbformat": 3, "worksheets": [{"cells": [' + b"{}," * 10_000 + b"{}]}]}",
+    ],
+    ids=["version 4", "version 3"],
+)
+def test_too_many_cells_are_refused(data: bytes) -> None:
+    """Nobody has written them by hand; the sentence has both numbers, and what to do."""
+    with pytest.raises(NotebookError, match=r"has 10,001 cells; the limit is 10,000\. Split it"):
+        read(data)
+
+
+def test_notes_outputs_and_tags_are_bounded() -> None:
+    """Ten thousand odd cells are a hundred notes and their number; a cell has as many outputs as here."""
+    found = read(notebook(*[{"cell_type": "sql"}] * 10_000))
+    assert len(found.notes) == 101
+    assert found.notes[-1] == "And 9,900 more notes like these."
+    stream = {"output_type": "stream", "name": "stdout", "text": "x"}
+    (cell,) = (
+        many := read(notebook(code("x", outputs=[stream] * 3000, metadata={"tags": ["t"] * 5000})))
+    ).cells
+    assert isinstance(cell, Code)
+    assert (len(cell.outputs), len(cell.tags)) == (2008, 1000)
+    assert many.notes == ("Cell 1: 992 of its outputs were left out.",)

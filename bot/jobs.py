@@ -1,0 +1,83 @@
+"""Work for people that takes long: one piece at a time for a person, and a few pieces in all.
+
+async with jobs.job(user_id, "a notebook"):         # waits for the person's own, and for others'
+    await jobs.in_thread(copy, source, target)      # in threads that nothing else waits for
+with jobs.claim(user_id, "a replay"): ...           # one of a kind, for as long as it takes
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+
+from bot.errors import AtWork, TooBusy
+
+__all__ = ["Jobs"]
+
+AT_ONCE = 2  # pieces of work in all: each may take a gigabyte and a processor
+WAITING = 3  # pieces of one person that are under way or wait
+PATIENCE = 60.0  # seconds that one waits for its turn
+
+
+class Jobs:
+    """Who has what done, and the threads that do it."""
+
+    def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
+        self._claimed: set[tuple[int, str]] = set()
+        self._own: dict[int, asyncio.Lock] = {}
+        self._asked: Counter[int] = Counter()
+        self._places = asyncio.Semaphore(at_once)
+        self._patience = patience
+        self._threads = ThreadPoolExecutor(at_once, "job")
+
+    @contextmanager
+    def claim(self, user_id: int, kind: str) -> Iterator[None]:
+        """While entered the person has one of this kind done. Raises: AtWork where they have already."""
+        if (user_id, kind) in self._claimed:
+            raise AtWork(kind)
+        self._claimed.add((user_id, kind))
+        try:
+            yield
+        finally:
+            self._claimed.discard((user_id, kind))
+
+    @asynccontextmanager
+    async def job(self, user_id: int, kind: str) -> AsyncIterator[None]:
+        """Wait for the person's own jobs before this one, and then for one of the few places.
+
+        Raises: AtWork where they have several under way; TooBusy where it would wait for over a minute.
+        """
+        if self._asked[user_id] >= WAITING:
+            raise AtWork(kind)
+        self._asked[user_id] += 1
+        own = self._own.setdefault(user_id, asyncio.Lock())
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    async with asyncio.timeout(self._patience):
+                        await stack.enter_async_context(own)
+                        await stack.enter_async_context(self._places)
+                except TimeoutError:
+                    raise TooBusy from None
+                yield
+        finally:
+            self._asked[user_id] -= 1
+            if not self._asked[user_id]:
+                del self._asked[user_id], self._own[user_id]
+
+    async def in_thread[**P, T](self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something short in a thread; who is cancelled waits for its end, as it may use their files."""
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            while not running.done():
+                with suppress(asyncio.CancelledError):  # once more; it is on its way
+                    await asyncio.wait([running])
+            raise
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False)

@@ -1,0 +1,83 @@
+"""The stored files that a session has used or made: what belongs beside its notebook.
+
+    found = await used_files(session, files)        # records, newest first
+
+A file belongs to it when one of its cells made it, or names it: by its id, or by its name in the session.
+"""
+
+import re
+from collections.abc import AsyncIterator, Collection
+
+from bot.session import Session
+from filestore.errors import NoSuchFile
+from filestore.files import PAGE_LIMIT, FileStore
+from filestore.records import CellRecord, Cursor, StoredFile
+
+__all__ = ["named", "used_files"]
+
+SEARCHED = 4 << 20  # characters of code that are looked through, of all cells together
+LONGEST = 1000  # characters of a path with a name in it
+ASKED = 1000  # words that are looked up as ids, since others may share their files
+_ID = re.compile(r"\b[a-z0-9]{10}\b", re.IGNORECASE)
+# Where a name may stand: between quotes of one kind, or between all that seldom is part of a name.
+_PLACES = tuple(map(re.compile, (r'[^"\n]+', r"[^'\n]+", r"[^\s'\"`()\[\]{},;=<>|&]+")))
+
+
+async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
+    """The files, as far as they have not expired. Raises: StoreUnavailable."""
+    own = {file.file_id: file async for file in _own(session, files)}
+    newest: dict[str, str] = {}  # what the workspace holds under a name: the id of the newest version
+    for file in own.values():
+        if file.session_id == session.record.session_id:
+            newest.setdefault(file.filename, file.file_id)
+    found: dict[str, StoredFile] = {}
+    asked: set[str] = set()
+    left = SEARCHED
+    async for entry in session.transcript.each():
+        if not isinstance(entry, CellRecord):
+            continue
+        code = entry.code[:left]
+        left -= len(code)
+        ids, names = await session.jobs.in_thread(named, code, newest.keys())
+        for file_id in (*entry.file_ids, *ids, *(newest[name] for name in names)):
+            if file_id in own:
+                found[file_id] = own[file_id]
+            elif file_id not in asked and len(asked) < ASKED:
+                asked.add(file_id)
+                found |= await _shared(files, file_id, session.record.user_id)
+    return sorted(found.values(), key=lambda file: (file.number, file.file_id), reverse=True)
+
+
+def named(code: str, names: Collection[str]) -> tuple[list[str], list[str]]:
+    """The words of `code` that may be ids, and those of `names` in it, with folders before them or not."""
+    ids = dict.fromkeys(match[0].lower() for match in _ID.finditer(code))
+    found: dict[str, None] = {}
+    for place in _PLACES:
+        for match in place.finditer(code):
+            rest = match[0] if len(match[0]) <= LONGEST else ""
+            while rest:
+                if rest in names:
+                    found[rest] = None
+                rest = rest.partition("/")[2]
+    return list(ids), list(found)
+
+
+async def _own(session: Session, files: FileStore) -> AsyncIterator[StoredFile]:
+    """All files of the person, newest first."""
+    after: Cursor | None = None
+    while True:
+        page = await files.list_user_files(session.record.user_id, limit=PAGE_LIMIT, after=after)
+        for file in page.files:
+            yield file
+        if (after := page.next) is None:
+            return
+
+
+async def _shared(files: FileStore, file_id: str, user_id: int) -> dict[str, StoredFile]:
+    """The file, if there is one that the person may read."""
+    try:
+        opened = await files.open(file_id, user_id)
+    except NoSuchFile:  # expired, or ten letters that are no id
+        return {}
+    opened.file.close()
+    return {file_id: opened.record}

@@ -1,0 +1,50 @@
+"""What we and the process that reads and writes notebooks tell each other: cells as lines, and exit codes.
+
+    for line in to_lines(cell): ...
+    for cell in cells(lines): ...
+
+A cell is a line of its own fields, and one for each of its outputs: no line is longer than an output.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from kernels.cells import Cell, Code, Markdown, Raw
+
+__all__ = ["NO_MEMORY", "NO_ROOM", "REFUSED", "cells", "line", "to_lines"]
+
+# Exit codes: the notebook is refused, in a sentence; it takes too much memory; the output cannot be written,
+# and the number of the error is said.
+REFUSED, NO_MEMORY, NO_ROOM = 3, 4, 5
+
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Markdown, Raw, Code)}
+
+
+def line(value: Any) -> bytes:
+    """A JSON value as a line."""
+    return json.dumps(value).encode() + b"\n"
+
+
+def to_lines(cell: Cell) -> Iterator[bytes]:
+    """The lines of a cell."""
+    outputs = cell.outputs if isinstance(cell, Code) else ()
+    fields = {name: getattr(cell, name) for name in type(cell).__slots__ if name != "outputs"}
+    yield line([type(cell).__name__, fields, len(outputs)])
+    yield from map(line, outputs)
+
+
+def cells(lines: Iterable[bytes]) -> Iterator[Cell]:
+    """The cells that the lines are. Raises: ValueError when they end amid a cell."""
+    following = iter(lines)
+    for first in following:
+        kind, fields, count = json.loads(first)
+        given = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+        if count:
+            outputs = tuple(map(json.loads, islice(following, count)))
+            if len(outputs) < count:
+                raise ValueError("the lines of a cell are not all there")
+            given["outputs"] = outputs
+        made: Cell = _KINDS[kind](**given)
+        yield made

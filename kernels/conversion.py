@@ -1,0 +1,172 @@
+"""Notebooks read and written in a process of their own, whatever strangers have put into them.
+
+    async with reading(file) as found: ...                  # a `Notebook`, its cells in a temporary file
+    await write(cells, target, packages={...})              # `cells` come one by one
+
+What is read comes from anybody's hand, what is written from anybody's cells: gigabytes of values in some
+megabytes of text, markup that takes a minute to look at. The process (`kernels.converter`) has limits on its
+memory and time, nothing of our environment, and can open no file. We hold one cell of it at a time.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from kernels import cell_lines
+from kernels.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, line, to_lines
+from kernels.cells import Cell, Notebook, NotebookError
+from kernels.imported import refuse_too_large
+
+__all__ = ["reading", "write"]
+
+log = logging.getLogger(__name__)
+
+CHECKOUT = Path(__file__).resolve().parent.parent  # where `python -m kernels.converter` finds us
+PASSED_ON = ("LD_LIBRARY_PATH", "TZ")
+DEADLINE = 180.0  # seconds for all of it; the process has limits of its own on its processor time
+TOLD = 2000  # characters of what the process says at its end
+Verb = Literal["read", "write"]
+Feed = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+TOO_LONG: dict[Verb, str] = {
+    "read": "The notebook takes too long to read. Clear its outputs in Jupyter and try again.",
+    "write": "The notebook takes too long to write. Cells and files are kept as they are.",
+}
+TOO_MUCH: dict[Verb, str] = {
+    "read": "The notebook has more in it than can be read here. Clear its outputs in Jupyter and try again.",
+    "write": "The notebook has more in it than can be written here. Cells and files are kept as they are.",
+}
+FAILED: dict[Verb, str] = {
+    "read": "The notebook could not be read, which is our fault.",
+    "write": "The notebook could not be written, which is our fault. Cells and files are kept as they are.",
+}
+
+
+@asynccontextmanager
+async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
+    """The notebook in an open file of the system, from its start; it lies on the disk while entered.
+
+    Raises: NotebookError with one sentence for the person; OSError where there is no room for it.
+    """
+    refuse_too_large(os.fstat(source.fileno()).st_size)
+    with tempfile.TemporaryFile() as lines:
+        source.seek(0)
+        await _convert("read", source, lines, None)
+        yield await asyncio.to_thread(_Spooled, lines)
+
+
+async def write(
+    cells: AsyncIterable[Cell], target: BinaryIO, *, packages: Mapping[str, str] | None = None
+) -> None:
+    """Write the cells as a notebook into an open file of the system, from its position on.
+
+    See `kernels.notebook.written` for what becomes of too much. Raises: NotebookError, OSError.
+    """
+    target.flush()
+
+    async def feed(pipe: asyncio.StreamWriter) -> None:
+        pipe.write(line({"packages": dict(packages or {})}))
+        async for cell in cells:
+            pipe.writelines(await asyncio.to_thread(list, to_lines(cell)))
+            await pipe.drain()
+
+    await _convert("write", asyncio.subprocess.PIPE, target, feed)
+    target.seek(0, os.SEEK_END)
+
+
+class _Spooled:
+    """A `Notebook` in a file: a line about it, and the lines of its cells."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.seek(0)
+        about = json.loads(file.readline())
+        self.notes: tuple[str, ...] = tuple(about["notes"])
+        self.code_cells: int = about["code_cells"]
+        self._file = file
+        self._start = file.tell()
+
+    @property
+    def cells(self) -> Iterable[Cell]:
+        """The cells, read anew each time that they are gone through."""
+        return cell_lines.cells(self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        place = self._start
+        while True:
+            self._file.seek(place)
+            found = self._file.readline()
+            if not found:
+                return
+            place = self._file.tell()
+            yield found
+
+
+async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: Feed | None) -> None:
+    """Have the process do it. Raises: NotebookError, OSError, and whatever `feed` does."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-E", "-s", "-m", "kernels.converter", verb),
+        cwd=CHECKOUT,
+        env={name: os.environ[name] for name in PASSED_ON if name in os.environ} | {"PYTHONUTF8": "1"},
+        stdin=source,
+        stdout=target,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    hearing = asyncio.create_task(_said(process))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await _fed(process, feed)
+            code = await process.wait()
+    except TimeoutError:
+        raise NotebookError(TOO_LONG[verb]) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        said = await hearing
+    _judge(verb, code, said)
+
+
+async def _fed(process: asyncio.subprocess.Process, feed: Feed | None) -> None:
+    pipe = process.stdin
+    if pipe is None or feed is None:
+        return
+    try:
+        await feed(pipe)
+    except (BrokenPipeError, ConnectionResetError):  # it has ended, and its exit code says why
+        return
+    finally:
+        pipe.close()
+
+
+async def _said(process: asyncio.subprocess.Process) -> str:
+    """The end of what it says."""
+    said = b""
+    assert process.stderr is not None
+    while piece := await process.stderr.read(TOLD):
+        said = (said + piece)[-TOLD:]
+    return said.decode(errors="replace").strip()
+
+
+def _judge(verb: Verb, code: int, said: str) -> None:
+    """Return where all is well. Raises: NotebookError, OSError."""
+    if code == 0:
+        return
+    if code == REFUSED and said:
+        raise NotebookError(said)
+    if code == NO_MEMORY:
+        raise NotebookError(TOO_MUCH[verb])
+    if code == NO_ROOM and said.isdecimal():
+        raise OSError(int(said), os.strerror(int(said)))
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise NotebookError(TOO_LONG[verb])
+    log.error("a notebook could not be dealt with (%s, exit code %d): %s", verb, code, said)
+    raise NotebookError(FAILED[verb])
