@@ -36,10 +36,7 @@ __all__ = ["Late", "Router", "Variable"]
 
 BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
 RECENT = 64  # cells whose late output is still told apart
-LATE_COST = (
-    1000,
-    64,
-)  # characters that a late display counts for, and one more for so many bytes that it takes
+LATE_COST = 1000, 64  # characters that a late display counts for, and one for so many bytes that it takes
 MOST_LATE = 1000  # pieces of late output that wait to be taken; the newest are left out
 LATE_HELD = 16 << 20  # bytes that the output among them takes, likewise
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
