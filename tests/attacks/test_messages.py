@@ -172,7 +172,7 @@ async def test_too_much_is_cut_and_the_kernel_stays(kernel: Kernel, code: str) -
 
 
 COSTLY = r"""
-for n in range(60):
+for n in range(25):
     say('error', {'ename': 'E', 'evalue': '', 'traceback': ['\n' * 1_000_000]})
     say('display_data', {'data': {'application/json': [[]] * 90_000}, 'metadata': {'a': [[]] * 9_000}})
     if n % 7 == 0: say('clear_output', {'wait': True})
