@@ -161,14 +161,15 @@ async def test_a_full_disk_is_an_error_of_the_disk() -> None:
     assert caught.value.errno == errno.ENOSPC
 
 
-async def test_cells_that_fail_to_come_end_the_process() -> None:
+@pytest.mark.parametrize("kind", [ConnectionError, ConnectionResetError, BrokenPipeError, TimeoutError])
+async def test_cells_that_fail_to_come_end_the_process(kind: type[OSError]) -> None:
     """A database that fails amid the cells is its own error, and no half of a notebook is called whole."""
 
     async def failing() -> AsyncIterator[Cell]:
         yield CELLS[0]
-        raise ConnectionError("the database is gone")
+        raise kind("the database is gone")
 
-    with tempfile.TemporaryFile() as file, pytest.raises(ConnectionError, match="the database is gone"):
+    with tempfile.TemporaryFile() as file, pytest.raises(kind, match="the database is gone"):
         await conversion.write(failing(), file)
 
 
