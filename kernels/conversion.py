@@ -140,7 +140,7 @@ async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: F
 
 
 async def _fed(process: asyncio.subprocess.Process, feed: Feed | None) -> OSError | None:
-    """Give the process what it reads; returns the error of a connection that broke, its own or one of `feed`."""
+    """Feed the process. Returns the error of a connection that broke: its own, or one of `feed`."""
     pipe = process.stdin
     if pipe is None or feed is None:
         return None

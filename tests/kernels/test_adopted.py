@@ -1,8 +1,8 @@
 """Processes that another program has started, and nodes, while this one has very many open files."""
 
+import asyncio
 import os
 import resource
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,12 +37,15 @@ def _many_open_files() -> Iterator[None]:
 @pytest.mark.usefixtures("_many_open_files")
 async def test_a_process_is_watched_beside_many_open_files() -> None:
     """Whether it lives is known, and its end is heard of."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as running:
-        process = Process(running.pid, started(running.pid))
-        assert process.poll() is None
-        running.kill()
-        assert await process.wait() == -9
-        process.close()
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE
+    )
+    process = Process(running.pid, started(running.pid))
+    assert process.poll() is None
+    running.kill()
+    assert await process.wait() == -9
+    await running.wait()
+    process.close()
 
 
 @pytest.mark.usefixtures("_many_open_files")

@@ -188,7 +188,7 @@ def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: 
 
 
 def test_what_a_bot_takes_as_it_comes_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was taken does not wait any more, however much came in all and though there is always some left."""
+    """However much came in all, and though something always waits: what was taken does not count."""
     monkeypatch.setattr(log_module, "HELD", MiB)
     log = Log(lambda: None)
     picture = Display({"image/png": "x" * 100_000})
