@@ -1,9 +1,10 @@
-"""What we and the process that reads and writes notebooks tell each other: cells as lines, and exit codes.
+"""How we talk to the process that reads and writes notebooks: cells as lines of JSON, and exit codes.
 
     for line in to_lines(cell): ...
     for cell in cells(lines): ...
 
-A cell is a line of its own fields, and one for each of its outputs: no line is longer than an output.
+A cell is a line with its fields, followed by a line for each of its outputs, so that no line holds more than
+one output.
 """
 
 import json
@@ -15,8 +16,8 @@ from kernels.cells import Cell, Code, Markdown, Raw
 
 __all__ = ["NO_MEMORY", "NO_ROOM", "REFUSED", "cells", "line", "to_lines"]
 
-# Exit codes: the notebook is refused, in a sentence; it takes too much memory; the output cannot be written,
-# and the number of the error is said.
+# Exit codes: the notebook is refused, with a sentence on stderr; it takes too much memory; the output cannot
+# be written, with the error's number on stderr.
 REFUSED, NO_MEMORY, NO_ROOM = 3, 4, 5
 
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Markdown, Raw, Code)}
@@ -36,7 +37,7 @@ def to_lines(cell: Cell) -> Iterator[bytes]:
 
 
 def cells(lines: Iterable[bytes]) -> Iterator[Cell]:
-    """The cells that the lines are. Raises: ValueError when they end amid a cell."""
+    """The cells in the lines. Raises: ValueError when they end in the middle of a cell."""
     following = iter(lines)
     for first in following:
         kind, fields, count = json.loads(first)

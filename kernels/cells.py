@@ -58,11 +58,11 @@ type Cell = Markdown | Raw | Code
 
 
 class Notebook(Protocol):
-    """A notebook that was read, wherever its cells lie."""
+    """A notebook that was read, with its cells in memory or on disk."""
 
     @property
     def cells(self) -> Iterable[Cell]:
-        """The cells in order, as often as they are asked for."""
+        """The cells in order; they can be gone through again."""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -3,9 +3,9 @@
     async with reading(file) as found: ...                  # a `Notebook`, its cells in a temporary file
     await write(cells, target, packages={...})              # `cells` come one by one
 
-What is read comes from anybody's hand, what is written from anybody's cells: gigabytes of values in some
-megabytes of text, markup that takes a minute to look at. The process (`kernels.converter`) has limits on its
-memory and time, nothing of our environment, and can open no file. We hold one cell of it at a time.
+Anybody can send a notebook, and anybody's cells go into one that we write: megabytes of text that become
+gigabytes of values, or markup that takes a minute to check. The process (`kernels.converter`) has limits on
+its memory and time, gets nothing of our environment, and can open no file. We hold one cell at a time.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 CHECKOUT = Path(__file__).resolve().parent.parent  # where `python -m kernels.converter` finds us
 PASSED_ON = ("LD_LIBRARY_PATH", "TZ")
-DEADLINE = 180.0  # seconds for all of it; the process has limits of its own on its processor time
-TOLD = 2000  # characters of what the process says at its end
+DEADLINE = 180.0  # seconds in all; the process also limits its own processor time
+TOLD = 2000  # characters that we keep of the end of what the process says
 Verb = Literal["read", "write"]
 Feed = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -52,7 +52,7 @@ FAILED: dict[Verb, str] = {
 
 @asynccontextmanager
 async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
-    """The notebook in an open file of the system, from its start; it lies on the disk while entered.
+    """The notebook in an open file that has a descriptor, read from its start; its cells are kept on disk.
 
     Raises: NotebookError with one sentence for the person; OSError where there is no room for it.
     """
@@ -66,9 +66,11 @@ async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
 async def write(
     cells: AsyncIterable[Cell], target: BinaryIO, *, packages: Mapping[str, str] | None = None
 ) -> None:
-    """Write the cells as a notebook into an open file of the system, from its position on.
+    """Write the cells as a notebook into an open file that has a descriptor, from its position on.
 
-    See `kernels.notebook.written` for what becomes of too much. Raises: NotebookError, OSError.
+    See `kernels.notebook.written` for what is left out when there is too much.
+
+    Raises: NotebookError, OSError, and whatever `cells` raises.
     """
     target.flush()
 
@@ -95,7 +97,7 @@ class _Spooled:
 
     @property
     def cells(self) -> Iterable[Cell]:
-        """The cells, read anew each time that they are gone through."""
+        """The cells, read from the file again each time."""
         return cell_lines.cells(self._lines())
 
     def _lines(self) -> Iterator[bytes]:
@@ -157,7 +159,7 @@ async def _fed(process: asyncio.subprocess.Process, feed: Feed | None) -> OSErro
 
 
 async def _said(process: asyncio.subprocess.Process) -> str:
-    """The end of what it says."""
+    """The end of what it writes to stderr."""
     said = b""
     assert process.stderr is not None
     while piece := await process.stderr.read(TOLD):
@@ -166,7 +168,7 @@ async def _said(process: asyncio.subprocess.Process) -> str:
 
 
 def _judge(verb: Verb, code: int, said: str) -> None:
-    """Return where all is well. Raises: NotebookError, OSError."""
+    """Turn an exit code into its error; 0 is none. Raises: NotebookError, OSError."""
     if code == 0:
         return
     if code == REFUSED and said:

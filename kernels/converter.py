@@ -24,12 +24,16 @@ from kernels.sandbox.policy import HANDLED, SCOPED
 
 __all__: list[str] = []
 
-MEMORY = 768 << 20  # bytes of address space; a notebook of 50 MB, all in one text with an emoji, takes 650 MB
+MEMORY = 768 << 20  # bytes of address space; a 50 MB notebook that is one text with an emoji takes 650 MB
 TIME = {"read": 20, "write": 60}  # seconds of processor time
-LARGEST = 1 << 30  # bytes of what is written, where letters take several
-NICE = 5  # others go first
-UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not take all limits
-UNUSED = ("arrow", "isoduration", "rfc3987_syntax")  # jsonschema's, for formats that no notebook has
+LARGEST = 1 << 30  # bytes that may be written; a character can take several
+NICE = 5  # so that other processes go first
+UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS refuses some of the limits
+UNUSED = (
+    "arrow",
+    "isoduration",
+    "rfc3987_syntax",
+)  # jsonschema imports them for formats that no notebook has
 OLD = b'{"nbformat":3,"worksheets":[{"cells":[{"cell_type":"code","input":"x","outputs":[]}]}]}'
 
 
@@ -39,7 +43,7 @@ def main(verb: str) -> int:
         sys.modules[name] = None  # type: ignore[assignment]
     from kernels import notebook
 
-    notebook.read(notebook.write(notebook.read(OLD).cells))  # what is imported late is imported now
+    notebook.read(notebook.write(notebook.read(OLD).cells))  # import now what would be imported later
     _give_up_rights(TIME[verb])
     try:
         if verb == "read":
@@ -61,7 +65,7 @@ def main(verb: str) -> int:
 def _read() -> None:
     from kernels import notebook
 
-    gc.disable()  # it would go through millions of values again and again, which are no garbage
+    gc.disable()  # it would go through millions of values again and again, none of which is garbage
     found = notebook.read(sys.stdin.buffer.read(notebook.MAX_SIZE + 1))
     output = sys.stdout.buffer
     output.write(line({"notes": found.notes, "code_cells": found.code_cells}))
@@ -79,11 +83,11 @@ def _write() -> None:
 
 
 def _give_up_rights(seconds: int) -> None:
-    """Limit this process for good: it opens nothing any more, and where the system can, it has no rights."""
+    """Limit this process for good: it can open nothing, and has no rights where the system can take them."""
     try:
         program = base64.b64encode(seccomp.assemble(alone=False, counted=False)).decode()
         confine.seal({"landlock": [[HANDLED, SCOPED]], "seccomp": program})
-    except (AttributeError, OSError, SandboxUnavailable):  # another system, or an older one: the limits hold
+    except (AttributeError, OSError, SandboxUnavailable):  # an old Linux, or no Linux: the limits below hold
         pass
     os.nice(NICE)
     for limit, value in (
@@ -91,7 +95,7 @@ def _give_up_rights(seconds: int) -> None:
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, LARGEST),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 0),  # what is open stays so
+        (resource.RLIMIT_NOFILE, 0),  # what is open already stays open
     ):
         hard = resource.getrlimit(limit)[1]
         lower = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -102,4 +106,4 @@ def _give_up_rights(seconds: int) -> None:
 if __name__ == "__main__":
     ended = main(sys.argv[1])
     sys.stderr.flush()
-    os._exit(ended)  # an ordinary end would try to write once more what could not be written
+    os._exit(ended)  # an ordinary exit would try again to write what could not be written

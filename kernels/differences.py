@@ -32,14 +32,14 @@ _KINDS = (  # the first that an output has is what a person sees
 )
 _BY_KIND_ONLY = {"an interactive figure", "a picture", "a sound", "a video", "a PDF"}
 _MARKUP = {"text/html", "text/markdown", "image/svg+xml"}
-MOST_MARKUP = 1 << 19  # characters of one cell that are compared: looking for active content takes a while
+MOST_MARKUP = 1 << 19  # characters of one cell that are compared; looking for active content takes a while
 
 
 def differences(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     """A sentence for each output that differs, and one for outputs that are more or fewer; empty when alike.
 
-    Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr. Of very
-    much HTML or SVG the one sentence says that it was not compared.
+    Both are nbformat v4 output dicts, hostile or not. Outputs are numbered from 1, without stderr. With too
+    much HTML or SVG the only sentence says that nothing was compared.
     """
     if max(_markup(stored), _markup(new)) > MOST_MARKUP:
         return ("too much HTML or SVG to compare",)

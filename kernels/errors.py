@@ -62,7 +62,7 @@ class NoQuestion(KernelError):
 
 
 class TooLarge(KernelError):
-    """Nothing was sent: `what` ("the code") has `size` bytes, over the `limit`; `remedy` says what to do."""
+    """`what` ("the code") was not sent: it has `size` bytes, over the `limit`. `remedy` says what to do."""
 
     def __init__(self, what: str, size: int, limit: int, remedy: str) -> None:
         super().__init__(

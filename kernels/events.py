@@ -6,8 +6,8 @@
 
 A kernel runs strangers' code, so a message can be anything at all. `from_message` gives an event, or None for
 a message that means nothing here; it raises `BadMessage` and nothing else, and whatever it lets through is
-repaired (no lone surrogates, no NUL) and within the limits, which are on what it costs us (`kernels.weight`)
-and not on how long it was. Message fields:
+repaired (no lone surrogates, no NUL) and within the limits. Those are limits on what an event costs us
+(`kernels.weight`), not on how long the message was. Message fields:
 https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
@@ -41,9 +41,9 @@ MAX_MIMES = 32  # entries of one MIME bundle that are kept
 MAX_COUNT = 1 << 31  # what every database holds as a number
 MAX_STREAM = 1 << 16  # characters of one message, drawn in one go; a kernel sends no more (`inside.streams`)
 MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
-MAX_LINES = 2000  # of a traceback; IPython's longest have some hundreds, for it folds recursion
-NOTHING = weight("")  # bytes: of a picture only its base64 counts towards a limit
-MAX_METADATA = 4000  # bytes that a bundle's metadata takes; a picture's size and the like takes 600
+MAX_LINES = 2000  # of a traceback; IPython's longest have some hundreds, since it folds recursion
+NOTHING = weight("")  # bytes of a text object itself, left out so that a picture counts as its base64
+MAX_METADATA = 4000  # bytes that a bundle's metadata may take; a picture's size and the like takes 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class BadMessage(ValueError):
 
 
 def cost(event: Event) -> int:
-    """The bytes that an event takes, as `kernels.weight` counts them."""
+    """The bytes that an event costs, as `kernels.weight` counts them."""
     return weight([getattr(event, name) for name in type(event).__slots__])
 
 

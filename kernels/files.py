@@ -6,14 +6,14 @@
 The bell is one end of a pair of datagram sockets. Whoever rings it, with any byte, is passed one end of a new
 pair of stream sockets, the line; on it goes one request, one JSON line, and its answer, another:
 
-    {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": ...} and so many bytes
+    {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": 4}, then `size` bytes
     {"op": "path", "file": "k7m3q9x2va"}    {"ok": true, "name": "data.csv"}, placed in the workspace
     {"op": "list"}                          {"ok": true, "files": [{"file_id": ...}, ...]}
     anything else, or a refusal             {"ok": false, "missing": bool, "message": "a sentence"}
 
-A stored file's bytes are sent, never a descriptor of it. Whoever has a descriptor can open the file again
-through /proc/self/fd with the rights of its owner, who in most tiers is the user that we are, and can change
-its mode and dates without that. What is sent lies in the kernel's own memory and counts there.
+A stored file is sent as bytes, never as a descriptor. With a descriptor a kernel could open the file again
+for writing through /proc/self/fd, since in most tiers it runs as the file's owner, and could change its mode
+and dates in any case. The bytes that are sent count as the kernel's own memory.
 
 Who asks is decided by which bell was rung, never by what the request says: the `FileSource` behind it knows
 its person. So no socket stands under a path, which another process might dial or put a link in the place of.
@@ -36,13 +36,13 @@ from kernels.finish import to_the_end
 
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
-AT_ONCE = 16  # lines served; who rings then waits
-FILES_AT_ONCE = 2  # files sent or placed at a time: in a node each is a copy on the disk meanwhile
+AT_ONCE = 16  # lines served at a time; whoever rings then waits
+FILES_AT_ONCE = 2  # files sent or placed at a time; in a node each is a copy on disk meanwhile
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
 ANSWERING_TIME = 30.0  # seconds for the store
 TURN_TIME = 20.0  # seconds that a file waits for those before it
-TAKING_TIME = 60.0  # seconds for a file's bytes to be taken; for 50 MiB it is 0.05 s as a rule
-PIECE = 1 << 20  # bytes of a file that are in our memory at a time
+TAKING_TIME = 60.0  # seconds for a kernel to take a file's bytes; 50 MiB usually take 0.05 s
+PIECE = 1 << 20  # bytes of a file in our memory at a time
 PAUSE = 0.1  # seconds until descriptors are tried again
 
 # SOCK_DGRAM, all that macOS has, could also be sent to any socket of the machine that has a path.
@@ -163,7 +163,7 @@ class Broker:
                     await _send_bytes(peer, opened)
 
     async def _answer(self, line: bytes, held: ExitStack) -> tuple[dict[str, Any], Opened | None]:
-        """The answer to a request, and the file whose bytes follow it, which is in `held`."""
+        """The answer to a request, and the file whose bytes follow it; `held` closes that."""
         try:
             async with asyncio.timeout(ANSWERING_TIME):
                 return await self._perform(_parse(line), held)
@@ -198,7 +198,7 @@ class Broker:
             async with asyncio.timeout(TURN_TIME):
                 await self._files.acquire()
         except TimeoutError:
-            raise _BadRequest("other files are still being loaded here: try again when they are") from None
+            raise _BadRequest("other files are still being loaded: try again when that is done") from None
         held.callback(self._files.release)
 
 
@@ -257,7 +257,7 @@ def _wanted(request: dict[str, Any]) -> str:
 
 
 async def _send_bytes(peer: socket.socket, opened: Opened) -> None:
-    """Send a file's bytes as they are taken. Where there are fewer than was said, the peer sees the end."""
+    """Send a file's bytes as fast as they are taken. Should some be missing, the peer sees an early end."""
     loop = asyncio.get_running_loop()
     left = opened.size
     while left and (piece := await to_the_end(asyncio.to_thread(opened.file.read, min(left, PIECE)))):

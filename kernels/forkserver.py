@@ -123,7 +123,7 @@ class Child:
 class Forkserver:
     """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write.
 
-    With `protected` nothing that is forked can change the interpreter's file; that takes mount namespaces.
+    With `protected`, nothing that is forked can change the interpreter's file; this needs mount namespaces.
     """
 
     def __init__(

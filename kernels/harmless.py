@@ -115,12 +115,12 @@ def wording(markup: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """With its character references resolved, those of too many digits for Python's `int` too."""
+    """`text` with its character references resolved, even those with too many digits for Python's `int`."""
     return unescape(_NO_CHARACTER.sub("&#0;", _ZEROS.sub("", text)))
 
 
 def parts(svg: str) -> int:
-    """At least so many elements and attributes as a drawing has, known without parsing it."""
+    """An upper bound on the number of a drawing's elements and attributes, known without parsing it."""
     return svg.count("<") + svg.count("=")
 
 

@@ -61,11 +61,11 @@ class KernelHere(ABC):
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Know what lies in the workspace, once; what was written from `since` on (None: nothing) is news."""
+        """Learn what is in the workspace, once; what was written from `since` on (None: nothing) is news."""
         yield await self.know(since)
 
     async def know(self, since: float | None = None) -> Scan:
-        """As `catch_up`. No cell runs before it, or all that lies there would be taken for the cell's."""
+        """As `catch_up`. No cell may run before it, or every file there would be taken for the cell's."""
         async with self._catching_up:
             found = Scan()
             if not self._caught_up and since is not None:

@@ -49,7 +49,7 @@ def load(data: bytes, *, limit: int = MAX_SIZE) -> dict[str, Any]:
 
 
 def refuse_too_large(size: int, limit: int = MAX_SIZE) -> None:
-    """Raises: NotebookError when a file of so many bytes is more than the limit."""
+    """Raises: NotebookError when `size`, in bytes, is over the limit."""
     if size > limit:
         sizes = f"{human_size(size)}; the limit is {human_size(limit)}"
         raise NotebookError(
@@ -100,7 +100,7 @@ def refuse_too_many(cells: Sequence[Any]) -> None:
 
 
 def fewer(notes: Sequence[str]) -> tuple[str, ...]:
-    """The first notes, and how many there are beside them."""
+    """The first `MOST_NOTES` notes, and a last one with the number of the others."""
     more = len(notes) - MOST_NOTES
     return (*notes[:MOST_NOTES], f"And {more:,} more notes like these.") if more > 0 else tuple(notes)
 

@@ -19,7 +19,7 @@ __all__ = ["Launch", "Limits", "over_limit", "plan"]
 KiB, MiB = 1 << 10, 1 << 20
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 INSIDE = Path(__file__).parent / "inside"
-DELETES = "a fresh kernel can delete some, and write after a restart"
+DELETES = "the new kernel can delete files, but not write; restart it afterwards to write again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ def over_limit(fault: str, limits: Limits) -> str:
             return f"its files grew over {limit}: {DELETES}"
         case "folders":
             most = f"over {MOST_ENTRIES:,} files and folders, or folders more than {DEEPEST} deep"
-            return f"its files cannot be counted, there are {most}: {DELETES}"
+            return f"its files cannot be counted, since there are {most}: {DELETES}"
         case "hiding":
-            return "it kept what it held from being counted"
+            return "it hid its open files or its memory, which then cannot be counted"
         case "system":
             limit = human_size(limits.memory)
             return f"its open sockets, pipes and files could take more than {limit} of memory"

@@ -1,13 +1,13 @@
-"""Words as a notebook's Markdown cell may hold them: nothing in them runs, whoever renders them.
+"""Words made safe for a notebook's Markdown cell: nothing in them runs, whichever program renders them.
 
     harmless("**3** <b>is</b> 3")           # as it is
     harmless("<script>1</script>")          # "< script>1< /script>", which is text to everybody
     harmless(harmless(words)) == harmless(words)
 
-Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and
-of HTML, and changes no formula and no code. Within blocks of code nothing is changed, but only in those that
-every parser takes for one: fences at the start of a line, of three backticks, with nothing before them that
-could be a tag, a longer fence or one of tildes.
+Words cannot be left out as a display can. A space after a `<` makes it plain text to every parser of Markdown
+and HTML, and does not change what a formula or code means. Blocks of code stay as they are if every parser
+agrees that they are code: their fences have three backticks at the start of a line, and nothing before them
+could be a longer fence or one of tildes.
 """
 
 import re
@@ -19,13 +19,13 @@ __all__ = ["harmless", "without_scripts"]
 
 APART = "\u200b"  # zero width space: between the two parts of a link
 LOOKED_AT = 2000  # characters after the start of a link's address
-MANY = 100  # links among words that name a script somewhere, from which on all are taken apart unseen
+MANY = 100  # links; in longer texts that name a script anywhere, all of them are broken up unseen
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _FENCE = re.compile(r"```(?P<language>[A-Za-z0-9_+-]*)")
 _FENCE_LIKE = re.compile(r"```|~~~")
 _ADDRESS = re.compile(r"(?P<before>\]\s*|\\)(?=[(:]|href\b)", re.IGNORECASE)
 _OPENING = re.compile(r"(?:href)?[({:\s]+", re.IGNORECASE)
-_DROPPED = re.compile("[\x00-\x20\x7f-\xa0\u200b\\\\<>(\"']+")  # what may stand in or before a scheme
+_DROPPED = re.compile("[\x00-\x20\x7f-\xa0\u200b\\\\<>(\"']+")  # what may stand within or before a scheme
 _SCRIPTS = ("javascript", "vbscript")
 LONGEST_SCHEME = max(map(len, _SCRIPTS))
 
@@ -36,7 +36,7 @@ def harmless(words: str) -> str:
 
 
 def without_scripts(words: str) -> str:
-    """The words with every link to a script taken apart, so that its text shows and no link is there."""
+    """The words with every link to a script broken up, so that it shows as text and is no link."""
     plain = _plain(words)
     if not any(scheme in plain for scheme in _SCRIPTS):
         return words
@@ -50,18 +50,18 @@ def without_scripts(words: str) -> str:
 
 
 def _runs(address: str) -> bool:
-    """Whether what begins here may be the address of a script; where it cannot be told, it may."""
+    """Whether what begins here may be the address of a script; True where that cannot be told."""
     plain = _plain(_OPENING.sub("", address))
     return plain.startswith(_SCRIPTS) or (len(address) > LOOKED_AT // 2 and len(plain) < LONGEST_SCHEME)
 
 
 def _plain(address: str) -> str:
-    """As a browser reads a scheme, and more: without what it drops, and with entities resolved."""
+    """`address` in lower case, with entities resolved and without the characters that browsers drop."""
     return _DROPPED.sub("", unescape(address)).lower()
 
 
 def _taken_apart(words: str) -> str:
-    """Each `<` that may open a tag as text, but for those in blocks of code."""
+    """The words with each `<` that may open a tag made text, except within blocks of code."""
     parts = _fenced(words.split("\n"))
     if parts is None:
         return _TAG.sub("< ", words)
@@ -69,12 +69,12 @@ def _taken_apart(words: str) -> str:
 
 
 def _fenced(lines: list[str]) -> list[tuple[str, bool]] | None:
-    """Each line, and whether it is one of a block of code; None where that is not beyond doubt."""
+    """Each line, and whether it is within a block of code; None where parsers may disagree on that."""
     parts: list[tuple[str, bool]] = []
     is_open = False
     for line in lines:
         fence = _FENCE.fullmatch(line)
-        if fence and is_open and fence["language"]:  # within a block it closes nothing
+        if fence and is_open and fence["language"]:  # it does not close the block
             return None
         if fence:
             is_open = not is_open

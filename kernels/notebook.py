@@ -7,8 +7,8 @@
 
 What is written is nbformat v4.5, valid, and the same bytes for the same cells. What is read is version 3 or
 4 and may be anything at all: see `kernels.presentable` for what becomes of outputs, `kernels.markdown` for
-what becomes of words. Both can take seconds and much memory: what strangers have made is read and written by
-`kernels.conversion`, which calls this in a process of its own.
+what becomes of words. Both can take seconds and much memory. What strangers have made is therefore read and
+written by `kernels.conversion`, which calls this in a process of its own.
 Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
 
@@ -69,10 +69,10 @@ def written(
 
     `packages` are the names and versions of what the code ran with, `python` is the language's version. A
     cell that did not end "ok" is tagged so that Jupyter's tools skip it, unless it is one that may fail. Once
-    the file has `size` characters, or has taken `seconds` of processor time (or a minute by the clock),
-    outputs are left out.
+    the file has `size` characters, or has taken `seconds` of processor time (or a minute by the clock), the
+    remaining outputs are left out.
 
-    Raises: NotebookError when it has `size` characters more without them.
+    Raises: NotebookError when the cells without outputs are over `size` too.
     """
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -142,7 +142,7 @@ def _code_metadata(cell: Code) -> dict[str, Any]:
 
 
 def _validated(cells: Iterable[tuple[dict[str, Any], str]], metadata: dict[str, Any]) -> Iterator[str]:
-    """The cells' JSON, after nbformat has looked at them; a cell that it refuses loses its outputs."""
+    """The cells' JSON, validated by nbformat; a cell that it refuses loses its outputs."""
     batch: list[tuple[dict[str, Any], str]] = []
     for cell in cells:
         batch.append(cell)

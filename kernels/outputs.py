@@ -7,9 +7,9 @@
 
 `clear_output`, `update_display_data`, `\\r` and backspace are acted on, so a progress bar is one line and a
 loop that redraws a plot holds one picture. Text beyond the limit keeps its head, which was passed on at
-once, and its tail, which follows when the cell ends. The work that a cell can make us do, and what it can
-make us hold, is bounded in every direction: see `kernels.weight` for what a display costs, and
-`kernels.terminal` for what drawing does.
+once, and its tail, which follows when the cell ends. There is a limit to the work that a cell can cause, and
+to what it can make us hold: `kernels.weight` says what a display costs, and `kernels.terminal` what drawing
+costs.
 """
 
 from collections import deque
@@ -28,7 +28,7 @@ ENDINGS = 8  # more of them that may be results or errors: the cell's end is see
 ELSEWHERE = 64  # displays of earlier cells that a cell may update
 PIECE = 64 * 1024  # characters of a long text that are looked at in one step
 DRAWN = 4  # times `max_text` that are drawn: a line redrawn without end costs time, not room
-BLANKS = 8  # of `max_text`, the part that a cursor may leave blank by going up into shorter lines
+BLANKS = 8  # 1/8 of `max_text` may be blanks that a cursor leaves by going up into shorter lines
 
 
 class _Text:
@@ -40,7 +40,7 @@ class _Text:
 class Outputs:
     """The outputs of one cell, in order.
 
-    `max_text` in characters, `max_shown` in bytes that all displays take (`kernels.events.cost`).
+    `max_text` is in characters, `max_shown` in bytes that all displays cost (`kernels.events.cost`).
     """
 
     def __init__(self, *, max_text: int, max_shown: int) -> None:
@@ -208,7 +208,7 @@ class Outputs:
         return [event]
 
     def _within_limit[T: Display | Result | Failure](self, event: T, size: int, freed: int) -> tuple[T, int]:
-        """The event with what it costs, or where that is too much an empty one in its place."""
+        """The event and its cost; if that is too much, an empty event in its place."""
         if self._held - freed + size <= self._max_shown:
             return event, size
         event = _emptied(event, f"[output left out: a cell shows at most {human_size(self._max_shown)}]")

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 SWEEP = 30.0  # seconds between looks for idle kernels
 SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
-TIDY = 60.0  # seconds between looks for folders that the dead have left
+TIDY = 60.0  # seconds between looks for folders that killed programs have left
 
 
 class Pool:
@@ -206,12 +206,12 @@ class Pool:
                 await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
 
     async def _tidy_often(self) -> None:
-        """Remove what programs have left that were killed, and again what their kernels still had before."""
+        """Remove what killed programs have left; what their kernels still use is removed at a later look."""
         while True:
             for folder in await asyncio.to_thread(found):
-                with contextlib.suppress(OSError):  # another program is quicker, or it is not ours
+                with contextlib.suppress(OSError):  # another program was quicker, or it is not ours
                     await asyncio.to_thread(remove_dead, folder)
-            await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells
+            await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells us when
 
     async def _close(self) -> None:
         await stop(self._sweeper)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from kernels.events import MAX_MIMES
 from kernels.harmless import MOST_PARTS, parts, plain_html, plain_svg, wording
 from kernels.markdown import without_scripts
 from kernels.text import clip, repair
@@ -20,9 +21,9 @@ __all__ = ["MOST_VALUES", "count", "has_more_values", "joined", "presentable"]
 
 MAX_COUNT = 1 << 53  # what JavaScript, in which notebooks are read, holds exactly
 MAX_MIME = 100  # characters of a kind that is told
-MOST_MIMES = 32  # kinds of one output; what comes from a kernel has no more either
-MOST_VALUES = 100_000  # of JSON, likewise
-MOST_LINES = 1000  # of a traceback that stay lines of their own
+MOST_MIMES = MAX_MIMES  # kinds of one output; what comes from a kernel has no more either
+MOST_VALUES = 100_000  # values in the JSON of one kind
+MOST_LINES = 1000  # of a traceback; a longer one becomes a single text
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
 _ENCODED = re.compile(r"image/(?:png|jpeg|gif|webp|bmp)|application/pdf|(?:audio|video)/[a-z0-9.+-]+")
 # Data that a renderer draws. Those that carry code to run (widgets, bokeh, holoviews) are not among them.
@@ -59,7 +60,7 @@ def joined(value: Any) -> str:
 
 
 def has_more_values(value: Any, most: int) -> bool:
-    """Whether a JSON value has more than `most` in it, itself and keys included."""
+    """Whether a JSON value contains more than `most` values; keys count too."""
     left, waiting = most, [value]
     while waiting and left >= 0:
         match waiting.pop():

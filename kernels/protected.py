@@ -1,8 +1,8 @@
-"""Runs a program from a read-only mount, so that nothing forked from it can change the program's own file.
+"""Run a program from a read-only mount, so that no process forked from it can change the program's file.
 
     python kernels/protected.py PROGRAM ARGUMENT...
 
-See `inside.confine.protect`. It is run by the kernels' own Python, as the zygote is.
+See `inside.confine.protect`. The kernels' own Python runs this, as it runs the zygote.
 """
 
 import os

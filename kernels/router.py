@@ -36,10 +36,10 @@ __all__ = ["Late", "Router", "Variable"]
 
 BROKEN = 1000  # broken messages after which a kernel is given up: no honest one sends a single one
 RECENT = 64  # cells whose late output is still told apart
-# Characters that a late display counts for, and one more for so many bytes that it takes.
+# Characters that a late display counts as, and the bytes of it that count as one character more.
 LATE_COST = 1000, 64
-MOST_LATE = 1000  # pieces of late output that wait to be taken, and as many scans; the newest are left out
-LATE_HELD = 16 << 20  # bytes that the output among them takes, likewise
+MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are left out
+LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is left out
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
@@ -53,7 +53,7 @@ class _Cell:
 
 
 class _LateQueue(asyncio.Queue[Late]):
-    """`held` is how many bytes the events in it take."""
+    """A queue that knows how many bytes the events in it take: `held`."""
 
     held = 0
 
@@ -169,7 +169,7 @@ class Router:
         return cell is not None and cell.left > 0
 
     def _take_late(self, cell: _Cell, event: Event) -> None:
-        if event == Stream("stdout", "") or event == Stream("stderr", ""):  # it would cost nothing, for ever
+        if isinstance(event, Stream) and not event.text:  # it costs nothing, so there would be no end of it
             return
         if not isinstance(event, InputRequest):
             cell.left -= _late_cost(event)
@@ -179,7 +179,7 @@ class Router:
 
     def _tell_late(self, late: Late) -> None:
         if late.scan is None and (self.late.qsize() >= MOST_LATE or self.late.held >= LATE_HELD):
-            return  # what fills the queue must not cost files, which no later scan reports again
+            return  # output must not fill the queue, for a scan that is lost is not made again
         with contextlib.suppress(asyncio.QueueFull):
             self.late.put_nowait(late)
 

@@ -1,10 +1,10 @@
-"""How large what goes to a kernel may be: what is larger is refused with a sentence before it is sent.
+"""Limits on what is sent to a kernel: anything larger is refused, with a sentence, before it is sent.
 
     code(text)          # raises TooLarge
     answer(text)
 
-Every connection on the way has a limit of its own, at which it breaks, and would break again when the same
-thing is sent anew. These are well below all of them: JSON makes at most six bytes of one.
+Each connection on the way has a limit of its own. A larger message breaks it, and breaks it again when it is
+sent again. The limits here are well below those: JSON makes at most six bytes of one.
 """
 
 from kernels.errors import TooLarge
@@ -13,7 +13,7 @@ __all__ = ["LARGEST_ANSWER", "LARGEST_CODE", "MESSAGE", "answer", "code"]
 
 LARGEST_CODE = 4 << 20  # bytes of UTF-8 of one cell
 LARGEST_ANSWER = 1 << 20  # bytes of UTF-8 of one answer to `input()`
-MESSAGE = 64 << 20  # bytes of one message between bot and node, which neither sends nor takes a larger one
+MESSAGE = 64 << 20  # bytes of one message between bot and node; neither sends or takes a larger one
 
 
 def code(text: str) -> None:

@@ -1,12 +1,12 @@
-"""Folders of ours in the system's temporary one, which a later program removes when ours was killed.
+"""Our folders in the system's temporary folder, which a later program removes if ours is killed.
 
     with own_folder() as folder: ...        # locked while we live, and gone at the end
     for folder in found(): remove_dead(folder)
 
-A folder is of a living program as long as somebody holds one of its locks: `lock`, which its maker has, or a
-kernel's `alive` in one of its folders. The system lets go of the locks of whoever dies. A folder without
-a lock was being made, or removed, when its program was killed, or is of a program of before: those that
-surely are nobody's go after an hour.
+A folder is in use as long as somebody holds one of its locks: `lock`, which its maker holds, or `alive` in
+the folder of a kernel. The system releases the locks of a process that dies. A folder without a lock was
+being made or removed when its program was killed, or an older version made it; if nobody can be using it, it
+is removed after an hour.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ __all__ = [
 
 PREFIX = "kernelcord-"  # short, for socket paths end at 107 bytes
 LOCK = "lock"  # in such a folder: locked as long as its maker lives
-TAKING = "taking"  # what the lock is called until it is taken
+TAKING = "taking"  # the name of the lock until it is held
 ALIVE = "alive"  # the file in a kernel's folder that it holds locked as long as it lives
 DETACHED = "detached"  # the file in a kernel's folder that tells the kernel to outlive its parent
-SURELY = 3600.0  # seconds after which nobody is still making a folder
-ANSWER = 1.0  # seconds for a node that is busy to let us in
+SURELY = 3600.0  # seconds after which nobody can still be making a folder
+ANSWER = 1.0  # seconds for a busy node to accept a connection
 LONGEST_PARENT = 60  # characters of the temporary folder's path that leave room for a socket's
-REMOVED = re.compile(rf"{PREFIX}removed-")  # what a dead one is called while it is removed
-NODE = re.compile(rf"{PREFIX}node-")  # with the socket of a node whose own folder has too long a path
+REMOVED = re.compile(rf"{PREFIX}removed-")  # one that is being removed
+NODE = re.compile(rf"{PREFIX}node-")  # for the socket of a node whose own folder has too long a path
 TEST = re.compile(rf"{PREFIX}selftest-")
 
 
@@ -58,7 +58,7 @@ def short_temporary() -> Path:
 
 @contextlib.contextmanager
 def own_folder(kind: str = "") -> Iterator[Path]:
-    """A folder, locked while we live, and removed at the end unless a kernel in it was detached."""
+    """A folder that is locked while entered, and then removed unless a kernel in it was detached."""
     folder, lock = taken(kind)
     with lock:
         try:
@@ -69,27 +69,27 @@ def own_folder(kind: str = "") -> Iterator[Path]:
 
 
 def taken(kind: str = "") -> tuple[Path, BinaryIO]:
-    """A folder with its lock; it is taken as long as the file, or a copy of its descriptor, is open."""
+    """A folder and its lock, which is held as long as the file or a copy of its descriptor is open."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX + kind, dir=short_temporary()))
     lock = (folder / TAKING).open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    (folder / TAKING).rename(folder / LOCK)  # so that nobody finds a lock that is not taken
+    (folder / TAKING).rename(folder / LOCK)  # so that nobody finds a lock that is not held yet
     return folder, lock
 
 
 def remove_ours(folder: Path) -> None:
-    """Remove a folder that we have made; what cannot be is left to a later program."""
+    """Remove a folder that we have made; if that fails, a later program does."""
     with contextlib.suppress(OSError):
         _remove(folder)
 
 
 def found() -> list[Path]:
-    """All such folders, whoever made them."""
+    """All such folders, including those of other users."""
     return sorted(short_temporary().glob(f"{PREFIX}*"))
 
 
 def remove_dead(folder: Path) -> bool:
-    """Remove this folder if it is ours, and nobody's any more; whether it was. Raises: OSError."""
+    """Remove the folder if it is our user's and nobody uses it; returns whether it was. Raises: OSError."""
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         return False
@@ -114,7 +114,7 @@ def _old(status: os.stat_result) -> bool:
 
 
 def _locked(path: Path, stack: ExitStack) -> bool:
-    """Whether a lock is ours now: nobody has it."""
+    """Take a lock until `stack` is left; returns False if somebody else holds it."""
     try:
         fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -138,7 +138,7 @@ def _unmade(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, whatever is in it; one that is half removed can be told by its name."""
+    """Remove a folder, whatever is in it. It is renamed first, so that one half removed is recognised."""
     going = folder
     if not REMOVED.match(folder.name):
         going = folder.with_name(f"{PREFIX}removed-{secrets.token_hex(8)}")

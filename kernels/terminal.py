@@ -4,8 +4,8 @@
     terminal.write("10%\\r20%\\r")
     terminal.render()        # "20%"
 
-Drawing takes time in proportion to the length of what is written, whatever is in it, and what it holds and
-renders is in proportion to it too: a kernel can send any mixture of these.
+A kernel can send any mixture of these. So the time that drawing takes, and the size of what is held and
+rendered, are in proportion to the length of what is written, whatever it contains.
 """
 
 import re
@@ -100,12 +100,12 @@ def _codes(cells: list[str]) -> int:
 class Terminal:
     """See the module's text; colours are kept.
 
-    The last `REACH` lines can be drawn on. A little further up they are settled, and no cursor comes back to
-    them. Nor does one come back to the start of a line of more than `WIDEST` characters, as in a window in
-    which it has wrapped, or above its own line once the lines that were drawn on hold `OPEN` characters.
+    The last `REACH` lines can be drawn on. Lines a little further up are settled, and no cursor returns to
+    them. Nor does it return to the start of a line of more than `WIDEST` characters, as in a window where the
+    line has wrapped, or to the lines above its own once the lines that were drawn on hold `OPEN` characters.
 
-    A cursor that goes up into a shorter line leaves blanks before it. There are `blanks` of them, and one for
-    each `SHARE` characters that are written; when they are used up, it goes to the end of the line.
+    A cursor that goes up into a shorter line leaves blanks before it. There may be `blanks` of them, and one
+    more for each `SHARE` characters written; after that the cursor goes to the end of the line instead.
     """
 
     REACH, SLACK = 64, 32  # lines; nested progress bars need a few, nothing here is a full screen
@@ -144,7 +144,7 @@ class Terminal:
                 self._control(piece)
 
     def settle(self) -> None:
-        """Nothing more is written: hold it as text, which takes less room."""
+        """Hold everything as text, which takes less room; call it when nothing more will be written."""
         self._settle(len(self._rows), end="")
 
     def render(self) -> str:

@@ -3,8 +3,8 @@
     weight([[]] * 1000)          # 64,056: bytes of memory, more than twenty times its JSON
     weight("\\x01" * 1000)        # 6,002: its JSON is larger than itself
 
-A limit in characters of JSON, or of the texts alone, bounds neither: a million empty lines have no character
-at all. Every limit on what a kernel may have us hold is therefore in this unit.
+A limit on the characters of the JSON, or of the texts in it, does not limit this: a million empty lines have
+no characters at all. So every limit on what a kernel may make us hold is in this unit.
 """
 
 from json.encoder import encode_basestring
@@ -15,9 +15,9 @@ __all__ = ["weight"]
 
 
 def weight(value: Any) -> int:
-    """The bytes that a JSON value takes as objects, or as JSON again where a text takes more so.
+    """The bytes that a JSON value takes as objects; a text whose JSON is longer counts as its JSON.
 
-    Each object counts as often as it is there: once written down and read again it is not shared any more.
+    An object counts each time that it occurs: once written and read again, it is not shared any more.
     """
     total, rest = 0, [[value]]
     while rest:

@@ -5,8 +5,8 @@ late.begin(time())      # with each cell: from now on files are its own
 late.look()             # on a hint; one look at a time
 await late.stop()
 
-A thread that writes without end must not be captured without end. So many reports come after a cell, then one
-that says so; what changes later is taken up when the next cell ends.
+A thread may write without end, so late files are limited in number. Once a cell's limit is reached, that is
+reported, and whatever changes later is captured when the next cell ends.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ SETTLED = 1.0  # seconds; a late file must have rested so long, or each line of 
 
 
 class LateFiles:
-    """One workspace's late files: of one cell at most `most`, those counted that cannot be captured.
+    """One workspace's late files: at most `most` for each cell, including those that cannot be captured.
 
-    While `busy` the end of the cell will look; `tell` gets what was found.
+    While `busy` we do not look, since the end of the running cell will. `tell` gets what was found.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class LateFiles:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, at: float) -> None:
-        """A cell begins, in seconds since 1970."""
+        """A cell begins `at` this time, in seconds since 1970, with a new limit."""
         self._left, self._since = self._most, at
 
     def look(self) -> None:
-        """Begin to look, unless a look goes on, a cell runs, or its cell has had all that it may have."""
+        """Start to look, unless a look or a cell is running, or the last cell's limit is reached."""
         if (self._task is None or self._task.done()) and self._left > 0 and not self._busy():
             self._task = asyncio.create_task(self._look(), name="late files")
 
@@ -54,7 +54,7 @@ class LateFiles:
     async def _look(self) -> None:
         """Look until nothing in the workspace is still being written, or the next cell takes over.
 
-        Between two looks is a pause, however often there are hints.
+        There is a pause between two looks, however many hints come.
         """
         unrested = True
         while unrested and self._left > 0:
@@ -64,13 +64,16 @@ class LateFiles:
             since = self._since
             scan = await self._capture.look(rested=SETTLED, since=since, most=self._left)
             self._rests_until, unrested = monotonic() + SETTLED, scan.unrested
-            if since == self._since:  # else the next cell has begun meanwhile, whose budget is its own
+            if since == self._since:  # otherwise the next cell has begun meanwhile, with a limit of its own
                 self._left -= len(scan.captured) + len(scan.skipped)
             self._take(scan)
 
     def _take(self, scan: Scan) -> None:
         if self._left <= 0:
-            reason = f"{self._most} came after their cell; what changes now is taken when your next cell ends"
+            reason = (
+                f"{self._most} files changed after your cell had ended, which is the limit; later changes are"
+                " captured when your next cell ends"
+            )
             scan = replace(scan, skipped=(*scan.skipped, Skipped("further files", reason)))
         if scan.captured or scan.skipped:
             self._tell(scan)

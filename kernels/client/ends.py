@@ -1,4 +1,4 @@
-"""What a link has at its two ends: a connection to the node, and its owner, to whom it tells what comes."""
+"""The two ends of a link: its connection to the node, and its owner, who is told what comes from there."""
 
 from typing import Any, Protocol
 

@@ -157,10 +157,10 @@ class RemoteKernel:
     # What a cell needs (CellHost):
 
     def send(self, do: str, **fields: Any) -> int:
-        """Send a command to the node; to one that knows nothing of the workspace, first that it is to."""
+        """Send a command to the node. A node that does not know the workspace is told to learn it first."""
         lost, self._unknown = self._unknown, None
         if lost is not None and not self._link.closed:
-            # Begun here and now: its command goes before this one.
+            # Started eagerly, so that its command is sent before this one.
             loop, work = asyncio.get_running_loop(), self._catch_up_after(lost)
             self._keep(asyncio.Task(work, loop=loop, eager_start=True, name="files of a lost cell"))
         return self._link.send(do, **fields)
@@ -213,9 +213,9 @@ class RemoteKernel:
         self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
 
     def lost(self) -> None:
-        """What ran has died; what only stands in line stands in the next node's.
+        """The running cell has died; those that wait are sent to the next node.
 
-        That node is told to know the workspace, and to report only what was written since that cell began.
+        That node is told to learn what is in the workspace, and to report only what the dead cell wrote.
         """
         names = tuple(variable.name for variable in self._variables)
         restarted = Restarted(ENDED, ("files",), names)
@@ -245,7 +245,10 @@ class RemoteKernel:
             self._unknown = lost
 
     async def _catch_up_after(self, lost: "_Lost") -> None:
-        """Have the node know the workspace; what the cell wrote that ended with the last node comes late."""
+        """Have the node learn the workspace. What the dead cell wrote is told as late.
+
+        Where that fails, the next command tries again.
+        """
         try:
             answer = await self._link.call("catch up", since=lost.since)
         except (KernelError, OSError) as error:

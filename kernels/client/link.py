@@ -34,10 +34,10 @@ TOO_LARGE = 1009  # close code: a message was larger than the other end takes
 TAKEN_OVER = "another program has taken this session over"
 TOO_MUCH = "a message was larger than the other end takes"
 BREAKS = "the connection to it breaks again and again"
-BRIEF = 10.0  # seconds; a connection that breaks sooner, and of which nothing came, would break again
-BRIEF_ONES = 12  # of them in a row until the node is given up
-TURN = 0.02  # seconds of dealing with news after which others get their turn
-LAST_WORDS = 5.0  # seconds in which what is left to say must be said
+BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, is likely to break again
+BRIEF_ONES = 12  # such connections in a row, after which we give up
+TURN = 0.02  # seconds spent on news before other tasks get their turn
+LAST_WORDS = 5.0  # seconds to send what is left when we close
 
 Fields = dict[str, Any]
 

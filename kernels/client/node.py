@@ -152,7 +152,7 @@ class Node:
             except NodeUnavailable:
                 if not (start and place.unix) or pause is None:
                     raise
-                await asyncio.sleep(pause)  # it may be ending: then the next is found, or started
+                await asyncio.sleep(pause)  # it may be ending; then the next one is found or started
         log.info("kernels live in the node of process %s", self._who["pid"])
         if self._who["tier"] == "none":
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
@@ -168,7 +168,7 @@ class Node:
 
     async def _end(self) -> None:
         assert self._http is not None
-        with suppress(aiohttp.ClientError, OSError):  # it ends already
+        with suppress(aiohttp.ClientError, OSError):  # it is ending already
             async with self._http.post("api/shutdown"):
                 pass
         await self._hang_up()

@@ -1,9 +1,9 @@
-"""The commands for a node that it has not confirmed: numbered, and kept to be sent again.
+"""The commands that a node has not confirmed: numbered, and kept to be sent again.
 
 number = outbox.add("start", run="a-1")     # raises TooLarge
-for text in outbox.messages(): ...          # what was not sent yet, in messages of a bounded length
-outbox.confirm(12)                          # the node has all up to this number
-outbox.rewind()                             # on a new connection: all that is not confirmed goes again
+for text in outbox.messages(): ...          # what was not sent yet, in messages of limited length
+outbox.confirm(12)                          # the node has every command up to this number
+outbox.rewind()                             # on a new connection: send again what is not confirmed
 """
 
 import json
@@ -15,8 +15,8 @@ from kernels.sizes import MESSAGE
 
 __all__ = ["Outbox"]
 
-LARGEST = MESSAGE - 2  # bytes of one command: it stands in a list
-TOGETHER = 4 << 20  # bytes of commands that go in one message
+LARGEST = MESSAGE - 2  # bytes of one command; the brackets of its list take two
+TOGETHER = 4 << 20  # bytes of the commands that share a message
 
 
 class Command(NamedTuple):
@@ -36,11 +36,11 @@ class Outbox:
         self._unconfirmed: deque[Command] = deque()
 
     def __bool__(self) -> bool:
-        """Whether something was not sent yet."""
+        """Whether there is something to send."""
         return bool(self._unsent)
 
     def add(self, do: str, fields: dict[str, Any]) -> int:
-        """A command that is to be sent; its number. Raises: TooLarge for one that no node would take."""
+        """Add a command; returns its number. Raises: TooLarge for one that no node would take."""
         text = json.dumps({"m": self._last + 1, "do": do, **fields})
         if len(text) > LARGEST:
             raise TooLarge(f"a message to the kernel ({do})", len(text), LARGEST, "send less at once")
@@ -49,7 +49,7 @@ class Outbox:
         return self._last
 
     def messages(self) -> list[str]:
-        """What was not sent yet, as lists of commands; only one that has a single command may be long."""
+        """What was not sent yet, as lists of commands. A list over `TOGETHER` has a single command."""
         messages: list[str] = []
         together: list[str] = []
         size = 0
@@ -64,17 +64,17 @@ class Outbox:
         return [*messages, f"[{','.join(together)}]"] if together else messages
 
     def confirm(self, number: int) -> None:
-        """The node has all commands up to this one."""
+        """The node has every command up to this number."""
         self.confirmed = max(self.confirmed, number)
         while self._unconfirmed and self._unconfirmed[0].number <= number:
             self._unconfirmed.popleft()
 
     def rewind(self) -> None:
-        """Send again all that is not confirmed."""
+        """Send every command again that is not confirmed."""
         self._unsent = self._unconfirmed + self._unsent
         self._unconfirmed = deque()
 
     def clear(self) -> None:
-        """Forget all of it; the numbers go on."""
+        """Forget every command; the numbering goes on."""
         self._unsent.clear()
         self._unconfirmed.clear()

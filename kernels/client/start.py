@@ -5,9 +5,9 @@ node = Node(local_node(settings), ...)
 The node is started detached (its own session; standard error goes to a log in its folder) and with hardly
 any environment: none of our tokens is in it. Two who start at once get one node.
 
-A node holds a lock as long as it lives, and leaves a record once it can be reached. A node that was killed
-leaves its record, which the next one finds: it counts only while the process lives that wrote it. Where there
-is a lock without such a record, a node starts or ends, and is waited for.
+A node holds a lock for as long as it lives, and writes a record once it can be reached. The record of a node
+that was killed stays behind, so a record counts only while the process that wrote it lives. A lock without a
+valid record means that a node is starting or ending; we wait for it.
 """
 
 import asyncio
@@ -107,15 +107,15 @@ def recorded(folder: Path) -> tuple[Place, int] | None:
         place, pid = Place(str(fields["address"]), str(fields["token"])), int(fields["pid"])
         born = str(fields.get("started", ""))  # an older node does not say it
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # it is not there yet, or any more, or was cut off by the end of the machine
+        return None  # not there yet, already removed, or cut off when the machine stopped
     lives = started(pid)
     if sys.platform == "linux" and (not lives or born not in ("", lives)):
-        return None  # of a node that is dead, its number perhaps another process's: the next one starts
+        return None  # its node is dead, and the number may be another process's by now
     return place, pid
 
 
 def _held(folder: Path) -> bool:
-    """Whether a node has this folder: one that can be reached, that starts, or that ends."""
+    """Whether a node has this folder, be it ready, starting or ending."""
     try:
         with (folder / ALIVE).open("rb") as alive:
             fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -139,7 +139,7 @@ def _find_or_start(settings: NodeSettings) -> Place:
 
 
 def _settled(folder: Path) -> tuple[Place, int] | None:
-    """As `recorded`, once a node that starts has started and one that ends has ended."""
+    """As `recorded`, after waiting for a node that is starting or ending."""
     until = monotonic() + UP
     while True:
         found = recorded(folder)
@@ -147,15 +147,15 @@ def _settled(folder: Path) -> tuple[Place, int] | None:
             return found
         if monotonic() > until:
             raise NodeUnavailable(
-                f"a node (`python -m kernels.node`) has {folder} and has not become ready, or ended, within"
-                f" {UP:.0f} s: end its process and start again; its log is {folder / LOG}"
+                f"a node (`python -m kernels.node`) uses {folder}, but has neither become ready nor ended"
+                f" within {UP:.0f} s: end its process and start again; its log is {folder / LOG}"
             )
         sleep(LOOK)
 
 
 def _start(settings: NodeSettings) -> None:
     if settings.address.startswith("/") and not Path(settings.address).parent.exists():
-        socket_for(settings.folder)  # another program has removed it, as that of a node that is long dead
+        socket_for(settings.folder)  # another program took it for a dead node's, and removed it
     log_file = settings.folder / LOG
     if log_file.exists() and log_file.stat().st_size > LARGEST_LOG:
         log_file.unlink()
@@ -173,7 +173,7 @@ def _start(settings: NodeSettings) -> None:
     with starting:
         assert starting.stdin is not None
         assert starting.stdout is not None
-        with suppress(BrokenPipeError):  # it has ended, and its log says why
+        with suppress(BrokenPipeError):  # it has ended already; its log says why
             starting.stdin.write(settings.to_json().encode())
             starting.stdin.close()
         answer = select.poll()  # select(2) takes no descriptor over 1023, and we may have that many

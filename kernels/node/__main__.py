@@ -18,14 +18,14 @@ from typing import Any, BinaryIO
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
 from kernels.visible import escaped
 
-JUPYTER = "jupyter"  # in the node's folder: the one that Jupyter takes for this machine's
+JUPYTER = "jupyter"  # in the node's folder: what Jupyter uses as the machine's own folder
 ENDING, LOOK = 15.0, 0.1  # seconds that the node before may take to end, and between looks
 READY = "ready"  # the line that a detached node says
 NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
 
 
 class _OneLine(logging.Formatter):
-    """Each message on one line, and then its traceback, whatever a stranger has put into them."""
+    """A message on one line, then its traceback; control characters from strangers are escaped in both."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         return escaped(super().formatMessage(record))
@@ -72,7 +72,7 @@ def _locked(file: BinaryIO) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a node that was killed has left: its record, and what Jupyter keeps of a running server."""
+    """Remove what a killed node has left: its record, and Jupyter's files about a running server."""
     (folder / RECORD).unlink(missing_ok=True)
     shutil.rmtree(folder / JUPYTER, ignore_errors=True)
 

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 NODE = "kernelcord_node"  # in the server's settings
 LOOKS = 10  # times within `lonely` that the node looks whether it is
-BODY = 1 << 20  # bytes of a request's body, which is read before the token is looked at; uploads take more
+BODY = 1 << 20  # bytes of a request's body, which is read before the token is checked; uploads may have more
 
 
 class Node:
@@ -134,7 +134,7 @@ class Node:
     async def lonely(self) -> None:
         """Return when there has been neither kernel nor client for the time that is set.
 
-        Or when its folder was deleted, and perhaps made anew for another: no bot can find it any more.
+        Or when its folder was deleted, and maybe made again for another node: no bot can find this one then.
         """
         if self.settings.lonely is None:
             await asyncio.Event().wait()
@@ -147,7 +147,7 @@ class Node:
                 self._alone_since = monotonic()
 
     def _can_be_found(self) -> bool:
-        """Whether the record in its folder is its own."""
+        """Whether the record in its folder is this node's."""
         try:
             return bool(json.loads((self.folder / RECORD).read_bytes())["pid"] == os.getpid())
         except (OSError, ValueError, KeyError, TypeError):

@@ -1,13 +1,13 @@
-"""Connections that have not shown the token yet: they are few, and gone soon.
+"""Limits on connections that have not shown the token yet: how many there are, and for how long.
 
-    HTTPServer.configure(Doors)     # what Jupyter makes by that name is ours from here on
+    HTTPServer.configure(Doors)     # from now on Jupyter's HTTPServer is ours
     config.ServerApp.identity_provider_class = Bearers
 
-Whoever reaches the port can connect, and say half of a request, or nothing. So a connection has a time, all
-in all, in which to show the token: for headers, a body and reading our answers. There are so many at once
-without it, and so many from one address; the oldest makes room for the newest, so that nobody who has the
-token is kept out by those who have not: showing it takes milliseconds. Tornado's own limits say how large
-headers and bodies may be.
+Whoever reaches the port can connect and send half a request, or nothing at all. So a connection must show the
+token within a fixed time, which covers its headers, its body and reading our answers. Connections without the
+token are limited in number, in all and from each address, and the oldest makes room for the newest: whoever
+has the token shows it within milliseconds, and is never kept out by those who have not. How large headers and
+bodies may be is set by Tornado's own limits.
 """
 
 import asyncio
@@ -26,18 +26,18 @@ __all__ = ["Bearers", "Doors"]
 log = logging.getLogger(__name__)
 
 PROOF = 20.0  # seconds to show the token
-IDLE = 60.0  # seconds that one which has shown it may be silent between two requests; clients hang up before
+IDLE = 60.0  # seconds that a connection may be silent between two requests; our clients hang up before
 HEADERS = 16 * 1024  # bytes
-MOST = 256  # without the token, in all; and never more than a quarter of the files that we may have open
-SHARE = 2  # a half of them from one address; a Unix socket has none
+MOST = 256  # connections without the token; never more than a quarter of the files that we may open
+SHARE = 2  # one address may have 1/2 of them; a Unix socket has no address
 TOLD = 60.0  # seconds between two warnings
 
 
 class Doors(HTTPServer):
-    """Tornado's server, which closes connections that do not show the token."""
+    """Tornado's server, with limits on connections that do not show the token."""
 
     def initialize(self, *args: Any, **more: Any) -> None:
-        """As Tornado calls its own."""
+        """Set up, as Tornado calls it."""
         super().initialize(*args, **{**more, "max_header_size": HEADERS, "idle_connection_timeout": IDLE})
         self._unproven: dict[IOStream, tuple[str, asyncio.TimerHandle]] = {}  # the oldest first
         self._most = max(SHARE, min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
@@ -79,7 +79,7 @@ class Doors(HTTPServer):
 
 
 class Bearers(PasswordIdentityProvider):
-    """Jupyter's check of the token, which tells the door who has it."""
+    """Jupyter's check of the token, which also tells `Doors` who has shown it."""
 
     async def get_user(self, handler: RequestHandler) -> User | None:
         """Who asks, or None."""

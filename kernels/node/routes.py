@@ -40,7 +40,7 @@ __all__ = ["routes"]
 
 LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
 CHUNK = 1 << 20  # bytes
-UPLOAD = 1 << 40  # bytes of an upload; the bot sends no file that its store has not let in
+UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so that the node needs none
 GONE = 410  # HTTP: there was such a thing, and it has changed
 REPLACED = 4000  # close code of a websocket whose place another has taken
 REFUSED = 4001  # close code for a bot that breaks the protocol
@@ -97,7 +97,7 @@ class _Upload(_Asked):
 
     async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)
-        # Who comes so far has the token.
+        # Whoever gets here has shown the token.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(UPLOAD)
         self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
 
@@ -190,7 +190,7 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
 
     @property
     def max_message_size(self) -> int:
-        """Bytes of one message from the bot, which knows it too; tornado's own 10 MiB would be less."""
+        """Bytes of one message from the bot, which keeps to the same limit; Tornado's default is 10 MiB."""
         return MESSAGE
 
     @ws_authenticated

@@ -167,7 +167,8 @@ class Session:
 
     def _answer(self, command: Fields) -> None:
         if (cell := self._cells.get(command["run"])) is not None:
-            with suppress(NoQuestion, TooLarge):  # the cell was over before the answer came
+            # The cell was over before the answer came; no bot of ours sends too large a one.
+            with suppress(NoQuestion, TooLarge):
                 cell.run.answer(command["text"])
 
     def _extend(self, command: Fields) -> None:

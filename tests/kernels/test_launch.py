@@ -78,5 +78,5 @@ def test_each_limit_has_a_reason_of_its_own() -> None:
     )
     told = {fault: over_limit(fault, Limits()) for fault in faults}
     assert len(set(told.values())) == len(faults)
-    assert "folders more than 64 deep: a fresh kernel can delete" in told[watchdog.FOLDERS]
+    assert "folders more than 64 deep: the new kernel can delete" in told[watchdog.FOLDERS]
     assert [fault for fault in faults if "grew over" in told[fault]] == [watchdog.WORKSPACE]
