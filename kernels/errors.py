@@ -5,7 +5,7 @@ KernelError
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
-|-- TooLarge(what, size, limit, remedy)   more than a kernel is sent at once
+|-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
 |-- NodeUnavailable(reason)     no node answers, and none can be started
 |   `-- NodeGone()              the node that answered before has ended, with all its kernels
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version

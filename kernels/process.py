@@ -125,7 +125,7 @@ class KernelProcess:
     async def ends(self, *, wrote: bool, background: timedelta | None) -> str | None:
         """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so.
 
-        What works on has `background` of the processors' time, until the next cell begins (None: any).
+        Whatever keeps running may use `background` of processor time until the next cell (None: no limit).
         """
         await self._provisioner.ends(wrote=wrote, background=background)
         return self.fault

@@ -125,7 +125,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended; `fault` is the limit that it has left behind.
 
-        What works on has `background` of the processors' time, until the next cell begins (None: any).
+        Whatever keeps running may use `background` of processor time until the next cell (None: no limit).
         """
         if self._kernel:
             await self._kernel.ends(wrote=wrote, background=background)

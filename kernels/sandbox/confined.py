@@ -63,8 +63,9 @@ class Confined:
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended, and wrote files or not. What is over a limit ends the kernel, not the next cell.
 
-        What works on has `background` of the processors' time, until the next cell begins (None: any). Where
-        control groups hold the rest, one that wrote nothing is let go: a look costs 1 ms of a cell's 4.
+        Whatever keeps running may use `background` of processor time until the next cell begins (None: no
+        limit). Where control groups hold the other limits, a cell that wrote nothing is not looked at: a look
+        takes 1 ms, and a cell 4.
         """
         if wrote or self._group is None:
             await asyncio.to_thread(self._watchdog.look, self._watched)

@@ -1,10 +1,10 @@
-"""Processor time of a kernel's processes, together, from one moment on: those too that come and go unseen.
+"""Processor time of all processes of a kernel from one moment on, including those that come and go unseen.
 
     spent = Spent()
     spent.look(pids)        # seconds since the first look; to be called again and again
 
-A process that has ended was seen before, or its parent tells its time; where the parent has given that up
-(SIGCHLD ignored), what is short-lived is estimated by how much of it is found running.
+The time of a process that has ended is known from an earlier look, or from its parent. If the parent does not
+collect it (SIGCHLD ignored), the time of short-lived processes is estimated from how many are found running.
 """
 
 import os
@@ -17,7 +17,7 @@ from kernels.sandbox.usage import PROC
 __all__ = ["Spent"]
 
 TICK = os.sysconf("SC_CLK_TCK")
-MOST = 10_000  # processes that are remembered, of which few are gone
+MOST = 10_000  # processes that are remembered; when there are more, those that are gone are forgotten
 
 
 class Spent:
