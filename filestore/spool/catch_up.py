@@ -71,6 +71,11 @@ class CatchUp:
         while True:
             yield await queue.get()
 
+    def forget(self, session_id: str) -> None:
+        """The session is gone: nobody is told of its files, and its numbers begin anew."""
+        self._recorded.pop(session_id, None)
+        self._moved = {cell: seq for cell, seq in self._moved.items() if cell[0] != session_id}
+
     async def bring_in_often(self) -> Never:
         """Bring in what waits, as soon as it can be, until cancelled."""
         pause = FIRST_PAUSE
@@ -100,8 +105,19 @@ class CatchUp:
             self._spool.something_waits.clear()
         return brought > 0 or not failed
 
+    async def bring_in_all_of(self, key: str) -> None:
+        """Bring in what waits of one session or person. Raises: StoreUnavailable when not all of it is."""
+        if (journal := self._spool.waiting.get(key)) is not None:
+            await self._bring_in(journal)
+            if journal.writes:
+                raise StoreUnavailable(self._spool.reason)
+
     async def _bring_in(self, journal: Journal) -> int:
         """All that waits of one journal; how many writes. Raises: StoreUnavailable."""
+        async with journal.turn:
+            return await self._bring_in_in_order(journal)
+
+    async def _bring_in_in_order(self, journal: Journal) -> int:
         count = 0
         while journal.writes:
             write = journal.writes[0]

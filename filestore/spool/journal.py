@@ -31,11 +31,16 @@ BROKEN = ".broken"  # what could not be read or brought in, for whoever wants to
 
 
 class Journal:
-    """One file of writes, and those writes. Hold `lock` while adding and dropping."""
+    """One file of writes, and those writes.
+
+    Hold `lock` while adding and dropping; hold `turn`, taken first, from before a write goes to the database
+    until it is dropped, and while writes are forgotten.
+    """
 
     def __init__(self, folder: Path, key: str) -> None:
         self.key = key
         self.lock = asyncio.Lock()
+        self.turn = asyncio.Lock()
         self.writes: deque[Write] = deque()
         self.size = 0  # bytes of the lines of `writes`
         self.full = False  # whether it is for want of room that they wait

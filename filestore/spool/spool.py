@@ -90,9 +90,12 @@ class Spool:
         return Waiting(journal.full, journal.durable, frozenset(journal.cut))
 
     async def forget(self, key: str, *kinds: type[Write]) -> None:
-        """Drop what waits of a key: writes of these kinds, or (none given) all."""
+        """Drop what waits of a key: writes of these kinds, or (none given) all.
+
+        One that is on its way into the database is there when this returns, and can be deleted there.
+        """
         journal = self.journal(key)
-        async with journal.lock:
+        async with journal.turn, journal.lock:
             await journal.drop(kinds)
             if not journal.writes:
                 self.waiting.pop(key, None)

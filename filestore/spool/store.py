@@ -114,9 +114,10 @@ class SpooledUsage:
 class SpooledFiles:
     """store.Files. What a cell wrote can wait; what a person sends is refused, for they can send it again."""
 
-    def __init__(self, store: Store, spool: Spool) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._files = store.files
         self._spool = spool
+        self._catch_up = catch_up
         self.readable = store.files.readable
         self.named = store.files.named
         self.page = store.files.page
@@ -145,7 +146,8 @@ class SpooledFiles:
         return stored
 
     async def condemn_all(self, user_id: int) -> None:
-        await self._spool.forget(person_key(user_id), FileAdded)
+        """Rows that wait come into the database first: by them the bytes are found and deleted."""
+        await self._catch_up.bring_in_all_of(person_key(user_id))
         await self._files.condemn_all(user_id)
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
@@ -217,7 +219,7 @@ async def spooled(
     try:
         yield SpooledStore(
             catch_up,
-            SpooledFiles(store, spool),
+            SpooledFiles(store, spool, catch_up),
             store.shares,
             transcripts,
             SpooledSessions(store, spool, transcripts),

@@ -30,7 +30,7 @@ from filestore.spool import SpooledStore, spool_folder, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import spool as spooling
 from tests.filestore.faults import full, locked, no_room
-from tests.filestore.people import ANN, BOB, put
+from tests.filestore.people import ANN, BOB, bytes_on_disk, put
 from tests.live.cells import until
 
 SESSION, PLACE = "u7", "dm"
@@ -531,7 +531,7 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
 async def test_nothing_of_a_person_who_is_forgotten_comes_back(
     store: Opened, blobs: LocalBlobs, clock: Any
 ) -> None:
-    """Deleted while it waits: transcript, sessions that the database never knew, usage, files."""
+    """Deleted while it waits: transcript, sessions that the database never knew, usage, files, bytes."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
         await store.kept.sessions.get_or_create("u7-new", ANN, PLACE, store.clock())
@@ -548,7 +548,36 @@ async def test_nothing_of_a_person_who_is_forgotten_comes_back(
     assert await store.raw.sessions.of_user(ANN) == []
     assert (await store.raw.usage.total(ANN, EPOCH)).turns == 0
     assert await store.raw.files.batch() == []
+    assert bytes_on_disk(store.data) == []
     assert list(store.folder.iterdir()) == []
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(store.kept.catch_up.recorded(SESSION)), 0.01)
+
+
+async def test_a_deletion_waits_for_what_is_on_its_way_into_the_database(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that is brought in at that moment does not come after the deletion."""
+    async with full():
+        await store.cell()
+    on_its_way, go_on = asyncio.Event(), asyncio.Event()
+    restore = store.raw.transcripts.restore
+
+    async def slow(entry: Any) -> int:
+        on_its_way.set()
+        await go_on.wait()
+        return await restore(entry)
+
+    monkeypatch.setattr(store.raw.transcripts, "restore", slow)
+    bringing_in = asyncio.create_task(store.kept.catch_up.bring_in())
+    await on_its_way.wait()
+    deleting = asyncio.create_task(store.kept.sessions.delete(SESSION))
+    await asyncio.wait([deleting], timeout=0.3)  # it would be done by then
+    go_on.set()
+    await deleting
+    await bringing_in
+    assert await store.raw.transcripts.entries(SESSION) == []
+    assert await store.raw.sessions.of_user(ANN) == []
 
 
 async def test_a_session_is_opened_meanwhile(store: Opened) -> None:
