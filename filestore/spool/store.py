@@ -1,13 +1,11 @@
 """A store whose writes wait in a spool while its database cannot be used: see `filestore.spool`."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
 from filestore.records import MessageCell, SessionRecord, StoredFile, UsageRecord, UsageTotal
@@ -25,7 +23,7 @@ from filestore.spool.writes import (
 )
 from filestore.store import Identity, ServerSettings, Shares, Store
 
-__all__ = ["SpooledStore", "spool_folder", "spooled"]
+__all__ = ["SpooledStore", "spooled"]
 
 
 class SpooledSessions:
@@ -205,8 +203,10 @@ async def spooled(
 ) -> AsyncIterator[SpooledStore]:
     """The store, with a spool in `folder` (0700), for one program at a time.
 
+    The writes of each database wait in a folder of their own, named by its id: they never come into another.
     What a program before us left there is brought in first. Raises: StoreUnavailable.
     """
+    folder = folder / await store.identity.id()
     spool = Spool(folder)
     catch_up = CatchUp(store, spool, clock)
     try:
@@ -232,13 +232,3 @@ async def spooled(
         bringing_in.cancel()
         await asyncio.wait([bringing_in])
         await spool.save()
-
-
-def spool_folder(data: Path, mongodb_uri: str | None) -> Path:
-    """Where writes wait for this very database: never are they brought into another."""
-    if mongodb_uri is None:
-        return data / "spool" / "sqlite"
-    address = urlsplit(mongodb_uri)
-    server = address.netloc.rpartition("@")[2].lower()  # another password is the same database
-    name = hashlib.sha256(f"{server}{address.path}".encode()).hexdigest()[:16]
-    return data / "spool" / f"mongodb-{name}"
