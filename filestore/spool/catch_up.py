@@ -23,10 +23,10 @@ from filestore.errors import (
     StoreUnavailable,
     TooManyFiles,
 )
+from filestore.finish import to_the_end
 from filestore.records import StoredFile
 from filestore.spool.journal import Journal
 from filestore.spool.spool import Spool
-from filestore.spool.to_its_end import to_its_end
 from filestore.spool.writes import (
     CellFinished,
     EntryAdded,
@@ -127,14 +127,14 @@ class CatchUp:
             except (NoSuchCell, NoSuchSession) as gone:  # deleted meanwhile, with what was written of it
                 log.info("a write of %s is left out: %s", journal.key, gone)
             except StoreUnavailable:
-                await to_its_end(self._save(journal, anew=count > 0))
+                await to_the_end(self._save(journal, anew=count > 0))
                 if count:
                     break
                 raise
             except Exception:  # whatever is wrong with this one, those after it must not wait for ever
                 log.exception("a write of %s is left out", journal.key)
                 broken = True
-            await to_its_end(self._drop(journal, write, broken=broken))
+            await to_the_end(self._drop(journal, write, broken=broken))
             self._spool.can_be_used()
             count += 1
         return count
@@ -156,7 +156,7 @@ class CatchUp:
             case FileAdded():
                 await self._bring_in_file(write)
             case EntryAdded(entry):
-                seq = await self._store.transcripts.restore(entry)
+                seq = await write.bring_in(self._store)
                 if seq != entry.seq:
                     log.warning("entry %d of %s became %d", entry.seq, entry.session_id, seq)
                     self._moved[entry.session_id, entry.seq] = seq
@@ -170,7 +170,7 @@ class CatchUp:
         now, file = self._clock(), write.file
         file = replace(file, expires_at=now + (file.expires_at - file.uploaded_at))
         try:
-            stored: StoredFile | None = await self._store.files.add(file, quota=write.quota, most=write.most)
+            stored: StoredFile | None = await replace(write, file=file).bring_in(self._store)
         except FileIdTaken:  # by itself, before the program ended
             stored = await self._store.files.readable(file.file_id, file.user_id, now)
         except (QuotaExceeded, TooManyFiles) as error:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from filestore.disk import sync_folder
 from filestore.spool.writes import Write, decode, encode
 
 __all__ = ["Journal", "loaded", "make_folder"]
@@ -170,7 +171,7 @@ def make_folder(folder: Path) -> None:
             raise
     else:
         for parent in (folder.parent, folder.parent.parent):
-            _sync_folder(parent)
+            sync_folder(parent)
 
 
 def _header(key: str) -> bytes:
@@ -201,7 +202,7 @@ def _append(path: Path, data: bytes, at: int | None = None) -> None:
     finally:
         os.close(descriptor)
     if not end:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
@@ -215,19 +216,11 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return len(data)
 
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     with suppress(FileNotFoundError):  # it was never made
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(path.parent)

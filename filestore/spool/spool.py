@@ -13,10 +13,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from filestore.errors import SpoolFull, StoreFull, StoreUnavailable
+from filestore.finish import to_the_end
 from filestore.records import Waiting
 from filestore.spool.journal import Journal, loaded, make_folder
 from filestore.spool.reads import Reads
-from filestore.spool.to_its_end import to_its_end
 from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode, least_size
 
 __all__ = ["Spool"]
@@ -65,7 +65,7 @@ class Spool:
 
         Whoever is cancelled has written it one way or the other. Raises: SpoolFull.
         """
-        return await to_its_end(self._write(self.journal(key), direct, instead))
+        return await to_the_end(self._write(self.journal(key), direct, instead))
 
     def journal(self, key: str) -> Journal:
         """The journal of a key; there is one as long as somebody holds it."""
