@@ -1,6 +1,6 @@
 """Finish what must not stay half done, even when whoever waits for it is cancelled.
 
-    await to_the_end(write())       # then the cancellation goes on
+await to_the_end(write())       # then the cancellation goes on
 """
 
 import asyncio

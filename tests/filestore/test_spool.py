@@ -403,6 +403,27 @@ async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
     assert [path for path in (store.data / "files").rglob("*") if path.is_file()] == []
 
 
+async def test_an_upload_in_an_outage_leaves_no_bytes(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a person tries: neither when nothing can be read, nor when nothing can be written."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    async with full():
+        with pytest.raises(StoreUnavailable):
+            await put(files, source="uploaded")
+    assert bytes_on_disk(store.data) == []
+
+    async def away(*_: object) -> int:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(store.raw.files), "used", away)
+    monkeypatch.setattr(type(store.raw.files), "add", away)
+    later = FileStore(store.raw, blobs, clock=store.clock)
+    with pytest.raises(StoreUnavailable):
+        await put(later, source="uploaded")
+    assert bytes_on_disk(store.data) == []
+
+
 async def test_a_write_that_can_never_be_done_holds_nobody_up(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
