@@ -41,8 +41,11 @@ class Process:
 
     def poll(self) -> int | None:
         """None while it runs, then -9: who it was that would have been told its exit code is gone."""
-        if self._pidfd >= 0 and not select.select([self._pidfd], [], [], 0)[0]:
-            return None
+        if self._pidfd >= 0:
+            ended = select.poll()  # select(2) takes no descriptor over 1023, and each kernel has a few
+            ended.register(self._pidfd, select.POLLIN)
+            if not ended.poll(0):
+                return None
         return -signal.SIGKILL
 
     async def wait(self) -> int:

@@ -122,10 +122,12 @@ async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: F
     )
     hearing = asyncio.create_task(_said(process))
     try:
-        async with asyncio.timeout(DEADLINE):
-            await _fed(process, feed)
+        async with asyncio.timeout(DEADLINE) as deadline:
+            fed = await _fed(process, feed)
             code = await process.wait()
     except TimeoutError:
+        if not deadline.expired():  # it is `feed` that waited too long for something
+            raise
         raise NotebookError(TOO_LONG[verb]) from None
     finally:
         if process.returncode is None:
@@ -133,18 +135,25 @@ async def _convert(verb: Verb, source: BinaryIO | int, target: BinaryIO, feed: F
             await process.wait()
         said = await hearing
     _judge(verb, code, said)
+    if fed is not None:
+        raise fed
 
 
-async def _fed(process: asyncio.subprocess.Process, feed: Feed | None) -> None:
+async def _fed(process: asyncio.subprocess.Process, feed: Feed | None) -> OSError | None:
+    """Feed the process. Returns the error of a connection that broke: its own, or one of `feed`."""
     pipe = process.stdin
     if pipe is None or feed is None:
-        return
+        return None
     try:
         await feed(pipe)
-    except (BrokenPipeError, ConnectionResetError):  # it has ended, and its exit code says why
-        return
+    except (
+        BrokenPipeError,
+        ConnectionResetError,
+    ) as error:  # if the process has failed, its exit code says why
+        return error
     finally:
         pipe.close()
+    return None
 
 
 async def _said(process: asyncio.subprocess.Process) -> str:

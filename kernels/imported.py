@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kernels.cells import Cell, Code, Imported, Markdown, NotebookError, Raw
+from kernels.outputs import ENDINGS, MOST
 from kernels.presentable import count, joined, presentable
 from kernels.text import clip, human_size, repair
 
@@ -17,7 +18,7 @@ __all__ = ["MAX_SIZE", "fewer", "load", "refuse_too_large", "refuse_too_many", "
 MAX_SIZE = 50 << 20  # bytes
 MAX_NAME = 100  # characters of a name that a note tells
 MOST_CELLS = 10_000
-MOST_OUTPUTS = 2008  # of one cell; a cell that runs here shows no more either
+MOST_OUTPUTS = MOST + ENDINGS  # of one cell; one that runs here shows no more either
 MOST_NOTES = 100
 MOST_TAGS = 1000  # of one cell, and ids of its files
 

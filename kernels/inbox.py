@@ -9,7 +9,7 @@ import re
 from collections import deque
 from dataclasses import replace
 
-from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream
+from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream, cost
 from kernels.terminal import Terminal
 from kernels.text import strip_ansi
 
@@ -29,6 +29,11 @@ class Inbox:
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
         self._woken = asyncio.Event()
+
+    @property
+    def size(self) -> int:
+        """The bytes that the events take, counted anew."""
+        return sum(map(cost, self._events))
 
     def put(self, event: Event) -> None:
         """Add an event, merging it with what waits where that loses nothing that a person would see."""

@@ -21,7 +21,7 @@ from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream,
 from kernels.terminal import Terminal
 from kernels.text import human_size, left_out, strip_ansi
 
-__all__ = ["Outputs"]
+__all__ = ["ENDINGS", "MOST", "Outputs"]
 
 MOST = 2000  # outputs of a cell, and pieces of its tail
 ENDINGS = 8  # more of them that may be results or errors: the cell's end is seen after a thousand plots

@@ -125,12 +125,6 @@ class Capture:
                 status = os.stat(name, dir_fd=top, follow_symlinks=False)
                 self._known[name] = Stamp.of(status)
 
-    def forget(self) -> None:
-        """Know nothing: the next scan reports everything that is there."""
-        with self.lock:
-            self._known.clear()
-            self._unsettled.clear()
-
     def _plainly_nothing_new(self) -> bool:
         """Whether a look at a few plain files tells that nothing changed; a thread costs more than that."""
         if len(self._known) > FEW or self._untold or not self.lock.acquire(blocking=False):

@@ -176,8 +176,9 @@ def _start(settings: NodeSettings) -> None:
         with suppress(BrokenPipeError):  # it has ended, and its log says why
             starting.stdin.write(settings.to_json().encode())
             starting.stdin.close()
-        answered, _, _ = select.select([starting.stdout], [], [], UP)
-        if not answered or not starting.stdout.readline():
+        answer = select.poll()  # select(2) takes no descriptor over 1023, and we may have that many
+        answer.register(starting.stdout, select.POLLIN)
+        if not answer.poll(UP * 1000) or not starting.stdout.readline():
             with log_file.open("rb") as log:
                 log.seek(begin)
                 raise NodeUnavailable(

@@ -27,7 +27,7 @@ from kernels.inbox import SHOWN, Inbox
 __all__ = ["Entry", "Log"]
 
 WINDOW = 8 << 20  # bytes that are sent and not acknowledged, or that the bot makes of them; more waits
-HELD = 32 << 20  # bytes that a cell's output takes while it waits for the bot; more is in its result only
+HELD = 32 << 20  # bytes that a cell's waiting output may take; once it takes more, only its result has it
 CROWDED = 1000  # things that wait, which may take `HELD` together
 LEFT_OUT = Stream("stderr", "\n[... output that came while nobody listened is left out here ...]\n")
 
@@ -39,13 +39,13 @@ class Entry:
     number: int
     source: str
     text: str
-    size: int  # bytes: its text's, or those that it takes once it is read, whichever are more
+    size: int  # bytes: of its text, or of the objects that it is parsed into, whichever is more
     files: tuple[Captured, ...] = ()
 
 
 @dataclass
 class _Events:
-    """Events of one cell that wait, next to each other."""
+    """Waiting events of one cell that follow each other. `size` is at least the bytes that they take."""
 
     kind: str
     source: str
@@ -56,7 +56,20 @@ class _Events:
         self.inbox.put(event)
         self.size += cost(event)
         if self.size > HELD:
-            self._shorten()
+            # Less may be waiting than was put: the inbox joins text, and drops what was redrawn. Counting it
+            # takes a while, so there must be room for much more before it is counted again.
+            self.size = self.inbox.size
+            if self.size > HELD // 2:
+                self._shorten()
+
+    def take(self) -> tuple[Event, int] | None:
+        """The next event and its cost, or None when there is none."""
+        event = self.inbox.take()
+        if event is None:
+            return None
+        size = cost(event)
+        self.size -= size
+        return event, size
 
     def _shorten(self) -> None:
         kept = Inbox()
@@ -64,7 +77,7 @@ class _Events:
         while (event := self.inbox.take()) is not None:
             if not isinstance(event, SHOWN):
                 kept.put(event)
-        self.inbox, self.size = kept, 0
+        self.inbox, self.size = kept, kept.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +162,12 @@ class Log:
             if isinstance(first, _News):
                 self._waiting.popleft()
                 return self._numbered(first.source, first.fields, first.files)
-            event = first.inbox.take()
-            if event is not None:
-                fields = {first.kind: first.source, "event": codec.event(event)}
-                return self._numbered(first.source, fields, size=cost(event))
+            taken = first.take()
+            if taken is not None:
+                event, size = taken
+                return self._numbered(
+                    first.source, {first.kind: first.source, "event": codec.event(event)}, size=size
+                )
             self._waiting.popleft()
         return None
 

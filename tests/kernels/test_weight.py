@@ -13,7 +13,17 @@ from typing import Any
 import pytest
 
 from kernels import codec
-from kernels.events import BadMessage, ClearOutput, Display, Event, Failure, Result, cost, from_message
+from kernels.events import (
+    BadMessage,
+    ClearOutput,
+    Display,
+    Event,
+    Failure,
+    Result,
+    Stream,
+    cost,
+    from_message,
+)
 from kernels.inbox import Inbox
 from kernels.launch import Limits
 from kernels.node import log as log_module
@@ -175,6 +185,35 @@ def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: 
     waiting = [json.loads(entry.text) for entry in log.take()]
     assert weight(waiting) < 1.2 * MiB
     assert "left out" in waiting[0]["event"]["text"]
+
+
+def test_what_a_bot_takes_as_it_comes_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much came in all, and though something always waits: what was taken does not count."""
+    monkeypatch.setattr(log_module, "HELD", MiB)
+    log = Log(lambda: None)
+    picture = Display({"image/png": "x" * 100_000})
+    log.event("run", "a", picture)
+    taken = 0
+    for _ in range(100):
+        log.event("run", "a", picture)
+        entry = next(log.take())
+        taken += "image/png" in json.loads(entry.text)["event"].get("bundle", {})
+        log.acknowledge([entry.number])
+    assert taken == 100
+
+
+def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a progress bar one line waits, however often it was drawn."""
+    monkeypatch.setattr(log_module, "HELD", 100 * KiB)
+    log = Log(lambda: None)
+    for percent in range(5_000):
+        log.event("run", "a", Stream("stderr", f"\r{percent}"))
+    (entry,) = log.take()
+    text = json.loads(entry.text)["event"]["text"]
+    assert text.endswith("\r4999")
+    assert "left out" not in text
 
 
 def test_updates_of_earlier_cells_displays_count_too() -> None:

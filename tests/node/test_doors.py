@@ -51,7 +51,7 @@ async def stranger(settings: NodeSettings, said: bytes) -> tuple[asyncio.StreamR
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the node has closed this connection."""
     try:
-        async with asyncio.timeout(0.01):
+        async with asyncio.timeout(0.5):  # all are asked at once
             await reader.read()
     except TimeoutError:
         return False
