@@ -214,7 +214,7 @@ def confine(
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
         full=tuple(_emptying(names)) if full else None,
         landlock=None if names else tuple(_landlock(paths, counted=counted)),
-        seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, ruled=full),
+        seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full),
     )
 
 
