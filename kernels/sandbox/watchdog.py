@@ -54,6 +54,7 @@ FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and th
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
 QUICK = 0.01  # seconds of work that a look may take among the others', and at the end of each cell
 LONG = 0.1  # what a look at memory may take at the end of each cell
+MUCH = 4 << 30  # bytes of processes, shared ones counted for each, that take as long to be told apart
 MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a process
 SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
@@ -211,7 +212,13 @@ class Watchdog:
         if self._memory:
             if usage.threads(pids) > self._limits.processes:
                 self._end(watched, PROCESSES)
-            held = usage.memory(pids, self._limits.memory)
+            of_each = usage.memory(pids)
+            held = sum(of_each.values())
+            if held > max(MUCH, self._limits.memory) and (quick or not watched.slow):
+                watched.slow, watched.due = True, 0.0  # it is looked at apart
+                watched.thorough = watched.thorough or thorough
+                return
+            held = held if held <= self._limits.memory else usage.exactly(of_each)
             if held > self._limits.memory:
                 self._end(watched, MEMORY)
         if thorough or objects.many(pids, alone=self._alone):  # what is little costs more to count

@@ -342,6 +342,21 @@ async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
         assert ran.status == "out of memory" or "Error" in ran.output
 
 
+async def test_a_page_that_stays_mapped_keeps_no_deleted_file_out_of_sight(kernel: Kernel) -> None:
+    """The disk keeps all of it, and there is no descriptor. Who may not look at its size ends it for hiding."""
+    code = """
+LIBC.mmap.restype = ctypes.c_void_p
+for n in range(12):
+    file = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o600)
+    LIBC.mmap(None, ctypes.c_size_t(4096), 3, 1, file, ctypes.c_long(0))
+    os.write(file, os.urandom(20_000_000))
+    os.close(file)
+time.sleep(20)
+"""
+    ran = await run(kernel, f"{TRIES}\n{code}")
+    assert (ran.status, ran.result.cause) in (("died", "workspace"), ("died", "hiding")), ran.output
+
+
 LEFT = {
     "threads": "import threading\ntry:\n    for _ in range(300): "
     "threading.Thread(target=time.sleep, args=(6,), daemon=True).start()\nexcept RuntimeError: pass",

@@ -190,6 +190,22 @@ def test_memory_that_is_shared_is_counted_once(workspace: Path) -> None:
         assert seen(workspace, pid, limits=Limits(memory=120 * MiB)) == []
 
 
+def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many processes that share much, whose it is is found out where nobody else waits."""
+    faults: list[str] = []
+    monkeypatch.setattr("kernels.sandbox.watchdog.MUCH", 80 * MiB)
+    watchdog = Watchdog(LIMITS, workspace, memory=True)
+    with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
+        watchdog.watch(watched := Watched(pid, workspace, faults.append))
+        watchdog.look(watched)
+        watchdog._round()
+        assert (faults, watched.slow) == ([], True)
+        watchdog._slow_round()
+    assert faults == [MEMORY]
+
+
 def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many that end at once are not taken for many that let nobody look."""
     field = usage._field
@@ -203,9 +219,10 @@ def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch:
 
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
         pids = usage.processes(pid)
-        assert usage.memory(pids, 50 * MiB) > 100 * MiB
+        held = usage.memory(pids)
+        assert usage.exactly(held) > 100 * MiB
         monkeypatch.setattr(usage, "_field", ends)
-        assert usage.memory(pids, 50 * MiB) == 0
+        assert usage.exactly(held) == 0
 
 
 def test_processes_and_threads_are_counted(workspace: Path) -> None:
