@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from kernels.capture.clean import make_clean
 from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
 from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
@@ -54,6 +55,7 @@ class Capture:
             None  # the folder, when it held what was known then
         )
         self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
+        self._cleaned: dict[str, Stamp] = {}  # made clean, so that their times tell whether they rest
         self._untold: tuple[Skipped, ...] = ()  # found by a look that was cancelled
         self._cut = False  # whether there is more than was looked at
 
@@ -130,6 +132,7 @@ class Capture:
         with self.lock:
             self._known.clear()
             self._unsettled.clear()
+            self._cleaned.clear()
 
     def _plainly_nothing_new(self) -> bool:
         """Whether a look at a few plain files tells that nothing changed; a thread costs more than that."""
@@ -188,6 +191,8 @@ class Capture:
             for path in self._known.keys() - seen:
                 del self._known[path]
             self._unsettled &= seen | {""}
+            for path in self._cleaned.keys() - seen:
+                del self._cleaned[path]
 
     def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
         if entry.problem == VANISHED:
@@ -197,13 +202,17 @@ class Capture:
         if problem:
             survey.skip(entry.path, problem, kind=problem.removeprefix(f"{human_size(entry.stamp.size)}: "))
         else:
-            found = self._found(entry, top)
+            found = self._found(entry, top, survey)
+            if found is None:
+                survey.unrested = True
+                return
             if isinstance(found, str):
                 self._skip_for_now(entry.path, found, survey)
                 return
             survey.captured.append(found)
         self._known[entry.path] = entry.stamp
         self._unsettled.discard(entry.path)
+        self._cleaned.pop(entry.path, None)
 
     def _skip_for_now(self, path: str, reason: str, survey: "_Survey") -> None:
         if path not in self._unsettled:
@@ -217,8 +226,12 @@ class Capture:
             return f"over {self._max_files} files at a time: it stays in the workspace, put many into one zip"
         return ""
 
-    def _found(self, entry: Entry, top: int) -> CapturedFile | str:
-        """The file, when it can be opened as what the walk has seen; or why not."""
+    def _found(self, entry: Entry, top: int, survey: "_Survey") -> CapturedFile | str | None:
+        """The file, when it can be opened as what the walk has seen; or why not. None: it may not rest.
+
+        A file that is mapped can be written all the time and have old times. After it was made clean they
+        can be trusted, so the next scan knows whether it has rested.
+        """
         try:
             descriptor = open_path(entry.path, top)
         except PermissionError:
@@ -228,6 +241,10 @@ class Capture:
         except OSError:  # swapped for something else
             return CHANGED
         try:
+            held = make_clean(descriptor)
+            if held and survey.must_rest and self._cleaned.get(entry.path) != entry.stamp:
+                self._cleaned[entry.path] = entry.stamp
+                return None
             if Stamp.of(os.fstat(descriptor)) != entry.stamp:
                 return CHANGED
         finally:
@@ -249,6 +266,7 @@ class _Survey:
         self.captured: list[CapturedFile] = []
         self.unrested = False
         self.older = older
+        self.must_rest = rested > 0
         self._rested = rested
         self._since = since
         self._most = most

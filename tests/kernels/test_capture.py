@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -92,6 +94,91 @@ def test_a_change_with_size_and_time_set_back_is_seen(folder: Path) -> None:
     path.write_bytes(b"2")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert names(capture.scan()) == ["data.csv"]
+
+
+MAPS = """
+import mmap, sys
+with open(sys.argv[1], "r+b") as file:
+    mapped = mmap.mmap(file.fileno(), 0)
+for line in sys.stdin:
+    mapped[:6] = line[:6].encode()
+    print(flush=True)
+"""
+
+
+@contextmanager
+def mapping(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Another process that has a file of two pages mapped; call what is given to have it write six bytes."""
+    kind = subprocess.check_output(["stat", "-f", "-c", "%T", path.parent], text=True).strip()
+    if kind in ("tmpfs", "ramfs"):
+        pytest.skip("files in memory only: nothing tells of a write through a map")
+    path.write_bytes(bytes(8192))
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAPS, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def write(text: bytes) -> None:
+        process.stdin.write(text + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"\n"
+
+    with process:
+        yield write
+
+
+def test_each_write_through_a_map_is_news(folder: Path) -> None:
+    """A page that is dirty already changes no time; nor is anything told when the mapping goes."""
+    capture = Capture(folder)
+    with mapping(folder / "table.bin") as write:
+        for text in (b"first ", b"second", b"third "):
+            write(text)
+            (file,) = capture.scan().captured
+            assert content(file)[:6] == text
+            assert capture.scan() == Scan()
+        write(b"fourth")
+    (file,) = capture.scan().captured
+    assert content(file)[:6] == b"fourth"
+    assert capture.scan() == Scan()
+
+
+def test_a_file_that_is_written_through_a_map_has_not_rested(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its times are those of the first write; it is late only when nothing was written for a while."""
+    ahead, clock = 0.0, time.time
+    monkeypatch.setattr("kernels.capture.scan.time.time", lambda: clock() + ahead)
+    capture = Capture(folder)
+    with mapping(folder / "table.bin") as write:
+        write(b"first ")
+        ahead = 100
+        write(b"second")
+        assert capture.scan(rested=50) == Scan(unrested=True)
+        write(b"third ")
+        ahead = 0
+        assert capture.scan(rested=50) == Scan(unrested=True)
+        ahead = 100
+        assert capture.scan(rested=50) == Scan(unrested=True)
+        scan = capture.scan(rested=50)
+        assert (names(scan), scan.unrested) == (["table.bin"], False)
+        assert capture.scan(rested=50) == Scan()
+
+
+def test_only_what_is_open_for_writing_is_brought_to_the_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most files are closed when their cell ends; and to find out leaves nobody waiting to open them."""
+    if os.major(folder.stat().st_dev) == 0:
+        pytest.skip("on this file system nothing tells who has a file open")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    (folder / "closed.csv").write_bytes(b"1")
+    with (folder / "open.csv").open("wb"):
+        assert names(Capture(folder).scan()) == ["closed.csv", "open.csv"]
+    assert len(synced) == 1
+    descriptor = os.open(folder / "closed.csv", os.O_WRONLY | os.O_NONBLOCK)  # refused while there is a lease
+    os.close(descriptor)
 
 
 def test_accepted_files_are_not_news(folder: Path) -> None:
