@@ -1,4 +1,4 @@
-"""Has every write through a memory map noticed; by itself, a file's times tell of the first one only.
+"""Makes sure that each write through a memory map is noticed: a file's times alone show only the first.
 
     held = make_clean(descriptor)       # before the `stat` that later ones are compared with
 

@@ -274,22 +274,6 @@ async def test_the_working_folder_is_the_workspace(kernel: Kernel) -> None:
     assert (await run(kernel, "1")).result.captured == ()
 
 
-async def test_a_memory_map_that_is_written_again_is_captured_again(kernel: Kernel) -> None:
-    """Also by a child process, and where it is closed in the same cell."""
-    cells = (
-        "import numpy as np\nm = np.memmap('table.bin', dtype='u1', mode='w+', shape=(4096,)); m[:] = 1",
-        "m[:] = 2",
-        "import os\nchild = os.fork()\nif child == 0:\n  m[:] = 3; os._exit(0)\n_ = os.waitpid(child, 0)",
-        "m[:] = 4; del m",
-    )
-    for number, code in enumerate(cells, 1):
-        ran = await run(kernel, code)
-        (file,) = ran.result.captured
-        with file.open() as opened:
-            assert set(opened.read()) == {number}
-        assert (await run(kernel, "1")).result.captured == ()
-
-
 async def test_load_file_is_there_without_an_import(kernel: Kernel) -> None:
     """The broker answers, and the person's names have nothing of ours."""
     ran = await run(kernel, "load_file('k7m3q9x2va')")
