@@ -237,7 +237,7 @@ class Capture:
         return ""
 
     def _found(self, entry: Entry, top: int, survey: "_Survey") -> CapturedFile | str | None:
-        """The file, when it can be opened as what the walk has seen; or why not. None: the next scan will know.
+        """The file, when it can be opened as what the walk has seen; or why not; None when it may not rest.
 
         A file that is mapped can have old times although it is being written. Once it has been made clean its
         times can be trusted, so the next scan can tell whether it has rested.
@@ -257,7 +257,7 @@ class Capture:
                 self._cleaned[entry.path] = entry.stamp, min(self._times_cleaned(entry) + 1, MOST_CLEANED)
                 return None
             if Stamp.of(os.fstat(descriptor)) != entry.stamp:
-                return CHANGED
+                return None if survey.must_rest else CHANGED
         finally:
             os.close(descriptor)
         return CapturedFile(

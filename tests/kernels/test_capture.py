@@ -208,6 +208,18 @@ def test_a_scan_keeps_the_disk_busy_for_a_few_files(
     )
 
 
+def test_a_late_file_that_changes_just_then_has_not_rested(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is nothing to tell its person: it comes when it has rested."""
+    (folder / "data.csv").write_bytes(b"1")
+    monkeypatch.setattr(
+        "kernels.capture.scan.make_clean", lambda _: bool(os.utime(folder / "data.csv", (1, 1)))
+    )
+    time.sleep(0.001)
+    assert Capture(folder).scan(rested=0.001) == Scan(unrested=True)
+
+
 def test_to_find_out_who_writes_holds_nobody_up(tmp_path: Path) -> None:
     """Whoever opens the file just then waits for an instant, and the signal about it does not end us."""
     if os.major(tmp_path.stat().st_dev) == 0:
