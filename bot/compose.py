@@ -22,7 +22,7 @@ from filestore.belonging import Belonging
 from filestore.blobs import LocalBlobs
 from filestore.files import FileStore
 from filestore.janitor import Janitor
-from filestore.spool import spool_folder, spooled
+from filestore.spool import spooled
 from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.launch import Limits
 from kernels.node.settings import NodeSettings
@@ -51,9 +51,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         stack.enter_context(_held(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
-        store = await stack.enter_async_context(
-            spooled(database, spool_folder(settings.data, uri), clock=now)
-        )
+        store = await stack.enter_async_context(spooled(database, settings.data / "spool", clock=now))
         blobs = LocalBlobs(settings.data / "files")
         _tell(await belonging.begin(store, blobs, now()), blobs.mark_file)
         files = FileStore(

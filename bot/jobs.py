@@ -9,9 +9,10 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from bot.errors import AtWork, TooBusy
+from kernels.finish import to_the_end
 
 __all__ = ["Jobs"]
 
@@ -69,14 +70,7 @@ class Jobs:
     async def in_thread[**P, T](self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something short in a thread; who is cancelled waits for its end, as it may use their files."""
         loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            while not running.done():
-                with suppress(asyncio.CancelledError):  # once more; it is on its way
-                    await asyncio.wait([running])
-            raise
+        return await to_the_end(loop.run_in_executor(self._threads, lambda: work(*args, **kwargs)))
 
     def close(self) -> None:
         """Let the threads go."""

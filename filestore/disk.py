@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from filestore.finish import to_the_end
+
 __all__ = ["FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
 
 FOLDER_TRIES = 5  # times a folder is made again when a sweep removes it, empty, at that moment
@@ -58,11 +60,8 @@ async def in_thread[T](work: Callable[[], T], undo: Callable[[T], object] | None
     """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it."""
     running = asyncio.get_running_loop().run_in_executor(None, work)
     try:
-        return await asyncio.shield(running)
+        return await to_the_end(running)
     except asyncio.CancelledError:
-        while not running.done():
-            with suppress(asyncio.CancelledError):  # once more; it is on its way
-                await asyncio.wait([running])
         if running.exception() is None and undo is not None:
             undo(running.result())
         raise

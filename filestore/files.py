@@ -97,6 +97,8 @@ class FileStore:
             StoreUnavailable: the database does not answer; nothing was announced.
         """
         name = clean_name(filename)
+        if source != "generated":  # its row cannot wait: its bytes would take room that counts for nobody
+            await self._store.files.used(user_id, self._clock())
         file_id, key, written = await self._write(user_id, content)
         for _ in range(ID_TRIES):
             now = self._clock()
@@ -120,10 +122,10 @@ class FileStore:
             except FileIdTaken:
                 file_id = self._new_id()
                 continue
-            except (QuotaExceeded, TooManyFiles, SpoolFull):
+            except (QuotaExceeded, TooManyFiles, SpoolFull, StoreFull):
                 await self._blobs.delete(key)
                 raise
-            # Any other failure may have written the row after all: the janitor judges the bytes.
+            # Any other failure may have written the row after all: the janitor looks for it.
             if stored.blob_key != key:
                 await self._blobs.delete(key)
             return stored

@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["stop", "to_the_end"]
 
 
-async def to_the_end[T](work: Coroutine[Any, Any, T]) -> T:
+async def to_the_end[T](work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
     """The result of `work`, which must be bounded in time: a cancellation waits until it is done."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -58,8 +58,7 @@ def over_limit(fault: str, limits: Limits) -> str:
         case "hiding":
             return "it hid its open files or its memory, which then cannot be counted"
         case "system":
-            limit = human_size(limits.memory)
-            return f"its open sockets, pipes and files could take more than {limit} of memory"
+            return "its open sockets, pipes, files and mappings could take more than its share of memory"
         case "background":
             minutes = (limits.background or timedelta()) / timedelta(minutes=1)
             return (

@@ -14,7 +14,7 @@ turns took, the messages of cells, and rows of files that cells wrote. All else 
 """
 
 from filestore.spool.catch_up import CatchUp, Recorded
-from filestore.spool.store import SpooledStore, spool_folder, spooled
+from filestore.spool.store import SpooledStore, spooled
 from filestore.spool.transcripts import SpooledTranscripts
 
-__all__ = ["CatchUp", "Recorded", "SpooledStore", "SpooledTranscripts", "spool_folder", "spooled"]
+__all__ = ["CatchUp", "Recorded", "SpooledStore", "SpooledTranscripts", "spooled"]

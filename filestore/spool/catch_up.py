@@ -23,10 +23,10 @@ from filestore.errors import (
     StoreUnavailable,
     TooManyFiles,
 )
+from filestore.finish import to_the_end
 from filestore.records import StoredFile
 from filestore.spool.journal import Journal
 from filestore.spool.spool import Spool
-from filestore.spool.to_its_end import to_its_end
 from filestore.spool.writes import (
     CellFinished,
     EntryAdded,
@@ -71,6 +71,11 @@ class CatchUp:
         while True:
             yield await queue.get()
 
+    def forget(self, session_id: str) -> None:
+        """The session is gone: nobody is told of its files, and its numbers begin anew."""
+        self._recorded.pop(session_id, None)
+        self._moved = {cell: seq for cell, seq in self._moved.items() if cell[0] != session_id}
+
     async def bring_in_often(self) -> Never:
         """Bring in what waits, as soon as it can be, until cancelled."""
         pause = FIRST_PAUSE
@@ -100,8 +105,19 @@ class CatchUp:
             self._spool.something_waits.clear()
         return brought > 0 or not failed
 
+    async def bring_in_all_of(self, key: str) -> None:
+        """Bring in what waits of one session or person. Raises: StoreUnavailable when not all of it is."""
+        if (journal := self._spool.waiting.get(key)) is not None:
+            await self._bring_in(journal)
+            if journal.writes:
+                raise StoreUnavailable(self._spool.reason)
+
     async def _bring_in(self, journal: Journal) -> int:
         """All that waits of one journal; how many writes. Raises: StoreUnavailable."""
+        async with journal.turn:
+            return await self._bring_in_in_order(journal)
+
+    async def _bring_in_in_order(self, journal: Journal) -> int:
         count = 0
         while journal.writes:
             write = journal.writes[0]
@@ -111,14 +127,14 @@ class CatchUp:
             except (NoSuchCell, NoSuchSession) as gone:  # deleted meanwhile, with what was written of it
                 log.info("a write of %s is left out: %s", journal.key, gone)
             except StoreUnavailable:
-                await to_its_end(self._save(journal, anew=count > 0))
+                await to_the_end(self._save(journal, anew=count > 0))
                 if count:
                     break
                 raise
             except Exception:  # whatever is wrong with this one, those after it must not wait for ever
                 log.exception("a write of %s is left out", journal.key)
                 broken = True
-            await to_its_end(self._drop(journal, write, broken=broken))
+            await to_the_end(self._drop(journal, write, broken=broken))
             self._spool.can_be_used()
             count += 1
         return count
@@ -140,7 +156,7 @@ class CatchUp:
             case FileAdded():
                 await self._bring_in_file(write)
             case EntryAdded(entry):
-                seq = await self._store.transcripts.restore(entry)
+                seq = await write.bring_in(self._store)
                 if seq != entry.seq:
                     log.warning("entry %d of %s became %d", entry.seq, entry.session_id, seq)
                     self._moved[entry.session_id, entry.seq] = seq
@@ -154,7 +170,7 @@ class CatchUp:
         now, file = self._clock(), write.file
         file = replace(file, expires_at=now + (file.expires_at - file.uploaded_at))
         try:
-            stored: StoredFile | None = await self._store.files.add(file, quota=write.quota, most=write.most)
+            stored: StoredFile | None = await replace(write, file=file).bring_in(self._store)
         except FileIdTaken:  # by itself, before the program ended
             stored = await self._store.files.readable(file.file_id, file.user_id, now)
         except (QuotaExceeded, TooManyFiles) as error:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from filestore.disk import sync_folder
 from filestore.spool.writes import Write, decode, encode
 
 __all__ = ["Journal", "loaded", "make_folder"]
@@ -31,11 +32,16 @@ BROKEN = ".broken"  # what could not be read or brought in, for whoever wants to
 
 
 class Journal:
-    """One file of writes, and those writes. Hold `lock` while adding and dropping."""
+    """One file of writes, and those writes.
+
+    Hold `lock` while adding and dropping; hold `turn`, taken first, from before a write goes to the database
+    until it is dropped, and while writes are forgotten.
+    """
 
     def __init__(self, folder: Path, key: str) -> None:
         self.key = key
         self.lock = asyncio.Lock()
+        self.turn = asyncio.Lock()
         self.writes: deque[Write] = deque()
         self.size = 0  # bytes of the lines of `writes`
         self.full = False  # whether it is for want of room that they wait
@@ -165,7 +171,7 @@ def make_folder(folder: Path) -> None:
             raise
     else:
         for parent in (folder.parent, folder.parent.parent):
-            _sync_folder(parent)
+            sync_folder(parent)
 
 
 def _header(key: str) -> bytes:
@@ -196,7 +202,7 @@ def _append(path: Path, data: bytes, at: int | None = None) -> None:
     finally:
         os.close(descriptor)
     if not end:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
@@ -210,19 +216,11 @@ def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return len(data)
 
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     with suppress(FileNotFoundError):  # it was never made
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(path.parent)

@@ -13,10 +13,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from filestore.errors import SpoolFull, StoreFull, StoreUnavailable
+from filestore.finish import to_the_end
 from filestore.records import Waiting
 from filestore.spool.journal import Journal, loaded, make_folder
 from filestore.spool.reads import Reads
-from filestore.spool.to_its_end import to_its_end
 from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode, least_size
 
 __all__ = ["Spool"]
@@ -65,7 +65,7 @@ class Spool:
 
         Whoever is cancelled has written it one way or the other. Raises: SpoolFull.
         """
-        return await to_its_end(self._write(self.journal(key), direct, instead))
+        return await to_the_end(self._write(self.journal(key), direct, instead))
 
     def journal(self, key: str) -> Journal:
         """The journal of a key; there is one as long as somebody holds it."""
@@ -90,9 +90,12 @@ class Spool:
         return Waiting(journal.full, journal.durable, frozenset(journal.cut))
 
     async def forget(self, key: str, *kinds: type[Write]) -> None:
-        """Drop what waits of a key: writes of these kinds, or (none given) all."""
+        """Drop what waits of a key: writes of these kinds, or (none given) all.
+
+        One that is on its way into the database is there when this returns, and can be deleted there.
+        """
         journal = self.journal(key)
-        async with journal.lock:
+        async with journal.turn, journal.lock:
             await journal.drop(kinds)
             if not journal.writes:
                 self.waiting.pop(key, None)

@@ -1,13 +1,11 @@
 """A store whose writes wait in a spool while its database cannot be used: see `filestore.spool`."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
 from filestore.records import MessageCell, SessionRecord, StoredFile, UsageRecord, UsageTotal
@@ -25,7 +23,7 @@ from filestore.spool.writes import (
 )
 from filestore.store import Identity, ServerSettings, Shares, Store
 
-__all__ = ["SpooledStore", "spool_folder", "spooled"]
+__all__ = ["SpooledStore", "spooled"]
 
 
 class SpooledSessions:
@@ -114,9 +112,10 @@ class SpooledUsage:
 class SpooledFiles:
     """store.Files. What a cell wrote can wait; what a person sends is refused, for they can send it again."""
 
-    def __init__(self, store: Store, spool: Spool) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._files = store.files
         self._spool = spool
+        self._catch_up = catch_up
         self.readable = store.files.readable
         self.named = store.files.named
         self.page = store.files.page
@@ -145,7 +144,8 @@ class SpooledFiles:
         return stored
 
     async def condemn_all(self, user_id: int) -> None:
-        await self._spool.forget(person_key(user_id), FileAdded)
+        """Rows that wait come into the database first: by them the bytes are found and deleted."""
+        await self._catch_up.bring_in_all_of(person_key(user_id))
         await self._files.condemn_all(user_id)
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
@@ -203,8 +203,10 @@ async def spooled(
 ) -> AsyncIterator[SpooledStore]:
     """The store, with a spool in `folder` (0700), for one program at a time.
 
+    The writes of each database wait in a folder of their own, named by its id: they never come into another.
     What a program before us left there is brought in first. Raises: StoreUnavailable.
     """
+    folder = folder / await store.identity.id()
     spool = Spool(folder)
     catch_up = CatchUp(store, spool, clock)
     try:
@@ -217,7 +219,7 @@ async def spooled(
     try:
         yield SpooledStore(
             catch_up,
-            SpooledFiles(store, spool),
+            SpooledFiles(store, spool, catch_up),
             store.shares,
             transcripts,
             SpooledSessions(store, spool, transcripts),
@@ -230,13 +232,3 @@ async def spooled(
         bringing_in.cancel()
         await asyncio.wait([bringing_in])
         await spool.save()
-
-
-def spool_folder(data: Path, mongodb_uri: str | None) -> Path:
-    """Where writes wait for this very database: never are they brought into another."""
-    if mongodb_uri is None:
-        return data / "spool" / "sqlite"
-    address = urlsplit(mongodb_uri)
-    server = address.netloc.rpartition("@")[2].lower()  # another password is the same database
-    name = hashlib.sha256(f"{server}{address.path}".encode()).hexdigest()[:16]
-    return data / "spool" / f"mongodb-{name}"

@@ -121,6 +121,7 @@ class SpooledTranscripts:
     def forget(self, session_id: str) -> None:
         """The session is gone, and its numbers begin anew."""
         self._last.pop(session_id, None)
+        self._catch_up.forget(session_id)
 
     async def _add[Entry: (Said, CellRecord)](
         self, entry: Entry, direct: Callable[[], Coroutine[Any, Any, Entry]]

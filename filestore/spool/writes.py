@@ -44,7 +44,7 @@ CUT: Output = {
 class Write(Protocol):
     """One write that waits."""
 
-    async def bring_in(self, store: Store) -> None:
+    async def bring_in(self, store: Store) -> object:
         """Do it. Raises: StoreUnavailable; NoSuchCell and NoSuchSession when it has become pointless."""
 
     def cut(self) -> Self | None:
@@ -88,8 +88,9 @@ class EntryAdded(_Small):
 
     entry: Said | CellRecord
 
-    async def bring_in(self, store: Store) -> None:
-        await store.transcripts.restore(self.entry)
+    async def bring_in(self, store: Store) -> int:
+        """Returns the number that the entry has now."""
+        return await store.transcripts.restore(self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +167,9 @@ class FileAdded(_Small):
     quota: int
     most: int | None = None
 
-    async def bring_in(self, store: Store) -> None:
-        await store.files.add(self.file, quota=self.quota, most=self.most)
+    async def bring_in(self, store: Store) -> StoredFile:
+        """Returns the row. Raises: FileIdTaken, QuotaExceeded, TooManyFiles."""
+        return await store.files.add(self.file, quota=self.quota, most=self.most)
 
 
 KINDS: dict[str, type[Any]] = {

@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from kernels.capture.clean import make_clean
 from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
 from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
@@ -27,6 +28,9 @@ FEW = 16  # things in a workspace that are looked at without a thread, in some 0
 LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
 TICK = 50_000_000  # ns by which two changes of a folder surely have different times
 COARSE = 0.01  # seconds by which the time of a file can lie before the moment that it was written
+# A late file that was made clean, and written again, is next made clean after twice as long a rest, at last
+# after 64 times. Linux makes it clean sooner, so one that is written all the time does not seem to rest then.
+MOST_CLEANED = 6
 NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
 CHANGED = "was changing while it was looked at: it is looked at again later"
 
@@ -54,6 +58,9 @@ class Capture:
             None  # the folder, when it held what was known then
         )
         self._unsettled: set[str] = set()  # said, but not known: the next scan tries them again
+        # Late files that were made clean, so that their times tell whether they rest: as they were then, and
+        # how many times it was done.
+        self._cleaned: dict[str, tuple[Stamp, int]] = {}
         self._untold: tuple[Skipped, ...] = ()  # found by a look that was cancelled
         self._cut = False  # whether there is more than was looked at
 
@@ -166,7 +173,9 @@ class Capture:
         seen, news = set(), list[Entry]()
         for entry in walk.entries(top):
             seen.add(entry.path)
-            if self._known.get(entry.path) == entry.stamp or not survey.has_rested(entry):
+            if self._known.get(entry.path) == entry.stamp:
+                continue
+            if not survey.has_rested(entry, 0 if self._still_clean(entry) else self._times_cleaned(entry)):
                 continue
             if survey.is_old(entry) and (not survey.older or (self._cut and entry.path not in self._known)):
                 self._known[entry.path] = entry.stamp
@@ -182,22 +191,31 @@ class Capture:
             for path in self._known.keys() - seen:
                 del self._known[path]
             self._unsettled &= seen | {""}
+            for path in self._cleaned.keys() - seen:
+                del self._cleaned[path]
 
     def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
         if entry.problem == VANISHED:
             self._skip_for_now(entry.path, VANISHED, survey)
             return
+        if survey.must_rest and survey.cleaned >= self._max_files:
+            survey.unrested = True
+            return
         problem = entry.problem or self._limit(entry, survey)
         if problem:
             survey.skip(entry.path, problem, kind=problem.removeprefix(f"{human_size(entry.stamp.size)}: "))
         else:
-            found = self._found(entry, top)
+            found = self._found(entry, top, survey)
+            if found is None:
+                survey.unrested = True
+                return
             if isinstance(found, str):
                 self._skip_for_now(entry.path, found, survey)
                 return
             survey.captured.append(found)
         self._known[entry.path] = entry.stamp
         self._unsettled.discard(entry.path)
+        self._cleaned.pop(entry.path, None)
 
     def _skip_for_now(self, path: str, reason: str, survey: "_Survey") -> None:
         if path not in self._unsettled:
@@ -207,12 +225,16 @@ class Capture:
     def _limit(self, entry: Entry, survey: "_Survey") -> str:
         if entry.stamp.size > self._max_file:
             return f"{human_size(entry.stamp.size)}: over the {human_size(self._max_file)} limit"
-        if len(survey.captured) >= self._max_files:
+        if max(len(survey.captured), survey.cleaned) >= self._max_files:
             return f"over {self._max_files} files at a time: it stays in the workspace, put many into one zip"
         return ""
 
-    def _found(self, entry: Entry, top: int) -> CapturedFile | str:
-        """The file, when it can be opened as what the walk has seen; or why not."""
+    def _found(self, entry: Entry, top: int, survey: "_Survey") -> CapturedFile | str | None:
+        """The file, when it can be opened as what the walk has seen; or why not; None when it may not rest.
+
+        A file that is mapped can have old times although it is being written. Once it has been made clean its
+        times can be trusted, so the next scan can tell whether it has rested.
+        """
         try:
             descriptor = open_path(entry.path, top)
         except PermissionError:
@@ -222,8 +244,13 @@ class Capture:
         except OSError:  # swapped for something else
             return CHANGED
         try:
+            held = make_clean(descriptor)
+            survey.cleaned += held
+            if held and survey.must_rest and not self._still_clean(entry):
+                self._cleaned[entry.path] = entry.stamp, min(self._times_cleaned(entry) + 1, MOST_CLEANED)
+                return None
             if Stamp.of(os.fstat(descriptor)) != entry.stamp:
-                return CHANGED
+                return None if survey.must_rest else CHANGED
         finally:
             os.close(descriptor)
         return CapturedFile(
@@ -235,6 +262,13 @@ class Capture:
             stamp=entry.stamp,
         )
 
+    def _still_clean(self, entry: Entry) -> bool:
+        """Whether nobody has written to the file since it was made clean."""
+        return entry.path in self._cleaned and self._cleaned[entry.path][0] == entry.stamp
+
+    def _times_cleaned(self, entry: Entry) -> int:
+        return self._cleaned[entry.path][1] if entry.path in self._cleaned else 0
+
 
 class _Survey:
     """A scan being made: what is skipped is kept by kind, so that many of one kind become a count."""
@@ -243,6 +277,8 @@ class _Survey:
         self.captured: list[CapturedFile] = []
         self.unrested = False
         self.older = older
+        self.must_rest = rested > 0
+        self.cleaned = 0  # files, each of which may have kept the disk busy
         self._rested = rested
         self._since = since
         self._most = most
@@ -257,9 +293,10 @@ class _Survey:
         """Whether it was there, as it is, before the cell; code can set a file's mtime, but not its ctime."""
         return self._since is not None and entry.stamp.ctime_ns / 1e9 < self._since - COARSE
 
-    def has_rested(self, entry: Entry) -> bool:
+    def has_rested(self, entry: Entry, doubled: int) -> bool:
+        """Whether it was left alone for long enough, which is twice as long each time it is `doubled`."""
         age = time.time() - entry.stamp.ctime_ns / 1e9
-        young = 0 <= age < self._rested  # one from the future, after the clock was set back, would never rest
+        young = 0 <= age < self._rested * 2**doubled  # one from the future would never rest
         self.unrested = self.unrested or young
         return not young
 

@@ -46,8 +46,9 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         if kernel == 0:
             gate.close()
             confine.give_way()
+            full = confine.ruleset(description["full"])  # before sets of rules cannot be made any more
             confine.seal(description)
-            code = _be_kernel(prepared, order, descriptors)
+            code = _be_kernel(prepared, order, descriptors, full)
         else:
             confine.hide()
             if description["namespaces"]:
@@ -102,7 +103,9 @@ def _use_null() -> None:
     os.close(null)
 
 
-def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: dict[str, int]) -> int:
+def _be_kernel(
+    prepared: program.Program, order: dict[str, Any], descriptors: dict[str, int], full: int | None
+) -> int:
     """Run the person's cells; returns the exit code."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -119,8 +122,7 @@ def _be_kernel(prepared: program.Program, order: dict[str, Any], descriptors: di
         os.close(descriptors.pop("alive"))  # the init's alone: it is a file, and could be filled
     tempfile.tempdir = os.environ["TMPDIR"]  # it would be found by trying to write
     # What may not be written any more, only now: IPython writes a little itself when it starts.
-    rules = order["confinement"]["full"]
-    program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(rules))
+    program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(full))
     return 0
 
 

@@ -63,7 +63,7 @@ def enter(description: dict[str, Any]) -> None:
 def seal(description: dict[str, Any]) -> None:
     """Give up files and system calls. Raises: OSError."""
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    rule(description["landlock"])
+    rule(ruleset(description["landlock"]))
     program = base64.b64decode(description["seccomp"])
     held = ctypes.create_string_buffer(program, len(program))
     filters = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
@@ -222,16 +222,26 @@ def _drop_capabilities() -> None:
     _call("syscall", CAPSET, header, ctypes.create_string_buffer(24))
 
 
-def rule(rules: list[list[Any]] | None) -> None:
+def rule(ruleset: int | None) -> None:
     """Have Landlock rule what is allowed from now on, beside what it rules already; None changes nothing.
+
+    Takes a descriptor of `ruleset`, and closes it. Raises: OSError.
+    """
+    if ruleset is not None:
+        _call("syscall", LANDLOCK_RESTRICT, ruleset, 0)
+        os.close(ruleset)
+
+
+def ruleset(rules: list[list[Any]] | None) -> int | None:
+    """A set of Landlock's rules, for later: after `seal` none can be made. None of None.
 
     Rules are [path, bits of allowed access]; the first entry is [handled bits, scoped bits]. Raises: OSError.
     """
     if rules is None:
-        return
+        return None
     (handled, scoped), *paths = rules
     attributes = ctypes.create_string_buffer(struct.pack("QQQ", handled, 0, scoped), 24)
-    ruleset = _call("syscall", LANDLOCK_CREATE, attributes, 24, 0)
+    made = _call("syscall", LANDLOCK_CREATE, attributes, 24, 0)
     for path, access in paths:
         try:
             beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -240,7 +250,6 @@ def rule(rules: list[list[Any]] | None) -> None:
         if not stat.S_ISDIR(os.fstat(beneath).st_mode):
             access &= OF_FILES
         rule = ctypes.create_string_buffer(struct.pack("=Qi", access & handled, beneath), 12)
-        _call("syscall", LANDLOCK_ADD, ruleset, LANDLOCK_RULE_PATH_BENEATH, rule, 0)
+        _call("syscall", LANDLOCK_ADD, made, LANDLOCK_RULE_PATH_BENEATH, rule, 0)
         os.close(beneath)
-    _call("syscall", LANDLOCK_RESTRICT, ruleset, 0)
-    os.close(ruleset)
+    return made

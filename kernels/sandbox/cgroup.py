@@ -39,6 +39,9 @@ CONTROLLERS = ("memory", "pids", "cpu")
 PREFIX = "kernelcord-part-"  # of what may be removed when nobody has locked it
 TRIES, AGAIN = 100, 0.01  # to lock ours, which somebody is looking at; seconds between them
 EMPTIED, LOOK = 2.0, 0.002  # seconds until killed processes must have left their group; between looks
+# Bytes that a kernel's connections may hold in version 1, which does not count them as memory: they take from
+# what the whole machine has for TCP. More of them are slow, and hold no more.
+CONNECTIONS = 64 << 20
 PERIOD = 100_000  # microseconds over which the processors' time is counted
 SHARE_V1, SHARE_V2 = 512, 50  # half of what every other program gets when all want the processors
 
@@ -179,6 +182,7 @@ def _settings(limits: Limits, *, version: int) -> dict[str, str]:
     return {
         "memory.limit_in_bytes": str(limits.memory),
         "memory.memsw.limit_in_bytes?": str(limits.memory),
+        "memory.kmem.tcp.limit_in_bytes?": str(min(limits.memory, CONNECTIONS)),
         "pids.max": str(limits.processes),
         "cpu.cfs_period_us?": str(PERIOD),
         "cpu.cfs_quota_us?": str(quota),

@@ -11,25 +11,24 @@ file and the areas of memory too. Counting costs 1 ms for a quiet kernel, 10 us 
 
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from kernels.sandbox.usage import PROC, UNCOUNTABLE, live, opened
+from kernels.sandbox.usage import MOST_MAPS, MOST_OPEN, PROC, UNCOUNTABLE, live, opened, pieces
 
 __all__ = ["in_flight", "kept", "many", "socket_size"]
 
-PIPE = 16 * os.sysconf("SC_PAGE_SIZE")  # bytes: as many pages as one has unless it is resized (pipe(7))
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PIPE = 16 * PAGE  # bytes: as many pages as one has unless it is resized (pipe(7))
 DESCRIPTOR = 1024  # bytes of an open file itself, with what it is of
 RECORD = 256  # bytes of a lock, a file that is watched, or an area of memory; Linux 6.18 takes 184 to 208
 MANY = 200  # open files and sockets; a kernel that has imported pandas has 40
-MOST_DESCRIPTORS = 20_000  # of one kernel that are counted: 200 for each of its 96 processes
 MOST_RECORDS = 200_000  # of one kernel that are read; one with more is not counted to the end
 MOST_AREAS = 400_000  # of all processes; each may have 65,530, and one with pandas has 2,000
-SHARE = 8  # an eighth of what may be watched by all programs of one user (epoll(7)) is one kernel's
-SOCKETS = "sockets: used"
-PIECE = 1 << 16  # bytes that are read at a time
+# An eighth is one kernel's: of what may be watched by all programs of one user (epoll(7)), and of what the
+# connections of the whole machine may hold (tcp_mem of tcp(7), udp_mem of udp(7)), whatever its memory is.
+SHARE = 8
 
 
 def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
@@ -37,21 +36,25 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
 
     `alone`: their network is their own, and all its sockets are theirs. An open file that is on its way
     through a socket counts as `passed` bytes, since nobody can see what it is. UNCOUNTABLE where they hide
-    what they have open, or have more open files, locks, watches or areas than are counted.
+    what they have open, or have more open files, locks, watches or areas than are counted, or could take more
+    than their share of what the machine has for connections.
     """
     sockets: set[int] = set()
     pipes: set[tuple[int, int]] = set()
-    descriptors = records = under_way = areas = 0
+    descriptors = records = under_way = 0
+    areas = _areas(pids[1:]) if thorough else 0
+    in_network = _in_network(pids[0]) if alone else {}
+    if areas >= MOST_AREAS or _more_than_its_share(in_network):
+        return UNCOUNTABLE
     for pid in pids[1:]:
         here = live(pid)
         told = f"{here}/fdinfo"
-        areas += _lines(f"{here}/maps", MOST_AREAS - areas) if thorough else 0
         for name, file in opened(pid):
             descriptors += 1
-            if file is None or descriptors > MOST_DESCRIPTORS:
+            if file is None or descriptors > MOST_OPEN:
                 return UNCOUNTABLE
             kind = stat.S_IFMT(file.st_mode)
-            if kind == stat.S_IFSOCK:
+            if kind == stat.S_IFSOCK and file.st_ino not in sockets:
                 sockets.add(file.st_ino)
                 under_way += _under_way(f"{told}/{name}")
             elif kind == stat.S_IFIFO:
@@ -60,9 +63,7 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
                 records += _lines(f"{told}/{name}", _most_records() - records)
             if records >= _most_records():
                 return UNCOUNTABLE
-        if areas >= MOST_AREAS:
-            return UNCOUNTABLE
-    number = max(len(sockets), _in_network(pids[0]) if alone else 0)
+    number = max(len(sockets), in_network.get("sockets", 0))
     counted = {socket_size(): number, PIPE: len(pipes), passed: under_way}
     return (
         sum(size * times for size, times in counted.items())
@@ -73,21 +74,29 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
 
 def many(pids: list[int], *, alone: bool) -> bool:
     """Whether the processes have so much open that it may matter."""
-    descriptors = 0
+    descriptors = max(_in_network(pids[0]).values(), default=0) if alone else 0
     for pid in pids[1:]:
         with suppress(OSError):
             descriptors += len(os.listdir(live(pid) / "fd"))
-    return max(descriptors, _in_network(pids[0]) if alone else 0) > MANY
+        if descriptors > MANY:
+            return True
+    return descriptors > MANY
 
 
 def in_flight(pids: list[int]) -> bool:
-    """Whether the processes keep open files in the queue of a socket, where nobody can count them."""
-    return any(
-        _under_way(f"{live(pid)}/fdinfo/{name}")
-        for pid in pids
-        for name, file in opened(pid)
-        if file is not None and stat.S_ISSOCK(file.st_mode)
-    )
+    """Whether the processes keep open files in the queue of a socket, where nobody can count them.
+
+    It is taken to be so of those that have more open files than can be looked at.
+    """
+    left = MOST_OPEN
+    for pid in pids:
+        told = f"{live(pid)}/fdinfo"
+        for name, file in opened(pid):
+            left -= 1
+            under_way = file is not None and stat.S_ISSOCK(file.st_mode) and _under_way(f"{told}/{name}")
+            if left < 0 or under_way:
+                return True
+    return False
 
 
 @cache
@@ -107,6 +116,36 @@ def _most_records() -> int:
     return min(MOST_RECORDS, watches // SHARE)
 
 
+def _areas(pids: list[int]) -> int:
+    """Areas of memory of the processes; as many as are too many for those that take too long to tell."""
+    areas, left = 0, MOST_MAPS
+    for pid in pids:
+        for lines in pieces(f"{live(pid)}/maps"):
+            left -= len(lines)
+            areas += lines.count(b"\n")
+            if left < 0 or areas >= MOST_AREAS:
+                return MOST_AREAS
+    return areas
+
+
+def _more_than_its_share(in_network: dict[str, int]) -> bool:
+    """Whether the sockets of one network could take too much of what the machine has for connections."""
+    return any(
+        sum(in_network.get(protocol + version, 0) for version in ("", "6")) > _most_of(protocol)
+        for protocol in ("TCP", "UDP")  # each of the older and the newer internet, which share
+    )
+
+
+@cache
+def _most_of(protocol: str) -> int:
+    """How many sockets of TCP or UDP one kernel may have in a network of its own, if each is full."""
+    most = 0
+    with suppress(OSError, ValueError):
+        told = Path(f"/proc/sys/net/ipv4/{protocol.lower()}_mem").read_text("ascii")
+        most = int(told.split()[2]) * PAGE // SHARE // socket_size()
+    return max(most, MANY)
+
+
 def _setting(name: str) -> int:
     """One of the network's, in bytes; 208 KiB, as it is on all machines by default, where it is not told."""
     with suppress(OSError, ValueError):
@@ -114,17 +153,21 @@ def _setting(name: str) -> int:
     return 212_992
 
 
-def _in_network(pid: int) -> int:
-    """The sockets of its network: those too that nobody has accepted, or of which only bytes are left."""
-    with suppress(OSError, StopIteration):
-        lines = (PROC / str(pid) / "net" / "sockstat").read_text("ascii").splitlines()
-        return int(next(line for line in lines if line.startswith(SOCKETS)).split()[2])
-    return 0
+def _in_network(pid: int) -> dict[str, int]:
+    """The sockets of its network by kind, also those that nobody has accepted and those with bytes only."""
+    found: dict[str, int] = {}
+    for file in ("sockstat", "sockstat6"):
+        for lines in pieces(f"{PROC}/{pid}/net/{file}"):
+            for line in lines.decode("ascii").splitlines():
+                kind, _, told = line.partition(": ")
+                with suppress(ValueError, IndexError):
+                    found[kind] = int(told.split()[1])
+    return found
 
 
 def _under_way(path: str) -> int:
     """How many open files are in the queue of a socket."""
-    for line in b"".join(_read(path)).splitlines():
+    for line in b"".join(pieces(path)).splitlines():
         if line.startswith(b"scm_fds:"):
             return int(line.split()[1])
     return 0
@@ -133,18 +176,8 @@ def _under_way(path: str) -> int:
 def _lines(path: str, most: int) -> int:
     """Lines of what the system tells of an open file: one for each lock or watch, and a few more."""
     found = 0
-    for piece in _read(path):
-        found += piece.count(b"\n")
+    for lines in pieces(path):
+        found += lines.count(b"\n")
         if found > most:
             break
     return found
-
-
-def _read(path: str) -> Iterator[bytes]:
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a third of the time that a file object takes
-        try:
-            while piece := os.read(descriptor, PIECE):
-                yield piece
-        finally:
-            os.close(descriptor)

@@ -93,8 +93,8 @@ SPARE = 4  # times the processes of one kernel that all of one user may start to
 # In a network of its own: how much a connection may hold, which is the machine's memory and would grow to
 # 37 MiB. Bytes: the least, the first, the most (tcp(7)).
 BUFFERS = {
-    "sys/net/ipv4/tcp_rmem": "4096 131072 212992",
-    "sys/net/ipv4/tcp_wmem": "4096 16384 212992",
+    "sys/net/ipv4/tcp_rmem": "4096 65536 65536",
+    "sys/net/ipv4/tcp_wmem": "4096 16384 65536",
 }
 TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 for all
 
@@ -214,7 +214,7 @@ def confine(
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
         full=tuple(_emptying(names)) if full else None,
         landlock=None if names else tuple(_landlock(paths, counted=counted)),
-        seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, ruled=full),
+        seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full),
     )
 
 

@@ -98,6 +98,7 @@ UNKNOWN: dict[str, int] = {
     "cachestat": 451,  # tells what others have read of a shared file
     "mincore": 27,  # likewise
     "process_madvise": 440,  # takes memory from other processes
+    "seccomp": 317,  # filters of its own: compiled, they take memory that the machine has once for everybody
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
     "semget": 64,  # likewise
     "msgget": 68,  # likewise
@@ -117,6 +118,14 @@ UNCOUNTED: dict[str, int] = {
     "tee": 276,  # likewise
     "sendfile": 40,  # likewise, in a socket: 100 pairs kept 1.3 GB
     "landlock_create_ruleset": 444,  # any number of rules, in any number of sets
+}
+# Answered with EPERM where the workspace is full: attributes take room on the disk, and Landlock does not
+# rule them.
+GROWING: dict[str, int] = {
+    "setxattr": 188,
+    "lsetxattr": 189,
+    "fsetxattr": 190,
+    "setxattrat": 463,
 }
 # What a kernel may not do besides where it sees the machine's own processes and files, as the user that we
 # are: Landlock rules who opens a file, not who changes its mode.
@@ -207,6 +216,9 @@ TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is no
 OF_FILE_SYSTEMS = (0x6600, 0x7600, 0x5800, 0x9400)
 KIND_OF_REQUEST = 0xFF00
 SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
+# Of prctl, answered as by a system without them: the older way to a filter, of which ours is the last, and a
+# table of futexes of a process's own, of any size, that counts as nobody's memory.
+ABSENT = (22, 78)  # PR_SET_SECCOMP, PR_FUTEX_HASH
 FILE_TYPE, DEVICES = 0o170000, (0o020000, 0o060000)  # S_IFMT; S_IFCHR, S_IFBLK
 
 AUDIT_ARCH_X86_64 = 0xC000003E
@@ -226,14 +238,12 @@ class _Step:
     otherwise: int = 0
 
 
-def assemble(
-    *, alone: bool = True, network: bool = False, counted: bool = True, ruled: bool = False
-) -> bytes:
+def assemble(*, alone: bool = True, network: bool = False, counted: bool = True, full: bool = False) -> bytes:
     """The filter. `alone`: no process, socket or network of the machine is in sight, by namespaces.
 
     Otherwise the internet's sockets need `network`, and there are no others but pairs. `counted`: a control
-    group counts its memory; without one there is no memory that is shared and has no name. `ruled`: Landlock
-    is to be told more before the first cell. Raises: SandboxUnavailable on another processor than x86-64.
+    group counts its memory; without one there is no memory that is shared and has no name. `full`: nothing
+    may be added to its workspace. Raises: SandboxUnavailable on another processor than x86-64.
     """
     if platform.machine() != "x86_64":
         raise SandboxUnavailable("the system call filter is written for x86-64 only")
@@ -254,7 +264,8 @@ def assemble(
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
         *_refuse(IGNORED.values(), 0),
-        *([] if counted else _uncounted(ruled=ruled)),
+        *([] if counted else _uncounted()),
+        *(_refuse(GROWING.values(), errno.EPERM) if full else []),
         *([] if alone else _sharing(network=network)),
         *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_route]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
@@ -270,7 +281,7 @@ def assemble(
         *_when(MADVISE, _if_one_of(2, [COLD, PAGEOUT], 0)),
         *_when(PREADV2, uncached),
         *_when(PWRITEV2, uncached),
-        *_when(PRCTL, _if_one_of(0, [SET_DUMPABLE], errno.EPERM)),
+        *_when(PRCTL, [*_if_one_of(0, [SET_DUMPABLE], errno.EPERM), *_equal(ABSENT, errno.EINVAL)]),
         *_when(PERSONALITY, _unless_one_of(0, [0, 0xFFFFFFFF], errno.EPERM)),
         *_when(MKNOD, [*_argument(1), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
         *_when(MKNODAT, [*_argument(2), _Step(AND, FILE_TYPE), *_equal(DEVICES, errno.EPERM)]),
@@ -279,10 +290,9 @@ def assemble(
     return b"".join(struct.pack("=HBBI", step.code, step.then, step.otherwise, step.value) for step in steps)
 
 
-def _uncounted(*, ruled: bool) -> Iterable[_Step]:
+def _uncounted() -> Iterable[_Step]:
     """What is refused besides where no control group counts."""
-    unknown = (call for name, call in UNCOUNTED.items() if not ruled or not name.startswith("landlock"))
-    yield from _refuse(unknown, errno.ENOSYS)
+    yield from _refuse(UNCOUNTED.values(), errno.ENOSYS)
     # Memory that is shared and has no name stays when nobody has mapped it any more but its first page.
     shared = [_Step(AND, MAP_TYPE | MAP_ANONYMOUS)]
     kinds = [MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED_VALIDATE | MAP_ANONYMOUS]

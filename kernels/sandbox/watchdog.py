@@ -14,6 +14,9 @@ deadline, and what works on after it a budget of processor time.
 A look comes five times a second while something changes, and every few seconds while nothing does; but the
 machine's own counts of free memory, free disk and processes are read each time, and when one of them falls,
 everything is looked at at once. What a kernel can do between two looks is bounded by its rlimits.
+
+What makes one kernel slow to look at does not hold up the looks at others: there is a bound on what is read
+of it, and a second thread for those whose looks took long, in which each has its turn.
 """
 
 import logging
@@ -49,7 +52,10 @@ MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "works
 FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
-QUICK = 0.01  # seconds that a look at a workspace may take to be worth it at the end of each cell
+QUICK = 0.01  # seconds of work that a look may take among the others', and at the end of each cell
+LONG = 0.1  # what a look at memory may take at the end of each cell
+MUCH = 4 << 30  # bytes of processes, shared ones counted for each, that take as long to be told apart
+MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a process
 SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
@@ -69,7 +75,10 @@ class Watched:
         self.pause = FIRST
         self.seen = (0, 0)
         self.size = began
-        self.took = 0.0  # seconds of work, the last look at the workspace
+        self.took = self.size_took = 0.0  # seconds of work, the last look at memory, and at the workspace
+        self.slow = self.size_slow = False  # whether one look took long; it is looked at apart from then on
+        self.thorough = self.size_thorough = False  # whether the next look is
+        self.mapped_due = 0.0
         self.cells = 0  # that have begun
         self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
 
@@ -87,7 +96,7 @@ class Watched:
 
 
 class Watchdog:
-    """One thread that looks at all kernels in turn. With `memory` it counts memory and processes too.
+    """Looks at all kernels in turn. With `memory` it counts memory and processes too.
 
     `alone`: a kernel has a network of its own, whose sockets are all its own.
     """
@@ -100,15 +109,20 @@ class Watchdog:
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kernel watchdog", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=(round_,), name=f"kernel watchdog, {name}", daemon=True)
+            for name, round_ in (("quick", self._round), ("slow", self._slow_round))
+        ]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def watch(self, watched: Watched) -> None:
         """Look at this one too; its `too_much` is called at most once, in the thread that has looked."""
@@ -119,31 +133,43 @@ class Watchdog:
         self._watched.discard(watched)
 
     def look(self, watched: Watched) -> None:
-        """Look at this one now, in the caller's thread; at a workspace of very many files in turn only."""
-        if self._memory:
+        """Look at this one now, in the caller's thread; what takes long only in its turn."""
+        if self._memory and watched.took < LONG:
             self._try(watched, partial(self._look_at_memory, quick=True))
         with self._ending:
             lives = watched in self._watched
-        if lives and watched.took < QUICK:
-            self._try(watched, partial(self._look_at_size, thorough=False))
+        if lives and watched.size_took < QUICK:
+            self._try(watched, self._look_at_size)
 
-    def _run(self) -> None:
+    def _run(self, look: Callable[[], None]) -> None:
         while not self._stop.wait(FIRST):
-            self._round()
+            look()
 
     def _round(self) -> None:
-        """A look at memory, which is quick, at every kernel; then at workspaces, while there is time."""
-        began = monotonic()
-        alarm = self._machine.fell()
-        watched = sorted(self._watched, key=lambda each: each.size_due)
+        """A look at memory at every kernel that is quick to look at; then at their workspaces."""
+        if self._machine.fell():
+            for each in list(self._watched):
+                each.thorough = each.size_thorough = True
+                each.due = each.size_due = 0.0
+        now = monotonic()
+        watched = list(self._watched)
         for each in watched:
-            if alarm or began >= each.due:
-                self._try(each, partial(self._look_at_memory, thorough=alarm))
+            if now >= each.due and not each.slow:
+                self._try(each, self._look_at_memory)
         for each in watched:
-            if (alarm or began >= each.size_due) and each in self._watched:
-                self._try(each, partial(self._look_at_size, thorough=alarm))
-            if monotonic() - began > FIRST:
-                return
+            if now >= each.size_due and not each.size_slow and each in self._watched:
+                self._try(each, self._look_at_size)
+
+    def _slow_round(self) -> None:
+        """One look at each of the others, first at those that have waited longest."""
+        now = monotonic()
+        waiting: list[tuple[float, Watched, Callable[[Watched], None]]] = []
+        for each in list(self._watched):
+            waiting += [(each.due, each, self._look_at_memory)] if each.slow else []
+            waiting += [(each.size_due, each, self._look_at_size)] if each.size_slow else []
+        for due, each, look in sorted(waiting, key=lambda one: one[0]):
+            if now >= due and each in self._watched and not self._stop.is_set():
+                self._try(each, look)
 
     def _try(self, watched: Watched, look: Callable[[Watched], None]) -> None:
         try:
@@ -152,32 +178,47 @@ class Watchdog:
             log.exception("the watchdog could not look at %s", watched.workspace)
             watched.due = watched.size_due = monotonic() + FIRST
 
-    def _look_at_size(self, watched: Watched, *, thorough: bool) -> None:
+    def _look_at_size(self, watched: Watched) -> None:
         if self._limits.workspace is None:
             watched.size_due = monotonic() + LAST
             return
         began, worked, cells = monotonic(), thread_time(), watched.cells
+        thorough, watched.size_thorough = watched.size_thorough, False
+        mapped = thorough or began >= watched.mapped_due
         pids = usage.processes(watched.init)[1:]
-        named, nameless = usage.size(watched.workspace), usage.hidden(pids, thorough=thorough)
+        short = thorough and self._machine.short
+        named = usage.size(watched.workspace)
+        nameless = usage.hidden(pids, mapped=mapped, doubt=not short)
+        if mapped:
+            watched.mapped_due = began + MAPPED
         watched.size = named + nameless
         if watched.size > max(self._limits.workspace, watched.began + STARTING):
             hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
             self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
-        elif thorough and self._machine.short and objects.in_flight(pids):
+        elif short and objects.in_flight(pids):
             self._end(watched, HIDING)
-        watched.took = thread_time() - worked
+        watched.size_took = thread_time() - worked
+        watched.size_slow = watched.size_slow or watched.size_took > QUICK
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
 
-    def _look_at_memory(self, watched: Watched, *, quick: bool = False, thorough: bool = False) -> None:
+    def _look_at_memory(self, watched: Watched, *, quick: bool = False) -> None:
         worked, cells, budget = thread_time(), watched.cells, watched.budget
+        thorough = watched.thorough and not quick
+        watched.thorough = watched.thorough and quick
         pids = usage.processes(watched.init)
         held = 0
         if self._memory:
             if usage.threads(pids) > self._limits.processes:
                 self._end(watched, PROCESSES)
-            held = usage.memory(pids, self._limits.memory)
+            of_each = usage.memory(pids)
+            held = sum(of_each.values())
+            if held > max(MUCH, self._limits.memory) and (quick or not watched.slow):
+                watched.slow, watched.due = True, 0.0  # it is looked at apart
+                watched.thorough = watched.thorough or thorough
+                return
+            held = held if held <= self._limits.memory else usage.exactly(of_each)
             if held > self._limits.memory:
                 self._end(watched, MEMORY)
         if thorough or objects.many(pids, alone=self._alone):  # what is little costs more to count
@@ -185,10 +226,12 @@ class Watchdog:
             if held + kept > self._limits.memory:
                 self._end(watched, SYSTEM if kept > held else MEMORY)
             held += kept
+        watched.took = thread_time() - worked
         if quick:
             return
         if budget is not None and budget[0].look(pids) > budget[1] and budget is watched.budget:
             self._end(watched, BACKGROUND)
+        watched.slow = watched.slow or watched.took > QUICK
         pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
         # Else a cell has begun or ended meanwhile, and what it does was not seen.
         if cells == watched.cells and budget is watched.budget:

@@ -342,6 +342,21 @@ async def test_disk_has_a_limit(kernel: Kernel, bomb: str) -> None:
         assert ran.status == "out of memory" or "Error" in ran.output
 
 
+async def test_a_page_that_stays_mapped_keeps_no_deleted_file_out_of_sight(kernel: Kernel) -> None:
+    """The disk keeps all of it, and there is no descriptor. Who may not look at its size ends it for hiding."""
+    code = """
+LIBC.mmap.restype = ctypes.c_void_p
+for n in range(12):
+    file = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o600)
+    LIBC.mmap(None, ctypes.c_size_t(4096), 3, 1, file, ctypes.c_long(0))
+    os.write(file, os.urandom(20_000_000))
+    os.close(file)
+time.sleep(20)
+"""
+    ran = await run(kernel, f"{TRIES}\n{code}")
+    assert (ran.status, ran.result.cause) in (("died", "workspace"), ("died", "hiding")), ran.output
+
+
 LEFT = {
     "threads": "import threading\ntry:\n    for _ in range(300): "
     "threading.Thread(target=time.sleep, args=(6,), daemon=True).start()\nexcept RuntimeError: pass",
@@ -375,6 +390,7 @@ async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) 
     added = await run(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)")
     assert "Permission denied" in added.output
     assert "Permission denied" in (await run(kernel, "import os\nos.mkdir('more')")).output
+    await refused(kernel, "tries('attribute', lambda: os.setxattr('0.bin', 'user.x', bytes(3000)))")
     assert (await run(kernel, "import glob, os\nfor f in glob.glob('*.bin'): os.unlink(f)")).status == "ok"
     await kernel.restart()
     assert await value(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)") == "1000000"

@@ -100,6 +100,8 @@ async def test_a_bundle_has_under_a_name_what_was_stored_last(
         await sessions.store.transcripts.begin_cell(
             session.record.session_id, "terminal", "Ann", code, datetime.now(UTC)
         )
-        with zipfile.ZipFile(io.BytesIO(await bundle(session, sessions.files))) as packed:
+        zipped = io.BytesIO()
+        await bundle(session, sessions.files, zipped)
+        with zipfile.ZipFile(zipped) as packed:
             assert packed.read("a.csv") == b"newer"
             assert packed.read(f"a-{older.file_id}.csv") == b"older"

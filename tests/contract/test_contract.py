@@ -263,6 +263,25 @@ async def test_captured_files_can_be_read_until_the_cell_is_settled(kernel: Pers
     assert (await run(kernel, "1")).result.captured == ()
 
 
+async def test_a_memory_map_that_is_written_again_is_captured_again(kernel: PersonKernel) -> None:
+    """Also by a child process, and where it is closed in the same cell."""
+    cells = (
+        "import numpy as np\nm = np.memmap('table.bin', dtype='u1', mode='w+', shape=(4096,)); m[:] = 1",
+        "m[:] = 2",
+        "import os\nchild = os.fork()\nif child == 0:\n  m[:] = 3; os._exit(0)\n_ = os.waitpid(child, 0)",
+        "m[:] = 4; del m",
+    )
+    for number, code in enumerate(cells, 1):
+        async with kernel.run(code) as cell:
+            async for _ in cell:
+                pass
+        (file,) = cell.result.captured
+        async with file.content() as content:
+            assert set(content.read()) == {number}
+        cell.settle()
+        assert (await run(kernel, "1")).result.captured == ()
+
+
 async def test_a_captured_file_may_have_any_name(kernel: PersonKernel) -> None:
     """One that is no text can be shown, and its bytes be read."""
     async with kernel.run("with open(b'in \\xff \\n.txt', 'wb') as file: file.write(b'abc')") as cell:

@@ -26,11 +26,11 @@ from filestore import (
     open_store,
 )
 from filestore.records import EPOCH, Waiting
-from filestore.spool import SpooledStore, spool_folder, spooled
+from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import spool as spooling
 from tests.filestore.faults import full, locked, no_room
-from tests.filestore.people import ANN, BOB, put
+from tests.filestore.people import ANN, BOB, bytes_on_disk, put
 from tests.live.cells import until
 
 SESSION, PLACE = "u7", "dm"
@@ -52,7 +52,9 @@ class Opened:
 
     @property
     def folder(self) -> Path:
-        return self.data / "spool"
+        """Where the journals are; no other database has been here."""
+        (folder,) = (self.data / "spool").iterdir()
+        return folder
 
     async def cell(self, code: str = "1", *outputs: dict[str, Any], session_id: str = SESSION) -> CellRecord:
         """Begin and finish a cell."""
@@ -201,7 +203,7 @@ async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: LocalBl
         await store.kept.usage.add(used)
         with pytest.raises(NotRecordedYet):
             await put(files, session_id=SESSION, cell=cell.seq)
-        shutil.copytree(store.folder, tmp_path / "copy")
+        shutil.copytree(store.data / "spool", tmp_path / "copy")
     await store.kept.catch_up.bring_in()
     seen = await store.raw.transcripts.entries(SESSION)
     assert isinstance(seen[0], CellRecord)
@@ -225,7 +227,7 @@ async def test_half_a_line_is_cut_off_and_a_broken_journal_is_set_aside(store: O
         )
         for path, rest in ((half, b'{"write": "CellFin'), (broken, b'{"write": "Nothing"}\nmore\n')):
             path.write_bytes(path.read_bytes() + rest)
-    async with spooled(store.raw, store.folder, clock=clock):
+    async with spooled(store.raw, store.data / "spool", clock=clock):
         for session_id in (SESSION, "u8"):
             (cell,) = await store.raw.transcripts.entries(session_id)
             assert getattr(cell, "status", "") == "ok"
@@ -238,10 +240,10 @@ async def test_what_is_added_to_half_a_line_can_be_read(store: Opened, clock: An
         await store.cell("before")
         path = store.kept.transcripts._spool.journal(f"session {SESSION}").path
         path.write_bytes(path.read_bytes() + b'{"write": "' + b"x" * 5000)
-        async with spooled(store.raw, store.folder, clock=clock) as again:
+        async with spooled(store.raw, store.data / "spool", clock=clock) as again:
             after = await again.transcripts.begin_cell(SESSION, PLACE, "Ann", "after", clock())
             assert after.seq == 2
-    async with spooled(store.raw, store.folder, clock=clock):
+    async with spooled(store.raw, store.data / "spool", clock=clock):
         entries = await store.raw.transcripts.entries(SESSION)
     assert [getattr(entry, "code", "") for entry in entries] == ["before", "after"]
     assert list(store.folder.iterdir()) == []
@@ -261,7 +263,7 @@ async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
         assert not await store.kept.catch_up.bring_in()
         assert store.kept.transcripts.waiting(SESSION) == Waiting(full=True, durable=True)
         await store.cell("third")
-    async with spooled(store.raw, store.folder, clock=clock):
+    async with spooled(store.raw, store.data / "spool", clock=clock):
         entries = await store.raw.transcripts.entries(SESSION)
     assert [getattr(entry, "code", "") for entry in entries] == ["first", "second", "third"]
 
@@ -401,6 +403,27 @@ async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
     assert [path for path in (store.data / "files").rglob("*") if path.is_file()] == []
 
 
+async def test_an_upload_in_an_outage_leaves_no_bytes(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a person tries: neither when nothing can be read, nor when nothing can be written."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    async with full():
+        with pytest.raises(StoreUnavailable):
+            await put(files, source="uploaded")
+    assert bytes_on_disk(store.data) == []
+
+    async def away(*_: object) -> int:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(store.raw.files), "used", away)
+    monkeypatch.setattr(type(store.raw.files), "add", away)
+    later = FileStore(store.raw, blobs, clock=store.clock)
+    with pytest.raises(StoreUnavailable):
+        await put(later, source="uploaded")
+    assert bytes_on_disk(store.data) == []
+
+
 async def test_a_write_that_can_never_be_done_holds_nobody_up(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,7 +554,7 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
 async def test_nothing_of_a_person_who_is_forgotten_comes_back(
     store: Opened, blobs: LocalBlobs, clock: Any
 ) -> None:
-    """Deleted while it waits: transcript, sessions that the database never knew, usage, files."""
+    """Deleted while it waits: transcript, sessions that the database never knew, usage, files, bytes."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
         await store.kept.sessions.get_or_create("u7-new", ANN, PLACE, store.clock())
@@ -548,7 +571,36 @@ async def test_nothing_of_a_person_who_is_forgotten_comes_back(
     assert await store.raw.sessions.of_user(ANN) == []
     assert (await store.raw.usage.total(ANN, EPOCH)).turns == 0
     assert await store.raw.files.batch() == []
+    assert bytes_on_disk(store.data) == []
     assert list(store.folder.iterdir()) == []
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(store.kept.catch_up.recorded(SESSION)), 0.01)
+
+
+async def test_a_deletion_waits_for_what_is_on_its_way_into_the_database(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that is brought in at that moment does not come after the deletion."""
+    async with full():
+        await store.cell()
+    on_its_way, go_on = asyncio.Event(), asyncio.Event()
+    restore = store.raw.transcripts.restore
+
+    async def slow(entry: Any) -> int:
+        on_its_way.set()
+        await go_on.wait()
+        return await restore(entry)
+
+    monkeypatch.setattr(store.raw.transcripts, "restore", slow)
+    bringing_in = asyncio.create_task(store.kept.catch_up.bring_in())
+    await on_its_way.wait()
+    deleting = asyncio.create_task(store.kept.sessions.delete(SESSION))
+    await asyncio.wait([deleting], timeout=0.3)  # it would be done by then
+    go_on.set()
+    await deleting
+    await bringing_in
+    assert await store.raw.transcripts.entries(SESSION) == []
+    assert await store.raw.sessions.of_user(ANN) == []
 
 
 async def test_a_session_is_opened_meanwhile(store: Opened) -> None:
@@ -569,19 +621,18 @@ async def test_a_session_is_opened_meanwhile(store: Opened) -> None:
     assert start < found.created_at
 
 
-def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Path) -> None:
-    """Each has a folder of its own; another password is the same database."""
-    uris = [
-        None,
-        "mongodb://a:b@one/kernelcord",
-        "mongodb://c:d@one/kernelcord?tls=true",
-        "mongodb://one/other",
-        "mongodb://two/kernelcord",
-    ]
-    first, second, third, fourth, fifth = (spool_folder(tmp_path, uri) for uri in uris)
-    assert second == third
-    assert len({first, second, fourth, fifth}) == 4
-    assert "b@" not in str(second)
+async def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Path, clock: Any) -> None:
+    """Also of one that lies in the same place; the right one, under another name too, gets it."""
+    spool, first, second = (tmp_path / name for name in ("spool", "first", "second"))
+    async with open_store(first) as raw, spooled(raw, spool, clock=clock) as kept, full():
+        await kept.transcripts.say(SESSION, PLACE, "Ann", "words", clock())
+    (first / "kernelcord.db").rename(tmp_path / "away")
+    async with open_store(first) as raw, spooled(raw, spool, clock=clock):
+        assert await raw.transcripts.entries(SESSION) == []
+    second.mkdir()
+    (tmp_path / "away").rename(second / "kernelcord.db")
+    async with open_store(second) as raw, spooled(raw, spool, clock=clock):
+        assert len(await raw.transcripts.entries(SESSION)) == 1
 
 
 async def test_what_cannot_wait_is_not_even_made_a_line(

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from typing import Any
 import pytest
 
 from kernels.capture import Capture, Captured, CapturedFile, FileChanged, LateFiles, Scan, Skipped
+from kernels.capture.clean import make_clean
 from kernels.capture.scan import COARSE, LISTED, TICK
 from kernels.workspace import Workspace
 
@@ -92,6 +96,152 @@ def test_a_change_with_size_and_time_set_back_is_seen(folder: Path) -> None:
     path.write_bytes(b"2")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert names(capture.scan()) == ["data.csv"]
+
+
+MAPS = """
+import mmap, sys
+with open(sys.argv[1], "r+b") as file:
+    mapped = mmap.mmap(file.fileno(), 0)
+for line in sys.stdin:
+    mapped[:6] = line[:6].encode()
+    print(flush=True)
+"""
+
+
+@contextmanager
+def mapping(path: Path) -> Iterator[Callable[[bytes], object]]:
+    """Another process that has a file of two pages mapped; call what is given to have it write six bytes."""
+    kind = subprocess.check_output(["stat", "-f", "-c", "%T", path.parent], text=True).strip()
+    if kind in ("tmpfs", "ramfs"):
+        pytest.skip("files in memory only: nothing tells of a write through a map")
+    path.write_bytes(bytes(8192))
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAPS, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def write(text: bytes) -> None:
+        process.stdin.write(text + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"\n"
+
+    with process:
+        yield write
+
+
+def test_each_write_through_a_map_is_news(folder: Path) -> None:
+    """A page that is dirty already changes no time; nor is anything told when the mapping goes."""
+    capture = Capture(folder)
+    with mapping(folder / "table.bin") as write:
+        for text in (b"first ", b"second", b"third "):
+            write(text)
+            (file,) = capture.scan().captured
+            assert content(file)[:6] == text
+            assert capture.scan() == Scan()
+        write(b"fourth")
+    (file,) = capture.scan().captured
+    assert content(file)[:6] == b"fourth"
+    assert capture.scan() == Scan()
+
+
+def test_a_file_that_is_written_through_a_map_has_not_rested(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its times are those of a first write; it is late when nothing was written since it was made clean.
+
+    A process that writes without end has its file brought to the disk less and less often.
+    """
+    now, clock, synced, sync = 0.0, time.time, list[int](), os.fdatasync
+    monkeypatch.setattr("kernels.capture.scan.time.time", lambda: clock() + now)
+    monkeypatch.setattr(os, "fdatasync", lambda number: (synced.append(number), sync(number)))
+    capture = Capture(folder)
+    with mapping(folder / "table.bin") as write:
+        write(b"first ")
+        for age, times in ((0, 0), (60, 1), (60, 1), (110, 2), (110, 2), (210, 3), (390, 3), (410, 4)):
+            now = age  # seconds since the last write, as it seems
+            assert capture.scan(rested=50) == Scan(unrested=True)
+            assert len(synced) == times
+            write(b"again ")
+        now = 1000
+        assert capture.scan(rested=50) == Scan(unrested=True)
+        scan = capture.scan(rested=50)
+        assert (names(scan), scan.unrested) == (["table.bin"], False)
+        assert capture.scan(rested=50) == Scan()
+
+
+def test_only_what_is_open_for_writing_is_brought_to_the_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most files are closed when their cell ends, and cost no more than before."""
+    if os.major(folder.stat().st_dev) == 0:
+        pytest.skip("on this file system nothing tells who has a file open")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    (folder / "closed.csv").write_bytes(b"1")
+    with (folder / "open.csv").open("wb"):
+        assert names(Capture(folder).scan()) == ["closed.csv", "open.csv"]
+    assert len(synced) == 1
+
+
+@pytest.mark.parametrize("rested", [0, 0.001])
+def test_a_scan_keeps_the_disk_busy_for_a_few_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, rested: float
+) -> None:
+    """However many are open, and also where all of them are being written; the others are told or left."""
+    synced: list[int] = []
+
+    def written_meanwhile(descriptor: int) -> None:
+        synced.append(descriptor)
+        os.utime(f"/proc/self/fd/{descriptor}", (len(synced), len(synced)))
+
+    monkeypatch.setattr(os, "fdatasync", written_meanwhile)
+    with ExitStack() as opened:
+        for number in range(5):
+            opened.enter_context((folder / f"{number}.log").open("wb"))
+        time.sleep(rested)
+        scan = Capture(folder, max_files=2).scan(rested=rested)
+    assert (len(synced), len(scan.captured), scan.unrested) == (2, 0, rested > 0)
+    told = [skipped.reason.partition(":")[0] for skipped in scan.skipped]
+    assert told == (
+        [] if rested else ["was changing while it was looked at"] * 2 + ["over 2 files at a time"] * 3
+    )
+
+
+def test_a_late_file_that_changes_just_then_has_not_rested(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is nothing to tell its person: it comes when it has rested."""
+    (folder / "data.csv").write_bytes(b"1")
+    monkeypatch.setattr(
+        "kernels.capture.scan.make_clean", lambda _: bool(os.utime(folder / "data.csv", (1, 1)))
+    )
+    time.sleep(0.001)
+    assert Capture(folder).scan(rested=0.001) == Scan(unrested=True)
+
+
+def test_to_find_out_who_writes_holds_nobody_up(tmp_path: Path) -> None:
+    """Whoever opens the file just then waits for an instant, and the signal about it does not end us."""
+    if os.major(tmp_path.stat().st_dev) == 0:
+        pytest.skip("on this file system nothing tells who has a file open")
+    path, signals = tmp_path / "data.csv", list[int]()
+    path.write_bytes(b"1")
+    before = {
+        number: signal.signal(number, lambda number, _: signals.append(number))
+        for number in (signal.SIGURG, signal.SIGIO)
+    }
+    reading = os.open(path, os.O_RDONLY)
+    try:
+        with swapping(lambda: os.close(os.open(path, os.O_WRONLY))):
+            while not signals:
+                make_clean(reading)
+        assert set(signals) == {signal.SIGURG}
+        assert not make_clean(reading)
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # it would be refused while there is a lease
+    finally:
+        os.close(reading)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_accepted_files_are_not_news(folder: Path) -> None:

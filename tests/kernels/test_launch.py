@@ -53,7 +53,7 @@ def test_all_paths_are_absolute_and_writable_ones_are_named() -> None:
         ("memory", "it used more than 400 MB of memory"),
         ("workspace", "its files grew over 64 MB"),
         ("processes", "it had more than 48 processes"),
-        ("system", "its open sockets, pipes and files could take more than 400 MB of memory"),
+        ("system", "its open sockets, pipes, files and mappings could take more than its share of memory"),
         ("background", "what it left running used 90 min of processor time after its last cell had ended"),
     ],
 )

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -47,31 +47,33 @@ def a_dead_process() -> int:
     return process.pid
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        record(pid=a_dead_process(), started="1"),
-        record(pid=a_dead_process(), started=""),  # of an older node
-        record(started="1"),  # its number is another process's by now
-        record()[:20],
-        "",
-        "[]",
-        "{}",
-        "null",
-        record(pid="x"),
-        record(pid=None),
-    ],
-)
-def test_the_record_of_a_dead_node_is_not_believed(held: Path, text: str) -> None:
+NOT_BELIEVED: dict[str, Callable[[], str]] = {  # made in the test: process ids differ from run to run
+    "dead": lambda: record(pid=a_dead_process(), started="1"),
+    "dead, of an older node": lambda: record(pid=a_dead_process(), started=""),
+    "its number is another process's by now": lambda: record(started="1"),
+    "cut off": lambda: record()[:20],
+    "empty": lambda: "",
+    "a list": lambda: "[]",
+    "nothing in it": lambda: "{}",
+    "null": lambda: "null",
+    "no number": lambda: record(pid="x"),
+    "no process": lambda: record(pid=None),
+}
+
+
+@pytest.mark.parametrize("text", NOT_BELIEVED.values(), ids=NOT_BELIEVED)
+def test_the_record_of_a_dead_node_is_not_believed(held: Path, text: Callable[[], str]) -> None:
     """Though another holds the lock, which has to leave its own first; nor is half of one."""
-    (held / RECORD).write_text(text)
+    (held / RECORD).write_text(text())
     assert recorded(held) is None
 
 
-@pytest.mark.parametrize("text", [record(), record(started="")])
-def test_the_record_of_a_node_that_lives_is_believed_while_it_has_the_lock(held: Path, text: str) -> None:
+@pytest.mark.parametrize("changes", [{}, {"started": ""}], ids=["new", "of an older node"])
+def test_the_record_of_a_node_that_lives_is_believed_while_it_has_the_lock(
+    held: Path, changes: dict[str, str]
+) -> None:
     """Also of one that is too old to say when it started."""
-    (held / RECORD).write_text(text)
+    (held / RECORD).write_text(record(**changes))
     assert recorded(held) == (Place("/s", "t"), os.getpid())
     with (held / ALIVE).open("wb"):
         (held / ALIVE).unlink()

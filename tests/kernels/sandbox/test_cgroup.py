@@ -70,6 +70,14 @@ def test_too_much_memory_is_death_and_proof(group: Group) -> None:
     assert group.out_of_memory
 
 
+def test_connections_hold_no_more_than_their_limit(groups: Groups, group: Group) -> None:
+    """What TCP keeps is no memory of the group in version 1, and has a limit of its own."""
+    told = groups.folders.get("memory", Path()) / group.folders[0].name / "memory.kmem.tcp.limit_in_bytes"
+    if not told.exists():
+        pytest.skip("no control groups of version 1, or a Linux without this limit")
+    assert int(told.read_text()) == min(LIMITS.memory, 64 * MiB)
+
+
 def test_too_many_processes_are_refused(group: Group) -> None:
     """fork fails at the limit."""
     with program("[os.fork() or time.sleep(60) for _ in range(50)]") as one:

@@ -69,12 +69,53 @@ def test_what_nobody_has_accepted_and_what_was_closed_counts_in_a_network_of_its
         assert counted(pid, alone=False) < 10 * socket_size()
 
 
+def test_connections_have_a_share_of_what_the_machine_has_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of either internet protocol, whatever the kernel's memory is; other sockets have no share."""
+    code = """held = [socket.socket(f, k) for f in (2, 10) for k in (1, 2) for _ in range(30)]
+    for one in held: one.bind(("::" if one.family == 10 else "", 0))
+    for one in held[:30] + held[60:90]: one.listen()
+    more = [socket.socketpair() for _ in range(50)]"""
+    with init(code, before=OWN_NETWORK) as pid:
+        if not (Path("/proc") / str(pid)).exists():
+            pytest.skip("this user may make no network here")
+        for most in ({"TCP": 59, "UDP": 60}, {"TCP": 60, "UDP": 59}):
+            monkeypatch.setattr(objects, "_most_of", most.get)
+            assert counted(pid, alone=True) == UNCOUNTABLE
+            assert counted(pid, alone=False) < UNCOUNTABLE
+        monkeypatch.setattr(objects, "_most_of", lambda _: 60)
+        assert 220 * socket_size() <= counted(pid, alone=True) < 240 * socket_size()
+
+
+def test_a_share_of_connections_is_never_too_small_for_a_server() -> None:
+    """On a machine with little memory too."""
+    for protocol in ("TCP", "UDP"):
+        told = Path(f"/proc/sys/net/ipv4/{protocol.lower()}_mem").read_text("ascii")
+        share = int(told.split()[2]) * os.sysconf("SC_PAGE_SIZE") // 8
+        assert objects._most_of(protocol) == max(share // socket_size(), 200)
+
+
+def test_answers_of_netlink_that_nobody_reads_are_no_more_than_they_count() -> None:
+    """Whatever is asked for, a socket that has had enough gets no more."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as asking:
+        asking.setblocking(False)
+        for number in range(3000):
+            with contextlib.suppress(OSError):  # full, or busy with the one before
+                asking.send(struct.pack("IHHIIB15x", 32, 18, 0x301 if number % 2 else 1, number, 0, 0))
+        inode = str(os.fstat(asking.fileno()).st_ino)
+        names, *rows = (line.split() for line in Path("/proc/net/netlink").read_text("ascii").splitlines())
+        (held,) = (int(row[names.index("Rmem")]) for row in rows if row[-1] == inode)
+    assert socket_size() // 8 < held <= socket_size()
+
+
 def test_open_files_on_their_way_are_taken_for_large_ones() -> None:
     """Nobody can see what they are."""
     code = """ours, theirs = socket.socketpair()
     for _ in range(7): socket.send_fds(ours, [b"x"], [0, 1])"""
     with init(code) as pid:
         assert 14 * PASSED <= counted(pid) < 15 * PASSED
+    with init(f"{code}\n    more = [theirs.dup() for _ in range(5)]") as pid:
+        assert counted(pid) < 15 * PASSED  # by whatever number of descriptors it is reached
+    with init(code) as pid:
         assert objects.in_flight(usage.processes(pid))
     with init("pair = socket.socketpair()") as pid:
         assert not objects.in_flight(usage.processes(pid))
@@ -122,7 +163,7 @@ def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.Monk
 
 def test_very_many_open_files_are_not_counted_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or one kernel would keep the watchdog from the others."""
-    monkeypatch.setattr(objects, "MOST_DESCRIPTORS", 500)
+    monkeypatch.setattr(objects, "MOST_OPEN", 500)
     with init("held = [os.open('/dev/null', os.O_RDONLY) for _ in range(400)]") as pid:
         assert 400 * DESCRIPTOR <= counted(pid) < FEW + 400 * DESCRIPTOR + PIPE
     with init("held = [os.open('/dev/null', os.O_RDONLY) for _ in range(600)]") as pid:

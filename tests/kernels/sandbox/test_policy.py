@@ -147,7 +147,7 @@ def test_connections_are_bounded_in_a_network_of_ones_own_only(tier: Tier) -> No
     """What a connection holds has a limit before anything runs; the host's own settings are never written."""
     settings = _settings(confined(tier))
     assert set(settings) == {"sys/net/ipv4/tcp_rmem", "sys/net/ipv4/tcp_wmem"}
-    assert sum(int(value.split()[2]) for value in settings.values()) <= objects.socket_size()
+    assert sum(int(value.split()[2]) for value in settings.values()) < objects.socket_size() / 3  # for 200
     assert not _settings(confined(tier, Limits(network=True)))
 
 

@@ -253,7 +253,6 @@ def test_without_a_control_group_no_memory_is_out_of_sight(*, alone: bool) -> No
     for call in UNCOUNTED.values():
         assert verdict(program, call) == refused(errno.ENOSYS)
         assert verdict(assemble(alone=alone), call) == ALLOW
-    assert verdict(assemble(alone=alone, counted=False, ruled=True), 444) == ALLOW
     for flags in (0x21, 0x23, 0x8021, 0x40021):  # MAP_SHARED, _SHARED_VALIDATE; populated; of huge pages
         assert verdict(program, 9, 0, 4096, 3, flags, -1) == refused(errno.EPERM)
         assert verdict(assemble(alone=alone), 9, 0, 4096, 3, flags, -1) == ALLOW
@@ -270,6 +269,22 @@ def test_nothing_that_the_system_holds_can_be_made_larger(*, alone: bool) -> Non
         assert verdict(program, 54, 3, 6, option) == ALLOW  # of TCP: another option has the number
     assert verdict(program, 72, 3, 1031, 1 << 20) == refused(errno.EPERM)
     assert verdict(program, 72, 3, 1032) == ALLOW  # F_GETPIPE_SZ
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_full_workspace_gets_no_attributes(*, alone: bool) -> None:
+    """They take room on the disk; and sets of Landlock's rules can be made no more than in any other."""
+    for call in (188, 189, 190, 463):
+        assert verdict(assemble(alone=alone, full=True), call) == refused(errno.EPERM)
+        assert verdict(assemble(), call) == ALLOW
+    assert verdict(assemble(alone=alone, counted=False, full=True), 444) == refused(errno.ENOSYS)
+
+
+def test_no_filter_is_put_on_ours_and_no_table_of_futexes_made() -> None:
+    """A process that asks for either is told that the system has none."""
+    assert verdict(assemble(), 157, 22, 2) == verdict(assemble(), 157, 78, 1) == refused(errno.EINVAL)
+    assert verdict(assemble(), 317, 1) == refused(errno.ENOSYS)
+    assert verdict(assemble(), 157, 21) == ALLOW  # PR_GET_SECCOMP
 
 
 @pytest.mark.parametrize("option", [26, 50, 51, 52])

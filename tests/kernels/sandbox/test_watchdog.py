@@ -1,21 +1,19 @@
 """The watchdog sees what a kernel holds, however it hides it: real files, real processes, no waiting."""
 
-import contextlib
-import ctypes
 import os
 import queue
 import signal
-import struct
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kernels.launch import Limits, MiB
-from kernels.sandbox import usage
+from kernels.sandbox import objects, usage
 from kernels.sandbox.watchdog import (
     BACKGROUND,
     FOLDERS,
@@ -27,7 +25,7 @@ from kernels.sandbox.watchdog import (
     Watchdog,
     Watched,
 )
-from tests.kernels.sandbox.trees import init
+from tests.kernels.sandbox.trees import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, init, without
 
 LIMITS = Limits(workspace=1 * MiB, memory=64 * MiB, processes=20)
 
@@ -150,26 +148,8 @@ def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
     (workspace / "closed" / "large").write_bytes(b"x" * 2_000_000)
     (workspace / "closed").chmod(0)
     workspace.chmod(0)
-    with without_rights():
+    with without(CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
         assert seen(workspace) == [WORKSPACE]
-
-
-@contextlib.contextmanager
-def without_rights() -> Iterator[None]:
-    """Not root's way past every folder's rights, for this thread, with the same user."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    header = struct.pack("Ii", 0x20080522, 0)  # version 3 of capget(2)
-    held = ctypes.create_string_buffer(24)
-    assert libc.capget(header, held) == 0
-    (effective,) = struct.unpack_from("I", held)
-    past_rights = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-    struct.pack_into("I", held, 0, effective & ~past_rights)
-    assert libc.capset(header, held) == 0
-    try:
-        yield
-    finally:
-        struct.pack_into("I", held, 0, effective)
-        assert libc.capset(header, held) == 0
 
 
 def test_a_workspace_that_is_gone_is_no_fault(workspace: Path) -> None:
@@ -210,6 +190,22 @@ def test_memory_that_is_shared_is_counted_once(workspace: Path) -> None:
         assert seen(workspace, pid, limits=Limits(memory=120 * MiB)) == []
 
 
+def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many processes that share much, whose it is is found out where nobody else waits."""
+    faults: list[str] = []
+    monkeypatch.setattr("kernels.sandbox.watchdog.MUCH", 80 * MiB)
+    watchdog = Watchdog(LIMITS, workspace, memory=True)
+    with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
+        watchdog.watch(watched := Watched(pid, workspace, faults.append))
+        watchdog.look(watched)
+        watchdog._round()
+        assert (faults, watched.slow) == ([], True)
+        watchdog._slow_round()
+    assert faults == [MEMORY]
+
+
 def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many that end at once are not taken for many that let nobody look."""
     field = usage._field
@@ -223,9 +219,10 @@ def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch:
 
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
         pids = usage.processes(pid)
-        assert usage.memory(pids, 50 * MiB) > 100 * MiB
+        held = usage.memory(pids)
+        assert usage.exactly(held) > 100 * MiB
         monkeypatch.setattr(usage, "_field", ends)
-        assert usage.memory(pids, 50 * MiB) == 0
+        assert usage.exactly(held) == 0
 
 
 def test_processes_and_threads_are_counted(workspace: Path) -> None:
@@ -293,7 +290,8 @@ def test_little_that_is_open_is_counted_when_the_machine_has_lost_much(workspace
         with init("held = [socket.socketpair() for _ in range(90)]") as pid:
             watchdog.watch(watched := Watched(pid, workspace, faults.append))
             watchdog.look(watched)
-            watchdog._look_at_memory(watched, thorough=thorough)
+            watched.thorough = thorough
+            watchdog._look_at_memory(watched)
         assert faults == expected
 
 
@@ -383,6 +381,102 @@ def test_a_look_that_fails_does_not_stop_the_others(
             (place / "large").write_bytes(b"x" * 2_000_000)
         assert told.get(timeout=30) == WORKSPACE
     assert "the sky has fallen" in caplog.text
+
+
+def two(workspace: Path, tmp_path: Path, tell: Callable[[str], None]) -> tuple[Watched, Watched]:
+    """A kernel with a workspace, and another one that has too much in its own."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "large").write_bytes(b"x" * 2_000_000)
+    first = Watched(os.getpid(), workspace, tell)
+    return first, Watched(os.getpid(), tmp_path / "other", tell)
+
+
+def test_who_is_slow_to_look_at_holds_up_nobody(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the look at one goes on, another is found out."""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    looking, end = threading.Event(), threading.Event()
+    size = usage.size
+
+    def hostile(folder: Path) -> int:
+        if folder != workspace:
+            return size(folder)
+        looking.set()
+        end.wait()
+        return 0
+
+    monkeypatch.setattr(usage, "size", hostile)
+    with Watchdog(LIMITS, workspace, memory=False) as watchdog:
+        slow, other = two(workspace, tmp_path, told.put)
+        slow.size_slow = True
+        watchdog.watch(slow)
+        assert looking.wait(30)
+        watchdog.watch(other)
+        try:
+            assert told.get(timeout=30) == WORKSPACE
+        finally:
+            end.set()
+
+
+def test_whose_look_took_long_is_looked_at_apart_from_then_on(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its memory as by its workspace; each has one look in turn, the one that has waited longest first."""
+    looks: list[Path] = []
+    monkeypatch.setattr("kernels.sandbox.watchdog.QUICK", -1)
+    watchdog = Watchdog(LIMITS, workspace, memory=True)
+    pair = two(workspace, tmp_path, lambda _: None)
+    for each in pair:
+        watchdog.watch(each)
+        watchdog._look_at_memory(each)
+        watchdog._look_at_size(each)
+        each.due = each.size_due = 0.0
+        watchdog.watch(each)
+    assert all(each.slow and each.size_slow for each in pair)
+    monkeypatch.setattr(watchdog, "_look_at_memory", lambda each: looks.append(each.workspace))
+    monkeypatch.setattr(watchdog, "_look_at_size", lambda each: looks.append(each.workspace))
+    watchdog._round()
+    assert looks == []
+    pair[1].due = pair[1].size_due = -1.0
+    watchdog._slow_round()
+    assert looks == [pair[1].workspace] * 2 + [pair[0].workspace] * 2
+
+
+def test_when_the_machine_has_lost_much_the_next_look_at_each_is_thorough(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also at those whose turn comes later."""
+    thorough: list[bool] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watched, _ = two(workspace, tmp_path, lambda _: None)
+    watched.slow = watched.size_slow = True
+    watched.due = watched.size_due = watched.mapped_due = time.monotonic() + 1000
+    watchdog.watch(watched)
+    monkeypatch.setattr(watchdog._machine, "fell", lambda: True)
+    monkeypatch.setattr(usage, "hidden", lambda _, mapped, doubt: thorough.append(mapped) or 0)
+    monkeypatch.setattr(objects, "kept", lambda *_, **told: thorough.append(told["thorough"]) or 0)
+    watchdog._round()
+    assert thorough == []
+    watchdog._slow_round()
+    assert thorough == [True, True]
+    watched.due = watched.size_due = 0.0
+    watchdog._slow_round()
+    assert thorough == [True, True, False]  # and what the system keeps is little
+
+
+def test_what_is_mapped_is_looked_at_now_and_then(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the machine loses nothing by it, since as much is deleted elsewhere."""
+    mapped: list[bool] = []
+    monkeypatch.setattr(usage, "hidden", lambda _, mapped, doubt: told(mapped) or 0)
+    told = mapped.append
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watched = Watched(os.getpid(), workspace, lambda _: None)
+    for due in (0.0, time.monotonic() + 1000, time.monotonic()):
+        watched.mapped_due = due
+        watchdog._look_at_size(watched)
+    assert mapped == [True, False, True]
+    assert watched.mapped_due > time.monotonic()
 
 
 def test_who_is_forgotten_is_not_looked_at(workspace: Path) -> None:
