@@ -1,10 +1,10 @@
-"""The process that reads and writes notebooks for `kernels.conversion`: limited, and without any rights.
+"""The process that reads and writes notebooks for `kernels.conversion`, with limits and without rights.
 
     python -m kernels.converter read  <a.ipynb  >lines
     python -m kernels.converter write <lines    >a.ipynb
 
-It ends with 3 and a sentence where the notebook is refused, with 4 where it takes too much memory, with 5 and
-the number of the error where its output cannot be written.
+Its exit code is 3, with a sentence, when the notebook is refused; 4 when it takes too much memory; and 5,
+with the number of the error, when its output cannot be written.
 """
 
 import base64
@@ -24,16 +24,12 @@ from kernels.sandbox.policy import HANDLED, SCOPED
 
 __all__: list[str] = []
 
-MEMORY = 768 << 20  # bytes of address space; a 50 MB notebook that is one text with an emoji takes 650 MB
+MEMORY = 768 << 20  # bytes of address space; a notebook of 50 MB, all in one text with an emoji, takes 650 MB
 TIME = {"read": 20, "write": 60}  # seconds of processor time
-LARGEST = 1 << 30  # bytes that may be written; a character can take several
-NICE = 5  # so that other processes go first
-UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS refuses some of the limits
-UNUSED = (
-    "arrow",
-    "isoduration",
-    "rfc3987_syntax",
-)  # jsonschema imports them for formats that no notebook has
+LARGEST = 1 << 30  # bytes of what is written; a character can take several
+NICE = 5  # others go first
+UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not take all limits
+UNUSED = ("arrow", "isoduration", "rfc3987_syntax")  # jsonschema's, for formats that no notebook has
 OLD = b'{"nbformat":3,"worksheets":[{"cells":[{"cell_type":"code","input":"x","outputs":[]}]}]}'
 
 
@@ -43,7 +39,7 @@ def main(verb: str) -> int:
         sys.modules[name] = None  # type: ignore[assignment]
     from kernels import notebook
 
-    notebook.read(notebook.write(notebook.read(OLD).cells))  # import now what would be imported later
+    notebook.read(notebook.write(notebook.read(OLD).cells))  # what is imported late is imported now
     _give_up_rights(TIME[verb])
     try:
         if verb == "read":
@@ -65,7 +61,7 @@ def main(verb: str) -> int:
 def _read() -> None:
     from kernels import notebook
 
-    gc.disable()  # it would go through millions of values again and again, none of which is garbage
+    gc.disable()  # it would look again and again at millions of values, none of which is garbage
     found = notebook.read(sys.stdin.buffer.read(notebook.MAX_SIZE + 1))
     output = sys.stdout.buffer
     output.write(line({"notes": found.notes, "code_cells": found.code_cells}))
@@ -83,11 +79,11 @@ def _write() -> None:
 
 
 def _give_up_rights(seconds: int) -> None:
-    """Limit this process for good: it can open nothing, and has no rights where the system can take them."""
+    """Limit this process for good: it opens nothing any more, and where the system can, it has no rights."""
     try:
         program = base64.b64encode(seccomp.assemble(alone=False, counted=False)).decode()
         confine.seal({"landlock": [[HANDLED, SCOPED]], "seccomp": program})
-    except (AttributeError, OSError, SandboxUnavailable):  # an old Linux, or no Linux: the limits below hold
+    except (AttributeError, OSError, SandboxUnavailable):  # another system, or an older one: the limits hold
         pass
     os.nice(NICE)
     for limit, value in (
@@ -95,7 +91,7 @@ def _give_up_rights(seconds: int) -> None:
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, LARGEST),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 0),  # what is open already stays open
+        (resource.RLIMIT_NOFILE, 0),  # what is open stays so
     ):
         hard = resource.getrlimit(limit)[1]
         lower = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -106,4 +102,4 @@ def _give_up_rights(seconds: int) -> None:
 if __name__ == "__main__":
     ended = main(sys.argv[1])
     sys.stderr.flush()
-    os._exit(ended)  # an ordinary exit would try again to write what could not be written
+    os._exit(ended)  # an ordinary end would try to write once more what could not be written

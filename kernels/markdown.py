@@ -1,13 +1,12 @@
-"""Words made safe for a notebook's Markdown cell: nothing in them runs, whichever program renders them.
+"""Words made safe for a notebook's Markdown cell: nothing in them runs, whatever renders them.
 
     harmless("**3** <b>is</b> 3")           # as it is
     harmless("<script>1</script>")          # "< script>1< /script>", which is text to everybody
     harmless(harmless(words)) == harmless(words)
 
-Words cannot be left out as a display can. A space after a `<` makes it plain text to every parser of Markdown
-and HTML, and does not change what a formula or code means. Blocks of code stay as they are if every parser
-agrees that they are code: their fences have three backticks at the start of a line, and nothing before them
-could be a longer fence or one of tildes.
+Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and
+of HTML, and changes no formula and no code. Blocks of code stay as they are if every parser agrees that they
+are blocks: three backticks at the start of a line, and no other kind of fence anywhere in the words.
 """
 
 import re
@@ -19,13 +18,13 @@ __all__ = ["harmless", "without_scripts"]
 
 APART = "\u200b"  # zero width space: between the two parts of a link
 LOOKED_AT = 2000  # characters after the start of a link's address
-MANY = 100  # links; in longer texts that name a script anywhere, all of them are broken up unseen
+MANY = 100  # links in words that name a script somewhere, above which all of them are taken apart
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _FENCE = re.compile(r"```(?P<language>[A-Za-z0-9_+-]*)")
 _FENCE_LIKE = re.compile(r"```|~~~")
 _ADDRESS = re.compile(r"(?P<before>\]\s*|\\)(?=[(:]|href\b)", re.IGNORECASE)
 _OPENING = re.compile(r"(?:href)?[({:\s]+", re.IGNORECASE)
-_DROPPED = re.compile("[\x00-\x20\x7f-\xa0\u200b\\\\<>(\"']+")  # what may stand within or before a scheme
+_DROPPED = re.compile("[\x00-\x20\x7f-\xa0\u200b\\\\<>(\"']+")  # what may stand in or before a scheme
 _SCRIPTS = ("javascript", "vbscript")
 LONGEST_SCHEME = max(map(len, _SCRIPTS))
 
@@ -36,7 +35,7 @@ def harmless(words: str) -> str:
 
 
 def without_scripts(words: str) -> str:
-    """The words with every link to a script broken up, so that it shows as text and is no link."""
+    """The words with every link to a script taken apart, so that its text shows and no link is there."""
     plain = _plain(words)
     if not any(scheme in plain for scheme in _SCRIPTS):
         return words
@@ -50,18 +49,18 @@ def without_scripts(words: str) -> str:
 
 
 def _runs(address: str) -> bool:
-    """Whether what begins here may be the address of a script; True where that cannot be told."""
+    """Whether what begins here may be the address of a script; if that is not certain, it counts as one."""
     plain = _plain(_OPENING.sub("", address))
     return plain.startswith(_SCRIPTS) or (len(address) > LOOKED_AT // 2 and len(plain) < LONGEST_SCHEME)
 
 
 def _plain(address: str) -> str:
-    """`address` in lower case, with entities resolved and without the characters that browsers drop."""
+    """As a browser reads a scheme, and more: without what it drops, and with entities resolved."""
     return _DROPPED.sub("", unescape(address)).lower()
 
 
 def _taken_apart(words: str) -> str:
-    """The words with each `<` that may open a tag made text, except within blocks of code."""
+    """Each `<` that may open a tag as text, but for those in blocks of code."""
     parts = _fenced(words.split("\n"))
     if parts is None:
         return _TAG.sub("< ", words)
@@ -69,12 +68,12 @@ def _taken_apart(words: str) -> str:
 
 
 def _fenced(lines: list[str]) -> list[tuple[str, bool]] | None:
-    """Each line, and whether it is within a block of code; None where parsers may disagree on that."""
+    """Each line, and whether it is in a block of code; None if that is not certain."""
     parts: list[tuple[str, bool]] = []
     is_open = False
     for line in lines:
         fence = _FENCE.fullmatch(line)
-        if fence and is_open and fence["language"]:  # it does not close the block
+        if fence and is_open and fence["language"]:  # to some parsers it does not close the block
             return None
         if fence:
             is_open = not is_open

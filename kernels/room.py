@@ -2,8 +2,8 @@
 
     for cell, text in Room(written, size=256 << 20, seconds=15.0).cells(cells): ...
 
-`written(cell, position, in_time)` gives a cell as nbformat has it, with those outputs that `in_time` lets
-through.
+`written(cell, position, in_time)` gives a cell as nbformat has it; of its outputs it looks at those that
+`in_time` lets through.
 """
 
 import json
@@ -18,8 +18,8 @@ from kernels.text import human_size
 
 __all__ = ["MAX_TIME", "MAX_WRITTEN", "Room", "dumped", "no_outputs"]
 
-MAX_WRITTEN = 256 << 20  # characters of a notebook; cells beyond are written without outputs
-MAX_TIME = 15.0  # seconds of processor time, after which the same holds
+MAX_WRITTEN = 256 << 20  # characters of a notebook; beyond it cells are written without outputs
+MAX_TIME = 15.0  # seconds of processor time, likewise
 MAX_WAIT = 60.0  # seconds by the clock, likewise
 MAX_CELL = 100 << 20  # bytes of memory of one cell's JSON, which is copied a few times
 
@@ -27,7 +27,7 @@ InTime = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 class Room:
-    """What is left of a notebook's size, in characters, and of its time, in seconds."""
+    """How many characters and seconds a notebook has left."""
 
     def __init__(
         self, written: Callable[[Cell, int, InTime], dict[str, Any]], size: int, seconds: float
@@ -56,7 +56,7 @@ class Room:
             if len(text) <= self._for_outputs:
                 self._for_outputs -= len(text)
             else:
-                self._for_outputs = 0  # so that no smaller cell after this one keeps its outputs
+                self._for_outputs = 0  # else a later, smaller cell would still have its outputs
                 found = self._bare(cell, position, f"the notebook would be over {human_size(self._size)}")
                 text = dumped(found)
                 self._for_others -= len(text)

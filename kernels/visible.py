@@ -1,4 +1,4 @@
-"""Which characters of a stranger's text are not shown. `kernels` has this one place for it.
+"""Strangers' text made safe to show: the one place that says which characters are not shown.
 
     shown("a\\x1b\\u202e.csv")          # "a__.csv": a name, or anything else that stands in a line of ours
     text("50%\\r\\x9b2J")               # "50%␍\\ufffd2J": text of several lines in which nothing acts
@@ -21,29 +21,29 @@ _HIDDEN = re.compile(
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 _ON_A_TERMINAL = re.compile(
-    # What may stay: colours, erase-line, cursor-up, bell, backspace, carriage return. Then what may not.
+    # Colours, erase-line, cursor-up; then what may stay besides; then what may not.
     r"(?P<kept>\x1b\[[0-9;]*[mKA]|[\x07\x08\r])|[\x00-\x06\x0b-\x1f\x7f-\x9f]"
 )
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
 
 
 def shown(name: str, mark: str = "_") -> str:
-    """`name` on one line, with `mark` in place of each hidden character."""
+    """`name` on one line, with `mark` for each character that is not shown."""
     return _HIDDEN.sub(mark, name)
 
 
 def text(lines: str, mark: str | None = None) -> str:
-    """`lines` with each control character but tab and newline replaced by its picture, or by `mark`."""
+    """`lines` with a picture of each control character but tab and newline, or `mark`, in its place."""
     return _CONTROL.sub(_picture if mark is None else mark, lines)
 
 
 def drawn(output: str) -> str:
-    """A cell's output made safe for a terminal, which it cannot clear, rename or make answer."""
+    """What a cell has written, for a terminal: nothing in it clears or renames it, or makes it answer."""
     return _ON_A_TERMINAL.sub(lambda found: found["kept"] or _picture(found), output)
 
 
 def escaped(line: str) -> str:
-    """`line` for a log, with each hidden character as a Python escape."""
+    """`line` for a log: each character that is not shown is written as Python would write it."""
     return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
