@@ -19,7 +19,7 @@ __all__ = ["Launch", "Limits", "over_limit", "plan"]
 KiB, MiB = 1 << 10, 1 << 20
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 INSIDE = Path(__file__).parent / "inside"
-DELETES = "the new kernel can delete files, but not write; restart it afterwards to write again"
+DELETES = "the new kernel can delete files, but not write; reset it afterwards to write again"
 
 
 @dataclass(frozen=True, slots=True)
