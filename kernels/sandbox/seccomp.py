@@ -94,6 +94,7 @@ UNKNOWN: dict[str, int] = {
     "listmount": 458,  # likewise
     "io_setup": 206,  # takes from a number that the whole machine has for everybody
     "cachestat": 451,  # tells what others have read of a shared file
+    "landlock_create_ruleset": 444,  # any number of rules; each keeps its file on the disk when it is deleted
     "seccomp": 317,  # filters of its own: compiled, they take memory that the machine has once for everybody
     "open_tree_attr": 467,  # likewise
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
@@ -107,7 +108,6 @@ UNCOUNTED: dict[str, int] = {
     "splice": 275,  # a byte in a pipe keeps all of its page (of up to 2 MiB) when the file is gone
     "tee": 276,  # likewise
     "sendfile": 40,  # likewise, in a socket: 100 pairs kept 1.3 GB
-    "landlock_create_ruleset": 444,  # any number of rules, in any number of sets
 }
 # Answered with EPERM where the workspace is full: attributes take room on the disk, and Landlock does not
 # rule them.
