@@ -117,9 +117,24 @@ def test_open_files_on_their_way_are_taken_for_large_ones() -> None:
     with init(f"{code}\n    more = [theirs.dup() for _ in range(5)]") as pid:
         assert counted(pid) < 15 * PASSED  # by whatever number of descriptors it is reached
     with init(code) as pid:
-        assert objects.in_flight(usage.processes(pid))
+        assert objects.in_flight(usage.processes(pid), alone=False)
+    with init(code, before=OWN_NETWORK) as pid:
+        if (Path("/proc") / str(pid)).exists():
+            assert objects.in_flight(usage.processes(pid), alone=True)
     with init("pair = socket.socketpair()") as pid:
-        assert not objects.in_flight(usage.processes(pid))
+        assert not objects.in_flight(usage.processes(pid), alone=False)
+
+
+def test_connections_that_nobody_has_accepted_may_hide_files() -> None:
+    """Such a one has no descriptor, and may have any in its queue."""
+    listen = """listening = socket.socket(socket.AF_UNIX); listening.bind("\\0x"); listening.listen(100)
+    one = socket.socket(socket.AF_UNIX); one.connect("\\0x")"""
+    for code, expected in ((listen, True), (f"{listen}; two, _ = listening.accept()", False)):
+        with init(code, before=OWN_NETWORK) as pid:
+            if not (Path("/proc") / str(pid)).exists():
+                pytest.skip("this user may make no network here")
+            assert objects.in_flight(usage.processes(pid), alone=True) == expected
+            assert not objects.in_flight(usage.processes(pid), alone=False)
 
 
 def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

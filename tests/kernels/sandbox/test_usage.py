@@ -78,11 +78,11 @@ def test_very_many_open_files_are_not_looked_at_to_the_end(monkeypatch: pytest.M
     with init(code) as pid:
         pids = processes(pid)
         assert hidden(pids, mapped=True) == 0
-        assert not objects.in_flight(pids)
+        assert not objects.in_flight(pids, alone=False)
         monkeypatch.setattr(usage, "MOST_OPEN", 100)
         monkeypatch.setattr(objects, "MOST_OPEN", 100)
         assert hidden(pids, mapped=False) == UNCOUNTABLE
-        assert objects.in_flight(pids)
+        assert objects.in_flight(pids, alone=False)
 
 
 def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -470,6 +470,29 @@ def test_when_the_machine_has_lost_much_the_next_look_at_each_is_thorough(
     assert thorough == [True, True, False]  # and what the system keeps is little
 
 
+def test_who_has_files_under_way_each_time_that_the_machine_loses_much_hides_them(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once may be by chance, unless the machine is short of what it has lost."""
+    for short, times, under_way in (
+        (False, 2, [True, True]),
+        (True, 1, [True]),
+        (False, 4, [True, False] * 2),
+    ):
+        faults: list[str] = []
+        watchdog = Watchdog(LIMITS, workspace, memory=False)
+        watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
+        told = iter(under_way)
+        monkeypatch.setattr(objects, "in_flight", lambda *_, told=told, **__: next(told))
+        monkeypatch.setattr(watchdog._machine, "fell", lambda: True)
+        watchdog._machine.short = short
+        for looks in range(times):
+            assert faults == [], looks
+            watchdog._round()
+        assert faults == ([HIDING] if all(under_way) else [])
+        assert not watched.passing or all(under_way)
+
+
 def test_what_is_mapped_is_looked_at_now_and_then(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the machine loses nothing by it, since as much is deleted elsewhere."""
     mapped: list[bool] = []
