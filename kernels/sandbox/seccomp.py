@@ -95,6 +95,7 @@ UNKNOWN: dict[str, int] = {
     "io_setup": 206,  # takes from a number that the whole machine has for everybody
     "cachestat": 451,  # tells what others have read of a shared file
     "landlock_create_ruleset": 444,  # any number of rules; each keeps its file on the disk when it is deleted
+    "landlock_add_rule": 445,  # likewise, to a set of ours
     "seccomp": 317,  # filters of its own: compiled, they take memory that the machine has once for everybody
     "open_tree_attr": 467,  # likewise
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
