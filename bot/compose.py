@@ -126,11 +126,18 @@ def kernels(settings: Settings) -> Pool | Node:
 
 
 def _tell(found: Belonging, mark: Path) -> None:
-    """Say it where the folder's files are not the database's, or the database has missed something."""
-    if not found.ours:
+    """Warn if the folder's files are not the database's, or if the database has missed something."""
+    if not found.readable:
+        log.warning(
+            "%s cannot be read: the files in %s are left alone. Remove it and start again, with the database"
+            " that they belong to.",
+            mark,
+            mark.parent,
+        )
+    elif not found.ours:
         log.warning(
             "The files in %s belong to another database: they are left alone, and none can be loaded. Is"
-            " MONGODB_URI missing or changed, or --data? Set it right and start again. If the other database"
+            " MONGODB_URI or --data missing or wrong? Set it right and start again. If the other database"
             " is gone for good, let this one have the folder, which deletes the files that it does not know:"
             ' in %s set "database" to "%s".',
             mark.parent,

@@ -105,3 +105,21 @@ async def test_a_bundle_has_under_a_name_what_was_stored_last(
         with zipfile.ZipFile(zipped) as packed:
             assert packed.read("a.csv") == b"newer"
             assert packed.read(f"a-{older.file_id}.csv") == b"older"
+
+
+async def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is deleted meanwhile; without it the database that knows the files gets the folder again."""
+    data = tmp_path / "data"
+    mark = data / "files/.database"
+    async with compose(settings_of(data)) as sessions:
+        stored = await sessions.upload("a.csv", b"a,b\n", 1)
+    mark.write_text("{")
+    async with compose(settings_of(data)) as sessions:
+        (warning,) = [one.getMessage() for one in caplog.records if str(mark) in one.getMessage()]
+        assert "Remove it and start again" in warning
+        assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    mark.unlink()
+    caplog.clear()
+    async with compose(settings_of(data)) as sessions:
+        assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    assert str(mark) not in caplog.text
