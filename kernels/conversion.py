@@ -3,9 +3,9 @@
     async with reading(file) as found: ...                  # a `Notebook`, its cells in a temporary file
     await write(cells, target, packages={...})              # `cells` come one by one
 
-What is read comes from anybody's hand, what is written from anybody's cells: gigabytes of values in some
-megabytes of text, markup that takes a minute to look at. The process (`kernels.converter`) has limits on its
-memory and time, nothing of our environment, and can open no file. We hold one cell of it at a time.
+Anybody may have made what is read, and anybody's cells what is written: some megabytes of text can be
+gigabytes of values, or markup that takes a minute to check. The process (`kernels.converter`) has limits on
+its memory and time, nothing of our environment, and can open no file. We hold one cell at a time.
 """
 
 import asyncio
@@ -45,8 +45,10 @@ TOO_MUCH: dict[Verb, str] = {
     "write": "The notebook has more in it than can be written here. Cells and files are kept as they are.",
 }
 FAILED: dict[Verb, str] = {
-    "read": "The notebook could not be read, which is our fault.",
-    "write": "The notebook could not be written, which is our fault. Cells and files are kept as they are.",
+    "read": "The notebook could not be read because of a fault of ours.",
+    "write": (
+        "The notebook could not be written because of a fault of ours. Cells and files are kept as they are."
+    ),
 }
 
 
@@ -157,7 +159,7 @@ async def _said(process: asyncio.subprocess.Process) -> str:
 
 
 def _judge(verb: Verb, code: int, said: str) -> None:
-    """Return where all is well. Raises: NotebookError, OSError."""
+    """Return if all is well. Raises: NotebookError, OSError."""
     if code == 0:
         return
     if code == REFUSED and said:

@@ -1,10 +1,10 @@
-"""The process that reads and writes notebooks for `kernels.conversion`: limited, and without any rights.
+"""The process that reads and writes notebooks for `kernels.conversion`, with limits and without rights.
 
     python -m kernels.converter read  <a.ipynb  >lines
     python -m kernels.converter write <lines    >a.ipynb
 
-It ends with 3 and a sentence where the notebook is refused, with 4 where it takes too much memory, with 5 and
-the number of the error where its output cannot be written.
+Its exit code is 3, with a sentence, when the notebook is refused; 4 when it takes too much memory; and 5,
+with the number of the error, when its output cannot be written.
 """
 
 import base64
@@ -26,7 +26,7 @@ __all__: list[str] = []
 
 MEMORY = 768 << 20  # bytes of address space; a notebook of 50 MB, all in one text with an emoji, takes 650 MB
 TIME = {"read": 20, "write": 60}  # seconds of processor time
-LARGEST = 1 << 30  # bytes of what is written, where letters take several
+LARGEST = 1 << 30  # bytes of what is written; a character can take several
 NICE = 5  # others go first
 UNSURE = () if sys.platform == "linux" else (OSError, ValueError)  # macOS does not take all limits
 UNUSED = ("arrow", "isoduration", "rfc3987_syntax")  # jsonschema's, for formats that no notebook has
@@ -61,7 +61,7 @@ def main(verb: str) -> int:
 def _read() -> None:
     from kernels import notebook
 
-    gc.disable()  # it would go through millions of values again and again, which are no garbage
+    gc.disable()  # it would look again and again at millions of values, none of which is garbage
     found = notebook.read(sys.stdin.buffer.read(notebook.MAX_SIZE + 1))
     output = sys.stdout.buffer
     output.write(line({"notes": found.notes, "code_cells": found.code_cells}))

@@ -1,13 +1,12 @@
-"""Words as a notebook's Markdown cell may hold them: nothing in them runs, whoever renders them.
+"""Words made safe for a notebook's Markdown cell: nothing in them runs, whatever renders them.
 
     harmless("**3** <b>is</b> 3")           # as it is
     harmless("<script>1</script>")          # "< script>1< /script>", which is text to everybody
     harmless(harmless(words)) == harmless(words)
 
 Words cannot be left out as a display can. A space after a `<` makes it text to every parser of Markdown and
-of HTML, and changes no formula and no code. Within blocks of code nothing is changed, but only in those that
-every parser takes for one: fences at the start of a line, of three backticks, with nothing before them that
-could be a tag, a longer fence or one of tildes.
+of HTML, and changes no formula and no code. Blocks of code stay as they are if every parser agrees that they
+are blocks: three backticks at the start of a line, and no other kind of fence anywhere in the words.
 """
 
 import re
@@ -19,7 +18,7 @@ __all__ = ["harmless", "without_scripts"]
 
 APART = "\u200b"  # zero width space: between the two parts of a link
 LOOKED_AT = 2000  # characters after the start of a link's address
-MANY = 100  # links among words that name a script somewhere, from which on all are taken apart unseen
+MANY = 100  # links in words that name a script somewhere, above which all of them are taken apart
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _FENCE = re.compile(r"```(?P<language>[A-Za-z0-9_+-]*)")
 _FENCE_LIKE = re.compile(r"```|~~~")
@@ -50,7 +49,7 @@ def without_scripts(words: str) -> str:
 
 
 def _runs(address: str) -> bool:
-    """Whether what begins here may be the address of a script; where it cannot be told, it may."""
+    """Whether what begins here may be the address of a script; if that is not certain, it counts as one."""
     plain = _plain(_OPENING.sub("", address))
     return plain.startswith(_SCRIPTS) or (len(address) > LOOKED_AT // 2 and len(plain) < LONGEST_SCHEME)
 
@@ -69,12 +68,12 @@ def _taken_apart(words: str) -> str:
 
 
 def _fenced(lines: list[str]) -> list[tuple[str, bool]] | None:
-    """Each line, and whether it is one of a block of code; None where that is not beyond doubt."""
+    """Each line, and whether it is in a block of code; None if that is not certain."""
     parts: list[tuple[str, bool]] = []
     is_open = False
     for line in lines:
         fence = _FENCE.fullmatch(line)
-        if fence and is_open and fence["language"]:  # within a block it closes nothing
+        if fence and is_open and fence["language"]:  # to some parsers it does not close the block
             return None
         if fence:
             is_open = not is_open

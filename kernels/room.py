@@ -1,4 +1,4 @@
-"""The cells of a notebook as JSON, with their outputs as long as there are room and time for them.
+"""The cells of a notebook as JSON, with their outputs while there is room and time for them.
 
     for cell, text in Room(written, size=256 << 20, seconds=15.0).cells(cells): ...
 
@@ -27,7 +27,7 @@ InTime = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 class Room:
-    """What is left of a notebook's size, in characters, and of its time, in seconds."""
+    """How many characters and seconds a notebook has left."""
 
     def __init__(
         self, written: Callable[[Cell, int, InTime], dict[str, Any]], size: int, seconds: float
@@ -56,7 +56,7 @@ class Room:
             if len(text) <= self._for_outputs:
                 self._for_outputs -= len(text)
             else:
-                self._for_outputs = 0  # no later cell is the one that still has its outputs
+                self._for_outputs = 0  # else a later, smaller cell would still have its outputs
                 found = self._bare(cell, position, f"the notebook would be over {human_size(self._size)}")
                 text = dumped(found)
                 self._for_others -= len(text)

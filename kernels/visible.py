@@ -1,4 +1,4 @@
-"""What of a stranger's text is shown: the one place that says which characters are not.
+"""Strangers' text made safe to show: the one place that says which characters are not shown.
 
     shown("a\\x1b\\u202e.csv")          # "a__.csv": a name, or anything else that stands in a line of ours
     text("50%\\r\\x9b2J")               # "50%␍\\ufffd2J": text of several lines in which nothing acts
@@ -28,7 +28,7 @@ _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"
 
 
 def shown(name: str, mark: str = "_") -> str:
-    """`name` on one line, with `mark` for each character that is not to be seen."""
+    """`name` on one line, with `mark` for each character that is not shown."""
     return _HIDDEN.sub(mark, name)
 
 
@@ -38,12 +38,12 @@ def text(lines: str, mark: str | None = None) -> str:
 
 
 def drawn(output: str) -> str:
-    """What a cell has written, as a terminal may have it: it is not cleared, renamed, or made to answer."""
+    """What a cell has written, for a terminal: nothing in it clears or renames it, or makes it answer."""
     return _ON_A_TERMINAL.sub(lambda found: found["kept"] or _picture(found), output)
 
 
 def escaped(line: str) -> str:
-    """`line` for a log: each character that is not to be seen as Python would write it."""
+    """`line` for a log: each character that is not shown is written as Python would write it."""
     return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
