@@ -1,6 +1,7 @@
 """One data folder, several databases and clocks: every start works, and nothing is deleted that is wanted."""
 
 import asyncio
+import errno
 import io
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ import pytest
 from bot.bundle import bundle
 from bot.compose import compose
 from config.settings import Settings, load
+from filestore import LocalBlobs, StoreFull
+from filestore.sqlite.identity import SqliteIdentity
 
 MINE, THEIRS = "belong to another database", "is not as it was"
 
@@ -123,3 +126,36 @@ async def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest
     async with compose(settings_of(data)) as sessions:
         assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
     assert str(mark) not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb", "full"),
+    [
+        (SqliteIdentity, "begin", StoreFull("kernelcord.db: database or disk is full")),
+        (LocalBlobs, "set_mark", OSError(errno.ENOSPC, "No space left on device")),
+    ],
+)
+async def test_a_start_on_a_full_disk_is_told_and_works(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: type,
+    verb: str,
+    full: Exception,
+) -> None:
+    """As after a crash, when the files of the database's log are there: cells can make room again."""
+    settings = settings_of(tmp_path / "data")
+    async with compose(settings) as sessions:
+        stored = await sessions.upload("a.csv", b"a,b\n", 1)
+
+    async def refuse(*_: object) -> str:
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, verb, refuse)
+        async with compose(settings) as sessions:
+            assert "The disk is full: make room on it." in caplog.text
+            assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    async with compose(settings) as sessions:
+        assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    assert MINE not in caplog.text
