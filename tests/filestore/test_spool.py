@@ -17,10 +17,12 @@ from filestore import (
     FileStore,
     LocalBlobs,
     MessageCell,
+    NoSuchFile,
     NotRecordedYet,
     QuotaExceeded,
     SpoolFull,
     Store,
+    StoreFull,
     StoreUnavailable,
     UsageRecord,
     open_store,
@@ -422,6 +424,28 @@ async def test_an_upload_in_an_outage_leaves_no_bytes(
     with pytest.raises(StoreUnavailable):
         await put(later, source="uploaded")
     assert bytes_on_disk(store.data) == []
+
+
+async def test_a_file_can_be_deleted_to_make_room_on_a_full_disk(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row, which the database cannot change before, goes after its bytes; others' files stay."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    stored = await put(files)
+    raw, condemn = FileStore(store.raw, blobs, clock=store.clock), store.raw.files.condemn
+
+    async def when_there_is_room(*arguments: Any) -> Any:
+        if bytes_on_disk(store.data):
+            raise StoreFull("kernelcord.db: database or disk is full")
+        return await condemn(*arguments)
+
+    monkeypatch.setattr(store.raw.files, "condemn", when_there_is_room)
+    with pytest.raises(NoSuchFile):
+        await raw.delete(stored.file_id, BOB)
+    assert bytes_on_disk(store.data) == [stored.file_id]
+    await raw.delete(stored.file_id, ANN)
+    assert bytes_on_disk(store.data) == []
+    assert await store.raw.files.batch() == []
 
 
 async def test_a_write_that_can_never_be_done_holds_nobody_up(
