@@ -168,7 +168,8 @@ class CatchUp:
     async def _bring_in_file(self, write: FileAdded) -> None:
         """Add the row, give the id to its cell, and tell of it. Its time to live begins only now."""
         now, file = self._clock(), write.file
-        file = replace(file, expires_at=now + (file.expires_at - file.uploaded_at))
+        retention = file.expires_at - file.uploaded_at
+        file = replace(file, uploaded_at=now, expires_at=now + retention)
         try:
             stored: StoredFile | None = await replace(write, file=file).bring_in(self._store)
         except FileIdTaken:  # an earlier program had already added it

@@ -392,6 +392,22 @@ async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Local
     assert isinstance(second.refused, QuotaExceeded)
 
 
+async def test_what_has_expired_meanwhile_leaves_room_for_a_file_that_waited(
+    store: Opened, blobs: LocalBlobs
+) -> None:
+    """The quota is that of the moment at which the file gets its id."""
+    files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
+    await put(files, "0.bin", b"0" * 60)
+    async with full():
+        store.clock.advance(hours=20)  # type: ignore[attr-defined]
+        with pytest.raises(NotRecordedYet):
+            await put(files, "1.bin", b"1" * 60, session_id=SESSION)
+    store.clock.advance(hours=30)  # type: ignore[attr-defined]
+    await store.kept.catch_up.bring_in()
+    recorded = await anext(store.kept.catch_up.recorded(SESSION))
+    assert (recorded.file.filename, recorded.refused) == ("1.bin", None)
+
+
 async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
     store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
