@@ -28,6 +28,7 @@ from filestore import (
     open_store,
 )
 from filestore.records import EPOCH, Waiting
+from filestore.removal import remove_expired
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import spool as spooling
@@ -462,6 +463,28 @@ async def test_a_file_can_be_deleted_to_make_room_on_a_full_disk(
     await raw.delete(stored.file_id, ANN)
     assert bytes_on_disk(store.data) == []
     assert await store.raw.files.batch() == []
+
+
+async def test_expired_files_make_room_on_a_full_disk(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep that would free the disk does not fail because the disk is full; what lives on stays."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    expired = await put(files, "old.csv")
+    store.clock.advance(hours=40)  # type: ignore[attr-defined]
+    kept = await put(files, "new.csv")
+    store.clock.advance(hours=9)  # type: ignore[attr-defined]
+    condemned = store.raw.files.condemned
+
+    async def when_there_is_room(*arguments: Any, **named: Any) -> Any:
+        if expired.file_id in bytes_on_disk(store.data):
+            raise StoreFull("kernelcord.db: database or disk is full")
+        return await condemned(*arguments, **named)
+
+    monkeypatch.setattr(store.raw.files, "condemned", when_there_is_room)
+    assert (await remove_expired(store.raw.files, blobs, store.clock())).files == 1
+    assert bytes_on_disk(store.data) == [kept.file_id]
+    assert [file.file_id for file in await store.raw.files.batch()] == [kept.file_id]
 
 
 async def test_a_write_that_can_never_be_done_holds_nobody_up(
