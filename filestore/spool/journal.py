@@ -57,6 +57,10 @@ class Journal:
         return self._folder / f"{hashlib.sha256(_header(self.key)).hexdigest()[:32]}{SUFFIX}"
 
     @property
+    def _aside(self) -> Path:
+        return self.path.with_suffix(BROKEN)
+
+    @property
     def durable(self) -> bool:
         """Whether all of it is on the disk."""
         return not self._unsaved
@@ -89,7 +93,9 @@ class Journal:
             await self._clear()
 
     async def drop(self, kinds: tuple[type[Write], ...]) -> None:
-        """Forget the writes of these kinds, or (none given) all, also on the disk."""
+        """Forget the writes of these kinds, or (none given) all, also on the disk; and what was set aside."""
+        with suppress(OSError):
+            await asyncio.to_thread(self._aside.unlink, missing_ok=True)
         kept = [
             (write, size)
             for write, size in zip(self.writes, self._sizes, strict=True)
@@ -112,7 +118,7 @@ class Journal:
         """Move the first write to a file beside this one, so that those after it can go on."""
         line = await asyncio.to_thread(encode, self.writes[0])
         with suppress(OSError):
-            await asyncio.to_thread(_append, self.path.with_suffix(BROKEN), line + b"\n")
+            await asyncio.to_thread(_append, self._aside, line + b"\n")
         await self.drop_first()
 
     async def _clear(self) -> None:

@@ -509,6 +509,8 @@ async def test_a_write_that_can_never_be_done_holds_nobody_up(
     assert len(await store.raw.transcripts.entries("u8")) == 1
     (aside,) = store.folder.iterdir()
     assert b'"bad"' in aside.read_bytes()
+    await store.kept.sessions.delete(SESSION)
+    assert list(store.folder.iterdir()) == []  # it goes with what it belongs to
 
 
 async def test_sessions_whose_writes_fail_for_ever_do_not_keep_others_waiting(
