@@ -19,6 +19,7 @@ from kernels import conversion, notebook
 from kernels.cells import Cell, Code, Markdown, NotebookError, Raw
 from kernels.conversion import reading
 from tests.kernels.test_notebook_read import VERSION_3
+from tests.live.cells import children
 from tests.test_layering import MODULES, ROOT, imported
 
 MIB = 1 << 20
@@ -72,9 +73,9 @@ async def refused(data: bytes) -> str:
 @pytest.fixture(autouse=True)
 def _no_process_is_left() -> Any:
     """Whatever happens, the process has ended and was waited for."""
+    before = children(os.getpid())  # a server that other tests need may be one
     yield
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children(os.getpid()) <= before
 
 
 async def test_it_writes_what_is_written_here() -> None:
@@ -125,7 +126,6 @@ async def test_hostile_notebook_costs_us_nothing(kind: str) -> None:
             async with reading(file):
                 pytest.fail("it was read")
     assert _memory() - before < 16 * MIB
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 1024 * MIB
 
 
 async def test_a_notebook_of_many_outputs_is_held_cell_by_cell() -> None:
@@ -180,11 +180,11 @@ async def test_the_process_has_nothing_of_our_environment(
     assert names <= {*conversion.PASSED_ON, "PYTHONUTF8", "PWD", "OLDPWD", "SHLVL", "_"}
 
 
-def test_the_process_can_open_nothing(tmp_path: Path) -> None:
-    """No file, no folder, no socket, no program, once it begins with what strangers have made."""
+def test_the_process_can_open_nothing_and_take_little(tmp_path: Path) -> None:
+    """No file, folder, socket or program, and memory within its limit, before it reads what strangers made."""
     (tmp_path / "mine").write_text("mine")
     program = """
-import os, socket, subprocess
+import os, resource, socket
 from kernels import converter
 converter._give_up_rights(10)
 for attempt in (lambda: open("/etc/passwd"), lambda: os.listdir("/"), lambda: socket.socket(),
@@ -194,6 +194,8 @@ for attempt in (lambda: open("/etc/passwd"), lambda: os.listdir("/"), lambda: so
     except OSError:
         continue
     print("got through")
+if resource.getrlimit(resource.RLIMIT_AS)[1] > converter.MEMORY:
+    print("may take more memory")
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=conversion.CHECKOUT, capture_output=True, text=True, check=True
