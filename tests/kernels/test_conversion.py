@@ -181,7 +181,7 @@ async def test_the_process_has_nothing_of_our_environment(
 
 
 def test_the_process_can_open_nothing_and_take_little(tmp_path: Path) -> None:
-    """No file, folder, socket or program, and memory within its limit, before it reads what strangers made."""
+    """No file, folder, socket or program; and memory within its limit, before it reads what others made."""
     (tmp_path / "mine").write_text("mine")
     program = """
 import os, resource, socket
