@@ -10,6 +10,7 @@ kernel has made of itself, there is a bound on what is read of it at one look. W
 for a kernel is counted in `kernels.sandbox.objects`.
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -138,9 +139,17 @@ def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: 
 def _held(pid: int, below: tuple[bytes, ...]) -> Iterator[tuple[str, os.stat_result | None]]:
     """The files that a process has open, and the program that it runs if that is the person's."""
     with suppress(OSError):  # it has ended, or may not be looked into, which `opened` tells
-        if os.fsencode(os.readlink(program := f"{live(pid)}/exe")).startswith(below):
+        if _leads_below(program := f"{live(pid)}/exe", below):
             yield "exe", os.stat(program)
     yield from opened(pid)
+
+
+def _leads_below(link: str, below: tuple[bytes, ...]) -> bool:
+    """Whether a link of /proc leads there, which one does that is too long to be told: no system has it."""
+    try:
+        return os.fsencode(os.readlink(link)).startswith(below)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
 
 
 def _mapped(pids: Iterable[int], below: tuple[bytes, ...], known: set[int], *, doubt: bool) -> int:

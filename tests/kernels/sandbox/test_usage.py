@@ -72,6 +72,20 @@ def test_a_deleted_program_that_runs_counts_in_full() -> None:
         assert LARGE <= hidden(processes(pid), [Path.cwd()], mapped=False) < 2 * LARGE
 
 
+def test_a_deleted_program_whose_path_is_too_long_to_be_told_counts_too() -> None:
+    """Folders within each other have room for such a path."""
+    code = f"""import shutil, subprocess
+    for _ in range(20):
+        os.mkdir("d" * 250); os.chdir("d" * 250)
+    shutil.copyfile({shutil.which("sleep")!r}, "program")
+    os.chmod("program", 0o700)
+    open("program", "ab").write(b"x" * {LARGE})
+    subprocess.Popen(["./program", "100"])
+    os.unlink("program")"""
+    with init(code) as pid:
+        assert LARGE <= hidden(processes(pid), [Path.cwd()], mapped=False) < 2 * LARGE
+
+
 def test_what_an_upgrade_has_deleted_is_nobodys(workspace: Path) -> None:
     """A program that runs, and a library that is mapped, from elsewhere: no kernel ends for them."""
     program = Path("program")
