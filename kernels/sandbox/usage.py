@@ -2,7 +2,7 @@
 
     size(workspace)                     # bytes on the disk; UNCOUNTABLE for what is made not to be counted
     pids = processes(init)              # of the kernel, its init first
-    hidden(pids[1:], mapped=False)      # bytes of files without a name that they hold
+    hidden(pids[1:], [workspace], mapped=False)     # bytes of files without a name that they hold
     memory(pids), exactly(memory), threads(pids)
 
 Counting costs 0.1 ms for a quiet kernel. `mapped` reads each process's maps too, 1 ms a process. Whatever a
@@ -10,6 +10,7 @@ kernel has made of itself, there is a bound on what is read of it at one look. W
 for a kernel is counted in `kernels.sandbox.objects`.
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,9 +49,9 @@ PIECE = 1 << 16  # bytes that are read at a time
 UNCOUNTABLE = 1 << 62
 BESIDE = "VmPTE:", "VmSwap:"  # of memory, what is not resident: page tables, and what was swapped out
 PROC = Path("/proc")
-# A file that was deleted, in /proc/PID/maps: its range, offset, device and inode; not one of memory only.
+# A file that was deleted, in /proc/PID/maps: its range, offset, device, inode and path.
 DELETED = re.compile(
-    rb"^(\w+)-(\w+) \S+ (\w+) (\S+) (\d+) +(?!/dev/zero|/memfd:|/SYSV|/dev/shm/)/.* \(deleted\)$",
+    rb"^(\w+)-(\w+) \S+ (\w+) (\S+) (\d+) +(/.*) \(deleted\)$",
     re.MULTILINE,
 )
 
@@ -112,33 +113,46 @@ def exactly(held: Mapping[int, int]) -> int:
     return sum(_exactly(pid, rough) for pid, rough in held.items())
 
 
-def hidden(pids: Iterable[int], *, mapped: bool, doubt: bool = True) -> int:
+def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: bool = True) -> int:
     """Bytes of the files that the processes hold open, run, or (`mapped`) have mapped, and that have no name.
 
+    `places` are the workspace's paths, outside and inside. A program or library that lay elsewhere is not the
+    person's: it was deleted by an upgrade.
     UNCOUNTABLE for those who let nobody look, and for more than can be looked at. Where we are not root, a
     file that is only mapped counts by the part that is, since nobody tells its size: no more than 4 of them
     are taken so, and none without `doubt`.
     """
     files: dict[tuple[int, int], int] = {}
+    below = tuple(os.fsencode(os.path.realpath(place)) + b"/" for place in places)
     left = MOST_OPEN
     for pid in pids:
-        for _, found in _held(pid):
+        for _, found in _held(pid, below):
             left -= 1
             if found is None or left < 0:
                 return UNCOUNTABLE
             if found.st_nlink == 0:
                 files[found.st_dev, found.st_ino] = found.st_blocks * BLOCK
-    return sum(files.values()) + (_mapped(pids, {inode for _, inode in files}, doubt=doubt) if mapped else 0)
+    known = {inode for _, inode in files}
+    return sum(files.values()) + (_mapped(pids, below, known, doubt=doubt) if mapped else 0)
 
 
-def _held(pid: int) -> Iterator[tuple[str, os.stat_result | None]]:
-    """The files that a process has open, and the program that it runs."""
+def _held(pid: int, below: tuple[bytes, ...]) -> Iterator[tuple[str, os.stat_result | None]]:
+    """The files that a process has open, and the program that it runs if that is the person's."""
     with suppress(OSError):  # it has ended, or may not be looked into, which `opened` tells
-        yield "exe", os.stat(f"{live(pid)}/exe")
+        if _leads_below(program := f"{live(pid)}/exe", below):
+            yield "exe", os.stat(program)
     yield from opened(pid)
 
 
-def _mapped(pids: Iterable[int], known: set[int], *, doubt: bool) -> int:
+def _leads_below(link: str, below: tuple[bytes, ...]) -> bool:
+    """Whether a link of /proc leads there, which one does that is too long to be told: no system has it."""
+    try:
+        return os.fsencode(os.readlink(link)).startswith(below)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+
+
+def _mapped(pids: Iterable[int], below: tuple[bytes, ...], known: set[int], *, doubt: bool) -> int:
     """Bytes of the files without a name that are mapped, but for the inodes that are known already."""
     sizes: dict[tuple[bytes, bytes], int] = {}  # by device and inode, as maps tells them
     unseen: dict[tuple[bytes, bytes], int] = {}
@@ -148,11 +162,11 @@ def _mapped(pids: Iterable[int], known: set[int], *, doubt: bool) -> int:
             left -= len(lines)
             if left < 0:
                 return UNCOUNTABLE
-            for start, end, offset, *file in DELETED.findall(lines) if b" (deleted)\n" in lines else ():
+            for start, end, offset, *file, path in DELETED.findall(lines) if b" (deleted)\n" in lines else ():
                 place, most = (file[0], file[1]), int(offset, 16) + int(end, 16) - int(start, 16)
                 if place in unseen:
                     unseen[place] = max(unseen[place], most)
-                elif place not in sizes and int(file[1]) not in known:
+                elif path.startswith(below) and place not in sizes and int(file[1]) not in known:
                     try:
                         found = os.stat(f"{PROC}/{pid}/map_files/{int(start, 16):x}-{int(end, 16):x}")
                         sizes[place] = 0 if found.st_nlink else found.st_blocks * BLOCK

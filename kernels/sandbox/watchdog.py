@@ -31,6 +31,7 @@ from typing import Self
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import objects, usage
+from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 from kernels.sandbox.spent import Spent
 
 __all__ = [
@@ -189,7 +190,7 @@ class Watchdog:
         pids = usage.processes(watched.init)[1:]
         short = thorough and self._machine.short
         named = usage.size(watched.workspace)
-        nameless = usage.hidden(pids, mapped=mapped, doubt=not short)
+        nameless = usage.hidden(pids, (watched.workspace, WORKSPACE_INSIDE), mapped=mapped, doubt=not short)
         if mapped:
             watched.mapped_due = began + MAPPED
         watched.size = named + nameless

@@ -39,24 +39,24 @@ def mapping(number: int, size: int = LARGE) -> str:
 def test_a_deleted_file_that_is_mapped_counts_in_full() -> None:
     """However little of it is mapped: the disk keeps all."""
     with init(mapping(3)) as pid:
-        assert 3 * LARGE <= hidden(processes(pid), mapped=True) < 4 * LARGE
-        assert hidden(processes(pid), mapped=False) < LARGE
+        assert 3 * LARGE <= hidden(processes(pid), [Path.cwd()], mapped=True) < 4 * LARGE
+        assert hidden(processes(pid), [Path.cwd()], mapped=False) < LARGE
 
 
 @ROOT
 def test_a_mapped_file_with_another_name_is_not_hidden() -> None:
     """It is counted where it lies, although the name that it was mapped by is gone."""
     with init(mapping(1).replace("os.unlink(f", "os.link(f\"mapped {number}\", 'b'); os.unlink(f")) as pid:
-        assert hidden(processes(pid), mapped=True) < LARGE
+        assert hidden(processes(pid), [Path.cwd()], mapped=True) < LARGE
 
 
 def test_of_files_that_nobody_may_look_at_there_are_few() -> None:
     """But for root nobody can tell how large they are: more than a few are too many, in a shortage one is."""
     with init(mapping(usage.UNSEEN)) as pid, without(CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE):
-        assert hidden(processes(pid), mapped=True) == usage.UNSEEN * 4096
-        assert hidden(processes(pid), mapped=True, doubt=False) == UNCOUNTABLE
+        assert hidden(processes(pid), [Path.cwd()], mapped=True) == usage.UNSEEN * 4096
+        assert hidden(processes(pid), [Path.cwd()], mapped=True, doubt=False) == UNCOUNTABLE
     with init(mapping(usage.UNSEEN + 1)) as pid, without(CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE):
-        assert hidden(processes(pid), mapped=True) == UNCOUNTABLE
+        assert hidden(processes(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
 
 
 def test_a_deleted_program_that_runs_counts_in_full() -> None:
@@ -67,9 +67,34 @@ def test_a_deleted_program_that_runs_counts_in_full() -> None:
     with program.open("ab") as file:
         file.write(bytes(range(256)) * (LARGE // 256 + 1))
     with init("import subprocess; subprocess.Popen(['./program', '100'])") as pid:
-        assert hidden(processes(pid), mapped=False) == 0
+        assert hidden(processes(pid), [Path.cwd()], mapped=False) == 0
         program.unlink()
-        assert LARGE <= hidden(processes(pid), mapped=False) < 2 * LARGE
+        assert LARGE <= hidden(processes(pid), [Path.cwd()], mapped=False) < 2 * LARGE
+
+
+def test_a_deleted_program_whose_path_is_too_long_to_be_told_counts_too() -> None:
+    """Folders within each other have room for such a path."""
+    code = f"""import shutil, subprocess
+    for _ in range(20):
+        os.mkdir("d" * 250); os.chdir("d" * 250)
+    shutil.copyfile({shutil.which("sleep")!r}, "program")
+    os.chmod("program", 0o700)
+    open("program", "ab").write(b"x" * {LARGE})
+    subprocess.Popen(["./program", "100"])
+    os.unlink("program")"""
+    with init(code) as pid:
+        assert LARGE <= hidden(processes(pid), [Path.cwd()], mapped=False) < 2 * LARGE
+
+
+def test_what_an_upgrade_has_deleted_is_nobodys(workspace: Path) -> None:
+    """A program that runs, and a library that is mapped, from elsewhere: no kernel ends for them."""
+    program = Path("program")
+    shutil.copyfile(shutil.which("sleep") or "", program)
+    program.chmod(0o700)
+    with init("import subprocess; subprocess.Popen(['./program', '100'])" + mapping(usage.UNSEEN + 1)) as pid:
+        program.unlink()
+        assert hidden(processes(pid), [workspace / "other"], mapped=True) == 0
+        assert hidden(processes(pid), [workspace / "other", workspace], mapped=True) > 0
 
 
 def test_very_many_open_files_are_not_looked_at_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,11 +102,11 @@ def test_very_many_open_files_are_not_looked_at_to_the_end(monkeypatch: pytest.M
     code = "held = [os.open('/dev/null', os.O_RDONLY) for _ in range(60)]; os.fork()"
     with init(code) as pid:
         pids = processes(pid)
-        assert hidden(pids, mapped=True) == 0
+        assert hidden(pids, [Path.cwd()], mapped=True) == 0
         assert not objects.in_flight(pids, alone=False)
         monkeypatch.setattr(usage, "MOST_OPEN", 100)
         monkeypatch.setattr(objects, "MOST_OPEN", 100)
-        assert hidden(pids, mapped=False) == UNCOUNTABLE
+        assert hidden(pids, [Path.cwd()], mapped=False) == UNCOUNTABLE
         assert objects.in_flight(pids, alone=False)
 
 
@@ -101,12 +126,12 @@ def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.Mo
 
     with init(code) as pid:
         pids = processes(pid)
-        assert hidden(pids, mapped=True) == 0
+        assert hidden(pids, [Path.cwd()], mapped=True) == 0
         bound = 300_000
         for module in (usage, objects):
             monkeypatch.setattr(module, "MOST_MAPS", bound)
         monkeypatch.setattr("kernels.sandbox.usage.os.read", counting)
-        assert hidden(pids, mapped=True) == UNCOUNTABLE
+        assert hidden(pids, [Path.cwd()], mapped=True) == UNCOUNTABLE
         assert objects.kept(pids, alone=False, passed=0, thorough=True) == UNCOUNTABLE
         assert bound < total[0] < 3 * (bound + usage.PIECE)
 
@@ -115,7 +140,7 @@ def test_many_mapped_files_without_a_name_are_too_many(monkeypatch: pytest.Monke
     """Each costs a look of its own."""
     monkeypatch.setattr(usage, "MOST_NAMELESS", 20)
     with init(mapping(30, size=10)) as pid:
-        assert hidden(processes(pid), mapped=True) == UNCOUNTABLE
+        assert hidden(processes(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
 
 
 def test_a_large_honest_program_is_counted() -> None:
@@ -126,7 +151,7 @@ def test_a_large_honest_program_is_counted() -> None:
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(500)]
     for _ in range(3): os.fork() or time.sleep(100)"""
     with init(code) as pid:
-        assert hidden(processes(pid), mapped=True) == 0
+        assert hidden(processes(pid), [Path.cwd()], mapped=True) == 0
         assert objects.kept(processes(pid), alone=False, passed=0, thorough=True) < 20 << 20
 
 

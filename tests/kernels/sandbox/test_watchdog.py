@@ -457,7 +457,7 @@ def test_when_the_machine_has_lost_much_the_next_look_at_each_is_thorough(
     monkeypatch.setattr(watchdog._machine, "fell", lambda: True)
     doubts: list[bool] = []
     monkeypatch.setattr(
-        usage, "hidden", lambda _, mapped, doubt: doubts.append(doubt) or thorough.append(mapped) or 0
+        usage, "hidden", lambda *_, mapped, doubt: doubts.append(doubt) or thorough.append(mapped) or 0
     )
     monkeypatch.setattr(objects, "kept", lambda *_, **told: thorough.append(told["thorough"]) or 0)
     watchdog._round()
@@ -496,7 +496,7 @@ def test_who_has_files_under_way_each_time_that_the_machine_loses_much_hides_the
 def test_what_is_mapped_is_looked_at_now_and_then(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the machine loses nothing by it, since as much is deleted elsewhere."""
     mapped: list[bool] = []
-    monkeypatch.setattr(usage, "hidden", lambda _, mapped, doubt: told(mapped) or 0)
+    monkeypatch.setattr(usage, "hidden", lambda *_, mapped, doubt: told(mapped) or 0)
     told = mapped.append
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watched = Watched(os.getpid(), workspace, lambda _: None)
