@@ -58,8 +58,8 @@ OF_OURS = {  # what stands in the zip beside files, and where it lies here
 async def notebook(session: Session, target: BinaryIO, *, limit: int | None = None) -> bool:
     """Write the session as a `.ipynb`, or as a zip with it where it has more than `limit` bytes.
 
-    Whether it is zipped comes back. Raises: OverLimit where the zip, too, has more; AtWork, TooBusy,
-    NotebookError, StoreUnavailable, OSError.
+    Returns whether it is zipped. Raises: OverLimit if the zip has more, too; AtWork, TooBusy, NotebookError,
+    StoreUnavailable, OSError.
     """
     async with session.jobs.job(session.record.user_id, KIND):
         if limit is None:

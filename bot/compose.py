@@ -20,9 +20,11 @@ from config.settings import Settings
 from filestore import belonging, open_store
 from filestore.belonging import Belonging
 from filestore.blobs import LocalBlobs
-from filestore.files import FileStore
+from filestore.errors import StoreFull
+from filestore.files import NO_ROOM, FileStore
 from filestore.janitor import Janitor
 from filestore.spool import spooled
+from filestore.store import Store
 from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.launch import Limits
 from kernels.node.settings import NodeSettings
@@ -53,7 +55,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
         store = await stack.enter_async_context(spooled(database, settings.data / "spool", clock=now))
         blobs = LocalBlobs(settings.data / "files")
-        _tell(await belonging.begin(store, blobs, now()), blobs.mark_file)
+        await _begin(store, blobs)
         files = FileStore(
             store,
             blobs,
@@ -125,12 +127,31 @@ def kernels(settings: Settings) -> Pool | Node:
     return Node(local_node(here), python=python, limits=limits, kernels=here.kernels)
 
 
+async def _begin(store: Store, blobs: LocalBlobs) -> None:
+    """Find out whose the files are; on a full disk that is not noted, and cells run all the same."""
+    try:
+        found = await belonging.begin(store, blobs, now())
+    except (StoreFull, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+            raise
+        log.warning("The disk is full: make room on it. Until then cells are not recorded.")
+    else:
+        _tell(found, blobs.mark_file)
+
+
 def _tell(found: Belonging, mark: Path) -> None:
-    """Say it where the folder's files are not the database's, or the database has missed something."""
-    if not found.ours:
+    """Warn if the folder's files are not the database's, or if the database has missed something."""
+    if not found.readable:
+        log.warning(
+            "%s cannot be read: the files in %s are left alone. Remove it and start again, with the database"
+            " that they belong to.",
+            mark,
+            mark.parent,
+        )
+    elif not found.ours:
         log.warning(
             "The files in %s belong to another database: they are left alone, and none can be loaded. Is"
-            " MONGODB_URI missing or changed, or --data? Set it right and start again. If the other database"
+            " MONGODB_URI or --data missing or wrong? Set it right and start again. If the other database"
             " is gone for good, let this one have the folder, which deletes the files that it does not know:"
             ' in %s set "database" to "%s".',
             mark.parent,

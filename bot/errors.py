@@ -4,9 +4,9 @@ BotError
 |-- NothingRuns()          there is no cell to interrupt or to answer
 |-- NotAFile(path)         what is to be read is a pipe, a device or the like
 |-- DataInUse(folder)      another program works on the same data folder
-|-- AtWork(kind)           one of the kind is being made for the person, or goes on
-|-- TooBusy()              others have so much done that this one would have to wait for long
-|-- OverLimit(limit)       what is made becomes larger than it may be
+|-- AtWork(kind)           the person has one of this kind under way already
+|-- TooBusy()              too much is under way for others, so this would wait too long
+|-- OverLimit(limit)       what is being made has become larger than it may be
 |-- OverBudget(budget)     the person has had their day's share of the model
 `-- ModelError(detail)     the model gave no whole answer
     |-- NoModel()          none is set up
@@ -69,7 +69,7 @@ class DataInUse(BotError):
 
 
 class AtWork(BotError):
-    """The person has one of this `kind` made already: "a notebook", "a replay"."""
+    """The person has one of this `kind` under way already: "a notebook", "an export"."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -77,11 +77,11 @@ class AtWork(BotError):
 
 
 class TooBusy(BotError):
-    """Others have long work done, and its turn did not come in time."""
+    """Too much work is under way for others: its turn did not come in time."""
 
 
 class OverLimit(BotError):
-    """What is made has become larger than `limit` bytes, and was given up."""
+    """What was being made has become larger than `limit` bytes, and was given up."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)

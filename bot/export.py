@@ -41,7 +41,7 @@ README = """\
   is recorded, and the session's settings.
 - `usage.json`: the sum of what your turns took.
 """
-LEFT_OUT = "\nLeft out, for the zip would have been too large to send:\n\n"
+LEFT_OUT = "\nLeft out, because the zip would have been too large to send:\n\n"
 
 
 async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) -> BinaryIO:

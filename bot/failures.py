@@ -76,9 +76,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         "the disk is full and takes nothing new; delete files, in a cell or with /files, and try again"
     ),
     StoreDamaged: lambda _: "the database is damaged: its operator has to repair it",
-    NotRecordedYet: lambda _: "it has no id yet: it is offered again as soon as the database can record it",
+    NotRecordedYet: lambda _: "it has no id yet: you are offered it as soon as the database can record it",
     SpoolFull: lambda _: (
-        "the database has been away so long that no more of yours can wait for it; try again in a while"
+        "the database cannot be reached, and no more of yours can wait for it; try again in a while"
     ),
     KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
@@ -99,7 +99,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
     ),
     AtWork: lambda error: f"you have {error.kind} under way already: wait until it is done, or stop it",
-    TooBusy: lambda _: "too many others have such work done just now; try again in a minute",
+    TooBusy: lambda _: "too many others are having this done just now; try again in a minute",
     OverLimit: lambda error: f"it would be larger than {human_size(error.limit)}",
     OverBudget: lambda error: (
         f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
@@ -199,7 +199,7 @@ def unrecorded(waiting: Waiting, cell: int) -> str:
     why = (
         "the disk is full. It is recorded when there is room: delete what you no longer need"
         if waiting.full
-        else "the database cannot be reached. It is recorded as soon as it can be"
+        else "the database cannot be reached. It is recorded as soon as that is possible"
     )
     safe = "" if waiting.durable else " Until then it is only in memory, and lost if I am restarted."
     cut = (

@@ -32,7 +32,7 @@ __all__ = ["Kept", "PersonFiles"]
 log = logging.getLogger(__name__)
 
 PUT_OFF = 200  # files that are tried again later, at most
-PASSING = (StoreUnavailable, OSError)  # no fault of the file
+PASSING = (StoreUnavailable, OSError)  # reasons that pass; the file itself is fine
 LISTED = 200  # files that `list_files()` shows in a cell
 
 
@@ -57,7 +57,7 @@ class PersonFiles:
     async def keep(self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None) -> Kept:
         """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised.
 
-        What finds no room on the disk, or no database, is tried again with the next cell.
+        If the disk or the database is the reason, it is tried again with the next cell.
         """
         files: list[GeneratedFile] = []
         left = list(skipped)
@@ -67,9 +67,9 @@ class PersonFiles:
             earlier.pop(file.name, None)
             try:
                 files.append(await self._store_captured(file, cell))
-            except NotRecordedYet as error:  # it is stored, and gets its id by itself
+            except NotRecordedYet as error:  # it is stored, and will get its id
                 left.append(Skipped(file.name, sentence(error)))
-            except TooManyFiles as error:  # so it would be with those after it, once each was written
+            except TooManyFiles as error:  # each of the others would be written to the disk, and refused
                 more = len(fresh) - number - 1
                 left.append(Skipped(f"{file.name} and {more:,} more" if more else file.name, sentence(error)))
                 break
@@ -89,7 +89,7 @@ class PersonFiles:
         return self.generated(stored)
 
     async def _try_again(self, earlier: dict[str, Captured], cell: int | None) -> list[GeneratedFile]:
-        """Store what could not be stored before; it is told when it is, not at each try."""
+        """Store what could not be stored before. Only success is told, not each try."""
         files = []
         while earlier and not self._put_off:  # else there is still no room
             name, file = earlier.popitem()

@@ -1,4 +1,4 @@
-"""Work for people that takes long: one piece at a time for a person, and a few pieces in all.
+"""Long pieces of work for people: one at a time for each person, and a few in all.
 
 async with jobs.job(user_id, "a notebook"):         # waits for the person's own, and for others'
     await jobs.in_thread(copy, source, target)      # in threads that nothing else waits for
@@ -22,7 +22,7 @@ PATIENCE = 60.0  # seconds that one waits for its turn
 
 
 class Jobs:
-    """Who has what done, and the threads that do it."""
+    """Which work is under way for whom, and the threads that do it."""
 
     def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
         self._claimed: set[tuple[int, str]] = set()
@@ -34,7 +34,7 @@ class Jobs:
 
     @contextmanager
     def claim(self, user_id: int, kind: str) -> Iterator[None]:
-        """While entered the person has one of this kind done. Raises: AtWork where they have already."""
+        """While entered, the person can have no other of this kind. Raises: AtWork if they have one."""
         if (user_id, kind) in self._claimed:
             raise AtWork(kind)
         self._claimed.add((user_id, kind))
@@ -47,7 +47,7 @@ class Jobs:
     async def job(self, user_id: int, kind: str) -> AsyncIterator[None]:
         """Wait for the person's own jobs before this one, and then for one of the few places.
 
-        Raises: AtWork where they have several under way; TooBusy where it would wait for over a minute.
+        Raises: AtWork if the person has WAITING under way; TooBusy after a wait of `patience` seconds.
         """
         if self._asked[user_id] >= WAITING:
             raise AtWork(kind)
@@ -68,7 +68,7 @@ class Jobs:
                 del self._asked[user_id], self._own[user_id]
 
     async def in_thread[**P, T](self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something short in a thread; who is cancelled waits for its end, as it may use their files."""
+        """Do something short in a thread. A cancellation waits for its end, since it may use open files."""
         loop = asyncio.get_running_loop()
         return await to_the_end(loop.run_in_executor(self._threads, lambda: work(*args, **kwargs)))
 

@@ -1,4 +1,4 @@
-"""Cells' files that had to wait for the database: they are offered when they have their ids."""
+"""Tell people of cells' files that had to wait for the database, once they have their ids."""
 
 import logging
 from collections.abc import AsyncIterator

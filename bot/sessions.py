@@ -209,7 +209,7 @@ class Sessions:
     async def sweep_often(self, every: timedelta) -> None:
         """`sweep` from time to time, until cancelled; a failure is logged and tried again.
 
-        Where the clock has jumped ahead since the last one, the next sweep believes it, and this one waits.
+        If the clock has jumped ahead since the last sweep, this one is left out; the next believes the clock.
         """
         jumps = Jumps()
         while True:

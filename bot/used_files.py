@@ -19,7 +19,7 @@ SEARCHED = 4 << 20  # characters of code that are looked through, of all cells t
 LONGEST = 1000  # characters of a path with a name in it
 ASKED = 1000  # words that are looked up as ids, since others may share their files
 _ID = re.compile(r"\b[a-z0-9]{10}\b", re.IGNORECASE)
-# Where a name may stand: between quotes of one kind, or between all that seldom is part of a name.
+# Where a name may stand: between quotes of one kind, or between characters that names seldom have.
 _PLACES = tuple(map(re.compile, (r'[^"\n]+', r"[^'\n]+", r"[^\s'\"`()\[\]{},;=<>|&]+")))
 
 
@@ -49,7 +49,7 @@ async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
 
 
 def named(code: str, names: Collection[str]) -> tuple[list[str], list[str]]:
-    """The words of `code` that may be ids, and those of `names` in it, with folders before them or not."""
+    """The words of `code` that may be ids, and those of `names` that it has, with or without folders."""
     ids = dict.fromkeys(match[0].lower() for match in _ID.finditer(code))
     found: dict[str, None] = {}
     for place in _PLACES:

@@ -1,15 +1,16 @@
-"""Whose bytes these are: a database and a folder of bytes know each other by an id that stands in both.
+"""Which database a folder of bytes belongs to: each has the other's id.
 
     belonging = await begin(store, blobs, now)      # once, before anything is put
     belonging.ours                                  # whether the bytes in the folder are this database's
     belonging = await known(store, blobs)           # later
 
-A database that is empty, or old, or another's knows nothing of the bytes in the folder, and nothing may be
-deleted for that. The folder has a mark with the id of the database that it belongs to. A folder without one
-is of before there were marks, or new: the database that knows one of its files gets it, or any that finds no
-file in it. One that knows none of them is noted as a stranger, so that it stays one once it has put files of
-its own. The mark also names the program that worked there last, and so does the database: where they differ,
-another database was used in between, or this one is a copy of what it was earlier.
+A database that is new, or old, or somebody else's does not know the bytes in the folder, which is no reason
+to delete them. The folder has a mark with the id of the database that it belongs to. A folder without a mark
+is new, or older than marks are. It goes to the first database that knows one of its files, or to any database
+when it has no files. A database that knows none of them is noted as a stranger in the mark, so that the files
+that it puts there later do not make the folder its own. The mark also names the program run that worked there
+last, and so does the database. If the two differ, another database was used in between, or this one was
+restored from a copy.
 """
 
 import json
@@ -23,16 +24,16 @@ from filestore.store import Files, Store
 
 __all__ = ["DOUBT", "Belonging", "begin", "known"]
 
-DOUBT = timedelta(days=1)  # for which a database that has missed something deletes no expired file
+DOUBT = timedelta(days=1)  # during which a database that has missed something deletes no expired file
 UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """What is known of a database and a folder. `own` is the database's id, `owner` that of the folder's.
+    """Whose a folder is. `own` is the id of the database in use, `owner` that of the folder's database.
 
-    `continued` is False at the start where another database was used in between, or this one is a copy of
-    what it was earlier; `doubtful_since` is when that was last so.
+    `continued` is False at a start after another database was used, or after this one was restored from a
+    copy; `doubtful_since` is when that last happened.
     """
 
     own: str
@@ -41,12 +42,17 @@ class Belonging:
     doubtful_since: datetime | None = None
 
     @property
+    def readable(self) -> bool:
+        """Whether the mark could be read; if not, the folder is nobody's."""
+        return self.owner != UNREADABLE
+
+    @property
     def ours(self) -> bool:
         """Whether the bytes are the database's."""
         return self.own == self.owner
 
     def doubtful(self, now: datetime) -> bool:
-        """Whether the database may think that a file has expired which lives on in another."""
+        """Whether a file that has expired here may have been renewed in what the database has missed."""
         since = self.doubtful_since
         return since is not None and since <= now < since + DOUBT
 
@@ -65,7 +71,7 @@ class _Mark:
 
     @classmethod
     def from_text(cls, text: str) -> "_Mark":
-        """The mark; one that cannot be read, after somebody has changed it, makes the folder nobody's."""
+        """The mark; if somebody has edited it so that it cannot be read, the folder is nobody's."""
         try:
             fields = json.loads(text)
             since = fields["doubtful_since"]
@@ -83,7 +89,7 @@ class _Mark:
 async def begin(store: Store, blobs: Blobs, now: datetime) -> Belonging:
     """Find out whose the bytes are, and note that a program begins to work with both.
 
-    Where the database has missed something, all sessions count as used now: whether they were it cannot say.
+    If the database has missed something, all sessions count as used now, because it cannot tell which were.
     Raises: StoreUnavailable, OSError.
     """
     own = await store.identity.id()
@@ -102,11 +108,11 @@ async def begin(store: Store, blobs: Blobs, now: datetime) -> Belonging:
 
 
 async def known(store: Store, blobs: Blobs) -> Belonging:
-    """What is known now; a folder without an owner gets one. Raises: StoreUnavailable, OSError."""
+    """Whose the bytes are now; a folder without an owner gets one. Raises: StoreUnavailable, OSError."""
     own = await store.identity.id()
     found = await _mark(blobs)
     if found is None and not await _has_bytes(blobs):
-        return Belonging(own, own)  # there may be no folder, or its disk is away: nothing to be marked
+        return Belonging(own, own)  # there is no folder, or its disk is not mounted: nothing to mark
     mark = await _judged(store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
     if mark != found:
         await blobs.set_mark(mark.to_text())

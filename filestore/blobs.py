@@ -4,8 +4,8 @@
     written = await blobs.put("7/k7m3q9x2va", content, limit=50 * MIB)
     with await blobs.open("7/k7m3q9x2va") as file: ...
 
-A key is "folder/name"; the folder is a person's. Bytes that nothing is known of go into a trash folder, from
-where they can be brought back. A mark, a short text, says to which database the bytes belong.
+A key is "folder/name"; the folder is a person's. Bytes that the database does not know go into a trash
+folder, from where they can be brought back. A mark, a short text, says which database the bytes belong to.
 
 Bytes are copied to a temporary file beside their place, synced, renamed, and the folder is synced, so that
 bytes that `put` has told of survive a power cut. Folders are 0700, files 0600. Disk work is done in threads;
@@ -80,7 +80,7 @@ class Blobs(Protocol):
         """All bytes that lie there, folder by folder."""
 
     async def throw_away(self, key: str, at: datetime) -> None:
-        """Move the bytes, if there are any, into the trash, and note that it was at that moment."""
+        """Move the bytes, if there are any, into the trash, and note when."""
 
     async def bring_back(self, key: str) -> None:
         """Move the bytes, if there are any, from the trash back to their place."""

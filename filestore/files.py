@@ -209,15 +209,17 @@ class FileStore:
         return extended
 
     async def delete(self, file_id: str, user_id: int) -> None:
-        """Delete the person's own file, bytes and all.
+        """Delete the person's own file, bytes and all. On a full disk the bytes go first, to make room.
 
         Raises:
             NoSuchFile: foreign, expired, absent or malformed.
         """
-        valid = file_id_of(file_id)
-        condemned = valid and await self._store.files.condemn(valid, user_id, self._clock())
-        if not condemned:
-            raise NoSuchFile(file_id)
+        try:
+            condemned = await self._condemn(file_id, user_id)
+        except StoreFull:
+            own = await self._own(file_id, user_id, self._clock())
+            await self._blobs.delete(own.blob_key)
+            condemned = await self._condemn(file_id, user_id)
         await self._blobs.delete(condemned.blob_key)
         await self._store.files.remove([condemned.file_id])
 
@@ -248,6 +250,13 @@ class FileStore:
             await self._store.sessions.delete(session.session_id)
         await self._store.usage.forget(user_id)
         await self._store.shares.forget(user_id)
+
+    async def _condemn(self, file_id: str, user_id: int) -> StoredFile:
+        valid = file_id_of(file_id)
+        condemned = valid and await self._store.files.condemn(valid, user_id, self._clock())
+        if not condemned:
+            raise NoSuchFile(file_id)
+        return condemned
 
     async def _own(self, file_id: str, user_id: int, now: datetime) -> StoredFile:
         valid = file_id_of(file_id)

@@ -2,11 +2,11 @@
 
     swept = await Janitor(store, blobs, clock=clock).sweep(now)
 
-Expired bytes go before their row. What the database does not know is no proof that nobody wants it: bytes
-without a row go only where they belong to this database (`filestore.belonging`), when they are older than a
-grace time, so that a put in flight is safe, and first into a trash folder, for a day. A row that knows them
-after all, as when the right database is back, brings them back. A row whose bytes are not there stays until
-it expires: they may be in another folder, or on a disk that is away.
+Expired bytes go before their row. Bytes without a row may still be wanted. They are removed only if they
+belong to this database (`filestore.belonging`) and are older than a grace time, so that a put in flight is
+safe; and they first go into a trash folder, for a day. If a row turns up for them after all, they are brought
+back. A row whose bytes are missing stays until it expires: they may be in another folder, or on a disk that
+is not mounted.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Janitor:
     async def run(self, every: timedelta = EVERY) -> Never:
         """Sweep now and at every interval, until cancelled; a failing sweep is logged.
 
-        Where the clock has jumped ahead since the last one, the next sweep believes it, and this one waits.
+        If the clock has jumped ahead since the last sweep, this one is left out; the next believes the clock.
         """
         jumps = Jumps()
         while True:

@@ -1,9 +1,9 @@
-"""Notice that the clock was moved: what it says has expired is believed only once it has stood for a while.
+"""Notice that the clock was set ahead: nothing may be deleted by it until it has stayed so for a while.
 
     jumps = Jumps()
     if jumps.forward(now): ...      # at intervals; `now` is more than the time that has passed
 
-A clock that is three days ahead for a minute must not delete what was to be kept for two.
+If the clock is three days ahead for a minute, files that are kept for two days must survive it.
 """
 
 from datetime import datetime, timedelta

@@ -1,7 +1,8 @@
 """Remove files for good: the row is condemned first, then the bytes go, then the row.
 
 A condemned row can be neither read nor renewed, so nobody is promised bytes that are about to go; a crash in
-between leaves the row for the next removal.
+between leaves the row for the next removal. On a full disk no row can be condemned before there is room: then
+the bytes of expired files, which nobody can read or renew either, go first.
 """
 
 import logging
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from filestore.blobs import Blobs
+from filestore.errors import StoreFull
 from filestore.store import Files
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,23 @@ class Removed:
 
 async def remove_expired(files: Files, blobs: Blobs, now: datetime, *, user_id: int | None = None) -> Removed:
     """Remove the files that expired by `now`, of one person or (None) of all."""
+    try:
+        return await _remove_condemned(files, blobs, now, user_id)
+    except StoreFull:
+        await _make_room(files, blobs, now, user_id)
+        return await _remove_condemned(files, blobs, now, user_id)
+
+
+async def _make_room(files: Files, blobs: Blobs, now: datetime, user_id: int | None) -> None:
+    after = ""
+    while batch := await files.batch(after=after):
+        after = batch[-1].file_id
+        for file in batch:
+            if file.expires_at <= now and user_id in (None, file.user_id):
+                await blobs.delete(file.blob_key)
+
+
+async def _remove_condemned(files: Files, blobs: Blobs, now: datetime, user_id: int | None) -> Removed:
     count = freed = 0
     after = ""
     while batch := await files.condemned(now, after=after, user_id=user_id):

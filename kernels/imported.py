@@ -1,4 +1,4 @@
-"""What stands in a `.ipynb` file of anybody's making: its JSON, and the plain cells of its version 4 cells.
+"""What is in a `.ipynb` file that anybody may have made: its JSON, and its version 4 cells as plain cells.
 
 document = load(data, limit=MAX_SIZE)      # raises NotebookError with one sentence
 taken_over(document["cells"])              # Imported(cells, notes)

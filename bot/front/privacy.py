@@ -12,6 +12,7 @@ from bot.failures import sentence
 from bot.front.buttons import BROKEN
 from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
+from bot.front.ending import capital
 from bot.front.interaction import Interaction, defer, privately
 
 __all__ = ["Confirmation", "send_export"]
@@ -38,7 +39,7 @@ class Confirmation(View):
         try:
             await self._desk.sessions.forget(interaction.user.id)
         except EXPECTED as error:
-            await privately(interaction, sentence(error))
+            await privately(interaction, capital(sentence(error)))
         else:
             await privately(interaction, "All that I had of you is deleted.")
 
@@ -54,8 +55,8 @@ async def send_export(desk: Desk, interaction: Interaction) -> None:
         return
     try:
         archive = await export(desk.sessions, interaction.user.id, limit=desk.limits.file)
-    except EXPECTED as error:
-        await privately(interaction, sentence(error))
+    except (*EXPECTED, OSError) as error:  # a disk without room for it
+        await privately(interaction, capital(sentence(error)))
         return
     with archive:
         data = await asyncio.to_thread(archive.read)

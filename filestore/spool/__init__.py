@@ -4,13 +4,14 @@
         cell = await kept.transcripts.begin_cell(...)       # also while the database is away
         kept.transcripts.waiting(session_id)                # what of it is not in the database yet
 
-A write that fails with StoreUnavailable goes to a journal of its session or person, and so does every later
-one of the same until the journal is empty: what belongs together stays in order. While the database is away
-one task tries it now and then, and nobody else waits for it in vain. What a program leaves behind is brought
-in by the next one.
+A write that fails with StoreUnavailable goes to the journal of its session or person. So do all later writes
+of that session or person until the journal is empty, which keeps them in order. While the database is away,
+one task tries it now and then; nobody else has to wait for its time-outs. What a program leaves behind is
+brought in by the next one.
 
 Only what a cell needs can wait: entries of transcripts and their outputs, sessions that are opened, what
-turns took, the messages of cells, and rows of files that cells wrote. All else fails as the database does.
+turns cost, the messages of cells, and rows of files that cells wrote. Everything else raises
+StoreUnavailable.
 """
 
 from filestore.spool.catch_up import CatchUp, Recorded

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 1.0  # seconds until what waits is tried; doubles up to LAST_PAUSE while nothing can be done
 LAST_PAUSE = 30.0
-GIVING_UP = 3  # journals in vain, and none with success, after which the others need not be tried now
+GIVING_UP = 3  # journals that fail, before any succeeds, after which the others are not tried this time
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ class Recorded:
 
 
 class CatchUp:
-    """See the module's text."""
+    """The one task that empties the spool, and those that it tells of files."""
 
     def __init__(self, store: Store, spool: Spool, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._spool = spool
         self._clock = clock
         self._recorded: defaultdict[str, asyncio.Queue[Recorded]] = defaultdict(asyncio.Queue)
-        self._moved: dict[tuple[str, int], int] = {}  # cells whose numbers were another's: the new ones
+        self._moved: dict[tuple[str, int], int] = {}  # new numbers of cells whose own were taken
 
     async def recorded(self, session_id: str) -> AsyncIterator[Recorded]:
         """The files of a session's cells that had to wait, once they are in the database. Never ends."""
@@ -99,7 +99,7 @@ class CatchUp:
                 brought += await self._bring_in(journal)
             except StoreUnavailable:
                 failed += 1
-                if journal.key in self._spool.waiting:  # whose turn comes after the others', next time
+                if journal.key in self._spool.waiting:  # next time the others come first
                     self._spool.waiting[journal.key] = self._spool.waiting.pop(journal.key)
         if not self._spool.waiting:
             self._spool.something_waits.clear()
@@ -166,12 +166,13 @@ class CatchUp:
                 await write.bring_in(self._store)
 
     async def _bring_in_file(self, write: FileAdded) -> None:
-        """Add the row, for as long from now as it was to stay; then its cell has the id, and it is told."""
+        """Add the row, give the id to its cell, and tell of it. Its time to live begins only now."""
         now, file = self._clock(), write.file
-        file = replace(file, expires_at=now + (file.expires_at - file.uploaded_at))
+        retention = file.expires_at - file.uploaded_at
+        file = replace(file, uploaded_at=now, expires_at=now + retention)
         try:
             stored: StoredFile | None = await replace(write, file=file).bring_in(self._store)
-        except FileIdTaken:  # by itself, before the program ended
+        except FileIdTaken:  # an earlier program had already added it
             stored = await self._store.files.readable(file.file_id, file.user_id, now)
         except (QuotaExceeded, TooManyFiles) as error:
             self._recorded[file.session_id].put_nowait(Recorded(file, error))

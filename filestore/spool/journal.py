@@ -4,7 +4,7 @@
     await journal.add(write, line)      # synced when `journal.durable`, else in memory until `save`
     await journal.drop_first()          # it is in the database
 
-The file (0600) goes with the last write. One that cannot be written, as on a full disk, is written later.
+The file (0600) is removed with the last write. What cannot be written, as on a full disk, is written later.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Journal:
         self.turn = asyncio.Lock()
         self.writes: deque[Write] = deque()
         self.size = 0  # bytes of the lines of `writes`
-        self.full = False  # whether it is for want of room that they wait
+        self.full = False  # whether they wait because the disk is full
         self.cut: set[int] = set()  # the cells whose outputs were left out
         self._sizes: deque[int] = deque()
         self._unsaved: list[bytes] = []  # the last lines, which are not on the disk
@@ -53,8 +53,12 @@ class Journal:
 
     @cached_property
     def path(self) -> Path:
-        """Its file, which is there while something of it is."""
+        """Its file, which exists while writes of it are on the disk."""
         return self._folder / f"{hashlib.sha256(_header(self.key)).hexdigest()[:32]}{SUFFIX}"
+
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_suffix(BROKEN)
 
     @property
     def durable(self) -> bool:
@@ -89,7 +93,9 @@ class Journal:
             await self._clear()
 
     async def drop(self, kinds: tuple[type[Write], ...]) -> None:
-        """Forget the writes of these kinds, or (none given) all, also on the disk."""
+        """Forget the writes of these kinds, or (none given) all, also on the disk; and what was set aside."""
+        with suppress(OSError):
+            await asyncio.to_thread(self._aside.unlink, missing_ok=True)
         kept = [
             (write, size)
             for write, size in zip(self.writes, self._sizes, strict=True)
@@ -103,16 +109,16 @@ class Journal:
         await (self.rewrite() if kept else self._clear())
 
     async def rewrite(self) -> None:
-        """Let the file have only what still waits. Where that fails it keeps writes that are done, too."""
+        """Write the file anew with what still waits. If that fails, it also keeps writes that are done."""
         with suppress(OSError):
             self._on_disk = await asyncio.to_thread(_replace, self.path, self.key, list(self.writes))
             self._unsaved.clear()
 
     async def set_aside(self) -> None:
-        """Leave the first write out for good: it is kept in a file beside, and those after it go on."""
+        """Move the first write to a file beside this one, so that those after it can go on."""
         line = await asyncio.to_thread(encode, self.writes[0])
         with suppress(OSError):
-            await asyncio.to_thread(_append, self.path.with_suffix(BROKEN), line + b"\n")
+            await asyncio.to_thread(_append, self._aside, line + b"\n")
         await self.drop_first()
 
     async def _clear(self) -> None:
@@ -122,7 +128,7 @@ class Journal:
         self._on_disk = 0
         try:
             await asyncio.to_thread(_remove, self.path)
-        except OSError:  # it is brought in once more by the next program
+        except OSError:  # the next program brings it in once more
             log.exception("%s cannot be removed", self.path.name)
 
     def _take_in(self, write: Write, size: int) -> None:
@@ -132,7 +138,7 @@ class Journal:
 
     @classmethod
     def load(cls, path: Path) -> "Journal | None":
-        """What a program before us left in a file; the line that it was writing when it ended is cut off."""
+        """What an earlier program left in a file, without the line that it was writing when it ended."""
         whole = path.read_bytes()
         first, *lines = whole.split(b"\n")[:-1] or [b""]
         journal = cls(path.parent, _key(first))

@@ -1,4 +1,4 @@
-"""Reads of a database that may be away: who comes after one in vain does not wait as long for the same."""
+"""Reads of a database that may be away: after one has failed, the next ones fail at once for a while."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from filestore.errors import StoreUnavailable
 
 __all__ = ["Reads"]
 
-IN_VAIN = 10.0  # seconds after a read in vain in which no other is tried
+IN_VAIN = 10.0  # seconds after a failed read in which no other is tried
 
 
 class Reads:

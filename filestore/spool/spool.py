@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
 A_PERSON = 4 * MIB  # bytes of lines that may wait for one person, over all of their sessions
-IN_ALL = 64 * MIB  # for everybody; as much memory is taken several times over
-SMALL = 4096  # bytes of a line that also fits when `IN_ALL` is reached, so that cells go on without outputs
-SPARE = 1 * MIB  # bytes of a person for such lines, beyond `A_PERSON`
+IN_ALL = 64 * MIB  # for everybody together; in memory the same writes take several times as much
+SMALL = 4096  # bytes of a line that is also taken once `IN_ALL` is reached, so that cells can go on
+SPARE = 1 * MIB  # bytes that each person has for such lines beyond `A_PERSON`
 
 
 class Spool:
     """Writes that wait. `away` is why the database cannot be used, None while it can.
 
-    `waiting` has the journals that are not empty. `owners` tells whose a session is: the key of the person by
-    that of the session. `reads` are those that a cell needs.
+    `waiting` has the journals that are not empty. `owners` maps the key of a session to that of its person.
+    Reads that a cell needs go through `reads`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Spool:
         self.reads = Reads()
         self.owners: dict[str, str] = {}
         self._folder = folder
-        self._told = False  # that there is no room for what waits
+        self._told = False  # the log has been told that the disk has no room for what waits
         self._journals: WeakValueDictionary[str, Journal] = WeakValueDictionary()
         self.waiting: dict[str, Journal] = {}
         self.something_waits = asyncio.Event()
@@ -61,9 +61,10 @@ class Spool:
         direct: Callable[[], Coroutine[Any, Any, T]],
         instead: Write | Callable[[], Awaitable[Write]],
     ) -> T | None:
-        """What `direct` returns; or None, when `instead`, or what it returns, waits in this key's journal.
+        """Returns what `direct` returns, or None if the write `instead` waits in this key's journal.
 
-        Whoever is cancelled has written it one way or the other. Raises: SpoolFull.
+        `instead` is a write, or a function that makes it. A cancelled caller has written it one way or the
+        other. Raises: SpoolFull.
         """
         return await to_the_end(self._write(self.journal(key), direct, instead))
 
@@ -83,7 +84,7 @@ class Spool:
         return chain.from_iterable(journal.writes for journal in self.waiting.values())
 
     def state(self, key: str) -> Waiting | None:
-        """How what waits of a key does so; None when nothing does."""
+        """Why the writes of a key wait, and how safely; None when there are none."""
         journal = self.waiting.get(key)
         if journal is None:
             return None
@@ -144,14 +145,16 @@ class Spool:
         self.something_waits.set()
 
     async def _line(self, journal: Journal, write: Write) -> bytes | None:
-        """The write as a line, None when there is no room for it; nothing much larger is ever made."""
+        """The write as a line; None when there is no room for it, if possible before the line is made."""
         if not self._fits(journal, write, least_size(write)):
             return None
         line = await asyncio.to_thread(encode, write)
         return line if self._fits(journal, write, len(line)) else None
 
     def _fits(self, journal: Journal, write: Write, size: int) -> bool:
-        if isinstance(write, UsageAdded):  # or who has no room would pay nothing; the budgets bound it
+        if isinstance(
+            write, UsageAdded
+        ):  # else turns would be free once the room is used up; budgets bound them
             return True
         owner = self._owner(journal.key)
         others = [each for each in self.waiting.values() if self._owner(each.key) == owner]

@@ -95,7 +95,7 @@ class SpooledUsage:
         )
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
-        waiting = self._spool.writes(person_key(user_id))  # first: rather counted twice than not at all
+        waiting = self._spool.writes(person_key(user_id))  # first: better counted twice than not at all
         total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
         for write in waiting:
             if isinstance(write, UsageAdded) and write.usage.at >= since:
@@ -110,7 +110,7 @@ class SpooledUsage:
 
 
 class SpooledFiles:
-    """store.Files. What a cell wrote can wait; what a person sends is refused, for they can send it again."""
+    """store.Files. What a cell wrote can wait; what a person sends is refused, as they can send it again."""
 
     def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._files = store.files

@@ -31,8 +31,8 @@ class SpooledTranscripts:
         self._store = store
         self._spool = spool
         self._catch_up = catch_up
-        self._highest = highest  # number given in any session
-        self._last: dict[str, int] = {}  # number given by this program, by session
+        self._highest = highest  # the highest number of any session
+        self._last: dict[str, int] = {}  # the last number that this program gave, by session
         for write in spool.all_writes():
             if isinstance(write, EntryAdded):
                 self._note(write.entry)
@@ -54,7 +54,7 @@ class SpooledTranscripts:
         )
 
     def waiting(self, session_id: str) -> Waiting | None:
-        """How what is not in the database yet waits for it; None when all of the session is there."""
+        """Why writes of the session wait, and how safely; None when all of it is in the database."""
         return self._spool.state(session_key(session_id))
 
     async def append_outputs(
@@ -154,5 +154,5 @@ class SpooledTranscripts:
             return self._last[session_id]
         try:
             return await self._spool.reads.read(lambda: self._store.transcripts.last_seq(session_id))
-        except StoreUnavailable:  # a number beyond every session's is beyond this one's: some are left out
+        except StoreUnavailable:  # higher than any number of any session; it leaves a gap
             return self._highest

@@ -3,7 +3,8 @@
     line = encode(CellFinished("u7", 3, "ok", outputs, 0.5, 3, ()))
     await decode(line).bring_in(store)
 
-Bringing in a write again that the database has already does nothing: who dies in between starts anew.
+Bringing in a write that the database already has does nothing, so a program that died in the middle can
+start again from the first.
 """
 
 import json

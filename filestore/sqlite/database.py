@@ -32,7 +32,7 @@ READERS = 3  # threads, each with a connection
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
 TIDIED = 200  # writings after which the log is brought into the file, which the loop itself never does
 READING = 100  # milliseconds that this waits for who still reads the file as it was: nobody writes meanwhile
-LOCKED = 100  # milliseconds to wait for another process while a wait of BUSY_TIMEOUT has just been in vain
+LOCKED = 100  # milliseconds to wait for another process right after a wait of BUSY_TIMEOUT has failed
 CHECK = 5.0  # seconds of a start that the file is looked through; 1 GB in the system's cache takes 0.4
 NO_ROOM = 64 * 1024  # bytes; a disk with less is full, whatever the database says of it
 
@@ -51,7 +51,7 @@ class Database:
         self._loop_thread = threading.get_ident()
         self._unsynced = False
         self._untidied = 0
-        self._locked_until = 0.0  # by the monotonic clock: who waits in line does not wait in vain as well
+        self._locked_until = 0.0  # by the monotonic clock; until then those in line wait only LOCKED
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
 
@@ -225,7 +225,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Look through the file: what is overwritten in its middle would show only when somebody needs it."""
+    """Look through the file for damage, which would otherwise show only when somebody needs that part."""
     timer = threading.Timer(CHECK, connection.interrupt)
     timer.start()
     try:

@@ -2,7 +2,7 @@
 
     kept(pids, alone=True, passed=50 << 20, thorough=False)     # bytes, at most
     many(pids, alone=True)          # whether it is worth counting
-    in_flight(pids)                 # whether open files are on their way through a socket
+    in_flight(pids, alone=True)     # whether open files are, or may be, on their way through a socket
 
 What a socket or a pipe holds cannot be seen from outside, so each counts as if it were as full as it can be:
 what it could hold is no more than that, whoever has closed its other end. `thorough` counts the locks of each
@@ -10,6 +10,7 @@ file and the areas of memory too. Counting costs 1 ms for a quiet kernel, 10 us 
 """
 
 import os
+import re
 import stat
 from contextlib import suppress
 from functools import cache
@@ -29,6 +30,8 @@ MOST_AREAS = 400_000  # of all processes; each may have 65,530, and one with pan
 # An eighth is one kernel's: of what may be watched by all programs of one user (epoll(7)), and of what the
 # connections of the whole machine may hold (tcp_mem of tcp(7), udp_mem of udp(7)), whatever its memory is.
 SHARE = 8
+# In /proc/net/unix: of its columns the type, state (connecting) and inode (none) of a connection.
+NOT_ACCEPTED = re.compile(rb"^\w+: \w+ \w+ \w+ \w+ \w+ +0( |$)", re.MULTILINE)
 
 
 def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
@@ -83,13 +86,16 @@ def many(pids: list[int], *, alone: bool) -> bool:
     return descriptors > MANY
 
 
-def in_flight(pids: list[int]) -> bool:
-    """Whether the processes keep open files in the queue of a socket, where nobody can count them.
+def in_flight(pids: list[int], *, alone: bool) -> bool:
+    """Whether the processes, of which the first is the init, may keep open files where nobody can count them.
 
-    It is taken to be so of those that have more open files than can be looked at.
+    They are in the queue of a socket; in a network of its own it may be one of a connection that nobody has
+    accepted. It is taken to be so of those that have more open files than can be looked at.
     """
     left = MOST_OPEN
-    for pid in pids:
+    if alone and any(NOT_ACCEPTED.search(lines) for lines in pieces(f"{PROC}/{pids[0]}/net/unix")):
+        return True
+    for pid in pids[1:]:
         told = f"{live(pid)}/fdinfo"
         for name, file in opened(pid):
             left -= 1

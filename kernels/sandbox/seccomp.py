@@ -98,6 +98,8 @@ UNKNOWN: dict[str, int] = {
     "cachestat": 451,  # tells what others have read of a shared file
     "mincore": 27,  # likewise
     "process_madvise": 440,  # takes memory from other processes
+    "landlock_create_ruleset": 444,  # any number of rules; each keeps its file on the disk when it is deleted
+    "landlock_add_rule": 445,  # likewise, to a set of ours
     "seccomp": 317,  # filters of its own: compiled, they take memory that the machine has once for everybody
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
     "semget": 64,  # likewise
@@ -117,7 +119,6 @@ UNCOUNTED: dict[str, int] = {
     "splice": 275,  # a byte in a pipe keeps all of its page (of up to 2 MiB) when the file is gone
     "tee": 276,  # likewise
     "sendfile": 40,  # likewise, in a socket: 100 pairs kept 1.3 GB
-    "landlock_create_ruleset": 444,  # any number of rules, in any number of sets
 }
 # Answered with EPERM where the workspace is full: attributes take room on the disk, and Landlock does not
 # rule them.

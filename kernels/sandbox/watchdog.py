@@ -79,6 +79,7 @@ class Watched:
         self.slow = self.size_slow = False  # whether one look took long; it is looked at apart from then on
         self.thorough = self.size_thorough = False  # whether the next look is
         self.mapped_due = 0.0
+        self.passing = False  # whether files may have been hidden when the machine had last lost much
         self.cells = 0  # that have begun
         self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
 
@@ -195,13 +196,23 @@ class Watchdog:
         if watched.size > max(self._limits.workspace, watched.began + STARTING):
             hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
             self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
-        elif short and objects.in_flight(pids):
+        elif thorough and self._passes_on(watched):
             self._end(watched, HIDING)
         watched.size_took = thread_time() - worked
         watched.size_slow = watched.size_slow or watched.size_took > QUICK
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
+
+    def _passes_on(self, watched: Watched) -> bool:
+        """Whether it may hide files on their way through a socket: some were there each time of the last two.
+
+        These are the times when the machine had lost much; in a shortage once is enough. Whoever merely sends
+        an open file, or has not accepted a connection yet, has done so the next time.
+        """
+        before = watched.passing
+        watched.passing = objects.in_flight(usage.processes(watched.init), alone=self._alone)
+        return watched.passing and (before or self._machine.short)
 
     def _look_at_memory(self, watched: Watched, *, quick: bool = False) -> None:
         worked, cells, budget = thread_time(), watched.cells, watched.budget

@@ -1,6 +1,7 @@
 """One data folder, several databases and clocks: every start works, and nothing is deleted that is wanted."""
 
 import asyncio
+import errno
 import io
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ import pytest
 from bot.bundle import bundle
 from bot.compose import compose
 from config.settings import Settings, load
+from filestore import LocalBlobs, StoreFull
+from filestore.sqlite.identity import SqliteIdentity
 
 MINE, THEIRS = "belong to another database", "is not as it was"
 
@@ -105,3 +108,54 @@ async def test_a_bundle_has_under_a_name_what_was_stored_last(
         with zipfile.ZipFile(zipped) as packed:
             assert packed.read("a.csv") == b"newer"
             assert packed.read(f"a-{older.file_id}.csv") == b"older"
+
+
+async def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is deleted meanwhile; without it the database that knows the files gets the folder again."""
+    data = tmp_path / "data"
+    mark = data / "files/.database"
+    async with compose(settings_of(data)) as sessions:
+        stored = await sessions.upload("a.csv", b"a,b\n", 1)
+    mark.write_text("{")
+    async with compose(settings_of(data)) as sessions:
+        (warning,) = [one.getMessage() for one in caplog.records if str(mark) in one.getMessage()]
+        assert "Remove it and start again" in warning
+        assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    mark.unlink()
+    caplog.clear()
+    async with compose(settings_of(data)) as sessions:
+        assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    assert str(mark) not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb", "full"),
+    [
+        (SqliteIdentity, "begin", StoreFull("kernelcord.db: database or disk is full")),
+        (LocalBlobs, "set_mark", OSError(errno.ENOSPC, "No space left on device")),
+    ],
+)
+async def test_a_start_on_a_full_disk_is_told_and_works(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: type,
+    verb: str,
+    full: Exception,
+) -> None:
+    """As after a crash, when the files of the database's log are there: cells can make room again."""
+    settings = settings_of(tmp_path / "data")
+    async with compose(settings) as sessions:
+        stored = await sessions.upload("a.csv", b"a,b\n", 1)
+
+    async def refuse(*_: object) -> str:
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, verb, refuse)
+        async with compose(settings) as sessions:
+            assert "The disk is full: make room on it." in caplog.text
+            assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    async with compose(settings) as sessions:
+        assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
+    assert MINE not in caplog.text

@@ -53,7 +53,7 @@ def test_every_error_of_ours_has_a_sentence(module: object) -> None:
         (StoreFull("x"), "the disk is full and takes nothing new; delete files"),
         (StoreDamaged("x"), "its operator has to repair it"),
         (SpoolFull("x"), "try again in a while"),
-        (NotRecordedYet("x"), "it is offered again as soon as the database can record it"),
+        (NotRecordedYet("x"), "you are offered it as soon as the database can record it"),
         (KernelStartFailed("one\nImportError: no numpy\n"), "It said: ImportError: no numpy"),
         (FileNotFoundError(2, "No such file", "a.csv"), "there is no file a.csv"),
         (FileNotFoundError(2, "No such file", "/nowhere/x.ipynb"), "there is no folder /nowhere"),
@@ -135,7 +135,10 @@ def test_a_record_that_waits_is_told_with_what_it_waits_for() -> None:
     assert "the disk is full" in unrecorded(Waiting(full=True, durable=True), 1)
     assert "delete what you no longer need" in unrecorded(Waiting(full=True, durable=True), 1)
     told = unrecorded(Waiting(full=False, durable=True), 1)
-    assert told == "Not recorded yet: the database cannot be reached. It is recorded as soon as it can be."
+    assert (
+        told
+        == "Not recorded yet: the database cannot be reached. It is recorded as soon as that is possible."
+    )
     assert "only in memory" in unrecorded(Waiting(full=True, durable=False), 1)
     cut = Waiting(full=True, durable=True, cut=frozenset({3}))
     assert "missing in the notebook" in unrecorded(cut, 3)

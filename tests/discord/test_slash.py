@@ -1,12 +1,14 @@
 """The slash commands, and "Run code" in a message's menu."""
 
 import base64
+import errno
 import io
 import json
 import zipfile
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
 from tests.discord.loopback import Discord
@@ -252,6 +254,23 @@ async def test_privacy_exports_and_deletes(discord: Discord, data: Path) -> None
         await clicked.wait_for_message(lambda m: "is deleted" in m.content, timeout=SOON)
         assert "no files" in (await (await ada.slash(general, "files")).wait_for_message()).content
         assert "NameError" in (await run(discord, ada, "mine")).content
+
+
+async def test_an_export_for_which_the_disk_has_no_room_is_told(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the reason, as of a notebook, and not as a fault of ours."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+
+    async def full(*_: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bot.front.privacy.export", full)
+    async with running(discord, data):
+        asked = await ada.slash(general, "privacy", what="export")
+        message = await asked.wait_for_message()
+        assert message.content == "Not written: the disk is full; make room and try again."
+        assert message.ephemeral
 
 
 async def test_app_of_a_person_in_a_server_without_the_bot(discord: Discord, data: Path) -> None:

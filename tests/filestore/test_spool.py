@@ -17,15 +17,18 @@ from filestore import (
     FileStore,
     LocalBlobs,
     MessageCell,
+    NoSuchFile,
     NotRecordedYet,
     QuotaExceeded,
     SpoolFull,
     Store,
+    StoreFull,
     StoreUnavailable,
     UsageRecord,
     open_store,
 )
 from filestore.records import EPOCH, Waiting
+from filestore.removal import remove_expired
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import spool as spooling
@@ -390,6 +393,22 @@ async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Local
     assert isinstance(second.refused, QuotaExceeded)
 
 
+async def test_what_has_expired_meanwhile_leaves_room_for_a_file_that_waited(
+    store: Opened, blobs: LocalBlobs
+) -> None:
+    """The quota is that of the moment at which the file gets its id."""
+    files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
+    await put(files, "0.bin", b"0" * 60)
+    async with full():
+        store.clock.advance(hours=20)  # type: ignore[attr-defined]
+        with pytest.raises(NotRecordedYet):
+            await put(files, "1.bin", b"1" * 60, session_id=SESSION)
+    store.clock.advance(hours=30)  # type: ignore[attr-defined]
+    await store.kept.catch_up.bring_in()
+    recorded = await anext(store.kept.catch_up.recorded(SESSION))
+    assert (recorded.file.filename, recorded.refused) == ("1.bin", None)
+
+
 async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
     store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -424,6 +443,50 @@ async def test_an_upload_in_an_outage_leaves_no_bytes(
     assert bytes_on_disk(store.data) == []
 
 
+async def test_a_file_can_be_deleted_to_make_room_on_a_full_disk(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row, which the database cannot change before, goes after its bytes; others' files stay."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    stored = await put(files)
+    raw, condemn = FileStore(store.raw, blobs, clock=store.clock), store.raw.files.condemn
+
+    async def when_there_is_room(*arguments: Any) -> Any:
+        if bytes_on_disk(store.data):
+            raise StoreFull("kernelcord.db: database or disk is full")
+        return await condemn(*arguments)
+
+    monkeypatch.setattr(store.raw.files, "condemn", when_there_is_room)
+    with pytest.raises(NoSuchFile):
+        await raw.delete(stored.file_id, BOB)
+    assert bytes_on_disk(store.data) == [stored.file_id]
+    await raw.delete(stored.file_id, ANN)
+    assert bytes_on_disk(store.data) == []
+    assert await store.raw.files.batch() == []
+
+
+async def test_expired_files_make_room_on_a_full_disk(
+    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep that would free the disk does not fail because the disk is full; what lives on stays."""
+    files = FileStore(store.kept, blobs, clock=store.clock)
+    expired = await put(files, "old.csv")
+    store.clock.advance(hours=40)  # type: ignore[attr-defined]
+    kept = await put(files, "new.csv")
+    store.clock.advance(hours=9)  # type: ignore[attr-defined]
+    condemned = store.raw.files.condemned
+
+    async def when_there_is_room(*arguments: Any, **named: Any) -> Any:
+        if expired.file_id in bytes_on_disk(store.data):
+            raise StoreFull("kernelcord.db: database or disk is full")
+        return await condemned(*arguments, **named)
+
+    monkeypatch.setattr(store.raw.files, "condemned", when_there_is_room)
+    assert (await remove_expired(store.raw.files, blobs, store.clock())).files == 1
+    assert bytes_on_disk(store.data) == [kept.file_id]
+    assert [file.file_id for file in await store.raw.files.batch()] == [kept.file_id]
+
+
 async def test_a_write_that_can_never_be_done_holds_nobody_up(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -446,6 +509,8 @@ async def test_a_write_that_can_never_be_done_holds_nobody_up(
     assert len(await store.raw.transcripts.entries("u8")) == 1
     (aside,) = store.folder.iterdir()
     assert b'"bad"' in aside.read_bytes()
+    await store.kept.sessions.delete(SESSION)
+    assert list(store.folder.iterdir()) == []  # it goes with what it belongs to
 
 
 async def test_sessions_whose_writes_fail_for_ever_do_not_keep_others_waiting(

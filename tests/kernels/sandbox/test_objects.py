@@ -86,12 +86,13 @@ def test_connections_have_a_share_of_what_the_machine_has_for_all(monkeypatch: p
         assert 220 * socket_size() <= counted(pid, alone=True) < 240 * socket_size()
 
 
-def test_a_share_of_connections_is_never_too_small_for_a_server() -> None:
-    """On a machine with little memory too."""
-    for protocol in ("TCP", "UDP"):
-        told = Path(f"/proc/sys/net/ipv4/{protocol.lower()}_mem").read_text("ascii")
-        share = int(told.split()[2]) * os.sysconf("SC_PAGE_SIZE") // 8
-        assert objects._most_of(protocol) == max(share // socket_size(), 200)
+def test_a_share_of_connections_is_never_too_small_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an eighth of the machine's, but on a machine with little memory 200."""
+    pages = int(Path("/proc/sys/net/ipv4/tcp_mem").read_text("ascii").split()[2])
+    monkeypatch.setattr(objects, "PAGE", 1 << 16)
+    assert objects._most_of.__wrapped__("TCP") == max(pages * (1 << 13) // socket_size(), 200)
+    monkeypatch.setattr(objects, "PAGE", 1)
+    assert objects._most_of.__wrapped__("TCP") == objects._most_of.__wrapped__("UDP") == 200
 
 
 def test_answers_of_netlink_that_nobody_reads_are_no_more_than_they_count() -> None:
@@ -116,9 +117,24 @@ def test_open_files_on_their_way_are_taken_for_large_ones() -> None:
     with init(f"{code}\n    more = [theirs.dup() for _ in range(5)]") as pid:
         assert counted(pid) < 15 * PASSED  # by whatever number of descriptors it is reached
     with init(code) as pid:
-        assert objects.in_flight(usage.processes(pid))
+        assert objects.in_flight(usage.processes(pid), alone=False)
+    with init(code, before=OWN_NETWORK) as pid:
+        if (Path("/proc") / str(pid)).exists():
+            assert objects.in_flight(usage.processes(pid), alone=True)
     with init("pair = socket.socketpair()") as pid:
-        assert not objects.in_flight(usage.processes(pid))
+        assert not objects.in_flight(usage.processes(pid), alone=False)
+
+
+def test_connections_that_nobody_has_accepted_may_hide_files() -> None:
+    """Such a one has no descriptor, and may have any in its queue."""
+    listen = """listening = socket.socket(socket.AF_UNIX); listening.bind("\\0x"); listening.listen(100)
+    one = socket.socket(socket.AF_UNIX); one.connect("\\0x")"""
+    for code, expected in ((listen, True), (f"{listen}; two, _ = listening.accept()", False)):
+        with init(code, before=OWN_NETWORK) as pid:
+            if not (Path("/proc") / str(pid)).exists():
+                pytest.skip("this user may make no network here")
+            assert objects.in_flight(usage.processes(pid), alone=True) == expected
+            assert not objects.in_flight(usage.processes(pid), alone=False)
 
 
 def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

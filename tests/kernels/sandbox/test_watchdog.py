@@ -200,8 +200,9 @@ def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
         watchdog.watch(watched := Watched(pid, workspace, faults.append))
         watchdog.look(watched)
+        watched.slow, watched.thorough = False, True
         watchdog._round()
-        assert (faults, watched.slow) == ([], True)
+        assert (faults, watched.slow, watched.thorough) == ([], True, True)
         watchdog._slow_round()
     assert faults == [MEMORY]
 
@@ -454,15 +455,42 @@ def test_when_the_machine_has_lost_much_the_next_look_at_each_is_thorough(
     watched.due = watched.size_due = watched.mapped_due = time.monotonic() + 1000
     watchdog.watch(watched)
     monkeypatch.setattr(watchdog._machine, "fell", lambda: True)
-    monkeypatch.setattr(usage, "hidden", lambda _, mapped, doubt: thorough.append(mapped) or 0)
+    doubts: list[bool] = []
+    monkeypatch.setattr(
+        usage, "hidden", lambda _, mapped, doubt: doubts.append(doubt) or thorough.append(mapped) or 0
+    )
     monkeypatch.setattr(objects, "kept", lambda *_, **told: thorough.append(told["thorough"]) or 0)
     watchdog._round()
     assert thorough == []
+    watchdog._machine.short = True
     watchdog._slow_round()
-    assert thorough == [True, True]
+    assert (thorough, doubts) == ([True, True], [False])
     watched.due = watched.size_due = 0.0
     watchdog._slow_round()
     assert thorough == [True, True, False]  # and what the system keeps is little
+
+
+def test_who_has_files_under_way_each_time_that_the_machine_loses_much_hides_them(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once may be by chance, unless the machine is short of what it has lost."""
+    for short, times, under_way in (
+        (False, 2, [True, True]),
+        (True, 1, [True]),
+        (False, 4, [True, False] * 2),
+    ):
+        faults: list[str] = []
+        watchdog = Watchdog(LIMITS, workspace, memory=False)
+        watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
+        told = iter(under_way)
+        monkeypatch.setattr(objects, "in_flight", lambda *_, told=told, **__: next(told))
+        monkeypatch.setattr(watchdog._machine, "fell", lambda: True)
+        watchdog._machine.short = short
+        for looks in range(times):
+            assert faults == [], looks
+            watchdog._round()
+        assert faults == ([HIDING] if all(under_way) else [])
+        assert not watched.passing or all(under_way)
 
 
 def test_what_is_mapped_is_looked_at_now_and_then(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

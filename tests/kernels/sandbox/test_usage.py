@@ -1,0 +1,141 @@
+"""Files without a name are found wherever a process keeps them, and no process makes a look long."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kernels.sandbox import objects, usage
+from kernels.sandbox.usage import UNCOUNTABLE, hidden, pieces, processes
+from tests.kernels.sandbox.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
+
+LARGE = 4_000_000
+MAPPED = """
+    import mmap
+    libc = ctypes.CDLL(None)
+    for number in range(NUMBER):
+        file = os.open(f"mapped {number}", os.O_CREAT | os.O_RDWR)
+        os.write(file, b"x" * SIZE)
+        os.unlink(f"mapped {number}")
+        libc.mmap(None, ctypes.c_size_t(4096), 3, 1, file, ctypes.c_long(0))
+        os.close(file)"""
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at what another process has mapped")
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where processes are that are started."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def mapping(number: int, size: int = LARGE) -> str:
+    """Code that has so many files of which the first page is mapped, and no more is left."""
+    return MAPPED.replace("NUMBER", str(number)).replace("SIZE", str(size))
+
+
+@ROOT
+def test_a_deleted_file_that_is_mapped_counts_in_full() -> None:
+    """However little of it is mapped: the disk keeps all."""
+    with init(mapping(3)) as pid:
+        assert 3 * LARGE <= hidden(processes(pid), mapped=True) < 4 * LARGE
+        assert hidden(processes(pid), mapped=False) < LARGE
+
+
+@ROOT
+def test_a_mapped_file_with_another_name_is_not_hidden() -> None:
+    """It is counted where it lies, although the name that it was mapped by is gone."""
+    with init(mapping(1).replace("os.unlink(f", "os.link(f\"mapped {number}\", 'b'); os.unlink(f")) as pid:
+        assert hidden(processes(pid), mapped=True) < LARGE
+
+
+def test_of_files_that_nobody_may_look_at_there_are_few() -> None:
+    """But for root nobody can tell how large they are: more than a few are too many, in a shortage one is."""
+    with init(mapping(usage.UNSEEN)) as pid, without(CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE):
+        assert hidden(processes(pid), mapped=True) == usage.UNSEEN * 4096
+        assert hidden(processes(pid), mapped=True, doubt=False) == UNCOUNTABLE
+    with init(mapping(usage.UNSEEN + 1)) as pid, without(CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE):
+        assert hidden(processes(pid), mapped=True) == UNCOUNTABLE
+
+
+def test_a_deleted_program_that_runs_counts_in_full() -> None:
+    """Nothing of it is open, and only what has run is mapped."""
+    program = Path("program")
+    shutil.copyfile(shutil.which("sleep") or "", program)
+    program.chmod(0o700)
+    with program.open("ab") as file:
+        file.write(bytes(range(256)) * (LARGE // 256 + 1))
+    with init("import subprocess; subprocess.Popen(['./program', '100'])") as pid:
+        assert hidden(processes(pid), mapped=False) == 0
+        program.unlink()
+        assert LARGE <= hidden(processes(pid), mapped=False) < 2 * LARGE
+
+
+def test_very_many_open_files_are_not_looked_at_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has that many has too many, in whichever process they are."""
+    code = "held = [os.open('/dev/null', os.O_RDONLY) for _ in range(60)]; os.fork()"
+    with init(code) as pid:
+        pids = processes(pid)
+        assert hidden(pids, mapped=True) == 0
+        assert not objects.in_flight(pids, alone=False)
+        monkeypatch.setattr(usage, "MOST_OPEN", 100)
+        monkeypatch.setattr(objects, "MOST_OPEN", 100)
+        assert hidden(pids, mapped=False) == UNCOUNTABLE
+        assert objects.in_flight(pids, alone=False)
+
+
+def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process can have 65,530 areas, of a file with a path of 4 KiB: 260 MB of text."""
+    code = """os.makedirs("d" * 200); os.chdir("d" * 200)
+    file = os.open("f", os.O_CREAT | os.O_RDWR)
+    os.truncate(file, 4096)
+    libc = ctypes.CDLL(None)
+    for number in range(3000): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 2, file, 0)"""
+    read, total = os.read, [0]
+
+    def counting(descriptor: int, size: int) -> bytes:
+        piece = read(descriptor, size)
+        total[0] += len(piece)
+        return piece
+
+    with init(code) as pid:
+        pids = processes(pid)
+        assert hidden(pids, mapped=True) == 0
+        bound = 300_000
+        for module in (usage, objects):
+            monkeypatch.setattr(module, "MOST_MAPS", bound)
+        monkeypatch.setattr("kernels.sandbox.usage.os.read", counting)
+        assert hidden(pids, mapped=True) == UNCOUNTABLE
+        assert objects.kept(pids, alone=False, passed=0, thorough=True) == UNCOUNTABLE
+        assert bound < total[0] < 3 * (bound + usage.PIECE)
+
+
+def test_many_mapped_files_without_a_name_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs a look of its own."""
+    monkeypatch.setattr(usage, "MOST_NAMELESS", 20)
+    with init(mapping(30, size=10)) as pid:
+        assert hidden(processes(pid), mapped=True) == UNCOUNTABLE
+
+
+def test_a_large_honest_program_is_counted() -> None:
+    """One with 5,000 areas of memory and 500 open files, in four processes, is far from every bound."""
+    code = """libc = ctypes.CDLL(None)
+    file = os.open(sys.executable, os.O_RDONLY)
+    for number in range(5000): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 2, file, 0)
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(500)]
+    for _ in range(3): os.fork() or time.sleep(100)"""
+    with init(code) as pid:
+        assert hidden(processes(pid), mapped=True) == 0
+        assert objects.kept(processes(pid), alone=False, passed=0, thorough=True) < 20 << 20
+
+
+def test_lines_are_given_whole(workspace: Path) -> None:
+    """However they lie in what is read at a time; the last one may have no end."""
+    lines = [b"%d" % number * (number % 200) for number in range(3000)]
+    (workspace / "file").write_bytes(b"\n".join(lines))
+    given = list(pieces(str(workspace / "file")))
+    assert len(given) > 5
+    assert b"".join(given) == b"\n".join(lines)
+    assert all(piece.endswith(b"\n") for piece in given[:-1])
+    assert list(pieces(str(workspace / "none"))) == []
