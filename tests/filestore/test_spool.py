@@ -31,6 +31,7 @@ from filestore.records import EPOCH, Waiting
 from filestore.removal import remove_expired
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
+from filestore.spool import reads as reading
 from filestore.spool import spool as spooling
 from tests.filestore.faults import full, locked, no_room
 from tests.filestore.people import ANN, BOB, bytes_on_disk, put
@@ -567,6 +568,31 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
         await store.kept.catch_up.bring_in_often()
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
     assert tried == 1 + 7 * catching_up.GIVING_UP
+
+
+async def test_only_a_read_that_waited_in_vain_spares_others_the_wait(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is away keeps everybody waiting; a transcript that is damaged is one person's."""
+    monkeypatch.setattr(reading, "WAITED", 0.5)
+    await store.cell(session_id="u8")
+    entries = store.raw.transcripts.entries
+    delay = 0.0
+
+    async def fail(session_id: str, **more: Any) -> Any:
+        if session_id == SESSION:
+            await asyncio.sleep(delay)
+            raise StoreUnavailable("outputs of a cell are missing")
+        return await entries(session_id, **more)
+
+    monkeypatch.setattr(store.raw.transcripts, "entries", fail)
+    with pytest.raises(StoreUnavailable):
+        await store.kept.transcripts.entries(SESSION)
+    assert len(await store.kept.transcripts.entries("u8")) == 1
+    delay = 0.6
+    for session_id in (SESSION, "u8"):
+        with pytest.raises(StoreUnavailable):
+            await store.kept.transcripts.entries(session_id)
 
 
 async def test_the_task_ends_with_the_store(
