@@ -153,13 +153,16 @@ async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.Mon
 
 
 async def test_a_number_that_another_entry_has_is_given_up(store: Opened) -> None:
-    """Nothing of either is lost, and what comes of the cell goes to its new number."""
+    """Nothing of either is lost; what comes of the cell, and its messages, go to its new number."""
     async with full():
         cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "mine", store.clock())
+        await store.kept.message_cells.set(MessageCell(1, SESSION, cell.seq, 9))
     other = await store.raw.transcripts.begin_cell(SESSION, PLACE, "Ann", "other", store.clock())
     assert cell.seq == other.seq
     await store.kept.catch_up.bring_in()
     await store.kept.transcripts.finish_cell(SESSION, cell.seq, status="ok", outputs=[])
+    await store.kept.message_cells.set(MessageCell(2, SESSION, cell.seq, 9))
+    assert [found.message_id for found in await store.raw.message_cells.of_cell(SESSION, 2)] == [1, 2]
     entries = await store.raw.transcripts.entries(SESSION)
     assert [(entry.seq, entry.code, entry.status) for entry in entries if isinstance(entry, CellRecord)] == [
         (1, "other", "running"),
