@@ -129,7 +129,7 @@ class _Packing:
         await self.document(path, write)
 
     async def _deflated(self, file: BinaryIO) -> int:
-        """About how many bytes a document is in the zip; where it does not matter or fit, not all of them."""
+        """About how many bytes a document takes in the zip; 0 without a limit, and just above it at most."""
         file.seek(0)
         if self._room is None:
             return 0

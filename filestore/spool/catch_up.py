@@ -31,6 +31,7 @@ from filestore.spool.writes import (
     CellFinished,
     EntryAdded,
     FileAdded,
+    MessageNoted,
     OutputsAppended,
     Write,
     new_batch,
@@ -161,9 +162,15 @@ class CatchUp:
                     log.warning("entry %d of %s became %d", entry.seq, entry.session_id, seq)
                     self._moved[entry.session_id, entry.seq] = seq
             case OutputsAppended(session_id, seq) | CellFinished(session_id, seq):
-                await replace(write, seq=self._moved.get((session_id, seq), seq)).bring_in(self._store)
+                await replace(write, seq=self._number(session_id, seq)).bring_in(self._store)
+            case MessageNoted(cell):
+                seq = self._number(cell.session_id, cell.seq)
+                await replace(write, cell=replace(cell, seq=seq)).bring_in(self._store)
             case _:
                 await write.bring_in(self._store)
+
+    def _number(self, session_id: str, seq: int) -> int:
+        return self._moved.get((session_id, seq), seq)
 
     async def _bring_in_file(self, write: FileAdded) -> None:
         """Add the row, give the id to its cell, and tell of it. Its time to live begins only now."""

@@ -1,4 +1,7 @@
-"""Reads of a database that may be away: after one has failed, the next ones fail at once for a while."""
+"""Reads of a database that may be away: after one has waited in vain, the next ones fail at once for a while.
+
+One that fails soon says nothing of the others: what one session has may be damaged.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,11 +10,12 @@ from filestore.errors import StoreUnavailable
 
 __all__ = ["Reads"]
 
-IN_VAIN = 10.0  # seconds after a failed read in which no other is tried
+WAITED = 0.5  # seconds after which a read that fails has waited for a database that is away
+PAUSE = 10.0  # seconds after such a read in which no other is tried
 
 
 class Reads:
-    """Remembers for IN_VAIN seconds that the database could not be read."""
+    """Remembers for PAUSE seconds that a read has waited in vain."""
 
     def __init__(self) -> None:
         self._failed: StoreUnavailable | None = None
@@ -22,11 +26,13 @@ class Reads:
         clock = asyncio.get_running_loop().time
         if self._failed is not None and clock() < self._until:
             raise StoreUnavailable(self._failed.reason)
+        began = clock()
         try:
             found = await work()
         except StoreUnavailable as error:
-            self._failed = error
-            self._until = clock() + IN_VAIN
+            if clock() - began > WAITED:
+                self._failed = error
+                self._until = clock() + PAUSE
             raise
         self._failed = None
         return found

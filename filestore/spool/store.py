@@ -157,13 +157,15 @@ class SpooledFiles:
 class SpooledMessageCells:
     """store.MessageCells."""
 
-    def __init__(self, store: Store, spool: Spool) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._cells = store.message_cells
         self._spool = spool
+        self._catch_up = catch_up
 
     async def set(self, cell: MessageCell) -> None:
+        noted = MessageNoted(cell)
         await self._spool.write(
-            session_key(cell.session_id), lambda: self._cells.set(cell), MessageNoted(cell)
+            session_key(cell.session_id), lambda: self._catch_up.bring_in_write(noted), noted
         )
 
     async def get(self, message_id: int) -> MessageCell | None:
@@ -226,7 +228,7 @@ async def spooled(
             store.identity,
             SpooledUsage(store, spool),
             store.server_settings,
-            SpooledMessageCells(store, spool),
+            SpooledMessageCells(store, spool, catch_up),
         )
     finally:
         bringing_in.cancel()

@@ -31,6 +31,7 @@ from filestore.records import EPOCH, Waiting
 from filestore.removal import remove_expired
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
+from filestore.spool import reads as reading
 from filestore.spool import spool as spooling
 from tests.filestore.faults import full, locked, no_room
 from tests.filestore.people import ANN, BOB, bytes_on_disk, put
@@ -152,13 +153,16 @@ async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.Mon
 
 
 async def test_a_number_that_another_entry_has_is_given_up(store: Opened) -> None:
-    """Nothing of either is lost, and what comes of the cell goes to its new number."""
+    """Nothing of either is lost; what comes of the cell, and its messages, go to its new number."""
     async with full():
         cell = await store.kept.transcripts.begin_cell(SESSION, PLACE, "Ann", "mine", store.clock())
+        await store.kept.message_cells.set(MessageCell(1, SESSION, cell.seq, 9))
     other = await store.raw.transcripts.begin_cell(SESSION, PLACE, "Ann", "other", store.clock())
     assert cell.seq == other.seq
     await store.kept.catch_up.bring_in()
     await store.kept.transcripts.finish_cell(SESSION, cell.seq, status="ok", outputs=[])
+    await store.kept.message_cells.set(MessageCell(2, SESSION, cell.seq, 9))
+    assert [found.message_id for found in await store.raw.message_cells.of_cell(SESSION, 2)] == [1, 2]
     entries = await store.raw.transcripts.entries(SESSION)
     assert [(entry.seq, entry.code, entry.status) for entry in entries if isinstance(entry, CellRecord)] == [
         (1, "other", "running"),
@@ -567,6 +571,31 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
         await store.kept.catch_up.bring_in_often()
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
     assert tried == 1 + 7 * catching_up.GIVING_UP
+
+
+async def test_only_a_read_that_waited_in_vain_spares_others_the_wait(
+    store: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is away keeps everybody waiting; a transcript that is damaged is one person's."""
+    monkeypatch.setattr(reading, "WAITED", 0.5)
+    await store.cell(session_id="u8")
+    entries = store.raw.transcripts.entries
+    delay = 0.0
+
+    async def fail(session_id: str, **more: Any) -> Any:
+        if session_id == SESSION:
+            await asyncio.sleep(delay)
+            raise StoreUnavailable("outputs of a cell are missing")
+        return await entries(session_id, **more)
+
+    monkeypatch.setattr(store.raw.transcripts, "entries", fail)
+    with pytest.raises(StoreUnavailable):
+        await store.kept.transcripts.entries(SESSION)
+    assert len(await store.kept.transcripts.entries("u8")) == 1
+    delay = 0.6
+    for session_id in (SESSION, "u8"):
+        with pytest.raises(StoreUnavailable):
+            await store.kept.transcripts.entries(session_id)
 
 
 async def test_the_task_ends_with_the_store(
