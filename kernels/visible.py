@@ -22,7 +22,7 @@ _HIDDEN = re.compile(
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 _ON_A_TERMINAL = re.compile(
     # Colours, erase-line, cursor-up; then what may stay besides; then what may not.
-    r"(?P<kept>\x1b\[[0-9;]*[mKA]|[\x07\x08\r])|[\x00-\x06\x0b-\x1f\x7f-\x9f]"
+    r"(?P<kept>\x1b\[[0-9;]*[mKA]|[\x08\r])|[\x00-\x07\x0b-\x1f\x7f-\x9f]"
 )
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
 

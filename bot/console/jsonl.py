@@ -46,7 +46,11 @@ __all__ = ["JsonLines", "standard_input"]
 log = logging.getLogger(__name__)
 
 PLACE = "json"
-LONGEST = 64 * 1024 * 1024  # bytes of one request line
+LONGEST = 32 * 1024 * 1024  # bytes of one request line: the largest cell as JSON, and room
+SHORT, MOST_PARTS = (
+    64 * 1024,
+    10_000,
+)  # bytes of a line that cannot cost much; values and names of a longer one
 PATHS = {"upload", "notebook", "bundle", "replay"}  # left as they are: a repaired one would be another file's
 Request = dict[str, Any]
 
@@ -271,10 +275,24 @@ async def standard_input() -> AsyncIterator[bytes]:
         yield line
 
 
+def _parts(line: bytes) -> int:
+    """How many values and names a line of JSON may have, told without making them: 2 bytes can become 100."""
+    bare = line.replace(b"\\\\", b"").replace(b'\\"', b"")  # no quotation mark but those around texts
+    texts = bare.count(b'"') // 2
+    if texts > MOST_PARTS:
+        return texts
+    outside = bare.split(b'"')[::2]
+    return texts + sum(piece.count(mark) for piece in outside for mark in (b",", b"[", b"{"))
+
+
 def _parse(line: bytes) -> Request:
     if len(line) == LONGEST and not line.endswith(b"\n"):
         raise BadRequest(
             f"a line has at most {human_size(LONGEST)}: put data into a file, and name it in an upload"
+        )
+    if len(line) > SHORT and _parts(line) > MOST_PARTS:
+        raise BadRequest(
+            f"a line has at most {MOST_PARTS:,} values: put data into a file, and name it in an upload"
         )
     try:
         request = json.loads(line)

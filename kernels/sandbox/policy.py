@@ -298,7 +298,7 @@ def _landlock(paths: Paths, *, counted: bool) -> Iterable[tuple[str | int, int]]
     yield HANDLED, SCOPED
     for path in (*SYSTEM, *map(str, paths.readable)):
         yield path, EXECUTE | READ | LIST
-    for path in (*LOOKED_UP, "/etc/passwd", "/etc/group", "/etc/hosts", *READABLE_PROC):
+    for path in (*LOOKED_UP, *READABLE_PROC):
         yield path, READ | LIST
     for name in DEVICES:
         if counted or name == _device(name, counted):

@@ -30,7 +30,20 @@ MEMORY = [
     "/dev/shm",
     "/dev/pts",
 ]  # file systems of the kernel's own, where it has a tree of its own
-ELSEWHERE = ["/etc/shadow", "/etc/hostname", "/root", "/home", "/var/log", "/proc/1/environ", "/boot", "/run"]
+ELSEWHERE = [
+    "/etc/shadow",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/machine-id",
+    "/root",
+    "/home",
+    "/var/log",
+    "/proc/1/environ",
+    "/boot",
+    "/run",
+]
 
 # What is found, by the beginning of its path, as the list in SECURITY.md names it.
 NAMES = {
@@ -43,7 +56,9 @@ NAMES = {
     "/var/proc/sys/": "eight files of `/proc/sys`",
     "/proc": "the machine's files in `/proc`",
     "/dev/": "`/dev/null`, `zero`, `full`, `random`, `urandom`",
-    "/etc/": "of `/etc`: fonts, certificates, time zone, libraries' paths, MIME types, alternatives",
+    **dict.fromkeys(
+        LOOKED_UP, "of `/etc`: fonts, certificates, time zone, libraries' paths, MIME types, alternatives"
+    ),
     "/sys/": "`/sys/devices/system/cpu`",
     **dict.fromkeys(SYSTEM, "`/usr`, `/bin`, `/sbin`, `/lib`, `/lib64`"),
 }

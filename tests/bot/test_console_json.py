@@ -206,7 +206,8 @@ async def test_input_is_asked_and_answered(program: Program) -> None:
 async def test_what_is_too_large_is_refused_and_what_is_sent_next_works(program: Program) -> None:
     """A line, a cell and an answer have a limit each; the question still waits, and the next cell runs."""
     for line, words in (
-        (b'{"code": "' + b"x" * (65 << 20) + b'"}\n', "a line has at most 64 MB"),
+        (b'{"code": "' + b"x" * (33 << 20) + b'"}\n', "a line has at most 32 MB"),
+        (b'{"code": [' + b"{}," * (1 << 20) + b"1]}\n", "a line has at most 10,000 values"),
         (b'{"code": "' + b"x" * (5 << 20) + b'"}\n', "the code is too large: 5 MB, and the limit is 4 MB"),
     ):
         program.seen.clear()

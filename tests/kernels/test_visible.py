@@ -40,7 +40,7 @@ def test_text_of_lines_keeps_tabs_and_newlines() -> None:
     assert text("a\x1bb", "") == "ab"
 
 
-@pytest.mark.parametrize("kept", ["\x1b[31;1mred\x1b[0m", "50%\r100%\n", "ab\b\bc", "\x1b[2A\x1b[K", "\a"])
+@pytest.mark.parametrize("kept", ["\x1b[31;1mred\x1b[0m", "50%\r100%\n", "ab\b\bc", "\x1b[2A\x1b[K"])
 def test_what_redraws_a_line_is_drawn(kept: str) -> None:
     """Colours and progress bars are as the cell has written them."""
     assert drawn(kept) == kept
@@ -51,8 +51,20 @@ C1 = [chr(code) for code in range(0x80, 0xA0)]
 
 @pytest.mark.parametrize(
     "acts",
-    ["\x1b[2J", "\x1b]0;title\x07", "\x1b[6n", "\x1bPq", "\x1bc", "\x1b[?1049h", "\x0e", "\x0c", "\x00", *C1],
+    [
+        "\x1b[2J",
+        "\x1b]0;title\x07",
+        "\x1b[6n",
+        "\x1bPq",
+        "\x1bc",
+        "\x1b[?1049h",
+        "\x0e",
+        "\x0c",
+        "\x07",
+        "\x00",
+        *C1,
+    ],
 )
 def test_what_acts_on_a_terminal_is_not_drawn(acts: str) -> None:
-    """Nothing clears it, names it, makes it answer, or takes another alphabet; C1 does what ESC does."""
-    assert not set(drawn(acts)) & {"\x1b", "\x0e", "\x0c", "\x00", *C1}
+    """Nothing clears, names or rings it, makes it answer, or changes its alphabet; C1 does what ESC does."""
+    assert not set(drawn(acts)) & {"\x1b", "\x0e", "\x0c", "\x07", "\x00", *C1}
