@@ -42,7 +42,7 @@ async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path, monkeypatch: 
         rans = await asyncio.gather(run(second, "2"), run(third, "3"))
         assert [ran.output for ran in rans] == ["2\n", "3\n"]
         assert [Queued(1) in ran.events for ran in rans] == [True, True]
-        assert Queued(2) in rans[1].events
+        assert sorted(Queued(2) in ran.events for ran in rans) == [False, True]  # whoever came second
         again = await run(first, "x")
         (restarted,) = again.restarts
         assert restarted.lost == ("x",)

@@ -320,7 +320,7 @@ async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
     short.parent.rmdir()
 
 
-@pytest.mark.parametrize("direction", ["to the node", "from the node"])
+@pytest.mark.parametrize("direction", [pytest.param("to the node", marks=pytest.mark.soak), "from the node"])
 async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_hang(
     node: Node, monkeypatch: pytest.MonkeyPatch, direction: str
 ) -> None:
