@@ -1,5 +1,6 @@
 """The whole program on a disk that is really full: a small one, in a mount namespace of its own."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.cells import PATIENCE
 from tests.program import Program
 
 SMALL = "16m"
@@ -49,11 +51,13 @@ async def test_cells_run_on_a_full_disk_and_make_room(tmp_path: Path) -> None:
             assert result["unrecorded"].startswith("Not recorded yet: the disk is full.")
         late = await program.answer(event="captured", user=1)
         assert [file["filename"] for file in late["files"]] == ["small"]
-        recorded = await program.run("'room'")
-        assert recorded["unrecorded"] == ""
+        async with asyncio.timeout(PATIENCE):
+            while (await program.run("'room'"))["unrecorded"]:
+                pass  # what waits is brought in one after the other, and the file was only the first of it
         path = tmp_path / "out.ipynb"
         await program.answer(id=program.send(notebook=str(path)), event="saved")
         cells = json.loads(path.read_text())["cells"]
-        assert [cell["metadata"]["kernelcord"]["status"] for cell in cells] == ["ok"] * 4
+        assert [cell["metadata"]["kernelcord"]["status"] for cell in cells] == ["ok"] * len(cells)
+        assert len(cells) >= 4
         assert "No space left" in "".join(cells[1]["outputs"][0]["text"])
         assert [late["files"][0]["file_id"]] == cells[1]["metadata"]["kernelcord"]["file_ids"]

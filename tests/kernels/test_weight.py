@@ -98,7 +98,7 @@ def test_a_value_weighs_what_it_takes_and_what_its_json_takes(value: Any) -> Non
     with traced() as held:
         parsed = json.loads(text)
         taken = held()
-    assert taken <= weight(parsed) + KiB
+    assert taken <= weight(parsed) + 8 * KiB  # and what Python itself takes meanwhile
     assert len(json.dumps(parsed, ensure_ascii=False)) <= 3 * weight(parsed)
     assert weight(parsed) <= 6 * max(taken, len(text))
 
