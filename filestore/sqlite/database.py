@@ -119,6 +119,8 @@ class Database:
             connection.execute(begin)
             try:
                 result = work(connection)
+                if isinstance(result, sqlite3.Cursor):  # destroyed in another thread, it would reset this
+                    result.close()  # connection, and an error of the statement that runs then would be lost
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:

@@ -341,6 +341,15 @@ async def test_a_large_file_is_looked_through_for_a_while_only(
             await store.transcripts.say("t", "p", "Ann", "x", NOW)
 
 
+async def test_no_cursor_leaves_its_thread_open(tmp_path: Path) -> None:
+    """Its end resets the connection: a full disk was once told as a transaction that was not there."""
+    async with opened(tmp_path / "a.db") as database:
+        for run in (database.write, database.read, lambda work: database.write_soon(work, 0)):
+            cursor = await run(lambda each: each.execute("SELECT 1"))
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                cursor.fetchone()
+
+
 async def test_a_file_that_may_not_grow_is_full(tmp_path: Path) -> None:
     """In the loop and in the thread; reads go on, and so do writes once there is room."""
     async with opened(tmp_path / "a.db") as database:
