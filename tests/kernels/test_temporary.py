@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,11 @@ from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A temporary folder of our own."""
-    folder = tmp_path / "t"
-    folder.mkdir()
-    monkeypatch.setattr("kernels.temporary.short_temporary", lambda: folder)
-    return folder
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of our own, with a short path as the real one: a socket's ends at 107 bytes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr("kernels.temporary.short_temporary", lambda: Path(folder))
+        yield Path(folder)
 
 
 def aged(folder: Path) -> Path:
@@ -154,7 +154,7 @@ def test_what_has_no_lock_goes_when_it_surely_is_nobodys(temporary: Path, maker:
     if (folder / "socket").exists():
         (folder / "socket").unlink()
         with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(os.path.relpath(folder / "socket"))
+            dead.bind(str(folder / "socket"))
     assert sweep() == 0
     aged(folder)
     assert sweep() == 1
@@ -174,7 +174,7 @@ def test_what_is_not_ours_or_cannot_be_told_stays(temporary: Path) -> None:
     (temporary / f"{PREFIX}file").touch()
     node = made(temporary / f"{PREFIX}node-0-a")
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(os.path.relpath(node / "socket"))
+        listening.bind(str(node / "socket"))
         listening.listen()
         for folder in (inside, node):
             aged(folder)
