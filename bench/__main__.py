@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import capture, cells, crowd, notebook, processes, start, turn
+from bench import capture, cells, crowd, neighbours, notebook, processes, start, turn
 from bench.ground import FULL, QUICK, Ground
 from bench.machine import machine, sentence
 from bench.measure import Figure, json_line, table
@@ -29,6 +29,7 @@ SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
     "turn": turn.figures,
     "notebook": notebook.figures,
     "processes": processes.figures,
+    "neighbours": neighbours.figures,
 }
 
 

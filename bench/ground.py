@@ -28,6 +28,7 @@ class Scale:
     crowd: int  # kernels that start at once
     crowds: int  # pairs
     idle_rounds: int  # pairs of rounds in which they are looked at
+    quiet: int  # cells of a neighbour before each deed
 
 
 FULL = Scale(
@@ -45,6 +46,7 @@ FULL = Scale(
     crowd=100,
     crowds=1,
     idle_rounds=1,
+    quiet=40,
 )
 QUICK = Scale(
     starts=3,
@@ -61,6 +63,7 @@ QUICK = Scale(
     crowd=10,
     crowds=1,
     idle_rounds=1,
+    quiet=10,
 )
 
 

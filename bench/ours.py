@@ -51,18 +51,24 @@ async def kernels(ground: Ground) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def bot(ground: Ground, node: str = "auto") -> AsyncIterator[Sessions]:
-    """The bot on an SQLite store in the ground's folder, with room for what is written; kernels by `NODE`."""
+async def bot(ground: Ground, node: str = "auto", **more: object) -> AsyncIterator[Sessions]:
+    """The bot on an SQLite store in the ground's folder, with room for what is written; kernels by `NODE`.
+
+    `more` are settings that differ from those here.
+    """
+    usual: dict[str, object] = {
+        "max_kernels": SIZE,
+        "max_files": FILES,
+        "quota": "1TiB",
+        "quota_files": 1_000_000,
+        "node_idle": "10s",
+    }
     settings = load(
         data=ground.folder / "data",
         kernel_python=ground.python,
         mongodb_uri=None,
-        max_kernels=SIZE,
-        max_files=FILES,
-        quota="1TiB",
-        quota_files=1_000_000,
         node=node,
-        node_idle="10s",
+        **usual | more,
     )
     async with compose(settings) as sessions:
         yield sessions

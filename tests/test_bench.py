@@ -29,6 +29,7 @@ ONCE = Scale(
     crowd=1,
     crowds=1,
     idle_rounds=1,
+    quiet=1,
 )
 PATIENCE = 120.0  # seconds
 

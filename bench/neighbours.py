@@ -1,0 +1,133 @@
+"""What one person's deeds cost another: somebody's `1+1` beside each, and before it.
+
+    figures = await neighbours.figures(ground)
+    timed = await beside("a full disk", "auto", folder, python, size=1.0, quiet=20)
+
+`python -m bench.neighbours DEED NODE FOLDER PYTHON SIZE QUIET` does one deed with a bot of its own and prints
+what it has measured, as JSON: such a bot may stand on a small disk or have few descriptors, and whatever it
+comes to, the next deed finds another one.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from bench import ours
+from bench.deeds import DEEDS, NEIGHBOUR, Deed
+from bench.ground import FULL, Ground
+from bench.measure import Figure, Samples, milliseconds
+
+__all__ = ["Timed", "beside", "figures", "within"]
+
+CODE = "1+1"
+WARM = 10  # cells
+LEAST = 20  # cells beside a deed, the last of them after it where it is short
+PAUSE = 0.02  # seconds between the neighbour's cells, who is no load
+HOMES = {"none": "in process", "auto": "through the node"}
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Milliseconds of each of the neighbour's cells; `during` are those that ended while the deed went on."""
+
+    quiet: tuple[float, ...]
+    beside: tuple[float, ...]
+    during: int
+    seconds: float
+
+
+async def figures(ground: Ground) -> list[Figure]:
+    """The median and the longest of a neighbour's cells, beside the median of a quiet time before."""
+    told = []
+    for home, where in HOMES.items():
+        for name in DEEDS:
+            with TemporaryDirectory(dir=ground.folder, ignore_cleanup_errors=True) as folder:
+                timed = await beside(
+                    name, home, Path(folder), ground.python, size=1.0, quiet=ground.scale.quiet
+                )
+            quiet = sorted(timed.quiet)[len(timed.quiet) // 2]
+            samples = Samples(timed.beside, (quiet,) * len(timed.beside))
+            told += [
+                Figure(f"1+1 beside {name}, {where}", "ms", samples, "quiet", "<= 3 x"),
+                Figure(f"- the longest of {len(timed.beside)}", "ms", samples, "", "<= 1,000 ms", 1.0),
+            ]
+    return told
+
+
+async def beside(name: str, home: str, folder: Path, python: Path, *, size: float, quiet: int) -> Timed:
+    """Do a deed with a bot of its own in `folder`, its kernels where `home` (as in NODE) says.
+
+    Raises: RuntimeError with the end of what it wrote where it did not come to its end.
+    """
+    arguments = [name, home, str(folder), str(python), str(size), str(quiet)]
+    process = await asyncio.create_subprocess_exec(
+        *(*within(DEEDS[name], folder), sys.executable, "-m", "bench.neighbours", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    if process.returncode:
+        raise RuntimeError(f"{name}: {err.decode(errors='replace')[-2000:]}")
+    told = json.loads(out)
+    return Timed(tuple(told["quiet"]), tuple(told["beside"]), told["during"], told["seconds"])
+
+
+def within(deed: Deed, folder: Path) -> list[str]:
+    """The command that runs another with what the deed is done on: a small disk that goes with it."""
+    command = []
+    if deed.descriptors is not None:
+        command += ["prlimit", f"--nofile={deed.descriptors}"]
+    if deed.disk is not None:
+        size, inodes = deed.disk
+        namespaces = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
+        mount = f'mount -t tmpfs -o size={size},nr_inodes={inodes},mode=700 small "$0" && exec "$@"'
+        command += ["unshare", *namespaces, "sh", "-c", mount, str(folder)]
+    return command
+
+
+async def measure(deed: Deed, home: str, ground: Ground, size: float, quiet: int) -> Timed:
+    """The neighbour's cells in a quiet time, and then beside the deed."""
+    async with ours.bot(ground, home, **deed.settings) as sessions:
+
+        async def cell() -> float:
+            await asyncio.sleep(PAUSE)
+            return await milliseconds(sessions.execute_code(CODE, NEIGHBOUR))
+
+        for _ in range(WARM):
+            await cell()
+        await deed.prepare(sessions, size)
+        before = [await cell() for _ in range(quiet)]
+        begun, during = perf_counter(), 0
+        doing = asyncio.create_task(deed.do(sessions, size))
+        times: list[float] = []
+        while not doing.done() or len(times) < LEAST:
+            times.append(await cell())
+            during += not doing.done()
+        await doing
+        return Timed(tuple(before), tuple(times), during, perf_counter() - begun)
+
+
+def main() -> int:
+    """Do the deed that the arguments name."""
+    name, home, folder, python, size, quiet = sys.argv[1:]
+    logging.basicConfig(level=logging.ERROR)
+    ground = Ground(Path(folder), Path(python), FULL)
+    timed = asyncio.run(measure(DEEDS[name], home, ground, float(size), int(quiet)))
+    print(json.dumps({name: getattr(timed, name) for name in Timed.__slots__}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
