@@ -49,6 +49,14 @@ def test_traceback_is_in_the_same_line() -> None:
     assert "\n" not in line
 
 
+def test_a_record_s_ids_end_its_line() -> None:
+    """They say what it is about; a hostile one ends no line either."""
+    about = record("the cell is interrupted")
+    about.session, about.cell = "u1\n", 3
+    line = OneLine().format(about)
+    assert line.endswith(r"the cell is interrupted [session=u1\n cell=3]")
+
+
 def test_secrets_are_blanked_out() -> None:
     """A secret that a library quotes does not reach the log; an empty one blanks nothing."""
     line = OneLine(["mongodb://a:b@c", ""]).format(record("cannot reach %s", "mongodb://a:b@c/db"))
