@@ -23,9 +23,17 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _FENCE = re.compile(r"```(?P<language>[A-Za-z0-9_+-]*)")
 _FENCE_LIKE = re.compile(r"```|~~~")
 _ADDRESS = re.compile(r"(?P<before>\]\s*|\\)(?=[(:]|href\b)", re.IGNORECASE)
-_OPENING = re.compile(r"(?:href)?[({:\s]+", re.IGNORECASE)
+# With these TeX makes a new name for \\href, or its own element with an address.
+_MACRO = re.compile(
+    r"\\(?=(?:[egx]?def|let|futurelet|csname|mmlToken|DeclareMathOperator)(?![a-zA-Z])"
+    r"|(?:new|renew|provide)(?:command|environment)(?![a-zA-Z]))"
+)
+_ENTITY = re.compile(r"&(?=#0*92(?![0-9])|#x0*5c(?![0-9a-f])|bsol;)", re.IGNORECASE)
+_TARGET = re.compile(r"href|mmltoken|csname")
+_WEB = re.compile(r"href\s*\{\s*https?:")
+_OPENING = re.compile(r"^[(:\s]+")
 _DROPPED = re.compile("[\x00-\x20\x7f-\xa0\u200b\\\\<>(\"']+")  # what may stand in or before a scheme
-_SCRIPTS = ("javascript", "vbscript")
+_SCRIPTS = ("javascript", "vbscript", "data:text", "data:application")
 LONGEST_SCHEME = max(map(len, _SCRIPTS))
 
 
@@ -35,14 +43,21 @@ def harmless(words: str) -> str:
 
 
 def without_scripts(words: str) -> str:
-    """The words with every link to a script taken apart, so that its text shows and no link is there."""
+    """The words with every link to a script taken apart, so that its text shows and no link is there.
+
+    So is what defines a macro of TeX where it may stand for a link, for the macro may be used in other words.
+    """
     plain = _plain(words)
+    if _TARGET.search(plain):
+        words = _ENTITY.sub(f"&{APART}", _MACRO.sub(rf"\\{APART}", words))
     if not any(scheme in plain for scheme in _SCRIPTS):
         return words
     many = len(_ADDRESS.findall(words)) > MANY
 
     def apart(found: re.Match[str]) -> str:
-        runs = many or _runs(words[found.end() : found.end() + LOOKED_AT])
+        address = words[found.end() : found.end() + LOOKED_AT]
+        tex = found["before"] == "\\"  # in which a comment or a command may stand before the scheme
+        runs = many or (not _WEB.match(address) if tex else _runs(address))
         return found["before"] + (APART if runs else "")
 
     return _ADDRESS.sub(apart, words)
@@ -50,7 +65,7 @@ def without_scripts(words: str) -> str:
 
 def _runs(address: str) -> bool:
     """Whether what begins here may be the address of a script; if that is not certain, it counts as one."""
-    plain = _plain(_OPENING.sub("", address))
+    plain = _plain(_OPENING.sub("", address, count=1))
     return plain.startswith(_SCRIPTS) or (len(address) > LOOKED_AT // 2 and len(plain) < LONGEST_SCHEME)
 
 

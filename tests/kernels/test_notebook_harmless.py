@@ -1,6 +1,7 @@
 import json
 import re
 import time
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -323,11 +324,25 @@ ACTIVE_WORDS = [
     "[x]:\n  vbscript:alert(1)\n\n[x][x]",
     "[x](javascript:a)" * 200,
     "<javascript:alert(1)>",
+    "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)",
+]
+TEX_LINKS = [
+    r"$\href{javascript:alert(1)}{x}$",
+    "$\\href%\n{javascript:alert(1)}{x}$",
+    r"$\href{\text{javascript:alert(1)}}{x}$",
+    r"$\def\h{\href}\h{javascript:alert(1)}{x}$",
+    r"$\newcommand{\h}[2]{\href{java#1}{#2}}\h{script:alert(1)}{x}$",
+    r"$\let\h=\href$ is used in other words",
+    r'$\mmlToken{mi}[href="javascript:alert(1)"]{x}$',
+    "&#36;&#92;href{javascript:alert(1)}{x}&#36;",
 ]
 PLAIN_WORDS = [
     "**Ada** says: 2 < 3, and `a > b`",
     "see [the docs](https://example.org/a?b=1) and [mine](out.csv), or <b>this</b>",
     "JavaScript: [it](https://example.org/javascript:void) is not Java",
+    r"$\newcommand{\R}{\mathbb R} \R$",
+    r"$\href{https://example.org}{x}$, and not javascript:",
+    "![x](data:image/png;base64,iVBORw0KGgo=)",
     "```py\nif a<b: x = List[int]\n```\n\n```html\n<script>alert(1)</script>\n```\nDone.",
 ]
 
@@ -397,6 +412,15 @@ def test_a_displayed_link_to_a_script_is_none(mime: str) -> None:
     written = "".join(cell["outputs"][0]["data"][mime])
     assert "\\href" not in written
     assert "](" not in written
+
+
+@pytest.mark.parametrize("words", TEX_LINKS)
+def test_no_formula_links_to_a_script(words: str) -> None:
+    """Neither by the command that links nor by a new name for it, however it is written."""
+    written = unescape(harmless(words))
+    assert not re.search(r"\\(?:def|let|newcommand|mmlToken)\b", written)
+    assert not re.search(r"\\href\W*(?:text\W)?javascript", written)
+    assert harmless(harmless(words)) == harmless(words)
 
 
 def test_hostile_words_take_time_by_their_length() -> None:
