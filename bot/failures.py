@@ -80,7 +80,10 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     SpoolFull: lambda _: (
         "the database cannot be reached, and no more of yours can wait for it; try again in a while"
     ),
-    KernelStartFailed: lambda error: f"your kernel could not be started; try again. {_last_line(error.log)}",
+    KernelStartFailed: lambda error: (
+        f"your kernel could not be started{error.reason and f': {error.reason}'}; try again."
+        f" {_last_line(error.log)}"
+    ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
     NodeIncompatible: lambda error: (

@@ -43,6 +43,11 @@ class Channel:
             self._socket.close()
             raise
 
+    @property
+    def state(self) -> str:
+        """How far it has got: "connected", "greeted" once the other end has said what it is, or "closed"."""
+        return "closed" if self.ended else "greeted" if self._greeted else "connected"
+
     def send(self, frames: list[bytes]) -> None:
         """Send a message; one to a channel that has ended goes nowhere."""
         if not self.ended:

@@ -157,8 +157,8 @@ def to_result(fields: Fields, opened: Open) -> RunResult:
 def error(raised: BaseException) -> Fields:
     """An exception of ours: one that `kernels.errors` has, or else a failure with its text."""
     match raised:
-        case KernelStartFailed(log=log):
-            return {"is": "KernelStartFailed", "text": log}
+        case KernelStartFailed(log=log, reason=reason, state=state):
+            return {"is": "KernelStartFailed", "text": log, "reason": reason, "state": state}
         case KernelClosed() | NoQuestion():
             return {"is": type(raised).__name__}
     return {"is": "OSError", "text": str(raised)}
@@ -168,7 +168,7 @@ def to_error(fields: Fields) -> KernelError | OSError:
     """The exception of these fields."""
     match fields["is"]:
         case "KernelStartFailed":
-            return KernelStartFailed(fields["text"])
+            return KernelStartFailed(fields["text"], fields.get("reason", ""), fields.get("state", ""))
         case "KernelClosed":
             return KernelClosed()
         case "NoQuestion":

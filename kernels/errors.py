@@ -1,7 +1,7 @@
 """What can go wrong on our side of a kernel. A person's failing code is a `RunResult`, never one of these.
 
 KernelError
-|-- KernelStartFailed(log)      the process ended, or said nothing, before it could run a cell
+|-- KernelStartFailed(log, reason, state)   the process ended, or said nothing, before it could run a cell
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
@@ -31,11 +31,19 @@ class KernelError(Exception):
 
 
 class KernelStartFailed(KernelError):
-    """No kernel came up; `log` is the end of what its process wrote (at most 2,000 characters)."""
+    """No kernel came up; `log` is the end of what its process wrote (at most 2,000 characters).
 
-    def __init__(self, log: str) -> None:
-        super().__init__(f"The kernel could not be started. Its last words: {log.strip() or '(none)'}")
+    `reason` is why, where the process did not say it: "it did not answer within 60 s". `state` is for the
+    operator: how far the start got, and what the process was doing.
+    """
+
+    def __init__(self, log: str, reason: str = "", state: str = "") -> None:
+        why, how_far = f": {reason}" if reason else "", f" ({state})" if state else ""
+        words = log.strip() or "(none)"
+        super().__init__(f"The kernel could not be started{why}{how_far}. Its last words: {words}")
         self.log = log
+        self.reason = reason
+        self.state = state
 
 
 class SandboxUnavailable(KernelError):

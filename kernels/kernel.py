@@ -213,6 +213,13 @@ class Kernel(KernelHere):
     def kill(self) -> None:
         """Kill the process, without waiting for its end."""
         if self._process is not None:
+            if self._router.idle:  # ours to mend: the person's code had no part in it
+                log.warning(
+                    "the kernel of session %s says that it does not run its cell, whose end has not come: a"
+                    " message was lost, or is still on its way; %s",
+                    self.session_id,
+                    self._process.state(),
+                )
             self._given_up = True
             self._killing = asyncio.create_task(self._process.kill(), name="kernel end")
 
@@ -261,6 +268,9 @@ class Kernel(KernelHere):
                 starting = KernelProcess.start(starter, folder, self._router.receive)
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()
+        except KernelStartFailed as error:
+            log.warning("session %s: %s", self.session_id, error)
+            raise
         except OSError as error:
             raise KernelStartFailed(str(error)) from error
         self._given_up, self._ended_because = False, DIED

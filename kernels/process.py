@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import BinaryIO, Protocol, cast
 
 from jupyter_client.manager import AsyncKernelManager
 
+from kernels.doing import doing
 from kernels.errors import KernelStartFailed
 from kernels.finish import stop, to_the_end
 from kernels.temporary import DETACHED
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 START = 60.0  # seconds until a kernel must have answered; a loaded machine needs several
 ORDERLY = 2.0  # seconds to end by request, and again by SIGTERM, before SIGKILL
 AGAIN = 0.01  # seconds between two looks whether an ordinary process listens
+ASK_AGAIN = 10.0  # seconds after which a kernel that starts and has not answered is asked once more
 AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; as a rule 1 ms
 KILLED = 5.0  # seconds until a killed process must be gone
 DEAF = 1.0  # seconds that a process may take to end after it closed every channel
@@ -86,7 +88,7 @@ class KernelProcess:
     ) -> AsyncIterator["KernelProcess"]:
         """Start the kernel and wait until it answers. `folder` is its run folder.
 
-        Raises: KernelStartFailed, with the end of what the process wrote, or what the system said.
+        Raises: KernelStartFailed, with the end of what the process wrote, or what the system said, and why.
         """
         manager = starter.manager(folder)
         ears = _Ears(receive)
@@ -117,6 +119,11 @@ class KernelProcess:
     def fault(self) -> str | None:
         """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._provisioner.fault
+
+    def state(self) -> str:
+        """For the log: how far each channel has got, and what the processes are doing."""
+        doings = "" if self.exited.is_set() else f"; processes: {doing(self._provisioner.pid)}"
+        return f"channels: {self.wire.state}; awaited: {self._ears.awaited}{doings}"
 
     def begins(self) -> None:
         """A cell begins."""
@@ -166,18 +173,29 @@ class KernelProcess:
         self._provisioner.detach()
 
     async def _answered(self) -> None:
+        """Wait until it answers. Raises: KernelStartFailed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START):
                 while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110  nothing tells
                     await asyncio.sleep(AGAIN)
-                if not self.exited.is_set():
-                    await self._answers(START, "iopub_welcome")
+                while not (self.exited.is_set() or await self._answers(ASK_AGAIN)):
+                    pid, state = self._provisioner.pid, self.state()
+                    log.warning("the kernel process %s has not answered and is asked again: %s", pid, state)
+                    self.wire.subscribe()
         if not self._ears.heard.is_set():
-            raise KernelStartFailed(_tail(self.folder / LOG))
+            raise KernelStartFailed(_tail(self.folder / LOG), self._why_not_up(), self.state())
 
-    async def _answers(self, seconds: float, *more: str) -> bool:
-        """Whether it answers a question within some seconds, or ends; `more` are messages to come too."""
-        self._ears.listen(self.wire.send("shell", "kernel_info_request", {}), more)
+    def _why_not_up(self) -> str:
+        if not self.exited.is_set():
+            return f"it did not answer within {START:.0f} s"
+        if self.fault is not None:
+            return f"it went over its limit of {self.fault}"
+        code = self.exit_code or 0
+        return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+
+    async def _answers(self, seconds: float) -> bool:
+        """Whether it answers a question within some seconds, or ends."""
+        self._ears.listen(self.wire.send("shell", "kernel_info_request", {}))
         exited = asyncio.create_task(self.exited.wait())
         answered = asyncio.create_task(self._ears.heard.wait())
         try:
@@ -220,24 +238,32 @@ def run_folder(path: Path) -> Iterator[Path]:
 
 
 class _Ears:
-    """Receives for the kernel, and notes when a question was answered (and, at the start, we subscribed)."""
+    """Receives for the kernel, and notes when a question was answered and the kernel knows that we listen."""
 
     def __init__(self, receive: Callable[[Message | None], None]) -> None:
         self._receive = receive
         self._question = ""
-        self._wanted: set[str] = set()
+        self._answered = self._welcomed = False
         self.heard = asyncio.Event()
 
-    def listen(self, question: str, more: Iterable[str]) -> None:
-        """Note from now on the answer to the request of this id, and messages of the kinds `more`."""
-        self._question, self._wanted = question, {question, *more}
+    @property
+    def awaited(self) -> str:
+        """What has not come yet."""
+        missing = {"an answer": self._answered, "iopub_welcome": self._welcomed}
+        return " and ".join(what for what, came in missing.items() if not came) or "nothing"
+
+    def listen(self, question: str) -> None:
+        """Note from now on the answer to the request of this id."""
+        self._question, self._answered = question, False
         self.heard.clear()
 
     def __call__(self, message: Message | None) -> None:
         if message is not None:
-            answer = message.channel == "shell" and message.parent_id == self._question
-            self._wanted.discard(self._question if answer else message.kind)
-            if not self._wanted:
+            if message.channel == "shell" and message.parent_id == self._question:
+                self._answered = True
+            elif message.kind == "iopub_welcome":
+                self._welcomed = True
+            if self._answered and self._welcomed:
                 self.heard.set()
         self._receive(message)
 

@@ -84,10 +84,12 @@ class Router:
         self.quit_asked = False
         # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
         self.doubtful = False
+        # Whether the kernel has said, when it was interrupted, that it does not run the cell.
+        self.idle = False
 
     def begin(self, message_id: str, run: Run) -> None:
         """The request `message_id` runs the cell `run`."""
-        self.running, self.running_id, self.doubtful = run, message_id, True
+        self.running, self.running_id, self.doubtful, self.idle = run, message_id, True, False
         self._question, self._marked = None, False
         self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
@@ -95,7 +97,7 @@ class Router:
 
     def end(self) -> None:
         """The cell is over: what still comes for it is late."""
-        self.running, self.running_id = None, ""
+        self.running, self.running_id, self.idle = None, "", False
 
     def forget(self) -> tuple[str, ...]:
         """The process is gone: no variables, no faults. Returns the names of those that were there."""
@@ -119,6 +121,7 @@ class Router:
             case "iopub", "execute_reply" if run is not None:  # there, so that it comes after the output
                 self._reply(run, content, message.metadata)
             case "control", "interrupt_reply" if self.running is not None:
+                self.idle = content.get("running") is False
                 self.running.interrupted()
             case "iopub", "kernelcord_question" if run is not None:
                 self._marked = True

@@ -25,6 +25,7 @@ from typing import Any
 from jupyter_client.session import Session
 
 from kernels.channel import KINDS, Channel
+from kernels.zmtp import SUBSCRIPTION
 
 __all__ = ["Message", "Wire"]
 
@@ -92,6 +93,16 @@ class Wire:
         message = self._session.msg(kind, content, metadata={"kernelcord": True})
         self._channels[channel].send(self._session.serialize(message))
         return str(message["header"]["msg_id"])
+
+    def subscribe(self) -> None:
+        """Ask for all output, once more: the kernel looks at what has come whenever something comes."""
+        self._channels["iopub"].send([SUBSCRIPTION])
+
+    @property
+    def state(self) -> str:
+        """How far each channel has got, and how many bytes came: "iopub greeted 64 B, shell closed 0 B"."""
+        states = (f"{name} {it.state} {it.received} B" for name, it in self._channels.items())
+        return ", ".join(states) or "none connected"
 
     async def drained(self) -> None:
         """Returns when all that the ended process sent was received."""

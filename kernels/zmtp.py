@@ -15,13 +15,14 @@ https://rfc.zeromq.org/spec/23/
 import struct
 from collections.abc import Generator, Iterable
 
-__all__ = ["GREETING", "Decoder", "NotZeroMQ", "introduction", "packed"]
+__all__ = ["GREETING", "SUBSCRIPTION", "Decoder", "NotZeroMQ", "introduction", "packed"]
 
 MORE, LONG, COMMAND = 1, 2, 4  # bits of a frame's first byte
 SHORT = 255  # bytes of the longest frame whose length is one byte
 SIGNATURE, VERSION = (0xFF, 0x7F), (3, 0)
 MECHANISM = b"NULL".ljust(20, b"\0")  # nobody proves who they are: who may connect is a matter of the path
 LAYOUT = struct.Struct(">B8xBBB20s32x")  # of the greeting: the signature's ends, the version, the mechanism
+SUBSCRIPTION = b"\x01"  # the message by which a SUB asks for everything
 GREETING = LAYOUT.pack(*SIGNATURE, *VERSION, MECHANISM)  # what each end says first
 
 
@@ -132,7 +133,7 @@ def introduction(kind: str, identity: bytes = b"") -> bytes:
     ready = b"\x05READY" + b"".join(
         bytes([len(name)]) + name + struct.pack(">I", len(value)) + value for name, value in properties
     )
-    return bytes([COMMAND, len(ready)]) + ready + (packed([b"\x01"]) if kind == "SUB" else b"")
+    return bytes([COMMAND, len(ready)]) + ready + (packed([SUBSCRIPTION]) if kind == "SUB" else b"")
 
 
 def packed(frames: Iterable[bytes]) -> bytes:

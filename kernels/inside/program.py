@@ -147,7 +147,8 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
                 self.io_loop.add_callback(lambda: None)
                 self._insisting = asyncio.ensure_future(turn.insist(cell, self._send_interrupt_children))
             else:
-                self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident=ident)
+                told = {"status": "ok", "running": False}
+                self.session.send(stream, "interrupt_reply", told, parent, ident=ident)
 
 
 def _asked_by_us(request: Any) -> bool:

@@ -33,7 +33,10 @@ LOOK = 0.0005  # seconds between looks
 class Sender(IOPubThread):  # type: ignore[misc]
     """The thread that sends output. It is woken as its loop is; ipykernel uses a socket a thread for that.
 
-    What is sent goes in the order in which it was given.
+    What is sent goes in the order in which it was given. ZeroMQ tells a loop only once that something has
+    come (its FD is edge-triggered), and a send on the same socket takes that in: a client that subscribed
+    while a message was being sent to nobody was never welcomed, and waited for that in vain. So the stream
+    that reads subscriptions looks for one after each send.
     """
 
     def _setup_event_pipe(self) -> None:
@@ -42,9 +45,16 @@ class Sender(IOPubThread):  # type: ignore[misc]
     def schedule(self, f: Callable[[], Any]) -> None:
         """Have `f` called in the thread, or here where it does not run, as in a forked child."""
         if self.thread.is_alive():
-            self.io_loop.asyncio_loop.call_soon_threadsafe(f)
+            self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, f)
         else:
             f()
+
+    def _do(self, f: Callable[[], Any]) -> None:
+        try:
+            f()
+        finally:
+            if not self.closed:
+                self._xpub_stream.on_recv(self._handle_subscription)  # looks whether one has come
 
 
 class Output(OutStream):  # type: ignore[misc]

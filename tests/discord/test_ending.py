@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, labels, running
+from tests.discord.left import cells_left
 from tests.discord.loopback import Discord
 from tests.discord.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
@@ -53,6 +54,7 @@ async def test_running_and_waiting_cells(discord: Discord, data: Path) -> None:
     told = [m for m in general.messages if "being restarted" in m.content]
     assert len(told) == 2
     assert not unfinished(discord)
+    assert len(await cells_left(data)) == 2
 
 
 async def test_late_output(discord: Discord, data: Path) -> None:
@@ -77,6 +79,7 @@ async def test_notebook_that_is_run_again(discord: Discord, data: Path) -> None:
     assert "The cell goes on" in answer.content
     assert "What was to follow it will not be done." in answer.content
     assert not unfinished(discord)
+    assert len(await cells_left(data)) == 1
 
 
 @pytest.mark.parametrize("over", [False, True])
@@ -94,3 +97,4 @@ async def test_answer_of_the_model(discord: Discord, data: Path, over: bool) -> 
     assert ("The cell goes on" in answer.content) is not over
     assert ("What was to follow it will not be done." in answer.content) is not over
     assert ("Please send this again" in answer.content) is over
+    assert len(await cells_left(data)) == (not over)

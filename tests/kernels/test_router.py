@@ -154,6 +154,19 @@ async def test_the_interrupt_is_told_to_the_running_cell() -> None:
     assert cell.told == ["interrupted"]
 
 
+async def test_a_kernel_that_does_not_run_its_cell_is_known_until_the_next() -> None:
+    """The reply to an interrupt says so, where the cell never came or its end was lost."""
+    routing = router()
+    begun(routing)
+    routing.receive(message("interrupt_reply", {"status": "ok"}, "control request", channel="control"))
+    assert not routing.idle
+    told = {"status": "ok", "running": False}
+    routing.receive(message("interrupt_reply", told, "control request", channel="control"))
+    assert routing.idle
+    begun(routing, "b")
+    assert not routing.idle
+
+
 async def test_late_output_nobody_takes_is_bounded() -> None:
     """Without a reader the newest pieces are left out, and nothing raises."""
     routing = router()

@@ -45,6 +45,15 @@ async def test_a_request_is_signed_and_answered(folder: Path) -> None:
     assert received.messages == [Message("shell", "execute_reply", message_id, {}, {})]
 
 
+async def test_a_subscription_can_be_made_again(folder: Path) -> None:
+    """The kernel's socket gets it, which wakes a kernel that has not seen the first."""
+    async with wired(folder) as (wire, far, _):
+        far.sockets["iopub"].setsockopt(zmq.XPUB_VERBOSE, 1)  # which tells of each, not only of the first
+        assert "iopub connected 0 B" not in wire.state
+        wire.subscribe()
+        await asyncio.to_thread(far.subscribed)
+
+
 def deep(levels: int) -> bytes:
     """A JSON list nested so deep."""
     return b"[" * levels + b"]" * levels

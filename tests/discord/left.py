@@ -1,0 +1,81 @@
+"""What a test has left behind, which the tests after it would meet.
+
+before = asyncio.all_tasks()
+...
+assert not await tasks_left(before)
+assert not await cells_left(data, known)       # and every kernel is ended
+assert len(await cells_left(data)) == 1        # in a test that leaves one on purpose
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+
+from bot.session import beside
+from filestore.records import RUNNING
+from kernels.client.start import recorded
+
+ENDING = 5.0  # seconds that a task may take to end which was told to
+DATABASE = "kernelcord.db"
+# Timers of nextcord's, which its client does not end: of rate limits, of views and forms.
+TIMERS = ("RateLimit.reset_remaining", "View.__timeout_task_impl", "Modal.__timeout_task_impl")
+
+
+async def tasks_left(before: set[asyncio.Task[None]]) -> list[str]:
+    """The tasks that were not there before and go on: a bot, or a person who waits."""
+    current = asyncio.current_task()
+    new = {task for task in asyncio.all_tasks() if task is not current} - before
+    left = {task for task in new if _what(task) not in TIMERS}
+    if left:
+        _, left = await asyncio.wait(left, timeout=ENDING)
+    return sorted(f"{task.get_name()}: {_what(task)}" for task in left)
+
+
+async def cells_left(data: Path, known: set[str] | None = None) -> list[str]:
+    """The cells in a bot's data folder that nobody has finished, which the next bot would go on with.
+
+    They count as interrupted from then on, and their kernels are ended; so are, where some are `known`, those
+    of all other sessions.
+    """
+    if not (data / DATABASE).exists():
+        return []
+    with closing(sqlite3.connect(data / DATABASE)) as database, database:
+        sessions = {row[0] for row in database.execute("SELECT session_id FROM sessions")}
+        unfinished = "SELECT session_id, text FROM entries WHERE status = ?"
+        found = database.execute(unfinished, [RUNNING]).fetchall()
+        if found:
+            database.execute("UPDATE entries SET status = 'interrupted' WHERE status = ?", [RUNNING])
+    ending = {session for session, _ in found} if known is None else sessions - known
+    async with node(data) as http:
+        for session in sorted(ending) if http else ():
+            for kernel in (session, beside(session)):
+                async with http.delete(f"kernelcord/sessions/{quote(kernel)}"):
+                    pass
+    if known is not None:
+        known |= sessions
+    return [f"{session}: {text}" for session, text in found]
+
+
+@asynccontextmanager
+async def node(data: Path) -> AsyncIterator[aiohttp.ClientSession | None]:
+    """For requests to the node of a data folder; None where none lives."""
+    found = recorded(data / "node")
+    if found is None:
+        yield None
+        return
+    place, _ = found
+    async with aiohttp.ClientSession(
+        "http://node/",
+        connector=aiohttp.UnixConnector(place.address),
+        headers={"Authorization": f"token {place.token}"},
+    ) as http:
+        yield http
+
+
+def _what(task: asyncio.Task[None]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "")
