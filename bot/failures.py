@@ -240,7 +240,7 @@ def restart(restarted: Restarted) -> str:
     names = ", ".join(restarted.lost[:NAMED])
     if len(restarted.lost) > NAMED:
         names += f" and {len(restarted.lost) - NAMED} more"
-    if restarted.cell:
+    if restarted.unnamed:
         names += f"{', and ' if names else ''}whatever the cell that was running had defined"
     if names:
         return f"{text} Lost: {names}."

@@ -17,7 +17,9 @@ from kernels.finish import to_the_end
 
 __all__ = ["Jobs"]
 
-AT_ONCE = 2  # pieces of work in all, and one more where these take long: each may take a gigabyte and a processor
+AT_ONCE = (
+    2  # pieces of work in all, and one more where these take long: each may take a gigabyte and a processor
+)
 WAITING = 3  # pieces of one person that are under way or wait
 PATIENCE = 60.0  # seconds that one waits for its turn
 

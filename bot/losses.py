@@ -31,15 +31,16 @@ class Held:
     """The `variables` of a session's kernel, as last noted, and what is lost and not yet told.
 
     `lost` are names, `reason` says why ("": nothing is to be told). `kept` says what has become of the files:
-    "files" are all there, "copy" are those of a copy, "" are gone. With `cell` a cell was running at the end,
-    and what it had defined is lost too. `swept`: kernel and workspace were removed, and nothing came since.
+    "files" are all there, "copy" are those of a copy, "" are gone. With `unnamed` a cell was running at the
+    end, and what it had defined is lost too. `swept`: kernel and workspace were removed,
+    and nothing came since.
     """
 
     variables: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     reason: str = ""
     kept: str = "files"
-    cell: bool = False
+    unnamed: bool = False
     swept: bool = False
 
     @classmethod
@@ -52,7 +53,7 @@ class Held:
                 lost=tuple(map(str, fields.get("lost", ()))),
                 reason=str(fields.get("reason", "")),
                 kept=str(fields.get("kept", "files")),
-                cell=bool(fields.get("cell")),
+                unnamed=bool(fields.get("unnamed")),
                 swept=bool(fields.get("swept")),
             )
         except (ValueError, TypeError, AttributeError):
@@ -68,9 +69,9 @@ class Held:
         """What the person has to be told with their next cell."""
         if not self.reason:
             return None
-        return Restarted(self.reason, (self.kept,) if self.kept else (), self.lost, self.cell)
+        return Restarted(self.reason, (self.kept,) if self.kept else (), self.lost, self.unnamed)
 
-    def ended(self, reason: str, *, kept: str = "files", cell: bool = False) -> Self:
+    def ended(self, reason: str, *, kept: str = "files", unnamed: bool = False) -> Self:
         """The kernel is gone, and nobody has told it. What was to be told before is told with it."""
         return replace(
             self,
@@ -78,7 +79,7 @@ class Held:
             lost=tuple(dict.fromkeys((*self.lost, *self.variables)))[:MOST],
             reason=reason,
             kept=kept if self.kept == "files" else self.kept,
-            cell=cell or self.cell,
+            unnamed=unnamed or self.unnamed,
         )
 
 
@@ -100,7 +101,7 @@ def together(first: Restarted, second: Restarted | None) -> Restarted:
         return first
     lost = tuple(dict.fromkeys((*first.lost, *second.lost)))
     kept = first.kept if first.kept != ("files",) else second.kept
-    return Restarted(second.reason, kept, lost, first.cell or second.cell)
+    return Restarted(second.reason, kept, lost, first.unnamed or second.unnamed)
 
 
 class Losses:

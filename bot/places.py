@@ -77,9 +77,8 @@ class Places:
         """Seconds that a person has used, with the place that they hold now; what is long ago counts less."""
         now = self._clock()
         seconds, at = self._used.get(user_id, (0.0, now))
-        return seconds * 0.5 ** ((now - at) / HALF) + sum(
-            now - one.began for one in self._held if one.user_id == user_id
-        )
+        forgotten: float = 0.5 ** ((now - at) / HALF)
+        return seconds * forgotten + sum(now - one.began for one in self._held if one.user_id == user_id)
 
     def _note(self, user_id: int, seconds: float) -> None:
         self._used[user_id] = (self._of_late(user_id) + seconds, self._clock())

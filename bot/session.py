@@ -314,7 +314,7 @@ class Session:
             state = await self.kernel.state()
             if not (state.alive or state.busy):
                 reason, kept = (COPY, "copy") if restored else (AWAY, "files")
-                held = held.ended(reason, kept=kept, cell=broken_off)
+                held = held.ended(reason, kept=kept, unnamed=broken_off)
         self._untold = held.untold
         await self._hold(held)
 

@@ -108,14 +108,14 @@ class InputRequest:
 class Restarted:
     """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone.
 
-    With `cell` the one before ended in the middle of a cell: what that one had defined is gone too, and
+    With `unnamed` the one before ended in the middle of a cell: what that cell had defined is gone too, and
     nobody knows its names.
     """
 
     reason: str
     kept: tuple[str, ...]
     lost: tuple[str, ...]
-    cell: bool = False
+    unnamed: bool = False
 
 
 Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted

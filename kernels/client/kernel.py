@@ -221,7 +221,7 @@ class RemoteKernel:
         """
         names = tuple(variable.name for variable in self._variables)
         started = [cell for cell in self._cells.values() if cell.started]
-        restarted = Restarted(ENDED, ("files",), names, cell=bool(started))
+        restarted = Restarted(ENDED, ("files",), names, unnamed=bool(started))
         ran = started[0] if started else None  # the others stood in line
         self._not_known(_Lost(ran.tag, ran.began) if ran else _Lost())
         for cell in self._cells.values():

@@ -1,4 +1,4 @@
-"""A program with few descriptors: it takes what the system lets it, and refuses in words what they do not allow."""
+"""A program with few descriptors: it takes all that the system lets it, and refuses the rest in words."""
 
 import json
 import resource
@@ -52,7 +52,7 @@ async def test_kernels_have_their_own_limit_whatever_ours_is(tmp_path: Path) -> 
         assert ours[0] > KERNEL
 
 
-@pytest.mark.parametrize("soft, hard, raised", [(50, 300, 300), (300, 300, 300)])
+@pytest.mark.parametrize(("soft", "hard", "raised"), [(50, 300, 300), (300, 300, 300)])
 def test_the_limit_is_raised_as_far_as_it_may_be(soft: int, hard: int, raised: int) -> None:
     """And what is new is refused while SPARE are left."""
     code = (

@@ -22,6 +22,7 @@ class Holder:
 
 
 async def settled() -> None:
+    """All that can go on without time passing has done so."""
     for _ in range(20):
         await asyncio.sleep(0)
 

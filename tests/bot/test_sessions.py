@@ -24,6 +24,7 @@ from kernels.events import Restarted, Stream
 from kernels.protocols import Cell
 from kernels.result import Late
 from tests.bot.fake_kernels import FakeCell, FakeKernels
+from tests.live.cells import until
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -193,7 +194,6 @@ async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
 
 async def test_a_sweep_goes_on_after_one_that_fails_and_asks_for_none_again(world: World) -> None:
     """Of three old sessions one cannot be removed; the next sweep tries that one alone."""
-
     broken = {"u1"}
 
     async def removing(session_id: str) -> None:
@@ -256,9 +256,7 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
         world.kernels.of["u1"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
         await sessions.let_idle_go(monotonic())
         assert list(sessions._open) == ["u1"]
-        async with asyncio.timeout(10):
-            while not world.told:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(world.told))
         assert world.told[0].event == Stream("stdout", "at last\n")
 
 
@@ -330,7 +328,7 @@ async def test_a_cell_that_was_broken_off_leaves_more_lost_than_has_a_name(world
         await sessions.session(1, "terminal")
         await sessions.store.transcripts.begin_cell("u1", "terminal", "Ann", "keep = 1", world.now)
     async with Program(world) as sessions:
-        assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), (), cell=True)]
+        assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), (), unnamed=True)]
 
 
 async def test_a_session_that_was_swept_tells_that_its_files_are_gone_too(world: World) -> None:
@@ -408,7 +406,7 @@ async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: 
 
 def test_held_is_read_whatever_stands_there() -> None:
     """What cannot be read says nothing, and costs no session its opening."""
-    held = Held(("a",), ("b",), "it died", "", cell=True, swept=True)
+    held = Held(("a",), ("b",), "it died", "", unnamed=True, swept=True)
     assert Held.from_text(held.to_text()) == held
     for text in (None, "", "kernel-1", "[]", '{"lost": 5}', '{"variables": null}'):
         assert Held.from_text(text) == Held()

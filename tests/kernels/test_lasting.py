@@ -9,6 +9,7 @@ from kernels import lasting as module
 from kernels.capture.observer import Observer
 from kernels.finish import stop
 from kernels.lasting import lasting
+from tests.live.cells import until
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,5 @@ async def test_an_observer_that_fails_observes_again(tmp_path, monkeypatch: pyte
         await go_round(observer)  # type: ignore[misc]
 
     monkeypatch.setattr(Observer, "_go_round", fails_first)
-    async with asyncio.timeout(20), Observer(tmp_path):
-        while rounds.qsize() < 2:
-            await asyncio.sleep(0.001)
+    async with Observer(tmp_path):
+        await until(lambda: rounds.qsize() >= 2)

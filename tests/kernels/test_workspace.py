@@ -173,7 +173,7 @@ def test_remove_opens_what_code_has_closed() -> None:
 
 
 def test_half_placed_files_of_a_killed_program_are_tidied_away(workspace: Workspace) -> None:
-    """Nothing else is: neither a person's file of a name that is like it, nor a folder, nor where a link leads."""
+    """Nothing else is: no file of a name that is like it, no folder, and nothing that a link leads to."""
     left = f".placing-{'0' * 16}"
     (workspace.path / left).write_bytes(b"half")
     (workspace.path / f".placing-{'1' * 16}").symlink_to(workspace.path / "data.csv")
