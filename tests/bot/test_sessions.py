@@ -23,7 +23,7 @@ from kernels.errors import KernelClosed
 from kernels.events import Restarted, Stream
 from kernels.protocols import Cell
 from kernels.result import Late
-from tests.bot.fake_kernels import FakeCell, FakeKernels
+from tests.bot.fake_kernels import FakeCell, FakeKernel, FakeKernels
 from tests.live.cells import until
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -144,13 +144,18 @@ async def test_whatever_an_opening_fails_of_is_told_to_its_person_alone(
     async def fails() -> None:
         raise error
 
+    def fails_at_once(*_: object) -> FakeKernel:
+        raise error
+
     async with Program(world) as sessions:
         world.kernels.of["u1"].opening = fails
-        for _ in range(2):
+        for method in (world.kernels.kernel, fails_at_once):
+            world.kernels.kernel = method  # type: ignore[method-assign]
             with pytest.raises(NotOpened) as caught:
                 await sessions.session(1, "dm")
             assert told in sentence(caught.value)
             assert sentence(caught.value).startswith("your session could not be opened: ")
+        del world.kernels.kernel
         assert world.kernels.released == ["u1", "u1"]
         assert (await sessions.execute_code("x", user_id=2)).success
         del world.kernels.of["u1"]

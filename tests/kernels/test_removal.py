@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from kernels import removal as module
+from kernels.launch import Limits
+from kernels.pool import Pool
 from kernels.removal import Removal
+from kernels.sandbox.policy import Tier
 from kernels.workspace import Workspace
-from tests.live.cells import until
+from tests.conftest import KERNEL_PYTHON
+from tests.live.cells import NoFiles, until
 
 
 def filled(root: Path, name: str, files: int = 3) -> Workspace:
@@ -130,3 +134,29 @@ async def test_a_rename_that_waits_for_the_disk_keeps_nobody_else_waiting(
         go_on.set()
         await throwing
         await until(lambda: removal.idle)
+
+
+async def test_a_pool_waits_for_no_deletion(tmp_path: Path, held: threading.Event) -> None:
+    """Sessions are removed one after the other while the first folder is still being deleted."""
+    async with Pool(python=KERNEL_PYTHON, workspaces=tmp_path, limits=Limits(), tier=Tier.NONE) as pool:
+        for name in ("u1", "u2"):
+            pool.kernel(name, NoFiles())
+            (tmp_path / name / "a.txt").touch()
+            async with asyncio.timeout(20):
+                await pool.remove(name)
+            assert not (tmp_path / name).exists()
+        await pool.remove("absent")
+        assert len(os.listdir(tmp_path)) == 2
+        held.set()
+        await until(lambda: not os.listdir(tmp_path))
+
+
+async def test_a_kernel_that_learns_its_workspace_tidies_it(tmp_path: Path) -> None:
+    """With or without a broken cell before, and as nobody's news."""
+    async with Pool(python=KERNEL_PYTHON, workspaces=tmp_path, limits=Limits(), tier=Tier.NONE) as pool:
+        for name, since in (("u1", None), ("u2", 0.0)):
+            kernel = pool.kernel(name, NoFiles())
+            (tmp_path / name / f".placing-{'0' * 16}").write_bytes(b"half")
+            (tmp_path / name / "a.txt").write_bytes(b"whole")
+            async with kernel.catch_up(since):
+                assert os.listdir(tmp_path / name) == ["a.txt"]
