@@ -7,7 +7,7 @@ ending(result)           # of a cell that did not end well, None for one that di
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.errors import (
@@ -56,7 +56,7 @@ from kernels.errors import (
 from kernels.events import Restarted
 from kernels.text import human_size
 
-__all__ = ["NEVER", "at_start", "ending", "put_off", "restart", "sentence", "unrecorded"]
+__all__ = ["NEVER", "at_start", "ending", "lost", "put_off", "restart", "sentence", "unrecorded"]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
@@ -237,14 +237,19 @@ def restart(restarted: Restarted) -> str:
     """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
     kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
     text = f"Fresh kernel ({restarted.reason}). {kept}"
-    names = ", ".join(restarted.lost[:NAMED])
-    if len(restarted.lost) > NAMED:
-        names += f" and {len(restarted.lost) - NAMED} more"
-    if restarted.unnamed:
-        names += f"{', and ' if names else ''}whatever the cell that was running had defined"
-    if names:
-        return f"{text} Lost: {names}."
+    if told := lost(restarted.lost, unnamed=restarted.unnamed):
+        return f"{text} {told}"
     return f"{text} No variables were lost." if restarted.kept else text
+
+
+def lost(variables: Sequence[str], *, unnamed: bool) -> str:
+    """What a person is told of lost variables; "" where there are none."""
+    names = ", ".join(variables[:NAMED])
+    if len(variables) > NAMED:
+        names += f" and {len(variables) - NAMED} more"
+    if unnamed:
+        names += f"{', and ' if names else ''}whatever the cell that was running had defined"
+    return names and f"Lost: {names}."
 
 
 def _unforeseen(error: BaseException) -> str:

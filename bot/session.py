@@ -98,7 +98,7 @@ class Session:
         self.record = record
         self.last_used = record.last_used_at  # by the minute in the record
         self.idle_since = monotonic()
-        self.held = Held.from_text(record.kernel)
+        self.held = self._noted = Held.from_text(record.kernel)
         self.files = PersonFiles(files, record, pool)
         self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
@@ -320,14 +320,15 @@ class Session:
 
     async def _hold(self, held: Held) -> None:
         """Note this in the session's record, unless it stands there."""
-        if held == self.held:
+        self.held = held
+        if held == self._noted:
             return
         try:
             await self._sessions.set_kernel(self.record.session_id, held.to_text())
         except FileStoreError as error:  # the next cell tries again
             log.warning("what session %s holds is not noted: %s", self.record.session_id, error)
         else:
-            self.held = held
+            self._noted = held
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
         await self.transcript.broken_off(cells)

@@ -118,8 +118,11 @@ class Sessions:
 
     async def let_go(self) -> None:
         """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
-        await asyncio.gather(*(session.close() for session in self._open.values()))
+        closing = [session.close() for session in self._open.values()]
         self._open.clear()
+        for failure in await asyncio.gather(*closing, return_exceptions=True):
+            if failure is not None:
+                log.error("a session could not be let go", exc_info=failure)
         await self._resumed.let_go()
 
     async def session(self, user_id: int, place: str) -> Session:

@@ -84,6 +84,7 @@ class Transcript:
             outputs=ran.outputs,
             skipped=kept.skipped,
             lost=ran.restarted.lost if ran.restarted else (),
+            unnamed=ran.restarted is not None and ran.restarted.unnamed,
             memory=ran.memory,
         )
         try:

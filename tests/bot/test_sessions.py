@@ -311,7 +311,8 @@ async def test_a_reset_takes_nothing_back_that_is_untold(world: World) -> None:
         await (await sessions.session(1, "terminal")).reset()
         assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), ("df",))]
         await (await sessions.session(1, "terminal")).reset()
-        assert await world.ran(sessions, "y") == []
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "z") == []
 
 
 async def test_a_kernel_that_tells_its_own_end_is_told_once(world: World) -> None:
@@ -371,7 +372,7 @@ async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
     """A cell does not fail by it; the note waits with the other writes."""
     async with Program(world) as sessions:
         await world.ran(sessions, "a")
-        records = sessions.store.sessions._sessions
+        records = type(sessions.store.sessions._sessions)
 
         async def away(*_: object) -> None:
             raise StoreUnavailable("it is away")
@@ -383,6 +384,30 @@ async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
         record = await sessions.store.sessions.get("u1")
         assert record is not None
         assert Held.from_text(record.kernel).variables == ("a", "b")
+
+
+async def test_what_could_not_be_noted_is_told_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be noted when the loss is found out, and the first cell fails to tell it."""
+
+    async def fails(_reply: Reply) -> None:
+        raise RuntimeError("the front failed")
+
+    async def refused(*_: object) -> None:
+        raise StoreUnavailable("no room")
+
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    world.kernels.of["u1"].dies()
+    async with Program(world) as sessions:
+        with monkeypatch.context() as patched:
+            patched.setattr(type(sessions.store.sessions), "set_kernel", refused)
+            await sessions.session(1, "terminal")
+        with pytest.raises(RuntimeError):
+            await sessions.execute_code("", 1, tell=fails)
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), ("df",))]
 
 
 async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: World) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def filled(root: Path, name: str, files: int = 3) -> Workspace:
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Deletions wait for this event."""
     event, remove = threading.Event(), Workspace.remove
 
@@ -39,7 +40,8 @@ def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         remove(workspace, stopped)
 
     monkeypatch.setattr(Workspace, "remove", held_remove)
-    return event
+    yield event
+    event.set()  # a thread that a failed test has left ends
 
 
 async def test_the_name_is_free_at_once_and_the_folder_goes_later(
