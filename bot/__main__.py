@@ -19,6 +19,7 @@ from bot.front.supervise import CannotServe, supervise
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
+from kernels.descriptors import raise_limit
 from kernels.errors import KernelError
 
 __all__ = ["main", "serve"]
@@ -59,6 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     add_flags(parser)
     settings = from_args(parser.parse_args())
+    raise_limit()
     log.configure(settings.log_level, secrets=settings.secrets)
     if settings.discord_token is None:
         print(UNSET, file=sys.stderr)

@@ -101,7 +101,7 @@ class Apart:
     async def _throw_away(self) -> None:
         try:
             await self._kernels.remove(self._name)
-        except KernelError as error:
+        except (KernelError, OSError) as error:  # the next piece of work tries again
             log.warning("%s could not be thrown away: %s", self._name, error)
 
 

@@ -3,15 +3,15 @@
 async with compose(settings) as sessions: ...
 """
 
-import asyncio
 import fcntl
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.errors import DataInUse
 from bot.sessions import Sessions
@@ -26,6 +26,8 @@ from filestore.janitor import Janitor
 from filestore.spool import spooled
 from filestore.store import Store
 from kernels.client import Node, Place, at, local_node, socket_for
+from kernels.finish import stop
+from kernels.lasting import lasting
 from kernels.launch import Limits
 from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
@@ -53,9 +55,11 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         stack.enter_context(_held(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
-        store = await stack.enter_async_context(spooled(database, settings.data / "spool", clock=now))
+        store = await stack.enter_async_context(
+            spooled(database, settings.data / "spool", clock=now, start=lasting)
+        )
         blobs = LocalBlobs(settings.data / "files")
-        await _begin(store, blobs)
+        restored = await _begin(store, blobs)
         files = FileStore(
             store,
             blobs,
@@ -80,14 +84,18 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             transcripts=settings.transcript_retention,
             model=model,
             ledger=Ledger(store.usage, now, settings.daily_budget, settings.daily_tokens),
+            restored=restored,
         )
         await stack.enter_async_context(sessions)
         every = min(SWEEP, settings.retention)
         janitor = Janitor(store, blobs, clock=now)
-        for work in (janitor.run(every), sessions.sweep_often(every)):
-            task = asyncio.create_task(work)
-            stack.push_async_callback(asyncio.wait, [task])
-            stack.callback(task.cancel)
+        works: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+            "janitor": partial(janitor.run, every),
+            "old sessions": partial(sessions.sweep_often, every),
+            "idle sessions": sessions.let_idle_go_often,
+        }
+        for name, work in works.items():
+            stack.push_async_callback(stop, lasting(work, name))
         yield sessions
 
 
@@ -127,16 +135,20 @@ def kernels(settings: Settings) -> Pool | Node:
     return Node(local_node(here), python=python, limits=limits, kernels=here.kernels)
 
 
-async def _begin(store: Store, blobs: LocalBlobs) -> None:
-    """Find out whose the files are; on a full disk that is not noted, and cells run all the same."""
+async def _begin(store: Store, blobs: LocalBlobs) -> bool:
+    """Find out whose the files are; on a full disk that is not noted, and cells run all the same.
+
+    Returns whether the database is not as it was when this folder was last in use.
+    """
     try:
         found = await belonging.begin(store, blobs, now())
     except (StoreFull, OSError) as error:
         if isinstance(error, OSError) and error.errno not in NO_ROOM:
             raise
         log.warning("The disk is full: make room on it. Until then cells are not recorded.")
-    else:
-        _tell(found, blobs.mark_file)
+        return False
+    _tell(found, blobs.mark_file)
+    return not found.continued
 
 
 def _tell(found: Belonging, mark: Path) -> None:

@@ -2,6 +2,7 @@
 
 BotError
 |-- NothingRuns()          there is no cell to interrupt or to answer
+|-- NotOpened(cause)       a person's session could not be opened
 |-- NotAFile(path)         what is to be read is a pipe, a device or the like
 |-- DataInUse(folder)      another program works on the same data folder
 |-- AtWork(kind)           the person has one of this kind under way already
@@ -33,6 +34,7 @@ __all__ = [
     "NoModel",
     "NoSuchModel",
     "NotAFile",
+    "NotOpened",
     "NothingRuns",
     "OutOfReach",
     "OverBudget",
@@ -50,6 +52,14 @@ class BotError(Exception):
 
 class NothingRuns(BotError):
     """The session runs no cell."""
+
+
+class NotOpened(BotError):
+    """A person's session could not be opened: `cause` is an OSError, a MemoryError or a TimeoutError."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class NotAFile(BotError):

@@ -7,7 +7,7 @@ ending(result)           # of a cell that did not end well, None for one that di
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.errors import (
@@ -20,6 +20,7 @@ from bot.errors import (
     NoSuchModel,
     NotAFile,
     NothingRuns,
+    NotOpened,
     OutOfReach,
     OverBudget,
     OverLimit,
@@ -55,9 +56,11 @@ from kernels.errors import (
 from kernels.events import Restarted
 from kernels.text import human_size
 
-__all__ = ["NEVER", "at_start", "ending", "put_off", "restart", "sentence", "unrecorded"]
+__all__ = ["NEVER", "at_start", "ending", "lost", "put_off", "restart", "sentence", "unrecorded"]
 
 NAMED = 12  # lost variables that are named; the rest is counted
+KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
+EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
 
 SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     NoSuchFile: str,
@@ -85,6 +88,7 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
         f" {_last_line(error.log)}"
     ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
+    NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",
     NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
     NodeIncompatible: lambda error: (
         f"the kernels live in a node of {'a newer' if error.newer else 'an older'} Kernelcord, which keeps"
@@ -136,6 +140,16 @@ REFUSED: dict[int | None, str] = {
     errno.EDQUOT: "not written: the disk has no more room for this user; make room and try again",
     errno.EFBIG: "not written: the file would be larger than this machine allows",
     errno.EROFS: "not written: the disk can only be read; choose another folder",
+}
+
+FULL = "the disk is full. Delete files with /files, or wait until its operator has made room, and try again"
+NOT_OPENED: dict[int | None, str] = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EMFILE: "too many others are here just now; try again in a few minutes",
+    errno.ENFILE: "the machine has too many files open just now; try again in a few minutes",
+    errno.ENOMEM: "the machine is short of memory just now; try again in a minute",
+    errno.ETIMEDOUT: "the kernels do not answer; try again in a minute",
 }
 
 NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
@@ -224,12 +238,21 @@ def put_off(error: BaseException) -> str:
 
 def restart(restarted: Restarted) -> str:
     """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
-    text = f"Fresh kernel ({restarted.reason}). Your files are kept."
-    if not restarted.lost:
-        return text + " No variables were lost."
-    names = ", ".join(restarted.lost[:NAMED])
-    more = f" and {len(restarted.lost) - NAMED} more" if len(restarted.lost) > NAMED else ""
-    return f"{text} Lost: {names}{more}."
+    kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
+    text = f"Fresh kernel ({restarted.reason}). {kept}"
+    if told := lost(restarted.lost, unnamed=restarted.unnamed):
+        return f"{text} {told}"
+    return f"{text} No variables were lost." if restarted.kept else text
+
+
+def lost(variables: Sequence[str], *, unnamed: bool) -> str:
+    """What a person is told of lost variables; "" where there are none."""
+    names = ", ".join(variables[:NAMED])
+    if len(variables) > NAMED:
+        names += f" and {len(variables) - NAMED} more"
+    if unnamed:
+        names += f"{', and ' if names else ''}whatever the cell that was running had defined"
+    return names and f"Lost: {names}."
 
 
 def _unforeseen(error: BaseException) -> str:
@@ -249,6 +272,15 @@ def _unreachable(line: str) -> str:
     if kind == f"{SandboxUnavailable.__module__}.{SandboxUnavailable.__name__}":
         return sentence(SandboxUnavailable(told))
     return f"the kernels cannot be reached: {line}"
+
+
+def _not_opened(cause: BaseException) -> str:
+    if isinstance(cause, MemoryError):
+        return NOT_OPENED[errno.ENOMEM]
+    if isinstance(cause, TimeoutError):
+        return NOT_OPENED[errno.ETIMEDOUT]
+    told = NOT_OPENED.get(cause.errno) if isinstance(cause, OSError) else None
+    return told or f"{cause or type(cause).__name__}; try again in a minute"
 
 
 def _last_line(log: str) -> str:

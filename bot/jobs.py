@@ -12,11 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from bot.errors import AtWork, TooBusy
+from bot.places import Places
 from kernels.finish import to_the_end
 
 __all__ = ["Jobs"]
 
-AT_ONCE = 2  # pieces of work in all: each may take a gigabyte and a processor
+AT_ONCE = (
+    2  # pieces of work in all, and one more where these take long: each may take a gigabyte and a processor
+)
 WAITING = 3  # pieces of one person that are under way or wait
 PATIENCE = 60.0  # seconds that one waits for its turn
 
@@ -28,9 +31,9 @@ class Jobs:
         self._claimed: set[tuple[int, str]] = set()
         self._own: dict[int, asyncio.Lock] = {}
         self._asked: Counter[int] = Counter()
-        self._places = asyncio.Semaphore(at_once)
+        self._places = Places(at_once)
         self._patience = patience
-        self._threads = ThreadPoolExecutor(at_once, "job")
+        self._threads = ThreadPoolExecutor(at_once + 1, "job")
 
     @contextmanager
     def claim(self, user_id: int, kind: str) -> Iterator[None]:
@@ -47,7 +50,8 @@ class Jobs:
     async def job(self, user_id: int, kind: str) -> AsyncIterator[None]:
         """Wait for the person's own jobs before this one, and then for one of the few places.
 
-        Raises: AtWork if the person has WAITING under way; TooBusy after a wait of `patience` seconds.
+        Raises: AtWork if the person has WAITING under way; TooBusy after a wait of `patience` seconds for
+        others.
         """
         if self._asked[user_id] >= WAITING:
             raise AtWork(kind)
@@ -55,10 +59,10 @@ class Jobs:
         own = self._own.setdefault(user_id, asyncio.Lock())
         try:
             async with AsyncExitStack() as stack:
+                await stack.enter_async_context(own)
                 try:
                     async with asyncio.timeout(self._patience):
-                        await stack.enter_async_context(own)
-                        await stack.enter_async_context(self._places)
+                        await stack.enter_async_context(self._places.one(user_id))
                 except TimeoutError:
                     raise TooBusy from None
                 yield

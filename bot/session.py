@@ -9,21 +9,27 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Self
 
 from bot.apart import Apart
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
 from bot.jobs import Jobs
+from bot.losses import AWAY, COPY, Held, Losses, holding
 from bot.recorded import tell_recorded
 from bot.reply import Reply, Tell
 from bot.transcript import Transcript
-from filestore.errors import StoreUnavailable
+from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledStore
+from kernels.events import Restarted
+from kernels.finish import stop
+from kernels.lasting import lasting
 from kernels.protocols import Cell, Kernels, PersonKernel
 from kernels.result import Late
 
@@ -91,11 +97,16 @@ class Session:
     ) -> None:
         self.record = record
         self.last_used = record.last_used_at  # by the minute in the record
+        self.idle_since = monotonic()
+        self.held = self._noted = Held.from_text(record.kernel)
         self.files = PersonFiles(files, record, pool)
         self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self._catch_up = store.catch_up
+        self._sessions = store.sessions
+        self._untold: Restarted | None = None
+        self._listeners: tuple[asyncio.Task[None], ...] = ()
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
@@ -117,36 +128,50 @@ class Session:
         """The session's kernel."""
         return self.files.kernel
 
-    async def open(self) -> Self:
+    async def open(self, *, restored: bool = False) -> Self:
         """Take up where the session was left.
 
         Cells that go on in a node are in `left_running`, to be resumed; one that was broken off is noted, and
-        its files are kept. Raises: KernelError, StoreUnavailable.
+        its files are kept. What the session's kernel had and has no more is told with the next cell; with
+        `restored` the data may be older than what the person did last. Raises: KernelError, StoreUnavailable.
         """
         left_running = await self.kernel.left_running()
         unfinished = await self._unfinished(needed=bool(left_running))
         for tag, run in left_running.items():
             if tag in unfinished:
                 self.left_running.append((unfinished.pop(tag), run))
-            else:  # it was recorded, and its program ended before it could say so
+            elif await self._recorded(tag):  # its program ended before it could say so
                 run.settle()
+            else:
+                self.left_running.append((await self._record(run), run))
+        await self._miss(broken_off=bool(unfinished), restored=restored)
         await self._note_broken_off(list(unfinished.values()))
         name = self.record.session_id
         self._listeners = (
-            asyncio.create_task(self._listen(), name=f"late output of {name}"),
-            asyncio.create_task(
-                tell_recorded(self._catch_up.recorded(name), self.files, self._tell_late),
-                name=f"files of {name}",
-            ),
+            lasting(self._listen, f"late output of {name}"),
+            lasting(self._tell_recorded, f"files of {name}"),
         )
         return self
 
     async def close(self) -> None:
         """Let the kernel go: in a node it lives on; files and transcript stay."""
         for listener in self._listeners:
-            listener.cancel()
-        await asyncio.wait(self._listeners)
+            await stop(listener)
         await self._pool.release(self.record.session_id)
+
+    def losses(self) -> Losses:
+        """What has to be told with a turn's cell."""
+
+        def take() -> Restarted | None:
+            untold, self._untold = self._untold, None
+            return untold
+
+        return Losses(take)
+
+    async def note(self) -> None:
+        """Note what the kernel holds after a cell, so that its loss can be told whenever it is noticed."""
+        untold = self.held if self._untold is not None else None
+        await self._hold(holding((one.name for one in self.kernel.variables), untold))
 
     @contextlib.asynccontextmanager
     async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
@@ -171,6 +196,7 @@ class Session:
             yield
         finally:
             self._turns -= 1
+            self.idle_since = monotonic()
             if not self._turns:
                 self._over.set()
 
@@ -230,6 +256,7 @@ class Session:
         """End the kernel, with its variables, and a running cell first; files and transcript stay."""
         await self._stop_all()
         await self.kernel.restart()
+        await self._hold(holding((), self.held if self._untold is not None else None))
 
     async def end(self) -> None:
         """Stop every turn, and wait until what came of them is recorded; then the session may be deleted."""
@@ -269,12 +296,49 @@ class Session:
             log.warning("what session %s left unfinished is not known now", self.record.session_id)
             return {}
 
+    async def _recorded(self, seq: int) -> bool:
+        """Whether the database knows this cell."""
+        return any(entry.seq == seq for entry in await self.transcript.next_after(seq - 1))
+
+    async def _record(self, run: Cell) -> CellRecord:
+        """Note a cell that runs, and that the database does not know: it was restored from a copy."""
+        log.warning("cell %d of session %s was not recorded", run.tag, self.record.session_id)
+        cell = await self.transcript.adopt(run.tag, self.record.place, run.code)
+        run.tag = cell.seq
+        return cell
+
+    async def _miss(self, *, broken_off: bool, restored: bool) -> None:
+        """Find out whether the kernel that the record knows of is gone."""
+        held = replace(self.held, swept=False)
+        if held.variables or broken_off:
+            state = await self.kernel.state()
+            if not (state.alive or state.busy):
+                reason, kept = (COPY, "copy") if restored else (AWAY, "files")
+                held = held.ended(reason, kept=kept, unnamed=broken_off)
+        self._untold = held.untold
+        await self._hold(held)
+
+    async def _hold(self, held: Held) -> None:
+        """Note this in the session's record, unless it stands there."""
+        self.held = held
+        if held == self._noted:
+            return
+        try:
+            await self._sessions.set_kernel(self.record.session_id, held.to_text())
+        except FileStoreError as error:  # the next cell tries again
+            log.warning("what session %s holds is not noted: %s", self.record.session_id, error)
+        else:
+            self._noted = held
+
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
         await self.transcript.broken_off(cells)
         ran = cells[0] if cells else None  # the others stood in line
         async with self.kernel.catch_up(ran.started_at.timestamp() if ran else None) as scan:
             if ran is not None:
                 await self._keep_late(ran.seq, await self.files.keep(scan.captured, scan.skipped, ran.seq))
+
+    async def _tell_recorded(self) -> None:
+        await tell_recorded(self._catch_up.recorded(self.record.session_id), self.files, self._tell_late)
 
     async def _listen(self) -> None:
         async for late in self.kernel.late():

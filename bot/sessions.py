@@ -12,24 +12,32 @@ been used for so long that it is deleted.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from bot.ask import Answer, ask
-from bot.errors import NoModel
+from bot.errors import NoModel, NotOpened
 from bot.jobs import Jobs
+from bot.locks import Locks
+from bot.losses import Held, unused_for
 from bot.message import Asking, Incoming
 from bot.reply import ExecutionResult, Reply, Tell
+from bot.resumed import Resumed
 from bot.session import Asked, Session, beside
-from bot.turn import resume_turn, take_turn
+from bot.turn import take_turn
 from bot.usage import Ledger
+from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.jumps import Jumps
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.spool import SpooledStore
+from kernels.descriptors import need
 from kernels.errors import KernelError
+from kernels.finish import to_the_end
 from kernels.protocols import Cell, Kernels
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -40,9 +48,13 @@ __all__ = ["Sessions", "TellLate"]
 log = logging.getLogger(__name__)
 
 NOTED = timedelta(minutes=1)  # between notes that an open session is in use: each waits for the disk
-LETTING_GO = 2.0  # seconds that a resumed turn has to end by itself
 LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
-ALL_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+OPENING = 90.0  # seconds; a node that has to be started takes some of them
+REMOVING = 60.0  # seconds for one old session, whose kernel has to end
+AT_ONCE = 8  # sessions that are opened at once at the start
+IDLE = 600.0  # seconds without use after which a session's connections go, where its kernel lives on
+LOOK = 30.0  # seconds between looks for idle sessions, and for what the kernels of such ones tell
+DESCRIPTORS = 16  # that an opening may need for a while
 
 TellLate = Callable[[SessionRecord, Reply], object]
 TellResumed = Callable[[SessionRecord, Reply], Awaitable[None]]
@@ -57,7 +69,8 @@ class Sessions:
     `fail_resumed`, which is awaited with its number and the error where it comes to no result. `scope` is
     "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
     `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers what people
-    ask, None where none is set up; `ledger` has what they take.
+    ask, None where none is set up; `ledger` has what they take. `restored`: the data may be older than what
+    people did last.
     """
 
     def __init__(
@@ -72,6 +85,7 @@ class Sessions:
         transcripts: timedelta = timedelta(days=30),
         model: "Model | None" = None,
         ledger: Ledger | None = None,
+        restored: bool = False,
     ) -> None:
         self.store = store
         self.files = files
@@ -87,8 +101,11 @@ class Sessions:
         self._retention = retention
         self._transcripts = transcripts
         self._open: dict[str, Session] = {}
-        self._resumed: set[asyncio.Task[None]] = set()
-        self._changing = asyncio.Lock()  # no session is opened while an old one is removed
+        self._resumed = Resumed()
+        self._locks = Locks()  # no session is opened while it is removed
+        self._restored = restored
+        self._seen: set[str] = set()  # the sessions that this program has opened once
+        self._let_go: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,34 +118,61 @@ class Sessions:
 
     async def let_go(self) -> None:
         """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
-        await asyncio.gather(*(session.close() for session in self._open.values()))
+        closing = [session.close() for session in self._open.values()]
         self._open.clear()
-        # The turn of a cell that goes on without us ends as cancelled, which is no end of ours. One that
-        # tells its front, which may wait for minutes, is not waited for.
-        if self._resumed:
-            _, slow = await asyncio.wait(self._resumed, timeout=LETTING_GO)
-            for task in slow:
-                task.cancel()
-            await asyncio.gather(*slow, return_exceptions=True)
+        for failure in await asyncio.gather(*closing, return_exceptions=True):
+            if failure is not None:
+                log.error("a session could not be let go", exc_info=failure)
+        await self._resumed.let_go()
 
     async def session(self, user_id: int, place: str) -> Session:
-        """The person's session for this place, opened when it is not. Raises: StoreUnavailable."""
+        """The person's session for this place, opened when it is not.
+
+        Raises: StoreUnavailable, KernelError, NotOpened.
+        """
         session_id = self.id_of(user_id, place)
-        async with self._changing:
+        async with self._locks.one(user_id, session_id):
             now = self._clock()
-            if session_id not in self._open:
-                record = await self.store.sessions.get_or_create(session_id, user_id, place, now)
-                late = self._late_of(record)
-                session = Session(record, self.store, self.files, self.pool, self._clock, late, self.jobs)
-                self._open[session_id] = await session.open()
-                for cell, run in session.left_running:
-                    self._resume(session, cell, run)
-            session = self._open[session_id]
-            session.last_used = now
+            session = await self._have(session_id, user_id, place)
+            session.last_used, session.idle_since = now, monotonic()
             if now - session.record.last_used_at >= NOTED:
                 await self.store.sessions.touch(session_id, now)
                 session.record = replace(session.record, last_used_at=now)
             return session
+
+    async def _have(self, session_id: str, user_id: int, place: str) -> Session:
+        """The session, opened when it is not; hold its lock.
+
+        Whatever keeps it from being opened is this person's matter alone, and the next time is a new attempt.
+        Raises: StoreUnavailable, KernelError, NotOpened.
+        """
+        if (session := self._open.get(session_id)) is not None:
+            return session
+        try:
+            async with asyncio.timeout(OPENING):
+                need(DESCRIPTORS)
+                session = await self._opened(session_id, user_id, place)
+        except BaseException as error:  # also a cancellation leaves no half of a session
+            with suppress(KernelError, OSError):
+                await to_the_end(self.pool.release(session_id))
+            if isinstance(error, OSError | MemoryError):  # a time-out is an OSError too
+                log.warning("session %s could not be opened: %r", session_id, error)
+                raise NotOpened(error) from error
+            raise
+        self._open[session_id] = session
+        self._let_go.pop(session_id, None)
+        for cell, run in session.left_running:
+            self._resume(session, cell, run)
+        return session
+
+    async def _opened(self, session_id: str, user_id: int, place: str) -> Session:
+        record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
+        late = self._late_of(record)
+        session = Session(record, self.store, self.files, self.pool, self._clock, late, self.jobs)
+        restored = self._restored and session_id not in self._seen
+        await session.open(restored=restored)
+        self._seen.add(session_id)
+        return session
 
     def opened(self, session_id: str) -> Session | None:
         """The session of this id, if it is open."""
@@ -137,15 +181,24 @@ class Sessions:
     async def resume(self) -> None:
         """Go on with all cells that were running when the program before us ended: a front can tell now.
 
-        Without it a session's cells go on with the first thing that its person asks for.
+        Without it a session's cells go on with the first thing that its person asks for. A session that
+        cannot be opened keeps no other from it. Raises: FileStoreError, KernelError, once all were tried.
         """
-        now = self._clock()
-        for record in await self.store.sessions.idle_since(ALL_TIME):  # a clock may have been ahead
-            session_id = record.session_id
-            recent = record.last_used_at > now - LONGEST_AWAY
-            ours = self.id_of(record.user_id, record.place) == session_id  # under the scope that is set now
-            if recent and ours and await self.store.transcripts.unfinished(session_id):
+        found = await self.store.sessions.unfinished(self._clock() - LONGEST_AWAY)
+        # Under the scope that is set now:
+        ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def open_one(record: SessionRecord) -> None:
+            async with places:
                 await self.session(record.user_id, record.place)
+
+        failures = await asyncio.gather(*map(open_one, ours), return_exceptions=True)
+        for failure in failures:
+            if isinstance(failure, FileStoreError | KernelError):
+                raise failure
+            if failure is not None:
+                log.error("cells that were running are not resumed", exc_info=failure)
 
     async def execute_code(
         self,
@@ -187,24 +240,34 @@ class Sessions:
         """Delete a session: its kernel, workspace and transcript. The person's stored files stay."""
         session_id = self.id_of(user_id, place)
         await self._end(session_id)
-        async with self._changing:
+        async with self._locks.one(user_id, session_id):
             await self._remove(session_id)
             await self.store.sessions.delete(session_id)
 
     async def forget(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
-        for record in await self.store.sessions.of_user(user_id):
-            await self._end(record.session_id)
-        async with self._changing:
+        records = await self.store.sessions.of_user(user_id)
+        await asyncio.gather(*(self._end(record.session_id) for record in records))
+        async with self._locks.all_of(user_id):
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
             await self.files.forget(user_id)
 
     async def sweep(self, now: datetime) -> None:
-        """Remove the workspaces of sessions unused for the retention time; much later, all of the session."""
+        """Remove the workspaces of sessions unused for the retention time; much later, all of the session.
+
+        One that cannot be removed is logged, and the next sweep tries again; the others are removed.
+        """
         for record in await self.store.sessions.idle_since(now - self._retention):
-            async with self._changing:
-                await self._remove_if_unused(record.session_id, now)
+            if Held.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
+                continue  # there is nothing to remove yet
+            try:
+                async with asyncio.timeout(REMOVING), self._locks.one(record.user_id, record.session_id):
+                    await self._remove_if_unused(record.session_id, now)
+            except StoreUnavailable:
+                raise
+            except Exception:  # whatever is wrong with one, the others are removed
+                log.exception("session %s could not be removed", record.session_id)
 
     async def sweep_often(self, every: timedelta) -> None:
         """`sweep` from time to time, until cancelled; a failure is logged and tried again.
@@ -221,6 +284,40 @@ class Sessions:
                 log.exception("old sessions could not be removed")
             await asyncio.sleep(every.total_seconds())  # retention is a matter of time passing
 
+    async def let_idle_go(self, now: float) -> None:
+        """Let the connections go of sessions that nobody has used for IDLE seconds; `now` is monotonic.
+
+        Their kernels live on, and what comes of them later is asked for by and by.
+        """
+        for session_id, session in list(self._open.items()):
+            record = session.record
+            if not self._unused(session, now):
+                continue
+            async with self._locks.one(record.user_id, session_id):
+                if self._unused(session, now) and self._open.get(session_id) is session:
+                    del self._open[session_id]
+                    self._let_go[session_id] = record
+                    await session.close()
+        if self._let_go:
+            for session_id in await self.pool.untold():
+                if (let_go := self._let_go.get(session_id)) is not None:
+                    async with self._locks.one(let_go.user_id, session_id):
+                        await self._have(session_id, let_go.user_id, let_go.place)
+
+    def _unused(self, session: Session, now: float) -> bool:
+        waits = self.store.transcripts.waiting(session.record.session_id)  # for the database: it will be told
+        return now - session.idle_since > IDLE and not session.busy and waits is None
+
+    async def let_idle_go_often(self) -> None:
+        """`let_idle_go` from time to time, until cancelled, where kernels live on without us."""
+        while True:
+            await asyncio.sleep(LOOK)  # to be idle is a matter of time passing
+            if self.pool.outlived:
+                try:
+                    await self.let_idle_go(monotonic())
+                except (KernelError, OSError, FileStoreError, NotOpened) as error:
+                    log.warning("what idle sessions have to tell is not known now: %r", error)
+
     async def _remove_if_unused(self, session_id: str, now: datetime) -> None:
         record = await self.store.sessions.get(session_id)
         session = self._open.get(session_id)
@@ -232,6 +329,9 @@ class Sessions:
         await self._remove(session_id)
         if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
+        else:
+            held = Held.from_text(record.kernel).ended(unused_for(self._retention), kept="")
+            await self.store.sessions.set_kernel(session_id, replace(held, swept=True).to_text())
 
     async def _end(self, session_id: str) -> None:
         """End the turns of a session, so that nothing is told or kept of them after its deletion."""
@@ -241,6 +341,7 @@ class Sessions:
 
     async def _remove(self, session_id: str) -> None:
         """End the session's kernel and remove its workspace."""
+        self._let_go.pop(session_id, None)
         session = self._open.pop(session_id, None)
         if session is not None:
             await session.close()
@@ -254,25 +355,9 @@ class Sessions:
             await self.tell_resumed(session.record, reply)
 
         async def fail(error: Exception) -> None:
-            if not run.goes_on:  # else we end, and the next program resumes it
-                await self.fail_resumed(session.record, cell.seq, error)
+            await self.fail_resumed(session.record, cell.seq, error)
 
-        async def resume() -> None:
-            try:
-                await resume_turn(session, cell, run, tell)
-            except KernelError as error:
-                log.info("cell %d of session %s: %s", cell.seq, session.record.session_id, error)
-                await fail(error)
-            except Exception as error:  # a front that fails must not end the telling of other cells
-                log.exception("cell %d of session %s", cell.seq, session.record.session_id)
-                await fail(error)
-
-        # Begun here and now: what a person answers or stops is this cell, not one that they send next.
-        loop = asyncio.get_running_loop()
-        task = asyncio.Task(resume(), loop=loop, eager_start=True, name=f"resumed cell {cell.seq}")
-        self._resumed.add(task)
-        session.resumed.append(task)
-        task.add_done_callback(self._resumed.discard)
+        self._resumed.begin(session, cell, run, tell, fail)
 
     async def _tell_resumed_as_late(self, record: SessionRecord, reply: Reply) -> None:
         self.tell_late(record, reply)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.delivery import Upload
-from bot.failures import ending
+from bot.failures import ending, lost
 from bot.fitting import MESSAGES, Block
 from bot.markup import fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
@@ -22,7 +22,6 @@ __all__ = ["Settled"]
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
-LOST = 12  # variables that are named
 KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(
     (".png", ".jpg", ".gif"), "picture"
 )
@@ -94,10 +93,8 @@ class Settled:
         self._memory = cell.result.memory
         if stopped := ending(cell.result):
             self._add(f"**{plain(stopped)}**")
-        if cell.result.lost and not cell.notes:
-            names = ", ".join(cell.result.lost[:LOST])
-            more = f" and {len(cell.result.lost) - LOST} more" if len(cell.result.lost) > LOST else ""
-            self._add(f"Lost: {plain(names)}{more}.")
+        if not cell.notes and (told := lost(cell.result.lost, unnamed=cell.result.unnamed)):
+            self._add(plain(told))
         if cell.result.unrecorded:
             self._add(f"-# {plain(cell.result.unrecorded)}")
 

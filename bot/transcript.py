@@ -16,7 +16,7 @@ from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
 from filestore.errors import FileStoreError, NoSuchCell
-from filestore.records import CellRecord, Said
+from filestore.records import RUNNING, CellRecord, Said
 from filestore.spool import SpooledTranscripts
 from kernels.cells import Code, Markdown
 from kernels.events import Event
@@ -29,6 +29,7 @@ __all__ = ["Transcript", "notebook_cell"]
 
 log = logging.getLogger(__name__)
 
+UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
 LATE = 64 * 1024  # characters of one piece of late output; the kernel's own limit bounds them all
 
 
@@ -83,6 +84,7 @@ class Transcript:
             outputs=ran.outputs,
             skipped=kept.skipped,
             lost=ran.restarted.lost if ran.restarted else (),
+            unnamed=ran.restarted is not None and ran.restarted.unnamed,
             memory=ran.memory,
         )
         try:
@@ -123,6 +125,15 @@ class Transcript:
     async def unfinished(self) -> list[CellRecord]:
         """The cells that were running when the program before us ended, in order."""
         return await self._records.unfinished(self._session_id)
+
+    async def next_after(self, seq: int) -> list[Said | CellRecord]:
+        """The entry after this number, or none. Raises: StoreUnavailable."""
+        return await self._records.entries(self._session_id, after=seq, limit=1)
+
+    async def adopt(self, seq: int, place: str, code: str) -> CellRecord:
+        """Note a cell that runs already, under its number if that is free. Raises: StoreUnavailable."""
+        cell = CellRecord(self._session_id, seq, place, "", code or UNKNOWN, (), RUNNING, self._clock())
+        return replace(cell, seq=await self._records.restore(cell))
 
     async def broken_off(self, cells: Iterable[CellRecord]) -> None:
         """Note that these cells ended with the program before us, or with their kernel."""

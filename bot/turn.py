@@ -8,11 +8,16 @@ misses a cell that ran. Where the kernel lives in a node and this program ends, 
 program resumes the turn. `tell` belongs to the front; nothing here knows what a front is.
 """
 
+from contextlib import aclosing
+from dataclasses import replace
+
 from bot.files import Kept
+from bot.losses import together
 from bot.message import Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Asked, Session
 from filestore.records import CellRecord
+from kernels.events import Restarted
 from kernels.finish import to_the_end
 from kernels.protocols import Cell
 
@@ -30,6 +35,7 @@ async def take_turn(
     """
     run = session.kernel.run(message.code, allow_input=message.can_answer)
     cell = None
+    losses = session.losses()
     with session.turn():
         try:
             async with run, session.at_work(run, message.place, asked):
@@ -37,11 +43,12 @@ async def take_turn(
                 cell = await session.transcript.begin(message)
                 run.tag = cell.seq
                 await tell(Reply(cell.seq, code=message.code if asked is not None else ""))
-                async for event in run:
-                    await tell(Reply(cell.seq, event))
+                async with aclosing(losses.before(run)) as events:
+                    async for event in events:
+                        await tell(Reply(cell.seq, event))
         finally:
             if cell is not None and not run.goes_on:
-                kept, result = await to_the_end(_finish(session, cell, run))
+                kept, result = await to_the_end(_finish(session, cell, run, losses.told))
     await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 
@@ -61,9 +68,18 @@ async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell)
     return result
 
 
-async def _finish(session: Session, cell: CellRecord, run: Cell) -> tuple[Kept, ExecutionResult]:
-    """Store the files and finish the record; only then may the kernel forget the cell."""
-    kept = await session.files.keep(run.result.captured, run.result.skipped, cell.seq)
-    result = await session.transcript.finish(cell, run.result, kept)
+async def _finish(
+    session: Session, cell: CellRecord, run: Cell, told: Restarted | None = None
+) -> tuple[Kept, ExecutionResult]:
+    """Store the files and finish the record; only then may the kernel forget the cell.
+
+    `told` is what was told as lost before the cell.
+    """
+    ran = run.result
+    if told is not None:
+        ran = replace(ran, restarted=together(told, ran.restarted))
+    kept = await session.files.keep(ran.captured, ran.skipped, cell.seq)
+    result = await session.transcript.finish(cell, ran, kept)
+    await session.note()
     run.settle()
     return kept, result

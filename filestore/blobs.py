@@ -15,7 +15,8 @@ who is cancelled waits for the thread, so nothing goes on behind.
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,6 +107,7 @@ class LocalBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._sweeps = ThreadPoolExecutor(1, "files swept")  # ends with this object
 
     async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
         """Copy to a temporary file, sync, rename, sync the folder."""
@@ -139,8 +141,8 @@ class LocalBlobs:
 
     async def folders(self) -> AsyncIterator[list[BlobEntry]]:
         """Read a folder at a time; names that are no keys are left out."""
-        for folder in await in_thread(partial(_folders, self._root)):
-            yield await in_thread(partial(_entries, folder))
+        for folder in await self._sweeping(partial(_folders, self._root)):
+            yield await self._sweeping(partial(_entries, folder))
 
     async def throw_away(self, key: str, at: datetime) -> None:
         """Rename the file; its date says when."""
@@ -166,8 +168,8 @@ class LocalBlobs:
 
     async def trash(self) -> AsyncIterator[list[BlobEntry]]:
         """Read a folder at a time."""
-        for folder in await in_thread(partial(_folders, self._root / _TRASH)):
-            yield await in_thread(partial(_entries, folder))
+        for folder in await self._sweeping(partial(_folders, self._root / _TRASH)):
+            yield await self._sweeping(partial(_entries, folder))
 
     async def empty_trash(self, keys: Collection[str]) -> None:
         """Unlink the files and remove the folders that they leave empty."""
@@ -178,7 +180,7 @@ class LocalBlobs:
                 unlink(path)
             remove_if_empty(self._root / _TRASH)
 
-        await in_thread(work)
+        await self._sweeping(work)
 
     async def mark(self) -> str | None:
         """Read it from a file in the directory."""
@@ -208,7 +210,11 @@ class LocalBlobs:
 
     async def tidy(self, before: datetime) -> Tidied:
         """Unlink temporary files last written before then, and remove empty folders."""
-        return await in_thread(lambda: self._tidy(before.timestamp()))
+        return await self._sweeping(lambda: self._tidy(before.timestamp()))
+
+    async def _sweeping[T](self, work: Callable[[], T]) -> T:
+        """Work of the janitor, which looks through all that there is: in a thread that nobody waits for."""
+        return await in_thread(work, executor=self._sweeps)
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

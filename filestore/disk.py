@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,9 +57,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-async def in_thread[T](work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
-    """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it."""
-    running = asyncio.get_running_loop().run_in_executor(None, work)
+async def in_thread[T](
+    work: Callable[[], T], undo: Callable[[T], object] | None = None, *, executor: Executor | None = None
+) -> T:
+    """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it.
+
+    What may take long has an `executor` of its own: people wait for the event loop's.
+    """
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
     try:
         return await to_the_end(running)
     except asyncio.CancelledError:

@@ -18,7 +18,6 @@ from typing import Never
 
 from filestore.belonging import known
 from filestore.blobs import Blobs
-from filestore.errors import FileStoreError
 from filestore.jumps import Jumps
 from filestore.removal import Removed, remove_expired
 from filestore.store import Store
@@ -75,7 +74,7 @@ class Janitor:
             else:
                 try:
                     log.info("swept: %s", await self.sweep(now))
-                except (FileStoreError, OSError):
+                except Exception:  # whatever fails this time, the next sweep must come
                     log.exception("the sweep failed")
             await asyncio.sleep(every.total_seconds())  # the interval itself
 

@@ -190,7 +190,7 @@ class Sessions(Protocol):
         """Note that the session was used; time never runs backwards."""
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
-        """Note which kernel the session has."""
+        """Note what there is to know of the session's kernel, as text of the caller's."""
 
     async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
         """Replace the session's settings (anything JSON holds)."""
@@ -203,6 +203,12 @@ class Sessions(Protocol):
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
         """The sessions not used since `before`, the longest idle first."""
+
+    async def unfinished(self, since: datetime) -> list[SessionRecord]:
+        """The sessions used after `since` with a cell that was begun and never finished, the last used first.
+
+        However many sessions there are, it takes no more queries.
+        """
 
     async def delete(self, session_id: str) -> None:
         """Forget a session and its transcript; nothing happens when there is none."""

@@ -106,11 +106,16 @@ class InputRequest:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone."""
+    """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone.
+
+    With `unnamed` the one before ended in the middle of a cell: what that cell had defined is gone too, and
+    nobody knows its names.
+    """
 
     reason: str
     kept: tuple[str, ...]
     lost: tuple[str, ...]
+    unnamed: bool = False
 
 
 Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted

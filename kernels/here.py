@@ -69,11 +69,20 @@ class KernelHere(ABC):
         async with self._catching_up:
             found = Scan()
             if not self._caught_up and since is not None:
+                await asyncio.to_thread(self._tidy)
                 found = await self.capture.look(since=since, older=False)
             elif not self._caught_up:
-                await asyncio.to_thread(self.capture.accept)
+                await asyncio.to_thread(self._accept)
             self._caught_up = True
             return found
+
+    def _accept(self) -> None:
+        self._tidy()
+        self.capture.accept()
+
+    def _tidy(self) -> None:
+        with self.capture.lock:
+            self.workspace.tidy()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         """Put a file into the workspace as `Workspace.place` does, unseen by capture; returns its name."""

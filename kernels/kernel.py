@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic, time
 
-from kernels import sizes
+from kernels import descriptors, sizes
 from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
@@ -226,7 +226,8 @@ class Kernel(KernelHere):
     async def replace(self, reason: str) -> None:
         """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
         if self._process is not None and not self._closed:
-            self._restarted = Restarted(reason, ("files",), self._router.forget())
+            in_cell = self._router.running is not None or reason == WENT_ON
+            self._restarted = Restarted(reason, ("files",), self._router.forget(), in_cell)
             await self._end(now=True)
 
     async def look(self) -> Scan:
@@ -261,6 +262,7 @@ class Kernel(KernelHere):
     async def _start(self) -> None:
         path = self._run_root / secrets.token_hex(4)
         try:
+            descriptors.need(descriptors.STARTING)
             async with AsyncExitStack() as stack:
                 folder = stack.enter_context(run_folder(path))
                 broker = await stack.enter_async_context(Broker(self._source))

@@ -28,9 +28,11 @@ from kernels.files import FileSource
 from kernels.finish import stop
 from kernels.forkserver import LIBRARIES
 from kernels.kernel import DIED, Kernel
+from kernels.lasting import lasting
 from kernels.launch import Limits
 from kernels.line import Line
 from kernels.process import Starter
+from kernels.removal import Removal
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
@@ -84,9 +86,10 @@ class Pool:
         async with AsyncExitStack() as stack:
             self._run_root = stack.enter_context(own_folder())
             await self._confine(stack)
+            self._removal = stack.enter_context(Removal(self._workspaces))
             self._observer = await stack.enter_async_context(Observer(self._workspaces))
-            self._sweeper = asyncio.create_task(self._sweep_often(), name="kernel pool")
-            self._tidier = asyncio.create_task(self._tidy_often(), name="folders of the dead")
+            self._sweeper = lasting(self._sweep_often, "kernel pool")
+            self._tidier = lasting(self._tidy_often, "folders of the dead")
             stack.push_async_callback(self._close)
             self._stack = stack.pop_all()
         return self
@@ -122,6 +125,15 @@ class Pool:
         """How kernels are held."""
         return self._sandbox.tier if self._sandbox else Tier.NONE
 
+    @property
+    def outlived(self) -> bool:
+        """A kernel ends with its pool."""
+        return False
+
+    async def untold(self) -> Sequence[str]:
+        """Nothing: nobody but this program has a kernel of it."""
+        return ()
+
     def workspace(self, session_id: str) -> Workspace:
         """The folder of a session, with a kernel or without. Raises: ValueError for an id that is none."""
         return Workspace.open(self._workspaces, session_id)
@@ -138,9 +150,10 @@ class Pool:
         await self.close(session_id)
 
     async def remove(self, session_id: str) -> None:
-        """End a session's kernel and delete its workspace. Raises: ValueError, OSError."""
+        """End a session's kernel and throw its workspace away. Raises: ValueError, OSError."""
+        workspace = Workspace.named(self._workspaces, session_id)
         await self.close(session_id)
-        await asyncio.to_thread(self.workspace(session_id).remove)
+        await self._removal.throw_away(workspace.path)
 
     async def detach(self) -> None:
         """Leave every kernel's process running without us; leaving the block then ends none."""

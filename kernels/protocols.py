@@ -8,7 +8,7 @@
 suite (tests/contract) holds both to the same.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,6 +37,7 @@ class Cell(Protocol):
     """One cell in flight: see `kernels.run`."""
 
     tag: int
+    code: str  # "" where another program began it and its node does not say
 
     @property
     def result(self) -> RunResult:
@@ -69,6 +70,10 @@ class Cell(Protocol):
 
 class PersonKernel(Protocol):
     """One session's kernel: see `kernels.kernel`."""
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The person's variables, as the last cell that we know of left them."""
 
     def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Cell:
         """A cell, to be entered with `async with`."""
@@ -106,11 +111,18 @@ class Kernels(Protocol):
     def tier(self) -> str:
         """How kernels are held: "S", "A", "B" or "none"."""
 
+    @property
+    def outlived(self) -> bool:
+        """Whether a kernel that is released lives on, for whoever asks for it again."""
+
     def kernel(self, session_id: str, source: FileSource) -> PersonKernel:
         """The kernel of a session, the same one at each call."""
 
     async def release(self, session_id: str) -> None:
         """Let a session's kernel go: it ends with this program, or lives on in its node."""
+
+    async def untold(self) -> Sequence[str]:
+        """The sessions that nobody has and that have something to tell. Raises: OSError, KernelError."""
 
     async def remove(self, session_id: str) -> None:
         """End a session's kernel and delete its workspace; a session with neither is no error."""

@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from kernels.descriptors import lower
 from kernels.launch import plan
 from kernels.provisioner import ConfinedProvisioner, PlainProvisioner
 from kernels.sandbox.confined import Sandbox
@@ -54,6 +55,7 @@ class Plain:
             stderr=output,
             pass_fds=(self.bell,),
         )
+        lower(cast(PlainProvisioner, manager.provisioner).pid)
 
 
 @dataclass(frozen=True, slots=True)

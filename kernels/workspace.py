@@ -2,7 +2,7 @@
 
     workspace = Workspace.open(root, session_id)
     name = workspace.place("data.csv", upload)      # the name it got
-    workspace.remove()
+    workspace.remove()                              # or `kernels.removal`, where nobody is to wait
 
 The code that runs in the folder can put a link, a folder or a pipe under any name at any moment, so
 everything here goes by directory descriptor.
@@ -29,6 +29,14 @@ BATCH = 10_000  # names held at once while deleting
 CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+PLACING = ".placing-"  # a file that is being placed: then 16 hexadecimal digits
+LEFT_OVER = re.compile(re.escape(PLACING) + r"[0-9a-f]{16}")
+
+
+class Stopped(Exception):
+    """A deletion was stopped before its end."""
+
+
 class BadSessionId(ValueError):
     """A session id that cannot be a folder's name."""
 
@@ -51,13 +59,26 @@ class Workspace:
             BadSessionId: the id is not 1 to 100 letters, digits, `-`, `_` or `.`, or starts with a dot.
             OSError: the folder cannot be made, or a link or a file stands in its place.
         """
-        if not SESSION_ID.fullmatch(session_id):
-            raise BadSessionId(session_id)
+        path = cls.named(root, session_id).path
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = root / session_id
         path.mkdir(mode=0o700, exist_ok=True)
         unlock(path)
         return cls(path)
+
+    @classmethod
+    def named(cls, root: Path, session_id: str) -> Self:
+        """The folder of `session_id` below `root`, whether it is there or not. Raises: BadSessionId."""
+        if not SESSION_ID.fullmatch(session_id):
+            raise BadSessionId(session_id)
+        return cls(root / session_id)
+
+    def tidy(self) -> None:
+        """Delete the half-placed files of a program that was killed. None may be placed meanwhile."""
+        with suppress(OSError), folder(self.path) as here, os.scandir(here) as entries:
+            for entry in entries:
+                if LEFT_OVER.fullmatch(entry.name):
+                    with suppress(OSError):  # a folder of that name is not ours
+                        os.unlink(entry.name, dir_fd=here)
 
     def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
         """Write a file into the folder, whole or not at all, and return the name it got.
@@ -73,7 +94,7 @@ class Workspace:
             OSError: the folder is gone or the disk is full; nothing was placed.
         """
         stream = BytesIO(source) if isinstance(source, bytes) else source
-        temporary = f".placing-{secrets.token_hex(8)}"
+        temporary = f"{PLACING}{secrets.token_hex(8)}"
         with folder(self.path) as here:
             try:
                 with open(temporary, "w+b", opener=_creator(here)) as ours:
@@ -87,16 +108,17 @@ class Workspace:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=here)
 
-    def remove(self) -> None:
+    def remove(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Delete the folder and all in it, whatever the depth, the names and the modes; again does nothing.
 
         Raises:
             OSError: something in it cannot be deleted, or is being added while we delete.
+            Stopped: `stopped`, which is asked before each file, said so.
         """
         try:
             unlock(self.path)
             with folder(self.path) as here:
-                _empty(here)
+                _empty(here, stopped)
             self.path.rmdir()
         except NotADirectoryError:
             self.path.unlink()
@@ -157,19 +179,23 @@ def _has_bytes(name: str, ours: BinaryIO, here: int) -> bool:
         return not theirs.read(1)
 
 
-def _empty(top: int) -> None:
+def _empty(top: int, stopped: Callable[[], bool]) -> None:
     """Delete all in `top`. A folder's own folders are moved up into `top` before it is deleted.
 
     So depth costs neither recursion nor descriptors nor long paths: a 900-deep tree goes as a flat one does.
     """
     while names := _some_names(top):
         for name in names:
+            if stopped():
+                raise Stopped
             if _unlinked(name, top):
                 continue
             unlock(name, top)
             with folder(name, inside=top) as inner:
                 while children := _some_names(inner):
                     for child in children:
+                        if stopped():
+                            raise Stopped
                         if not _unlinked(child, inner):
                             unlock(child, inner)  # moving a folder needs the right to write in it
                             os.rename(child, f".{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)

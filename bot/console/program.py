@@ -29,6 +29,7 @@ from filestore.errors import FileStoreError
 from kernels import visible
 from kernels.cells import Notebook, NotebookError
 from kernels.conversion import reading
+from kernels.descriptors import raise_limit
 from kernels.errors import KernelError
 from kernels.packages import plotly_script
 
@@ -143,6 +144,7 @@ def main() -> int:
             stream, io.TextIOWrapper
         ):  # a script may be no text, a cell show what a terminal cannot
             stream.reconfigure(errors="replace")
+    raise_limit()
     settings = from_args(args, cell_timeout=None, max_background=None)
     log.configure(settings.log_level, secrets=settings.secrets)
     if args.replay is not None:

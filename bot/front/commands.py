@@ -9,6 +9,7 @@ from nextcord import Attachment, ClientCog, SlashOption
 from bot.codeblocks import code_of
 from bot.errors import NothingRuns
 from bot.failures import sentence
+from bot.front.chat import refusal
 from bot.front.controls import EXPECTED, run_for, show_form
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, place_of, privately
@@ -101,6 +102,9 @@ class Running(ClientCog):
         await defer(interaction, private=True)
         assert interaction.user is not None
         user_id, place = interaction.user.id, place_of(interaction)
+        if (refused := refusal(self._desk, user_id)) is not None:
+            await privately(interaction, refused)
+            return
         if everything:
             await self._desk.sessions.discard(user_id, place)
         else:

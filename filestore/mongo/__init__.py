@@ -26,6 +26,7 @@ INDEXES = (
     ("user_files", "user_id", "number", "uploaded_at", "file_id"),
     ("user_files", "expires_at"),
     ("user_files", "shared_with"),
+    ("entries", "status", "session_id"),
     ("texts", "session_id"),
     ("sessions", "user_id", "last_used_at"),
     ("sessions", "last_used_at"),

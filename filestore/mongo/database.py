@@ -83,6 +83,12 @@ class Collection:
             found: list[Document] = await cursor.to_list(None)
             return found
 
+    async def values(self, field: str, condition: Document) -> list[Any]:
+        """The different values of a field in the documents that meet a condition."""
+        with _answering():
+            found: list[Any] = await self._collection.distinct(field, condition)
+            return found
+
     async def change(
         self, condition: Document, change: Document, *, upsert: bool = False, before: bool = False
     ) -> Document | None:

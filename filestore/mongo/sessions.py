@@ -8,7 +8,7 @@ from typing import Any
 from filestore.errors import NoSuchSession
 from filestore.mongo.database import Database, Document, Order, equal
 from filestore.mongo.transcripts import MongoTranscripts
-from filestore.records import MessageCell, SessionRecord, UsageRecord, UsageTotal
+from filestore.records import RUNNING, MessageCell, SessionRecord, UsageRecord, UsageTotal
 
 
 class MongoSessions:
@@ -17,6 +17,7 @@ class MongoSessions:
     def __init__(self, database: Database) -> None:
         self._sessions = database["sessions"]
         self._counters = database["counters"]
+        self._entries = database["entries"]
         self._transcripts = MongoTranscripts(database)
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
@@ -56,6 +57,11 @@ class MongoSessions:
 
     async def idle_since(self, before: datetime) -> list[SessionRecord]:
         return await self._many({"last_used_at": {"$lt": before}}, [("last_used_at", 1), ("session_id", 1)])
+
+    async def unfinished(self, since: datetime) -> list[SessionRecord]:
+        running = await self._entries.values("session_id", equal(status=RUNNING))
+        condition = {"session_id": {"$in": running}, "last_used_at": {"$gt": since}}
+        return await self._many(condition, [("last_used_at", -1), ("session_id", 1)]) if running else []
 
     async def delete(self, session_id: str) -> None:
         await self._transcripts.clear(session_id)

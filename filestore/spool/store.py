@@ -1,19 +1,22 @@
 """A store whose writes wait in a spool while its database cannot be used: see `filestore.spool`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
-from filestore.records import MessageCell, SessionRecord, StoredFile, UsageRecord, UsageTotal
+from filestore.records import CellRecord, MessageCell, SessionRecord, StoredFile, UsageRecord, UsageTotal
 from filestore.spool.catch_up import CatchUp
 from filestore.spool.spool import Spool
 from filestore.spool.transcripts import SpooledTranscripts
 from filestore.spool.writes import (
+    EntryAdded,
     FileAdded,
+    KernelNoted,
     MessageNoted,
     SessionOpened,
     SessionTouched,
@@ -26,6 +29,14 @@ from filestore.store import Identity, ServerSettings, Shares, Store
 __all__ = ["SpooledStore", "spooled"]
 
 
+Work = Callable[[], Coroutine[Any, Any, object]]
+Start = Callable[[Work, str], "asyncio.Task[Any]"]
+
+
+def _started(work: Work, name: str) -> "asyncio.Task[Any]":
+    return asyncio.create_task(work(), name=name)
+
+
 class SpooledSessions:
     """store.Sessions."""
 
@@ -34,7 +45,6 @@ class SpooledSessions:
         self._spool = spool
         self._transcripts = transcripts
         self.get = store.sessions.get
-        self.set_kernel = store.sessions.set_kernel
         self.set_settings = store.sessions.set_settings
         self.touch_all = store.sessions.touch_all
         self.idle_since = store.sessions.idle_since
@@ -74,6 +84,28 @@ class SpooledSessions:
             lambda: self._sessions.touch(session_id, at),
             SessionTouched(session_id, at),
         )
+
+    async def set_kernel(self, session_id: str, kernel: str | None) -> None:
+        await self._spool.write(
+            session_key(session_id),
+            lambda: self._sessions.set_kernel(session_id, kernel),
+            KernelNoted(session_id, kernel),
+        )
+
+    async def unfinished(self, since: datetime) -> list[SessionRecord]:
+        """Also those whose cells wait."""
+        found = await self._sessions.unfinished(since)
+        known = {record.session_id for record in found}
+        begun = {
+            write.entry.session_id
+            for write in self._spool.all_writes()
+            if isinstance(write, EntryAdded) and isinstance(write.entry, CellRecord)
+        }
+        for session_id in sorted(begun - known):
+            record = await self._sessions.get(session_id)
+            if record is not None and record.last_used_at > since:
+                found.append(record)
+        return found
 
     async def delete(self, session_id: str) -> None:
         await self._spool.forget(session_key(session_id))
@@ -201,12 +233,13 @@ class SpooledStore:
 
 @asynccontextmanager
 async def spooled(
-    store: Store, folder: Path, *, clock: Callable[[], datetime]
+    store: Store, folder: Path, *, clock: Callable[[], datetime], start: Start = _started
 ) -> AsyncIterator[SpooledStore]:
     """The store, with a spool in `folder` (0700), for one program at a time.
 
     The writes of each database wait in a folder of their own, named by its id: they never come into another.
-    What a program before us left there is brought in first. Raises: StoreUnavailable.
+    What a program before us left there is brought in first. `start` makes the task that brings in what comes
+    to wait: one that lasts, where whoever calls has such tasks. Raises: StoreUnavailable.
     """
     folder = folder / await store.identity.id()
     spool = Spool(folder)
@@ -217,7 +250,7 @@ async def spooled(
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error
     await catch_up.bring_in()
     transcripts = SpooledTranscripts(store, spool, catch_up, await store.transcripts.last_seq())
-    bringing_in = asyncio.create_task(catch_up.bring_in_often(), name="spool")
+    bringing_in = start(catch_up.bring_in_often, "spool")
     try:
         yield SpooledStore(
             catch_up,

@@ -84,6 +84,17 @@ class SessionTouched(_Small):
 
 
 @dataclass(frozen=True, slots=True)
+class KernelNoted(_Small):
+    """`Sessions.set_kernel`."""
+
+    session_id: str
+    kernel: str | None
+
+    async def bring_in(self, store: Store) -> None:
+        await store.sessions.set_kernel(self.session_id, self.kernel)
+
+
+@dataclass(frozen=True, slots=True)
 class EntryAdded(_Small):
     """Words, or a cell that has begun."""
 
@@ -178,6 +189,7 @@ KINDS: dict[str, type[Any]] = {
     for kind in (
         SessionOpened,
         SessionTouched,
+        KernelNoted,
         EntryAdded,
         OutputsAppended,
         CellFinished,

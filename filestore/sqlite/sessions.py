@@ -11,6 +11,8 @@ from filestore.sqlite.database import Database
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
 from filestore.sqlite.transcripts import clear
 
+AT_ONCE = 100  # entries with their outputs that one transaction deletes: all others wait for it
+
 
 class SqliteSessions:
     """store.Sessions."""
@@ -46,7 +48,13 @@ class SqliteSessions:
         await self._database.write(lambda connection: connection.execute(query, (used,)))
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
-        await self._set(session_id, "kernel = ?", kernel)
+        query = "UPDATE sessions SET kernel = ? WHERE session_id = ?"
+
+        def work(connection: Connection) -> None:
+            if not connection.execute(query, (kernel, session_id)).rowcount:
+                raise NoSuchSession(session_id)
+
+        await self._database.write_soon(work, len(kernel or ""))  # with a cell, which must not wait for it
 
     async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
         await self._set(session_id, "settings = ?", json.dumps(settings))
@@ -59,7 +67,26 @@ class SqliteSessions:
             "WHERE last_used_at < ? ORDER BY last_used_at, session_id", to_milliseconds(before)
         )
 
+    async def unfinished(self, since: datetime) -> list[SessionRecord]:
+        return await self._many(
+            """WHERE last_used_at > ? AND session_id IN (
+                SELECT session_id FROM entries WHERE status = 'running'
+            ) ORDER BY last_used_at DESC, session_id""",
+            to_milliseconds(since),
+        )
+
     async def delete(self, session_id: str) -> None:
+        def some(connection: Connection) -> int:
+            return connection.execute(
+                """DELETE FROM entries WHERE rowid IN (
+                    SELECT rowid FROM entries WHERE session_id = ? LIMIT ?
+                )""",
+                (session_id, AT_ONCE),
+            ).rowcount
+
+        while await self._database.write(some) == AT_ONCE:  # others write in between
+            pass
+
         def work(connection: Connection) -> None:
             clear(connection, session_id)
             connection.execute("DELETE FROM counters WHERE session_id = ?", (session_id,))

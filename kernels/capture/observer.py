@@ -19,6 +19,8 @@ from typing import Self
 
 from watchfiles import awatch
 
+from kernels.lasting import lasting
+
 STEP = 100  # ms without a change after which changes are told
 TICK = 1000  # ms, the longest that a new workspace waits for its watch
 ROUND = 20.0  # seconds between hints to everyone, whatever the watcher says
@@ -40,7 +42,7 @@ class Observer:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._observe(), name="observer")
+        self._task = lasting(self._observe, "observer", over=self._stop.is_set)
         return self
 
     async def __aexit__(self, *_: object) -> None:

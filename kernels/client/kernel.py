@@ -193,7 +193,9 @@ class RemoteKernel:
         known = {cell.key for cell in self._left.values()} | self._cells.keys()
         for run in hello["runs"]:
             if run["run"] not in known:
-                cell = RemoteCell(self, run["run"], "", tag=run["tag"], allow_input=True, begun=True)
+                cell = RemoteCell(
+                    self, run["run"], run.get("code", ""), tag=run["tag"], allow_input=True, begun=True
+                )
                 cell.began = run.get("began")
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
@@ -218,8 +220,8 @@ class RemoteKernel:
         That node is told to learn what is in the workspace, and to report only what the dead cell wrote.
         """
         names = tuple(variable.name for variable in self._variables)
-        restarted = Restarted(ENDED, ("files",), names)
         started = [cell for cell in self._cells.values() if cell.started]
+        restarted = Restarted(ENDED, ("files",), names, unnamed=bool(started))
         ran = started[0] if started else None  # the others stood in line
         self._not_known(_Lost(ran.tag, ran.began) if ran else _Lost())
         for cell in self._cells.values():

@@ -74,6 +74,20 @@ class Node:
         """How kernels are held: "S", "A", "B" or "none"."""
         return str(self._who["tier"])
 
+    @property
+    def outlived(self) -> bool:
+        """A kernel lives on in its node."""
+        return True
+
+    async def untold(self) -> list[str]:
+        """The sessions that nobody has and that have something to tell; none where there is no node.
+
+        Raises: OSError, KernelError.
+        """
+        if self._http is None:
+            return []
+        return [str(name) for name in codec.loads(await self.ask("GET", "untold"))["sessions"]]
+
     async def release(self, session_id: str) -> None:
         """Let go of a session's kernel, which lives on with all that runs in it."""
         kernel = self._kernels.pop(session_id, None)

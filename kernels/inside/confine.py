@@ -50,7 +50,10 @@ def enter(description: dict[str, Any]) -> None:
         _raise_loopback()
     os.chdir(description["folder"])
     for name, limit in description["rlimits"].items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
+        kind = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(kind)[1]
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)  # only root may raise it
+        resource.setrlimit(kind, (most, most))
     if description["uid"] is not None:
         os.setgroups([])
         os.setresgid(*[description["uid"]] * 3)

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kernels.descriptors import raise_limit
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
 from kernels.visible import escaped
 
@@ -43,6 +44,7 @@ def main() -> int:
         return 2
     if "--detach" in sys.argv and os.fork():
         return 0
+    raise_limit()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     output = logging.StreamHandler()
     output.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))

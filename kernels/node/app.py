@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -30,7 +31,10 @@ from tornado import web  # noqa: E402
 from tornado.httpserver import HTTPServer  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
+from kernels import descriptors  # noqa: E402
 from kernels.adopted import started  # noqa: E402
+from kernels.finish import stop  # noqa: E402
+from kernels.lasting import lasting  # noqa: E402
 from kernels.node.doors import Bearers, Doors  # noqa: E402
 from kernels.node.routes import routes  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
@@ -105,9 +109,14 @@ class Node:
         await self._stack.aclose()
 
     def session(self, session_id: str) -> Session:
-        """The session, made when it is not there. Raises: ValueError for an id that cannot be one."""
+        """The session, made when it is not there.
+
+        Raises: ValueError for an id that cannot be one; OSError where there is no room for its folder, or too
+        few descriptors.
+        """
         session = self._sessions.get(session_id)
         if session is None:
+            descriptors.need(descriptors.OPENING)
             session = self._sessions[session_id] = Session(self._pool, session_id)
         return session
 
@@ -119,6 +128,10 @@ class Node:
         if session is not None:
             await session.close()
         await (self._pool.remove(session_id) if workspace else self._pool.close(session_id))
+
+    def untold(self) -> list[str]:
+        """The sessions that no bot listens to and that have something to tell."""
+        return [name for name, session in self._sessions.items() if session.untold]
 
     def described(self) -> dict[str, Any]:
         """What a bot is told before anything else."""
@@ -159,6 +172,7 @@ class Extension(ExtensionApp):
 
     name = "kernelcord"
     load_other_extensions = False
+    _lonely: asyncio.Task[None] | None = None
 
     def initialize_handlers(self) -> None:
         """Answer what `kernels.node.routes` lists."""
@@ -173,14 +187,16 @@ class Extension(ExtensionApp):
             log.exception("the node cannot start")
             serverapp.stop()
             return
-        self._lonely = asyncio.create_task(self._end_when_lonely(serverapp), name="lonely node")
+        self._lonely = lasting(partial(self._end_when_lonely, serverapp), "lonely node")
 
     async def _end_when_lonely(self, serverapp: ServerApp) -> None:
         await self.node.lonely()
         serverapp.stop()
+        await asyncio.Event().wait()  # until the server has ended
 
     async def stop_extension(self) -> None:
         """End the kernels before the server ends."""
+        await stop(self._lonely)
         await self.node.close()
 
 

@@ -99,6 +99,11 @@ class Log:
         self._out = 0  # bytes that are sent and not acknowledged
         self._taken = asyncio.Event()
 
+    @property
+    def empty(self) -> bool:
+        """Whether all that has happened is acknowledged."""
+        return not self._waiting and not self._entries
+
     async def room(self) -> None:
         """Return when little waits: what can wait elsewhere should wait there until then."""
         while len(self._waiting) > CROWDED or self._held() > HELD:

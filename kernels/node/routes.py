@@ -1,6 +1,7 @@
 """What a node answers: JSON over HTTP, bytes of files both ways, and one websocket a session.
 
     GET    kernelcord/node                              who this is
+    GET    kernelcord/untold                            the sessions that have something to tell, and no bot
     DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
     PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
@@ -72,6 +73,12 @@ class _Who(_Asked):
     @web.authenticated
     def get(self) -> None:
         self.finish(json.dumps({"protocol": PROTOCOL, **self.node.described()}))
+
+
+class _Untold(_Asked):
+    @web.authenticated
+    def get(self) -> None:
+        self.finish(json.dumps({"sessions": self.node.untold()}))
 
 
 class _Session(_Asked):
@@ -268,6 +275,7 @@ def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, 
     session = "kernelcord/sessions/([^/]+)"
     paths: dict[str, type[web.RequestHandler]] = {
         "kernelcord/node": _Who,
+        "kernelcord/untold": _Untold,
         session: _Session,
         f"{session}/files/([^/]+)": _Place,
         f"{session}/asked/([0-9]+)": _Answer,

@@ -24,6 +24,7 @@ from kernels.capture import Captured, Scan
 from kernels.errors import KernelError, NoQuestion, TooLarge
 from kernels.events import Queued
 from kernels.finish import stop
+from kernels.lasting import lasting
 from kernels.launch import Limits
 from kernels.node.log import Log
 from kernels.node.source import BotFiles
@@ -33,6 +34,8 @@ from kernels.run import Run
 __all__ = ["Channel", "Session"]
 
 log = logging.getLogger(__name__)
+
+TOLD = 1 << 16  # characters of a cell's code that a bot is told which has not begun it
 
 Fields = dict[str, Any]
 
@@ -62,6 +65,10 @@ class _Cell:
     def over(self) -> bool:
         return self.task is not None and self.task.done()
 
+    def described(self) -> Fields:
+        code = self.run.code if len(self.run.code) <= TOLD else ""
+        return {"run": self.key, "tag": self.run.tag, "began": self.began, "code": code}
+
 
 class Session:
     """One session's kernel, commanded from afar."""
@@ -76,7 +83,7 @@ class Session:
         self._got = 0  # the number of the last command
         self._cells: dict[str, _Cell] = {}
         self._calls: set[asyncio.Task[None]] = set()
-        self._late = asyncio.create_task(self._listen(), name=f"late output of {session_id}")
+        self._late = lasting(self._listen, f"late output of {session_id}")
         self._verbs: dict[str, Callable[[Fields], None]] = {
             "enter": self._enter,
             "start": self._start,
@@ -98,6 +105,11 @@ class Session:
         return self._channel is not None
 
     @property
+    def untold(self) -> bool:
+        """Whether something waits here for a bot, and none listens."""
+        return self._channel is None and not self.log.empty
+
+    @property
     def got(self) -> int:
         """The number of the last command that was carried out."""
         return self._got
@@ -114,7 +126,7 @@ class Session:
         self.kernel.limits = limits
         self._channel = channel
         self.log.rewind()
-        runs = [{"run": cell.key, "tag": cell.run.tag, "began": cell.began} for cell in self._cells.values()]
+        runs = [cell.described() for cell in self._cells.values()]
         return {"hello": {"got": self._got, "runs": runs, "asked": self.files.pending()}}
 
     def detached(self, channel: Channel) -> None:

@@ -9,6 +9,7 @@ https://systemd.io/UIDS-GIDS/
 import os
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -36,7 +37,10 @@ def claim(root: Path, workspace: Path, candidates: range) -> int:
     owner = workspace.lstat().st_uid
     if owner in candidates:
         return owner
-    taken = {entry.stat(follow_symlinks=False).st_uid for entry in os.scandir(root)}
+    taken = set()
+    for entry in os.scandir(root):
+        with suppress(FileNotFoundError):  # it is being removed
+            taken.add(entry.stat(follow_symlinks=False).st_uid)
     # Each root begins elsewhere, or two programs of ours on one machine would give the same users away.
     start = zlib.crc32(os.fsencode(root.resolve())) % len(candidates)
     turned = chain(candidates[start:], candidates[:start])

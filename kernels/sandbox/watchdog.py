@@ -144,8 +144,14 @@ class Watchdog:
             self._try(watched, self._look_at_size)
 
     def _run(self, look: Callable[[], None]) -> None:
-        while not self._stop.wait(FIRST):
-            look()
+        pause = FIRST
+        while not self._stop.wait(pause):
+            try:
+                look()
+                pause = FIRST
+            except Exception:  # whatever fails this time, the kernels are watched on
+                log.exception("a round of the watchdog failed")
+                pause = LAST
 
     def _round(self) -> None:
         """A look at memory at every kernel that is quick to look at; then at their workspaces."""

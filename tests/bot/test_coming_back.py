@@ -158,3 +158,39 @@ async def test_the_node_has_none_of_the_secrets(tmp_path: Path) -> None:
         environment = Path(f"/proc/{node_pid(data)}/environ").read_bytes()
         assert b"canary" not in environment
         assert b"PATH=" in environment
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("node", ["auto", "none"])
+async def test_what_went_while_no_program_ran_is_told_with_the_next_cell(tmp_path: Path, node: str) -> None:
+    """A node that was killed then, or kernels that ended with their program: named, and once."""
+    data = tmp_path / "data"
+    async with Program.start(data, NODE=node) as program:
+        await program.run("precious = 1")
+        await program.run("open('kept.txt', 'w').write('kept')")
+        await program.kill()
+    if (pid := node_pid(data)) is not None:
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: node_pid(data) is None)
+    async with Program.start(data, NODE=node) as program:
+        after = await program.run("'precious' in globals(), open('kept.txt').read()")
+        assert (after["output"], after["lost"]) == ("(False, 'kept')\n", ["precious"])
+        (told,) = [answer for answer in program.seen if answer["event"] == "restarted"]
+        assert told["reason"] == "it ended while I was away"
+        assert (await program.run("1"))["lost"] == []
+
+
+async def test_what_a_cell_had_defined_that_ended_its_kernel_is_not_called_nothing(tmp_path: Path) -> None:
+    """Nobody knows its names; what a kernel had that ended between two cells is known."""
+    async with Program.start(tmp_path / "data", NODE="none") as program:
+        await program.run("keep = 1; import os; os._exit(5)")
+        await program.run("before = 1")
+        await program.run("keep = 1; import os; os._exit(5)")
+        await program.run("quit()")
+        await program.run("1")
+        told = [answer for answer in program.seen if answer["event"] == "restarted"]
+        assert [(one["lost"], one["unnamed"]) for one in told] == [
+            ([], True),
+            (["before"], True),
+            ([], False),
+        ]

@@ -172,3 +172,25 @@ def test_many_lost_variables_are_named_and_counted() -> None:
 def test_nothing_lost_is_said_too() -> None:
     """A person need not wonder."""
     assert "No variables were lost" in restart(Restarted("it was not used for a long time", ("files",), ()))
+
+
+def test_a_loss_that_nobody_can_name_is_told_as_one() -> None:
+    """What a cell had defined that ended with its kernel is lost; "no variables" would be untrue."""
+    died = Restarted("the kernel died", ("files",), (), unnamed=True)
+    assert restart(died) == (
+        "Fresh kernel (the kernel died). Your files are kept."
+        " Lost: whatever the cell that was running had defined."
+    )
+    assert restart(Restarted("it died", ("files",), ("df", "x"), unnamed=True)).endswith(
+        " Lost: df, x, and whatever the cell that was running had defined."
+    )
+
+
+def test_files_are_called_kept_only_where_they_are() -> None:
+    """They go with a session that nobody used; those of a copy are as old as it is."""
+    swept = restart(Restarted("your session was not used for 48 hours", (), ("df",)))
+    assert "kept" not in swept
+    assert "workspace was emptied" in swept
+    assert swept.endswith("Lost: df.")
+    assert "No variables" not in restart(Restarted("your session was not used for 48 hours", (), ()))
+    assert "as they were when the copy was made" in restart(Restarted("a copy", ("copy",), ()))

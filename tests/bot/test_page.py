@@ -239,6 +239,8 @@ def test_how_it_ended_and_what_was_lost_is_said() -> None:
     resumed = Reply(1, result=cell([], lost=("df",), status="died", return_code=-9)[-1].result)
     assert "**The kernel died (signal 9).**" in final([resumed]).parts[0]
     assert "Lost: df." in final([resumed]).parts[0]
+    in_cell = cell([], lost=(), unnamed=True, status="died", return_code=-9)[-1].result
+    assert "Lost: whatever the cell that was running" in final([Reply(1, result=in_cell)]).parts[0]
     assert final(cell([])).parts == ("-# Done: no output.\n-# 1.2 s · 84 MB",)
 
 

@@ -499,7 +499,7 @@ async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Session
         await asyncio.sleep(0.01)
         raise asyncio.CancelledError
 
-    sessions._resumed.add(turn := asyncio.create_task(detached()))
+    sessions._resumed._tasks.add(turn := asyncio.create_task(detached()))
     await sessions.let_go()
     assert turn.cancelled()
 
@@ -509,7 +509,7 @@ async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
 ) -> None:
     """Discord may not answer for minutes."""
     monkeypatch.setattr("bot.sessions.LETTING_GO", 0.01)
-    sessions._resumed.add(turn := asyncio.create_task(asyncio.Event().wait()))
+    sessions._resumed._tasks.add(turn := asyncio.create_task(asyncio.Event().wait()))
     async with asyncio.timeout(30):
         await sessions.let_go()
     assert turn.cancelled()

@@ -118,7 +118,7 @@ async def test_cell_that_fails_on_our_side_ends_in_a_sentence(
         await resume_turn(session, cell, run, tell_and_fail)
 
     before = await left(discord, data)
-    monkeypatch.setattr("bot.sessions.resume_turn", resume)
+    monkeypatch.setattr("bot.resumed.resume_turn", resume)
     async with running(discord, data):
         await before[0].wait_for(lambda m: "could not be started; try again. It said: no room." in m.content)
         assert finished(before[0])

@@ -291,3 +291,17 @@ async def test_app_of_a_person_in_a_server_without_the_bot(discord: Discord, dat
         await long.wait_for_message(finished, timeout=SOON)
         again = await bob.click(answer, "Re-run")
         await again.wait_for_message(lambda m: m is not answer and finished(m), timeout=SOON)
+
+
+async def test_resets_count_as_turns_do(discord: Discord, data: Path) -> None:
+    """Each ends a kernel, which others' kernels wait for: who asks for too many is told to wait."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data, rate=2):
+        told = [
+            (
+                await (await ada.slash(general, "reset", everything=True)).wait_for_message(timeout=SOON)
+            ).content
+            for _ in range(3)
+        ]
+    assert ["fresh kernel" in text for text in told] == [True, True, False]
+    assert "a lot in one minute" in told[2]

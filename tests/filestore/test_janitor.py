@@ -1,12 +1,14 @@
 """The janitor, on every backend: what nobody can have goes, what somebody can have stays."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from filestore import FileStore, Janitor, LocalBlobs, NoSuchFile, Store, StoreUnavailable, Swept
+from filestore import blobs as module
 from filestore.records import StoredFile
 
 ANN = 7
@@ -164,8 +166,11 @@ async def test_put_and_sweep_at_once_lose_nothing(
             await files.load_file(old.file_id, ANN)
 
 
-async def test_loop_goes_on_after_a_failing_sweep(store: Store, blobs: LocalBlobs, clock, caplog) -> None:
-    """A sweep that fails is logged, and the next one is made."""
+@pytest.mark.parametrize("error", [StoreUnavailable("away"), OSError("gone"), KeyError("odd"), MemoryError()])
+async def test_loop_goes_on_after_a_failing_sweep(
+    store: Store, blobs: LocalBlobs, clock, caplog, error: Exception
+) -> None:
+    """A sweep that fails, of whatever, is logged, and the next one is made."""
     swept = asyncio.Event()
 
     class Flaky(Janitor):
@@ -174,7 +179,7 @@ async def test_loop_goes_on_after_a_failing_sweep(store: Store, blobs: LocalBlob
         async def sweep(self, now: datetime) -> Swept:
             self.tries += 1
             if self.tries == 1:
-                raise StoreUnavailable("away")
+                raise error
             swept.set()
             return await super().sweep(now)
 
@@ -217,3 +222,22 @@ async def test_a_clock_that_jumps_ahead_deletes_nothing_at_once(
         running.cancel()
         await asyncio.wait([running])
     assert await blobs.missing([first.blob_key, second.blob_key]) == {first.blob_key, second.blob_key}
+
+
+async def test_what_looks_through_all_files_takes_no_thread_that_people_wait_for(
+    store: Store, blobs: LocalBlobs, files: FileStore, janitor: Janitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listing, tidying and emptying the trash are in a thread of their own, which is the only one."""
+    threads: set[str] = set()
+    for name in ("_entries", "_folders", "_tidy"):
+        owner = LocalBlobs if name == "_tidy" else module
+        work = getattr(owner, name)
+
+        def noted(*args, work=work):
+            threads.add(threading.current_thread().name)
+            return work(*args)
+
+        monkeypatch.setattr(owner, name, noted)
+    await put(files, "a.txt")
+    await janitor.sweep(datetime.now(UTC))
+    assert threads == {"files swept_0"}

@@ -170,3 +170,18 @@ def test_remove_opens_what_code_has_closed() -> None:
         [sys.executable, "-c", CLOSED], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_half_placed_files_of_a_killed_program_are_tidied_away(workspace: Workspace) -> None:
+    """Nothing else is: no file of a name that is like it, no folder, and nothing that a link leads to."""
+    left = f".placing-{'0' * 16}"
+    (workspace.path / left).write_bytes(b"half")
+    (workspace.path / f".placing-{'1' * 16}").symlink_to(workspace.path / "data.csv")
+    (workspace.path / f".placing-{'2' * 16}").mkdir()
+    for name in ("data.csv", ".placing-mine", f"{left}0"):
+        (workspace.path / name).touch()
+    workspace.tidy()
+    kept = [f".placing-{'2' * 16}", ".placing-mine", f"{left}0", "data.csv"]
+    assert sorted(os.listdir(workspace.path)) == sorted(kept)
+    workspace.remove()
+    workspace.tidy()

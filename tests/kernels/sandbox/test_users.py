@@ -66,3 +66,19 @@ def test_each_root_begins_elsewhere(tmp_path: Path) -> None:
         (tmp_path / name / "one").mkdir(parents=True)
         given.add(claim(tmp_path / name, tmp_path / name / "one", FREE))
     assert len(given) > 15
+
+
+@as_root
+def test_a_workspace_that_is_just_being_removed_fails_nobody(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is listed, and gone when it is looked at."""
+    scandir = os.scandir
+
+    def removing(path):
+        listed = list(scandir(path))
+        (root / "two").rmdir()
+        return listed
+
+    monkeypatch.setattr(os, "scandir", removing)
+    assert claim(root, root / "one", range(70_000, 70_001)) == 70_000

@@ -515,3 +515,27 @@ def test_who_is_forgotten_is_not_looked_at(workspace: Path) -> None:
     watchdog.forget(watched)
     watchdog.forget(watched)
     assert watched not in watchdog._watched
+
+
+def test_a_round_that_fails_ends_no_thread(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that cannot be asked must not leave all kernels without their limits."""
+    monkeypatch.setattr("kernels.sandbox.watchdog.FIRST", 0.001)
+    monkeypatch.setattr("kernels.sandbox.watchdog.LAST", 0.002)
+    rounds = 0
+    again = threading.Event()
+
+    def fell() -> bool:
+        nonlocal rounds
+        rounds += 1
+        if rounds < 3:
+            raise OSError("odd")
+        again.set()
+        return False
+
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    monkeypatch.setattr(watchdog._machine, "fell", fell)
+    with watchdog:
+        assert again.wait(20)
+    assert caplog.text.count("a round of the watchdog failed") == 2

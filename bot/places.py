@@ -1,0 +1,87 @@
+"""A few places for work that takes long, shared so that nobody's work keeps others from theirs.
+
+    places = Places(2)
+    async with places.one(user_id): ...     # waits for a place
+
+Whoever has used least of late comes first. Those who have used much never hold all places: one of them is
+left to the others, and where all are held for long there is one more for them.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+__all__ = ["MUCH", "Places"]
+
+MUCH = 15.0  # seconds in a place that make a person one of those who have used much
+HALF = 300.0  # seconds in which half of what a person has used is forgotten
+PEOPLE = 1000  # whose use is remembered: the rest have used it long ago
+
+
+@dataclass(eq=False)
+class _One:
+    user_id: int
+    began: float = 0.0
+    given: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Places:
+    """So many places, and one more; `clock` gives seconds."""
+
+    def __init__(self, number: int, clock: Callable[[], float] = monotonic, much: float = MUCH) -> None:
+        self._number = number
+        self._clock = clock
+        self._much = much
+        self._held: list[_One] = []
+        self._waiting: list[_One] = []  # in order of their coming
+        self._used: OrderedDict[int, tuple[float, float]] = OrderedDict()  # seconds, and when that was so
+
+    @asynccontextmanager
+    async def one(self, user_id: int) -> AsyncIterator[None]:
+        """While entered, one of the places is theirs."""
+        mine = _One(user_id)
+        self._waiting.append(mine)
+        self._give()
+        try:
+            await mine.given.wait()
+            yield
+        finally:
+            if mine in self._held:
+                self._held.remove(mine)
+                self._note(user_id, self._clock() - mine.began)
+            else:
+                self._waiting.remove(mine)
+            self._give()
+
+    def _give(self) -> None:
+        """Give what is free to those who wait, the least user first."""
+        for one in sorted(self._waiting, key=lambda one: self._of_late(one.user_id)):
+            if self._may(one.user_id):
+                self._waiting.remove(one)
+                self._held.append(one)
+                one.began = self._clock()
+                one.given.set()
+                # When this one has used much the place beyond the number may be given.
+                asyncio.get_running_loop().call_later(self._much * 1.1, self._give)
+
+    def _may(self, user_id: int) -> bool:
+        heavy = sum(self._of_late(one.user_id) >= self._much for one in self._held)
+        if self._of_late(user_id) >= self._much:
+            return len(self._held) < self._number and heavy < max(self._number - 1, 1)
+        return len(self._held) < self._number + (heavy >= self._number)
+
+    def _of_late(self, user_id: int) -> float:
+        """Seconds that a person has used, with the place that they hold now; what is long ago counts less."""
+        now = self._clock()
+        seconds, at = self._used.get(user_id, (0.0, now))
+        forgotten: float = 0.5 ** ((now - at) / HALF)
+        return seconds * forgotten + sum(now - one.began for one in self._held if one.user_id == user_id)
+
+    def _note(self, user_id: int, seconds: float) -> None:
+        self._used[user_id] = (self._of_late(user_id) + seconds, self._clock())
+        self._used.move_to_end(user_id)
+        while len(self._used) > PEOPLE:
+            self._used.popitem(last=False)

@@ -1,0 +1,79 @@
+"""Locks of sessions: what takes long for one keeps nobody but its person waiting."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+
+from bot.locks import Locks
+
+
+class Holder:
+    """Holds a lock until it is told to let go."""
+
+    def __init__(self, lock: AbstractAsyncContextManager[None]) -> None:
+        self.inside = False
+        self.go = asyncio.Event()
+        self.task = asyncio.create_task(self._hold(lock))
+
+    async def _hold(self, lock: AbstractAsyncContextManager[None]) -> None:
+        async with lock:
+            self.inside = True
+            await self.go.wait()
+        self.inside = False
+
+
+async def settled() -> None:
+    """All that can go on without time passing has done so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_one_session_is_held_once_and_keeps_no_other_waiting() -> None:
+    """Neither another person's nor another one of the same person."""
+    locks = Locks()
+    held = [Holder(locks.one(1, "a")), Holder(locks.one(1, "a")), Holder(locks.one(1, "b"))]
+    other = Holder(locks.one(2, "c"))
+    await settled()
+    assert [one.inside for one in (*held, other)] == [True, False, True, True]
+    held[0].go.set()
+    await settled()
+    assert held[1].inside
+    for one in (*held, other):
+        one.go.set()
+        await one.task
+    assert locks._people == {}
+
+
+async def test_all_of_a_person_waits_for_each_and_keeps_only_that_person_waiting() -> None:
+    """Who holds one goes on; who comes for one, also for a new one, waits; others do not."""
+    locks = Locks()
+    one = Holder(locks.one(1, "a"))
+    await settled()
+    everything = Holder(locks.all_of(1))
+    await settled()
+    late, other = Holder(locks.one(1, "new")), Holder(locks.one(2, "c"))
+    await settled()
+    assert (one.inside, everything.inside, late.inside, other.inside) == (True, False, False, True)
+    one.go.set()
+    await settled()
+    assert (everything.inside, late.inside) == (True, False)
+    everything.go.set()
+    await settled()
+    assert late.inside
+    for each in (late, other):
+        each.go.set()
+        await each.task
+    assert locks._people == {}
+
+
+async def test_who_is_cancelled_holds_nothing() -> None:
+    """Waiting or inside: the next one gets it, and nothing is kept of anybody."""
+    locks = Locks()
+    for first, second in ((locks.one(1, "a"), locks.one(1, "a")), (locks.one(1, "a"), locks.all_of(1))):
+        held, waits = Holder(first), Holder(second)
+        await settled()
+        waits.task.cancel()
+        held.task.cancel()
+        await asyncio.wait([held.task, waits.task])
+        async with asyncio.timeout(5), locks.one(1, "a"):
+            pass
+    assert locks._people == {}

@@ -1,0 +1,444 @@
+"""Sessions side by side: whatever one person's does at its opening or its end, the others' go on."""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from bot.errors import NotOpened
+from bot.failures import sentence
+from bot.losses import Held
+from bot.reply import Reply
+from bot.sessions import IDLE, Sessions
+from filestore import FileStore, LocalBlobs, open_store
+from filestore.errors import StoreUnavailable
+from filestore.records import SessionRecord
+from filestore.spool import spooled
+from kernels.descriptors import OutOfDescriptors
+from kernels.errors import KernelClosed
+from kernels.events import Restarted, Stream
+from kernels.protocols import Cell
+from kernels.result import Late
+from tests.bot.fake_kernels import FakeCell, FakeKernel, FakeKernels
+from tests.live.cells import until
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class World:
+    """A store on disk, kernels that are not there, and programs that use them one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = NOW
+        self.kernels = FakeKernels()
+        self.told: list[Reply] = []
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def ran(self, sessions: Sessions, code: str = "x", user_id: int = 1) -> list[Restarted]:
+        """Run a cell; the losses that were told with it, which are also in its result."""
+        told: list[Reply] = []
+
+        async def tell(reply: Reply) -> None:
+            told.append(reply)
+
+        result = await sessions.execute_code(code, user_id, tell=tell)
+        restarted = [reply.event for reply in told if isinstance(reply.event, Restarted)]
+        assert result.lost == (restarted[0].lost if restarted else ())
+        return restarted
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """An empty one."""
+    return World(tmp_path)
+
+
+class Program:
+    """One program on the world; `async with Program(world) as sessions`."""
+
+    def __init__(self, world: World, **options: object) -> None:
+        self.world, self.options = world, options
+
+    async def _live(self) -> AsyncIterator[Sessions]:
+        world = self.world
+        async with (
+            open_store(world.folder) as database,
+            spooled(database, world.folder / "spool", clock=world.clock) as store,
+        ):
+            files = FileStore(store, LocalBlobs(world.folder / "files"), clock=world.clock)
+            options = {"clock": world.clock} | self.options
+            async with Sessions(store, files, world.kernels, **options) as sessions:  # type: ignore[arg-type]
+                sessions.tell_late = lambda _record, reply: world.told.append(reply)
+                yield sessions
+
+    async def __aenter__(self) -> Sessions:
+        self._life = self._live()
+        return await anext(self._life)
+
+    async def __aexit__(self, *_: object) -> None:
+        async for _ in self._life:
+            pass
+
+
+async def hangs() -> None:
+    """What never answers."""
+    await asyncio.Event().wait()
+
+
+async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> None:
+    """Neither new people nor open sessions; once it is given up the person can try again."""
+    async with Program(world) as sessions, asyncio.timeout(20):
+        await sessions.session(3, "dm")
+        world.kernels.of["u1"].opening = hangs
+        opening = asyncio.create_task(sessions.session(1, "dm"))
+        await asyncio.sleep(0.05)  # it hangs by now
+        assert (await sessions.execute_code("x", user_id=2)).success
+        assert (await sessions.execute_code("x", user_id=3)).success
+        opening.cancel()
+        await asyncio.wait([opening])
+        assert world.kernels.released == ["u1"]
+        del world.kernels.of["u1"]
+        assert (await sessions.execute_code("x", user_id=1)).success
+
+
+async def test_an_opening_that_never_ends_is_given_up_in_words(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one person is told, and the next attempt begins anew."""
+    monkeypatch.setattr("bot.sessions.OPENING", 0.1)
+    async with Program(world) as sessions:
+        world.kernels.of["u1"].opening = hangs
+        with pytest.raises(NotOpened) as caught:
+            await sessions.session(1, "dm")
+        assert "the kernels do not answer" in sentence(caught.value)
+        del world.kernels.of["u1"]
+        await sessions.session(1, "dm")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many others are here"),
+        (OutOfDescriptors(), "too many others are here"),
+        (OSError(errno.ENFILE, "Too many open files in system"), "the machine has too many files open"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "short of memory"),
+        (MemoryError(), "short of memory"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+    ],
+)
+async def test_whatever_an_opening_fails_of_is_told_to_its_person_alone(
+    world: World, error: Exception, told: str
+) -> None:
+    """Before the kernel is asked or after; nothing half open stays, and the next attempt may succeed."""
+
+    async def fails() -> None:
+        raise error
+
+    def fails_at_once(*_: object) -> FakeKernel:
+        raise error
+
+    async with Program(world) as sessions:
+        world.kernels.of["u1"].opening = fails
+        for method in (world.kernels.kernel, fails_at_once):
+            world.kernels.kernel = method  # type: ignore[method-assign]
+            with pytest.raises(NotOpened) as caught:
+                await sessions.session(1, "dm")
+            assert told in sentence(caught.value)
+            assert sentence(caught.value).startswith("your session could not be opened: ")
+        del world.kernels.kernel
+        assert world.kernels.released == ["u1", "u1"]
+        assert (await sessions.execute_code("x", user_id=2)).success
+        del world.kernels.of["u1"]
+        assert (await sessions.execute_code("x", user_id=1)).success
+
+
+@pytest.mark.parametrize("what", ["discard", "forget", "sweep"])
+async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
+    world: World, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that does not end, or 60,000 files: the others run cells, open and remove sessions."""
+    go_on = asyncio.Event()
+
+    async def removing(session_id: str) -> None:
+        if session_id.startswith("u1"):
+            await go_on.wait()
+
+    async with Program(world, scope="place") as sessions, asyncio.timeout(20):
+        for user_id in (1, 2):
+            await sessions.execute_code("x", user_id)
+        world.kernels.removing = removing
+        works = {
+            "discard": lambda: sessions.discard(1, "terminal"),
+            "forget": lambda: sessions.forget(1),
+            "sweep": lambda: sessions.sweep(world.now + 49 * HOUR),
+        }
+        work = asyncio.create_task(works[what]())
+        await asyncio.sleep(0.05)  # it hangs by now
+        own = asyncio.create_task(sessions.session(1, "terminal"))
+        new = asyncio.create_task(sessions.session(1, "new place"))
+        assert (await sessions.execute_code("x", 2)).success
+        assert (await sessions.execute_code("x", 3)).success
+        await sessions.discard(2, "terminal")
+        assert not work.done()
+        assert not own.done()
+        assert new.done() == (what != "forget")
+        go_on.set()
+        await asyncio.gather(work, own, new)
+        assert (await sessions.execute_code("x", 1)).success
+
+
+async def test_a_sweep_goes_on_after_one_that_fails_and_asks_for_none_again(world: World) -> None:
+    """Of three old sessions one cannot be removed; the next sweep tries that one alone."""
+    broken = {"u1"}
+
+    async def removing(session_id: str) -> None:
+        if session_id in broken:
+            raise OSError(errno.EIO, "Input/output error")
+
+    world.kernels.removing = removing
+    async with Program(world) as sessions:
+        for user_id in (1, 3, 4):
+            await sessions.execute_code("x", user_id)
+        later = world.now + 49 * HOUR
+        await sessions.sweep(later)
+        assert world.kernels.removed == ["u3", "u3.apart", "u4", "u4.apart"]
+        broken.clear()
+        await sessions.sweep(later + HOUR)
+        assert world.kernels.removed[4:] == ["u1", "u1.apart"]
+
+
+async def test_resuming_opens_what_was_running_and_one_failure_stops_no_other(world: World) -> None:
+    """Of four sessions three have a cell under way, of which one cannot be opened."""
+    async with Program(world) as sessions:
+        for user_id in (1, 2, 3, 4):
+            await sessions.session(user_id, "dm")
+        for user_id in (1, 2, 3):
+            await sessions.store.transcripts.begin_cell(f"u{user_id}", "dm", "Ann", "1", world.now)
+
+    async def fails() -> None:
+        raise KernelClosed
+
+    async with Program(world) as sessions:
+        world.kernels.of["u2"].opening = fails
+        with pytest.raises(KernelClosed):
+            await sessions.resume()
+        assert [sessions.opened(f"u{user_id}") is not None for user_id in (1, 2, 3, 4)] == [
+            True,
+            False,
+            True,
+            False,
+        ]
+
+
+async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_is_told(
+    world: World,
+) -> None:
+    """After minutes; one that is at work keeps its own; the next use opens it again, without a word."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "x", 1)
+        busy = await sessions.session(2, "terminal")
+        with busy.turn():
+            await sessions.let_idle_go(monotonic() + IDLE - 1)
+            assert world.kernels.released == []
+            await sessions.let_idle_go(monotonic() + IDLE + 1)
+        assert world.kernels.released == ["u1"]
+        assert sessions.opened("u1") is None
+        assert await world.ran(sessions, "x y", 1) == []
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        assert sorted(world.kernels.released) == ["u1", "u1", "u2"]
+        assert sessions._open == {}
+        world.kernels.have_news = ["u1", "somebody else's"]
+        world.kernels.of["u1"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
+        await sessions.let_idle_go(monotonic())
+        assert list(sessions._open) == ["u1"]
+        await until(lambda: bool(world.told))
+        assert world.told[0].event == Stream("stdout", "at last\n")
+
+
+AWAY = "it ended while I was away"
+
+
+async def test_variables_that_went_while_nobody_looked_are_told_with_the_next_cell(world: World) -> None:
+    """Once, with their names, in the cell's result too; a kernel that lives has lost nothing."""
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "df model") == []
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "df model") == []
+    world.kernels.of["u1"].dies()
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), ("df", "model"))]
+        assert await world.ran(sessions, "y") == []
+    world.kernels.of["u1"].dies()
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "z") == [Restarted(AWAY, ("files",), ("y",))]
+
+
+async def test_what_was_lost_is_kept_until_it_is_told(world: World) -> None:
+    """Programs that come and go without a cell of the person, or fail at theirs, forget nothing of it."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    world.kernels.of["u1"].dies()
+    for _ in range(2):
+        async with Program(world) as sessions:
+            await (await sessions.session(1, "terminal")).kernel.state()
+
+            async def fails(_reply: Reply) -> None:
+                raise RuntimeError("the front failed")
+
+            with pytest.raises(RuntimeError):
+                await sessions.execute_code("", 1, tell=fails)
+    async with Program(world) as sessions:
+        (told,) = await world.ran(sessions, "y")
+        assert told == Restarted(AWAY, ("files",), ("df",))
+
+
+async def test_a_reset_takes_nothing_back_that_is_untold(world: World) -> None:
+    """And its own variables, which the person gave up, are not told as lost."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    world.kernels.of["u1"].dies()
+    async with Program(world) as sessions:
+        await (await sessions.session(1, "terminal")).reset()
+        assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), ("df",))]
+        await (await sessions.session(1, "terminal")).reset()
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "z") == []
+
+
+async def test_a_kernel_that_tells_its_own_end_is_told_once(world: World) -> None:
+    """Its reason is the better one; the names of both are told."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    kernel = world.kernels.of["u1"]
+    kernel.dies()
+    kernel.events = [Restarted("it was not used for a long time", ("files",), ("model",))]
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "y") == [
+            Restarted("it was not used for a long time", ("files",), ("df", "model"))
+        ]
+
+
+async def test_a_cell_that_was_broken_off_leaves_more_lost_than_has_a_name(world: World) -> None:
+    """What it had defined is lost too, and is not called nothing."""
+    async with Program(world) as sessions:
+        await sessions.session(1, "terminal")
+        await sessions.store.transcripts.begin_cell("u1", "terminal", "Ann", "keep = 1", world.now)
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), (), unnamed=True)]
+
+
+async def test_a_session_that_was_swept_tells_that_its_files_are_gone_too(world: World) -> None:
+    """Once, though it was swept long ago and by another program."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+        await sessions.sweep(world.now + 49 * HOUR)
+    async with Program(world) as sessions:
+        world.now += 60 * HOUR
+        lost = Restarted("your session was not used for 48 hours", (), ("df",))
+        assert await world.ran(sessions, "y") == [lost]
+        assert await world.ran(sessions, "y") == []
+        world.now += 49 * HOUR
+        await sessions.sweep(world.now)
+        assert world.kernels.removed == ["u1", "u1.apart"] * 2
+
+
+async def test_data_of_a_copy_is_called_that(world: World) -> None:
+    """Also the files are those of the copy; a session that was opened since is no older than it seems."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    world.kernels.of["u1"].dies()
+    async with Program(world, restored=True) as sessions:
+        (told,) = await world.ran(sessions, "y")
+        assert (told.kept, told.lost) == (("copy",), ("df",))
+        assert "restored from a copy" in told.reason
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        world.kernels.of["u1"].dies()
+        assert await world.ran(sessions, "z") == [Restarted(AWAY, ("files",), ("y",))]
+
+
+async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell does not fail by it; the note waits with the other writes."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        records = type(sessions.store.sessions._sessions)
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("it is away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(records, "set_kernel", away)
+            await world.ran(sessions, "a b")
+        await sessions.store.catch_up.bring_in()
+        record = await sessions.store.sessions.get("u1")
+        assert record is not None
+        assert Held.from_text(record.kernel).variables == ("a", "b")
+
+
+async def test_what_could_not_be_noted_is_told_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be noted when the loss is found out, and the first cell fails to tell it."""
+
+    async def fails(_reply: Reply) -> None:
+        raise RuntimeError("the front failed")
+
+    async def refused(*_: object) -> None:
+        raise StoreUnavailable("no room")
+
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    world.kernels.of["u1"].dies()
+    async with Program(world) as sessions:
+        with monkeypatch.context() as patched:
+            patched.setattr(type(sessions.store.sessions), "set_kernel", refused)
+            await sessions.session(1, "terminal")
+        with pytest.raises(RuntimeError):
+            await sessions.execute_code("", 1, tell=fails)
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "y") == [Restarted(AWAY, ("files",), ("df",))]
+
+
+async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: World) -> None:
+    """Its database was restored from an older copy; one that was recorded is settled."""
+    resumed: list[tuple[SessionRecord, Reply]] = []
+
+    async def tell(record: SessionRecord, reply: Reply) -> None:
+        resumed.append((record, reply))
+
+    async with Program(world) as sessions:
+        await world.ran(sessions, "x")
+    recorded, unknown = FakeCell(None, "x", tag=1), FakeCell(None, "print('on')", tag=7)
+    unknown.events = [Stream("stdout", "on\n")]
+    left: dict[int, Cell] = {1: recorded, 7: unknown}
+    world.kernels.of["u1"].left = left
+    async with Program(world) as sessions:
+        sessions.tell_resumed = tell
+        session = await sessions.session(1, "terminal")
+        await asyncio.gather(*session.resumed)
+        (cell,) = [entry for entry in await session.transcript.entries() if entry.seq == 7]
+        assert (cell.code, cell.status) == ("print('on')", "ok")  # type: ignore[union-attr]
+    assert [reply.event for _, reply in resumed if reply.event] == [Stream("stdout", "on\n")]
+    assert recorded.settled
+    assert unknown.settled
+
+
+def test_held_is_read_whatever_stands_there() -> None:
+    """What cannot be read says nothing, and costs no session its opening."""
+    held = Held(("a",), ("b",), "it died", "", unnamed=True, swept=True)
+    assert Held.from_text(held.to_text()) == held
+    for text in (None, "", "kernel-1", "[]", '{"lost": 5}', '{"variables": null}'):
+        assert Held.from_text(text) == Held()
+    many = Held(tuple(map(str, range(10_000)))).ended("it died")
+    assert len(many.lost) == 200
