@@ -1,6 +1,6 @@
 """The Discord bot: `python -m bot`, with DISCORD_TOKEN set.
 
-It ends on SIGTERM or Ctrl-C within ten seconds: nothing new is begun, running cells get a while, every
+It ends on SIGTERM, SIGHUP (unless that is ignored, as by nohup) or Ctrl-C within ten seconds: nothing new is begun, running cells get a while, every
 message reaches a last state, and kernels stay where they live.
 """
 
@@ -49,7 +49,8 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
 
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    for number in (signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await serve(settings, stop)
 

@@ -84,8 +84,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
     NodeIncompatible: lambda error: (
-        f"the kernels live in a node of {'a newer' if error.newer else 'an older'} Kernelcord, which keeps"
-        f" them and their variables: go on with that version, or end it (kill {error.pid}) and start again"
+        f"the node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
+        f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps its"
+        " kernels until you end it"
     ),
     NotebookError: str,
     SandboxUnavailable: lambda error: (
@@ -146,6 +147,10 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
     ("timeout", "too many questions"): "Stopped: it asked too many questions.",
     ("interrupted", None): "Interrupted.",
+    ("interrupted", "unreachable"): (
+        "Nobody waits for it any longer: the process that runs it does not answer. If that comes back, what the"
+        " cell still shows, and its files, are told here."
+    ),
     ("died", "node"): "The kernel ended with the node that it lived in.",
     ("died", None): "The kernel died.",
     (
