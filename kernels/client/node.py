@@ -138,11 +138,10 @@ class Node:
         for last in (False, True):
             await self.connected()
             assert self._http is not None
-            request = self._http.request(
-                method, f"kernelcord/{path}", params=params, data=data, timeout=PATIENT
-            )
             try:
-                async with request as response:
+                async with self._http.request(
+                    method, f"kernelcord/{path}", params=params, data=data, timeout=PATIENT
+                ) as response:
                     if response.status != ENDS or last:
                         return await _answered(response)
             except aiohttp.ClientConnectorError as error:  # nothing was sent
