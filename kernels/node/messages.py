@@ -68,7 +68,7 @@ NEWS: Mapping[str, Shape] = {
     "error": {"run": str, "error": dict},
     "late event": {"late": str, "event": dict},
     "late scan": {"late": int, "scan": dict},
-    "value": {"call": int, "value": dict},
+    "value": {"call": int, "value": (dict, NoneType)},
     "refusal": {"call": int, "error": dict},
     "large": {"large": bool},
 }

@@ -261,19 +261,6 @@ async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(tmp_pa
             assert await value(node.kernel("a", SomeFiles()), "x + 1") == "42"
 
 
-async def test_an_older_and_a_newer_node_are_told_apart(
-    node: Node, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are left alone, with all their kernels."""
-    for ours, newer in ((PROTOCOL + 1, False), (PROTOCOL - 1, True)):
-        monkeypatch.setattr("kernels.client.node.PROTOCOL", ours)
-        with pytest.raises(NodeIncompatible) as raised:
-            async with Node(local_node(settings), python=settings.python, limits=settings.limits):
-                pass
-        assert (raised.value.newer, raised.value.pid) == (newer, recorded(settings.folder)[1])
-    assert os.path.exists(settings.address)
-
-
 async def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:
     """The end of its log is the reason."""
     (tmp_path / "workspaces").write_text("in the way")

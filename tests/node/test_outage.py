@@ -158,7 +158,9 @@ async def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert (await ran).result.cause == "unreachable"
         assert WHOLE.startswith((await ran).output)
         await between.up()
-        assert await value(kernel, "n") == str(LINES - 1)  # the restart was not carried out when nobody expected it
+        assert await value(kernel, "n") == str(
+            LINES - 1
+        )  # the restart was not carried out when nobody expected it
 
 
 async def test_another_node_at_the_same_place_is_the_end_of_the_first(tmp_path: Path) -> None:
