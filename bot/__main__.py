@@ -1,7 +1,7 @@
 """The Discord bot: `python -m bot`, with DISCORD_TOKEN set.
 
-It ends on SIGTERM, SIGHUP (unless that is ignored, as by nohup) or Ctrl-C within ten seconds: nothing new is begun, running cells get a while, every
-message reaches a last state, and kernels stay where they live.
+It ends on SIGTERM, Ctrl-C or SIGHUP (unless nohup has it ignored) within ten seconds: nothing new is begun,
+running cells get a while, every message reaches a last state, and kernels stay where they live.
 """
 
 import argparse

@@ -153,6 +153,8 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
         "idle_timeout": ("idle", idle),
         "sandbox": ("tier", "" if settings.sandbox == "auto" else settings.sandbox),
         "preload": ("libraries", list(settings.preloaded)),
+        "kernel_python": ("python", str(settings.kernel_python)),
+        "node_idle": ("lonely", settings.node_idle and settings.node_idle.total_seconds()),
     }
     given = settings.model_fields_set
     return {there: (name.upper(), value) for name, (there, value) in values.items() if name in given}

@@ -85,8 +85,8 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
     NodeIncompatible: lambda error: (
         f"the node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
-        f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps its"
-        " kernels until you end it"
+        f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps"
+        " its kernels until you end it"
     ),
     NotebookError: str,
     SandboxUnavailable: lambda error: (
@@ -148,8 +148,8 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("timeout", "too many questions"): "Stopped: it asked too many questions.",
     ("interrupted", None): "Interrupted.",
     ("interrupted", "unreachable"): (
-        "Nobody waits for it any longer: the process that runs it does not answer. If that comes back, what the"
-        " cell still shows, and its files, are told here."
+        "Nobody waits for it any longer: the process that runs it does not answer. If it comes back, what the"
+        " cell still shows, and its files, come later."
     ),
     ("died", "node"): "The kernel ended with the node that it lived in.",
     ("died", None): "The kernel died.",

@@ -2,8 +2,8 @@
 
 json.dumps(codec.event(event))       codec.to_event(fields)
 
-Both sides are ours, and may be a version apart: a field that is not known is ignored, and an event that is not
-known is told as such. What is missing is an error of ours and raises.
+Both sides are ours, and may be a version apart: a field that is not known is ignored, and an event that is
+not known is told as such. What is missing is an error of ours and raises.
 """
 
 import json

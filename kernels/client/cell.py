@@ -8,8 +8,9 @@
 An event is acknowledged when the next one is asked for, since only then has it been told; a question when it
 was answered.
 
-While the node does not answer, the cell waits and says so, once. Whoever stops it then, or has waited for too long,
-gets what came until then as its result; where the node comes back, what the cell still shows is told as late.
+While the node does not answer, the cell waits and says so, once. Whoever stops it then, or has waited for too
+long, gets what came until then as its result; if the node comes back, what the cell still shows is told as
+late.
 """
 
 import asyncio
@@ -34,12 +35,12 @@ __all__ = ["UNREACHABLE", "CellHost", "RemoteCell"]
 
 UNREACHABLE = "unreachable"  # the cause of a result that the node has not told
 RUNS_ON = (
-    "\n[The process that runs this cell does not answer just now. The cell goes on there, and what it shows comes here"
-    " as soon as it answers again. You can stop waiting for it.]\n"
+    "\n[The process that runs this cell does not answer just now. The cell goes on there, and what it shows"
+    " comes here as soon as it answers again. You can stop waiting for it.]\n"
 )
 STANDS = (
-    "\n[The process that runs cells does not answer just now. This cell runs as soon as it answers again. You can stop"
-    " waiting for it.]\n"
+    "\n[The process that runs cells does not answer just now. This cell runs as soon as it answers again. You"
+    " can stop waiting for it.]\n"
 )
 
 SILENT = "it does not answer"
@@ -74,7 +75,7 @@ class CellHost(Protocol):
         """Whether a node is known to have this command."""
 
     def leave_behind(self, cell: "RemoteCell") -> None:
-        """The cell has a result of its own, and goes on in a node that does not answer: what comes is late."""
+        """The cell has a result, and goes on in a node that does not answer: what comes of it is late."""
 
 
 class RemoteCell:

@@ -203,7 +203,7 @@ class RemoteKernel:
         return self._link.has_arrived(number)
 
     def leave_behind(self, cell: RemoteCell) -> None:
-        """The cell has a result of its own, and goes on in a node that does not answer: what comes is late."""
+        """The cell has a result, and goes on in a node that does not answer: what comes of it is late."""
         self._given_up[cell.key] = cell.tag
 
     # What the link tells (Owner):

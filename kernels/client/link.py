@@ -6,9 +6,9 @@
     link.acknowledge(12)
 
 Commands are numbered and kept until the node has them, so that none is lost or counts twice; news that comes
-twice is taken once. A node that is silent or refuses is waited for, longer and longer between attempts, since what
-runs in it goes on. It is gone when its process is, when another answers in its place, or when it says that it
-stops: then `owner.lost` is told, and the next command connects to the next node.
+twice is taken once. A node that is silent or refuses is waited for, longer and longer between attempts, since
+what runs in it goes on. It is gone when its process is, when another answers in its place, or when it says
+that it stops: then `owner.lost` is told, and the next command connects to the next node.
 """
 
 import asyncio

@@ -47,9 +47,10 @@ AGAIN = (0.1, 0.5, 2.0, None)  # seconds before another attempt to find and ask 
 class Node:
     """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it.
 
-    `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): another is replaced, unless
-    kernels live in it. A node that somebody else has started keeps its own; `asked_for` has, by their names there,
-    what the operator has set beside it, with the name that they know it by: what is not used is logged.
+    `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): one with others is
+    replaced, unless kernels live in it. A node that somebody else has started keeps its own. For that,
+    `asked_for` has what the operator has set, by its name in the node: what they call it, and its value. What
+    is not used is logged.
     """
 
     def __init__(
@@ -275,13 +276,13 @@ class Node:
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
         if ignored := sorted(_differing(self._asked_for, self._who["kernels"]) & self._asked_for.keys()):
             log.warning(
-                "the node at %s was started with settings of its own; not used, since they differ: %s",
+                "The node at %s was started with settings of its own. These of yours are not used: %s",
                 self._place.address if self._place is not None else "",
                 ", ".join(self._asked_for_as[name] for name in ignored),
             )
 
     async def _attend(self) -> None:
-        """Be there, for the node to see: it does not leave while a bot is connected, whatever is used of it."""
+        """Let the node see that we are there: it does not leave while a bot is connected, used or not."""
         pauses = chain(AWAY, repeat(AWAY[-1]))
         while True:
             known = self._id
@@ -347,7 +348,7 @@ def _differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:
     """The names of what is wanted otherwise than it is; limits by their own names."""
     flat = [{**each, **each.get("limits", {})} for each in (wanted, got)]
     return {
-        name for name in flat[0].keys() - {"limits"} if name in flat[1] and flat[0][name] != flat[1][name]
+        name for name in flat[0].keys() - {"limits"} if name not in flat[1] or flat[0][name] != flat[1][name]
     }
 
 

@@ -9,8 +9,8 @@ A node holds a lock for as long as it lives, and writes a record once it can be 
 that was killed stays behind, so a record counts only while the process that wrote it lives. A lock without a
 valid record means that a node is starting or ending; we wait for it.
 
-A node of another version speaks another protocol. It keeps its folder, and ours gets one beside it, "node-4" beside
-"node"; the other is asked to take no new sessions and to end when its kernels have ended.
+A node of another version speaks another protocol. It keeps its folder, and ours gets one beside it, "node-4"
+beside "node"; the other is asked to take no new sessions and to end when its kernels have ended.
 """
 
 import asyncio
@@ -117,8 +117,8 @@ def local_node(settings: NodeSettings) -> Find:
 async def _drain(other: _Record) -> None:
     """Ask a node of another version to end when its kernels have ended; a very old one does so unasked."""
     log.warning(
-        "Beside ours runs the node of %s version (process %d). Its kernels are not used any more: people get fresh"
-        " ones, and are told what was lost. It ends when nobody has used them for a while.",
+        "The node of %s version (process %d) runs beside ours. Its kernels are not used any more: people get"
+        " fresh ones, and are told what was lost. It ends when its kernels have been idle for a while.",
         "a newer" if other.protocol > PROTOCOL else "an older",
         other.pid,
     )

@@ -4,8 +4,8 @@
 
 Of Jupyter's own services those for kernels are there, for whoever has the token; terminals, contents and the
 configuration of this machine's Jupyter are not. A node without kernels and without clients ends itself after
-`lonely`. One that is drained, since a bot of another version has come, takes no new sessions and ends as soon as
-its kernels have ended.
+`lonely`. One that is drained, since a bot of another version has come, takes no new sessions and ends as soon
+as its kernels have ended.
 """
 
 import asyncio
@@ -118,7 +118,10 @@ class Node:
         await self._stack.aclose()
 
     def session(self, session_id: str) -> Session:
-        """The session, made when it is not there. Raises: ValueError for an id that cannot be one; OSError."""
+        """The session, made when it is not there.
+
+        Raises: ValueError for an id that cannot be one; OSError when it cannot be made, or is not taken.
+        """
         session = self._sessions.get(session_id)
         if session is None:
             if self._draining.is_set():

@@ -97,7 +97,8 @@ class Doors(HTTPServer):
 class _Listener:
     """A socket that listens, and rests where no connection can be accepted for want of descriptors or memory.
 
-    The connection that waits would wake us again at once, and Tornado would log a traceback each time: 20 MB in 25 s.
+    The connection that waits would wake us again at once, and Tornado would log a traceback each time: 20 MB
+    in 25 s were measured.
     """
 
     def __init__(self, listening: socket.socket) -> None:

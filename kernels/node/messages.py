@@ -3,8 +3,8 @@
     check(command)          # a bot's command, before it is carried out; raises NotUnderstood
     schema()                # all of it as plain data, of which a test keeps the digest
 
-Whoever changes what is declared here, or a value that travels, raises `kernels.node.PROTOCOL`: a test demands it.
-A field that the reader does not know is ignored, so that a newer side may add one.
+Whoever changes what is declared here, or a value that travels, raises `kernels.node.PROTOCOL`: a test demands
+it. A field that the reader does not know is ignored.
 """
 
 import re

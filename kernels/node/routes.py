@@ -1,7 +1,7 @@
 """What a node answers: JSON over HTTP, bytes of files both ways, and one websocket a session.
 
     GET    kernelcord/node                              who this is
-    POST   kernelcord/drain                             take no new sessions, and end when the kernels are idle
+    POST   kernelcord/drain                             take no new sessions, end once no kernel is left
     GET    kernelcord/attendance                        a websocket on which nothing is said: a bot is there
     DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
     PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
@@ -11,8 +11,8 @@
     GET    kernelcord/sessions/ID/channel               the websocket
 
 Everything asks for the token: Jupyter's handlers refuse whoever has none. The first two are the same in every
-version. What fails is answered with its reason, and with the system's number of the error, where it has one, in
-the header `ERRNO`.
+version. What fails is answered with its reason, and in the header `ERRNO` with the system's number of the
+error, where it has one.
 """
 
 import asyncio

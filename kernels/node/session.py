@@ -141,7 +141,7 @@ class Session:
             try:
                 check(command)
                 self._verbs[command["do"]](command)
-            except Exception as error:  # whatever it is, it is this command's: all others go on
+            except Exception as error:  # noqa: BLE001  whatever it is, it is this command's: others go on
                 self._refuse(command, error)
 
     async def close(self, code: int = DELETED) -> None:

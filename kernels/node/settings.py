@@ -109,8 +109,7 @@ def limits_to(limits: Limits) -> dict[str, Any]:
 def limits_from(said: Mapping[str, Any], otherwise: Limits | None = None) -> Limits:
     """The limits that `limits_to` wrote; what is missing is as in `otherwise`, or has its default.
 
-    What is no limit here is ignored, since another version may know more. Raises: TypeError for a time that is
-    none.
+    What is no limit here is ignored: another version may know more. Raises: TypeError for what is no time.
     """
     known = {one.name for one in fields(Limits)}
     given = {name: value for name, value in said.items() if name in known}

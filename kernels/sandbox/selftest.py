@@ -5,8 +5,8 @@
         report.tier, report.tried
 
 A tier that cannot be set up here is passed over for the next. One that can, but lets something through, is an
-error: what is not understood is not trusted (see `Report.leaks`). Where the operator has opened the host's network,
-its listeners must be reached, or it would not be open.
+error: what is not understood is not trusted (see `Report.leaks`). Where the operator has opened the host's
+network, its listeners must be reached, or it would not be open.
 """
 
 import asyncio
@@ -92,8 +92,8 @@ async def choose(
 async def probe(sandbox: Sandbox) -> list[str]:
     """The probes that get through and should not.
 
-    Raises: KernelStartFailed, OSError when nothing starts in the sandbox; SandboxUnavailable when what is to be
-    open is not.
+    Raises: KernelStartFailed, OSError when nothing starts in the sandbox; SandboxUnavailable when the network
+    is to be open and is not.
     """
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()

@@ -1,7 +1,6 @@
 """A node as a process: who may talk to it, how it starts, and how it ends."""
 
 import asyncio
-import os
 import shutil
 import stat
 from collections.abc import AsyncIterator
@@ -17,10 +16,9 @@ import pytest_asyncio
 from kernels.client import Node, Place, at, local_node
 from kernels.client.files import RemoteFile
 from kernels.client.start import recorded, socket_for
-from kernels.errors import NodeIncompatible, NodeUnavailable
+from kernels.errors import NodeUnavailable
 from kernels.events import InputRequest, Stream
 from kernels.launch import Limits
-from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings, limits_from, limits_to
 from kernels.sizes import MESSAGE
 from tests.contract.conftest import free_port, node_settings, noded

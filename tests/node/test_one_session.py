@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from kernels.client import Node, link, node as node_module
+from kernels.client import Node, link
+from kernels.client import node as node_module
 from kernels.client.start import recorded
 from kernels.errors import NodeUnavailable
 from kernels.events import Event
@@ -51,7 +52,7 @@ class Neighbour:
     async def begun(self) -> None:
         """Return when it runs, and no file has to be opened for it any more."""
         await until(lambda: self.kernel._link._socket is not None)
-        await until(lambda: (self._go.parent).exists())
+        await until(self._go.parent.exists)
         while not (await self.kernel.state()).alive:  # noqa: ASYNC110  nothing tells when it is
             await asyncio.sleep(0.02)
         self.socket = self.kernel._link._socket
@@ -84,7 +85,7 @@ def limited(settings: NodeSettings, kind: int) -> Callable[[int], None]:
 async def test_a_folder_that_cannot_be_made_is_told_to_its_session(
     node: Node, settings: NodeSettings, neighbour: Neighbour
 ) -> None:
-    """As on a disk without an inode left: once, with the system's reason, and not by a connection that breaks."""
+    """As on a disk without an inode left: once, with the system's reason; no connection breaks for it."""
     (settings.workspaces / "broken").write_text("in the way")
     kernel, before = node.kernel("broken", SomeFiles()), (settings.folder / "log").stat().st_size
     for attempt in (kernel.left_running(), run(kernel, "1"), kernel.place("a", b"x")):
@@ -131,7 +132,7 @@ async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
 async def test_an_upload_that_cannot_be_kept_is_refused_in_words(
     node: Node, settings: NodeSettings, neighbour: Neighbour
 ) -> None:
-    """Half of it written, as on a full disk; the connection is not cut off, and the others' are not touched."""
+    """Half of it written, as on a full disk; no connection is cut off, its own or another's."""
     set_limit = limited(settings, resource.RLIMIT_FSIZE)
     set_limit(100_000)
     try:
@@ -167,7 +168,7 @@ async def test_a_request_of_one_that_fails_keeps_the_connections_of_the_others(
 async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that breaks at once, each time: as many attempts as are sensible, longer and longer apart."""
+    """A connection that breaks at once, each time: a few attempts, longer and longer apart."""
     pauses, connects = list[float](), list[str]()
     kernel = node.kernel("breaks", SomeFiles())
     connect, sleep = kernel._link._connect, asyncio.sleep

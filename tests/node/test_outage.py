@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels.client import Node, Place, at, link, local_node, node as node_module
-from kernels.client.cell import RUNS_ON, STANDS
+from kernels.client import Node, Place, at, link, local_node
+from kernels.client import node as node_module
+from kernels.client.cell import RUNS_ON, STANDS, RemoteCell
 from kernels.client.start import recorded
 from kernels.errors import NodeGone, NodeUnavailable
 from kernels.events import Event, Stream
@@ -27,7 +28,10 @@ from tests.node.outages import Network, network
 pytestmark = pytest.mark.timeout(120)
 
 LINES = 30
-PRINTS = f"import time\nfor n in range({LINES}): print(n, flush=True); time.sleep(0.05)\n_ = open('a.txt', 'w').write('abc')"
+PRINTS = (
+    f"import time\nfor n in range({LINES}): print(n, flush=True); time.sleep(0.05)\n"
+    "_ = open('a.txt', 'w').write('abc')"
+)
 WHOLE = "".join(f"{n}\n" for n in range(LINES))
 
 
@@ -69,6 +73,13 @@ def frozen(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+async def stopped(cell: RemoteCell) -> None:
+    """A cell that is stopped as soon as it tells anything."""
+    async with asyncio.timeout(30), cell:
+        async for _ in cell:
+            await cell.interrupt()
 
 
 async def during(ran: "asyncio.Task[Ran]", events: list[Event]) -> None:
@@ -133,9 +144,7 @@ async def test_who_stops_a_cell_in_an_outage_waits_no_longer(tmp_path: Path) -> 
         cell.settle()
         assert (cell.result.status, cell.result.cause) == ("interrupted", "unreachable")
         with pytest.raises(NodeUnavailable):
-            async with asyncio.timeout(30), kernel.run("x = 'not run'", tag=8) as other:
-                async for _ in other:
-                    await other.interrupt()
+            await stopped(kernel.run("x = 'not run'", tag=8))
         await between.up()
         assert await value(kernel, "'x' in globals()") == "False"
         await until(lambda: any(one.scan is not None for one in late))
