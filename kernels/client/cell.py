@@ -169,7 +169,7 @@ class RemoteCell:
         """The node does not answer."""
         if self._stopping:
             self.give_up(NodeUnavailable(SILENT))
-        elif not self._told_to_wait:
+        elif self._entered and not self._told_to_wait:
             self._told_to_wait = True
             runs = not self._sent or self._host.has_arrived(self._sent[-1])
             words = RUNS_ON if runs else STANDS
@@ -182,7 +182,9 @@ class RemoteCell:
 
     def give_up(self, error: BaseException) -> None:
         """Wait no longer. What no node has got does not run; what may run there goes on without us."""
-        if self._sent and self._host.withdraw(self._sent[0]):
+        if not self._entered:
+            self.fail(error)
+        elif self._sent and self._host.withdraw(self._sent[0]):
             for number in self._sent:
                 self._host.withdraw(number)
             self.fail(error)

@@ -117,7 +117,7 @@ class Link:
 
     def withdraw(self, number: int) -> bool:
         """Take a command back that was never sent; returns whether it was not."""
-        return self._outbox.withdraw(number)
+        return self._outbox.is_unsent(number) and self._outbox.withdraw(number)
 
     def has_arrived(self, number: int) -> bool:
         """Whether a node is known to have this command."""

@@ -4,7 +4,7 @@ number = outbox.add("start", run="a-1")     # raises TooLarge
 for text in outbox.messages(): ...          # what was not sent yet, in messages of limited length
 outbox.confirm(12)                          # the node has every command up to this number
 outbox.rewind()                             # on a new connection: send again what is not confirmed
-outbox.withdraw(13)                         # never mind, where it was not sent yet
+outbox.withdraw(13)                         # never mind; whether it was never sent
 """
 
 import json
@@ -72,13 +72,15 @@ class Outbox:
         while self._unconfirmed and self._unconfirmed[0].number <= number:
             self._unconfirmed.popleft()
 
+    def is_unsent(self, number: int) -> bool:
+        """Whether this command was never sent."""
+        return number > self._sent
+
     def withdraw(self, number: int) -> bool:
-        """Forget this command, if it was never sent; returns whether it was not."""
-        command = next((one for one in self._unsent if one.number == number), None)
-        if command is None or number <= self._sent:
-            return False
-        self._unsent.remove(command)
-        return True
+        """Do not send this command, or not again; returns whether it was never sent."""
+        self._unsent = deque(one for one in self._unsent if one.number != number)
+        self._unconfirmed = deque(one for one in self._unconfirmed if one.number != number)
+        return self.is_unsent(number)
 
     def rewind(self) -> None:
         """Send every command again that is not confirmed."""
