@@ -75,7 +75,6 @@ class Link:
         self._refusal: BaseException | None = None  # as the node has said it
         self._reader: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
-        self.silent = False  # the node does not answer
         self.closed = False
 
     async def greeted(self) -> None:
@@ -183,7 +182,6 @@ class Link:
     def _have_reader(self) -> None:
         if self._reader is None or self._reader.done():
             self._failure = None
-            self.silent = False
             self._reader = asyncio.create_task(self._read(), name="node link")
 
     async def _read(self) -> None:
@@ -250,22 +248,18 @@ class Link:
         began = monotonic()
         for pause in _pauses():
             try:
-                connected = await self._connect(self._node_id)
+                return await self._connect(self._node_id)
             except NodeGone:
                 raise
             except NodeUnavailable as error:
                 waited = monotonic() - began
                 if waited > SOON:
-                    self.silent = True
                     self._owner.out_of_reach()
                 if waited > QUICKLY:
                     self._fail_calls(error)
                 if waited > (PATIENCE if self._owner.waits else QUICKLY):
                     raise _GivenUp(error) from error
                 await asyncio.sleep(pause)  # nothing tells when it can be reached again
-            else:
-                self.silent = False
-                return connected
         raise AssertionError
 
     def _lose(self, gone: NodeGone) -> None:

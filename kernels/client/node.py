@@ -37,6 +37,7 @@ HEARTBEAT = 30.0  # seconds between pings: a node that is frozen keeps its conne
 PATIENT = aiohttp.ClientTimeout(
     total=None, sock_connect=CONNECTING, sock_read=300.0
 )  # seconds; some delete much
+CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a node that is frozen says no goodbye
 WRONG_TOKEN = (401, 403)
 ENDS = 503  # HTTP: the node is about to end
 SILENT = "it does not answer"
@@ -289,7 +290,9 @@ class Node:
             try:
                 await self.connected(known)
                 assert self._http is not None
-                async with self._http.ws_connect("kernelcord/attendance", heartbeat=HEARTBEAT) as socket:
+                async with self._http.ws_connect(
+                    "kernelcord/attendance", heartbeat=HEARTBEAT, timeout=CLOSING
+                ) as socket:
                     pauses = chain(AWAY, repeat(AWAY[-1]))
                     await socket.receive()  # it says nothing, and then that it ends
             except NodeGone:
@@ -309,7 +312,10 @@ class Node:
             try:
                 async with asyncio.timeout(CONNECTING):
                     socket = await self._http.ws_connect(
-                        f"kernelcord/{path}/channel", max_msg_size=MESSAGE, heartbeat=HEARTBEAT
+                        f"kernelcord/{path}/channel",
+                        max_msg_size=MESSAGE,
+                        heartbeat=HEARTBEAT,
+                        timeout=CLOSING,
                     )
             except (aiohttp.ClientError, OSError) as error:  # of this session: the others keep what they have
                 self._doubted = True
@@ -339,6 +345,8 @@ def _words(error: BaseException) -> str:
     match error:
         case TimeoutError():
             return SILENT
+        case aiohttp.ClientResponseError(status=status):
+            return "it is ending" if status == ENDS else f"it answers {status}"
         case OSError(strerror=str(reason)) if reason:
             return reason
     return str(error) or type(error).__name__

@@ -157,10 +157,12 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         os.symlink(source, target)
     elif kind == "copy":  # of a small file, which may be a link to where nothing is in this tree
-        if os.path.isfile(source):
+        try:
             with open(source, encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read(LARGEST_COPY)
-            _make("file", text, target, "")
+        except OSError:  # the host has none, or none for us
+            return
+        _make("file", text, target, "")
     elif kind == "file":
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         with open(target, "w", encoding="utf-8", errors="surrogateescape") as file:

@@ -29,11 +29,19 @@ from tests.node.outages import Network, network
 pytestmark = pytest.mark.timeout(120)
 
 LINES = 30
-PRINTS = (
-    f"import time\nfor n in range({LINES}): print(n, flush=True); time.sleep(0.05)\n"
-    "_ = open('a.txt', 'w').write('abc')"
-)
+PRINTS = f"""
+import pathlib, time
+for n in range({LINES // 2}): print(n, flush=True)
+while not pathlib.Path(".go").exists(): time.sleep(0.02)
+for n in range({LINES // 2}, {LINES}): print(n, flush=True)
+_ = open("a.txt", "w").write("abc")
+"""
 WHOLE = "".join(f"{n}\n" for n in range(LINES))
+
+
+def go_on(folder: Path) -> None:
+    """Let the cell of session "a" print the other half."""
+    (folder / "workspaces" / "a" / ".go").touch()
 
 
 @pytest.fixture(autouse=True)
@@ -97,8 +105,9 @@ async def test_a_cell_goes_on_while_its_node_refuses(tmp_path: Path) -> None:
         await during(ran, events)
         await between.down()
         await until(lambda: told_to_wait(events) == 1)
+        go_on(tmp_path)
         waiting = asyncio.create_task(run(kernel, "'next'", tag=2))
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.5)
         await between.up()
         assert ((await ran).status, (await ran).output, told_to_wait(events)) == ("ok", WHOLE, 1)
         assert [file.name for file in (await ran).result.captured] == ["a.txt"]
@@ -117,6 +126,7 @@ async def test_a_cell_goes_on_while_its_node_is_silent(tmp_path: Path) -> None:
         await during(ran, events)
         with frozen(found[1]):
             await until(lambda: told_to_wait(events) == 1)
+            go_on(tmp_path)
             with pytest.raises(NodeUnavailable, match="does not answer"):
                 await node.kernel("b", SomeFiles()).left_running()
             assert recorded(settings.folder) == found  # nobody starts another beside it
@@ -134,7 +144,10 @@ async def test_who_stops_a_cell_in_an_outage_waits_no_longer(tmp_path: Path) -> 
                 late.append(one)
 
         listening = asyncio.create_task(listen())
-        caught = PRINTS.replace("\nfor", "\ntry:\n  for").replace("\n_ =", "\nfinally: _ =")
+        caught = PRINTS.replace("\nwhile", "\ntry:\n  while").replace(
+            "\nfor n in range(15, 30)", "\n  for n in ()"
+        )
+        caught = caught.replace("\n_ =", "\nfinally: _ =")
         async with kernel.run(caught, tag=7) as cell:
             async for event in cell:
                 events.append(event)
@@ -167,11 +180,13 @@ async def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
             await kernel.restart()
         assert (await ran).result.cause == "unreachable"
         assert WHOLE.startswith((await ran).output)
+        go_on(tmp_path)
         await between.up()
         for _ in range(2):  # the restart is not carried out when nobody expects it any more
             assert await value(kernel, "n") == str(LINES - 1)
 
 
+@pytest.mark.soak
 async def test_another_node_at_the_same_place_is_the_end_of_the_first(tmp_path: Path) -> None:
     """The cell is told as dead, and the next one works."""
     async with behind_a_network(tmp_path / "first") as (node, between):

@@ -147,6 +147,8 @@ async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(n
     """So are one that lacks a field or has it of the wrong kind, and a cell that the node does not have."""
     kernel = node.kernel("unknown", SomeFiles())
     link = kernel._link
+    await kernel.left_running()
+    connection = link._socket
     for do, fields in (("dance", {}), ("catch up", {}), ("catch up", {"since": "now"})):
         async with asyncio.timeout(5):
             with pytest.raises(OSError, match="command"):
@@ -160,6 +162,7 @@ async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(n
     with pytest.raises(OSError, match="does not have this cell"):
         await instead(cell, "settle")
     assert await value(kernel, "6 * 7") == "42"
+    assert link._socket is connection is not None  # all else of the session went on
     await node.release("unknown")
 
 
