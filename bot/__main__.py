@@ -1,7 +1,7 @@
 """The Discord bot: `python -m bot`, with DISCORD_TOKEN set.
 
-It ends on SIGTERM or Ctrl-C within ten seconds: nothing new is begun, running cells get a while, every
-message reaches a last state, and kernels stay where they live.
+It ends on SIGTERM, Ctrl-C or SIGHUP (unless nohup has it ignored) within ten seconds: nothing new is begun,
+running cells get a while, every message reaches a last state, and kernels stay where they live.
 """
 
 import argparse
@@ -50,7 +50,8 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
 
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    for number in (signal.SIGTERM, signal.SIGINT, *([] if ignored else [signal.SIGHUP])):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await serve(settings, stop)
 

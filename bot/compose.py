@@ -29,7 +29,7 @@ from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.finish import stop
 from kernels.lasting import lasting
 from kernels.launch import Limits
-from kernels.node.settings import NodeSettings
+from kernels.node.settings import NodeSettings, limits_to
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
 
@@ -41,6 +41,18 @@ __all__ = ["compose"]
 log = logging.getLogger(__name__)
 
 SWEEP = timedelta(hours=1)
+# The settings that a node goes by from its start, with the names of its limits (`kernels.launch.Limits`).
+NODE_LIMITS = {
+    "max_text": "text",
+    "max_display": "display",
+    "max_file": "file",
+    "max_files": "files",
+    "max_memory": "memory",
+    "max_processes": "processes",
+    "max_cpus": "cpus",
+    "max_workspace": "workspace",
+    "kernel_network": "network",
+}
 
 
 @asynccontextmanager
@@ -116,7 +128,8 @@ def kernels(settings: Settings) -> Pool | Node:
         )
     if settings.node != "auto":
         token = settings.node_token.get_secret_value() if settings.node_token else ""
-        return Node(at(Place(settings.node, token)), python=python, limits=limits)
+        place = Place(settings.node, token)
+        return Node(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
     folder = settings.data / "node"
     here = NodeSettings(
         folder=folder,
@@ -133,6 +146,26 @@ def kernels(settings: Settings) -> Pool | Node:
         log_level=settings.log_level,
     )
     return Node(local_node(here), python=python, limits=limits, kernels=here.kernels)
+
+
+def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
+    """What the operator has set and a node that somebody else started may have otherwise.
+
+    By its name in `NodeSettings.kernels`: what they know it by, and its value there.
+    """
+    limits = limits_to(_limits(settings))
+    values = {name: (limit, limits[limit]) for name, limit in NODE_LIMITS.items()}
+    idle = settings.idle_timeout.total_seconds() if settings.idle_timeout else None
+    values |= {
+        "max_kernels": ("size", settings.max_kernels),
+        "idle_timeout": ("idle", idle),
+        "sandbox": ("tier", "" if settings.sandbox == "auto" else settings.sandbox),
+        "preload": ("libraries", list(settings.preloaded)),
+        "kernel_python": ("python", str(settings.kernel_python)),
+        "node_idle": ("lonely", settings.node_idle and settings.node_idle.total_seconds()),
+    }
+    given = settings.model_fields_set
+    return {there: (name.upper(), value) for name, (there, value) in values.items() if name in given}
 
 
 async def _begin(store: Store, blobs: LocalBlobs) -> bool:

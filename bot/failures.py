@@ -91,8 +91,9 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",
     NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
     NodeIncompatible: lambda error: (
-        f"the kernels live in a node of {'a newer' if error.newer else 'an older'} Kernelcord, which keeps"
-        f" them and their variables: go on with that version, or end it (kill {error.pid}) and start again"
+        f"the node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
+        f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps"
+        " its kernels until you end it"
     ),
     NotebookError: str,
     SandboxUnavailable: lambda error: (
@@ -163,6 +164,10 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
     ("timeout", "too many questions"): "Stopped: it asked too many questions.",
     ("interrupted", None): "Interrupted.",
+    ("interrupted", "unreachable"): (
+        "Nobody waits for it any longer: the process that runs it does not answer. If it comes back, what the"
+        " cell still shows, and its files, come later."
+    ),
     ("died", "node"): "The kernel ended with the node that it lived in.",
     ("died", None): "The kernel died.",
     (

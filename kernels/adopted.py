@@ -21,9 +21,9 @@ __all__ = ["Adopted", "Process", "started"]
 def started(pid: int) -> str:
     """When a process started, in ticks (field 22 of proc_pid_stat(5)): no later one has this number and that.
 
-    Empty when it is gone.
+    Empty when it is gone. Raises: OSError where that cannot be found out, for want of a descriptor.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
     return ""
 

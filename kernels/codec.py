@@ -2,7 +2,8 @@
 
 json.dumps(codec.event(event))       codec.to_event(fields)
 
-Both sides are ours, of one version: what cannot be read is an error of ours and raises.
+Both sides are ours, and may be a version apart: a field that is not known is ignored, and an event that is
+not known is told as such. What is missing is an error of ours and raises.
 """
 
 import json
@@ -45,6 +46,7 @@ __all__ = [
 Fields = dict[str, Any]
 Open = Callable[[Fields], Captured]  # makes a file that can be read of the fields of `file`
 
+UNKNOWN = "[... something was shown here that this version of Kernelcord does not know ({}) ...]\n"
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (Queued, Stream, Display, Result, Failure, ClearOutput, InputRequest, Restarted)
@@ -60,12 +62,16 @@ def event(told: Event) -> Fields:
 
 def to_event(fields: Fields) -> Event:
     """The event of these fields."""
+    kind = EVENTS.get(fields["is"])
+    if kind is None:
+        return Stream("stderr", UNKNOWN.format(fields["is"]))
+    known = kind.__slots__
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in fields.items()
-        if name != "is"
+        if name in known
     }
-    return EVENTS[fields["is"]](**given)
+    return kind(**given)
 
 
 def file(captured: Captured, number: int) -> Fields:
@@ -101,7 +107,7 @@ def skipped(left: tuple[Skipped, ...]) -> list[list[str]]:
 
 def to_skipped(pairs: list[list[str]]) -> tuple[Skipped, ...]:
     """What was not captured."""
-    return tuple(Skipped(name, reason) for name, reason in pairs)
+    return tuple(Skipped(name, reason) for name, reason, *_ in pairs)
 
 
 def variables(described: tuple[Variable, ...]) -> list[list[str]]:
@@ -111,7 +117,7 @@ def variables(described: tuple[Variable, ...]) -> list[list[str]]:
 
 def to_variables(triples: list[list[str]]) -> tuple[Variable, ...]:
     """Variables of triples."""
-    return tuple(Variable(*triple) for triple in triples)
+    return tuple(Variable(*triple[:3]) for triple in triples)
 
 
 def result(came: RunResult, files: list[Fields]) -> Fields:
@@ -161,7 +167,10 @@ def error(raised: BaseException) -> Fields:
             return {"is": "KernelStartFailed", "text": log, "reason": reason, "state": state}
         case KernelClosed() | NoQuestion():
             return {"is": type(raised).__name__}
-    return {"is": "OSError", "text": str(raised)}
+    if isinstance(raised, OSError) and raised.errno is not None:
+        # Not its path, which is the node's: the number says to a person what to do.
+        return {"is": "OSError", "text": raised.strerror or "", "errno": raised.errno}
+    return {"is": "OSError", "text": str(raised) or type(raised).__name__}
 
 
 def to_error(fields: Fields) -> KernelError | OSError:
@@ -173,7 +182,8 @@ def to_error(fields: Fields) -> KernelError | OSError:
             return KernelClosed()
         case "NoQuestion":
             return NoQuestion()
-    return OSError(fields["text"])
+    number = fields.get("errno")
+    return OSError(fields["text"]) if number is None else OSError(number, fields["text"])
 
 
 def loads(text: bytes) -> Fields:

@@ -7,7 +7,7 @@ KernelError
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
 |-- NodeUnavailable(reason)     no node answers, and none can be started
-|   `-- NodeGone()              the node that answered before has ended, with all its kernels
+|   `-- NodeGone(reason)        the node that answered before has ended, with all its kernels
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
 
@@ -93,8 +93,8 @@ class NodeUnavailable(KernelError):
 class NodeGone(NodeUnavailable):
     """The node that had the kernels has ended, and they with it."""
 
-    def __init__(self) -> None:
-        super().__init__("it has ended")
+    def __init__(self, reason: str = "it has ended") -> None:
+        super().__init__(reason)
 
 
 class NodeIncompatible(KernelError):

@@ -39,8 +39,11 @@ LONGEST_NAME = 1024  # characters of a file's id or name
 AT_ONCE = 16  # lines served at a time; whoever rings then waits
 FILES_AT_ONCE = 2  # files sent or placed at a time; in a node each is a copy on disk meanwhile
 ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
-ANSWERING_TIME = 30.0  # seconds for the store
-TURN_TIME = 20.0  # seconds that a file waits for those before it
+ANSWERING_TIME = (
+    30.0  # seconds for the store; more than the next two together, so that each gives its own reason
+)
+TURN_TIME = 10.0  # seconds that a file waits for those before it
+BOT_TIME = 15.0  # seconds that a node waits for the bot, which has the store
 TAKING_TIME = 60.0  # seconds for a kernel to take a file's bytes; 50 MiB usually take 0.05 s
 PIECE = 1 << 20  # bytes of a file in our memory at a time
 PAUSE = 0.1  # seconds until descriptors are tried again

@@ -7,6 +7,10 @@
 
 An event is acknowledged when the next one is asked for, since only then has it been told; a question when it
 was answered.
+
+While the node does not answer, the cell waits and says so, once. Whoever stops it then, or has waited for too
+long, gets what came until then as its result; if the node comes back, what the cell still shows is told as
+late.
 """
 
 import asyncio
@@ -20,14 +24,26 @@ from typing import Any, Protocol, Self
 
 from kernels import codec, sizes
 from kernels.capture import Captured
-from kernels.errors import NoQuestion
-from kernels.events import Event, InputRequest, Queued, Restarted
+from kernels.errors import NodeUnavailable, NoQuestion
+from kernels.events import Event, InputRequest, Queued, Restarted, Stream
 from kernels.finish import to_the_end
 from kernels.launch import Limits
 from kernels.outputs import Outputs
 from kernels.result import RunResult
 
-__all__ = ["CellHost", "RemoteCell"]
+__all__ = ["UNREACHABLE", "CellHost", "RemoteCell"]
+
+UNREACHABLE = "unreachable"  # the cause of a result that the node has not told
+RUNS_ON = (
+    "\n[The process that runs this cell does not answer just now. The cell goes on there, and what it shows"
+    " comes here as soon as it answers again. You can stop waiting for it.]\n"
+)
+STANDS = (
+    "\n[The process that runs cells does not answer just now. This cell runs as soon as it answers again. You"
+    " can stop waiting for it.]\n"
+)
+
+SILENT = "it does not answer"
 
 Fields = dict[str, Any]
 
@@ -51,6 +67,15 @@ class CellHost(Protocol):
 
     def over(self, cell: "RemoteCell") -> None:
         """The cell has its result, or is left to others."""
+
+    def withdraw(self, number: int) -> bool:
+        """Take a command back that no node has got; returns whether none has."""
+
+    def has_arrived(self, number: int) -> bool:
+        """Whether a node is known to have this command."""
+
+    def leave_behind(self, cell: "RemoteCell") -> None:
+        """The cell has a result, and goes on in a node that does not answer: what comes of it is late."""
 
 
 class RemoteCell:
@@ -76,6 +101,8 @@ class RemoteCell:
         self._news: deque[Fields] = deque()
         self._some = asyncio.Event()
         self._question: int | None = None
+        self._sent: list[int] = []  # the commands that make it run
+        self._told_to_wait = self._stopping = self._given_up = False
         self._restarted: Restarted | None = None
         self._lost = False
         self._error: BaseException | None = None
@@ -106,6 +133,9 @@ class RemoteCell:
     async def interrupt(self) -> None:
         """Stop the cell; the next one works."""
         self._host.send("interrupt", run=self.key)
+        self._stopping = True
+        if self._told_to_wait:
+            self.give_up(NodeUnavailable(SILENT))
 
     def answer(self, text: str) -> None:
         """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
@@ -123,16 +153,46 @@ class RemoteCell:
 
     def settle(self) -> None:
         """The result is recorded: the node may forget the cell, unless it is gone itself."""
-        if not self._lost:
+        if not (self._lost or self._given_up):
             self._host.send("settle", run=self.key)
 
     # What the kernel reports:
 
     def enter(self) -> None:
         """Stand in line, with this node."""
-        self._host.send("enter", run=self.key, code=self.code, allow_input=self.allow_input)
+        entered = self._host.send("enter", run=self.key, code=self.code, allow_input=self.allow_input)
+        self._sent = [entered]
         if self.started:
             self._start()
+
+    def wait(self) -> None:
+        """The node does not answer."""
+        if self._stopping:
+            self.give_up(NodeUnavailable(SILENT))
+        elif self._entered and not self._told_to_wait:
+            self._told_to_wait = True
+            runs = not self._sent or self._host.has_arrived(self._sent[-1])
+            words = RUNS_ON if runs else STANDS
+            self._news.append({"event": Stream("stderr", words), "n": 0})
+            self._some.set()
+
+    def back(self) -> None:
+        """It answers again."""
+        self._told_to_wait = False
+
+    def give_up(self, error: BaseException) -> None:
+        """Wait no longer. What no node has got does not run; what may run there goes on without us."""
+        if not self._entered:
+            self.fail(error)
+        elif self._sent and self._host.withdraw(self._sent[0]):
+            for number in self._sent:
+                self._host.withdraw(number)
+            self.fail(error)
+        elif not self._given_up:
+            self._given_up, self._question = True, None
+            self._host.leave_behind(self)
+            self._news.append({"given up": True})
+            self._some.set()
 
     def take(self, news: Fields) -> None:
         """Something came of the cell."""
@@ -191,7 +251,7 @@ class RemoteCell:
             raise self._error
 
     def _start(self) -> None:
-        self._host.send("start", run=self.key, tag=self.tag)
+        self._sent.append(self._host.send("start", run=self.key, tag=self.tag))
 
     async def _next(self) -> Fields:
         while not self._news:
@@ -204,10 +264,15 @@ class RemoteCell:
         await self._events.aclose()
         if self._result is None and not self.goes_on:
             self._host.send("leave", run=self.key)
+            self._stopping = True
+            if self._told_to_wait:
+                self.give_up(NodeUnavailable(SILENT))
             while self._result is None and not self.goes_on:
                 news = await self._next()
                 if "event" not in news:
                     self._end(news)
+        if not self.started and not self.goes_on:
+            self.settle()  # it never began, so nobody else does
         self._host.over(self)
 
     def _end(self, news: Fields) -> None:
@@ -226,6 +291,7 @@ class RemoteCell:
     def _own_result(self, restarted: Restarted | None) -> RunResult:
         """The result of a cell that the node has not told of: what came until then."""
         died = restarted is not None
+        cause = "node" if died else UNREACHABLE if self._given_up else None
         return RunResult(
             status="died" if died else "interrupted",
             output=self._outputs.text(),
@@ -235,6 +301,6 @@ class RemoteCell:
             execution_count=None,
             captured=(),
             skipped=(),
-            cause="node" if died else None,
+            cause=cause,
             restarted=restarted or self._restarted,
         )

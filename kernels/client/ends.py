@@ -25,12 +25,16 @@ class Connect(Protocol):
     async def __call__(self, known: str) -> Connected:
         """A connection to the node of this id, or with "" to the one that there is.
 
-        Raises: NodeGone when that node has ended; NodeUnavailable, NodeIncompatible.
+        Raises: NodeGone when that node has ended; NodeUnavailable while it does not answer; NodeIncompatible.
         """
 
 
 class Owner(Protocol):
     """Whose link it is."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether something of it runs in the node, or is to run there."""
 
     def greet(self, hello: Fields) -> None:
         """The node has said what it has of this session."""
@@ -41,7 +45,13 @@ class Owner(Protocol):
     def question(self, asked: Fields) -> None:
         """A cell asks for the person's stored files."""
 
-    def lost(self) -> None:
+    def out_of_reach(self) -> None:
+        """The node does not answer. It may live, and what runs there goes on; told again at each attempt."""
+
+    def given_up(self, error: BaseException) -> None:
+        """It has not answered for so long that nobody should wait on."""
+
+    def lost(self, reason: str) -> None:
         """The node is gone, with all that ran in it; what is sent from now on goes to the next."""
 
     def failed(self, error: BaseException) -> None:

@@ -24,18 +24,16 @@ from kernels.client.ends import Connect
 from kernels.client.files import RemoteFile
 from kernels.client.link import Link
 from kernels.errors import KernelClosed, KernelError
-from kernels.events import Restarted
+from kernels.events import ClearOutput, Display, Restarted, Result, Stream
 from kernels.files import FileSource, FileUnavailable
 from kernels.launch import Limits
-from kernels.node.settings import limits_to
+from kernels.node.settings import limits_from, limits_to
 from kernels.protocols import State
 from kernels.result import Late, Variable
 
 __all__ = ["KernelNode", "RemoteKernel"]
 
 log = logging.getLogger(__name__)
-
-ENDED = "the node that kept it has ended"
 
 Fields = dict[str, Any]
 
@@ -80,6 +78,8 @@ class RemoteKernel:
         self._path = f"sessions/{quote(session_id, safe='')}"
         self._cells: dict[str, RemoteCell] = {}
         self._left: dict[int, RemoteCell] = {}
+        self._given_up: dict[str, int] = {}  # cells that may go on, by their keys: their tags
+        self._settling: dict[int, str] = {}  # of those, the ones that have ended: by the number of the news
         self._numbers = count(1)
         self._late: asyncio.Queue[tuple[int, Late]] = asyncio.Queue()
         self._variables: tuple[Variable, ...] = ()
@@ -113,6 +113,8 @@ class RemoteKernel:
             number, late = await self._late.get()
             yield late
             self.acknowledge(number)
+            if (key := self._settling.pop(number, None)) is not None:
+                self.send("settle", run=key)  # its files are kept
 
     async def left_running(self) -> Mapping[int, RemoteCell]:
         """The cells that a program before us began and nobody settled, by their tags. Raises: KernelError."""
@@ -145,6 +147,11 @@ class RemoteKernel:
         params = {"beside": beside} if beside else None
         placed = await self._node.ask("PUT", path, params=params, data=_kept_open(source))
         return str(codec.loads(placed)["name"])
+
+    def wake(self) -> None:
+        """The node answers again: what we have given up may go on there."""
+        if self._given_up:
+            self._link.wake()
 
     async def detach(self) -> None:
         """Let go: the process, and cells that run, go on in the node."""
@@ -184,13 +191,34 @@ class RemoteKernel:
     def over(self, cell: RemoteCell) -> None:
         """The cell has its result, or is left to others."""
         self._cells.pop(cell.key, None)
-        self._left.pop(cell.tag, None)
+        if self._left.get(cell.tag) is cell:
+            del self._left[cell.tag]
+
+    def withdraw(self, number: int) -> bool:
+        """Take a command back that no node has got; returns whether none has."""
+        return self._link.withdraw(number)
+
+    def has_arrived(self, number: int) -> bool:
+        """Whether a node is known to have this command."""
+        return self._link.has_arrived(number)
+
+    def leave_behind(self, cell: RemoteCell) -> None:
+        """The cell has a result, and goes on in a node that does not answer: what comes of it is late."""
+        self._given_up[cell.key] = cell.tag
 
     # What the link tells (Owner):
 
+    @property
+    def waits(self) -> bool:
+        """Whether a cell runs in the node, or is to run there."""
+        return bool(self._cells)
+
     def greet(self, hello: Fields) -> None:
-        """Know the cells that were begun before us."""
-        known = {cell.key for cell in self._left.values()} | self._cells.keys()
+        """Know the cells that were begun before us, and the limits that apply."""
+        self.limits = limits_from(hello.get("limits", {}), self.limits)
+        for cell in self._cells.values():
+            cell.back()
+        known = {cell.key for cell in self._left.values()} | self._cells.keys() | self._given_up.keys()
         for run in hello["runs"]:
             if run["run"] not in known:
                 cell = RemoteCell(
@@ -205,6 +233,8 @@ class RemoteKernel:
             self._variables = codec.to_variables(news["variables"])
         if "late" in news:
             self._take_late(news)
+        elif (tag := self._given_up.get(news["run"])) is not None:
+            self._take_given_up(tag, news)
         elif (cell := self._cells.get(news["run"])) is not None:
             cell.take(news)
         elif "event" in news:
@@ -214,14 +244,25 @@ class RemoteKernel:
         """Answer a cell that asks for the person's stored files."""
         self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
 
-    def lost(self) -> None:
+    def out_of_reach(self) -> None:
+        """The node does not answer: the cells wait, and say so."""
+        for cell in list(self._cells.values()):
+            cell.wait()
+
+    def given_up(self, error: BaseException) -> None:
+        """It has not answered for too long: no cell waits on."""
+        for cell in list(self._cells.values()):
+            cell.give_up(error)
+
+    def lost(self, reason: str) -> None:
         """The running cell has died; those that wait are sent to the next node.
 
         That node is told to learn what is in the workspace, and to report only what the dead cell wrote.
         """
         names = tuple(variable.name for variable in self._variables)
+        self._given_up.clear()
         started = [cell for cell in self._cells.values() if cell.started]
-        restarted = Restarted(ENDED, ("files",), names, unnamed=bool(started))
+        restarted = Restarted(reason, ("files",), names, unnamed=bool(started))
         ran = started[0] if started else None  # the others stood in line
         self._not_known(_Lost(ran.tag, ran.began) if ran else _Lost())
         for cell in self._cells.values():
@@ -262,6 +303,24 @@ class RemoteKernel:
             self.acknowledge(answer["n"])
         else:
             self._late.put_nowait((answer["n"], Late(lost.tag, scan=scan)))
+
+    def _take_given_up(self, tag: int, news: Fields) -> None:
+        """What a cell that we have given up shows is told as late, and so are its files."""
+        if "result" in news:
+            result = codec.to_result(news["result"], lambda file: self.opened(news["n"], file))
+            self._restarted = result.restarted or self._restarted
+            self._settling[news["n"]] = news["run"]
+            self._late.put_nowait((news["n"], Late(tag, scan=Scan(result.captured, result.skipped))))
+        elif "event" in news:
+            event = codec.to_event(news["event"])
+            if isinstance(event, Stream | Display | Result | ClearOutput):
+                self._late.put_nowait((news["n"], Late(tag, event=event)))
+            else:  # its questions have nobody to answer them, and end by themselves
+                self.acknowledge(news["n"])
+        else:
+            self.send("settle", run=news["run"])
+        if "event" not in news:
+            del self._given_up[news["run"]]
 
     def _take_late(self, news: Fields) -> None:
         number, tag = news["n"], int(news["late"])

@@ -6,13 +6,16 @@
     link.acknowledge(12)
 
 Commands are numbered and kept until the node has them, so that none is lost or counts twice; news that comes
-twice is taken once. Where the node itself is gone, `owner.lost` is told, and the next command connects to the
-next node.
+twice is taken once. A node that is silent or refuses is waited for, longer and longer between attempts, since
+what runs in it goes on. It is gone when its process is, when another answers in its place, or when it says
+that it stops: then `owner.lost` is told, and the next command connects to the next node.
 """
 
 import asyncio
 import json
 import logging
+from collections.abc import Iterator
+from itertools import chain, repeat
 from time import monotonic
 from typing import Any
 
@@ -23,16 +26,24 @@ from kernels.client.ends import Connect, Connected, Owner
 from kernels.client.outbox import Outbox
 from kernels.errors import KernelError, NodeGone, NodeUnavailable
 from kernels.finish import stop
+from kernels.node.messages import DELETED, FAILED, REFUSED, REPLACED, STOPPED, TOO_LARGE
 
 __all__ = ["Link"]
 
 log = logging.getLogger(__name__)
 
-AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to reach a node that was there just now
-REPLACED = 4000  # close code: another program has taken this session
-TOO_LARGE = 1009  # close code: a message was larger than the other end takes
-TAKEN_OVER = "another program has taken this session over"
-TOO_MUCH = "a message was larger than the other end takes"
+AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one from then on
+SOON = 3.0  # seconds in which a node that was there just now may be back before anybody is told
+QUICKLY = 20.0  # seconds after which what needs an answer at once has none
+PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may keep one running
+ENDED, WAS_STOPPED = "the node that kept it has ended", "the node that kept it was stopped"
+SILENT = "it does not answer"
+CLOSED = {  # by the code with which the node has closed the websocket for good
+    REPLACED: "another program has taken this session over",
+    TOO_LARGE: "a message was larger than the other end takes",
+    REFUSED: "it does not understand what this version of Kernelcord says",
+    DELETED: "this session was deleted",
+}
 BREAKS = "the connection to it breaks again and again"
 BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, is likely to break again
 BRIEF_ONES = 12  # such connections in a row, after which we give up
@@ -60,21 +71,25 @@ class Link:
         self._speaking = asyncio.Lock()  # on this socket
         self._sendings: set[asyncio.Future[None]] = set()
         self._greeted = asyncio.Event()
+        self._greetings = 0  # that are waited for
+        self._refusal: BaseException | None = None  # as the node has said it
         self._reader: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self.closed = False
 
     async def greeted(self) -> None:
-        """Be connected, now or once. Raises: KernelError."""
+        """Be connected, now or soon. Raises: KernelError, OSError."""
+        self._greetings += 1
         self._have_reader()
         assert self._reader is not None
         waiting = asyncio.create_task(self._greeted.wait())
         try:
-            await asyncio.wait([waiting, self._reader], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([waiting, self._reader], timeout=QUICKLY, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._greetings -= 1
             await stop(waiting)
         if not self._greeted.is_set():
-            raise self._failure or NodeUnavailable("the connection was closed")
+            raise self._failure or NodeUnavailable(SILENT)
 
     def send(self, do: str, **fields: Any) -> int:
         """Send a command; returns its number. Raises: TooLarge for one that no node would take."""
@@ -93,8 +108,24 @@ class Link:
         self._calls[number] = answer
         try:
             return await answer
+        except NodeUnavailable:  # it is not to be done at some later time, when nobody expects it
+            self._outbox.withdraw(number)
+            raise
         finally:
             self._calls.pop(number, None)
+
+    def withdraw(self, number: int) -> bool:
+        """Take a command back that was never sent; returns whether it was not."""
+        return self._outbox.is_unsent(number) and self._outbox.withdraw(number)
+
+    def has_arrived(self, number: int) -> bool:
+        """Whether a node is known to have this command."""
+        return number <= self._outbox.confirmed
+
+    def wake(self) -> None:
+        """The node has been reached, by another: go on where we had given up."""
+        if self._node_id and not self.closed:
+            self._have_reader()
 
     def acknowledge(self, number: int) -> None:
         """We are done with this piece of news."""
@@ -156,7 +187,8 @@ class Link:
     async def _read(self) -> None:
         """Be connected for as long as there is a node; ends, with `lost`, when there is none any more."""
         try:
-            brief = 0
+            useless = 0
+            pauses = _pauses()
             while not self.closed:
                 connected = await self._reached()
                 if connected is None:
@@ -167,18 +199,21 @@ class Link:
                         await self._talk(connected, socket)
                 except (aiohttp.ClientError, OSError) as error:
                     log.info("the connection to the node broke: %s", error)
-                if connected.socket.close_code == REPLACED:
-                    raise NodeUnavailable(TAKEN_OVER)
-                if connected.socket.close_code == TOO_LARGE:
-                    raise NodeUnavailable(TOO_MUCH)
-                useless = monotonic() - began < BRIEF and known == (self._highest, self._outbox.confirmed)
-                brief = brief + 1 if useless else 0
-                if brief == BRIEF_ONES:
+                self._socket = None
+                self._understand(connected.socket.close_code)
+                if monotonic() - began > BRIEF or known != (self._highest, self._outbox.confirmed):
+                    useless, pauses = 0, _pauses()
+                else:
+                    useless += 1
+                if useless == BRIEF_ONES:
                     raise NodeUnavailable(BREAKS)
-                if brief > 1:
-                    await asyncio.sleep(AGAIN[min(brief - 2, len(AGAIN) - 1)])  # it would break at once
+                await asyncio.sleep(next(pauses))  # it may break at once, again and again
+        except _GivenUp as given_up:
+            self._failure = given_up.error
+            self._fail_calls(given_up.error)
+            self._owner.given_up(given_up.error)
         except Exception as error:  # whatever it is, those who wait for news must hear of it
-            if not isinstance(error, KernelError):
+            if not isinstance(error, (KernelError, OSError)):
                 log.exception("the link to the node failed")
             self._failure = error
             self._forget(error)
@@ -187,32 +222,53 @@ class Link:
             self._socket = None
             self._greeted.clear()
 
+    def _understand(self, code: int | None) -> None:
+        """Go by the reason for which the node has closed the websocket. Raises: NodeUnavailable, OSError."""
+        if code == STOPPED:
+            self._lose(NodeGone(WAS_STOPPED))
+        elif code in CLOSED:
+            raise NodeUnavailable(CLOSED[code])
+        elif code == FAILED:
+            raise self._refusal or NodeUnavailable(SILENT)
+
     async def _reached(self) -> Connected | None:
-        """A connection: to the node that we know, which is given some time, else to the one that there is.
+        """A connection: to the node that we know as long as it lives, else to the one that there is.
 
         None when the one that we know is gone and there is nothing to say to another.
         """
         if self._node_id:
             try:
                 return await self._again()
-            except NodeUnavailable as error:
-                self._forget(error)
-                self._owner.lost()
-                if not self._outbox:
-                    return None
-        return await self._connect("")
+            except NodeGone as gone:
+                self._lose(gone)
+        return await self._connect("") if self._outbox or self._greetings else None
 
     async def _again(self) -> Connected:
-        for pause in AGAIN:
+        """A connection to the node that we know. Raises: NodeGone, NodeIncompatible, _GivenUp."""
+        began = monotonic()
+        for pause in _pauses():
             try:
                 return await self._connect(self._node_id)
             except NodeGone:
                 raise
-            except NodeUnavailable:
+            except NodeUnavailable as error:
+                waited = monotonic() - began
+                if waited > SOON:
+                    self._owner.out_of_reach()
+                if waited > QUICKLY:
+                    self._fail_calls(error)
+                if waited > (PATIENCE if self._owner.waits else QUICKLY):
+                    raise _GivenUp(error) from error
                 await asyncio.sleep(pause)  # nothing tells when it can be reached again
-        return await self._connect(self._node_id)
+        raise AssertionError
+
+    def _lose(self, gone: NodeGone) -> None:
+        """The node that we know is gone, with all that ran in it."""
+        self._forget(gone)
+        self._owner.lost(WAS_STOPPED if gone.reason == WAS_STOPPED else ENDED)
 
     async def _talk(self, connected: Connected, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._refusal = None
         await socket.send_json(self._hello)
         async for message in socket:
             if message.type is not aiohttp.WSMsgType.TEXT:
@@ -222,6 +278,8 @@ class Link:
                 self._greet(connected.node_id, told["hello"])
                 self._socket = socket
                 self._flush_soon()
+            elif "refused" in told:
+                self._refusal = codec.to_error(told["refused"])
             elif "ask" in told:
                 self._owner.question(told)
             else:
@@ -274,3 +332,16 @@ class Link:
         for answer in self._calls.values():
             if not answer.done():
                 answer.set_exception(error)
+
+
+class _GivenUp(Exception):
+    """The node has been out of reach for too long."""
+
+    def __init__(self, error: NodeUnavailable) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts, without an end."""
+    return chain(AGAIN, repeat(AGAIN[-1]))

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,8 +20,9 @@ from kernels import codec
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
 from kernels.client.start import Find, Place
-from kernels.errors import NodeGone, NodeIncompatible, NodeUnavailable
+from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
 from kernels.files import FileSource
+from kernels.finish import stop
 from kernels.launch import Limits
 from kernels.node import PROTOCOL
 from kernels.sizes import MESSAGE
@@ -31,36 +33,67 @@ log = logging.getLogger(__name__)
 
 CONNECTING = 10.0  # seconds
 ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
-HEARTBEAT = 30.0  # seconds between pings over a network; a Unix socket tells by itself
+HEARTBEAT = 30.0  # seconds between pings: a node that is frozen keeps its connections
+PATIENT = aiohttp.ClientTimeout(
+    total=None, sock_connect=CONNECTING, sock_read=300.0
+)  # seconds; some delete much
+CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a node that is frozen says no goodbye
 WRONG_TOKEN = (401, 403)
+ENDS = 503  # HTTP: the node is about to end
+SILENT = "it does not answer"
+AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to be there
 AGAIN = (0.1, 0.5, 2.0, None)  # seconds before another attempt to find and ask a node of this machine
 
 
 class Node:
-    """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it."""
+    """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it.
+
+    `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): one with others is
+    replaced, unless kernels live in it. A node that somebody else has started keeps its own. For that,
+    `asked_for` has what the operator has set, by its name in the node: what they call it, and its value. What
+    is not used is logged.
+    """
 
     def __init__(
-        self, find: Find, *, python: Path, limits: Limits, kernels: Mapping[str, Any] | None = None
+        self,
+        find: Find,
+        *,
+        python: Path,
+        limits: Limits,
+        kernels: Mapping[str, Any] | None = None,
+        asked_for: Mapping[str, tuple[str, Any]] | None = None,
     ) -> None:
         self.python = python
         self.limits = limits
         self._find = find
         self._wanted = kernels
+        self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
+        self._asked_for_as = {name: called for name, (called, _) in (asked_for or {}).items()}
         self._place: Place | None = None
         self._http: aiohttp.ClientSession | None = None
         self._id = ""
-        self._connecting = asyncio.Lock()
+        self._doubted = False  # something failed since it was asked who it is: it may be gone, or another
+        self._meetings: dict[bool, asyncio.Task[None]] = {}  # by whether a node is to be started
+        self._reached = asyncio.Event()
+        self._attending: asyncio.Task[None] | None = None
         self._kernels: dict[str, RemoteKernel] = {}
 
     async def __aenter__(self) -> Self:
         """Raises: NodeUnavailable, NodeIncompatible."""
-        await self.connected()
+        try:
+            await self.connected()
+        except BaseException:
+            await self._hang_up()
+            raise
+        self._attending = asyncio.create_task(self._attend(), name="attendance")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.gather(*(self.release(session_id) for session_id in list(self._kernels)))
+        for task in (self._attending, *list(self._meetings.values())):
+            await stop(task)
         await self._hang_up()
 
     def kernel(self, session_id: str, source: FileSource) -> RemoteKernel:
@@ -118,16 +151,23 @@ class Node:
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None
     ) -> bytes:
         """One request; its answer's body. Raises: OSError, KernelError."""
-        await self.connected()
-        assert self._http is not None
-        try:
-            async with self._http.request(method, f"kernelcord/{path}", params=params, data=data) as response:
-                if response.status >= 400:
-                    raise OSError(response.reason or f"HTTP {response.status}")
-                return await response.read()
-        except aiohttp.ClientError as error:
-            await self._hang_up()
-            raise OSError(str(error)) from error
+        for last in (False, True):
+            await self.connected()
+            assert self._http is not None
+            try:
+                async with self._http.request(
+                    method, f"kernelcord/{path}", params=params, data=data, timeout=PATIENT
+                ) as response:
+                    if response.status != ENDS or last:
+                        return await _answered(response)
+            except aiohttp.ClientConnectorError as error:  # nothing was sent
+                if last:
+                    raise NodeUnavailable(_words(error)) from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                self._doubted = True
+                raise OSError(_words(error)) from error
+            self._doubted = True
+        raise AssertionError
 
     @property
     def local(self) -> bool:
@@ -143,40 +183,53 @@ class Node:
     async def connected(self, known: str = "") -> str:
         """Be in touch with a node, or with the one of the id `known`; returns its id.
 
+        Whoever asks while somebody else is finding out waits for the same answer.
+
         Raises: NodeGone, NodeUnavailable, NodeIncompatible.
         """
-        async with self._connecting:
-            if self._http is None:
-                await self._meet(start=not known)
-                if not known and self._outdated():
-                    await self._end()
-                    await self._meet(start=True)
-            if known not in ("", self._id):
-                raise NodeGone
-            return self._id
+        if self._http is None or self._doubted:
+            start = not known
+            meeting = self._meetings.get(start)
+            if meeting is None:
+                meeting = asyncio.create_task(self._meet(start=start), name="finding the node")
+                self._meetings[start] = meeting
+                meeting.add_done_callback(lambda task: self._met(task, start=start))
+            await asyncio.shield(meeting)
+        if known not in ("", self._id):
+            raise NodeGone
+        return self._id
+
+    def _met(self, meeting: "asyncio.Task[None]", *, start: bool) -> None:
+        del self._meetings[start]
+        if not meeting.cancelled():
+            meeting.exception()  # whoever waits has it too, if anybody still does
 
     async def _meet(self, *, start: bool) -> None:
+        await self._find_and_greet(start=start)
+        if start and self._outdated():
+            await self._end()
+            await self._find_and_greet(start=True)
+
+    async def _find_and_greet(self, *, start: bool) -> None:
         for pause in AGAIN:
             place = await self._find(start)
             if place is None:
                 raise NodeGone
             try:
                 await self._greet(place)
-                break
+                return
             except NodeUnavailable:
                 if not (start and place.unix) or pause is None:
                     raise
                 await asyncio.sleep(pause)  # it may be ending; then the next one is found or started
-        log.info("kernels live in the node of process %s", self._who["pid"])
-        if self._who["tier"] == "none":
-            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
 
     def _outdated(self) -> bool:
         """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
         if self._wanted is None or self._who["kernels"] == self._wanted:
             return False
         if self._who["alive"]:
-            log.warning("the node that runs has kernels, and keeps its settings: %s", self._who["kernels"])
+            names = ", ".join(sorted(_differing(self._wanted, self._who["kernels"])))
+            log.warning("the node that runs has kernels, and keeps what it was started with of: %s", names)
             return False
         return True
 
@@ -186,12 +239,13 @@ class Node:
             async with self._http.post("api/shutdown"):
                 pass
         await self._hang_up()
-        async with asyncio.timeout(ENDING):
-            while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
-                await asyncio.sleep(LOOK)
+        with suppress(NodeUnavailable):  # it is ending, and whoever starts the next one waits for that
+            async with asyncio.timeout(ENDING):
+                while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
+                    await asyncio.sleep(LOOK)
 
     async def _greet(self, place: Place) -> None:
-        """Ask the node there who it is."""
+        """Ask the node there who it is. One that we know keeps its connections, those of all sessions."""
         connector = (
             aiohttp.UnixConnector(place.address, limit=0) if place.unix else aiohttp.TCPConnector(limit=0)
         )
@@ -210,32 +264,114 @@ class Node:
                     who = await response.json(content_type=None)
             if who["protocol"] != PROTOCOL:
                 raise NodeIncompatible(who["pid"], newer=who["protocol"] > PROTOCOL)
+            known = self._http is not None and (who["id"], place) == (self._id, self._place)
         except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
             await http.close()
-            raise NodeUnavailable(str(error) or type(error).__name__) from error
+            raise NodeUnavailable(_words(error)) from error
         except BaseException:  # whatever ends it, a cancellation too, the connection is not left open
             await http.close()
             raise
-        self._http, self._who, self._id, self._place = http, who, who["id"], place
+        if known:
+            self._who, self._doubted = who, False
+            await http.close()
+        else:
+            before, self._http = self._http, http
+            self._who, self._id, self._place, self._doubted = who, who["id"], place, False
+            if before is not None:
+                await before.close()
+            self._tell()
+        self._reached.set()
+        for kernel in self._kernels.values():
+            kernel.wake()
+
+    def _tell(self) -> None:
+        """Log what there is to know of a node that we have not met before."""
+        log.info("kernels live in the node of process %s", self._who["pid"])
+        if self._who["tier"] == "none":
+            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
+        if ignored := sorted(_differing(self._asked_for, self._who["kernels"]) & self._asked_for.keys()):
+            log.warning(
+                "The node at %s was started with settings of its own. These of yours are not used: %s",
+                self._place.address if self._place is not None else "",
+                ", ".join(self._asked_for_as[name] for name in ignored),
+            )
+
+    async def _attend(self) -> None:
+        """Let the node see that we are there: it does not leave while a bot is connected, used or not."""
+        pauses = chain(AWAY, repeat(AWAY[-1]))
+        while True:
+            known = self._id
+            try:
+                await self.connected(known)
+                assert self._http is not None
+                async with self._http.ws_connect(
+                    "kernelcord/attendance", heartbeat=HEARTBEAT, timeout=CLOSING
+                ) as socket:
+                    pauses = chain(AWAY, repeat(AWAY[-1]))
+                    await socket.receive()  # it says nothing, and then that it ends
+            except NodeGone:
+                if self._id == known:  # the next one is not started before somebody needs it
+                    self._reached.clear()
+                    await self._reached.wait()
+                continue
+            except (KernelError, aiohttp.ClientError, OSError) as error:
+                log.debug("the node cannot be reached: %s", error)
+            self._doubted = True
+            await asyncio.sleep(next(pauses))  # nothing tells when it can be reached again
 
     async def _channel(self, path: str, known: str) -> Connected:
-        node_id = await self.connected(known)
-        assert self._http is not None
-        assert self._place is not None
-        heartbeat = None if self._place.unix else HEARTBEAT
-        try:
-            socket = await self._http.ws_connect(
-                f"kernelcord/{path}/channel", max_msg_size=MESSAGE, heartbeat=heartbeat
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            await self._hang_up()
-            raise NodeUnavailable(str(error)) from error
-        return _Channel(socket, node_id, lambda number: self.ask("GET", f"{path}/log/{number}"))
+        for last in (False, True):
+            node_id = await self.connected(known)
+            assert self._http is not None
+            try:
+                async with asyncio.timeout(CONNECTING):
+                    socket = await self._http.ws_connect(
+                        f"kernelcord/{path}/channel",
+                        max_msg_size=MESSAGE,
+                        heartbeat=HEARTBEAT,
+                        timeout=CLOSING,
+                    )
+            except (aiohttp.ClientError, OSError) as error:  # of this session: the others keep what they have
+                self._doubted = True
+                if last:
+                    raise NodeUnavailable(_words(error)) from error
+            else:
+                return _Channel(socket, node_id, lambda number: self.ask("GET", f"{path}/log/{number}"))
+        raise AssertionError
 
     async def _hang_up(self) -> None:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
+
+
+async def _answered(response: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer. Raises: OSError, with the system's number where the node has told it."""
+    if response.status < 400:
+        return await response.read()
+    number = response.headers.get("Kernelcord-Errno", "")
+    reason = response.reason or f"HTTP {response.status}"
+    raise OSError(int(number), reason) if number.isdigit() else OSError(reason)
+
+
+def _words(error: BaseException) -> str:
+    """What is told of a connection that failed."""
+    match error:
+        case TimeoutError():
+            return SILENT
+        case aiohttp.ClientResponseError(status=status):
+            return "it is ending" if status == ENDS else f"it answers {status}"
+        case OSError(strerror=str(reason)) if reason:
+            return reason
+    return str(error) or type(error).__name__
+
+
+def _differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:
+    """The names of what is wanted otherwise than it is; limits by their own names."""
+    flat = [{**each, **each.get("limits", {})} for each in (wanted, got)]
+    return {
+        name for name in flat[0].keys() - {"limits"} if name not in flat[1] or flat[0][name] != flat[1][name]
+    }
 
 
 class _Channel:

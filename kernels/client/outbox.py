@@ -4,6 +4,7 @@ number = outbox.add("start", run="a-1")     # raises TooLarge
 for text in outbox.messages(): ...          # what was not sent yet, in messages of limited length
 outbox.confirm(12)                          # the node has every command up to this number
 outbox.rewind()                             # on a new connection: send again what is not confirmed
+outbox.withdraw(13)                         # never mind; whether it was never sent
 """
 
 import json
@@ -32,6 +33,7 @@ class Outbox:
     def __init__(self) -> None:
         self.confirmed = 0  # the highest number, ever
         self._last = 0
+        self._sent = 0  # the highest number, ever
         self._unsent: deque[Command] = deque()
         self._unconfirmed: deque[Command] = deque()
 
@@ -56,6 +58,7 @@ class Outbox:
         while self._unsent:
             command = self._unsent.popleft()
             self._unconfirmed.append(command)
+            self._sent = max(self._sent, command.number)
             if together and size + len(command.text) > TOGETHER:
                 messages.append(f"[{','.join(together)}]")
                 together, size = [], 0
@@ -68,6 +71,16 @@ class Outbox:
         self.confirmed = max(self.confirmed, number)
         while self._unconfirmed and self._unconfirmed[0].number <= number:
             self._unconfirmed.popleft()
+
+    def is_unsent(self, number: int) -> bool:
+        """Whether this command was never sent."""
+        return number > self._sent
+
+    def withdraw(self, number: int) -> bool:
+        """Do not send this command, or not again; returns whether it was never sent."""
+        self._unsent = deque(one for one in self._unsent if one.number != number)
+        self._unconfirmed = deque(one for one in self._unconfirmed if one.number != number)
+        return self.is_unsent(number)
 
     def rewind(self) -> None:
         """Send every command again that is not confirmed."""

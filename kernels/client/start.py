@@ -8,12 +8,16 @@ any environment: none of our tokens is in it. Two who start at once get one node
 A node holds a lock for as long as it lives, and writes a record once it can be reached. The record of a node
 that was killed stays behind, so a record counts only while the process that wrote it lives. A lock without a
 valid record means that a node is starting or ending; we wait for it.
+
+A node of another version speaks another protocol. It keeps its folder, and ours gets one beside it, "node-4"
+beside "node"; the other is asked to take no new sessions and to end when its kernels have ended.
 """
 
 import asyncio
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import select
 import stat
@@ -21,15 +25,20 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic, sleep
 
+import aiohttp
+
 from kernels.adopted import started
 from kernels.errors import NodeUnavailable
+from kernels.node import PROTOCOL
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
 
 __all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
+
+log = logging.getLogger(__name__)
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent  # where `python -m kernels.node` finds us
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
@@ -38,6 +47,8 @@ UP = 60.0  # seconds until a node must have answered; a loaded machine needs sev
 LOOK = 0.05  # seconds between looks at a node that starts or ends
 LOG, LARGEST_LOG = "log", 1 << 20  # in the node's folder; bytes from which it is begun anew
 TAIL = 2000  # characters of its log that are told
+ASKING = 5.0  # seconds for a node of another version to answer
+FIRST = 3  # the protocol of nodes that do not tell theirs in the record
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +56,21 @@ class Place:
     """Where a node listens: a Unix socket's path, or an http(s) address; and the token that it asks for."""
 
     address: str
-    token: str
+    token: str = field(repr=False)
 
     @property
     def unix(self) -> bool:
         """Whether it is a socket of this machine."""
         return self.address.startswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What a node that lives has written of itself."""
+
+    place: Place
+    pid: int
+    protocol: int
 
 
 # Gives the place of a node. With True one is started where none runs; with False None says that none does.
@@ -75,18 +95,44 @@ def socket_for(folder: Path) -> str:
 
 
 def local_node(settings: NodeSettings) -> Find:
-    """Find the node that has `settings.folder`; it is started with `settings` where none runs.
+    """Find the node that has `settings.folder`; it is started with `settings` where none of our version runs.
 
-    Finding raises: NodeUnavailable, with the end of its log.
+    Finding raises: NodeUnavailable, with the end of its log, or while it can be neither found nor started.
     """
 
     async def find(start: bool) -> Place | None:
-        if start:
-            return await asyncio.to_thread(_find_or_start, settings)
-        found = await asyncio.to_thread(recorded, settings.folder)
-        return found[0] if found else None
+        try:
+            if not start:
+                return await asyncio.to_thread(_find, settings)
+            place, others = await asyncio.to_thread(_find_or_start, settings)
+        except OSError as error:  # no room, no descriptor: that says nothing of the node
+            raise NodeUnavailable(error.strerror or str(error)) from error
+        for other in others:
+            await _drain(other)
+        return place
 
     return find
+
+
+async def _drain(other: _Record) -> None:
+    """Ask a node of another version to end when its kernels have ended; a very old one does so unasked."""
+    log.warning(
+        "The node of %s version (process %d) runs beside ours. Its kernels are not used any more: people get"
+        " fresh ones, and are told what was lost. It ends when its kernels have been idle for a while.",
+        "a newer" if other.protocol > PROTOCOL else "an older",
+        other.pid,
+    )
+    place = other.place
+    connector = aiohttp.UnixConnector(place.address) if place.unix else aiohttp.TCPConnector()
+    with suppress(aiohttp.ClientError, OSError):
+        async with (
+            asyncio.timeout(ASKING),
+            aiohttp.ClientSession(
+                connector=connector, headers={"Authorization": f"token {place.token}"}
+            ) as http,
+            http.post(f"{'http://node' if place.unix else place.address}/kernelcord/drain"),
+        ):
+            pass
 
 
 def at(place: Place) -> Find:
@@ -99,50 +145,94 @@ def at(place: Place) -> Find:
 
 
 def recorded(folder: Path) -> tuple[Place, int] | None:
-    """Where the node of this folder listens, and its process, if one lives."""
+    """Where the node of this folder listens, and its process, if one lives. Raises: OSError, as `_record`."""
+    record = _record(folder)
+    return (record.place, record.pid) if record else None
+
+
+def _record(folder: Path) -> _Record | None:
+    """What the node of this folder has written, if one lives.
+
+    Raises: OSError where that cannot be found out: for want of a descriptor nobody is dead.
+    """
     if not _held(folder):
         return None
     try:
-        fields = json.loads((folder / RECORD).read_bytes())
-        place, pid = Place(str(fields["address"]), str(fields["token"])), int(fields["pid"])
-        born = str(fields.get("started", ""))  # an older node does not say it
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        told = json.loads((folder / RECORD).read_bytes())
+        place, pid = Place(str(told["address"]), str(told["token"])), int(told["pid"])
+        born = str(told.get("started", ""))  # an older node does not say it
+        protocol = int(told.get("protocol", FIRST))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None  # not there yet, already removed, or cut off when the machine stopped
     lives = started(pid)
     if sys.platform == "linux" and (not lives or born not in ("", lives)):
         return None  # its node is dead, and the number may be another process's by now
-    return place, pid
+    return _Record(place, pid, protocol)
 
 
 def _held(folder: Path) -> bool:
-    """Whether a node has this folder, be it ready, starting or ending."""
+    """Whether a node has this folder, be it ready, starting or ending. Raises: OSError, as `_record`."""
     try:
         with (folder / ALIVE).open("rb") as alive:
             fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return False
 
 
-def _find_or_start(settings: NodeSettings) -> Place:
+def _homes(settings: NodeSettings) -> tuple[NodeSettings, NodeSettings]:
+    """The settings with the folder of their own, and with the one beside it."""
+    beside = settings.folder.with_name(f"{settings.folder.name}-{PROTOCOL}")
+    if not settings.address.startswith("/"):
+        return settings, replace(settings, folder=beside)
+    # Its path is found out only where it is needed: that may make a folder.
+    return settings, replace(settings, folder=beside, address="/")
+
+
+def _find(settings: NodeSettings) -> Place | None:
+    """The node of our version, if one lives. Raises: NodeUnavailable while one starts or ends; OSError."""
+    between = False
+    for home in _homes(settings):
+        record = _record(home.folder)
+        if record is not None and record.protocol == PROTOCOL:
+            return record.place
+        between = between or (record is None and _held(home.folder))
+    if between:
+        raise NodeUnavailable("it is starting or ending")
+    return None
+
+
+def _find_or_start(settings: NodeSettings) -> tuple[Place, list[_Record]]:
+    """The node of our version, and those of others where ours had to be started beside them."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings.folder):
-        found = _settled(settings.folder)
+        others, free = list[_Record](), list[NodeSettings]()
+        for home in _homes(settings):
+            found = _settled(home.folder)
+            if found is None:
+                free.append(home)
+            elif found.protocol == PROTOCOL:
+                return found.place, []
+            else:
+                others.append(found)
+        home = free[0]
+        if home.address == "/":
+            home.folder.mkdir(mode=0o700, exist_ok=True)
+            home = replace(home, address=socket_for(home.folder))
+        _start(home)
+        found = _record(home.folder)
         if found is None:
-            _start(settings)
-            found = recorded(settings.folder)
-        if found is None:
-            raise NodeUnavailable(f"it has ended at once; its log is {settings.folder / LOG}")
-        return found[0]
+            raise NodeUnavailable(f"it has ended at once; its log is {home.folder / LOG}")
+        return found.place, others
 
 
-def _settled(folder: Path) -> tuple[Place, int] | None:
-    """As `recorded`, after waiting for a node that is starting or ending."""
+def _settled(folder: Path) -> _Record | None:
+    """As `_record`, after waiting for a node that is starting or ending."""
     until = monotonic() + UP
     while True:
-        found = recorded(folder)
+        found = _record(folder)
         if found is not None or not _held(folder):
             return found
         if monotonic() > until:

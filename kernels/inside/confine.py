@@ -35,6 +35,7 @@ OF_FILES = 1 | 2 | 4 | (1 << 14) | (1 << 15)  # rights of Landlock that are not 
 FIRST_TO_END = 500  # of 1000: before any program of the same size
 HALF_SHARE = 3  # in niceness, as the control group of tier S has it
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+LARGEST_COPY = 64 << 10  # characters, of a tree that has 1 MiB for its files; names of hosts are a few
 
 
 def enter(description: dict[str, Any]) -> None:
@@ -47,6 +48,7 @@ def enter(description: dict[str, Any]) -> None:
         _change_root(description["root"], description["mounts"])
     if description["hostname"]:
         socket.sethostname(description["hostname"])
+    if description["loopback"]:
         _raise_loopback()
     os.chdir(description["folder"])
     for name, limit in description["rlimits"].items():
@@ -157,9 +159,16 @@ def _make(kind: str, source: str, target: str, options: str) -> None:
     elif kind == "link":
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
         os.symlink(source, target)
+    elif kind == "copy":  # of a small file, which may be a link to where nothing is in this tree
+        try:
+            with open(source, encoding="utf-8", errors="surrogateescape") as file:
+                text = file.read(LARGEST_COPY)
+        except OSError:  # the host has none, or none for us
+            return
+        _make("file", text, target, "")
     elif kind == "file":
         os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
-        with open(target, "w", encoding="utf-8") as file:
+        with open(target, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(source)
     elif kind == "proc":
         _show_processes(target, source.splitlines(), options.split())

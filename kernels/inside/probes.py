@@ -24,6 +24,8 @@ PATIENCE = 0.5  # seconds for a connection
 ANSWER = 10.0  # seconds for the broker's
 LIBC = ctypes.CDLL(None, use_errno=True)
 
+LOOPBACK, ABSTRACT = "a listener on the host's loopback", "an abstract Unix socket of the host"
+
 Targets = dict[str, Any]
 
 
@@ -250,9 +252,9 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "a signal to our process": _host_signal,
     "the memory of our process": _host_memory,
     "tracing our process": _ptrace,
-    "a listener on the host's loopback": _loopback,
+    LOOPBACK: _loopback,
     "a Unix socket of the host": lambda targets: _unix(targets, "socket"),
-    "an abstract Unix socket of the host": lambda targets: _unix(targets, "abstract"),
+    ABSTRACT: lambda targets: _unix(targets, "abstract"),
     "AF_VSOCK": lambda _: _family(AF_VSOCK, socket.SOCK_STREAM),
     "AF_ALG": lambda _: _family(AF_ALG, socket.SOCK_SEQPACKET),
     "AF_PACKET": lambda _: _family(AF_PACKET, socket.SOCK_RAW),

@@ -11,9 +11,11 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from kernels.descriptors import raise_limit
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
@@ -26,7 +28,20 @@ NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "I
 
 
 class _OneLine(logging.Formatter):
-    """A message on one line, then its traceback; control characters from strangers are escaped in both."""
+    """A message on one line, then its traceback; control characters from strangers are escaped in both.
+
+    `secret` is in neither, nor as an address quotes it: at "debug" Jupyter logs its configuration.
+    """
+
+    def __init__(self, secret: str) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = {secret, quote(secret), repr(secret)[1:-1]}
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         return escaped(super().formatMessage(record))
@@ -47,7 +62,7 @@ def main() -> int:
     raise_limit()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     output = logging.StreamHandler()
-    output.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    output.setFormatter(_OneLine(settings.token))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[output])
     with (settings.folder / ALIVE).open("wb") as alive:
         if not _locked(alive):
@@ -81,9 +96,16 @@ def _clear(folder: Path) -> None:
 
 def _at_home(folder: Path) -> None:
     """Keep this machine's Jupyter out: neither its configuration nor its files are ours."""
+    from jupyter_core.paths import jupyter_config_dir
+
     os.environ["JUPYTER_NO_CONFIG"] = "1"
     for name in NODE_HOME:
         os.environ[name] = str(folder / JUPYTER)
+    (folder / JUPYTER).mkdir(mode=0o700, exist_ok=True)
+    # Without a configuration Jupyter makes an empty folder for it, once in a process, and leaves it behind.
+    before, tempfile.tempdir = tempfile.tempdir, str(folder / JUPYTER)
+    jupyter_config_dir()
+    tempfile.tempdir = before
 
 
 def _ready() -> None:

@@ -4,7 +4,8 @@
 
 Of Jupyter's own services those for kernels are there, for whoever has the token; terminals, contents and the
 configuration of this machine's Jupyter are not. A node without kernels and without clients ends itself after
-`lonely`.
+`lonely`. One that is drained, since a bot of another version has come, takes no new sessions and ends as soon
+as its kernels have ended.
 """
 
 import asyncio
@@ -35,7 +36,9 @@ from kernels import descriptors  # noqa: E402
 from kernels.adopted import started  # noqa: E402
 from kernels.finish import stop  # noqa: E402
 from kernels.lasting import lasting  # noqa: E402
+from kernels.node import PROTOCOL  # noqa: E402
 from kernels.node.doors import Bearers, Doors  # noqa: E402
+from kernels.node.messages import STOPPED  # noqa: E402
 from kernels.node.routes import routes  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
 from kernels.node.settings import RECORD, NodeSettings  # noqa: E402
@@ -49,6 +52,8 @@ log = logging.getLogger(__name__)
 
 NODE = "kernelcord_node"  # in the server's settings
 LOOKS = 10  # times within `lonely` that the node looks whether it is
+DRAINED = 3600.0  # seconds after which a drained node ends an unused kernel, whatever its settings say
+DRAINING = 1.0  # seconds between looks at what a drained node still has
 BODY = 1 << 20  # bytes of a request's body, which is read before the token is checked; uploads may have more
 
 
@@ -60,6 +65,8 @@ class Node:
         self._on_ready = on_ready
         self.id = secrets.token_hex(8)
         self.ready = False
+        self.bots = 0  # that are there
+        self._draining = asyncio.Event()
         self._sessions: dict[str, Session] = {}
         self._stack = AsyncExitStack()
         self._alone_since = monotonic()
@@ -90,7 +97,13 @@ class Node:
         self.ready, self._alone_since = True, monotonic()
         address = settings.address if self.local else f"http://{settings.address}"
         pid = os.getpid()
-        record = {"address": address, "token": settings.token, "pid": pid, "started": started(pid)}
+        record = {
+            "address": address,
+            "token": settings.token,
+            "pid": pid,
+            "started": started(pid),
+            "protocol": PROTOCOL,
+        }
         _write(self.folder / RECORD, record)
         self._on_ready()
 
@@ -104,18 +117,20 @@ class Node:
                     if self.local:
                         os.unlink(self.settings.address)
         for session in self._sessions.values():
-            await session.close()
+            await session.close(STOPPED)
         self._sessions.clear()
         await self._stack.aclose()
 
     def session(self, session_id: str) -> Session:
         """The session, made when it is not there.
 
-        Raises: ValueError for an id that cannot be one; OSError where there is no room for its folder, or too
-        few descriptors.
+        Raises: ValueError for an id that cannot be one; OSError where there is no room for its folder, where
+        there are too few descriptors, or when no new session is taken.
         """
         session = self._sessions.get(session_id)
         if session is None:
+            if self._draining.is_set():
+                raise OSError("this node belongs to another version and takes no new sessions")
             descriptors.need(descriptors.OPENING)
             session = self._sessions[session_id] = Session(self._pool, session_id)
         return session
@@ -144,20 +159,36 @@ class Node:
             "alive": alive,
         }
 
+    def drain(self) -> None:
+        """Take no new sessions, and end when no kernel is left."""
+        if not self._draining.is_set():
+            log.warning("a bot of another version has come: this node ends when its kernels have ended")
+            self._draining.set()
+
     async def lonely(self) -> None:
         """Return when there has been neither kernel nor client for the time that is set.
 
         Or when its folder was deleted, and maybe made again for another node: no bot can find this one then.
+        Or when it is drained, and has no kernel any more.
         """
-        if self.settings.lonely is None:
-            await asyncio.Event().wait()
-            return
-        limit = self.settings.lonely.total_seconds()
-        while monotonic() - self._alone_since < limit and (self._can_be_found() or not self.ready):
-            await asyncio.sleep(limit / LOOKS)  # loneliness is a matter of time passing
-            sessions = self._sessions.values()
-            if any(one.attended or one.kernel.alive or one.kernel.busy for one in sessions):
+        limit = self.settings.lonely.total_seconds() if self.settings.lonely else None
+        while not self._draining.is_set():
+            if limit is not None and monotonic() - self._alone_since >= limit:
+                return
+            if limit is not None and self.ready and not self._can_be_found():
+                return
+            with suppress(TimeoutError):  # loneliness is a matter of time passing
+                await asyncio.wait_for(self._draining.wait(), None if limit is None else limit / LOOKS)
+            if self.bots or any(one.attended or self._has_kernel(one) for one in self._sessions.values()):
                 self._alone_since = monotonic()
+        while any(map(self._has_kernel, self._sessions.values())):
+            for session in self._sessions.values():
+                if monotonic() - session.kernel.last_used > DRAINED:
+                    await session.kernel.cull("Kernelcord was upgraded, and nobody used it")
+            await asyncio.sleep(DRAINING)  # as above
+
+    def _has_kernel(self, session: Session) -> bool:
+        return session.kernel.alive or session.kernel.busy
 
     def _can_be_found(self) -> bool:
         """Whether the record in its folder is this node's."""
@@ -251,6 +282,8 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
     server.tornado_settings[NODE] = Node(settings, ready)
     server.initialize(argv=[], find_extensions=False)
     signal.signal(signal.SIGINT, server._signal_stop)  # end as by SIGTERM, kernels first
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
+        signal.signal(signal.SIGHUP, server._signal_stop)
     server.start()
 
 

@@ -11,14 +11,19 @@ bodies may be is set by Tornado's own limits.
 """
 
 import asyncio
+import errno
 import logging
 import resource
+import socket
+from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
 from jupyter_server.auth.identity import PasswordIdentityProvider, User
 from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
+from tornado.netutil import add_accept_handler
 from tornado.web import RequestHandler
 
 __all__ = ["Bearers", "Doors"]
@@ -31,6 +36,8 @@ HEADERS = 16 * 1024  # bytes
 MOST = 256  # connections without the token; never more than a quarter of the files that we may open
 SHARE = 2  # one address may have 1/2 of them; a Unix socket has no address
 TOLD = 60.0  # seconds between two warnings
+PAUSE = 0.5  # seconds until a connection is accepted again that the system had no room for
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Doors(HTTPServer):
@@ -42,6 +49,15 @@ class Doors(HTTPServer):
         self._unproven: dict[IOStream, tuple[str, asyncio.TimerHandle]] = {}  # the oldest first
         self._most = max(SHARE, min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
         self._told = -TOLD
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Listen on these; see `_Listener`."""
+        for listening in sockets:
+            self._sockets[listening.fileno()] = listening
+            self._handlers[listening.fileno()] = add_accept_handler(
+                _Listener(listening),  # type: ignore[arg-type]  # what is asked of it, it has
+                self._handle_connection,
+            )
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """Let a new connection in."""
@@ -76,6 +92,39 @@ class Doors(HTTPServer):
             log.warning("a connection without the token, from %s, is closed: it %s", host or "here", reason)
         self.proven(stream)
         stream.close()
+
+
+class _Listener:
+    """A socket that listens, and rests where no connection can be accepted for want of descriptors or memory.
+
+    The connection that waits would wake us again at once, and Tornado would log a traceback each time: 20 MB
+    in 25 s were measured.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._told = -TOLD
+
+    def fileno(self) -> int:
+        return self._listening.fileno()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        try:
+            return self._listening.accept()
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            if monotonic() - self._told > TOLD:
+                self._told = monotonic()
+                log.warning("new connections have to wait: %s", error.strerror)
+            loop = IOLoop.current()
+            loop.update_handler(self.fileno(), 0)
+            loop.call_later(PAUSE, self._listen_again, loop)
+            raise BlockingIOError from None
+
+    def _listen_again(self, loop: IOLoop) -> None:
+        if self.fileno() >= 0:  # else we have ended
+            loop.update_handler(self.fileno(), IOLoop.READ)
 
 
 class Bearers(PasswordIdentityProvider):

@@ -2,6 +2,8 @@
 
     GET    kernelcord/node                              who this is
     GET    kernelcord/untold                            the sessions that have something to tell, and no bot
+    POST   kernelcord/drain                             take no new sessions, end once no kernel is left
+    GET    kernelcord/attendance                        a websocket on which nothing is said: a bot is there
     DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
     PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
@@ -9,7 +11,9 @@
     GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names
     GET    kernelcord/sessions/ID/channel               the websocket
 
-Everything asks for the token: Jupyter's handlers refuse whoever has none.
+Everything asks for the token: Jupyter's handlers refuse whoever has none. The first two are the same in every
+version. What fails is answered with its reason, and in the header `ERRNO` with the system's number of the
+error, where it has one.
 """
 
 import asyncio
@@ -27,11 +31,12 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from kernels import codec
 from kernels.capture import CapturedFile, FileChanged
 from kernels.files import Opened
 from kernels.node import PROTOCOL
+from kernels.node.messages import FAILED, REFUSED, REPLACED
 from kernels.node.session import Session
-from kernels.node.settings import limits_from
 from kernels.sizes import MESSAGE
 
 if TYPE_CHECKING:
@@ -43,8 +48,7 @@ LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
 CHUNK = 1 << 20  # bytes
 UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so that the node needs none
 GONE = 410  # HTTP: there was such a thing, and it has changed
-REPLACED = 4000  # close code of a websocket whose place another has taken
-REFUSED = 4001  # close code for a bot that breaks the protocol
+ERRNO = "Kernelcord-Errno"
 
 
 class _Asked(JupyterHandler):
@@ -52,6 +56,7 @@ class _Asked(JupyterHandler):
 
     def initialize(self, node: "Node") -> None:
         self.node = node
+        self._errno: int | None = None
 
     def session(self, session_id: str) -> Session:
         """The session. Raises: HTTPError for an id that cannot be one."""
@@ -59,6 +64,13 @@ class _Asked(JupyterHandler):
             return self.node.session(unquote(session_id))
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from None
+        except OSError as error:
+            raise self.failure(error) from None
+
+    def failure(self, error: OSError) -> web.HTTPError:
+        """The answer to a request that the system refuses."""
+        self._errno = error.errno
+        return web.HTTPError(500, reason=error.strerror or type(error).__name__)
 
     async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)
@@ -66,6 +78,8 @@ class _Asked(JupyterHandler):
             raise web.HTTPError(503)
 
     def write_error(self, status_code: int, **_: Any) -> None:
+        if self._errno is not None:
+            self.set_header(ERRNO, str(self._errno))
         self.finish(f"{status_code} {self._reason}")
 
 
@@ -90,7 +104,14 @@ class _Session(_Asked):
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from None
         except OSError as error:
-            raise web.HTTPError(500, reason=_reason(error)) from None
+            raise self.failure(error) from None
+        self.set_status(204)
+
+
+class _Drain(_Asked):
+    @web.authenticated
+    def post(self) -> None:
+        self.node.drain()
         self.set_status(204)
 
 
@@ -101,16 +122,23 @@ class _Upload(_Asked):
     def initialize(self, node: "Node") -> None:
         super().initialize(node)
         self.body: BinaryIO | None = None
+        self._failed: OSError | None = None
 
     async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)
         # Whoever gets here has shown the token.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(UPLOAD)
-        self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
+        try:
+            self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
+        except OSError as error:
+            self._failed = error
 
     def data_received(self, chunk: bytes) -> None:
-        if self.body is not None:
-            self.body.write(chunk)
+        if self.body is not None and self._failed is None:
+            try:
+                self.body.write(chunk)
+            except OSError as error:  # the rest is read too: a connection that is cut off tells no reason
+                self._failed = error
 
     def on_finish(self) -> None:
         super().on_finish()
@@ -118,7 +146,9 @@ class _Upload(_Asked):
             self.body.close()
 
     def received(self) -> BinaryIO:
-        """The body, from its start."""
+        """The body, from its start. Raises: OSError when it could not be kept."""
+        if self._failed is not None:
+            raise self._failed
         assert self.body is not None
         self.body.flush()
         self.body.seek(0)
@@ -134,7 +164,7 @@ class _Place(_Upload):
                 unquote(name), self.received(), beside=self.get_query_argument("beside", "")
             )
         except OSError as error:
-            raise web.HTTPError(500, reason=_reason(error)) from None
+            raise self.failure(error) from None
         self.finish(json.dumps({"name": placed}))
 
 
@@ -142,10 +172,14 @@ class _Answer(_Upload):
     @web.authenticated
     def put(self, session_id: str, number: str) -> None:
         about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
-        body = self.received()
-        file = os.fdopen(os.dup(body.fileno()), "rb")
+        files = self.session(session_id).files
+        try:
+            file = os.fdopen(os.dup(self.received().fileno()), "rb")
+        except OSError as error:
+            files.answer(int(number), {"failed": error.strerror or type(error).__name__})
+            raise self.failure(error) from None
         opened = Opened(**about, size=os.fstat(file.fileno()).st_size, file=file)
-        if not self.session(session_id).files.opened(int(number), opened):
+        if not files.opened(int(number), opened):
             file.close()
         self.set_status(204)
 
@@ -171,6 +205,8 @@ class _Captured(_Asked):
             opened = file.open()
         except FileChanged:
             raise web.HTTPError(GONE) from None
+        except OSError as error:
+            raise self.failure(error) from None
         with opened:
             self.set_header("Content-Type", "application/octet-stream")
             self.set_header("Content-Length", str(file.size))
@@ -214,16 +250,20 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
             told = json.loads(message)
             if self.served is None:
                 session = self.node.session(self._session_id)
-                hello = session.attach(self, told["client"], limits_from(told["limits"]))
+                hello = session.attach(self, told["client"], told["limits"])
                 self.served = session
                 self.say(hello)
                 self._send()
             else:
                 for command in told:
                     self.served.take(command)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             self.log.exception("a message from the bot could not be understood")
             self.close(REFUSED)
+        except Exception as error:  # noqa: BLE001  it would cut the connection off, and the bot came back at once
+            self.log.warning("session %s cannot be served: %s", self._session_id, error)
+            self.say({"refused": codec.error(error)})
+            self.close(FAILED)
 
     def on_close(self) -> None:
         if self.served is not None:
@@ -240,8 +280,10 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
     def say(self, fields: dict[str, Any]) -> None:
         self._write(json.dumps(fields, ensure_ascii=False))
 
-    def replaced(self) -> None:
-        self.close(REPLACED)
+    def end(self, code: int) -> None:
+        if code != REPLACED:  # whoever has come instead is sent it
+            self._send()
+        self.close(code)
 
     def _send(self) -> None:
         self._due = False
@@ -270,12 +312,31 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
             self.write_message(text)
 
 
+class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
+    """Open as long as a bot is there, whatever its sessions do: a node with a bot does not leave."""
+
+    @ws_authenticated
+    async def get(self) -> None:
+        await super().get()
+
+    def open(self, *_: str) -> None:
+        self.node.bots += 1
+
+    def on_message(self, message: str | bytes) -> None:
+        """Nothing is said here."""
+
+    def on_close(self) -> None:
+        self.node.bots -= 1
+
+
 def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
     """The handlers of `node` with their addresses."""
     session = "kernelcord/sessions/([^/]+)"
     paths: dict[str, type[web.RequestHandler]] = {
         "kernelcord/node": _Who,
         "kernelcord/untold": _Untold,
+        "kernelcord/drain": _Drain,
+        "kernelcord/attendance": _Attendance,
         session: _Session,
         f"{session}/files/([^/]+)": _Place,
         f"{session}/asked/([0-9]+)": _Answer,
@@ -288,7 +349,3 @@ def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, 
 
 def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

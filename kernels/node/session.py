@@ -7,7 +7,7 @@
 
 A run is entered (it stands in line), started, and left or settled by the bot, each by a command with a number
 `m`, which makes a command that is sent twice count once. What comes of it stands in the log until the bot
-has acknowledged it.
+has acknowledged it. A command that cannot be carried out is answered with an error, and ends nothing else.
 """
 
 import asyncio
@@ -25,8 +25,9 @@ from kernels.errors import KernelError, NoQuestion, TooLarge
 from kernels.events import Queued
 from kernels.finish import stop
 from kernels.lasting import lasting
-from kernels.launch import Limits
 from kernels.node.log import Log
+from kernels.node.messages import DELETED, REPLACED, NotUnderstood, check
+from kernels.node.settings import limits_for, limits_to
 from kernels.node.source import BotFiles
 from kernels.pool import Pool
 from kernels.run import Run
@@ -36,6 +37,7 @@ __all__ = ["Channel", "Session"]
 log = logging.getLogger(__name__)
 
 TOLD = 1 << 16  # characters of a cell's code that a bot is told which has not begun it
+GONE = "the node does not have this cell any more"
 
 Fields = dict[str, Any]
 
@@ -49,8 +51,8 @@ class Channel(Protocol):
     def say(self, fields: Fields) -> None:
         """Send this, outside the log."""
 
-    def replaced(self) -> None:
-        """Another bot has come for this session: close."""
+    def end(self, code: int) -> None:
+        """Send what waits, and close; `code` says why (`kernels.node.messages`)."""
 
 
 @dataclass(eq=False)
@@ -83,6 +85,7 @@ class Session:
         self._got = 0  # the number of the last command
         self._cells: dict[str, _Cell] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        self._limits = pool.limits
         self._late = lasting(self._listen, f"late output of {session_id}")
         self._verbs: dict[str, Callable[[Fields], None]] = {
             "enter": self._enter,
@@ -114,20 +117,24 @@ class Session:
         """The number of the last command that was carried out."""
         return self._got
 
-    def attach(self, channel: Channel, client: str, limits: Limits) -> Fields:
-        """A bot has come, or come back; returns what it needs to know."""
+    def attach(self, channel: Channel, client: str, limits: Fields) -> Fields:
+        """A bot has come, or come back; returns what it needs to know, the limits that apply among it.
+
+        Of the bot's `limits` the times and the questions apply. Raises: TypeError for limits that are none.
+        """
+        self.kernel.limits = limits_for(limits, self._limits)
         if self._channel is not None:
-            self._channel.replaced()
+            self._channel.end(REPLACED)
         if client != self._client:
             self._client, self._got = client, 0
             for cell in list(self._cells.values()):
                 if not cell.started.is_set():
                     self._drop(cell)
-        self.kernel.limits = limits
         self._channel = channel
         self.log.rewind()
         runs = [cell.described() for cell in self._cells.values()]
-        return {"hello": {"got": self._got, "runs": runs, "asked": self.files.pending()}}
+        told = {"got": self._got, "runs": runs, "asked": self.files.pending()}
+        return {"hello": {**told, "limits": limits_to(self.kernel.limits)}}
 
     def detached(self, channel: Channel) -> None:
         """The bot has gone, if it was this one's channel."""
@@ -136,18 +143,35 @@ class Session:
             self.used = monotonic()
 
     def take(self, command: Fields) -> None:
-        """Carry a command out, unless it has been before. Raises: KeyError for one that is none."""
+        """Carry a command out, unless it has been before; what goes wrong is its answer.
+
+        Raises: KeyError, TypeError for what has no number.
+        """
         if command["m"] > self._got:
             self._got = command["m"]
-            self._verbs[command["do"]](command)
+            try:
+                check(command)
+                self._verbs[command["do"]](command)
+            except Exception as error:  # noqa: BLE001  whatever it is, it is this command's: others go on
+                self._refuse(command, error)
 
-    async def close(self) -> None:
-        """Stop listening and serving; the kernel is the pool's to end."""
+    async def close(self, code: int = DELETED) -> None:
+        """Stop listening and serving; the kernel is the pool's to end. `code` tells the bot why."""
         if self._channel is not None:
-            self._channel.replaced()
+            self._channel.end(code)
         tasks = [cell.task for cell in self._cells.values()]
         for task in (self._late, *tasks, *self._calls):
             await stop(task)
+
+    def _refuse(self, command: Fields, error: Exception) -> None:
+        unforeseen = None if isinstance(error, NotUnderstood) else error
+        log.warning("a command is refused: %s", error, exc_info=unforeseen)
+        refusal, key = codec.error(error), command.get("run")
+        if command.get("do") in ("enter", "start") and isinstance(key, str):
+            if key in self._cells:
+                self._drop(self._cells[key])
+            self.log.add(key, {"run": key, "error": refusal})
+        self.log.add("call", {"call": command["m"], "error": refusal})
 
     # Runs:
 
@@ -163,10 +187,14 @@ class Session:
         cell.task = asyncio.Task(self._serve(cell), loop=loop, eager_start=True, name=f"cell {cell.key}")
 
     def _start(self, command: Fields) -> None:
-        if (cell := self._cells.get(command["run"])) is not None:
-            cell.run.tag = command["tag"]
-            cell.began = time()
-            cell.started.set()
+        cell = self._cells.get(command["run"])
+        if cell is None:
+            error = codec.error(OSError(GONE))
+            self.log.add(command["run"], {"run": command["run"], "error": error})
+            return
+        cell.run.tag = command["tag"]
+        cell.began = time()
+        cell.started.set()
 
     def _leave(self, command: Fields) -> None:
         cell = self._cells.get(command["run"])

@@ -1,7 +1,8 @@
 """What a node is told when it starts: one frozen value, which travels as JSON on its standard input."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -9,27 +10,34 @@ from typing import Any, Self
 from kernels.forkserver import LIBRARIES
 from kernels.launch import Limits
 
-__all__ = ["ALIVE", "RECORD", "NodeSettings", "limits_from", "limits_to"]
+__all__ = ["ALIVE", "RECORD", "NodeSettings", "limits_for", "limits_from", "limits_to"]
 
 # In the node's folder:
 ALIVE = "alive"  # locked as long as it lives
 RECORD = "node.json"  # how to reach it, for a bot that comes later
 
 DURATIONS = ("cell", "answer", "background")  # the limits that are times
+OF_THE_BOT = (
+    *DURATIONS,
+    "questions",
+)  # the limits that a bot says at each session; the others are the node's
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
     """A node to be. `folder` is its own (made 0700): record, locks, log.
 
-    `address` is where it listens: the path of a Unix socket, or "host:port". Whoever asks must know `token`.
-    `idle` is the time after which an unused kernel is ended, `lonely` that after which a node without kernels
-    and clients ends itself (None: never). The rest is for `kernels.pool.Pool`.
+    `address` is where it listens: the path of a Unix socket, or "host:port". Whoever asks must know `token`,
+    which is never empty: Jupyter would let everybody in. `idle` is the time after which an unused kernel is
+    ended, `lonely` that after which a node without kernels and clients ends itself (None: never, as for one
+    that was started by hand and says nothing else). The rest is for `kernels.pool.Pool`.
+
+    Raises: ValueError for an empty token.
     """
 
     folder: Path
     address: str
-    token: str
+    token: str = field(repr=False)
     python: Path
     workspaces: Path
     limits: Limits
@@ -40,17 +48,19 @@ class NodeSettings:
     libraries: tuple[str, ...] = LIBRARIES
     log_level: str = "warning"
 
+    def __post_init__(self) -> None:
+        if not self.token.strip():
+            raise ValueError(
+                'it has no "token": without one everybody could run code in it; choose a long one'
+            )
+
     @property
     def kernels(self) -> dict[str, Any]:
         """What of it a running node cannot change, as JSON has it: another value asks for another node.
 
         The limits on time, and on a cell's questions, are the bot's to say at each session.
         """
-        limits = {
-            name: value
-            for name, value in limits_to(self.limits).items()
-            if name not in (*DURATIONS, "questions")
-        }
+        limits = {name: value for name, value in limits_to(self.limits).items() if name not in OF_THE_BOT}
         return {
             "python": str(self.python),
             "size": self.size,
@@ -62,7 +72,7 @@ class NodeSettings:
 
     def to_json(self) -> str:
         """One line of JSON; it holds the token."""
-        fields = asdict(self) | {
+        said = asdict(self) | {
             "folder": str(self.folder),
             "python": str(self.python),
             "workspaces": str(self.workspaces),
@@ -70,22 +80,23 @@ class NodeSettings:
             "idle": _seconds(self.idle),
             "lonely": _seconds(self.lonely),
         }
-        return json.dumps(fields)
+        return json.dumps(said)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The settings that `to_json` wrote. Raises: ValueError, TypeError, KeyError."""
-        fields = json.loads(text)
+        said = json.loads(text)
         return cls(
-            **fields
+            **said
             | {
-                "folder": Path(fields["folder"]),
-                "python": Path(fields["python"]),
-                "workspaces": Path(fields["workspaces"]),
-                "limits": limits_from(fields.get("limits", {})),
-                "libraries": tuple(fields.get("libraries", LIBRARIES)),
-                "idle": _duration(fields.get("idle", 3600)),
-                "lonely": _duration(fields.get("lonely", 600)),
+                "folder": Path(said["folder"]),
+                "python": Path(said["python"]),
+                "workspaces": Path(said["workspaces"]),
+                "token": str(said["token"] or ""),
+                "limits": limits_from(said.get("limits", {})),
+                "libraries": tuple(said.get("libraries", LIBRARIES)),
+                "idle": _duration(said.get("idle", 3600)),
+                "lonely": _duration(said.get("lonely")),
             }
         )
 
@@ -95,10 +106,24 @@ def limits_to(limits: Limits) -> dict[str, Any]:
     return asdict(limits) | {name: _seconds(getattr(limits, name)) for name in DURATIONS}
 
 
-def limits_from(fields: dict[str, Any]) -> Limits:
-    """The limits that `limits_to` wrote; what is missing has its default."""
-    times = {name: _duration(fields[name]) for name in DURATIONS if name in fields}
-    return replace(Limits(), **(fields | times))
+def limits_from(said: Mapping[str, Any], otherwise: Limits | None = None) -> Limits:
+    """The limits that `limits_to` wrote; what is missing is as in `otherwise`, or has its default.
+
+    What is no limit here is ignored: another version may know more. Raises: TypeError for what is no time.
+    """
+    known = {one.name for one in fields(Limits)}
+    given = {name: value for name, value in said.items() if name in known}
+    times = {name: _duration(given[name]) for name in DURATIONS if name in given}
+    return replace(otherwise or Limits(), **(given | times))
+
+
+def limits_for(said: Mapping[str, Any], own: Limits) -> Limits:
+    """The limits of a session in a node with limits of its `own`, where a bot has `said` others.
+
+    Only the times and the number of questions are the bot's to say. The others were settled when the node
+    started, so messages must quote the node's.
+    """
+    return limits_from({name: said[name] for name in OF_THE_BOT if name in said}, own)
 
 
 def _seconds(time: timedelta | None) -> float | None:

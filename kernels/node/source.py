@@ -10,14 +10,15 @@ Without a bot a question waits for a while and is then refused: a cell must not 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from itertools import count
 from typing import Any
 
-from kernels.files import FileRow, FileUnavailable, Opened
+from kernels.files import BOT_TIME, FileRow, FileUnavailable, Opened
 
 __all__ = ["BotFiles"]
 
-PATIENCE = 20.0  # seconds for the bot's answer; the broker itself gives up after 30
+FILE_ROW = tuple(field.name for field in fields(FileRow))  # what else a bot says of a file is ignored
 
 Question = dict[str, Any]
 
@@ -42,7 +43,8 @@ class BotFiles:
 
     async def list(self) -> Sequence[FileRow]:
         """The files that the person can load. Raises: ConnectionError."""
-        return [FileRow(**row) for row in (await self._ask("list"))["files"]]
+        rows = (await self._ask("list"))["files"]
+        return [FileRow(**{name: row[name] for name in FILE_ROW}) for row in rows]
 
     def pending(self) -> tuple[Question, ...]:
         """The questions without an answer."""
@@ -79,7 +81,7 @@ class BotFiles:
         self._open[number] = question, future
         try:
             self._tell(question)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(BOT_TIME):
                 return await future
         except TimeoutError:
             raise ConnectionError("no bot has answered") from None

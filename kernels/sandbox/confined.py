@@ -119,6 +119,7 @@ class Sandbox:
         libraries: Sequence[str] = LIBRARIES,
     ) -> None:
         self.tier = tier
+        self.network = limits.network  # whether the host's network is to be reached
         self._python = python
         self._folder = folder
         self._workspaces = workspaces

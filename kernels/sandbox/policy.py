@@ -39,6 +39,15 @@ LOOKED_UP = (
     "/etc/ssl/certs",
     "/etc/timezone",
 )
+# Where the host's network is opened: how it finds names and services. The files may be links.
+OF_NETWORK = (
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+)
 DEVICES = ("null", "zero", "full", "random", "urandom")
 # Not all of /proc/self: its net lists the machine's connections, addresses and sockets.
 OWN_PROC = (
@@ -70,6 +79,7 @@ FILES = {
     "passwd": "root:x:0:0::/:/bin/sh\nperson:x:{uid}:{uid}::/workspace:/bin/sh\nnobody:x:65534:65534::/:\n",
     "resolv.conf": "",
 }
+BY_NAME = "passwd: files\ngroup: files\nhosts: files dns\n"  # nsswitch.conf with the host's network
 # Of /proc, beside the processes of the kernel's own namespace; all else of it is about the whole machine.
 SHOWN_PROC = (
     "cpuinfo",
@@ -151,6 +161,7 @@ class Confinement:
     full: tuple[tuple[str | int, int], ...] | None  # more for Landlock, before the first cell
     landlock: tuple[tuple[str | int, int], ...] | None
     seccomp: bytes
+    network: bool  # the host's
 
     def description(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -163,6 +174,7 @@ class Confinement:
             "root": str(self.root or ""),
             "mounts": self.mounts,
             "hostname": "kernel" if self.tier.namespaces else "",
+            "loopback": self.tier.namespaces and not self.network,
             "rlimits": self.rlimits,
             "full": self.full,
             "landlock": self.landlock,
@@ -213,8 +225,9 @@ def confine(
         else (),
         rlimits=_rlimits(limits, 0 if names or uid is not None else own_threads),
         full=tuple(_emptying(names)) if full else None,
-        landlock=None if names else tuple(_landlock(paths, counted=counted)),
+        landlock=None if names else tuple(_landlock(paths, counted=counted, network=limits.network)),
         seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full),
+        network=limits.network,
     )
 
 
@@ -254,8 +267,14 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
     yield "devpts", "", "/dev/pts", f"newinstance,ptmxmode=0666,mode=620,max={TERMINALS}"
     for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", **STREAMS}.items():
         yield "link", target, f"/dev/{name}", ""
-    for name, text in FILES.items():
-        yield "file", text.format(uid=uid), f"/etc/{name}", ""
+    given = {name: text.format(uid=uid) for name, text in FILES.items()}
+    if limits.network:
+        given["nsswitch.conf"] = BY_NAME
+        for path in OF_NETWORK:
+            given.pop(path.removeprefix("/etc/"), None)
+            yield "copy", path, path, ""
+    for name, text in given.items():
+        yield "file", text, f"/etc/{name}", ""
 
 
 def _device(name: str, counted: bool) -> str:
@@ -293,12 +312,12 @@ def _emptying(names: bool) -> Iterable[tuple[str | int, int]]:
         yield path, WRITING
 
 
-def _landlock(paths: Paths, *, counted: bool) -> Iterable[tuple[str | int, int]]:
+def _landlock(paths: Paths, *, counted: bool, network: bool) -> Iterable[tuple[str | int, int]]:
     """First what is ruled at all, then each path with what is allowed below it."""
     yield HANDLED, SCOPED
     for path in (*SYSTEM, *map(str, paths.readable)):
         yield path, EXECUTE | READ | LIST
-    for path in (*LOOKED_UP, *READABLE_PROC):
+    for path in (*LOOKED_UP, *READABLE_PROC, *((*OF_NETWORK, "/etc/nsswitch.conf") if network else ())):
         yield path, READ | LIST
     for name in DEVICES:
         if counted or name == _device(name, counted):

@@ -5,7 +5,8 @@
         report.tier, report.tried
 
 A tier that cannot be set up here is passed over for the next. One that can, but lets something through, is an
-error: what is not understood is not trusted (see `Report.leaks`).
+error: what is not understood is not trusted (see `Report.leaks`). Where the operator has opened the host's
+network, its listeners must be reached, or it would not be open.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from typing import Any
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.files import Broker, FileRow, FileUnavailable, Opened
-from kernels.inside.probes import PROBES
+from kernels.inside.probes import ABSTRACT, LOOPBACK, PROBES
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.temporary import own_folder
@@ -89,7 +90,11 @@ async def choose(
 
 
 async def probe(sandbox: Sandbox) -> list[str]:
-    """The probes that get through. Raises: KernelStartFailed, OSError when nothing starts in the sandbox."""
+    """The probes that get through and should not.
+
+    Raises: KernelStartFailed, OSError when nothing starts in the sandbox; SandboxUnavailable when the network
+    is to be open and is not.
+    """
     with _targets(sandbox.tier) as (targets, workspace, folder):
         ours, theirs = socket.socketpair()
         with ours, (folder / "log").open("wb") as output:
@@ -113,8 +118,13 @@ async def probe(sandbox: Sandbox) -> list[str]:
                     await kernel.release()
         if not text:
             raise KernelStartFailed((folder / "log").read_text("utf-8", "replace"))
-    leaks: list[str] = json.loads(text)
-    return leaks
+    through: list[str] = json.loads(text)
+    if not sandbox.network:
+        return through
+    if LOOPBACK not in through:
+        raise SandboxUnavailable("the host's network, which KERNEL_NETWORK=host opens, is not reached.")
+    # An abstract socket belongs to the network too. In tier B there are none.
+    return [name for name in through if name not in (LOOPBACK, ABSTRACT)]
 
 
 class _OneFile:

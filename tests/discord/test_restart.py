@@ -124,10 +124,10 @@ async def test_bot_that_is_told_to_end_leaves_every_message_in_a_last_state(
 
 
 async def test_cell_that_ends_in_the_grace_is_told_before_the_end(discord: Discord, home: Path) -> None:
-    """A cell of less than the grace time is finished as if nothing were."""
+    """A cell of less than the grace time is finished as if nothing were; also where a terminal is closed."""
     async with started(discord, home, SHUTDOWN_GRACE="15") as process:
         answer = await asked_for(discord, "import time\nprint('on')\ntime.sleep(.5)\nprint('over')", "on")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
         assert await asyncio.wait_for(process.wait(), GRACE) == 0
     assert "over" in answer.content
     assert finished(answer)

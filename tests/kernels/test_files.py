@@ -21,6 +21,7 @@ import pytest
 
 from kernels import files
 from kernels.files import Broker, FileRow, FileUnavailable, Opened
+from kernels.inside import files as inside
 
 ROW = FileRow(
     "k7m3q9x2va", "data.csv", "data", 4, "uploaded", "2026-01-01T00:00:00+00:00", "2026-01-03T00:00:00+00:00"
@@ -485,3 +486,10 @@ def connect_to_nobody(bell: socket.socket) -> None:
     """connect(2) with AF_UNSPEC, which Python has no name for."""
     address = ctypes.create_string_buffer(16)
     assert ctypes.CDLL(None).connect(bell.fileno(), address, 16) in (0, -1)  # -1: it was no datagram socket
+
+
+def test_whoever_waits_longer_hears_the_reason_of_whoever_gives_up_first() -> None:
+    """The bot's answer, then the broker's, then the kernel's own patience: else a time-out hides why."""
+    for_a_file = files.TURN_TIME + files.BOT_TIME
+    assert for_a_file < files.ANSWERING_TIME
+    assert files.ASKING_TIME + files.ANSWERING_TIME < inside.ANSWERING_TIME

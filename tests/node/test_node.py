@@ -1,7 +1,6 @@
 """A node as a process: who may talk to it, how it starts, and how it ends."""
 
 import asyncio
-import os
 import shutil
 import stat
 from collections.abc import AsyncIterator
@@ -17,10 +16,9 @@ import pytest_asyncio
 from kernels.client import Node, Place, at, local_node
 from kernels.client.files import RemoteFile
 from kernels.client.start import recorded, socket_for
-from kernels.errors import NodeIncompatible, NodeUnavailable
+from kernels.errors import NodeUnavailable
 from kernels.events import InputRequest, Stream
 from kernels.launch import Limits
-from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings, limits_from, limits_to
 from kernels.sizes import MESSAGE
 from tests.contract.conftest import free_port, node_settings, noded
@@ -259,19 +257,6 @@ async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(tmp_pa
         ) as node:
             assert recorded(settings.folder) == second
             assert await value(node.kernel("a", SomeFiles()), "x + 1") == "42"
-
-
-async def test_an_older_and_a_newer_node_are_told_apart(
-    node: Node, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are left alone, with all their kernels."""
-    for ours, newer in ((PROTOCOL + 1, False), (PROTOCOL - 1, True)):
-        monkeypatch.setattr("kernels.client.node.PROTOCOL", ours)
-        with pytest.raises(NodeIncompatible) as raised:
-            async with Node(local_node(settings), python=settings.python, limits=settings.limits):
-                pass
-        assert (raised.value.newer, raised.value.pid) == (newer, recorded(settings.folder)[1])
-    assert os.path.exists(settings.address)
 
 
 async def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -37,6 +37,18 @@ def test_what_is_not_confirmed_goes_again_before_what_is_new() -> None:
     assert outbox.confirmed == 1
 
 
+def test_what_is_withdrawn_is_not_sent_or_not_again() -> None:
+    """Nobody waits for it any more; whether a node may have it is told."""
+    outbox = Outbox()
+    for _ in range(3):
+        outbox.add("restart", {})
+    assert outbox.withdraw(2)
+    assert numbers(outbox.messages()) == [[1, 3]]
+    assert not outbox.withdraw(3)
+    outbox.rewind()
+    assert numbers(outbox.messages()) == [[1]]
+
+
 def test_a_command_that_no_node_takes_is_refused_and_leaves_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would break every connection anew, with all that waits behind it."""
     monkeypatch.setattr(module, "LARGEST", 1000)

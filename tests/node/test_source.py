@@ -13,7 +13,7 @@ from kernels.node.source import BotFiles
 
 async def test_a_question_without_a_bot_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell must not hang on a bot that is away: the broker makes a sentence of it."""
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "BOT_TIME", 0.05)
     source = BotFiles(lambda _: None)
     for asking in (source.open("a"), source.place("a"), source.list()):
         with pytest.raises(ConnectionError):

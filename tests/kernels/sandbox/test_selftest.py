@@ -13,6 +13,7 @@ import pytest
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.files import Opened
+from kernels.inside.probes import ABSTRACT, LOOPBACK
 from kernels.launch import Limits
 from kernels.sandbox import selftest
 from kernels.sandbox.__main__ import main
@@ -40,6 +41,7 @@ class Pretended:
 
     def __init__(self, tier: Tier, outcome: list[str] | str | Exception) -> None:
         self.tier = tier
+        self.network = False
         self.outcome = outcome
         self.entered = False
 
@@ -153,6 +155,22 @@ async def test_without_any_tier_every_remedy_is_told() -> None:
         await choose(None, making(outcomes, []), stack)
     for tier in (Tier.S, Tier.A, Tier.B):
         assert REMEDIES[tier] in raised.value.remedy
+
+
+async def test_a_network_that_is_opened_must_be_reached_and_nothing_else() -> None:
+    """What belongs to it is no leak then; where it is not reached, the setting would do nothing."""
+    for outcome, leaks in (
+        ([LOOPBACK], []),
+        ([LOOPBACK, ABSTRACT, "AF_PACKET"], ["AF_PACKET"]),
+    ):
+        pretended = Pretended(Tier.S, outcome)
+        assert await probe(cast(Sandbox, pretended)) == outcome
+        pretended.network = True
+        assert await probe(cast(Sandbox, pretended)) == leaks
+    closed = Pretended(Tier.S, HELD)
+    closed.network = True
+    with pytest.raises(SandboxUnavailable, match="KERNEL_NETWORK"):
+        await probe(cast(Sandbox, closed))
 
 
 async def test_a_child_that_says_nothing_is_no_tier(monkeypatch: pytest.MonkeyPatch) -> None:
