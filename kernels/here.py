@@ -12,6 +12,7 @@ from typing import BinaryIO
 from kernels.capture import Capture, Scan
 from kernels.protocols import Cell, State
 from kernels.result import Variable
+from kernels.threads import in_thread
 from kernels.workspace import Workspace
 
 __all__ = ["CellHere", "KernelHere"]
@@ -71,7 +72,7 @@ class KernelHere(ABC):
             if not self._caught_up and since is not None:
                 found = await self.capture.look(since=since, older=False)
             elif not self._caught_up:
-                await asyncio.to_thread(self.capture.accept)
+                await in_thread(self.capture.accept)
             self._caught_up = True
             return found
 
@@ -84,4 +85,4 @@ class KernelHere(ABC):
                 self.capture.accept(placed)
                 return placed
 
-        return await asyncio.to_thread(place)
+        return await in_thread(place)

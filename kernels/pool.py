@@ -36,6 +36,7 @@ from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
 from kernels.starters import Confining, Plain
 from kernels.temporary import found, own_folder, remove_dead
+from kernels.threads import in_thread
 from kernels.workspace import Workspace
 
 __all__ = ["Pool"]
@@ -140,7 +141,7 @@ class Pool:
     async def remove(self, session_id: str) -> None:
         """End a session's kernel and delete its workspace. Raises: ValueError, OSError."""
         await self.close(session_id)
-        await asyncio.to_thread(self.workspace(session_id).remove)
+        await in_thread(self.workspace(session_id).remove)
 
     async def detach(self) -> None:
         """Leave every kernel's process running without us; leaving the block then ends none."""
@@ -208,9 +209,9 @@ class Pool:
     async def _tidy_often(self) -> None:
         """Remove what killed programs have left; what their kernels still use is removed at a later look."""
         while True:
-            for folder in await asyncio.to_thread(found):
+            for folder in await in_thread(found):
                 with contextlib.suppress(OSError):  # another program was quicker, or it is not ours
-                    await asyncio.to_thread(remove_dead, folder)
+                    await in_thread(remove_dead, folder)
             await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells us when
 
     async def _close(self) -> None:

@@ -10,7 +10,6 @@ that was killed stays behind, so a record counts only while the process that wro
 valid record means that a node is starting or ending; we wait for it.
 """
 
-import asyncio
 import fcntl
 import hashlib
 import json
@@ -28,6 +27,7 @@ from time import monotonic, sleep
 from kernels.adopted import started
 from kernels.errors import NodeUnavailable
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
+from kernels.threads import in_thread
 
 __all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
 
@@ -82,8 +82,8 @@ def local_node(settings: NodeSettings) -> Find:
 
     async def find(start: bool) -> Place | None:
         if start:
-            return await asyncio.to_thread(_find_or_start, settings)
-        found = await asyncio.to_thread(recorded, settings.folder)
+            return await in_thread(_find_or_start, settings)
+        found = await in_thread(recorded, settings.folder)
         return found[0] if found else None
 
     return find

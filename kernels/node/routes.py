@@ -32,6 +32,7 @@ from kernels.node import PROTOCOL
 from kernels.node.session import Session
 from kernels.node.settings import limits_from
 from kernels.sizes import MESSAGE
+from kernels.threads import in_thread
 
 if TYPE_CHECKING:
     from kernels.node.app import Node
@@ -171,7 +172,7 @@ class _Captured(_Asked):
 
     async def _send(self, file: BinaryIO, left: int) -> None:
         with suppress(StreamClosedError):
-            while left and (chunk := await asyncio.to_thread(file.read, min(left, CHUNK))):
+            while left and (chunk := await in_thread(file.read, min(left, CHUNK))):
                 left -= len(chunk)
                 self.write(chunk)
                 await self.flush()

@@ -7,7 +7,6 @@ with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbo
     await kernel.release()
 """
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -25,6 +24,7 @@ from kernels.sandbox import usage, users
 from kernels.sandbox.cgroup import Group, Groups, unique_name
 from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MEMORY, Watchdog, Watched
+from kernels.threads import in_thread
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
@@ -68,7 +68,7 @@ class Confined:
         takes 1 ms, and a cell 4.
         """
         if wrote or self._group is None:
-            await asyncio.to_thread(self._watchdog.look, self._watched)
+            await in_thread(self._watchdog.look, self._watched)
         self._watched.rest(background)
 
     async def wait(self) -> int:
@@ -76,7 +76,7 @@ class Confined:
         code = await self.child.wait()
         self._forkserver.forget(self.child.pid)
         if not self._namespaces:  # as a rule the init has ended all; it may have been killed itself
-            await asyncio.to_thread(self._forkserver.end_orphans)
+            await in_thread(self._forkserver.end_orphans)
         if self.fault is None and self._group is not None and code < 0 and self._group.out_of_memory:
             self.fault = MEMORY
         return code
@@ -171,7 +171,7 @@ class Sandbox:
 
         Raises: KernelStartFailed, OSError.
         """
-        uid, began, ours = await asyncio.to_thread(self._measured, workspace)
+        uid, began, ours = await in_thread(self._measured, workspace)
         confinement = confine(
             self.tier,
             Paths(workspace, self._root, readable(self._python), self._python),

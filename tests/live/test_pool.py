@@ -19,10 +19,11 @@ import pytest
 from kernels import pool as module
 from kernels.errors import KernelClosed, KernelStartFailed, SandboxUnavailable
 from kernels.events import InputRequest, Queued
+from kernels.forkserver import Child
 from kernels.sandbox.policy import Tier
 from kernels.temporary import ALIVE, LOCK, PREFIX
 from tests.conftest import ROOT
-from tests.live.cells import NoFiles, holding, inits, pooled, processes, run, until, value, zygote
+from tests.live.cells import PATIENCE, NoFiles, holding, inits, pooled, processes, run, until, value, zygote
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +179,36 @@ async def test_closing_while_a_kernel_starts_leaves_no_process(tmp_path: Path) -
         await cell
     assert holding(root) == set()
     assert not root.exists()
+
+
+async def test_kernels_that_wait_for_the_zygote_hold_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While many starts wait for it, cells that write and read files end in kernels that live."""
+    async with pooled(tmp_path) as pool, asyncio.timeout(PATIENCE):
+        living = pool.kernel("living", NoFiles())
+        await run(living, "1")
+        assert pool._sandbox is not None
+        forkserver, waiting = pool._sandbox._forkserver, asyncio.Semaphore(0)
+        fork_now, loop = forkserver.fork_now, asyncio.get_running_loop()
+
+        def counted(clone_flags: int) -> Child:
+            loop.call_soon_threadsafe(waiting.release)
+            return fork_now(clone_flags)
+
+        monkeypatch.setattr(forkserver, "fork_now", counted)
+        with forkserver._turn:  # as while it starts
+            starting = [
+                asyncio.create_task(run(pool.kernel(f"new-{number}", NoFiles()), "1")) for number in range(8)
+            ]
+            for _ in range(
+                min(8, (os.cpu_count() or 1) + 4)
+            ):  # all of the loop's own threads, if it were those
+                await waiting.acquire()
+            async with asyncio.timeout(20):
+                ran = await run(living, "for n in range(20): open(f'{n}.txt', 'w').write('text')")
+            assert len(ran.result.captured) == 20
+        assert [ran.status for ran in await asyncio.gather(*starting)] == ["ok"] * 8
 
 
 async def test_restart_loses_the_variables_on_purpose(tmp_path: Path) -> None:
