@@ -26,6 +26,7 @@ from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledStore
 from kernels.protocols import Cell, Kernels, PersonKernel
 from kernels.result import Late
+from kernels.workspace import helper
 
 __all__ = ["Asked", "Session", "beside"]
 
@@ -36,7 +37,7 @@ ENDING = 30.0  # seconds that a deletion waits for turns to end, whose cells are
 
 def beside(session_id: str) -> str:
     """The name of the kernel in which a session's files are looked into."""
-    return f"{session_id}.apart"
+    return helper(session_id)
 
 
 class Asked:

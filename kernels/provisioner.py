@@ -56,6 +56,10 @@ class PlainProvisioner(LocalProvisioner):
     def begins(self) -> None:
         """A cell begins."""
 
+    def damage(self) -> str | None:
+        """Nobody counts what the system kills in it."""
+        return None
+
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended."""
 
@@ -122,6 +126,10 @@ class ConfinedProvisioner(KernelProvisionerBase):
         """A cell begins."""
         if self._kernel:
             self._kernel.begins()
+
+    def damage(self) -> str | None:
+        """The limit for which the system has killed some of its processes since the last call, or None."""
+        return self._kernel.damage() if self._kernel else None
 
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended; `fault` is the limit that it has left behind.

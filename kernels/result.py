@@ -14,8 +14,9 @@ class RunResult:
     """What came of a cell.
 
     `status` is "ok", "error" (the person's exception, in `error`), "timeout", "interrupted", "died" or "out
-    of memory". `cause` says more of a time-out ("deadline", "no answer", "too many questions") and of a death
-    by a limit ("workspace", "folders", "hiding", "processes", "system", "background"). `output` is all text
+    of memory". `cause` says more of a time-out ("deadline", "no answer", "too many questions") of a death by
+    a limit ("workspace", "folders", "hiding", "processes", "system", "background"), and of a lack of memory
+    that was not the kernel's own ("machine"). `output` is all text
     shown, without colours; `outputs` the nbformat v4 output dicts. `execution_time` is in seconds, without
     waiting in line or for answers. `exit_code` is that of a kernel that died (-9: killed by signal 9).
     `skipped` names every file that was not captured, with the reason. `restarted` is set where the cell ended

@@ -29,6 +29,19 @@ BATCH = 10_000  # names held at once while deleting
 CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+BESIDE = ".apart"  # ends the id of a kernel that is nobody's
+
+
+def helper(name: str) -> str:
+    """The id of a kernel beside those of persons, for work of ours that takes no place from them."""
+    return f"{name}{BESIDE}"
+
+
+def is_helper(session_id: str) -> bool:
+    """Whether an id is one of `helper`."""
+    return session_id.endswith(BESIDE)
+
+
 class BadSessionId(ValueError):
     """A session id that cannot be a folder's name."""
 

@@ -38,6 +38,7 @@ __all__ = [
     "BACKGROUND",
     "FOLDERS",
     "HIDING",
+    "MACHINE",
     "MEMORY",
     "PROCESSES",
     "SYSTEM",
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 
 # What there can be too much of; "system" is what the system keeps, "background" what goes on after a cell.
 MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
+MACHINE = "machine"  # it kept within its limit, but the whole machine, or all kernels together, had no memory
 FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
