@@ -4,7 +4,8 @@
     DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
     PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
-    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket
+    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
+                                                        and the outputs of its result, a line each
     GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names
     GET    kernelcord/sessions/ID/channel               the websocket
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["routes"]
 
 LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
+TOGETHER = 1 << 20  # bytes of the news that share a message
 CHUNK = 1 << 20  # bytes
 UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so that the node needs none
 GONE = 410  # HTTP: there was such a thing, and it has changed
@@ -146,11 +148,17 @@ class _Answer(_Upload):
 
 class _News(_Asked):
     @web.authenticated
-    def get(self, session_id: str, number: str) -> None:
+    async def get(self, session_id: str, number: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
         if entry is None:
             raise web.HTTPError(404)
-        self.finish(entry.text)
+        with suppress(StreamClosedError):
+            for line in (entry.text, *(f"\n{output}" for output in entry.outputs)):
+                for start in range(
+                    0, len(line), CHUNK
+                ):  # in pieces, for others to have their turn between them
+                    self.write(line[start : start + CHUNK])
+                    await self.flush()
 
 
 class _Captured(_Asked):
@@ -245,9 +253,9 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
         size = 0
         for entry in self.served.log.take():
             text, length = entry.text, _bytes(entry.text)
-            if length > LARGEST:
+            if length > LARGEST or entry.outputs:
                 text, length = json.dumps({"n": entry.number, "large": True}), 0
-            if size + length > LARGEST:
+            if texts and size + length > TOGETHER:
                 self._write_log(texts)
                 texts, size = [], 0
             texts.append(text)
