@@ -240,5 +240,5 @@ def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> Bundle:
         bundle["text/plain"] = "\n".join([*map(str, plain), *left_out])
         known.pop("text/plain", None)
     rest = {mime: None if mime in known else part for mime, part in bundle.items()}
-    bundle.weight = weight(rest) + sum(known.values())
+    bundle.weight = weight(rest) + sum(size - weight(None) for size in known.values())
     return bundle

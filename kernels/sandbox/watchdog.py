@@ -22,7 +22,8 @@ of it, and a second thread for those whose looks took long, in which each has it
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,10 @@ LONG = 0.1  # what a look at memory may take at the end of each cell
 MUCH = 4 << 30  # bytes of processes, shared ones counted for each, that take as long to be told apart
 MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a process
 SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
+POLITE, NICE = (
+    1.0,
+    10,
+)  # seconds that a cell's processes may work after it as before, and then their nice value
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
@@ -243,13 +248,21 @@ class Watchdog:
         watched.took = thread_time() - worked
         if quick:
             return
-        if budget is not None and budget[0].look(pids) > budget[1] and budget is watched.budget:
-            self._end(watched, BACKGROUND)
+        self._look_at_rest(watched, pids)
         watched.slow = watched.slow or watched.took > QUICK
         pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
         # Else a cell has begun or ended meanwhile, and what it does was not seen.
         if cells == watched.cells and budget is watched.budget:
             watched.due = monotonic() + pause
+
+    def _look_at_rest(self, watched: Watched, pids: list[int]) -> None:
+        """See to what works on after a cell: soon others go first, and in the end it has had enough."""
+        if (budget := watched.budget) is not None:
+            spent = budget[0].look(pids)
+            if spent > POLITE:
+                _let_others_go_first(pids[2:])
+            if spent > budget[1] and budget is watched.budget:
+                self._end(watched, BACKGROUND)
 
     def _paused(self, watched: Watched, held: int | None = None) -> float:
         """How long to leave it alone: twice as long each time that nothing has changed."""
@@ -263,6 +276,14 @@ class Watchdog:
             if watched in self._watched:
                 self.forget(watched)
                 watched.too_much(fault)
+
+
+def _let_others_go_first(pids: Iterable[int]) -> None:
+    """Lower the priority of what a cell has left running; not the kernel's own, which could not be raised."""
+    for pid in pids:
+        with suppress(OSError):  # it has ended
+            for task in os.listdir(f"/proc/{pid}/task"):
+                os.setpriority(os.PRIO_PROCESS, int(task), NICE)
 
 
 class _Machine:
