@@ -56,6 +56,7 @@ async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path, monkeypatch: 
 async def test_kernels_stay_until_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the longest idle are ended, as many as it takes, none that is busy, and their owners hear why."""
     monkeypatch.setattr(module, "BRIEF", 0.0)
+    monkeypatch.setattr(module, "SWEEP", 1000.0)  # the shortage itself is what makes us look
     memory = Memory(1 << 40, 1 << 40)
     async with pooled(tmp_path, memory=lambda: memory) as pool:
         busy, *idle = kernels = [pool.kernel(name, NoFiles()) for name in ("busy", "a", "b", "c")]
