@@ -10,4 +10,4 @@
     source      the person's stored files, which the bot has
 """
 
-PROTOCOL = 3  # of what bot and node say to each other; another number is another language
+PROTOCOL = 4  # of what bot and node say to each other; another number is another language

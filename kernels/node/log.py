@@ -31,9 +31,7 @@ WINDOW = 8 << 20  # bytes that are sent and not acknowledged, or that the bot ma
 HELD = 32 << 20  # bytes that a cell's waiting output may take; once it takes more, only its result has it
 CROWDED = 1000  # things that wait, which may take `HELD` together
 APART = 1 << 20  # characters of a result's outputs from which they are fetched one by one
-OUTPUTS = "outputs " + token_hex(
-    16
-)  # stands for a result's outputs until they are put in; nobody can guess it
+OUTPUTS = "outputs " + token_hex(16)  # stands for those of a result until they are put in; not to be guessed
 LEFT_OUT = Stream("stderr", "\n[... output that came while nobody listened is left out here ...]\n")
 
 

@@ -154,11 +154,9 @@ class _News(_Asked):
             raise web.HTTPError(404)
         with suppress(StreamClosedError):
             for line in (entry.text, *(f"\n{output}" for output in entry.outputs)):
-                for start in range(
-                    0, len(line), CHUNK
-                ):  # in pieces, for others to have their turn between them
+                for start in range(0, len(line), CHUNK):
                     self.write(line[start : start + CHUNK])
-                    await self.flush()
+                    await self.flush()  # others have their turn here
 
 
 class _Captured(_Asked):

@@ -61,10 +61,8 @@ LONG = 0.1  # what a look at memory may take at the end of each cell
 MUCH = 4 << 30  # bytes of processes, shared ones counted for each, that take as long to be told apart
 MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a process
 SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
-POLITE, NICE = (
-    1.0,
-    10,
-)  # seconds that a cell's processes may work after it as before, and then their nice value
+POLITE = 1.0  # seconds of processor time after which what a cell has left running lets others go first,
+NICE = 10  # with this nice value
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
