@@ -69,7 +69,9 @@ async def test_what_a_child_prints_and_raises_is_told(kernel: Kernel) -> None:
     assert "child\n" in ran.output
     assert "ZeroDivisionError" in ran.output
     assert "parent\n" in ran.output
-    await run(kernel, "if os.fork() == 0: print('late child')", tag=5)
+    code = "over, tell = os.pipe()\nif os.fork() == 0: os.read(over, 1); print('late child')"
+    await run(kernel, code, tag=5)
+    await run(kernel, "_ = os.write(tell, b'.')", tag=6)
     late = await late_until(kernel, lambda told: "late child" in repr(told))
     assert late[-1].tag == 5
 
