@@ -20,6 +20,7 @@ from kernels.errors import KernelError
 from kernels.events import Display
 from kernels.files import FileRow, FileUnavailable, Opened
 from kernels.protocols import Cell, Kernels
+from kernels.threads import in_thread
 
 __all__ = ["Apart"]
 
@@ -77,7 +78,7 @@ class Apart:
         for name, data in files.items():
             data.seek(0)
             await kernel.place(name, data)
-        await kernel.place("tasks.json", await asyncio.to_thread(_as_json, tasks))
+        await kernel.place("tasks.json", await in_thread(_as_json, tasks))
         for name in ("errands", "loaders", module):
             await kernel.place(f"{name}.py", (INSIDE / f"{name}.py").read_bytes())
         run = kernel.run(f"import errands, {module}\nerrands.do({module}.answer)", allow_input=False)

@@ -6,7 +6,6 @@
 What a turn has said and run is kept whatever happens: stopped, over budget, or with a model that fails.
 """
 
-import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ from kernels.errors import KernelError, TooLarge
 from kernels.events import Restarted
 from kernels.files import FileUnavailable
 from kernels.text import clip
+from kernels.threads import in_thread
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model import Model
@@ -139,9 +139,7 @@ class _Turn:
         asking, transcript = self._asking, self._session.transcript
         words = "\n\n".join([asking.words, *asking.cards])
         entries = await transcript.entries(asking.place)
-        past = await asyncio.to_thread(
-            remembered, entries, model=self._model.name, room=self._model.history_tokens
-        )
+        past = await in_thread(remembered, entries, model=self._model.name, room=self._model.history_tokens)
         now = Words("note", situation(await self._session.kernel.state()))
         pictures = attached(asking.pictures)
         unseen = len(asking.pictures) - len(pictures)
@@ -254,7 +252,7 @@ class _Turn:
             opened = await files.open(wanted)
             with opened.file:
                 (name,) = await files.bring([opened.file_id])
-                text, pictures = await asyncio.to_thread(of_file, opened, name)
+                text, pictures = await in_thread(of_file, opened, name)
         except (FileUnavailable, NoSuchFile) as error:
             return ToolResult(call.id, str(error))
         return ToolResult(call.id, text, pictures)
@@ -266,7 +264,7 @@ class _Turn:
         await self._tell(reply)
 
     async def _check(self) -> None:
-        self._sending = await asyncio.to_thread(
+        self._sending = await in_thread(
             request_tokens, system_prompt(), list(self._history), TOOLS, self._model.name
         )
         await self._ledger.check(self._asking.user_id, self._sending, self._usage)

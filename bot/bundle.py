@@ -9,7 +9,6 @@ cell defines `load_file`, `file_path` and `list_files` over its folder, so that 
 Jupyter and the same packages. Nothing of it is in memory as a whole.
 """
 
-import asyncio
 import json
 import shutil
 import tempfile
@@ -30,6 +29,7 @@ from kernels import conversion
 from kernels.cells import Cell, Code, Notebook
 from kernels.names import Places
 from kernels.packages import installed
+from kernels.threads import in_thread
 
 __all__ = ["KIND", "bundle", "notebook", "replayed"]
 
@@ -128,7 +128,7 @@ def _entry(file: StoredFile, path: str) -> dict[str, Any]:
 
 
 async def _write(session: Session, cells: AsyncIterable[Cell], target: BinaryIO) -> None:
-    packages = await asyncio.to_thread(installed, session.python)
+    packages = await in_thread(installed, session.python)
     await conversion.write(cells, target, packages=packages)
 
 

@@ -181,6 +181,7 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("died", "processes"): "Stopped: it had too many processes.",
     ("died", "system"): "Stopped: it had too many sockets, pipes or files open. Close some and try again.",
     ("died", "background"): "Stopped: what earlier cells left running had used too much processor time.",
+    ("out of memory", "machine"): "Stopped: the server is short of memory. Try again in a few minutes.",
     ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
 }
 

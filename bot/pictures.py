@@ -13,6 +13,7 @@ from typing import Literal
 
 from bot.apart import Apart
 from kernels.protocols import Kernels
+from kernels.workspace import helper
 
 __all__ = ["Studio", "ToDraw"]
 
@@ -39,7 +40,7 @@ class Studio:
     def __init__(self, kernels: Kernels) -> None:
         self._free: asyncio.Queue[Apart] = asyncio.Queue()
         for number in range(PLACES):
-            self._free.put_nowait(Apart(kernels, f"studio-{number}"))
+            self._free.put_nowait(Apart(kernels, helper(f"studio-{number}")))
 
     async def draw(self, items: Sequence[ToDraw]) -> dict[int, bytes]:
         """PNGs by key. What cannot be drawn, or not in time, is left out; nothing of that is raised."""

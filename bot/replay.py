@@ -7,7 +7,6 @@ Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is lef
 `raises-exception` may fail. What differs from the stored outputs is said, and is no failure.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from kernels.cells import RAISES, SKIP, Code, Markdown, Notebook
 from kernels.conversion import reading
 from kernels.differences import differences
 from kernels.errors import TooLarge
+from kernels.threads import in_thread
 
 __all__ = ["Step", "imported", "replay"]
 
@@ -76,7 +76,7 @@ async def replay(
     total = notebook.code_cells
     number, failed = 0, False
     cells = iter(notebook.cells)
-    while (cell := await asyncio.to_thread(next, cells, None)) is not None:
+    while (cell := await in_thread(next, cells, None)) is not None:
         if not isinstance(cell, Code):
             words = cell.source if isinstance(cell, Markdown) else cell.text
             await session.transcript.say(message.place, "", words)  # the author is only claimed
@@ -93,7 +93,7 @@ async def replay(
             failed = True
             yield Step(number, total, cell.code, refused=sentence(error))
             continue
-        differs = await asyncio.to_thread(differences, cell.outputs, result.outputs) if cell.outputs else ()
+        differs = await in_thread(differences, cell.outputs, result.outputs) if cell.outputs else ()
         step = Step(number, total, cell.code, result, differs, may_fail=RAISES in cell.tags)
         failed |= step.failed
         yield step

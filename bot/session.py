@@ -32,6 +32,7 @@ from kernels.finish import stop
 from kernels.lasting import lasting
 from kernels.protocols import Cell, Kernels, PersonKernel
 from kernels.result import Late
+from kernels.workspace import helper
 
 __all__ = ["Asked", "Session", "beside"]
 
@@ -42,7 +43,7 @@ ENDING = 30.0  # seconds that a deletion waits for turns to end, whose cells are
 
 def beside(session_id: str) -> str:
     """The name of the kernel in which a session's files are looked into."""
-    return f"{session_id}.apart"
+    return helper(session_id)
 
 
 class Asked:

@@ -81,7 +81,9 @@ class Settings(BaseSettings):
     max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
     max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
     max_files: Count = Field(64, description="files captured from one cell, and again after its end")
-    max_kernels: int = Field(32, ge=1, description="kernels at one time; who comes later waits")
+    max_kernels: int = Field(
+        500, ge=1, description="kernels at one time, at most; when memory is short idle ones end sooner"
+    )
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
     sandbox: SandboxTier = Field(
         "auto", description="how kernels are held: `S`, `A`, `B`, the strongest that works, or `none`"

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from filestore.finish import to_the_end
 
 __all__ = ["FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
 
+THREADS = 8  # of ours alone: copies on a slow disk must not take the event loop's, which resolve names too
 FOLDER_TRIES = 5  # times a folder is made again when a sweep removes it, empty, at that moment
+
+_threads = ThreadPoolExecutor(THREADS, "disk")
 
 
 def move(source: Path, target: Path) -> None:
@@ -62,9 +65,9 @@ async def in_thread[T](
 ) -> T:
     """Run `work` in a thread; who is cancelled waits for it to end, and then undoes it.
 
-    What may take long has an `executor` of its own: people wait for the event loop's.
+    What may take long has an `executor` of its own: people wait for the threads here.
     """
-    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    running = asyncio.get_running_loop().run_in_executor(executor or _threads, work)
     try:
         return await to_the_end(running)
     except asyncio.CancelledError:

@@ -101,6 +101,10 @@ class Adopted:
     def begins(self) -> None:
         """A cell begins; nobody watches here."""
 
+    def damage(self) -> str | None:
+        """Nobody counts what the system kills in it."""
+        return None
+
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended."""
 

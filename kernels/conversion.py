@@ -24,6 +24,7 @@ from kernels import cell_lines
 from kernels.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, line, to_lines
 from kernels.cells import Cell, Notebook, NotebookError
 from kernels.imported import refuse_too_large
+from kernels.threads import in_thread
 
 __all__ = ["reading", "write"]
 
@@ -62,7 +63,7 @@ async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
     with tempfile.TemporaryFile() as lines:
         source.seek(0)
         await _convert("read", source, lines, None)
-        yield await asyncio.to_thread(_Spooled, lines)
+        yield await in_thread(_Spooled, lines)
 
 
 async def write(
@@ -79,7 +80,7 @@ async def write(
     async def feed(pipe: asyncio.StreamWriter) -> None:
         pipe.write(line({"packages": dict(packages or {})}))
         async for cell in cells:
-            pipe.writelines(await asyncio.to_thread(list, to_lines(cell)))
+            pipe.writelines(await in_thread(list, to_lines(cell)))
             await pipe.drain()
 
     await _convert("write", asyncio.subprocess.PIPE, target, feed)

@@ -33,6 +33,7 @@ from typing import Any, BinaryIO, Protocol, Self
 
 from kernels.descriptors import refuse_descriptors
 from kernels.finish import to_the_end
+from kernels.threads import in_thread
 
 LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
 LONGEST_NAME = 1024  # characters of a file's id or name
@@ -263,6 +264,6 @@ async def _send_bytes(peer: socket.socket, opened: Opened) -> None:
     """Send a file's bytes as fast as they are taken. Should some be missing, the peer sees an early end."""
     loop = asyncio.get_running_loop()
     left = opened.size
-    while left and (piece := await to_the_end(asyncio.to_thread(opened.file.read, min(left, PIECE)))):
+    while left and (piece := await to_the_end(in_thread(opened.file.read, min(left, PIECE)))):
         await loop.sock_sendall(peer, piece)
         left -= len(piece)

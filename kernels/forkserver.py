@@ -28,6 +28,7 @@ from time import monotonic, sleep
 from typing import Any, Self
 
 from kernels.errors import KernelStartFailed
+from kernels.threads import in_thread
 
 __all__ = ["LIBRARIES", "Child", "Forkserver"]
 
@@ -163,7 +164,7 @@ class Forkserver:
 
     async def fork(self, clone_flags: int) -> Child:
         """A child that waits for its order. Raises: KernelStartFailed."""
-        forking = asyncio.ensure_future(asyncio.to_thread(self.fork_now, clone_flags))
+        forking = asyncio.ensure_future(in_thread(self.fork_now, clone_flags))
         try:
             return await asyncio.shield(forking)
         except asyncio.CancelledError:

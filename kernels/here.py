@@ -12,6 +12,7 @@ from typing import BinaryIO
 from kernels.capture import Capture, Scan
 from kernels.protocols import Cell, State
 from kernels.result import Variable
+from kernels.threads import in_thread
 from kernels.workspace import Workspace
 
 __all__ = ["CellHere", "KernelHere"]
@@ -69,10 +70,10 @@ class KernelHere(ABC):
         async with self._catching_up:
             found = Scan()
             if not self._caught_up and since is not None:
-                await asyncio.to_thread(self._tidy)
+                await in_thread(self._tidy)
                 found = await self.capture.look(since=since, older=False)
             elif not self._caught_up:
-                await asyncio.to_thread(self._accept)
+                await in_thread(self._accept)
             self._caught_up = True
             return found
 
@@ -93,4 +94,4 @@ class KernelHere(ABC):
                 self.capture.accept(placed)
                 return placed
 
-        return await asyncio.to_thread(place)
+        return await in_thread(place)

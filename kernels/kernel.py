@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 DIED, QUIT = "the kernel died", "quit() ended the kernel"
 WENT_ON = "it said that its cell was over, and went on"
+LOST = "[a process that your code had started was killed: {}]\n"
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
@@ -181,6 +182,11 @@ class Kernel(KernelHere):
             self._place.leave()
         if self._starting is not None:
             self._starting.cancel()
+
+    def damage(self) -> str | None:
+        """A sentence when some of its processes were killed, but not it; given once."""
+        fault = self._process.damage() if self._process is not None and not self.dead else None
+        return None if fault is None else LOST.format(over_limit(fault, self.limits))
 
     def restarted(self) -> Restarted | None:
         """What has to be told of a process that was replaced; given once."""

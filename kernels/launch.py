@@ -49,6 +49,8 @@ def over_limit(fault: str, limits: Limits) -> str:
     match fault:
         case "memory":
             return f"it used more than {human_size(limits.memory)} of memory"
+        case "machine":
+            return "the server ran out of memory; it was within its own limit"
         case "workspace":
             limit = human_size(limits.workspace or 0)
             return f"its files grew over {limit}: {DELETES}"

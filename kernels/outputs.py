@@ -58,6 +58,7 @@ class Outputs:
         self._tail_size = self._cut = 0
         self._value_shown = False
         self._clear_next = False
+        self._told_over = False  # that displays are left out, which is told once
 
     def add(self, event: Event) -> list[Event]:
         """Fold `event` in; returns what may be passed on of it: nothing, itself, or a clipped one."""
@@ -172,7 +173,12 @@ class Outputs:
             return []
         if len(self._shown) == most:
             event = _emptied(event, f"[further output left out: a cell shows at most {MOST:,} things]")
-        event, size = self._within_limit(event, cost(event), 0)
+        size = cost(event)
+        if self._over_limit(size, 0):
+            if isinstance(event, Display) and self._told_over:
+                return []
+            self._told_over = True
+        event, size = self._within_limit(event, size, 0)
         self._held += size
         self._shown.append(event)
         self._costs.append(size)
@@ -209,10 +215,14 @@ class Outputs:
 
     def _within_limit[T: Display | Result | Failure](self, event: T, size: int, freed: int) -> tuple[T, int]:
         """The event and its cost; if that is too much, an empty event in its place."""
-        if self._held - freed + size <= self._max_shown:
+        if not self._over_limit(size, freed):
             return event, size
         event = _emptied(event, f"[output left out: a cell shows at most {human_size(self._max_shown)}]")
         return event, cost(event)
+
+    def _over_limit(self, size: int, freed: int) -> bool:
+        """Whether something of this cost is too much beside what is held, of which some is `freed` for it."""
+        return self._held - freed + size > self._max_shown
 
     def _clear_if_due(self) -> None:
         if self._clear_next:
@@ -225,7 +235,7 @@ class Outputs:
         self._last_text = None
         self._text_before = self._tail_size = self._cut = 0
         self._held = sum(self._elsewhere.values())
-        self._clear_next = False
+        self._clear_next = self._told_over = False
 
 
 def _emptied[T: Display | Result | Failure](event: T, note: str) -> T:

@@ -1,20 +1,23 @@
-"""All kernels of this machine: one a session, at most so many processes at a time, idle ones ended.
+"""All kernels of this machine: one a session, as many as there is memory for, idle ones ended.
 
     async with Pool(python=..., workspaces=..., limits=Limits(), size=16) as pool:
         kernel = pool.kernel(session_id, files)
         async with kernel.run(code) as run: ...
 
-Kernels start with their first cell. Where all places are taken a cell waits in line and tells its position;
-a kernel that nobody uses gives its place up for it. Leaving the block ends every kernel and leaves no
-process, socket or run folder; `pool.detach()` before leaves the processes running. Workspaces stay in any
-case.
+Kernels start with their first cell, and stay while there is memory: when the machine runs short of it, those
+that nobody uses are ended, the longest idle first, until it no longer is. `size` is the most that there can
+be: when all of its places are taken a cell waits in line and tells its position, and a kernel that nobody
+uses gives its place up for it. Helpers (`kernels.workspace.helper`) have a few places of their own.
+
+Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
+the processes running. Workspaces stay in any case.
 """
 
 import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from functools import partial
@@ -34,11 +37,13 @@ from kernels.line import Line
 from kernels.process import Starter
 from kernels.removal import Removal
 from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
 from kernels.starters import Confining, Plain
 from kernels.temporary import found, own_folder, remove_dead
-from kernels.workspace import Workspace
+from kernels.threads import in_thread
+from kernels.workspace import Workspace, is_helper
 
 __all__ = ["Pool"]
 
@@ -46,6 +51,9 @@ log = logging.getLogger(__name__)
 
 SWEEP = 30.0  # seconds between looks for idle kernels
 SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
+LOOK = 0.25  # seconds between looks at the machine's memory, of which a cell can take 1 GiB in half a second
+BRIEF = 1.0  # seconds for which a kernel that was just used is kept although memory is short
+HELPERS = 4  # that work at one time
 TIDY = 60.0  # seconds between looks for folders that killed programs have left
 
 
@@ -53,9 +61,9 @@ class Pool:
     """The kernels of this machine; see the module's text.
 
     `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces,
-    `size` the most kernel processes at a time, `idle` the time after which an unused one is ended (None:
+    `size` the most kernels of persons at a time, `idle` the time after which an unused one is ended (None:
     never). `tier` is how kernels are held; None takes the strongest that the machine can do. `libraries` are
-    imported once for all of them.
+    imported once for all of them. `memory` tells what memory there is.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class Pool:
         idle: timedelta | None = timedelta(hours=1),
         tier: Tier | None = None,
         libraries: Sequence[str] = LIBRARIES,
+        memory: Callable[[], Memory] | None = None,
     ) -> None:
         self.limits = limits
         self.python = python.absolute()  # not resolved: an environment's python is a link
@@ -77,6 +86,8 @@ class Pool:
         self._libraries = libraries
         self._sandbox: Sandbox | None = None
         self._places = Line(size)
+        self._helpers = Line(HELPERS)
+        self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
         self._stack = AsyncExitStack()
 
@@ -89,6 +100,7 @@ class Pool:
             self._removal = stack.enter_context(Removal(self._workspaces))
             self._observer = await stack.enter_async_context(Observer(self._workspaces))
             self._sweeper = lasting(self._sweep_often, "kernel pool")
+            self._reliever = lasting(self._relieve_often, "memory for kernels")
             self._tidier = lasting(self._tidy_often, "folders of the dead")
             stack.push_async_callback(self._close)
             self._stack = stack.pop_all()
@@ -114,7 +126,7 @@ class Pool:
                 source,
                 starter=partial(self._starter, self.workspace(session_id)),
                 run_root=self._run_root,
-                places=self._places,
+                places=self._helpers if is_helper(session_id) else self._places,
                 limits=self.limits,
             )
             self._observer.watch(session_id, kernel.hint)
@@ -207,8 +219,10 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        if self._places.waiting and unused > SPARED:
+        if self._places.waiting and unused > SPARED and not is_helper(kernel.session_id):
             return "it was not in use and others needed its place"
+        if unused > BRIEF and self._memory().is_short(self.limits.memory):
+            return "it was not in use and the server is short of memory"
         return None
 
     async def _sweep_often(self) -> None:
@@ -218,16 +232,24 @@ class Pool:
             if self._places.waiting:
                 await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
 
+    async def _relieve_often(self) -> None:
+        """End idle kernels as soon as memory is short: later the system would end the largest."""
+        while True:
+            await asyncio.sleep(LOOK)  # nothing tells, in all versions, when memory becomes short
+            if self._memory().is_short(self.limits.memory):
+                await self.sweep(monotonic())
+
     async def _tidy_often(self) -> None:
         """Remove what killed programs have left; what their kernels still use is removed at a later look."""
         while True:
-            for folder in await asyncio.to_thread(found):
+            for folder in await in_thread(found):
                 with contextlib.suppress(OSError):  # another program was quicker, or it is not ours
-                    await asyncio.to_thread(remove_dead, folder)
+                    await in_thread(remove_dead, folder)
             await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells us when
 
     async def _close(self) -> None:
         await stop(self._sweeper)
+        await stop(self._reliever)
         await stop(self._tidier)
         for session_id in self._kernels:
             self._observer.unwatch(session_id)

@@ -32,6 +32,7 @@ from kernels.errors import KernelStartFailed
 from kernels.sandbox.confined import Confined
 from kernels.shared import shared
 from kernels.temporary import remove_ours, taken
+from kernels.threads import in_thread
 
 __all__ = ["ConfinedProvisioner", "PlainProvisioner"]
 
@@ -54,6 +55,10 @@ class PlainProvisioner(LocalProvisioner):
 
     def begins(self) -> None:
         """A cell begins."""
+
+    def damage(self) -> str | None:
+        """Nobody counts what the system kills in it."""
+        return None
 
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended."""
@@ -122,6 +127,10 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if self._kernel:
             self._kernel.begins()
 
+    def damage(self) -> str | None:
+        """The limit for which the system has killed some of its processes since the last call, or None."""
+        return self._kernel.damage() if self._kernel else None
+
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended; `fault` is the limit that it has left behind.
 
@@ -150,7 +159,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
         """Fork it; its workspace is `cwd`, or where we are. Raises: KernelStartFailed, SandboxUnavailable."""
-        sandbox = self.sandbox or await asyncio.to_thread(shared, self.python or sys.executable, self.tier)
+        sandbox = self.sandbox or await in_thread(shared, self.python or sys.executable, self.tier)
         workspace = self._workspace(kwargs.get("cwd"))
         connection = {key: _text(value) for key, value in self.connection_info.items()}
         with ExitStack() as opened:
@@ -172,7 +181,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if kernel is not None:
             await kernel.release()
         if self.sandbox is None and not restart and self.folder is not None and not self._detached:
-            await asyncio.to_thread(remove_ours, self.folder)
+            await in_thread(remove_ours, self.folder)
             self.folder = None
         if self._lock is not None and not restart:
             self._lock.close()

@@ -14,14 +14,15 @@ class RunResult:
     """What came of a cell.
 
     `status` is "ok", "error" (the person's exception, in `error`), "timeout", "interrupted", "died" or "out
-    of memory". `cause` says more of a time-out ("deadline", "no answer", "too many questions") and of a death
-    by a limit ("workspace", "folders", "hiding", "processes", "system", "background"); it is "node" where the
-    cell died with its node, and "unreachable" where its node was given up: it may go on there. `output` is
-    all text shown, without colours; `outputs` the nbformat v4 output dicts. `execution_time` is in seconds,
-    without waiting in line or for answers. `exit_code` is that of a kernel that died (-9: killed by signal
-    9). `skipped` names every file that was not captured, with the reason. `restarted` is set where the cell
-    ended with its kernel, or began with a fresh one. `memory` is how many bytes the kernel's process has
-    taken since its start, as it says itself.
+    of memory". `cause` says more of a time-out ("deadline", "no answer", "too many questions"), of a death by
+    a limit ("workspace", "folders", "hiding", "processes", "system", "background"), and of a lack of memory
+    that was not the kernel's own ("machine"); it is "node" where the cell died with its node, and
+    "unreachable" where its node was given up: it may go on there. `output` is all text shown, without
+    colours; `outputs` the nbformat v4 output dicts. `execution_time` is in seconds, without waiting in line
+    or for answers. `exit_code` is that of a kernel that died (-9: killed by signal 9). `skipped` names every
+    file that was not captured, with the reason. `restarted` is set where the cell ended with its kernel, or
+    began with a fresh one. `memory` is how many bytes the kernel's process has taken since its start, as it
+    says itself.
     """
 
     status: str

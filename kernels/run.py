@@ -39,6 +39,7 @@ from kernels.text import repair
 
 __all__ = ["Run", "RunResult"]
 
+OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by the fault
 GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
 
 
@@ -155,7 +156,7 @@ class Run(CellHere):
         if not self.over:
             self._exit_code = exit_code
             if fault is not None and self._status is None:
-                self._status, self._cause = ("out of memory", None) if fault == "memory" else ("died", fault)
+                self._status, self._cause = OF_MEMORY.get(fault, ("died", fault))
             self._fall(reason)
 
     # The cell itself:
@@ -193,6 +194,8 @@ class Run(CellHere):
 
     async def _ending(self) -> AsyncIterator[Event]:
         """What is left to tell when the cell is over."""
+        if self._fallen is None and (damage := self._host.damage()) is not None:
+            self.take(Stream("stderr", damage))
         for tail in self._outputs.close():
             self._inbox.put(tail)
         while (event := self._inbox.take()) is not None:

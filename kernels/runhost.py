@@ -41,6 +41,9 @@ class RunHost(Protocol):
     async def replace(self, reason: str) -> None:
         """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
 
+    def damage(self) -> str | None:
+        """A sentence when some of the kernel's processes were killed, but not it; given once."""
+
     def restarted(self) -> Restarted | None:
         """What has to be told of a process that was replaced; given once."""
 

@@ -14,6 +14,10 @@ from typing import Any
 __all__ = ["weight"]
 
 
+CONTROLS = tuple(map(chr, (*range(0x20), 0x7F)))
+LONG = 1 << 16  # characters from which looking for each control by itself is the quicker way
+
+
 def weight(value: Any) -> int:
     """The bytes that a JSON value takes as objects; a text whose JSON is longer counts as its JSON.
 
@@ -26,10 +30,17 @@ def weight(value: Any) -> int:
         for one in inside:
             kind = type(one)
             if kind is str:
-                if not one.isprintable():
+                if _may_grow(one):
                     total += max(0, len(encode_basestring(one)) - getsizeof(one))
             elif kind is list or kind is tuple:
                 rest.append(one)
             elif kind is dict:
                 rest += [list(one), list(one.values())]
     return total
+
+
+def _may_grow(text: str) -> bool:
+    """Whether the JSON of a text may be longer than the text itself."""
+    if len(text) < LONG or not text.isascii():
+        return not text.isprintable()
+    return any(control in text for control in CONTROLS)

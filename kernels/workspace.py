@@ -31,6 +31,17 @@ CREATING = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 PLACING = ".placing-"  # a file that is being placed: then 16 hexadecimal digits
 LEFT_OVER = re.compile(re.escape(PLACING) + r"[0-9a-f]{16}")
+BESIDE = ".apart"  # ends the id of a kernel that is nobody's
+
+
+def helper(name: str) -> str:
+    """The id of a kernel beside those of persons, for work of ours that takes no place from them."""
+    return f"{name}{BESIDE}"
+
+
+def is_helper(session_id: str) -> bool:
+    """Whether an id is one of `helper`."""
+    return session_id.endswith(BESIDE)
 
 
 class Stopped(Exception):

@@ -1,6 +1,5 @@
 """All that is kept of a person, given to them or deleted."""
 
-import asyncio
 import logging
 
 import nextcord
@@ -14,6 +13,7 @@ from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
 from bot.front.ending import capital
 from bot.front.interaction import Interaction, defer, privately
+from kernels.threads import in_thread
 
 __all__ = ["Confirmation", "send_export"]
 
@@ -59,5 +59,5 @@ async def send_export(desk: Desk, interaction: Interaction) -> None:
         await privately(interaction, capital(sentence(error)))
         return
     with archive:
-        data = await asyncio.to_thread(archive.read)
+        data = await in_thread(archive.read)
     await privately(interaction, "All that I have of you:", uploads=[Upload("kernelcord-export.zip", data)])

@@ -22,6 +22,7 @@ from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
 from kernels.nofollow import folder
 from kernels.text import human_size
+from kernels.threads import in_thread
 
 MIB = 1024 * 1024
 FEW = 16  # things in a workspace that are looked at without a thread, in some 0.1 ms
@@ -31,6 +32,7 @@ COARSE = 0.01  # seconds by which the time of a file can lie before the moment t
 # A late file that was made clean, and written again, is next made clean after twice as long a rest, at last
 # after 64 times. Linux makes it clean sooner, so one that is written all the time does not seem to rest then.
 MOST_CLEANED = 6
+REMEMBERED = 4  # times the things that are looked at, where there may be more
 NAMED = 5  # things skipped for one reason that are named one by one; the others are counted
 CHANGED = "was changing while it was looked at: it is looked at again later"
 
@@ -45,7 +47,7 @@ class Capture:
         max_file: int = 50 * MIB,
         max_files: int = 64,
         max_depth: int = 8,
-        max_entries: int = 2000,
+        max_entries: int = 5000,
     ) -> None:
         self.lock = threading.RLock()
         self._workspace = workspace
@@ -76,7 +78,7 @@ class Capture:
         if self._plainly_nothing_new():
             return Scan()
         scan = partial(self.scan, rested=rested, since=since, older=older, most=most)
-        scanning = asyncio.ensure_future(asyncio.to_thread(scan))
+        scanning = asyncio.ensure_future(in_thread(scan))
         try:
             return await asyncio.shield(scanning)
         except asyncio.CancelledError:
@@ -110,7 +112,7 @@ class Capture:
         code deleted are forgotten.
         """
         with self.lock:
-            survey = _Survey(rested, since, self._max_entries if most is None else most, older=older)
+            survey = _Survey(rested, since, self._max_entries + 1 if most is None else most, older=older)
             try:
                 with folder(self._workspace) as top:
                     self._survey(top, survey)
@@ -173,7 +175,8 @@ class Capture:
         seen, news = set(), list[Entry]()
         for entry in walk.entries(top):
             seen.add(entry.path)
-            if self._known.get(entry.path) == entry.stamp:
+            unseen = entry.stands_for_more and survey.ends_cell  # it may have changed what is in there
+            if self._known.get(entry.path) == entry.stamp and not unseen:
                 continue
             if not survey.has_rested(entry, 0 if self._still_clean(entry) else self._times_cleaned(entry)):
                 continue
@@ -181,13 +184,13 @@ class Capture:
                 self._known[entry.path] = entry.stamp
             else:
                 news.append(entry)
-        for entry in sorted(news, key=survey.is_old):
+        for entry in sorted(news, key=lambda entry: (not entry.stands_for_more, survey.is_old(entry))):
             if survey.full:
                 break
             self._report(entry, top, survey)
         self._cut = walk.cut
         # A cut walk may have missed what is still there. Its memory is bounded all the same.
-        if not walk.cut or len(self._known) > 10 * self._max_entries:
+        if not walk.cut or len(self._known) > REMEMBERED * self._max_entries:
             for path in self._known.keys() - seen:
                 del self._known[path]
             self._unsettled &= seen | {""}
@@ -278,6 +281,7 @@ class _Survey:
         self.unrested = False
         self.older = older
         self.must_rest = rested > 0
+        self.ends_cell = since is not None and older and not rested
         self.cleaned = 0  # files, each of which may have kept the disk busy
         self._rested = rested
         self._since = since

@@ -1,6 +1,6 @@
 """Everything in a workspace, within bounds: a breadth-first walk by descriptor, nearest folders first.
 
-walk = Walk(max_depth=8, max_entries=2000)
+walk = Walk(max_depth=8, max_entries=5000)
 for entry in walk.entries(top): ...     # what may be captured, and what cannot be, with the problem
 walk.cut                                # whether the bound on entries ended it
 """
@@ -17,6 +17,7 @@ from kernels.nofollow import folder
 
 CACHES = frozenset({"__pycache__", "node_modules", "lost+found"})
 UNREADABLE = "unreadable: its permissions forbid it"
+UNSEEN = "the rest was not looked at, and is not stored; delete some, or pack them into one zip"
 VANISHED = "vanished while being looked at"
 
 
@@ -27,6 +28,7 @@ class Entry:
     path: str
     stamp: Stamp
     problem: str = ""
+    stands_for_more: bool = False  # for all that was not looked at
 
 
 class Walk:
@@ -64,8 +66,8 @@ class Walk:
         if len(found) > self._left:
             self.cut = True
             found.pop()
-            limit = f"over {self._max_entries:,} files and folders: the rest was not looked at"
-            yield Entry(f"{parent.path}/...", parent.stamp, limit)
+            limit = f"over {self._max_entries:,} files and folders: {UNSEEN}"
+            yield Entry(f"{parent.path}/...".lstrip("/"), parent.stamp, limit, stands_for_more=True)
         self._left -= len(found)
         for item in sorted(found, key=lambda item: item.name):
             if not passed_over(item.name):

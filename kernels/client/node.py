@@ -389,4 +389,11 @@ class _Channel:
 
     async def fetch(self, number: int) -> dict[str, Any]:
         """A piece of news by its number. Raises: OSError."""
-        return codec.loads(await self._fetch(number))
+        told = await self._fetch(number)
+        end = told.find(b"\n")
+        news = codec.loads(told if end < 0 else told[:end])
+        while end >= 0:  # one output after the other: all together are up to 64 MiB
+            start, end = end + 1, told.find(b"\n", end + 1)
+            news["result"]["outputs"].append(codec.loads(told[start:] if end < 0 else told[start:end]))
+            await asyncio.sleep(0)
+        return news

@@ -35,6 +35,7 @@ from kernels.adopted import started
 from kernels.errors import NodeUnavailable
 from kernels.node import PROTOCOL
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
+from kernels.threads import in_thread
 
 __all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
 
@@ -103,8 +104,8 @@ def local_node(settings: NodeSettings) -> Find:
     async def find(start: bool) -> Place | None:
         try:
             if not start:
-                return await asyncio.to_thread(_find, settings)
-            place, others = await asyncio.to_thread(_find_or_start, settings)
+                return await in_thread(_find, settings)
+            place, others = await in_thread(_find_or_start, settings)
         except OSError as error:  # no room, no descriptor: that says nothing of the node
             raise NodeUnavailable(error.strerror or str(error)) from error
         for other in others:

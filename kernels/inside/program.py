@@ -29,7 +29,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import clip, memory, streams, variables
+from . import children, clip, forked, memory, reserve, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -101,6 +101,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         """Run the cell, and let what it has written through."""
         try:
             parent = self.get_parent("shell")
+            children.reap()
             turn.begin(parent["header"]["msg_id"])
             for stream in self.own_streams:  # what stands before them need not pass it on
                 stream.set_parent(parent)
@@ -109,6 +110,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             self.shell.forget()
             streams.settle(self.own_streams)
             turn.end()
+            children.reap()
         except KeyboardInterrupt:  # the cell does not run
             reply = self._failed("KeyboardInterrupt", "")
         if reply["status"] == "error":
@@ -213,12 +215,18 @@ class Program(IPKernelApp):  # type: ignore[misc]
     def init_kernel(self) -> None:
         """Make the kernel, which knows its own streams, and keeps to a size in what it says."""
         clip.session(self.session)
+        # Without copying, the first large message needs a thread (of pyzmq), and waits for it in vain where
+        # the person has left room for none.
+        self.session.copy_threshold = sys.maxsize
         ipkernel.sys = Unwalked()
         try:
             super().init_kernel()
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
+        children.install()
+        forked.watch(self.kernel)
+        reserve.fill()
         self.kernel.shell.kernel = self.kernel  # where the shell was there before
 
 

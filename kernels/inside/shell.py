@@ -15,7 +15,7 @@ from typing import Any
 import ipykernel
 from ipykernel.zmqshell import ZMQInteractiveShell
 
-from . import streams
+from . import forked, reserve, streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
@@ -34,6 +34,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
 
     coming: str | None = None  # the cell that the kernel is about to run
     _transformed: tuple[str, str] | None = None
+    _depth = 0  # cells that run within each other
 
     def forget(self) -> None:
         """Keep nothing of what the cell has shown, which IPython's own `%notebook` would write."""
@@ -48,9 +49,35 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         told = _with_text(value)
         return kind if told is value else type(told), told, trace
 
-    def _showtraceback(self, *told: Any) -> None:
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """Show the error of a cell; in a forked child `sys.exit` is none."""
+        error = sys.exception()
+        if isinstance(error, SystemExit) and forked.here():
+            forked.leave(error)
+        with reserve.used():
+            super().showtraceback(*args, **kwargs)
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         streams.usable(self.kernel.own_streams)
-        super()._showtraceback(*told)
+        if forked.here():  # it has no channel of its own
+            print(self.InteractiveTB.stb2text(stb), file=sys.stderr)
+        else:
+            super()._showtraceback(etype, evalue, stb)
+
+    async def run_ast_nodes(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a cell's lines. A child that they have forked ends here."""
+        self._depth += 1
+        try:
+            failed = await super().run_ast_nodes(*args, **kwargs)
+        except BaseException as error:
+            if forked.here():
+                forked.leave(error)
+            raise
+        finally:
+            self._depth -= 1
+        if self._depth == 0 and forked.here():
+            forked.leave(RuntimeError("the cell failed") if failed else None)
+        return failed
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
         """Run one part of a cell, in which an interrupt is raised."""

@@ -15,8 +15,9 @@ all that their cell has shown, so what is left out here is missing in no record.
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
 
 from kernels import codec
@@ -29,6 +30,8 @@ __all__ = ["Entry", "Log"]
 WINDOW = 8 << 20  # bytes that are sent and not acknowledged, or that the bot makes of them; more waits
 HELD = 32 << 20  # bytes that a cell's waiting output may take; once it takes more, only its result has it
 CROWDED = 1000  # things that wait, which may take `HELD` together
+APART = 1 << 20  # characters of a result's outputs from which they are fetched one by one
+OUTPUTS = "outputs " + token_hex(16)  # stands for those of a result until they are put in; not to be guessed
 LEFT_OUT = Stream("stderr", "\n[... output that came while nobody listened is left out here ...]\n")
 
 
@@ -41,6 +44,7 @@ class Entry:
     text: str
     size: int  # bytes: of its text, or of the objects that it is parsed into, whichever is more
     files: tuple[Captured, ...] = ()
+    outputs: Sequence[str] = ()  # of its result, where they are too large to be in the text; JSON each
 
 
 @dataclass
@@ -85,6 +89,7 @@ class _News:
     source: str
     fields: dict[str, Any]
     files: tuple[Captured, ...]
+    outputs: Sequence[str] | None
 
 
 class Log:
@@ -119,9 +124,18 @@ class Log:
         last.put(event)
         self._on_news()
 
-    def add(self, source: str, fields: dict[str, Any], files: tuple[Captured, ...] = ()) -> None:
-        """Something else than an event; `source` is what it is of."""
-        self._waiting.append(_News(source, fields, files))
+    def add(
+        self,
+        source: str,
+        fields: dict[str, Any],
+        files: tuple[Captured, ...] = (),
+        outputs: Sequence[str] | None = None,
+    ) -> None:
+        """Something else than an event; `source` is what it is of.
+
+        `outputs` are JSON already, and become the outputs of `fields["result"]`: all at once would take long.
+        """
+        self._waiting.append(_News(source, fields, files, outputs))
         self._on_news()
 
     def take(self) -> Iterator[Entry]:
@@ -166,7 +180,7 @@ class Log:
             first = self._waiting[0]
             if isinstance(first, _News):
                 self._waiting.popleft()
-                return self._numbered(first.source, first.fields, first.files)
+                return self._numbered(first.source, first.fields, first.files, outputs=first.outputs)
             taken = first.take()
             if taken is not None:
                 event, size = taken
@@ -177,9 +191,22 @@ class Log:
         return None
 
     def _numbered(
-        self, source: str, fields: dict[str, Any], files: tuple[Captured, ...] = (), size: int = 0
+        self,
+        source: str,
+        fields: dict[str, Any],
+        files: tuple[Captured, ...] = (),
+        size: int = 0,
+        outputs: Sequence[str] | None = None,
     ) -> Entry:
         self._last += 1
         text = json.dumps({"n": self._last, **fields}, ensure_ascii=False)
-        entry = self._entries[self._last] = Entry(self._last, source, text, max(size, len(text)), files)
+        apart: Sequence[str] = ()
+        if outputs is not None:
+            total = sum(map(len, outputs))
+            joined, apart = (outputs, ()) if total < APART else ((), outputs)
+            text = text.replace(f'"{OUTPUTS}"', f"[{', '.join(joined)}]")
+            size += total
+        entry = self._entries[self._last] = Entry(
+            self._last, source, text, max(size, len(text)), files, apart
+        )
         return entry

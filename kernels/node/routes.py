@@ -7,7 +7,8 @@
     DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
     PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
-    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket
+    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
+                                                        and the outputs of its result, a line each
     GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names
     GET    kernelcord/sessions/ID/channel               the websocket
 
@@ -38,6 +39,7 @@ from kernels.node import PROTOCOL
 from kernels.node.messages import FAILED, REFUSED, REPLACED
 from kernels.node.session import Session
 from kernels.sizes import MESSAGE
+from kernels.threads import in_thread
 
 if TYPE_CHECKING:
     from kernels.node.app import Node
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["routes"]
 
 LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
+TOGETHER = 1 << 20  # bytes of the news that share a message
 CHUNK = 1 << 20  # bytes
 UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so that the node needs none
 GONE = 410  # HTTP: there was such a thing, and it has changed
@@ -186,11 +189,15 @@ class _Answer(_Upload):
 
 class _News(_Asked):
     @web.authenticated
-    def get(self, session_id: str, number: str) -> None:
+    async def get(self, session_id: str, number: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
         if entry is None:
             raise web.HTTPError(404)
-        self.finish(entry.text)
+        with suppress(StreamClosedError):
+            for line in (entry.text, *(f"\n{output}" for output in entry.outputs)):
+                for start in range(0, len(line), CHUNK):
+                    self.write(line[start : start + CHUNK])
+                    await self.flush()  # others have their turn here
 
 
 class _Captured(_Asked):
@@ -214,7 +221,7 @@ class _Captured(_Asked):
 
     async def _send(self, file: BinaryIO, left: int) -> None:
         with suppress(StreamClosedError):
-            while left and (chunk := await asyncio.to_thread(file.read, min(left, CHUNK))):
+            while left and (chunk := await in_thread(file.read, min(left, CHUNK))):
                 left -= len(chunk)
                 self.write(chunk)
                 await self.flush()
@@ -293,9 +300,9 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
         size = 0
         for entry in self.served.log.take():
             text, length = entry.text, _bytes(entry.text)
-            if length > LARGEST:
+            if length > LARGEST or entry.outputs:
                 text, length = json.dumps({"n": entry.number, "large": True}), 0
-            if size + length > LARGEST:
+            if texts and size + length > TOGETHER:
                 self._write_log(texts)
                 texts, size = [], 0
             texts.append(text)

@@ -11,6 +11,7 @@ has acknowledged it. A command that cannot be carried out is answered with an er
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,9 +24,9 @@ from kernels import codec
 from kernels.capture import Captured, Scan
 from kernels.errors import KernelError, NoQuestion, TooLarge
 from kernels.events import Queued
-from kernels.finish import stop
+from kernels.finish import stop, to_the_end
 from kernels.lasting import lasting
-from kernels.node.log import Log
+from kernels.node.log import OUTPUTS, Log
 from kernels.node.messages import DELETED, REPLACED, NotUnderstood, check
 from kernels.node.settings import limits_for, limits_to
 from kernels.node.source import BotFiles
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 TOLD = 1 << 16  # characters of a cell's code that a bot is told which has not begun it
 GONE = "the node does not have this cell any more"
+LONG = 1 << 16  # characters of an output that others need not wait for
 
 Fields = dict[str, Any]
 
@@ -239,7 +241,7 @@ class Session:
             except asyncio.CancelledError:
                 if cell.key not in self._cells:
                     return
-            self._finished(cell)
+            await to_the_end(self._finished(cell))
         except Exception as error:  # whatever it is, the bot must hear of it or it would wait for ever
             if not isinstance(error, KernelError):
                 log.exception("a cell failed on our side")
@@ -248,9 +250,18 @@ class Session:
                 fields |= self._result(cell)
             self.log.add(cell.key, fields)
 
-    def _finished(self, cell: _Cell) -> None:
-        captured = cell.run.result.captured
-        self.log.add(cell.key, {"run": cell.key, **self._result(cell)}, captured)
+    async def _finished(self, cell: _Cell) -> None:
+        """Tell the result. Its outputs are written one by one, and others have their turn between them."""
+        result = cell.run.result
+        outputs = []
+        for output in result.outputs:
+            outputs.append(json.dumps(output, ensure_ascii=False))
+            if len(outputs[-1]) > LONG:
+                await asyncio.sleep(0)
+        if self._cells.get(cell.key) is cell:
+            fields = self._result(cell)
+            fields["result"] |= {"outputs": OUTPUTS}
+            self.log.add(cell.key, {"run": cell.key, **fields}, result.captured, outputs)
 
     def _result(self, cell: _Cell) -> Fields:
         return {

@@ -3,7 +3,7 @@
     groups = Groups.found(unique_name())    # None where we may make none
     group = groups.make("ab12", limits)
     group.take(pid)                         # it, and whatever it starts from now on
-    group.out_of_memory                     # whether the system has killed in it for want of memory
+    group.killed                            # processes that the system has killed in it for want of memory
     await group.remove()
 
 Our part of the hierarchy is locked as long as we live, since a program that is killed leaves its part behind:
@@ -29,7 +29,7 @@ from typing import Self
 
 from kernels.launch import Limits
 
-__all__ = ["Group", "Groups", "unique_name"]
+__all__ = ["Group", "Groups", "own_groups", "unique_name"]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ EMPTIED, LOOK = 2.0, 0.002  # seconds until killed processes must have left thei
 # Bytes that a kernel's connections may hold in version 1, which does not count them as memory: they take from
 # what the whole machine has for TCP. More of them are slow, and hold no more.
 CONNECTIONS = 64 << 20
+MOST_USED = "memory.max_usage_in_bytes"  # in version 1
+NEAR = 32  # within 1/32 of the limit: what was asked for last, and denied, is not in what was used
 PERIOD = 100_000  # microseconds over which the processors' time is counted
 SHARE_V1, SHARE_V2 = 512, 50  # half of what every other program gets when all want the processors
 
@@ -66,7 +68,7 @@ class Groups:
         """
         with contextlib.ExitStack() as stack:
             try:
-                mounts = _mounts()
+                mounts = own_groups()
                 if "" in mounts and _controlled(mounts[""]):
                     parent = _delegating(mounts[""])
                     locks = [_locked(parent / name, stack)]
@@ -129,16 +131,30 @@ class Group:
             (folder / "cgroup.procs").write_text(str(pid), "ascii")
 
     @property
-    def out_of_memory(self) -> bool:
-        """Whether the system has killed a process in it for want of memory."""
-        for folder in self.folders:
-            for file in ("memory.events", "memory.oom_control"):
-                with contextlib.suppress(OSError):
-                    for line in (folder / file).read_text("ascii").splitlines():
-                        name, _, count = line.partition(" ")
-                        if name == "oom_kill" and count.strip() != "0":
-                            return True
+    def killed(self) -> int:
+        """How many processes in it the system has killed for want of memory, its own or the machine's."""
+        return max(self._count(file, "oom_kill") for file in ("memory.events", "memory.oom_control"))
+
+    @property
+    def at_its_limit(self) -> bool:
+        """Whether it has ever had as much memory as it may: else a lack of it was not its own."""
+        if self._count("memory.events", "oom"):
+            return True
+        with contextlib.suppress(OSError, ValueError):
+            folder = next(folder for folder in self.folders if (folder / MOST_USED).exists())
+            limit = int((folder / "memory.limit_in_bytes").read_text("ascii"))
+            return int((folder / MOST_USED).read_text("ascii")) > limit - limit // NEAR
         return False
+
+    def _count(self, file: str, wanted: str) -> int:
+        """A number that one of the group's files tells by its name; 0 where there is none."""
+        for folder in self.folders:
+            with contextlib.suppress(OSError, ValueError):
+                for line in (folder / file).read_text("ascii").splitlines():
+                    name, _, count = line.partition(" ")
+                    if name == wanted:
+                        return int(count)
+        return 0
 
     async def remove(self) -> None:
         """End what is in it and remove it, as soon as the system has taken its last process out."""
@@ -190,7 +206,7 @@ def _settings(limits: Limits, *, version: int) -> dict[str, str]:
     }
 
 
-def _mounts() -> dict[str, Path]:
+def own_groups() -> dict[str, Path]:
     """Our own groups: by controller for version 1, under "" for version 2."""
     own: dict[str, str] = {}
     for line in OWN.read_text("ascii").splitlines():

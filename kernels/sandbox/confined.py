@@ -7,7 +7,6 @@ with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbo
     await kernel.release()
 """
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -24,7 +23,8 @@ from kernels.launch import Limits
 from kernels.sandbox import usage, users
 from kernels.sandbox.cgroup import Group, Groups, unique_name
 from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
-from kernels.sandbox.watchdog import MEMORY, Watchdog, Watched
+from kernels.sandbox.watchdog import MACHINE, MEMORY, Watchdog, Watched
+from kernels.threads import in_thread
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
@@ -51,6 +51,7 @@ class Confined:
         self._namespaces = namespaces
         self.fault: str | None = None
         self._group = group
+        self._killed = 0  # processes in the group that are told
         self._detached = False
         self._watchdog = watchdog
         self._watched = Watched(child.pid, watched, self._too_much, began=began)
@@ -68,17 +69,25 @@ class Confined:
         takes 1 ms, and a cell 4.
         """
         if wrote or self._group is None:
-            await asyncio.to_thread(self._watchdog.look, self._watched)
+            await in_thread(self._watchdog.look, self._watched)
         self._watched.rest(background)
+
+    def damage(self) -> str | None:
+        """Why the system has killed processes in it since the last call, if so: a name of a limit."""
+        killed = self._group.killed if self._group is not None else 0
+        if self._group is None or killed <= self._killed:
+            return None
+        self._killed = killed
+        return MEMORY if self._group.at_its_limit else MACHINE
 
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
         code = await self.child.wait()
         self._forkserver.forget(self.child.pid)
         if not self._namespaces:  # as a rule the init has ended all; it may have been killed itself
-            await asyncio.to_thread(self._forkserver.end_orphans)
-        if self.fault is None and self._group is not None and code < 0 and self._group.out_of_memory:
-            self.fault = MEMORY
+            await in_thread(self._forkserver.end_orphans)
+        if self.fault is None and self._group is not None and code < 0 and self._group.killed > self._killed:
+            self.fault = MEMORY if self._group.at_its_limit else MACHINE
         return code
 
     def kill(self) -> None:
@@ -172,7 +181,7 @@ class Sandbox:
 
         Raises: KernelStartFailed, OSError.
         """
-        uid, began, ours = await asyncio.to_thread(self._measured, workspace)
+        uid, began, ours = await in_thread(self._measured, workspace)
         confinement = confine(
             self.tier,
             Paths(workspace, self._root, readable(self._python), self._python),

@@ -22,7 +22,8 @@ of it, and a second thread for those whose looks took long, in which each has it
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ __all__ = [
     "BACKGROUND",
     "FOLDERS",
     "HIDING",
+    "MACHINE",
     "MEMORY",
     "PROCESSES",
     "SYSTEM",
@@ -50,6 +52,7 @@ log = logging.getLogger(__name__)
 
 # What there can be too much of; "system" is what the system keeps, "background" what goes on after a cell.
 MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
+MACHINE = "machine"  # it kept within its limit, but the whole machine, or all kernels together, had no memory
 FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
@@ -58,6 +61,8 @@ LONG = 0.1  # what a look at memory may take at the end of each cell
 MUCH = 4 << 30  # bytes of processes, shared ones counted for each, that take as long to be told apart
 MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a process
 SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
+POLITE = 1.0  # seconds of processor time after which what a cell has left running lets others go first,
+NICE = 10  # with this nice value
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
@@ -247,13 +252,21 @@ class Watchdog:
         watched.took = thread_time() - worked
         if quick:
             return
-        if budget is not None and budget[0].look(pids) > budget[1] and budget is watched.budget:
-            self._end(watched, BACKGROUND)
+        self._look_at_rest(watched, pids)
         watched.slow = watched.slow or watched.took > QUICK
         pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
         # Else a cell has begun or ended meanwhile, and what it does was not seen.
         if cells == watched.cells and budget is watched.budget:
             watched.due = monotonic() + pause
+
+    def _look_at_rest(self, watched: Watched, pids: list[int]) -> None:
+        """See to what works on after a cell: soon others go first, and in the end it has had enough."""
+        if (budget := watched.budget) is not None:
+            spent = budget[0].look(pids)
+            if spent > POLITE:
+                _let_others_go_first(pids[2:])
+            if spent > budget[1] and budget is watched.budget:
+                self._end(watched, BACKGROUND)
 
     def _paused(self, watched: Watched, held: int | None = None) -> float:
         """How long to leave it alone: twice as long each time that nothing has changed."""
@@ -267,6 +280,14 @@ class Watchdog:
             if watched in self._watched:
                 self.forget(watched)
                 watched.too_much(fault)
+
+
+def _let_others_go_first(pids: Iterable[int]) -> None:
+    """Lower the priority of what a cell has left running; not the kernel's own, which could not be raised."""
+    for pid in pids:
+        with suppress(OSError):  # it has ended
+            for task in os.listdir(f"/proc/{pid}/task"):
+                os.setpriority(os.PRIO_PROCESS, int(task), NICE)
 
 
 class _Machine:

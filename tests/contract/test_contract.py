@@ -1,6 +1,7 @@
 """What every kernel does, wherever it lives."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -33,6 +34,24 @@ async def test_output_value_and_error_are_told_in_order_and_are_the_result(kerne
     assert isinstance(failure, Failure)
     assert (failed.status, failed.result.error) == ("error", failure)
     assert failed.result.execution_time > 0
+
+
+async def test_large_outputs_are_told_and_read_one_by_one(
+    kernel: PersonKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are in the result, in order; none is parsed together with others, while everybody waits."""
+    read: list[int] = []
+    loads = json.loads
+    monkeypatch.setattr("json.loads", lambda text, **more: read.append(len(text)) or loads(text, **more))
+    shown = "display({'image/png': f'{n}' * 1_000_000, 'text/plain': 'x'}, raw=True)"
+    ran = await run(kernel, f"print('first')\nfor n in range(1, 8): {shown}")
+    first, *pictures = ran.result.outputs
+    assert first["text"] == "first\n"
+    assert [picture["data"]["image/png"] for picture in pictures] == [f"{n}" * 1_000_000 for n in range(1, 8)]
+    assert [event.bundle for event in ran.events if isinstance(event, Display)] == [
+        picture["data"] for picture in pictures
+    ]
+    assert max(read) < 2_000_000
 
 
 async def test_a_session_has_one_kernel_however_often_it_is_asked_for(

@@ -62,6 +62,9 @@ class Host:
             self.asked.append("replace")
             self.lost = Restarted(reason, ("files",), ("x",))
 
+    def damage(self) -> str | None:
+        return None
+
     def restarted(self) -> Restarted | None:
         restarted, self.lost = self.lost, None
         return restarted

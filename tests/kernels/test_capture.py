@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from kernels.capture import Capture, Captured, CapturedFile, FileChanged, LateFiles, Scan, Skipped
 from kernels.capture.clean import make_clean
 from kernels.capture.scan import COARSE, LISTED, TICK
+from kernels.capture.walk import UNSEEN
 from kernels.workspace import Workspace
 
 SECRET = b"DISCORD_TOKEN=secret"
@@ -488,10 +488,38 @@ def test_the_walk_is_bounded_and_says_where_it_stopped(folder: Path) -> None:
     capture = Capture(folder, max_entries=20)
     scan = capture.scan()
     assert names(scan) == ["near.txt"]
-    assert reasons(scan) == {"many/...": "over 20 files and folders: the rest was not looked at"}
+    assert reasons(scan) == {"many/...": f"over 20 files and folders: {UNSEEN}"}
     assert capture.scan() == Scan()
     (folder / "many" / "31").touch()
     assert list(reasons(capture.scan())) == ["many/..."]
+
+
+def test_what_a_cell_may_have_changed_unseen_is_told_at_its_end(folder: Path) -> None:
+    """Each time, since a folder does not tell that a file in it was changed; but not in between."""
+    for number in range(30):
+        (folder / f"{number}.txt").touch()
+    capture = Capture(folder, max_entries=20)
+    capture.accept()
+    for _ in range(2):
+        since = begun()
+        for path in folder.iterdir():
+            path.write_text("changed")
+        scan = capture.scan(since=since)
+        assert (len(scan.captured), reasons(scan)) == (20, {"...": f"over 20 files and folders: {UNSEEN}"})
+        assert capture.scan(since=since, rested=1e-9) == Scan()
+
+
+def test_of_three_thousand_files_the_one_that_changed_is_captured(folder: Path) -> None:
+    """So many are looked at, each time."""
+    for number in range(3000):
+        (folder / f"{number}.txt").touch()
+    capture = Capture(folder)
+    capture.accept()
+    for name in ("0.txt", "2999.txt", "1500.txt"):
+        since = begun()
+        (folder / name).write_text("changed")
+        scan = capture.scan(since=since)
+        assert (names(scan), scan.skipped) == ([name], ())
 
 
 def test_a_cut_walk_does_not_report_the_same_file_twice(folder: Path) -> None:
@@ -703,22 +731,14 @@ async def test_a_look_is_a_scan_in_a_thread(folder: Path) -> None:
     assert names(await Capture(folder).look()) == ["data.csv"]
 
 
-class Counting(ThreadPoolExecutor):
-    """Threads that count what they are given to do."""
-
-    done = 0
-
-    def submit(self, *args: Any, **kwargs: Any) -> Any:
-        self.done += 1
-        return super().submit(*args, **kwargs)
-
-
 @pytest.mark.parametrize("deleted", [0, 500])
 async def test_only_a_folder_that_is_read_at_once_is_looked_at_without_a_thread(
-    folder: Path, deleted: int
+    folder: Path, monkeypatch: pytest.MonkeyPatch, deleted: int
 ) -> None:
     """Where a file system keeps the room of names that were deleted, reading past a million takes long."""
-    asyncio.get_running_loop().set_default_executor(threads := Counting())
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread) or start(thread))
     (folder / "data.csv").touch()
     for number in range(deleted):
         (folder / f"{number:0250}").touch()
@@ -727,7 +747,7 @@ async def test_only_a_folder_that_is_read_at_once_is_looked_at_without_a_thread(
     capture = Capture(folder)
     capture.accept()
     assert await capture.look() == Scan()
-    assert threads.done == (folder.stat().st_size > LISTED)
+    assert len(started) == (folder.stat().st_size > LISTED)
 
 
 CHANGES = {

@@ -1,6 +1,7 @@
 """Messages of a kernel become events, or are refused; nothing else comes of them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,10 @@ from kernels.events import (
     InputRequest,
     Result,
     Stream,
+    cost,
     from_message,
 )
+from kernels.weight import weight
 
 MAX_TEXT, MAX_DISPLAY = 400, 200
 KINDS = (
@@ -171,3 +174,21 @@ def test_an_execution_count_is_a_small_number_or_none() -> None:
     event = made("execute_result", {"data": {}, "execution_count": 10**30})
     assert isinstance(event, Result)
     assert event.count is None
+
+
+def test_a_picture_is_weighed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it comes: everything that counts it later has its weight, the same as anew."""
+    weighed: list[int] = []
+
+    def weigh(value: object) -> int:
+        weighed.append(found := weight(value))
+        return found
+
+    monkeypatch.setattr("kernels.events.weight", weigh)
+    data = {"image/png": "A" * 1_000_000, "text/plain": "one", "text/html": "<b>\0</b>"}
+    event = from_message("display_data", {"data": data}, max_text=1 << 20, max_display=8 << 20)
+    assert isinstance(event, Display)
+    costs = {cost(event) for _ in range(5)} | {cost(replace(event, update=True))}
+    assert sum(map(weighed.count, {one for one in weighed if one > 1_000_000})) == 1
+    plain = Display(dict(event.bundle), event.metadata, event.display_id)
+    assert costs == {cost(plain)}

@@ -118,6 +118,17 @@ def test_displays_over_the_cells_limit_are_named() -> None:
     assert "left out" in outputs.text()
 
 
+def test_that_displays_are_left_out_is_told_once() -> None:
+    """And again once all was cleared. The value and the error of the cell have their own word."""
+    events = [png("a" * 600), *[png("b" * 600)] * 5]
+    outputs = folded(*events, Result({"image/png": "c" * 600}, 1), max_shown=2 * LIMIT)
+    assert outputs.text().count("left out") == 2
+    assert len(outputs.cells()) == 3
+    assert outputs.add(png("b" * 600)) == []
+    outputs.add(ClearOutput(wait=False))
+    assert [len(outputs.add(event)) for event in events] == [1, 1, 0, 0, 0, 0]
+
+
 def test_replaced_and_cleared_displays_give_their_room_back() -> None:
     """A loop that redraws a plot is never over the limit."""
     events = (

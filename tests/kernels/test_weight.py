@@ -8,6 +8,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from sys import getsizeof
 from typing import Any
 
 import pytest
@@ -313,3 +314,11 @@ def test_a_value_has_its_place_among_errors_that_were_cleared() -> None:
         outputs.add(ClearOutput(wait=False))
     outputs.add(Result({"text/plain": "42"}, 1))
     assert outputs.text() == "42\n"
+
+
+@pytest.mark.parametrize("grows", ["\n", "\0", "\x1f", "\x7f", "é\n"])
+def test_a_long_text_that_grows_as_json_is_found(grows: str) -> None:
+    """However long it is, and wherever what grows stands; one without is weighed as it is."""
+    text = "a" * 100_000 + grows + "b" * 100_000
+    assert weight(text) == max(getsizeof(text), len(json.dumps(text, ensure_ascii=False)))
+    assert weight("a" * 200_000) == getsizeof("a" * 200_000)

@@ -2,12 +2,13 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from kernels.kernel import Kernel
 from kernels.launch import Limits
-from tests.live.cells import processes, run, until, value
+from tests.live.cells import NoFiles, pooled, processes, run, until, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,6 +32,22 @@ async def test_death_ends_the_cell(kernel: Kernel, code: str, exit_code: int) ->
     assert ran.result.restarted == restarted
     fresh = await run(kernel, "2 + 2")
     assert (fresh.output, fresh.restarts) == ("4\n", [])
+
+
+async def test_a_process_that_is_killed_for_memory_is_told(tmp_path: Path) -> None:
+    """The kernel goes on, and so does its cell, which alone would look as if nothing had happened."""
+    limits = Limits(memory=192 << 20)
+    async with pooled(tmp_path, limits) as pool:
+        if pool._sandbox is None or pool._sandbox._groups is None:
+            pytest.skip("without control groups the whole kernel is ended")
+        kernel = pool.kernel("a", NoFiles())
+        child = "if os.fork() == 0:\n    y = bytearray(400 << 20)\n    os._exit(0)"
+        ran = await run(kernel, f"import os\nx = 1\n{child}\n_ = os.wait()")
+        assert (ran.status, ran.restarts) == ("ok", [])
+        told = "[a process that your code had started was killed: it used more than 192 MB of memory]\n"
+        assert ran.output.endswith(told)
+        assert ran.streamed.endswith(told)
+        assert (await run(kernel, "x")).output == "1\n"
 
 
 async def test_last_words_arrive(kernel: Kernel) -> None:

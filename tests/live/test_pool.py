@@ -19,10 +19,13 @@ import pytest
 from kernels import pool as module
 from kernels.errors import KernelClosed, KernelStartFailed, SandboxUnavailable
 from kernels.events import InputRequest, Queued
+from kernels.forkserver import Child
+from kernels.sandbox.machine import Memory
 from kernels.sandbox.policy import Tier
 from kernels.temporary import ALIVE, LOCK, PREFIX
+from kernels.workspace import helper
 from tests.conftest import ROOT
-from tests.live.cells import NoFiles, holding, inits, pooled, processes, run, until, value, zygote
+from tests.live.cells import PATIENCE, NoFiles, holding, inits, pooled, processes, run, until, value, zygote
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +51,45 @@ async def test_a_pool_of_one_serves_three_sessions(tmp_path: Path, monkeypatch: 
         assert restarted.lost == ("x",)
         assert "others needed its place" in restarted.reason
         assert again.status == "error"
+
+
+async def test_kernels_stay_until_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the longest idle are ended, as many as it takes, none that is busy, and their owners hear why."""
+    monkeypatch.setattr(module, "BRIEF", 0.0)
+    monkeypatch.setattr(module, "SWEEP", 1000.0)  # the shortage itself is what makes us look
+    memory = Memory(1 << 40, 1 << 40)
+    async with pooled(tmp_path, memory=lambda: memory) as pool:
+        busy, *idle = kernels = [pool.kernel(name, NoFiles()) for name in ("busy", "a", "b", "c")]
+        for kernel in kernels:
+            await run(kernel, "x = 1")
+        async with busy.run("input()") as cell:
+            async for event in cell:
+                if isinstance(event, InputRequest):
+                    pool._memory = lambda: Memory(
+                        0 if sum(k.alive for k in kernels) > 2 else 1 << 40, 1 << 40
+                    )
+                    await until(lambda: sum(kernel.alive for kernel in kernels) == 2)
+                    await pool.sweep(monotonic())
+                    assert [kernel.alive for kernel in kernels] == [True, False, False, True]
+                    cell.answer("on")
+        assert await value(idle[2], "x") == "1"
+        pool._memory = lambda: memory
+        (restarted,) = (await run(idle[0], "x")).restarts
+        assert restarted.lost == ("x",)
+        assert restarted.reason == "it was not in use and the server is short of memory"
+
+
+async def test_a_helper_takes_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one place for persons, work for somebody's picture ends nobody's kernel and waits for none."""
+    monkeypatch.setattr(module, "SPARED", 0.0)
+    async with pooled(tmp_path, size=1) as pool:
+        person = pool.kernel("person", NoFiles())
+        await run(person, "x = 1")
+        drawn = await run(pool.kernel(helper("studio-0"), NoFiles()), "1")
+        assert [type(event) for event in drawn.events if isinstance(event, Queued)] == []
+        assert await value(person, "x") == "1"
+        await run(pool.kernel("another", NoFiles()), "2")
+        assert pool.kernel(helper("studio-0"), NoFiles()).alive  # it gives its place to nobody either
 
 
 async def test_an_idle_kernel_is_ended_and_its_owner_is_told(tmp_path: Path) -> None:
@@ -178,6 +220,36 @@ async def test_closing_while_a_kernel_starts_leaves_no_process(tmp_path: Path) -
         await cell
     assert holding(root) == set()
     assert not root.exists()
+
+
+async def test_kernels_that_wait_for_the_zygote_hold_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While many starts wait for it, cells that write and read files end in kernels that live."""
+    async with pooled(tmp_path) as pool, asyncio.timeout(PATIENCE):
+        living = pool.kernel("living", NoFiles())
+        await run(living, "1")
+        assert pool._sandbox is not None
+        forkserver, waiting = pool._sandbox._forkserver, asyncio.Semaphore(0)
+        fork_now, loop = forkserver.fork_now, asyncio.get_running_loop()
+
+        def counted(clone_flags: int) -> Child:
+            loop.call_soon_threadsafe(waiting.release)
+            return fork_now(clone_flags)
+
+        monkeypatch.setattr(forkserver, "fork_now", counted)
+        with forkserver._turn:  # as while it starts
+            starting = [
+                asyncio.create_task(run(pool.kernel(f"new-{number}", NoFiles()), "1")) for number in range(8)
+            ]
+            for _ in range(
+                min(8, (os.cpu_count() or 1) + 4)
+            ):  # all of the loop's own threads, if it were those
+                await waiting.acquire()
+            async with asyncio.timeout(20):
+                ran = await run(living, "for n in range(20): open(f'{n}.txt', 'w').write('text')")
+            assert len(ran.result.captured) == 20
+        assert [ran.status for ran in await asyncio.gather(*starting)] == ["ok"] * 8
 
 
 async def test_restart_loses_the_variables_on_purpose(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import objects, usage
+from kernels.sandbox import watchdog as module
 from kernels.sandbox.watchdog import (
     BACKGROUND,
     FOLDERS,
@@ -321,6 +322,24 @@ def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
             watched.due = 0.0
             watchdog._round()
     assert faults == [BACKGROUND]
+
+
+def test_what_works_on_after_a_cell_lets_others_go_first(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its processes, and their threads; the kernel's own process keeps its priority, for its next cell."""
+    monkeypatch.setattr(module, "POLITE", 0.2)
+    monkeypatch.setattr(module, "NICE", 17)  # the tests may have been started with the usual one
+    watchdog = Watchdog(Limits(), workspace, memory=False)
+    with init(SPIN) as pid:
+        watchdog.watch(watched := Watched(pid, workspace, lambda _: None))
+        watched.rest(timedelta(hours=1))
+        _, kernel, spinning = usage.processes(pid)
+        before = os.getpriority(os.PRIO_PROCESS, kernel)
+        while os.getpriority(os.PRIO_PROCESS, spinning) != 17:  # else it hangs
+            watched.due = 0.0
+            watchdog._round()
+        assert os.getpriority(os.PRIO_PROCESS, kernel) == before
 
 
 def test_who_only_waits_after_a_cell_goes_on(workspace: Path) -> None:
