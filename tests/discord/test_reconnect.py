@@ -149,6 +149,20 @@ async def test_gateway_that_always_hangs_up_is_asked_ever_more_rarely(
     assert "connected to Discord again, the session goes on" in told
 
 
+async def test_commands_that_were_not_taken_are_offered_again(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal at the start does not leave the bot without commands until its next session."""
+    monkeypatch.setattr("bot.front.client.REGISTER_AGAIN", 0.1)
+    fault = discord.faults.status("GET", "/applications/*/commands*", 403, code=20012, times=2)
+    async with running(discord, data):  # which waits for the commands
+        assert fault.hits == 2
+        helped = await (
+            await discord.guild.member("ada").slash(discord.guild.channel(), "help")
+        ).wait_for_message()
+        assert helped.ephemeral
+
+
 def test_pauses_grow_and_are_forgotten() -> None:
     """Four connections are free; those that follow wait 1 s, 2 s and so on up to 45 s, until all is quiet."""
     now = 0.0
