@@ -55,7 +55,7 @@ class Client(nextcord.Client):
     """See the module's text."""
 
     def __init__(self, desk: Desk, **options: Any) -> None:
-        super().__init__(intents=intents(), allowed_mentions=NO_MENTIONS, max_messages=1000, **options)
+        super().__init__(intents=intents(), allowed_mentions=NO_MENTIONS, max_messages=None, **options)
         self._desk = desk
         self._chat = Chat(desk, self)
         self._controls = Controls(desk)

@@ -46,6 +46,7 @@ class Desk:
         self.closing = False
         self.showings: dict[int, Showing] = {}  # by the id of their first message
         self.tasks: set[asyncio.Task[None]] = set()  # turns
+        self.forgets: list[Callable[[int], None]] = []  # called with the person of whom nothing may be kept
         self._ending: set[asyncio.Task[None]] = set()  # those of them that show their last state
         # Set by the client, which knows how to make them:
         self.buttons: Callable[[tuple[str, ...]], View | None] = lambda _: None

@@ -38,6 +38,8 @@ class Confirmation(View):
             return
         try:
             await self._desk.sessions.forget(interaction.user.id)
+            for forget in self._desk.forgets:
+                forget(interaction.user.id)
         except EXPECTED as error:
             await privately(interaction, capital(sentence(error)))
         else:
