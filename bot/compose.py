@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.day_secrets import DaySecrets
 from bot.errors import DataInUse
 from bot.sessions import Sessions
 from bot.usage import Ledger
@@ -70,6 +71,13 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             stack.push_async_callback(model.close)
         pool: Pool | Node = kernels(settings)
         await stack.enter_async_context(pool)
+        ledger = Ledger(
+            store.usage,
+            now,
+            settings.daily_budget,
+            settings.daily_tokens,
+            DaySecrets(settings.data / "day-secrets.json"),
+        )
         sessions = Sessions(
             store,
             files,
@@ -79,12 +87,12 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             retention=settings.retention,
             transcripts=settings.transcript_retention,
             model=model,
-            ledger=Ledger(store.usage, now, settings.daily_budget, settings.daily_tokens),
+            ledger=ledger,
         )
         await stack.enter_async_context(sessions)
         every = min(SWEEP, settings.retention)
         janitor = Janitor(store, blobs, clock=now)
-        for work in (janitor.run(every), sessions.sweep_often(every)):
+        for work in (janitor.run(every), sessions.sweep_often(every), ledger.sweep_often(every)):
             task = asyncio.create_task(work)
             stack.push_async_callback(asyncio.wait, [task])
             stack.callback(task.cancel)
