@@ -192,7 +192,7 @@ class Account:
 
         Raises: OverBudget, StoreUnavailable, and then it must not be sent.
         """
-        self.taken = taken
+        self.end(taken)  # whoever waits here holds up nobody
         coming = Counted(tokens, ANSWER)
         while self._ledger.limited:
             others = self._ledger.others(self)

@@ -167,7 +167,9 @@ class Client(nextcord.Client):
             if wait := self._pauses.next():
                 log.warning("connections to Discord end too soon: the next one in %.0f s", wait)
                 await asyncio.sleep(wait)  # a back-off is a matter of time passing
-            return await connect(*args, **options)
+            connection = await connect(*args, **options)
+            self._pauses.begun()
+            return connection
 
         return connect_later
 

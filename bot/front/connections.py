@@ -3,6 +3,7 @@
     outlast_ready(client._connection)       # commands and open forms stay when a new session begins
     pauses = Pauses(time.monotonic)
     await asyncio.sleep(pauses.next())      # before each connection
+    pauses.begun()                          # once it is made
 
 nextcord takes READY for the start of its life: it forgets all commands and all open forms, and afterwards
 answers neither. It also connects again at once and without end when a gateway hangs up at once.
@@ -45,20 +46,21 @@ def outlast_ready(state: ConnectionState) -> None:
 class Pauses:
     """How long to wait before a connection: not at all, unless several have begun in a short time.
 
-    From the fifth connection within ten minutes on it is 1 s, 2 s, 4 s and so on, up to 45 s. `clock` gives
-    seconds.
+    From the fifth connection within ten minutes on it is 1 s, 2 s, 4 s and so on, up to 45 s. One that cannot
+    be made does not count: for those nextcord has a back-off. `clock` gives seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._begun: deque[float] = deque()
+        self._times: deque[float] = deque()
 
     def next(self) -> float:
         """Seconds before the connection that is to be made now."""
-        now = self._clock()
-        while self._begun and now - self._begun[0] > WITHIN:
-            self._begun.popleft()
-        too_many = len(self._begun) - FREE
-        wait = min(2.0**too_many, LONGEST) if too_many >= 0 else 0.0
-        self._begun.append(now + wait)
-        return wait
+        while self._times and self._clock() - self._times[0] > WITHIN:
+            self._times.popleft()
+        too_many = len(self._times) - FREE
+        return min(2.0**too_many, LONGEST) if too_many >= 0 else 0.0
+
+    def begun(self) -> None:
+        """A connection has begun."""
+        self._times.append(self._clock())

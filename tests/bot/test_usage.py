@@ -11,7 +11,7 @@ import pytest
 from bot.conversation import Counted
 from bot.day_secrets import DaySecrets
 from bot.errors import OverBudget
-from bot.usage import Ledger, TurnUsage, price
+from bot.usage import Account, Ledger, TurnUsage, price
 from config.settings import load
 from filestore import open_store
 from filestore.records import EPOCH
@@ -127,6 +127,24 @@ async def test_many_places_have_one_budget(store: Store, limit: dict[str, Any]) 
             places.create_task(turn(place))
     assert len(sent) == 3
     assert (await ledger.today(1)).turns == len(sent)
+
+
+async def test_two_places_never_wait_for_each_other(store: Store) -> None:
+    """Both have begun a request and come again, when a third has used up what there was for two."""
+    ledger = Ledger(store.usage, Clock(), daily_tokens=50_000)
+    first, second = ledger.open(1), ledger.open(1)
+    for account in (first, second):
+        await account.begin(1000, TurnUsage())
+    await ledger.add(1, TurnUsage(20_000, 0))
+
+    async def again(account: Account) -> None:
+        await account.begin(1000, TurnUsage())
+        await asyncio.sleep(0.01)
+        account.end(TurnUsage(1000, 10))
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as places:
+        for account in (first, second):
+            places.create_task(again(account))
 
 
 async def test_where_enough_is_left_nobody_waits(store: Store) -> None:
