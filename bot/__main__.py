@@ -6,7 +6,6 @@ message reaches a last state, and kernels stay where they live.
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 import time
@@ -17,14 +16,12 @@ from bot.failures import at_start
 from bot.front.client import Client
 from bot.front.desk import Desk
 from bot.front.supervise import CannotServe, supervise
-from config import log as logs
+from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
 __all__ = ["main", "serve"]
-
-log = logging.getLogger(__name__)
 
 UNSET = "DISCORD_TOKEN is not set: the README says how to get one. Without it use `python -m bot.console`."
 
@@ -39,8 +36,6 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            why = "Discord takes it no more" if serving.done() else "it was told to"
-            log.info("the bot ends because %s; %d turns go on", why, len(desk.tasks))
             grace = settings.shutdown_grace.total_seconds()
             await desk.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
         finally:
@@ -64,7 +59,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     add_flags(parser)
     settings = from_args(parser.parse_args())
-    logs.configure(settings.log_level, secrets=settings.secrets)
+    log.configure(settings.log_level, secrets=settings.secrets)
     if settings.discord_token is None:
         print(UNSET, file=sys.stderr)
         return 2

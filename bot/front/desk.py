@@ -80,6 +80,7 @@ class Desk:
         Every answer then reaches its last state, within a second or two.
         """
         self.closing = True
+        log.info("the bot ends, in %.0f s at most for the cells of %d turns", grace, len(self.tasks))
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=grace)
         await self.sessions.let_go()
