@@ -37,8 +37,8 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not serving.done():
-                await desk.drain(settings.shutdown_grace.total_seconds())
+            grace = settings.shutdown_grace.total_seconds()
+            await desk.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
         finally:
             for task in (serving, stopping):
                 task.cancel()

@@ -91,7 +91,6 @@ class _Turn:
         self._session = session
         self._asking = asking
         self._model = model
-        self._ledger = ledger
         self._tell = tell
         self._asked = asked
         self._history: list[Entry] = []
@@ -103,6 +102,7 @@ class _Turn:
         self._restarted: list[Restarted] = []
         self._bad_calls = 0
         self._price = price(model.name)
+        self._account = ledger.open(asking.user_id, self._price)
         self._sending = 0  # tokens of the request under way, by our own count
         self._input = self._output = 0
         self._cost = 0.0
@@ -213,6 +213,7 @@ class _Turn:
                 )
                 counted = Counted(self._sending, written)
             self._count(counted or Counted(0, 0))
+            self._account.end(self._usage)
             self._history += [*thoughts, *([Words("model", "".join(said))] if said else [])]
         if may_call:
             self._history += self._calls
@@ -267,7 +268,7 @@ class _Turn:
         self._sending = await in_thread(
             request_tokens, system_prompt(), list(self._history), TOOLS, self._model.name
         )
-        await self._ledger.check(self._asking.user_id, self._sending, self._usage)
+        await self._asked.carry_out(self._account.begin(self._sending, self._usage))
 
     def _count(self, counted: Counted) -> None:
         self._input += counted.input_tokens
@@ -275,9 +276,7 @@ class _Turn:
         self._cost += self._price.of(counted) if self._price else 0.0
 
     async def _settle(self) -> None:
-        if not self._took_something:
-            return
         try:
-            await self._ledger.add(self._asking.user_id, self._usage)
+            await self._account.close(self._usage if self._took_something else None)
         except FileStoreError:  # the answer is there; a missing sum must not take it away
             log.exception("what a turn of person %d took is not recorded", self._asking.user_id)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.day_secrets import DaySecrets
 from bot.errors import DataInUse
 from bot.sessions import Sessions
 from bot.usage import Ledger
@@ -86,6 +87,13 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             stack.push_async_callback(model.close)
         pool: Pool | Node = kernels(settings)
         await stack.enter_async_context(pool)
+        ledger = Ledger(
+            store.usage,
+            now,
+            settings.daily_budget,
+            settings.daily_tokens,
+            DaySecrets(settings.data / "day-secrets.json"),
+        )
         sessions = Sessions(
             store,
             files,
@@ -95,7 +103,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             retention=settings.retention,
             transcripts=settings.transcript_retention,
             model=model,
-            ledger=Ledger(store.usage, now, settings.daily_budget, settings.daily_tokens),
+            ledger=ledger,
             restored=restored,
         )
         await stack.enter_async_context(sessions)
@@ -105,6 +113,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             "janitor": partial(janitor.run, every),
             "old sessions": partial(sessions.sweep_often, every),
             "idle sessions": sessions.let_idle_go_often,
+            "sums of days": partial(ledger.sweep_often, every),
         }
         for name, work in works.items():
             stack.push_async_callback(stop, lasting(work, name))

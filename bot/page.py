@@ -24,6 +24,8 @@ from kernels.events import InputRequest, Queued, Restarted
 
 __all__ = ["Draft", "Page"]
 
+WAITING = 60.0  # seconds for which a number of cells that go first stands, though some of them have ended
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -52,6 +54,8 @@ class Draft:
         self._plotly_script = plotly_script
         self._question: InputRequest | None = None
         self._waiting = 0  # cells before this one
+        self._waiting_told = 0  # the number that the message says
+        self._told_at = 0.0  # since when it does, by the clock of `page`
         self._held = 0  # bytes that the outputs of cells that have ended take
         self._usage: TurnUsage | None = None
         self._started: float | None = None
@@ -95,7 +99,7 @@ class Draft:
         if self._started is None:
             self._started = now
         entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
-        return Page((live(entries, self._question, self._waiting, now - self._started),))
+        return Page((live(entries, self._question, self._before(now), now - self._started),))
 
     def final(self, drawn: Mapping[int, bytes] | None = None, *, note: str = "") -> Page:
         """The last state; `drawn` has PNGs by the keys of `to_draw`, and what it lacks is shown as text.
@@ -109,6 +113,15 @@ class Draft:
             settled.take(entry)
         parts, long = fitted(settled.blocks, settled.footer(self._usage, note))
         return Page(parts or ("",), (*settled.uploads, *long), settled.files)
+
+    def _before(self, now: float) -> int:
+        """The number of cells that go first, as the message says it, which moves rarely.
+
+        Each end of a cell moves it for everybody who waits: forty people would make hundreds of edits.
+        """
+        if not (self._waiting and self._waiting_told) or now - self._told_at >= WAITING:
+            self._waiting_told, self._told_at = self._waiting, now
+        return self._waiting_told
 
     def _said(self) -> Said:
         if not self._entries or not isinstance(self._entries[-1], Said):

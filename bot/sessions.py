@@ -252,6 +252,7 @@ class Sessions:
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
             await self.files.forget(user_id)
+            await self.ledger.forget(user_id)
 
     async def sweep(self, now: datetime) -> None:
         """Remove the workspaces of sessions unused for the retention time; much later, all of the session.

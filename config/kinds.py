@@ -35,7 +35,8 @@ KINDS: Mapping[object, tuple[str, str]] = {
     float | None: ("dollars", "a sum of US dollars such as 2.50, or none"),
     int | None: ("number", "a whole number, or none"),
     str: ("text", "a text"),
-    # By its own name, where it is a text like no other.
+    # By its own name, where it is like no other.
+    "max_memory": ("size", "a size such as 500MiB or 1GiB, of 64MiB or more"),
     "openai_base_url": ("address", "none, or an http(s) address"),
     "node": ("node", "auto, none, the path of a socket, or an http(s) address"),
     "preload": ("modules", "names of modules with commas between them, or none"),
@@ -83,7 +84,13 @@ def _none(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
-Folder = Annotated[Path, AfterValidator(_absolute)]
+def _no_folder(value: object) -> object:
+    if isinstance(value, str) and not value.strip():  # a variable that is not set; else the working folder
+        raise ValueError("no path")
+    return value
+
+
+Folder = Annotated[Path, BeforeValidator(_no_folder), AfterValidator(_absolute)]
 Count = Annotated[int, Field(ge=0)]
 SandboxTier = Annotated[Literal["auto", "S", "A", "B", "none"], BeforeValidator(_tier)]
 Modules = Annotated[str, AfterValidator(_modules)]

@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     sandbox: SandboxTier = Field(
         "auto", description="how kernels are held: `S`, `A`, `B`, the strongest that works, or `none`"
     )
-    max_memory: Size = Field(ByteSize(1024 * MiB), description="memory of one kernel, all its processes")
+    max_memory: Size = Field(
+        ByteSize(1024 * MiB), ge=64 * MiB, description="memory of one kernel, all its processes"
+    )
     max_processes: int = Field(96, ge=8, description="processes and threads of one kernel")
     max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy, in tier S")
     max_background: Limit = Field(

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from filestore.records import (
+    EPOCH,
     CellRecord,
     Cursor,
     MessageCell,
@@ -233,8 +234,15 @@ class Usage(Protocol):
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         """The sum of a person's turns from `since` on."""
 
-    async def forget(self, user_id: int) -> None:
-        """Delete all usage of a person."""
+    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+        """Delete all usage of a person.
+
+        With `kept_as`, a number below zero, what they have used from `since` on stays under that number, all
+        of it at `since` and of no model: a budget can go on counting it without knowing whose it is.
+        """
+
+    async def forget_kept(self, before: datetime) -> None:
+        """Delete what `forget` has kept and what is older than `before`."""
 
 
 class ServerSettings(Protocol):

@@ -191,7 +191,11 @@ class Commands:
         await session.reset()
         if words:
             await self._sessions.forget(self._user_id)
-            self._screen.note("Fresh kernel. Your files and the transcript are deleted.")
+            kept = " What today's limit counts stays until the day is over (UTC)."
+            self._screen.note(
+                "Fresh kernel. Your files and the transcript are deleted."
+                f"{kept if self._sessions.ledger.limited else ''}"
+            )
         else:
             self._screen.note("Fresh kernel. Your files are kept.")
 

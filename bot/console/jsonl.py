@@ -18,6 +18,7 @@ import json
 import logging
 import sys
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import CancelledError
 from dataclasses import asdict
@@ -52,11 +53,17 @@ SHORT, MOST_PARTS = (
     10_000,
 )  # bytes of a line that cannot cost much; values and names of a longer one
 PATHS = {"upload", "notebook", "bundle", "replay"}  # left as they are: a repaired one would be another file's
+FLAGS = {"files", "reset", "interrupt"}  # which say all by being there, and are true
+URGENT = {"input", "interrupt"}
 Request = dict[str, Any]
 
 
 class BadRequest(ValueError):
-    """A line that is not a request; its text says why."""
+    """A line that is not a request; its text says why, `request` is what could be read of it."""
+
+    def __init__(self, why: str, request: Request | None = None) -> None:
+        super().__init__(why)
+        self.request = request or {}
 
 
 class JsonLines:
@@ -65,7 +72,9 @@ class JsonLines:
     def __init__(self, sessions: Sessions, write: Callable[[str], object] = sys.stdout.write) -> None:
         self._sessions = sessions
         self._write = write
-        self._queues: dict[int, asyncio.Queue[Request]] = {}
+        # Of the users who have something to be done; what goes to a running cell does not wait for the rest.
+        self._queues: dict[tuple[int, bool], deque[Request]] = {}
+        self._urgent_work: set[asyncio.Task[None]] = set()
         self._ended = False  # the input: nobody can answer
         self._verbs: dict[str, Callable[[int, Request], Awaitable[None]]] = {
             "code": self._run,
@@ -77,6 +86,8 @@ class JsonLines:
             "notebook": self._notebook,
             "bundle": self._bundle,
             "replay": self._replay,
+            "input": self._urgent,
+            "interrupt": self._urgent,
         }
 
     async def serve(self, lines: AsyncIterator[bytes]) -> None:
@@ -87,34 +98,46 @@ class JsonLines:
                 number += 1
                 try:
                     if not line.isspace():
-                        await self._accept(_parse(line), users)
+                        self._accept(_parse(line), users)
                 except BadRequest as error:
-                    self._say({"event": "error", "line": number, "message": str(error)})
+                    known = {key: error.request[key] for key in ("id", "user") if key in error.request}
+                    self._say(known | {"event": "error", "line": number, "message": str(error)})
+            if self._urgent_work:  # an answer that was sent is one
+                await asyncio.wait(self._urgent_work)
             self._ended = True
-            for user, queue in self._queues.items():
-                queue.put_nowait({})
+            for user, _ in self._queues:
                 self._end_question(user)
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Write what came after the end of its cell."""
         self._tell_reply(record.user_id, {}, reply)
 
-    async def _accept(self, request: Request, users: asyncio.TaskGroup) -> None:
+    def _accept(self, request: Request, users: asyncio.TaskGroup) -> None:
         user = request.get("user", 1)
-        if "input" in request or "interrupt" in request:
-            await self._safely(user, request, self._urgent)
+        wanted = [verb for verb in self._verbs if verb in request]
+        if len(wanted) != 1:
+            had = f"; this one has {' and '.join(wanted)}" if wanted else ""
+            raise BadRequest(f"a request has one of: {', '.join(self._verbs)}{had}", request)
+        if wanted[0] in FLAGS and request[wanted[0]] is not True:
+            raise BadRequest(f"{wanted[0]} is true, or is left out", request)
+        urgent = wanted[0] in URGENT
+        if (user, urgent) in self._queues:
+            self._queues[user, urgent].append(request)
             return
-        if not self._verbs.keys() & request.keys():
-            raise BadRequest(f"a request has one of: {', '.join([*self._verbs, 'input', 'interrupt'])}")
-        if user not in self._queues:
-            self._queues[user] = asyncio.Queue()
-            users.create_task(self._work(user, self._queues[user]))
-        self._queues[user].put_nowait(request)
+        self._queues[user, urgent] = deque([request])
+        task = users.create_task(self._work(user, urgent=urgent))
+        if urgent:
+            self._urgent_work.add(task)
+            task.add_done_callback(self._urgent_work.discard)
 
-    async def _work(self, user: int, queue: asyncio.Queue[Request]) -> None:
-        while request := await queue.get():
+    async def _work(self, user: int, *, urgent: bool) -> None:
+        """Carry out the user's requests in order, until there are none; then nothing of the user is kept."""
+        queue = self._queues[user, urgent]
+        while queue:
+            request = queue.popleft()
             verb = next(verb for verb in self._verbs if verb in request)
             await self._safely(user, request, self._verbs[verb])
+        del self._queues[user, urgent]
 
     async def _safely(
         self, user: int, request: Request, verb: Callable[[int, Request], Awaitable[None]]
@@ -204,7 +227,9 @@ class JsonLines:
             self._tell_reply(user, request, reply)
 
         message = Incoming(user, str(user), PLACE, "")
-        keep_going = bool(request.get("keep_going"))
+        keep_going = request.get("keep_going", False)
+        if not isinstance(keep_going, bool):
+            raise BadRequest("keep_going is true or false")
         failed = 0
         async with imported(self._sessions.jobs, user, file) as found:
             session = await self._session(user)
@@ -304,7 +329,8 @@ def _parse(line: bytes) -> Request:
         raise BadRequest('a request is an object, such as {"user": 1, "code": "1 + 1"}')
     user = request.get("user", 1)
     if not isinstance(user, int) or isinstance(user, bool) or not 0 <= user < 2**63:
-        raise BadRequest("user is a whole number, 0 or more")
+        request = {key: value for key, value in request.items() if key == "id"}
+        raise BadRequest("user is a whole number, 0 or more", request)
     return request
 
 

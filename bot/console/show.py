@@ -40,11 +40,13 @@ class Screen:
         self._lines = 0  # rows on the screen that this cell has written
         self._midline = False
         self._clear_next = False
+        self._waiting = False  # this cell stands in line, and it was said
 
     def show(self, reply: Reply) -> None:
         """Draw one step of an answer."""
         if reply.cell != self._cell:
-            self._cell, self._count, self._lines, self._clear_next = reply.cell, 0, 0, False
+            self._cell, self._count, self._lines = reply.cell, 0, 0
+            self._clear_next = self._waiting = False
         if reply.late and not isinstance(reply.event, Stream):
             self.note(f"Later, from cell {reply.cell}:")
         if reply.words:
@@ -118,8 +120,10 @@ class Screen:
                 self._clear_next = True
                 if not wait:
                     self._clear_if_due()
-            case Queued(position) if position:
-                self.note(f"Waiting: {position} before this one.")
+            case Queued(position):
+                if position and not self._waiting:  # once: each cell that ends is no news
+                    self.note(f"Waiting: {position} before this one.")
+                self._waiting = position > 0
             case Restarted() as restarted:
                 self.note(restart(restarted))
 

@@ -5,9 +5,9 @@ await chat.on_message(message)
 await chat.on_edit(message_id, content)
 """
 
+import hashlib
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import nextcord
@@ -38,13 +38,18 @@ HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A person's last message in a place, and the turn that it began."""
+    """A person's last message in a place, and the turn that it began: ids, and nothing that was shown.
+
+    `code` is a digest of the code that ran, `channel_id` where the answer goes, `at` when it was asked.
+    """
 
     message_id: int
-    code: str
-    wanted: Wanted
+    channel_id: int
+    user_id: int
+    author: str
+    place: str
+    code: bytes
     turn: Turn
-    outlets: Sequence[Outlet]
     at: float
 
 
@@ -57,6 +62,7 @@ class Chat:
         self._last: dict[tuple[int, int], Asked] = {}  # by channel and person
         self._coming: dict[int, str] = {}  # by message: what it says by now, until its turn begins
         self._edits: dict[int, str] = {}  # by message: the newest code, which waits for the turn before it
+        desk.forgets.append(self._forget)
 
     async def on_message(self, message: nextcord.Message) -> None:
         """Answer a message, if a person has written it and it is for the bot."""
@@ -84,21 +90,20 @@ class Chat:
             return
         asked, code = self._last[found], code_of(said(content, me))
         waits = message_id in self._edits
-        within = self._desk.settings.edit_within.total_seconds()
-        if code is None or (code == asked.code and not waits) or self._desk.clock() - asked.at > within:
+        if code is None or (_digest(code) == asked.code and not waits) or self._is_old(asked):
             return
         if waits:
             self._edits[message_id] = code
-        elif reason := refusal(self._desk, asked.wanted.user_id):
-            if self._desk.rate.tells(asked.wanted.user_id):
-                await _say(asked.outlets[0], reason)
+        elif reason := refusal(self._desk, asked.user_id):
+            if self._desk.rate.tells(asked.user_id):
+                await _say((await self._outlets(asked))[0], reason)
         else:
             self._edits[message_id] = code
             self._desk.spawn(self._again(found, asked), f"edit of message {message_id}")
 
     async def _answer(self, message: nextcord.Message) -> None:
         try:
-            channel, place = await self._where(message, self._coming[message.id])
+            channel, channel_id, place = await self._where(message, self._coming[message.id])
             reply_to = (message.channel.id, message.id) if channel is message.channel else None
             received = await self._receive(message, place, channel, reply_to)
         finally:
@@ -121,7 +126,17 @@ class Chat:
         )
         turn = begin(self._desk, wanted, outlets)
         if code is not None:
-            self._remember(message, Asked(message.id, code, wanted, turn, outlets, self._desk.clock()))
+            asked = Asked(
+                message.id,
+                channel_id,
+                message.author.id,
+                message.author.display_name,
+                place,
+                _digest(code),
+                turn,
+                self._desk.clock(),
+            )
+            self._remember((message.channel.id, message.author.id), asked)
 
     async def _receive(
         self, message: nextcord.Message, place: str, channel: Messageable, reply_to: tuple[int, int] | None
@@ -140,23 +155,33 @@ class Chat:
         try:
             await asked.turn.stop()
             post = await asked.turn.one_post()
+            outlets = await self._outlets(asked)
         finally:  # from here on an edit is one of the new turn
             code = self._edits.pop(asked.message_id)
-        wanted = asked.wanted.with_code(code)
-        turn = begin(self._desk, wanted, asked.outlets, post)
+        wanted = Wanted(asked.user_id, asked.author, asked.place, code)
+        turn = begin(self._desk, wanted, outlets, post)
         if self._last.get(key) is asked:
-            self._last[key] = replace(asked, code=code, wanted=wanted, turn=turn)
+            self._last[key] = replace(asked, code=_digest(code), turn=turn)
 
-    async def _where(self, message: nextcord.Message, text: str) -> tuple[Messageable, str]:
-        """Where the answer goes, which may be a thread opened for it, and which place that is."""
+    async def _outlets(self, asked: Asked) -> list[Outlet]:
+        """Where an answer to this goes: where it went before, and else to its person."""
+        direct = DirectOutlet(self._client, asked.user_id)
+        try:
+            return [await self._desk.channel(asked.channel_id, None), direct]
+        except Refused as refused:
+            log.info("the answer to message %d goes elsewhere: %s", asked.message_id, refused)
+            return [direct]
+
+    async def _where(self, message: nextcord.Message, text: str) -> tuple[Messageable, int, str]:
+        """Where the answer goes, maybe a thread opened for it, with its id, and which place that is."""
         if await self._opens_thread(message):
             try:
                 thread = await attempt(lambda: message.create_thread(name=title(text)))
             except Refused as refused:
                 log.info("no thread could be opened: %s", refused)
             else:
-                return thread, f"channel-{thread.id}"
-        return message.channel, place_in(message)
+                return thread, thread.id, f"channel-{thread.id}"
+        return message.channel, message.channel.id, place_in(message)
 
     async def _opens_thread(self, message: nextcord.Message) -> bool:
         if message.guild is None or not isinstance(message.channel, nextcord.TextChannel):
@@ -168,12 +193,25 @@ class Chat:
             chosen = {}
         return bool(chosen.get("answer_in", self._desk.settings.answer_in) == "thread")
 
-    def _remember(self, message: nextcord.Message, asked: Asked) -> None:
-        key = (message.channel.id, message.author.id)
+    def _remember(self, key: tuple[int, int], asked: Asked) -> None:
         self._last.pop(key, None)
         self._last[key] = asked
-        while len(self._last) > REMEMBERED:
-            del self._last[next(iter(self._last))]
+        for oldest, other in list(self._last.items()):  # in the order in which they were asked
+            if len(self._last) <= REMEMBERED and not self._is_old(other):
+                break
+            del self._last[oldest]
+
+    def _is_old(self, asked: Asked) -> bool:
+        """Whether an edit of the message comes too late."""
+        return self._desk.clock() - asked.at > self._desk.settings.edit_within.total_seconds()
+
+    def _forget(self, user_id: int) -> None:
+        for key in [key for key, asked in self._last.items() if asked.user_id == user_id]:
+            del self._last[key]
+
+
+def _digest(code: str) -> bytes:
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()
 
 
 def refusal(desk: Desk, user_id: int) -> str | None:

@@ -3,13 +3,15 @@
     client = Client(desk)
     await client.start(token)           # see `supervise`
 
-What is done once in a life is guarded, because Discord says `ready` again after a session that it has ended.
+Connections end and begin again, sometimes with a new session. What is done once in a life is guarded, because
+Discord says `ready` again for each session; what must outlast a session is in `connections`.
 """
 
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import nextcord
@@ -22,6 +24,7 @@ from bot.front.buttons import BROKEN, Buttons
 from bot.front.calls import Refusal, Refused, attempt
 from bot.front.chat import Chat
 from bot.front.commands import Running
+from bot.front.connections import Pauses, outlast_ready
 from bot.front.controls import EXPECTED, Controls
 from bot.front.desk import Desk
 from bot.front.ending import capital
@@ -39,6 +42,7 @@ NEEDED = {
     "READY",
     "RESUMED",
 }  # events without which nothing works: what is wrong with them ends the connection
+REGISTER_AGAIN = 60.0  # seconds until commands that Discord did not take are offered again
 
 Parser = Callable[[Any], None]
 
@@ -51,11 +55,13 @@ class Client(nextcord.Client):
     """See the module's text."""
 
     def __init__(self, desk: Desk, **options: Any) -> None:
-        super().__init__(intents=intents(), allowed_mentions=NO_MENTIONS, max_messages=1000, **options)
+        super().__init__(intents=intents(), allowed_mentions=NO_MENTIONS, max_messages=None, **options)
         self._desk = desk
         self._chat = Chat(desk, self)
         self._controls = Controls(desk)
         self._registered = self._resumed = False
+        self._registering: asyncio.Task[Any] | None = None
+        self._pauses = Pauses(time.monotonic)
         afterwards = Afterwards(desk)
         desk.sessions.tell_late = afterwards.tell_late
         desk.sessions.tell_resumed = afterwards.tell_resumed
@@ -64,39 +70,65 @@ class Client(nextcord.Client):
         desk.direct = lambda user_id: DirectOutlet(self, user_id)
         desk.channel = self._channel
         _guard(self._connection.parsers)
+        outlast_ready(self._connection)
         self.http._buckets = _Forgotten()
+        self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
         self.add_cog(Running(desk))
         self.add_cog(Tools(desk))
         self.add_view(Buttons(self._controls.verbs))
 
     async def reopen(self) -> None:
-        """Be ready to connect again after the connection was closed for good."""
-        await self.clear()
-        self._registered = False
-        self.add_view(Buttons(self._controls.verbs))
+        """Be ready to connect again, with commands, buttons and forms as they are, after a connection failed.
+
+        Requests to Discord that are under way go on.
+        """
+        if self.ws is not None and self.ws.open:
+            await self.ws.close(code=1000)
+        self._closed = False
+        self._ready.clear()
 
     async def end(self) -> None:
         """Close for good. nextcord would open a session anew for whoever still asks for something then."""
+        if self._registering is not None:
+            self._registering.cancel()
         self.http.recreate = _ended  # type: ignore[method-assign]
         await self.close()
+        await self.http.close()  # which `close` leaves open where the connection was closed for good before
 
     async def on_connect(self) -> None:
-        """Register the commands, once."""
-        if self._registered:
+        """Register the commands, once; while Discord does not take them, try again from time to time."""
+        if self._registered or self._registering is not None:
             return
-        self._registered = True
+        self._registering = asyncio.current_task()
+        try:
+            while not self._registered:
+                await self._register()
+        finally:
+            self._registering = None
+
+    async def _register(self) -> None:
         try:
             await attempt(super().on_connect)
         except Refused as refused:
-            self._registered = False
-            log.error("the commands are not registered: %s", refused)
+            log.error("the commands are not registered, again in %.0f s: %s", REGISTER_AGAIN, refused)
+            await asyncio.sleep(REGISTER_AGAIN)  # an outage of Discord's passes with time
+        else:
+            self._registered = True
+
+    async def on_disconnect(self) -> None:
+        """The connection has ended; nextcord makes another one."""
+        log.info("the connection to Discord has ended")
+
+    async def on_resumed(self) -> None:
+        """The session goes on over another connection, with all that was missed."""
+        log.info("connected to Discord again, the session goes on")
 
     async def on_ready(self) -> None:
-        """Go on with the cells of the program before us, once."""
+        """A session has begun. Go on with the cells of the program before us, once."""
+        log.info("connected to Discord as %s", self.user)
         if self._resumed:
             return
         self._resumed = True
-        log.info("connected as %s", self.user)
         try:
             await self._desk.sessions.resume()
         except (FileStoreError, KernelError):
@@ -127,6 +159,19 @@ class Client(nextcord.Client):
             return
         log.error("command %s failed", interaction.application_command, exc_info=error)
         await privately(interaction, BROKEN)
+
+    def _pausing(self, connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """The same, after a pause when connections have ended soon after their beginning."""
+
+        async def connect_later(*args: Any, **options: Any) -> Any:
+            if wait := self._pauses.next():
+                log.warning("connections to Discord end too soon: the next one in %.0f s", wait)
+                await asyncio.sleep(wait)  # a back-off is a matter of time passing
+            connection = await connect(*args, **options)
+            self._pauses.begun()
+            return connection
+
+        return connect_later
 
     async def _channel(self, channel_id: int, reply_to: tuple[int, int] | None) -> ChannelOutlet:
         """A channel that may be in no cache, such as a DM. Raises: Refused."""

@@ -42,7 +42,7 @@ class Running(ClientCog):
     ) -> None:
         """Run code; without any, open a window for it."""
         if not code:
-            await show_form(interaction, code_form(self._submitted))
+            await show_form(interaction, code_form("run", self._submitted))
             return
         usable = await defer(interaction)
         await run_for(self._desk, interaction, code_of(code) or code, usable=usable)

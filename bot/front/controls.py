@@ -27,7 +27,7 @@ from bot.front.interaction import (
 )
 from bot.front.modals import LONGEST, Form, answer_form, code_form
 from bot.front.outlets import DirectOutlet
-from bot.front.owners import Claimed, claimed, record_of
+from bot.front.owners import claimed, record_of
 from bot.front.take_away import give
 from bot.front.turns import Wanted, begin
 from filestore.errors import FileStoreError
@@ -97,15 +97,16 @@ class Controls:
         """Open the form for the answer to the cell's question."""
         cell = await claimed(self._desk, interaction)
         question = cell.showing.draft.question if cell and cell.showing else None
-        if cell is None:
+        if cell is None or interaction.message is None:
             return
         if question is None:
             await privately(interaction, ANSWERED)
             return
+        message_id = interaction.message.id  # and not the showing, which an open form would keep alive
 
         async def submitted(interaction: Interaction, text: str) -> None:
             await defer(interaction, message=False)
-            await self._answered(interaction, cell, question, text)
+            await self._answered(interaction, message_id, question, text)
 
         await show_form(interaction, answer_form(submitted, question.prompt, password=question.password))
 
@@ -130,7 +131,7 @@ class Controls:
         if record is None or len(record.code) > LONGEST:
             await privately(interaction, TOO_LONG if record else GONE)
             return
-        await show_form(interaction, code_form(self._run_submitted, record.code))
+        await show_form(interaction, code_form("edit", self._run_submitted, record.code))
 
     async def notebook(self, interaction: Interaction) -> None:
         """Give the session as a notebook."""
@@ -150,11 +151,12 @@ class Controls:
             await FileList(self._desk).show(interaction)
 
     async def _answered(
-        self, interaction: Interaction, cell: Claimed, question: InputRequest, text: str
+        self, interaction: Interaction, message_id: int, question: InputRequest, text: str
     ) -> None:
-        session = self._desk.sessions.opened(cell.session_id)
+        showing = self._desk.showings.get(message_id)
+        session = self._desk.sessions.opened(showing.session_id) if showing else None
         # A form of an earlier question may come late: what was typed for a password is no answer to another.
-        if session is None or cell.showing is None or cell.showing.draft.question is not question:
+        if session is None or showing is None or showing.draft.question is not question:
             await privately(interaction, ANSWERED)
             return
         try:
@@ -162,8 +164,8 @@ class Controls:
         except EXPECTED as error:
             await privately(interaction, sentence(error))
             return
-        cell.showing.draft.answered()
-        cell.showing.touch()
+        showing.draft.answered()
+        showing.touch()
 
     async def _run_submitted(self, interaction: Interaction, code: str) -> None:
         usable = await defer(interaction, message=False)

@@ -46,6 +46,7 @@ class Desk:
         self.closing = False
         self.showings: dict[int, Showing] = {}  # by the id of their first message
         self.tasks: set[asyncio.Task[None]] = set()  # turns
+        self.forgets: list[Callable[[int], None]] = []  # called with the person of whom nothing may be kept
         self._ending: set[asyncio.Task[None]] = set()  # those of them that show their last state
         # Set by the client, which knows how to make them:
         self.buttons: Callable[[tuple[str, ...]], View | None] = lambda _: None
@@ -79,6 +80,7 @@ class Desk:
         Every answer then reaches its last state, within a second or two.
         """
         self.closing = True
+        log.info("the bot ends, in %.0f s at most for the cells of %d turns", grace, len(self.tasks))
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=grace)
         await self.sessions.let_go()

@@ -22,17 +22,27 @@ Submitted = Callable[[Interaction, str], Awaitable[None]]
 
 
 class Form(Modal):
-    """One text field; `submitted` gets what was typed."""
+    """One text field; `submitted` gets what was typed.
 
-    def __init__(self, title: str, field: "TextInput[View]", submitted: Submitted) -> None:
-        super().__init__(title, timeout=OPEN, auto_defer=False)
+    Of a person's forms with one `name` the newest is kept, for as often as it is sent. Without a name each
+    one is kept, and sent once: then what was typed, perhaps a password, is forgotten.
+    """
+
+    def __init__(
+        self, title: str, field: "TextInput[View]", submitted: Submitted, name: str | None = None
+    ) -> None:
+        ids: dict[str, str] = {"custom_id": f"kernelcord:{name}"} if name else {}
+        super().__init__(title, timeout=OPEN, auto_defer=False, **ids)
         self._field = field
         self._submitted = submitted
+        self._once = name is None
         self.add_item(field)
 
     async def callback(self, interaction: Interaction) -> None:
         """Hand on what was typed."""
         await self._submitted(interaction, self._field.value or "")
+        if self._once and interaction.response.is_done():  # else Discord asks the person to send it again
+            self.stop()
 
     async def on_error(self, error: Exception, interaction: Interaction) -> None:
         """What fails here is ours: it is logged, and the person is told."""
@@ -40,16 +50,17 @@ class Form(Modal):
         await privately(interaction, BROKEN)
 
 
-def code_form(submitted: Submitted, code: str = "") -> Form:
+def code_form(name: str, submitted: Submitted, code: str = "") -> Form:
     """For code; at most 4,000 characters."""
     field: TextInput[View] = TextInput(
         "Python",
+        custom_id="kernelcord:text",  # what an older window of this name sends is found in the newest form
         style=nextcord.TextInputStyle.paragraph,
         required=True,
         max_length=LONGEST,
         default_value=code or None,
     )
-    return Form("Run code", field, submitted)
+    return Form("Run code", field, submitted, name)
 
 
 def answer_form(submitted: Submitted, prompt: str, *, password: bool) -> Form:

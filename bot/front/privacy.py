@@ -13,6 +13,7 @@ from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
 from bot.front.ending import capital
 from bot.front.interaction import Interaction, defer, privately
+from bot.front.texts import KEPT
 from kernels.threads import in_thread
 
 __all__ = ["Confirmation", "send_export"]
@@ -38,10 +39,13 @@ class Confirmation(View):
             return
         try:
             await self._desk.sessions.forget(interaction.user.id)
+            for forget in self._desk.forgets:
+                forget(interaction.user.id)
         except EXPECTED as error:
             await privately(interaction, capital(sentence(error)))
         else:
-            await privately(interaction, "All that I had of you is deleted.")
+            kept = f" {KEPT}" if self._desk.sessions.ledger.limited else ""
+            await privately(interaction, f"All that I had of you is deleted.{kept}")
 
     async def on_error(self, error: Exception, item: Item["Confirmation"], interaction: Interaction) -> None:
         """What fails here is ours: it is logged, and the person is told."""

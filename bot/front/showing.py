@@ -17,7 +17,7 @@ from datetime import timedelta
 from bot.delivery import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.front.calls import Refused
-from bot.front.deliver import Delivery, take_away
+from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
@@ -171,11 +171,10 @@ class Showing:
         except NothingRuns:
             return
 
-    async def one_post(self) -> Post | None:
-        """The first message of the answer, the others being deleted."""
-        for post in self._posts[1:]:
-            await take_away(post)
-        return self._posts[0] if self._posts else None
+    @property
+    def posted(self) -> tuple[tuple[int, int], ...]:
+        """The messages of the finished answer, in order: each its channel's id, and its own."""
+        return tuple((post.channel_id, post.message_id) for post in self._posts)
 
     def began(self, ago: timedelta) -> None:
         """The cell began so long ago, in a program before us."""

@@ -27,7 +27,23 @@ REFUSED = "Discord does not take DISCORD_TOKEN: copy the bot's token from the de
 NO_INTENT = (
     "The bot may not read messages: switch on the message content intent in Discord's developer portal."
 )
-REASONS = {4004: REFUSED, 4013: NO_INTENT, 4014: NO_INTENT}  # by the code that the gateway closes with
+TOO_MANY_SERVERS = (
+    "The bot is in too many servers for one connection (Discord asks for sharding, which Kernelcord does not"
+    " do): remove it from some of them, and start it again."
+)
+OUTDATED = (
+    "Discord no longer takes the way in which this version of Kernelcord connects: install a newer version."
+)
+# By the code that the gateway closes with: those after which another try cannot succeed. Source:
+# https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes
+REASONS = {
+    4004: REFUSED,
+    4010: OUTDATED,  # invalid shard
+    4011: TOO_MANY_SERVERS,
+    4012: OUTDATED,  # invalid version of the API
+    4013: OUTDATED,  # intents that are none
+    4014: NO_INTENT,
+}
 
 
 class CannotServe(Exception):
@@ -44,16 +60,20 @@ async def supervise(client: Client, token: str, *, first: float = FIRST) -> None
         except nextcord.LoginFailure:
             raise CannotServe(REFUSED) from None
         except nextcord.PrivilegedIntentsRequired:
-            raise CannotServe(NO_INTENT) from None
+            raise CannotServe(_reason(4014)) from None
         except Exception as error:  # noqa: BLE001 - a fault of the network or of the library must not end the service
             if isinstance(error, nextcord.ConnectionClosed) and error.code in REASONS:
-                raise CannotServe(REASONS[error.code]) from None
-            log.warning("the connection to Discord ended: %s: %s", type(error).__name__, error)
+                raise CannotServe(_reason(error.code)) from None
+            why = f"{type(error).__name__}: {error}"
         else:
-            log.warning("the connection to Discord ended")
+            why = "it was closed"
         if time.monotonic() - began > STEADY:
             wait = first
+        log.warning("the connection to Discord failed (%s); again in %.0f s", why, wait)
         await asyncio.sleep(wait)  # a back-off is a matter of time passing
         wait = min(wait * 2, LONGEST)
-        await client.close()
         await client.reopen()
+
+
+def _reason(code: int) -> str:
+    return f"{REASONS[code]} (Discord closed the connection with code {code}.)"

@@ -8,7 +8,7 @@ from config.settings import Settings
 from filestore.records import UsageTotal
 from kernels.protocols import State
 
-__all__ = ["DELETE", "HELP", "settings_text", "usage_text", "variables_text"]
+__all__ = ["DELETE", "HELP", "KEPT", "settings_text", "usage_text", "variables_text"]
 
 LONGEST = 1800  # characters of a list
 HELP = """\
@@ -24,6 +24,10 @@ HELP = """\
 DELETE = (
     "This ends your kernel and deletes your files, variables, conversations and usage, for good."
     " Messages on Discord stay: they are yours and the server's."
+)
+KEPT = (
+    "What the model has cost you today stays until the day is over (UTC), as sums under a random number that"
+    " does not name you: today's limit counts them."
 )
 NO_VARIABLES = "Your kernel has no variables."
 ASLEEP = "Your kernel is not running: your next cell starts it."

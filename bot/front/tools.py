@@ -118,4 +118,5 @@ class Tools(ClientCog):
         if what == "export":
             await send_export(self._desk, interaction)
         else:
-            await privately(interaction, texts.DELETE, view=Confirmation(self._desk))
+            kept = f" {texts.KEPT}" if self._desk.sessions.ledger.limited else ""
+            await privately(interaction, f"{texts.DELETE}{kept}", view=Confirmation(self._desk))

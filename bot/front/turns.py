@@ -2,6 +2,8 @@
 
 turn = begin(desk, wanted, outlets)     # at once; it goes on in a task of its own
 await turn.stop()
+
+A turn that is over holds nothing of what was wanted and shown but the ids of its messages.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.front.calls import Refused
+from bot.front.deliver import take_away
 from bot.front.desk import Desk
 from bot.front.ending import note_of
 from bot.front.outlets import Outlet, Post
@@ -54,28 +57,40 @@ class Turn:
 
     def __init__(self, desk: Desk, wanted: Wanted, showing: Showing) -> None:
         self._desk = desk
-        self._wanted = wanted
-        self._showing = showing
-        self._task = desk.spawn(self._take(), f"turn of {wanted.user_id} in {wanted.place}")
+        self._showing: Showing | None = showing  # until it is over
+        self._posted: tuple[tuple[int, int], ...] = ()  # then: its messages, each with its channel
+        self._task = desk.spawn(self._take(wanted, showing), f"turn of {wanted.user_id} in {wanted.place}")
 
     async def stop(self) -> None:
         """End it, if it still goes on, and wait for its last state."""
-        if not self._task.done():
+        if self._showing is not None:
             await self._showing.stop()
             await asyncio.wait([self._task])
 
     async def one_post(self) -> Post | None:
-        """The message that has its answer; those after it are deleted."""
-        return await self._showing.one_post()
+        """The first message of its answer, None where that is gone; the others are deleted."""
+        posts = [await self._post(*posted) for posted in self._posted]
+        for post in posts[1:]:
+            if post is not None:
+                await take_away(post)
+        return posts[0] if posts else None
 
-    async def _take(self) -> None:
+    async def _post(self, channel_id: int, message_id: int) -> Post | None:
         try:
-            await self._showing.open()
+            channel = await self._desk.channel(channel_id, None)
+            return await channel.fetch(message_id)
         except Refused as refused:
-            log.warning("a turn of %d has nowhere to be answered: %s", self._wanted.user_id, refused)
-            return
-        work = _have(self._desk, self._wanted, self._showing)
-        await self._showing.finish(await note_of(self._desk, self._showing, work))
+            log.info("message %d is not found again: %s", message_id, refused)
+            return None
+
+    async def _take(self, wanted: Wanted, showing: Showing) -> None:
+        try:
+            await showing.open()
+            await showing.finish(await note_of(self._desk, showing, _have(self._desk, wanted, showing)))
+        except Refused as refused:  # by `open` alone
+            log.warning("a turn of %d has nowhere to be answered: %s", wanted.user_id, refused)
+        finally:
+            self._posted, self._showing = showing.posted, None
 
 
 def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | None = None) -> Turn:

@@ -8,7 +8,7 @@ from typing import Any
 from filestore.errors import NoSuchSession
 from filestore.mongo.database import Database, Document, Order, equal
 from filestore.mongo.transcripts import MongoTranscripts
-from filestore.records import RUNNING, MessageCell, SessionRecord, UsageRecord, UsageTotal
+from filestore.records import EPOCH, RUNNING, MessageCell, SessionRecord, UsageRecord, UsageTotal
 
 
 class MongoSessions:
@@ -94,8 +94,15 @@ class MongoUsage:
         turns, sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
         return UsageTotal(turns, **sums)
 
-    async def forget(self, user_id: int) -> None:
+    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+        if kept_as is not None:  # a crash in between leaves turns under one of both numbers, none under two
+            recent = equal(user_id=user_id) | {"at": {"$gte": since}}
+            change = {"$set": {"user_id": kept_as, "at": since, "model": ""}}
+            await self._usage.change_all(recent, change)
         await self._usage.delete(equal(user_id=user_id))
+
+    async def forget_kept(self, before: datetime) -> None:
+        await self._usage.delete({"user_id": {"$lt": 0}, "at": {"$lt": before}})
 
 
 class MongoServerSettings:

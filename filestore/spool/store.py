@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from filestore.errors import NotRecordedYet, QuotaExceeded, StoreUnavailable, TooManyFiles
-from filestore.records import CellRecord, MessageCell, SessionRecord, StoredFile, UsageRecord, UsageTotal
+from filestore.records import (
+    EPOCH,
+    CellRecord,
+    MessageCell,
+    SessionRecord,
+    StoredFile,
+    UsageRecord,
+    UsageTotal,
+)
 from filestore.spool.catch_up import CatchUp
 from filestore.spool.spool import Spool
 from filestore.spool.transcripts import SpooledTranscripts
@@ -117,9 +125,11 @@ class SpooledSessions:
 class SpooledUsage:
     """store.Usage. What waits counts: a database that is away makes nothing free."""
 
-    def __init__(self, store: Store, spool: Spool) -> None:
+    def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._usage = store.usage
         self._spool = spool
+        self._catch_up = catch_up
+        self.forget_kept = store.usage.forget_kept
 
     async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
         await self._spool.write(
@@ -136,9 +146,13 @@ class SpooledUsage:
                 total = UsageTotal(*map(sum, zip(astuple(total), astuple(turn), strict=True)))
         return total
 
-    async def forget(self, user_id: int) -> None:
-        await self._spool.forget(person_key(user_id), UsageAdded)
-        await self._usage.forget(user_id)
+    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+        """What waits is kept as well: it comes into the database first."""
+        if kept_as is None:
+            await self._spool.forget(person_key(user_id), UsageAdded)
+        else:
+            await self._catch_up.bring_in_all_of(person_key(user_id))
+        await self._usage.forget(user_id, kept_as=kept_as, since=since)
 
 
 class SpooledFiles:
@@ -259,7 +273,7 @@ async def spooled(
             transcripts,
             SpooledSessions(store, spool, transcripts),
             store.identity,
-            SpooledUsage(store, spool),
+            SpooledUsage(store, spool, catch_up),
             store.server_settings,
             SpooledMessageCells(store, spool, catch_up),
         )

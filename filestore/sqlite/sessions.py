@@ -6,7 +6,7 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from filestore.errors import NoSuchSession
-from filestore.records import MessageCell, SessionRecord, UsageRecord, UsageTotal
+from filestore.records import EPOCH, MessageCell, SessionRecord, UsageRecord, UsageTotal
 from filestore.sqlite.database import Database
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
 from filestore.sqlite.transcripts import clear
@@ -141,10 +141,21 @@ class SqliteUsage:
             lambda connection: UsageTotal(*connection.execute(query, values).fetchone())
         )
 
-    async def forget(self, user_id: int) -> None:
-        await self._database.write(
-            lambda connection: connection.execute("DELETE FROM usage WHERE user_id = ?", (user_id,))
-        )
+    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+        at = to_milliseconds(since)
+        keep = "UPDATE usage SET user_id = ?, at = ?, model = '' WHERE user_id = ? AND at >= ?"
+
+        def work(connection: Connection) -> None:
+            if kept_as is not None:
+                connection.execute(keep, (kept_as, at, user_id, at))
+            connection.execute("DELETE FROM usage WHERE user_id = ?", (user_id,))
+
+        await self._database.write(work)
+
+    async def forget_kept(self, before: datetime) -> None:
+        query = "DELETE FROM usage WHERE user_id < 0 AND at < ?"
+        values = (to_milliseconds(before),)
+        await self._database.write(lambda connection: connection.execute(query, values))
 
 
 class SqliteServerSettings:

@@ -5,7 +5,9 @@ Each probe's outcome is told. The exit status is 0 when kernels can be confined 
 
 import argparse
 import asyncio
+import os
 import shutil
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,12 +37,23 @@ async def outcome(tier: Tier, python: Path) -> tuple[str, list[str]]:
 
 
 def main() -> int:
-    """The program."""
+    """The program. When nobody reads its output it ends as any program does then, with 141."""
     parser = argparse.ArgumentParser(prog="python -m kernels.sandbox", description=__doc__)
     parser.add_argument("--python", type=Path, default=Path(".venv-kernels/bin/python"))
     python = parser.parse_args().python.absolute()
     if shutil.which(python) is None:
         parser.error(f"there is no program {python}")
+    try:
+        status = report(python)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read us has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+        return 128 + signal.SIGPIPE
+    return status
+
+
+def report(python: Path) -> int:
+    """Tell of each tier; the exit status."""
     best: Tier | None = None
     for tier in TIERS:
         missing, leaks = asyncio.run(outcome(tier, python))

@@ -14,9 +14,10 @@ from bot.errors import BadKey, CutOff, ModelError, NoModel, OverBudget
 from bot.failures import sentence
 from bot.message import Asking, Picture
 from bot.reply import Reply
+from bot.session import Asked
 from bot.sessions import Sessions
 from config.settings import load
-from filestore.records import CellRecord, Said
+from filestore.records import EPOCH, CellRecord, Said
 from kernels.events import Stream
 from tests.model_server import Answer as Scripted
 from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
@@ -411,6 +412,37 @@ async def test_a_budget_that_is_used_up_ends_the_asking_and_not_the_running(
         assert [text for _, text in await entries(sessions)] == ["one", "dear"]
         assert (await front.ask("three", user_id=2)).words == "for you"
         assert (await sessions.execute_code("1 + 1", 1)).output == "2\n"
+
+
+async def test_a_budget_holds_for_several_places_at_once(tmp_path: Path, server: ModelServer) -> None:
+    """Where little is left the second place waits for the first, can be stopped meanwhile, or is refused."""
+    held = asyncio.Event()
+    server.will(says("dear", usage=(1_000_000, 0, 0), hold=held))
+    async with composed(tmp_path, server, daily_budget=0.3) as sessions:
+        first, second, third = Front(sessions), Front(sessions), Front(sessions)
+        here = asyncio.create_task(first.ask("one"))
+        await first.until("dear")
+        stopped, asked = Asked("elsewhere"), Asking(1, "Ada", "elsewhere", "two")
+        waits = asyncio.create_task(sessions.ask(asked, second.tell, stopped))
+        refused = asyncio.create_task(third.ask("three", place="there"))
+        done, _ = await asyncio.wait({waits, refused}, timeout=0.3)
+        assert not done
+        await stopped.stop()
+        assert (await waits).stopped
+        held.set()
+        assert (await here).usage.cost == 2.5
+        with pytest.raises(OverBudget):
+            await refused
+        await sessions.discard(1, "here")
+        await sessions.forget(1)
+        with pytest.raises(OverBudget):
+            await third.ask("four")
+        assert (await sessions.ledger.today(1)).cost == 2.5
+        assert (await sessions.store.usage.total(1, EPOCH)).turns == 0
+    assert len(server.requests) == 1
+    async with composed(tmp_path, server, daily_budget=0.3) as sessions:
+        with pytest.raises(OverBudget):
+            await Front(sessions).ask("five")
 
 
 async def test_a_budget_of_tokens_holds_for_a_model_without_a_price(

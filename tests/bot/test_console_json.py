@@ -41,6 +41,11 @@ BAD = [
     (b'{"user": "bob", "code": "1"}\n', "user is a whole number"),
     (b'{"user": 1}\n', "a request has one of: code, ask, upload, files, load_file, reset"),
     (b'{"code": 5}\n', "code is a text"),
+    (b'{"code": "1", "reset": true}\n', "this one has code and reset"),
+    (b'{"reset": 0}\n', "reset is true, or is left out"),
+    (b'{"interrupt": false}\n', "interrupt is true, or is left out"),
+    (b'{"files": null}\n', "files is true, or is left out"),
+    (b'{"replay": "a.ipynb", "keep_going": 1}\n', "keep_going is true or false"),
     (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
     (b'{"upload": "/nowhere/at/all.csv"}\n', "there is no folder /nowhere/at"),
     (b'{"notebook": "a\\u0000b"}\n', "there is no file a\ufffdb"),
@@ -311,6 +316,15 @@ async def test_empty_lines_are_passed_over_and_any_id_comes_back_as_json(program
     assert (await program.answer(event="result"))["output"] == "42\n"
     assert [answer["event"] for answer in program.seen] == ["value", "result"]
     assert program.seen[0]["id"] is None
+
+
+async def test_a_line_that_is_refused_is_told_with_its_id(program: Program) -> None:
+    """Whatever is wrong with a request, its answer says which request it was."""
+    program.send_raw(b'{"id": "a", "user": "bob", "code": "1"}\n')
+    refused = await program.answer(id="a", event="error")
+    assert "user" not in refused
+    program.send_raw(b'{"id": "b", "user": 3}\n')
+    assert (await program.answer(id="b", event="error"))["user"] == 3
 
 
 async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_path: Path) -> None:

@@ -73,6 +73,18 @@ def test_typed_code_is_shown_before_anything_happens() -> None:
     assert live(running(Queued(2)), "x").endswith("-# Waiting: 2 before this one.")
 
 
+def test_a_place_in_line_is_said_once_and_then_rarely() -> None:
+    """Each cell that ends moves all who wait; the message says so once a minute, and their turn at once."""
+    waiting = Draft()
+    told = []
+    for seconds, position in enumerate(range(90, -1, -1)):
+        waiting.add(Reply(1, Queued(position)))
+        told.append(waiting.page(now=100.0 + seconds).parts[0])
+    assert told[:60] == ["-# Waiting: 90 before this one."] * 60
+    assert told[60:90] == ["-# Waiting: 30 before this one."] * 30
+    assert told[90] == "-# Running … 1 min 30 s"
+
+
 def test_output_moves() -> None:
     """A progress bar is one line, cleared output is gone, and the end of a long one is what is seen."""
     assert "```\n90%\n```" in live(running(printed("10%\r", "stderr"), printed("90%\r", "stderr")))

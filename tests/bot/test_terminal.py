@@ -266,10 +266,10 @@ def test_a_redrawing_cell_takes_back_what_it_wrote(
 def test_waiting_and_a_fresh_kernel_are_said_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The position in line, and what was kept and lost."""
+    """The position in line, once, and what was kept and lost."""
     screen = Screen(tmp_path, str, colour=False)
-    screen.show(Reply(1, Queued(2)))
-    screen.show(Reply(1, Queued(0)))
+    for position in (2, 1, 0):
+        screen.show(Reply(1, Queued(position)))
     screen.show(Reply(1, Restarted("the kernel died", ("files",), ("df", "x"))))
     assert capsys.readouterr().out == (
         "Waiting: 2 before this one.\nFresh kernel (the kernel died). Your files are kept. Lost: df, x.\n"

@@ -158,6 +158,12 @@ def test_every_setting_but_the_secrets_has_a_flag(tmp_path: Path) -> None:
         ("RETENTION", "none", "RETENTION is 'none', which is not a duration such as"),
         ("MAX_FILE", "big", "MAX_FILE is 'big', which is not a size such as 500kB, 50MiB or 1GiB."),
         ("MAX_FILE", "0", "MAX_FILE is '0', which is not a size"),
+        (
+            "MAX_MEMORY",
+            "5",
+            "MAX_MEMORY is '5', which is not a size such as 500MiB or 1GiB, of 64MiB or more.",
+        ),
+        ("KERNELCORD_DATA", " ", "KERNELCORD_DATA is ' ', which is not a path."),
         ("MAX_KERNELS", "0", "MAX_KERNELS is '0', which is not a whole number, 1 or more."),
         ("SESSION_SCOPE", "server", "SESSION_SCOPE is 'server', which is not user or place."),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is 'loud', which is not debug or info or warning or error."),
@@ -172,6 +178,12 @@ def test_invalid_value_is_told_in_a_sentence(
         load()
     (problem,) = raised.value.problems
     assert problem.startswith(sentence)
+
+
+def test_an_empty_path_is_not_the_working_folder() -> None:
+    """A flag from a variable that is not set would put all data wherever the program is started."""
+    with pytest.raises(InvalidSettings, match="--data is '', which is not a path"):
+        load(data="")
 
 
 def test_invalid_values_end_the_program_with_2(

@@ -41,8 +41,8 @@ What there is
         ephemeral failed expired`, `wait_for_ack wait_for_message wait_for_modal wait_for_choices
         wait_for`.
     Gateway (gateway.py): `online drop(resumable=) close(code) reconnect() invalidate(resumable=)
-        refusing send_raw(text)`, `identified resumed refused commands`, `wait_for wait_for_online
-        wait_for_offline`.
+        refusing hanging_up send_raw(text)`, `identified resumed refused hung_up commands`, `wait_for
+        wait_for_online wait_for_offline`.
     Faults and Requests (faults.py): `status too_many drop delay hold` on a method and a pattern of the
         path, each `times=1` unless told otherwise (None: always); `requests.matching(method, path)`,
         `.wait_for(...)`.

@@ -16,6 +16,16 @@ from tests.discord.raw import Raw, raw_client
 from tests.nodes import node_pid
 
 
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nextcord waits 5 s before it begins another session, for Discord's sake."""
+
+    async def hurry(*_args: object, **_options: object) -> None:
+        """Do not wait."""
+
+    monkeypatch.setattr(nextcord.Client, "before_identify_hook", hurry)
+
+
 @pytest.fixture
 async def discord() -> AsyncIterator[Discord]:
     """A Discord with a guild, two members and two channels; what broke its rules fails the test.

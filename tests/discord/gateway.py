@@ -3,7 +3,9 @@
 discord.gateway.drop()                  # the connection breaks; the bot resumes and gets what it missed
 discord.gateway.drop(resumable=False)   # the session is gone as well
 discord.gateway.reconnect()             # Discord asks for a new connection
+discord.gateway.invalidate()            # the session is invalid; the bot begins another one
 discord.gateway.refusing = True         # 503 for who connects, until it is False again
+discord.gateway.hanging_up = 4011       # who connects is hung up on with this code, until it is None again
 """
 
 import asyncio
@@ -78,6 +80,8 @@ class Gateway:
         self.url = ""
         self.refusing = False
         self.refused = 0  # how often somebody was
+        self.hanging_up: int | None = None
+        self.hung_up = 0  # how often somebody was hung up on
         self.identified = 0  # how often a client has started a session
         self.resumed = 0  # how often it took one up again
         self.commands: list[tuple[int, Any]] = []  # all that clients have sent: op and data
@@ -94,6 +98,13 @@ class Gateway:
             self.refused += 1
             self._watch.changed()
         return self.refusing
+
+    def hang_up(self) -> int | None:
+        """The code with which who identifies or resumes now is hung up on, if they are; it is counted."""
+        if self.hanging_up is not None:
+            self.hung_up += 1
+            self._watch.changed()
+        return self.hanging_up
 
     @property
     def online(self) -> bool:

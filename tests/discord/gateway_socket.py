@@ -119,6 +119,8 @@ class Socket:
             raise Hangup(DECODE_ERROR)
         if self._connection.session is not None:
             raise Hangup(TWICE)
+        if (code := self._gateway.hang_up()) is not None:
+            raise Hangup(code)
         if data["token"] != self._gateway.token:
             raise Hangup(WRONG_TOKEN)
         if op == IDENTIFY:

@@ -256,6 +256,30 @@ async def test_privacy_exports_and_deletes(discord: Discord, data: Path) -> None
         assert "NameError" in (await run(discord, ada, "mine")).content
 
 
+async def test_privacy_gives_no_budget_back_and_says_so(discord: Discord, data: Path) -> None:
+    """What today's limit counts outlives the deletion and a reset of everything, and both answers say so."""
+    cleo, general = discord.guild.member("cleo"), discord.guild.channel("general")
+    async with (
+        ModelServer.start() as server,
+        running(discord, data, openai_base_url=server.base_url, daily_tokens=5000),
+    ):
+        server.will(says("Dear.", usage=(4000, 900, 0)))
+        asked = await cleo.slash(general, "ask", words="how?")
+        await asked.wait_for_message(lambda m: "Dear." in m.content and "tokens" in m.content, timeout=SOON)
+        reset = await cleo.slash(general, "reset", everything=True)
+        await reset.wait_for_message(lambda m: "gone too" in m.content, timeout=SOON)
+        confirm = await (await cleo.slash(general, "privacy", what="delete")).wait_for_message()
+        assert "today's limit counts" in confirm.content
+        clicked = await cleo.click(confirm, "Delete all of mine")
+        told = await clicked.wait_for_message(lambda m: "is deleted" in m.content, timeout=SOON)
+        assert "today's limit counts" in told.content
+        used = await (await cleo.slash(general, "usage")).wait_for_message()
+        assert "4,000 tokens in" in used.content
+        refused = await cleo.slash(general, "ask", words="and now?")
+        await refused.wait_for_message(lambda m: "5,000 tokens for today" in m.content, timeout=SOON)
+        assert len(server.requests) == 1
+
+
 async def test_an_export_for_which_the_disk_has_no_room_is_told(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -219,7 +219,7 @@ async def test_share_lets_another_read_until_it_ends(files: FileStore, store: St
 async def test_forget_deletes_everything_of_a_person_and_nothing_else(
     files: FileStore, store: Store, clock, tmp_path: Path
 ) -> None:
-    """After forget no row and no byte of the person is left; others keep theirs."""
+    """After both verbs no row and no byte of the person is left; others keep theirs."""
     for user_id in (ANN, BOB):
         session_id = f"user:{user_id}"
         await store.sessions.get_or_create(session_id, user_id, "dm", clock.now)
@@ -230,6 +230,7 @@ async def test_forget_deletes_everything_of_a_person_and_nothing_else(
     await files.share(his.file_id, BOB, ANN)
     await files.share(mine.file_id, ANN, BOB)
     await files.forget(ANN)
+    await store.usage.forget(ANN)
     assert await store.files.batch() == [his]
     assert bytes_on_disk(tmp_path) == [his.file_id]
     assert await store.shares.people(his.file_id) == ()

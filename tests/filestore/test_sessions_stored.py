@@ -124,6 +124,33 @@ async def test_usage_sums_a_persons_turns_since_a_moment(store: Store, clock) ->
     assert (await store.usage.total(8, start)).turns == 1
 
 
+async def test_usage_that_is_forgotten_can_be_kept_without_a_name(store: Store, clock) -> None:
+    """From a moment on it becomes that of a number, at that moment and of no model; the rest is deleted."""
+    day = clock.now
+    turn = UsageRecord(7, day, "m", input_tokens=10, output_tokens=2, cost=0.25, cell_seconds=1.5)
+    for usage in (
+        replace(turn, at=day - timedelta(seconds=1)),
+        turn,
+        replace(turn, at=day + timedelta(hours=1)),
+        replace(turn, user_id=8),
+    ):
+        await store.usage.add(usage)
+    for _ in range(2):  # twice is as good as once
+        await store.usage.forget(7, kept_as=-(2**63), since=day)
+        assert await store.usage.total(7, day - timedelta(days=9)) == UsageTotal()
+        assert await store.usage.total(-(2**63), day) == UsageTotal(2, 20, 4, 0.5, 3.0)
+    assert await store.usage.total(-(2**63), day + timedelta(milliseconds=1)) == UsageTotal()
+    assert (await store.usage.total(8, day)).turns == 1
+    await store.usage.add(turn)  # of the same kind as one that is kept
+    await store.usage.forget(7, kept_as=-(2**63), since=day)
+    assert (await store.usage.total(-(2**63), day)).turns == 3
+    await store.usage.forget_kept(day)
+    assert (await store.usage.total(-(2**63), day)).turns == 3
+    await store.usage.forget_kept(day + timedelta(days=1))
+    assert (await store.usage.total(-(2**63), day)).turns == 0
+    assert (await store.usage.total(8, day)).turns == 1
+
+
 async def test_server_settings_are_replaced_whole(store: Store) -> None:
     """A server has the settings last set, and none before."""
     assert await store.server_settings.get(1) == {}

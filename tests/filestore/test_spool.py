@@ -27,7 +27,7 @@ from filestore import (
     UsageRecord,
     open_store,
 )
-from filestore.records import EPOCH, Waiting
+from filestore.records import EPOCH, UsageTotal, Waiting
 from filestore.removal import remove_expired
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
@@ -335,6 +335,20 @@ async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(
     assert fourth.seq == others.seq
     assert isinstance(fifth, CellRecord)
     assert "too large to be kept" in fifth.outputs[0]["text"]
+
+
+async def test_what_is_kept_of_a_deletion_has_what_waits_as_well(store: Opened) -> None:
+    """Turns that wait for the database are kept under the number too, and no name is left with them."""
+    async with full():
+        await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
+        with pytest.raises(StoreUnavailable):
+            await store.kept.usage.forget(ANN, kept_as=-5, since=EPOCH)
+        assert (await store.kept.usage.total(ANN, EPOCH)).turns == 1
+    await store.kept.usage.forget(ANN, kept_as=-5, since=EPOCH)
+    assert (await store.kept.usage.total(ANN, EPOCH)).turns == 0
+    assert (await store.raw.usage.total(-5, EPOCH)) == UsageTotal(1, 1, 2, 0.25, 0.5)
+    await store.kept.catch_up.bring_in()
+    assert (await store.raw.usage.total(ANN, EPOCH)).turns == 0
 
 
 async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
@@ -658,6 +672,7 @@ async def test_nothing_of_a_person_who_is_forgotten_comes_back(
         with pytest.raises(NotRecordedYet):
             await put(files, session_id=SESSION)
     await files.forget(ANN)
+    await store.kept.usage.forget(ANN)
     assert store.kept.transcripts.waiting(SESSION) is None
     await store.kept.catch_up.bring_in()
     for session_id, count in ((SESSION, 0), ("u7-new", 0), ("u8", 1)):

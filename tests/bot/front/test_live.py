@@ -7,12 +7,18 @@ from nextcord.ui import View
 from bot.delivery import Outgoing
 from bot.front.calls import PATIENCE, Patience
 from bot.front.live import Live, Look
+from bot.page import Draft
+from bot.reply import Reply
+from kernels.events import Queued
 
 
 class Noted:
     """A message, and the outlet that it went to."""
 
     channel_id = message_id = 1
+
+    def __init__(self) -> None:
+        self.edits: list[str] = []
 
     async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> "Noted":
         """The one message."""
@@ -22,6 +28,7 @@ class Noted:
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
         """Shown."""
+        self.edits.append(outgoing.content)
 
     async def delete(self) -> None:
         """Gone."""
@@ -46,3 +53,31 @@ async def test_what_cannot_be_shown_leaves_the_message_to_its_last_state() -> No
     await looked.wait()
     await live.stop()
     assert live.post is noted
+
+
+async def test_forty_people_who_wait_make_one_request_each() -> None:
+    """All of them move up each time that a cell ends; Discord is told so once, and when it is their turn."""
+    people = 40
+    drafts = [Draft() for _ in range(people)]
+    messages = [Noted() for _ in drafts]
+    lives = []
+    for draft, message in zip(drafts, messages, strict=True):
+
+        def show(draft: Draft = draft) -> Look:
+            return Look(draft.page(now=asyncio.get_running_loop().time()).parts[0])
+
+        live = Live(message, show, lambda _: None, pace=0.0)
+        await live.open()
+        lives.append(live)
+    for ended in range(people):
+        for place in range(people):
+            if place >= ended:
+                drafts[place].add(Reply(1, Queued(place - ended)))
+                lives[place].touch()
+        for _ in range(20):  # of the loop, in which every message could be edited many times
+            await asyncio.sleep(0)
+    for live in lives:
+        await live.stop()
+    waiting = [edit for message in messages for edit in message.edits if "Waiting" in edit]
+    assert len(waiting) == people - 1  # nobody goes before the first
+    assert len([edit for message in messages for edit in message.edits]) <= 2 * people

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -214,3 +216,13 @@ def test_no_tier_is_told_of_a_python_that_is_not_there(
         main()
     assert raised.value.code == 2
     assert "there is no program /nowhere/python" in capsys.readouterr().err
+
+
+def test_program_ends_quietly_when_nobody_reads_on() -> None:
+    """`python -m kernels.sandbox | head -1` shows no traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = (sys.executable, "-m", "kernels.sandbox", "--python", "/bin/false")
+    with open(writer, "wb") as output:
+        ended = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")

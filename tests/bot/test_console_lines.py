@@ -1,0 +1,120 @@
+"""The requests of many users on one standard input: who waits for whom."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from bot.console.jsonl import JsonLines
+from bot.sessions import Sessions
+from filestore.records import Page
+from kernels.events import END_OF_INPUT
+
+
+class OneSession:
+    """A session whose cell asks."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+
+    def answer(self, text: str) -> None:
+        """Take it."""
+        self.answers.append(text)
+
+    async def interrupt(self) -> None:
+        """Stop."""
+
+
+class Slow:
+    """Sessions of which that of user 2 takes its time to open."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.one = OneSession()
+
+    async def session(self, user_id: int, _place: str) -> OneSession:
+        """The session."""
+        if user_id == 2:
+            await self.open.wait()
+        return self.one
+
+    async def list_user_files(self, _user_id: int, **_more: object) -> Page:
+        """None."""
+        return Page((), None)
+
+    def id_of(self, user_id: int, _place: str) -> str:
+        """Of whomever."""
+        return f"u{user_id}"
+
+    def opened(self, _session_id: str) -> OneSession:
+        """The same for all."""
+        return self.one
+
+
+class Lines:
+    """A front on such sessions, with its input and its output."""
+
+    def __init__(self) -> None:
+        self.sessions = Slow()
+        self.told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self.front = JsonLines(
+            cast("Sessions", self.sessions), lambda text: self.told.put_nowait(json.loads(text))
+        )
+        self.serving = asyncio.create_task(self.front.serve(self._read()))
+
+    def send(self, **request: Any) -> None:
+        """A line."""
+        self._lines.put_nowait(json.dumps(request).encode())
+
+    def end(self) -> None:
+        """The end of the input."""
+        self._lines.put_nowait(b"")
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        while line := await self._lines.get():
+            yield line
+
+
+async def test_nobody_waits_for_another_user() -> None:
+    """A session that hangs while it opens, for an interrupt too, holds up its own user alone."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        lines.send(user=2, interrupt=True)
+        lines.send(user=2, reset=True)
+        lines.send(user=1, files=True, id="a")
+        assert (await lines.told.get())["id"] == "a"
+        lines.send(user=2, files=False)
+        assert "files is true" in (await lines.told.get())["message"]
+        lines.sessions.open.set()
+        lines.end()
+        await lines.serving
+
+
+async def test_answers_that_were_sent_come_before_the_end_of_the_input() -> None:
+    """In their order, and what asks once more finds the end."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        lines.sessions.open.set()
+        for text in "abc":
+            lines.send(user=2, input=text)
+        lines.end()
+        await lines.serving
+    assert lines.sessions.one.answers[:3] == ["a", "b", "c"]
+    assert set(lines.sessions.one.answers[3:]) <= {END_OF_INPUT}
+
+
+async def test_nothing_is_kept_of_users_whose_requests_are_done() -> None:
+    """Thousands of them come and go on one input."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        for user in range(100, 200):
+            lines.send(user=user, files=True)
+            lines.send(user=user, input="x")
+        for _ in range(100):
+            await lines.told.get()
+        lines.send(user=1, files=True)
+        await lines.told.get()
+        assert lines.front._queues == {}
+        lines.end()
+        await lines.serving
