@@ -264,7 +264,6 @@ def serve(
     program.init_io()
     program.init_signal()
     program.init_kernel()
-    program.init_path()
     program.init_shell()
     program.init_gui_pylab()
     program.init_extensions()
@@ -272,6 +271,7 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     before_cells()
+    program.init_path()  # only now: IPython looks for its extensions as `import` does, and would run the person's
     memory.begin()
     run(program)
 

@@ -215,6 +215,7 @@ TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is no
 # By the second byte of ioctl's request, what file systems do to a file that is open for reading only: flags,
 # version, encryption, verity (f, v); project, freezing (X); what btrfs and XFS have of their own (0x94, X).
 OF_FILE_SYSTEMS = (0x6600, 0x7600, 0x5800, 0x9400)
+OF_SOCKETS = 0x8900  # likewise: the machine's interfaces and addresses, which a socket of any kind tells
 KIND_OF_REQUEST = 0xFF00
 SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
 # Of prctl, answered as by a system without them: the older way to a filter, of which ours is the last, and a
@@ -251,7 +252,8 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
-    of_files = [_Step(AND, KIND_OF_REQUEST), *_equal(OF_FILE_SYSTEMS, errno.ENOTTY)]
+    closed = OF_FILE_SYSTEMS if network else (*OF_FILE_SYSTEMS, OF_SOCKETS)
+    of_machine = [_Step(AND, KIND_OF_REQUEST), *_equal(closed, errno.ENOTTY)]
     of_route = [*_argument(0), *_others(NETLINK), *_unless_one_of(2, [ROUTE], errno.EPROTONOSUPPORT)]
     uncached = [*_argument(5), _Step(ANY_BIT, NO_WAIT | DONT_KEEP, otherwise=1), _refusal(errno.EOPNOTSUPP)]
     lone = [_Step(AND, CLONE_THREAD | CLONE_FILES), *_equal([CLONE_THREAD], errno.EPERM)]
@@ -278,7 +280,7 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
         ),
         *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_options()]),
         *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ, *HINTS], errno.EPERM)),
-        *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM), *([] if alone else of_files)]),
+        *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM), *([] if alone else of_machine)]),
         *_when(MADVISE, _if_one_of(2, [COLD, PAGEOUT], 0)),
         *_when(PREADV2, uncached),
         *_when(PWRITEV2, uncached),

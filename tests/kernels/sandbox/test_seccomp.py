@@ -220,6 +220,14 @@ def test_files_in_sight_keep_their_flags(request_: int) -> None:
     assert verdict(assemble(alone=False), IOCTL, 0, 0x541B) == ALLOW  # how much there is to read
 
 
+@pytest.mark.parametrize("request_", [0x8910, 0x8912, 0x8927, 0x8933, 0x8946, 0x89E0])
+def test_interfaces_in_sight_are_not_told(request_: int) -> None:
+    """A pair of Unix sockets tells of them as any socket does; in a network of its own there is one to tell of."""
+    assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
+    assert verdict(assemble(), IOCTL, 0, request_) == ALLOW
+    assert verdict(assemble(alone=False, network=True), IOCTL, 0, request_) == ALLOW
+
+
 def test_personality_can_be_asked_for_only() -> None:
     """0 and -1 pass; switching address randomisation off does not."""
     assert verdict(assemble(), PERSONALITY, 0) == verdict(assemble(), PERSONALITY, 0xFFFFFFFF) == ALLOW
