@@ -114,7 +114,10 @@ def exactly(held: Mapping[int, int]) -> int:
 
 
 def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: bool = True) -> int:
-    """Bytes of the files that the processes hold open, run, or (`mapped`) have mapped, and that have no name.
+    """Bytes of the files that the processes hold open or run, and that have no name.
+
+    With `mapped` also of those that they have mapped, and of the folders that they work in: one that was
+    deleted keeps the room of all names that it has had.
 
     `places` are the workspace's paths, outside and inside. A program or library that lay elsewhere is not the
     person's: it was deleted by an upgrade.
@@ -126,7 +129,7 @@ def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: 
     below = tuple(os.fsencode(os.path.realpath(place)) + b"/" for place in places)
     left = MOST_OPEN
     for pid in pids:
-        for _, found in _held(pid, below):
+        for _, found in _held(pid, below, folders=mapped):
             left -= 1
             if found is None or left < 0:
                 return UNCOUNTABLE
@@ -136,11 +139,17 @@ def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: 
     return sum(files.values()) + (_mapped(pids, below, known, doubt=doubt) if mapped else 0)
 
 
-def _held(pid: int, below: tuple[bytes, ...]) -> Iterator[tuple[str, os.stat_result | None]]:
-    """The files that a process has open, and the program that it runs if that is the person's."""
+def _held(
+    pid: int, below: tuple[bytes, ...], *, folders: bool
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """What a process has open, its program if that is the person's, and, of `folders`, where it works."""
     with suppress(OSError):  # it has ended, or may not be looked into, which `opened` tells
         if _leads_below(program := f"{live(pid)}/exe", below):
             yield "exe", os.stat(program)
+    with suppress(OSError):
+        for task in os.listdir(f"{PROC}/{pid}/task") if folders else ():  # each thread can have its own
+            with suppress(OSError):
+                yield "cwd", os.stat(f"{PROC}/{pid}/task/{task}/cwd")
     yield from opened(pid)
 
 

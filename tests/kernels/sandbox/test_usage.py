@@ -59,6 +59,31 @@ def test_of_files_that_nobody_may_look_at_there_are_few() -> None:
         assert hidden(processes(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
 
 
+def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None:
+    """It has no files any more, and is as large on the disk as all their names were."""
+    code = """
+    os.mkdir("f"); os.chdir("f")
+    for number in range(2000): open(f"{number:0240}", "w").close()
+    for number in range(2000): os.unlink(f"{number:0240}")
+    os.rmdir("../f")"""
+    with init(code) as pid:
+        if (room := os.stat(f"/proc/{usage.processes(pid)[1]}/cwd").st_blocks * 512) < 2000 * 240:
+            pytest.skip("this file system gives the room of names back")
+        assert hidden(processes(pid), [workspace], mapped=True) == room
+        assert hidden(processes(pid), [workspace], mapped=False) == 0
+    thread = code.replace("os.chdir", "ctypes.CDLL(None).unshare(0x200); os.chdir").replace(
+        "\n    ", "\n        "
+    )
+    work = f"""
+    def work():{thread}
+        time.sleep(100)
+    threading.Thread(target=work, daemon=True).start()
+    while not os.path.exists("f"): time.sleep(0.001)
+    while os.path.exists("f"): time.sleep(0.001)"""
+    with init(work) as pid:
+        assert hidden(processes(pid), [workspace], mapped=True) == room
+
+
 def test_a_deleted_program_that_runs_counts_in_full() -> None:
     """Nothing of it is open, and only what has run is mapped."""
     program = Path("program")
