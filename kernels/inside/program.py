@@ -271,7 +271,7 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     before_cells()
-    program.init_path()  # only now: IPython looks for its extensions as `import` does, and would run the person's
+    program.init_path()  # only now: IPython imports extensions by names that files of the person can have
     memory.begin()
     run(program)
 

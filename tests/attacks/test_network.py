@@ -49,6 +49,9 @@ for family in range(50):
 for family in (socket.AF_INET, socket.AF_INET6):
     for protocol in (1, 6, 17, 58, 255):
         tries(f"raw {protocol}", lambda: socket.socket(family, socket.SOCK_RAW, protocol))
+    for protocol in (132, 136, 256, 262):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            tries(f"protocol {protocol}", lambda: socket.socket(family, kind, protocol))
 tries("pairs of another family", lambda: socket.socketpair(socket.AF_INET))
 """
     await refused(kernel, code)
