@@ -23,6 +23,12 @@ __all__ = ["in_flight", "kept", "many", "socket_size"]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PIPE = 16 * PAGE  # bytes: as many pages as one has unless it is resized (pipe(7))
 DESCRIPTOR = 1024  # bytes of an open file itself, with what it is of
+# Bytes that stay with an open folder, for the names of a block of it, and with an open file of /proc, for as
+# much of its text as its longest line: in /proc/PID/maps a path that is written four times as long.
+TEXT = 32 * 1024
+# What a file below fdinfo tells is one such line, of 60 bytes a lock, and it stays when the locks are gone. A
+# million of them can be there before anybody looks. Nobody has such a file open for longer than to read it.
+LONG_TEXT = 128 << 20
 RECORD = 256  # bytes of a lock, a file that is watched, or an area of memory; Linux 6.18 takes 184 to 208
 MANY = 200  # open files and sockets; a kernel that has imported pandas has 40
 MOST_RECORDS = 200_000  # of one kernel that are read; one with more is not counted to the end
@@ -44,7 +50,7 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
     """
     sockets: set[int] = set()
     pipes: set[tuple[int, int]] = set()
-    descriptors = records = under_way = 0
+    descriptors = records = under_way = texts = long_texts = 0
     areas = _areas(pids[1:]) if thorough else 0
     in_network = _in_network(pids[0]) if alone else {}
     if areas >= MOST_AREAS or _more_than_its_share(in_network):
@@ -57,6 +63,9 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
             if file is None or descriptors > MOST_OPEN:
                 return UNCOUNTABLE
             kind = stat.S_IFMT(file.st_mode)
+            if kind == stat.S_IFDIR or _is_text(file):
+                texts += 1
+                long_texts += kind == stat.S_IFREG and _is_long(f"{here}/fd/{name}")
             if kind == stat.S_IFSOCK and file.st_ino not in sockets:
                 sockets.add(file.st_ino)
                 under_way += _under_way(f"{told}/{name}")
@@ -67,11 +76,15 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
             if records >= _most_records():
                 return UNCOUNTABLE
     number = max(len(sockets), in_network.get("sockets", 0))
-    counted = {socket_size(): number, PIPE: len(pipes), passed: under_way}
+    counted = (
+        (socket_size(), number),
+        (PIPE, len(pipes)),
+        (passed, under_way),
+        (TEXT, texts),
+        (LONG_TEXT, max(0, long_texts - 1)),
+    )
     return (
-        sum(size * times for size, times in counted.items())
-        + descriptors * DESCRIPTOR
-        + (records + areas) * RECORD
+        sum(size * times for size, times in counted) + descriptors * DESCRIPTOR + (records + areas) * RECORD
     )
 
 
@@ -169,6 +182,17 @@ def _in_network(pid: int) -> dict[str, int]:
                 with suppress(ValueError, IndexError):
                     found[kind] = int(told.split()[1])
     return found
+
+
+def _is_text(file: os.stat_result) -> bool:
+    """Whether an open file may be one of /proc: on no disk, and without a size."""
+    return stat.S_ISREG(file.st_mode) and file.st_blocks == 0 and os.major(file.st_dev) == 0
+
+
+def _is_long(link: str) -> bool:
+    with suppress(OSError):  # closed meanwhile
+        return "/fdinfo/" in os.readlink(link)
+    return False
 
 
 def _under_way(path: str) -> int:

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from kernels.sandbox import objects, usage
-from kernels.sandbox.objects import DESCRIPTOR, PIPE, RECORD, UNCOUNTABLE, kept, socket_size
+from kernels.sandbox.objects import (
+    DESCRIPTOR,
+    LONG_TEXT,
+    PIPE,
+    RECORD,
+    TEXT,
+    UNCOUNTABLE,
+    kept,
+    socket_size,
+)
 from tests.kernels.sandbox.trees import init
 
 PASSED = 50 << 20
@@ -163,6 +172,17 @@ def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytes
         )  # and areas of memory
         monkeypatch.setattr(objects, "_most_records", lambda: 500)
         assert counted(pid, thorough=True) == UNCOUNTABLE
+
+
+def test_folders_and_files_of_proc_that_are_open_keep_some_text() -> None:
+    """Of a file that tells of locks it may be very long; one of these may be open, since it can be read."""
+    for path in ("/proc/self/maps", "/usr"):
+        with init(f"held = [os.open({path!r}, os.O_RDONLY) for _ in range(40)]") as pid:
+            assert 40 * TEXT <= counted(pid) < 44 * TEXT + FEW + PIPE
+    with init("held = [os.open('/proc/self/fdinfo/1', os.O_RDONLY) for _ in range(4)]") as pid:
+        assert 3 * LONG_TEXT <= counted(pid) < 3 * LONG_TEXT + 8 * TEXT + FEW + PIPE
+    with init("held = [os.open('/proc/self/fdinfo/1', os.O_RDONLY)]") as pid:
+        assert counted(pid) < LONG_TEXT
 
 
 def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.MonkeyPatch) -> None:
