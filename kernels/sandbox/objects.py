@@ -30,6 +30,7 @@ TEXT = 32 * 1024
 # million of them can be there before anybody looks. Nobody has such a file open for longer than to read it.
 LONG_TEXT = 128 << 20
 RECORD = 256  # bytes of a lock, a file that is watched, or an area of memory; Linux 6.18 takes 184 to 208
+LINK = 64  # bytes by which an area of a forked process is linked to the same of each process before it
 MANY = 200  # open files and sockets; a kernel that has imported pandas has 40
 MOST_RECORDS = 200_000  # of one kernel that are read; one with more is not counted to the end
 MOST_AREAS = 400_000  # of all processes; each may have 65,530, and one with pandas has 2,000
@@ -51,7 +52,7 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
     sockets: set[int] = set()
     pipes: set[tuple[int, int]] = set()
     descriptors = records = under_way = texts = long_texts = 0
-    areas = _areas(pids[1:]) if thorough else 0
+    areas, links = _areas(pids) if thorough else (0, 0)
     in_network = _in_network(pids[0]) if alone else {}
     if areas >= MOST_AREAS or _more_than_its_share(in_network):
         return UNCOUNTABLE
@@ -84,7 +85,10 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
         (LONG_TEXT, max(0, long_texts - 1)),
     )
     return (
-        sum(size * times for size, times in counted) + descriptors * DESCRIPTOR + (records + areas) * RECORD
+        sum(size * times for size, times in counted)
+        + descriptors * DESCRIPTOR
+        + (records + areas) * RECORD
+        + links * LINK
     )
 
 
@@ -135,16 +139,38 @@ def _most_records() -> int:
     return min(MOST_RECORDS, watches // SHARE)
 
 
-def _areas(pids: list[int]) -> int:
-    """Areas of memory of the processes; as many as are too many for those that take too long to tell."""
-    areas, left = 0, MOST_MAPS
-    for pid in pids:
+def _areas(pids: list[int]) -> tuple[int, int]:
+    """Areas of memory of the processes, the init's not, and links from them to the processes before theirs.
+
+    As many areas as are too many for those that take too long to tell.
+    """
+    areas, links, left = 0, 0, MOST_MAPS
+    generations = _generations(pids)
+    for pid in pids[1:]:
         for lines in pieces(f"{live(pid)}/maps"):
             left -= len(lines)
-            areas += lines.count(b"\n")
+            found = lines.count(b"\n")
+            areas, links = areas + found, links + found * generations[pid]
             if left < 0 or areas >= MOST_AREAS:
-                return MOST_AREAS
-    return areas
+                return MOST_AREAS, links
+    return areas, links
+
+
+def _generations(pids: list[int]) -> dict[int, int]:
+    """How many forks may lie between the init, which is the first, and each process.
+
+    Of one whose parent has ended that is not known, but no more of them matter than there are processes.
+    """
+    init, *others = pids
+    found = {init: 0}
+    for pid in others:
+        parent = 0
+        with suppress(OSError, IndexError, ValueError):
+            told = (PROC / str(pid) / "stat").read_text("ascii", "replace")
+            parent = int(told.rpartition(")")[2].split()[1])
+        orphan = parent not in found or (parent == init and pid != others[0])
+        found[pid] = len(others) if orphan else found[parent] + 1
+    return found
 
 
 def _more_than_its_share(in_network: dict[str, int]) -> bool:

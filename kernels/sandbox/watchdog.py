@@ -64,7 +64,7 @@ SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of t
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 STEP = 0.1  # seconds between two glances at looks that may be waiting
 PATIENCE, DISK = 2.0, 10.0  # seconds for which a look may wait for a kernel's locks; and for the disk
-LOST = 0.3  # likewise for its locks, where the machine loses much meanwhile
+LOST = 0.5  # likewise for its locks, where the machine loses much meanwhile
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
 

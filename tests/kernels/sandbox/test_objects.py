@@ -12,6 +12,7 @@ import pytest
 from kernels.sandbox import objects, usage
 from kernels.sandbox.objects import (
     DESCRIPTOR,
+    LINK,
     LONG_TEXT,
     PIPE,
     RECORD,
@@ -192,9 +193,32 @@ def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.Monk
     at = ctypes.addressof(ctypes.c_char.from_buffer(held))
     for page in range(0, 4000, 2): ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1)"""
     with init(code) as pid:
-        assert 4000 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 5000 * RECORD
+        assert 4000 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 5000 * (RECORD + LINK)
         monkeypatch.setattr(objects, "MOST_AREAS", 3000)
         assert counted(pid, thorough=True) == UNCOUNTABLE
+
+
+def test_areas_of_forks_of_forks_count_once_for_each_generation() -> None:
+    """Linux links each area to the same one of all processes before it; forks of one process have one."""
+    areas = """import mmap
+    held = mmap.mmap(-1, 4096 * 1000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(held))
+    for page in range(0, 1000, 2): ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1)
+    """
+    for how, links in (("and", 1000 * 21 * 22 // 2), ("or", 1000 * 41)):
+        with init(f"{areas}[os.fork() {how} time.sleep(100) for _ in range(20)]") as pid:
+            found, linked = objects._areas(usage.processes(pid))
+            assert 21_000 <= found < 40_000
+            assert links <= linked < 2 * links
+            assert counted(pid, thorough=True) - counted(pid) >= found * RECORD + linked * LINK
+
+
+def test_who_has_lost_a_parent_may_have_had_any_number_of_them() -> None:
+    """Each of whom left another process, or its links would be gone with it."""
+    with init("[os.fork() or time.sleep(100) for _ in range(3)]") as pid:
+        first, *others = usage.processes(pid)[1:]
+        assert objects._generations([pid, first, *others]) == {pid: 0, first: 1, **dict.fromkeys(others, 2)}
+        assert objects._generations([first, *others[:1], pid]) == {first: 0, others[0]: 1, pid: 2}
 
 
 def test_very_many_open_files_are_not_counted_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
