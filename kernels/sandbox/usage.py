@@ -13,7 +13,7 @@ for a kernel is counted in `kernels.sandbox.objects`.
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def exactly(held: Mapping[int, int]) -> int:
     return sum(_exactly(pid, rough) for pid, rough in held.items())
 
 
-def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: bool = True) -> int:
+def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: bool = True) -> int:
     """Bytes of the files that the processes hold open or run, and that have no name.
 
     With `mapped` also of those that they have mapped, and of the folders that they work in: one that was
@@ -123,7 +123,8 @@ def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: 
     person's: it was deleted by an upgrade.
     UNCOUNTABLE for those who let nobody look, and for more than can be looked at. Where we are not root, a
     file that is only mapped counts by the part that is, since nobody tells its size: no more than 4 of them
-    are taken so, and none without `doubt`.
+    are taken so, and none without `doubt`. Nor is any other file then that was deleted where the first of
+    `places` lies: it keeps the folders above it on the disk, deleted ones too, which nobody can see.
     """
     files: dict[tuple[int, int], int] = {}
     below = tuple(os.fsencode(os.path.realpath(place)) + b"/" for place in places)
@@ -136,7 +137,10 @@ def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: 
             if found.st_nlink == 0:
                 files[found.st_dev, found.st_ino] = found.st_blocks * BLOCK
     known = {inode for _, inode in files}
-    return sum(files.values()) + (_mapped(pids, below, known, doubt=doubt) if mapped else 0)
+    held = sum(files.values()) + (_mapped(pids, below, known, doubt=doubt) if mapped else 0)
+    if not doubt and files and _device(places) in {device for device, _ in files}:
+        return UNCOUNTABLE
+    return held
 
 
 def _held(
@@ -151,6 +155,13 @@ def _held(
             with suppress(OSError):
                 yield "cwd", os.stat(f"{PROC}/{pid}/task/{task}/cwd")
     yield from opened(pid)
+
+
+def _device(places: Sequence[Path]) -> int | None:
+    """The number of the file system that the first of the places is on."""
+    with suppress(OSError):  # it is being removed
+        return os.stat(places[0]).st_dev
+    return None
 
 
 def _leads_below(link: str, below: tuple[bytes, ...]) -> bool:
