@@ -7,9 +7,11 @@
 Linux tells what a process has in memory to whoever has the lock of that memory. Its own threads can keep it
 for half a minute, in which nobody would count what other processes of the kernel do. A thread that waits for
 a lock, or for the disk, is in state D of proc_pid_stat(5); one that waits for a processor or for Python's
-lock is not, and for that no kernel is to blame.
+lock is not, and for that no kernel is to blame. Nor is one when the thread waits for memory or the disk, as
+the place in Linux tells where it waits (proc_pid_wchan(5)).
 """
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["Look", "Looks"]
+
+# In the names of functions of Linux that wait for the disk, or for memory that is being freed or read back.
+ELSEWHERE = re.compile(
+    r"folio|page_|buffer|bio|blk|wait_on|io_sched|jbd2|swap|reclaim|shrink|throttle|mem_cgroup"
+)
 
 
 @dataclass(eq=False)
@@ -62,7 +69,9 @@ class Looks[T]:
 
 
 def _waits(thread: int) -> bool:
+    """Whether a thread of ours waits for somebody else's lock."""
     with suppress(OSError, IndexError):  # it has ended
-        told = Path(f"/proc/self/task/{thread}/stat").read_text("ascii", "replace")
-        return told.rpartition(")")[2].split()[0] == "D"
+        here = Path(f"/proc/self/task/{thread}")
+        state = (here / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+        return state == "D" and not ELSEWHERE.search((here / "wchan").read_text("ascii", "replace"))
     return False

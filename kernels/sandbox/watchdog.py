@@ -63,7 +63,10 @@ MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a proc
 SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 STEP = 0.1  # seconds between two glances at looks that may be waiting
-PATIENCE, DISK = 2.0, 10.0  # seconds for which a look may wait for a kernel's locks; and for the disk
+PATIENCE, FOLDERS_PATIENCE = (
+    5.0,
+    10.0,
+)  # seconds for which a look may wait for the locks of memory; of folders
 LOST = 0.5  # likewise for its locks, where the machine loses much meanwhile
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
@@ -212,7 +215,7 @@ class Watchdog:
         mapped = thorough or began >= watched.mapped_due
         pids = usage.processes(watched.init)[1:]
         short = thorough and self._machine.short
-        with self._looks.at(watched, patience=DISK):
+        with self._looks.at(watched, patience=FOLDERS_PATIENCE):
             named = usage.size(watched.workspace)
         nameless = usage.hidden(pids, (watched.workspace, WORKSPACE_INSIDE), mapped=mapped, doubt=not short)
         if mapped:
