@@ -90,7 +90,7 @@ def _give_up_rights(seconds: int) -> None:
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, LARGEST),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CORE, 1),  # for 0 the machine would run its program for crashes, as root
         (resource.RLIMIT_NOFILE, 0),  # what is open stays so
     ):
         hard = resource.getrlimit(limit)[1]

@@ -273,7 +273,6 @@ def serve(
     program.init_io()
     program.init_signal()
     program.init_kernel()
-    program.init_path()
     program.init_shell()
     program.init_gui_pylab()
     program.init_extensions()
@@ -281,6 +280,7 @@ def serve(
     sys.stdout.flush()
     sys.stderr.flush()
     before_cells()
+    program.init_path()  # only now: IPython imports extensions by names that files of the person can have
     memory.begin()
     run(program)
 

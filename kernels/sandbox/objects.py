@@ -23,7 +23,14 @@ __all__ = ["in_flight", "kept", "many", "socket_size"]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PIPE = 16 * PAGE  # bytes: as many pages as one has unless it is resized (pipe(7))
 DESCRIPTOR = 1024  # bytes of an open file itself, with what it is of
+# Bytes that stay with an open folder, for the names of a block of it, and with an open file of /proc, for as
+# much of its text as its longest line: in /proc/PID/maps a path that is written four times as long.
+TEXT = 32 * 1024
+# What a file below fdinfo tells is one such line, of 60 bytes a lock, and it stays when the locks are gone. A
+# million of them can be there before anybody looks. Nobody has such a file open for longer than to read it.
+LONG_TEXT = 128 << 20
 RECORD = 256  # bytes of a lock, a file that is watched, or an area of memory; Linux 6.18 takes 184 to 208
+LINK = 64  # bytes by which an area of a forked process is linked to the same of each process before it
 MANY = 200  # open files and sockets; a kernel that has imported pandas has 40
 MOST_RECORDS = 200_000  # of one kernel that are read; one with more is not counted to the end
 MOST_AREAS = 400_000  # of all processes; each may have 65,530, and one with pandas has 2,000
@@ -44,8 +51,8 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
     """
     sockets: set[int] = set()
     pipes: set[tuple[int, int]] = set()
-    descriptors = records = under_way = 0
-    areas = _areas(pids[1:]) if thorough else 0
+    descriptors = records = under_way = texts = long_texts = 0
+    areas, links = _areas(pids) if thorough else (0, 0)
     in_network = _in_network(pids[0]) if alone else {}
     if areas >= MOST_AREAS or _more_than_its_share(in_network):
         return UNCOUNTABLE
@@ -57,6 +64,9 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
             if file is None or descriptors > MOST_OPEN:
                 return UNCOUNTABLE
             kind = stat.S_IFMT(file.st_mode)
+            if kind == stat.S_IFDIR or _is_text(file):
+                texts += 1
+                long_texts += kind == stat.S_IFREG and _is_long(f"{here}/fd/{name}")
             if kind == stat.S_IFSOCK and file.st_ino not in sockets:
                 sockets.add(file.st_ino)
                 under_way += _under_way(f"{told}/{name}")
@@ -67,11 +77,18 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
             if records >= _most_records():
                 return UNCOUNTABLE
     number = max(len(sockets), in_network.get("sockets", 0))
-    counted = {socket_size(): number, PIPE: len(pipes), passed: under_way}
+    counted = (
+        (socket_size(), number),
+        (PIPE, len(pipes)),
+        (passed, under_way),
+        (TEXT, texts),
+        (LONG_TEXT, max(0, long_texts - 1)),
+    )
     return (
-        sum(size * times for size, times in counted.items())
+        sum(size * times for size, times in counted)
         + descriptors * DESCRIPTOR
         + (records + areas) * RECORD
+        + links * LINK
     )
 
 
@@ -122,16 +139,38 @@ def _most_records() -> int:
     return min(MOST_RECORDS, watches // SHARE)
 
 
-def _areas(pids: list[int]) -> int:
-    """Areas of memory of the processes; as many as are too many for those that take too long to tell."""
-    areas, left = 0, MOST_MAPS
-    for pid in pids:
+def _areas(pids: list[int]) -> tuple[int, int]:
+    """Areas of memory of the processes, the init's not, and links from them to the processes before theirs.
+
+    As many areas as are too many for those that take too long to tell.
+    """
+    areas, links, left = 0, 0, MOST_MAPS
+    generations = _generations(pids)
+    for pid in pids[1:]:
         for lines in pieces(f"{live(pid)}/maps"):
             left -= len(lines)
-            areas += lines.count(b"\n")
+            found = lines.count(b"\n")
+            areas, links = areas + found, links + found * generations[pid]
             if left < 0 or areas >= MOST_AREAS:
-                return MOST_AREAS
-    return areas
+                return MOST_AREAS, links
+    return areas, links
+
+
+def _generations(pids: list[int]) -> dict[int, int]:
+    """How many forks may lie between the init, which is the first, and each process.
+
+    Of one whose parent has ended that is not known, but no more of them matter than there are processes.
+    """
+    init, *others = pids
+    found = {init: 0}
+    for pid in others:
+        parent = 0
+        with suppress(OSError, IndexError, ValueError):
+            told = (PROC / str(pid) / "stat").read_text("ascii", "replace")
+            parent = int(told.rpartition(")")[2].split()[1])
+        orphan = parent not in found or (parent == init and pid != others[0])
+        found[pid] = len(others) if orphan else found[parent] + 1
+    return found
 
 
 def _more_than_its_share(in_network: dict[str, int]) -> bool:
@@ -169,6 +208,17 @@ def _in_network(pid: int) -> dict[str, int]:
                 with suppress(ValueError, IndexError):
                     found[kind] = int(told.split()[1])
     return found
+
+
+def _is_text(file: os.stat_result) -> bool:
+    """Whether an open file may be one of /proc: on no disk, and without a size."""
+    return stat.S_ISREG(file.st_mode) and file.st_blocks == 0 and os.major(file.st_dev) == 0
+
+
+def _is_long(link: str) -> bool:
+    with suppress(OSError):  # closed meanwhile
+        return "/fdinfo/" in os.readlink(link)
+    return False
 
 
 def _under_way(path: str) -> int:

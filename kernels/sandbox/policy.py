@@ -292,7 +292,7 @@ def _rlimits(limits: Limits, others: int) -> dict[str, int]:
     """
     return {
         "AS": limits.memory + MAPPED,
-        "CORE": 0,
+        "CORE": 1,  # a byte: no file, and for 0 the machine would run its program for crashes, as root
         "MEMLOCK": 64 * KiB,
         "MSGQUEUE": 0,
         "NICE": 0,

@@ -12,7 +12,8 @@ import errno
 import platform
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from kernels.errors import SandboxUnavailable
 
@@ -111,6 +112,12 @@ IGNORED: dict[str, int] = {
     "sync": 162,  # makes everybody's disk busy; fsync of one's own files works
     "syncfs": 306,  # likewise
     "ioprio_set": 251,  # before others at the disk
+    # Whoever has hardly any of the processors' time holds what it has locked for long: a folder, or the
+    # memory of a process. We wait for that when we look.
+    "setpriority": 141,
+    "sched_setparam": 142,  # likewise
+    "sched_setscheduler": 144,  # likewise
+    "sched_setattr": 314,  # likewise
 }
 # Answered with ENOSYS too where no control group counts a kernel's memory: each of these keeps pages that no
 # process has mapped, so that neither a limit nor a look finds them. libc and Python take an older way.
@@ -179,18 +186,16 @@ PRETENDED: dict[str, int] = {
     "futimesat": 261,  # likewise
     "utimensat": 280,  # likewise
 }
-# There too: calls about any process of our user, which may be about the caller only (argument 0 is 0). All
-# but the first are pretended: libzmq ends the process when it cannot schedule a thread of its own.
-ABOUT_ITSELF: dict[str, int] = {
-    "prlimit64": 302,  # a limit of no descriptors, or of a second, ends a process
-    "sched_setaffinity": 203,  # slows it down
-    "sched_setparam": 142,  # likewise
-    "sched_setscheduler": 144,  # likewise
-    "sched_setattr": 314,  # likewise
+# There too: calls about any process of our user, which may be about the caller only (argument 0 is 0), with
+# the number of the answer.
+ABOUT_ITSELF: dict[str, tuple[int, int]] = {
+    "prlimit64": (302, errno.EPERM),  # a limit of no descriptors, or of a second, ends a process
+    "sched_setaffinity": (203, 0),  # slows it down
 }
 
 SOCKET, SOCKETPAIR, CLONE, IOCTL, PERSONALITY, MKNOD, MKNODAT = 41, 53, 56, 16, 135, 133, 259
-PRCTL, FCNTL, SETPRIORITY, SETSOCKOPT, MMAP, CLOSE_RANGE = 157, 72, 141, 54, 9, 436
+PRCTL, FCNTL, SETSOCKOPT, MMAP, CLOSE_RANGE = 157, 72, 54, 9, 436
+SETRLIMIT, PRLIMIT = 160, 302
 MADVISE, PREADV2, PWRITEV2 = 28, 327, 328
 COLD, PAGEOUT = 20, 21  # of madvise: takes memory that is shared from others too
 NO_WAIT, DONT_KEEP = 0x8, 0x80  # RWF_NOWAIT and RWF_DONTCACHE: tell, and change, what is in memory of a file
@@ -206,17 +211,24 @@ NO_SHARED_TABLE = 2  # CLOSE_RANGE_UNSHARE: descriptors of one thread alone, whe
 CLONE_THREAD, CLONE_FILES = 0x10000, 0x400  # a thread without the descriptors of the others: likewise
 MAP_TYPE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_ANONYMOUS = 0xF, 1, 3, 0x20
 HINTS = (1036, 1038)  # likewise: F_SET_RW_HINT changes a file that is open for reading only
-PRIO_PROCESS = 0
 UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
+# Of the internet's sockets (ICMP, TCP, UDP, ICMPv6, and the default): others take from the same memory of the
+# machine and are counted nowhere (UDP-Lite, MPTCP), or have the machine load a module.
+PROTOCOLS = (0, 1, 6, 17, 58)
 ROUTE = 0  # of netlink: the own interfaces and addresses; others tell of the machine's devices and programs
 KIND, STREAM, SEQPACKET = 0xF, 1, 5  # of a socket, without its flags
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
-TIOCSTI, TIOCLINUX = 0x5412, 0x541C  # type into, or read, a terminal that is not one's own
+# Type into, or read, a terminal that is not one's own; or have the machine load a module for one's own.
+TIOCSTI, TIOCLINUX, TIOCSETD = 0x5412, 0x541C, 0x5423
 # By the second byte of ioctl's request, what file systems do to a file that is open for reading only: flags,
 # version, encryption, verity (f, v); project, freezing (X); what btrfs and XFS have of their own (0x94, X).
 OF_FILE_SYSTEMS = (0x6600, 0x7600, 0x5800, 0x9400)
+OF_SOCKETS = 0x8900  # likewise: the machine's interfaces and addresses, which a socket of any kind tells
 KIND_OF_REQUEST = 0xFF00
 SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
+# RLIMIT_CORE, pretended to be set: the program that the machine may run for a crash (core_pattern), as root
+# and in no group, is not run for a limit of 1, which `kernels.sandbox.policy` sets; for 0 it is.
+CORE = 4
 # Of prctl, answered as by a system without them: the older way to a filter, of which ours is the last, and a
 # table of futexes of a process's own, of any size, that counts as nobody's memory.
 ABSENT = (22, 78)  # PR_SET_SECCOMP, PR_FUTEX_HASH
@@ -251,8 +263,14 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
-    of_files = [_Step(AND, KIND_OF_REQUEST), *_equal(OF_FILE_SYSTEMS, errno.ENOTTY)]
-    of_route = [*_argument(0), *_others(NETLINK), *_unless_one_of(2, [ROUTE], errno.EPROTONOSUPPORT)]
+    closed = OF_FILE_SYSTEMS if network else (*OF_FILE_SYSTEMS, OF_SOCKETS)
+    of_machine = [_Step(AND, KIND_OF_REQUEST), *_equal(closed, errno.ENOTTY)]
+    protocols = {INET: PROTOCOLS, INET6: PROTOCOLS, NETLINK: (ROUTE,)}
+    by_family = [
+        _when(family, _unless_one_of(2, [*known], errno.EPROTONOSUPPORT))
+        for family, known in protocols.items()
+    ]
+    of_family = [*_argument(0), *chain.from_iterable(by_family)]
     uncached = [*_argument(5), _Step(ANY_BIT, NO_WAIT | DONT_KEEP, otherwise=1), _refusal(errno.EOPNOTSUPP)]
     lone = [_Step(AND, CLONE_THREAD | CLONE_FILES), *_equal([CLONE_THREAD], errno.EPERM)]
     steps = [
@@ -265,10 +283,11 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
         *_refuse(IGNORED.values(), 0),
+        *_no_core(),
         *([] if counted else _uncounted()),
         *(_refuse(GROWING.values(), errno.EPERM) if full else []),
         *([] if alone else _sharing(network=network)),
-        *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_route]),
+        *_when(SOCKET, [*no_netlink, *_unless_one_of(0, families, errno.EAFNOSUPPORT), *of_family]),
         *_when(SOCKETPAIR, _unless_one_of(0, [UNIX], errno.EAFNOSUPPORT)),
         *_when(
             CLONE, [*_argument(0), _Step(ANY_BIT, NEW_NAMESPACES, otherwise=1), _refusal(errno.EPERM), *lone]
@@ -278,7 +297,10 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
         ),
         *_when(SETSOCKOPT, [*_argument(1), *_others(SOL_SOCKET), *_options()]),
         *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ, *HINTS], errno.EPERM)),
-        *_when(IOCTL, [*_if_one_of(1, [TIOCSTI, TIOCLINUX], errno.EPERM), *([] if alone else of_files)]),
+        *_when(
+            IOCTL,
+            [*_if_one_of(1, [TIOCSTI, TIOCLINUX, TIOCSETD], errno.EPERM), *([] if alone else of_machine)],
+        ),
         *_when(MADVISE, _if_one_of(2, [COLD, PAGEOUT], 0)),
         *_when(PREADV2, uncached),
         *_when(PWRITEV2, uncached),
@@ -289,6 +311,15 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
         _Step(RETURN, ALLOW),
     ]
     return b"".join(struct.pack("=HBBI", step.code, step.then, step.otherwise, step.value) for step in steps)
+
+
+def _no_core() -> Iterable[_Step]:
+    """Pretend to set RLIMIT_CORE, by either call; asking for it, which has nothing to set, passes."""
+    of_core, above = _Step(EQUAL, CORE, otherwise=1), ARGUMENTS + 8 * 2 + 4
+    yield from _first(SETRLIMIT, [*_argument(0), of_core, _refusal(0)])
+    pointed = [*_argument(2), _Step(EQUAL, 0, then=1), _refusal(0)]
+    pointed += [_Step(LOAD, above), _Step(EQUAL, 0, then=1), _refusal(0)]
+    yield from _first(PRLIMIT, [*_argument(1), replace(of_core, otherwise=len(pointed)), *pointed])
 
 
 def _uncounted() -> Iterable[_Step]:
@@ -311,10 +342,8 @@ def _sharing(*, network: bool) -> Iterable[_Step]:
     yield from _refuse(denied.values(), errno.EPERM)
     yield from _refuse(ATTRIBUTES.values(), errno.ENOTSUP)
     yield from _refuse(PRETENDED.values(), 0)
-    for name, call in ABOUT_ITSELF.items():
-        yield from _when(call, _unless_one_of(0, [0], errno.EPERM if name == "prlimit64" else 0))
-    other = [_Step(EQUAL, PRIO_PROCESS, then=1), _refusal(errno.EPERM), *_unless_one_of(1, [0], errno.EPERM)]
-    yield from _when(SETPRIORITY, [*_argument(0), *other])
+    for call, number in ABOUT_ITSELF.values():
+        yield from _when(call, _unless_one_of(0, [0], number))
     # A datagram of a pair can be sent to any path; a stream's other end is fixed.
     kinds = [_Step(EQUAL, kind, then=2 - place) for place, kind in enumerate((STREAM, SEQPACKET))]
     pair = [*_argument(1), _Step(AND, KIND), *kinds, _refusal(errno.EPROTONOSUPPORT)]
@@ -329,9 +358,15 @@ def _refuse(calls: Iterable[int], number: int) -> list[_Step]:
     return [step for call in calls for step in (_Step(EQUAL, call, otherwise=1), _refusal(number))]
 
 
-def _when(call: int, steps: list[_Step]) -> list[_Step]:
-    """The steps for one call's arguments, after which it is allowed."""
+def _when(value: int, steps: list[_Step]) -> list[_Step]:
+    """The steps for one call, or for one value of an argument that was loaded, after which it is allowed."""
     body = [*steps, _Step(RETURN, ALLOW)]
+    return [_Step(EQUAL, value, otherwise=len(body)), *body]
+
+
+def _first(call: int, steps: list[_Step]) -> list[_Step]:
+    """The steps for one call, after which others may follow for it."""
+    body = [*steps, _Step(LOAD, NUMBER)]
     return [_Step(EQUAL, call, otherwise=len(body)), *body]
 
 

@@ -13,7 +13,7 @@ for a kernel is counted in `kernels.sandbox.objects`.
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -113,35 +113,55 @@ def exactly(held: Mapping[int, int]) -> int:
     return sum(_exactly(pid, rough) for pid, rough in held.items())
 
 
-def hidden(pids: Iterable[int], places: Iterable[Path], *, mapped: bool, doubt: bool = True) -> int:
-    """Bytes of the files that the processes hold open, run, or (`mapped`) have mapped, and that have no name.
+def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: bool = True) -> int:
+    """Bytes of the files that the processes hold open or run, and that have no name.
+
+    With `mapped` also of those that they have mapped, and of the folders that they work in: one that was
+    deleted keeps the room of all names that it has had.
 
     `places` are the workspace's paths, outside and inside. A program or library that lay elsewhere is not the
     person's: it was deleted by an upgrade.
     UNCOUNTABLE for those who let nobody look, and for more than can be looked at. Where we are not root, a
     file that is only mapped counts by the part that is, since nobody tells its size: no more than 4 of them
-    are taken so, and none without `doubt`.
+    are taken so, and none without `doubt`. Nor is any other file then that was deleted where the first of
+    `places` lies: it keeps the folders above it on the disk, deleted ones too, which nobody can see.
     """
     files: dict[tuple[int, int], int] = {}
     below = tuple(os.fsencode(os.path.realpath(place)) + b"/" for place in places)
     left = MOST_OPEN
     for pid in pids:
-        for _, found in _held(pid, below):
+        for _, found in _held(pid, below, folders=mapped):
             left -= 1
             if found is None or left < 0:
                 return UNCOUNTABLE
             if found.st_nlink == 0:
                 files[found.st_dev, found.st_ino] = found.st_blocks * BLOCK
     known = {inode for _, inode in files}
-    return sum(files.values()) + (_mapped(pids, below, known, doubt=doubt) if mapped else 0)
+    held = sum(files.values()) + (_mapped(pids, below, known, doubt=doubt) if mapped else 0)
+    if not doubt and files and _device(places) in {device for device, _ in files}:
+        return UNCOUNTABLE
+    return held
 
 
-def _held(pid: int, below: tuple[bytes, ...]) -> Iterator[tuple[str, os.stat_result | None]]:
-    """The files that a process has open, and the program that it runs if that is the person's."""
+def _held(
+    pid: int, below: tuple[bytes, ...], *, folders: bool
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """What a process has open, its program if that is the person's, and, of `folders`, where it works."""
     with suppress(OSError):  # it has ended, or may not be looked into, which `opened` tells
         if _leads_below(program := f"{live(pid)}/exe", below):
             yield "exe", os.stat(program)
+    with suppress(OSError):
+        for task in os.listdir(f"{PROC}/{pid}/task") if folders else ():  # each thread can have its own
+            with suppress(OSError):
+                yield "cwd", os.stat(f"{PROC}/{pid}/task/{task}/cwd")
     yield from opened(pid)
+
+
+def _device(places: Sequence[Path]) -> int | None:
+    """The number of the file system that the first of the places is on."""
+    with suppress(OSError):  # it is being removed
+        return os.stat(places[0]).st_dev
+    return None
 
 
 def _leads_below(link: str, below: tuple[bytes, ...]) -> bool:

@@ -16,7 +16,8 @@ machine's own counts of free memory, free disk and processes are read each time,
 everything is looked at at once. What a kernel can do between two looks is bounded by its rlimits.
 
 What makes one kernel slow to look at does not hold up the looks at others: there is a bound on what is read
-of it, and a second thread for those whose looks took long, in which each has its turn.
+of it, and a second thread for those whose looks took long, in which each has its turn. A third thread ends
+whoever makes a look wait.
 """
 
 import logging
@@ -32,6 +33,7 @@ from typing import Self
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import objects, usage
+from kernels.sandbox.held_up import Looks
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 from kernels.sandbox.spent import Spent
 
@@ -42,6 +44,7 @@ __all__ = [
     "MACHINE",
     "MEMORY",
     "PROCESSES",
+    "STEP",
     "SYSTEM",
     "WORKSPACE",
     "Watchdog",
@@ -64,6 +67,12 @@ SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of t
 POLITE = 1.0  # seconds of processor time after which what a cell has left running lets others go first,
 NICE = 10  # with this nice value
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
+STEP = 0.1  # seconds between two glances at looks that may be waiting
+PATIENCE, FOLDERS_PATIENCE = (
+    5.0,
+    10.0,
+)  # seconds for which a look may wait for the locks of memory; of folders
+LOST = 0.5  # likewise for its locks, where the machine loses much meanwhile
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
 
@@ -112,13 +121,20 @@ class Watchdog:
         self._limits = limits
         self._memory = memory
         self._alone = alone
-        self._machine = _Machine(limits, workspaces)
+        self._machine, self._meanwhile = _Machine(limits, workspaces), _Machine(limits, workspaces)
+        self._looks: Looks[Watched] = Looks()
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, args=(round_,), name=f"kernel watchdog, {name}", daemon=True)
-            for name, round_ in (("quick", self._round), ("slow", self._slow_round))
+            threading.Thread(
+                target=self._run, args=(round_, pause), name=f"kernel watchdog, {name}", daemon=True
+            )
+            for name, round_, pause in (
+                ("quick", self._round, FIRST),
+                ("slow", self._slow_round, FIRST),
+                ("held up", self._end_who_holds_up, STEP),
+            )
         ]
 
     def __enter__(self) -> Self:
@@ -148,12 +164,12 @@ class Watchdog:
         if lives and watched.size_took < QUICK:
             self._try(watched, self._look_at_size)
 
-    def _run(self, look: Callable[[], None]) -> None:
-        pause = FIRST
+    def _run(self, look: Callable[[], None], usual: float) -> None:
+        pause = usual
         while not self._stop.wait(pause):
             try:
                 look()
-                pause = FIRST
+                pause = usual
             except Exception:  # whatever fails this time, the kernels are watched on
                 log.exception("a round of the watchdog failed")
                 pause = LAST
@@ -184,9 +200,19 @@ class Watchdog:
             if now >= due and each in self._watched and not self._stop.is_set():
                 self._try(each, look)
 
+    def _end_who_holds_up(self) -> None:
+        """End the kernels that a look has waited for, and for too long."""
+        waiting = self._looks.waiting(STEP)
+        lost = bool(waiting) and self._meanwhile.fell()
+        for look in waiting:
+            look.patience = min(look.patience, LOST) if lost else look.patience
+            if look.held_up:
+                self._end(look.whom, HIDING)
+
     def _try(self, watched: Watched, look: Callable[[Watched], None]) -> None:
         try:
-            look(watched)
+            with self._looks.at(watched, patience=PATIENCE):
+                look(watched)
         except Exception:  # whatever one kernel has made of itself, the others are watched on
             log.exception("the watchdog could not look at %s", watched.workspace)
             watched.due = watched.size_due = monotonic() + FIRST
@@ -200,7 +226,8 @@ class Watchdog:
         mapped = thorough or began >= watched.mapped_due
         pids = usage.processes(watched.init)[1:]
         short = thorough and self._machine.short
-        named = usage.size(watched.workspace)
+        with self._looks.at(watched, patience=FOLDERS_PATIENCE):
+            named = usage.size(watched.workspace)
         nameless = usage.hidden(pids, (watched.workspace, WORKSPACE_INSIDE), mapped=mapped, doubt=not short)
         if mapped:
             watched.mapped_due = began + MAPPED

@@ -49,6 +49,9 @@ for family in range(50):
 for family in (socket.AF_INET, socket.AF_INET6):
     for protocol in (1, 6, 17, 58, 255):
         tries(f"raw {protocol}", lambda: socket.socket(family, socket.SOCK_RAW, protocol))
+    for protocol in (132, 136, 256, 262):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            tries(f"protocol {protocol}", lambda: socket.socket(family, kind, protocol))
 tries("pairs of another family", lambda: socket.socketpair(socket.AF_INET))
 """
     await refused(kernel, code)
@@ -66,6 +69,12 @@ for net in ("/proc/net", "/proc/self/net", "/proc/thread-self/net", f"/proc/{hos
     tries(f"addresses in {net}", lambda: told(f"{net}/fib_trie", *addresses))
 if not alone:
     tries("interfaces", socket.if_nameindex)
+    import fcntl
+    pair = socket.socketpair()[0].fileno()
+    addressed = ctypes.create_string_buffer(4000)
+    tries("addresses by ioctl", lambda: fcntl.ioctl(pair, 0x8912, struct.pack("iP", 4000, ctypes.addressof(addressed))))
+    for request in (0x8910, 0x8913, 0x8921, 0x8927, 0x8933, 0x8940, 0x8946):
+        tries(f"interface by ioctl {request:#x}", lambda: fcntl.ioctl(pair, request, struct.pack("16si20x", b"lo", 1)))
 tries("events", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15).bind((0, 1)) if not alone else 1 // int())
 """.replace("1 // int()", "int('none')")
     addresses = [

@@ -418,9 +418,18 @@ async def test_one_file_over_the_limit_is_an_error_of_its_cell(kernel: Kernel) -
     assert await value(kernel, "x") == "1"
 
 
+LOOKED_FOR = ("storemagic", "sitecustomize", "usercustomize", "debugpy", "ipython_config", "IPython")
+
+
 async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) -> None:
-    """No cell after the limit adds to it: by many cells a person gets no more than by one."""
+    """No cell after the limit adds to it: by many cells a person gets no more than by one.
+
+    Nor does a module of theirs that has the name of one that a kernel looks for when it starts.
+    """
+    early = "open(f'early-{__name__}', 'w').write('x')\nraise ImportError"
+    await run(kernel, f"for name in {LOOKED_FOR}: open(f'{{name}}.py', 'w').write({early!r})")
     await run(kernel, f"{GUARD}\n{DISK['many files']}\ntime.sleep(5)")
+    assert await value(kernel, "import glob; glob.glob('early-*')") == "[]"
     added = await run(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)")
     assert "Permission denied" in added.output
     assert "Permission denied" in (await run(kernel, "import os\nos.mkdir('more')")).output

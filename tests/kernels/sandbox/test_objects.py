@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from kernels.sandbox import objects, usage
-from kernels.sandbox.objects import DESCRIPTOR, PIPE, RECORD, UNCOUNTABLE, kept, socket_size
+from kernels.sandbox.objects import (
+    DESCRIPTOR,
+    LINK,
+    LONG_TEXT,
+    PIPE,
+    RECORD,
+    TEXT,
+    UNCOUNTABLE,
+    kept,
+    socket_size,
+)
 from tests.kernels.sandbox.trees import init
 
 PASSED = 50 << 20
@@ -165,6 +175,17 @@ def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytes
         assert counted(pid, thorough=True) == UNCOUNTABLE
 
 
+def test_folders_and_files_of_proc_that_are_open_keep_some_text() -> None:
+    """Of a file that tells of locks it may be very long; one of these may be open, since it can be read."""
+    for path in ("/proc/self/maps", "/usr"):
+        with init(f"held = [os.open({path!r}, os.O_RDONLY) for _ in range(40)]") as pid:
+            assert 40 * TEXT <= counted(pid) < 44 * TEXT + FEW + PIPE
+    with init("held = [os.open('/proc/self/fdinfo/1', os.O_RDONLY) for _ in range(4)]") as pid:
+        assert 3 * LONG_TEXT <= counted(pid) < 3 * LONG_TEXT + 8 * TEXT + FEW + PIPE
+    with init("held = [os.open('/proc/self/fdinfo/1', os.O_RDONLY)]") as pid:
+        assert counted(pid) < LONG_TEXT
+
+
 def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each costs the system as much as a lock, and no size of memory tells."""
     code = """import mmap
@@ -172,9 +193,32 @@ def test_areas_of_memory_are_counted_by_a_thorough_look(monkeypatch: pytest.Monk
     at = ctypes.addressof(ctypes.c_char.from_buffer(held))
     for page in range(0, 4000, 2): ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1)"""
     with init(code) as pid:
-        assert 4000 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 5000 * RECORD
+        assert 4000 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 5000 * (RECORD + LINK)
         monkeypatch.setattr(objects, "MOST_AREAS", 3000)
         assert counted(pid, thorough=True) == UNCOUNTABLE
+
+
+def test_areas_of_forks_of_forks_count_once_for_each_generation() -> None:
+    """Linux links each area to the same one of all processes before it; forks of one process have one."""
+    areas = """import mmap
+    held = mmap.mmap(-1, 4096 * 1000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(held))
+    for page in range(0, 1000, 2): ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1)
+    """
+    for how, links in (("and", 1000 * 21 * 22 // 2), ("or", 1000 * 41)):
+        with init(f"{areas}[os.fork() {how} time.sleep(100) for _ in range(20)]") as pid:
+            found, linked = objects._areas(usage.processes(pid))
+            assert 21_000 <= found < 40_000
+            assert links <= linked < 2 * links
+            assert counted(pid, thorough=True) - counted(pid) >= found * RECORD + linked * LINK
+
+
+def test_who_has_lost_a_parent_may_have_had_any_number_of_them() -> None:
+    """Each of whom left another process, or its links would be gone with it."""
+    with init("[os.fork() or time.sleep(100) for _ in range(3)]") as pid:
+        first, *others = usage.processes(pid)[1:]
+        assert objects._generations([pid, first, *others]) == {pid: 0, first: 1, **dict.fromkeys(others, 2)}
+        assert objects._generations([first, *others[:1], pid]) == {first: 0, others[0]: 1, pid: 2}
 
 
 def test_very_many_open_files_are_not_counted_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,9 +202,12 @@ def test_landlock_is_for_tier_b_and_a_tree_for_the_others() -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_limit_of_a_process_is_there(tier: Tier) -> None:
-    """No core dump, no locked memory to speak of, no file as large as the workspace, no priority."""
+    """No core dump, no locked memory to speak of, no file as large as the workspace, no priority.
+
+    For a limit of 0 a program of the machine may be given one, for 1 not: core(5), and fs/coredump.c.
+    """
     limits = confined(tier, Limits(memory=1 << 30, workspace=1 << 20, processes=7)).rlimits
-    assert (limits["CORE"], limits["MSGQUEUE"], limits["NICE"], limits["RTPRIO"]) == (0, 0, 0, 0)
+    assert (limits["CORE"], limits["MSGQUEUE"], limits["NICE"], limits["RTPRIO"]) == (1, 0, 0, 0)
     assert limits["FSIZE"] == (1 << 20) - (1 << 16)  # so that it cannot bring the workspace over its limit
     assert 1 << 31 <= limits["AS"] <= 1 << 33  # libraries map more than 2 GiB that they never touch
     assert limits["NPROC"] == 7

@@ -159,6 +159,37 @@ def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
         assert verdict(program, 72, 3, hint) == refused(errno.EPERM)
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_nobody_takes_time_from_what_holds_a_lock(*, alone: bool) -> None:
+    """Niceness, policy, parameters and slice are pretended to change, also those of oneself."""
+    for call in (141, 142, 144, 314):
+        assert verdict(assemble(alone=alone), call) == refused(0)
+    assert verdict(assemble(alone=alone), 140) == verdict(assemble(alone=alone), 145) == ALLOW  # asking
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_no_crash_has_the_machine_run_a_program(*, alone: bool) -> None:
+    """The limit of core files stays, by either call and any address; others are set, and all can be read."""
+    program = assemble(alone=alone)
+    assert verdict(program, 160, 4, 1 << 40) == refused(0)
+    for address in (1, 1 << 32, 1 << 40):
+        assert verdict(program, 302, 0, 4, address) == refused(0)
+        assert verdict(program, 302, 0, 7, address) == ALLOW
+    assert verdict(program, 302, 0, 4, 0, 1 << 40) == verdict(program, 160, 7, 1) == ALLOW
+    assert verdict(program, 97, 4, 1) == ALLOW  # getrlimit
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_protocols_that_nobody_counts_are_not_there(*, alone: bool) -> None:
+    """UDP-Lite, MPTCP, SCTP, SMC; TCP, UDP and ICMP by their numbers and by default are."""
+    program = assemble(alone=alone, network=True)
+    for family in (2, 10):
+        for protocol in (132, 136, 256, 262, 255, 33):
+            assert verdict(program, SOCKET, family, 1, protocol) == refused(errno.EPROTONOSUPPORT)
+        for protocol in (0, 1, 6, 17, 58):
+            assert verdict(program, SOCKET, family, 1, protocol) == ALLOW
+
+
 def test_with_a_network_sockets_can_be_bound() -> None:
     """Without one a name that a program of the host wants could be taken."""
     for name in FOR_NETWORK:
@@ -174,14 +205,12 @@ def test_attributes_of_files_in_sight_are_not_there() -> None:
 
 
 def test_with_others_in_sight_nothing_is_done_to_them() -> None:
-    """Modes and dates are pretended to change; limits, priorities and schedules are for oneself."""
+    """Modes and dates are pretended to change; limits and processors are for oneself."""
     program = assemble(alone=False)
-    for call in (*PRETENDED.values(), 203, 142, 144, 314):
+    for call in (*PRETENDED.values(), 203):
         assert verdict(program, call, 4711) == refused(0)
     assert verdict(program, 302, 4711) == refused(errno.EPERM)
     assert verdict(program, 302, 0) == verdict(program, 203, 0) == ALLOW
-    assert verdict(program, 141, 0, 0) == ALLOW  # setpriority of itself; then of a process, and of a user
-    assert verdict(program, 141, 0, 4711) == verdict(program, 141, 2, 0) == refused(errno.EPERM)
     for call in SHARING.values():
         assert verdict(program, call) == refused(errno.EPERM)
         assert verdict(assemble(), call) == ALLOW
@@ -204,9 +233,9 @@ def test_the_high_half_of_an_argument_hides_nothing() -> None:
     assert verdict(assemble(), IOCTL, 0, above | 0x5412) == refused(errno.EPERM)
 
 
-@pytest.mark.parametrize("request_", [0x5412, 0x541C])
+@pytest.mark.parametrize("request_", [0x5412, 0x541C, 0x5423])
 def test_nobody_types_into_a_terminal(request_: int) -> None:
-    """TIOCSTI and TIOCLINUX are refused; what a program asks of its own terminal is not."""
+    """TIOCSTI, TIOCLINUX and TIOCSETD are refused; what a program asks of its own terminal is not."""
     assert verdict(assemble(), IOCTL, 0, request_) == refused(errno.EPERM)
     for harmless in (0x5401, 0x5413, 0x541B):
         assert verdict(assemble(), IOCTL, 0, harmless) == ALLOW
@@ -218,6 +247,14 @@ def test_files_in_sight_keep_their_flags(request_: int) -> None:
     assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
     assert verdict(assemble(), IOCTL, 0, request_) == ALLOW  # a read-only mount refuses it there
     assert verdict(assemble(alone=False), IOCTL, 0, 0x541B) == ALLOW  # how much there is to read
+
+
+@pytest.mark.parametrize("request_", [0x8910, 0x8912, 0x8927, 0x8933, 0x8946, 0x89E0])
+def test_interfaces_in_sight_are_not_told(request_: int) -> None:
+    """A pair of Unix sockets tells of them as any socket does; in a network of its own it may."""
+    assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
+    assert verdict(assemble(), IOCTL, 0, request_) == ALLOW
+    assert verdict(assemble(alone=False, network=True), IOCTL, 0, request_) == ALLOW
 
 
 def test_personality_can_be_asked_for_only() -> None:

@@ -59,6 +59,43 @@ def test_of_files_that_nobody_may_look_at_there_are_few() -> None:
         assert hidden(processes(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
 
 
+def test_in_a_shortage_nobody_has_files_that_may_keep_deleted_folders(workspace: Path) -> None:
+    """However small: a folder above it stays on the disk. What is in memory is on no disk."""
+    quiet = "os.dup2(os.open(os.devnull, os.O_WRONLY), 2)"  # what pytest has for it is a deleted file too
+    code = "os.mkdir('d'); f = open('d/f', 'w'); os.unlink('d/f'); os.rmdir('d')"
+    with init(code, before=quiet) as pid:
+        for mapped in (True, False):
+            assert hidden(processes(pid), [workspace], mapped=mapped) == 0
+            assert hidden(processes(pid), [workspace], mapped=mapped, doubt=False) == UNCOUNTABLE
+    with init("held = os.memfd_create('x'), open('f', 'w')", before=quiet) as pid:
+        assert hidden(processes(pid), [workspace], mapped=True, doubt=False) == 0
+
+
+def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None:
+    """It has no files any more, and is as large on the disk as all their names were."""
+    code = """
+    os.mkdir("f"); os.chdir("f")
+    for number in range(2000): open(f"{number:0240}", "w").close()
+    for number in range(2000): os.unlink(f"{number:0240}")
+    os.rmdir("../f")"""
+    with init(code) as pid:
+        if (room := os.stat(f"/proc/{usage.processes(pid)[1]}/cwd").st_blocks * 512) < 2000 * 240:
+            pytest.skip("this file system gives the room of names back")
+        assert hidden(processes(pid), [workspace], mapped=True) == room
+        assert hidden(processes(pid), [workspace], mapped=False) == 0
+    thread = code.replace("os.chdir", "ctypes.CDLL(None).unshare(0x200); os.chdir").replace(
+        "\n    ", "\n        "
+    )
+    work = f"""
+    def work():{thread}
+        time.sleep(100)
+    threading.Thread(target=work, daemon=True).start()
+    while not os.path.exists("f"): time.sleep(0.001)
+    while os.path.exists("f"): time.sleep(0.001)"""
+    with init(work) as pid:
+        assert hidden(processes(pid), [workspace], mapped=True) == room
+
+
 def test_a_deleted_program_that_runs_counts_in_full() -> None:
     """Nothing of it is open, and only what has run is mapped."""
     program = Path("program")

@@ -21,6 +21,7 @@ from kernels.sandbox.watchdog import (
     HIDING,
     MEMORY,
     PROCESSES,
+    STEP,
     SYSTEM,
     WORKSPACE,
     Watchdog,
@@ -437,6 +438,39 @@ def test_who_is_slow_to_look_at_holds_up_nobody(
             assert told.get(timeout=30) == WORKSPACE
         finally:
             end.set()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_who_makes_a_look_wait_is_ended(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, *, lost: bool
+) -> None:
+    """In the look after a cell as in a round; the sooner when the machine loses much meanwhile."""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    looking, end = threading.Event(), threading.Event()
+    monkeypatch.setattr(usage, "memory", lambda _: looking.set() or (end.wait() and {}))
+    waits = {"S": True}
+    monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: not waits["S"])
+    watchdog = Watchdog(LIMITS, workspace, memory=True)
+    monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: lost)
+    watchdog.watch(watched := Watched(os.getpid(), workspace, told.put))
+    with init() as pid:
+        watched.init = pid
+        thread = threading.Thread(target=watchdog.look, args=(watched,))
+        thread.start()
+        assert looking.wait(30)
+        for _ in range(1000):
+            watchdog._end_who_holds_up()
+        assert told.empty()  # it waits for a processor
+        waits["S"] = False
+        steps = 0
+        while told.empty():
+            watchdog._end_who_holds_up()
+            steps += 1
+        end.set()
+        thread.join()
+    assert told.get() == HIDING
+    assert round(steps * STEP, 1) in ((0.5, 0.6) if lost else (5.0, 5.1))
+    assert watchdog._looks.waiting(1.0) == []
 
 
 def test_whose_look_took_long_is_looked_at_apart_from_then_on(
