@@ -55,7 +55,7 @@ from kernels.errors import (
 from kernels.events import Restarted
 from kernels.text import human_size
 
-__all__ = ["NEVER", "at_start", "ending", "put_off", "restart", "sentence", "unrecorded"]
+__all__ = ["NEVER", "SHORTENED", "at_start", "ending", "put_off", "restart", "sentence", "unrecorded"]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 
@@ -136,6 +136,10 @@ REFUSED: dict[int | None, str] = {
 }
 
 NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
+SHORTENED = (
+    "Recorded in short: your quota has no room for this output, so the notebook will only have its beginning"
+    " and end. Delete files to make room."
+)
 REPAIR = (
     "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
     " (https://sqlite.org/recovery.html) and put it in its place. People's files are safe."

@@ -16,6 +16,7 @@ from filestore.blobs import Blobs, LocalBlobs
 from filestore.errors import (
     BlobExists,
     BlobMissing,
+    BytesRefused,
     FileIdTaken,
     FileStoreError,
     FileTooLarge,
@@ -34,6 +35,7 @@ from filestore.errors import (
 from filestore.files import FileStore
 from filestore.filetypes import file_type
 from filestore.janitor import Janitor, Swept
+from filestore.outputs import LargeOutputs
 from filestore.records import (
     CellRecord,
     Cursor,
@@ -55,6 +57,7 @@ __all__ = [
     "BlobExists",
     "BlobMissing",
     "Blobs",
+    "BytesRefused",
     "CellRecord",
     "Cursor",
     "FileIdTaken",
@@ -62,6 +65,7 @@ __all__ = [
     "FileStoreError",
     "FileTooLarge",
     "Janitor",
+    "LargeOutputs",
     "LoadedFile",
     "LocalBlobs",
     "MessageCell",

@@ -1,6 +1,7 @@
 """Files and folders of this machine, changed durably; disk work in threads."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,8 +9,9 @@ from pathlib import Path
 
 from filestore.finish import to_the_end
 
-__all__ = ["FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
+__all__ = ["DISK_FULL", "FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
 
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # numbers of the errors of a disk that has no room
 FOLDER_TRIES = 5  # times a folder is made again when a sweep removes it, empty, at that moment
 
 

@@ -14,6 +14,7 @@ FileStoreError
     ├── StoreTooNew      the database was written by a later version
     ├── StoreFull        there is no room left for what was to be written
     ├── StoreDamaged     the database's file is broken
+    ├── BytesRefused     the disk does not take the bytes of outputs
     ├── NotRecordedYet   what was to be written is kept, and waits for the database
     └── SpoolFull        and too much waits already
 """
@@ -115,6 +116,14 @@ class StoreFull(StoreUnavailable):
 
 class StoreDamaged(StoreUnavailable):
     """The database's file holds something else than what was written to it."""
+
+
+class BytesRefused(StoreUnavailable):
+    """The disk does not take the bytes of outputs, be it `full`; the database itself may well be usable."""
+
+    def __init__(self, reason: str, *, full: bool) -> None:
+        self.full = full
+        super().__init__(reason)
 
 
 class NotRecordedYet(StoreUnavailable):

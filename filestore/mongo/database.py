@@ -108,6 +108,12 @@ class Collection:
         with _answering():
             await self._collection.update_many(condition, change)
 
+    async def take(self, condition: Document) -> Document | None:
+        """Delete one document; as it was, or None when none met the condition."""
+        with _answering():
+            found: Document | None = await self._collection.find_one_and_delete(condition)
+            return found
+
     async def delete(self, condition: Document) -> int:
         """Delete every document that meets a condition; how many there were."""
         with _answering():
@@ -122,12 +128,23 @@ class Collection:
         total = found[0] if found else {"count": 0} | dict.fromkeys(fields, 0)
         return total["count"], {field: total[field] for field in fields}
 
+    async def sums_by(self, group_by: str, *fields: str) -> dict[Any, dict[str, int]]:
+        """How many documents ("count") have each value of a field, and the sum of the others over them."""
+        group = {"_id": f"${group_by}", "count": {"$sum": 1}} | {
+            field: {"$sum": f"${field}"} for field in fields
+        }
+        with _answering():
+            cursor = self._collection.aggregate([{"$group": group}])
+            found = await cursor.to_list(None)
+        return {each["_id"]: {name: int(each[name]) for name in ("count", *fields)} for each in found}
+
 
 class Database:
     """The collections of one database, by name."""
 
     def __init__(self, database: AsyncIOMotorDatabase[Document]) -> None:
         self._database = database
+        self.folder = ""  # id of the folder of bytes that this program works on, once that is known
 
     def __getitem__(self, name: str) -> Collection:
         return Collection(self._database[name])

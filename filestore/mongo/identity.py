@@ -11,6 +11,7 @@ class MongoIdentity:
     """store.Identity."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._identity = database["identity"]
 
     async def id(self) -> str:
@@ -22,4 +23,5 @@ class MongoIdentity:
     async def begin(self, folder: str, run: str) -> str:
         before = await self._identity.one(equal(_id=folder))
         await self._identity.change(equal(_id=folder), {"$set": {"run": run}}, upsert=True)
+        self._database.folder = folder
         return before["run"] if before else ""

@@ -151,8 +151,8 @@ class CatchUp:
         async with journal.lock:
             await (journal.rewrite() if anew else journal.save())
 
-    async def bring_in_write(self, write: Write) -> None:
-        """Do one write. Raises: as the database does."""
+    async def bring_in_write(self, write: Write) -> object:
+        """Do one write; returns what the database does. Raises: as the database does."""
         match write:
             case FileAdded():
                 await self._bring_in_file(write)
@@ -162,12 +162,13 @@ class CatchUp:
                     log.warning("entry %d of %s became %d", entry.seq, entry.session_id, seq)
                     self._moved[entry.session_id, entry.seq] = seq
             case OutputsAppended(session_id, seq) | CellFinished(session_id, seq):
-                await replace(write, seq=self._number(session_id, seq)).bring_in(self._store)
+                return await replace(write, seq=self._number(session_id, seq)).bring_in(self._store)
             case MessageNoted(cell):
                 seq = self._number(cell.session_id, cell.seq)
                 await replace(write, cell=replace(cell, seq=seq)).bring_in(self._store)
             case _:
-                await write.bring_in(self._store)
+                return await write.bring_in(self._store)
+        return None
 
     def _number(self, session_id: str, seq: int) -> int:
         return self._moved.get((session_id, seq), seq)

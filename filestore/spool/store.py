@@ -121,6 +121,7 @@ class SpooledFiles:
         self.page = store.files.page
         self.extend = store.files.extend
         self.used = store.files.used
+        self.recount = store.files.recount
         self.condemn = store.files.condemn
         self.condemned = store.files.condemned
         self.remove = store.files.remove

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
 
-from filestore.records import CellRecord, MessageCell, Output, Said, StoredFile, UsageRecord
+from filestore.records import CellRecord, Finished, MessageCell, Output, Said, StoredFile, UsageRecord
 from filestore.store import Store
 
 __all__ = [
@@ -104,8 +104,8 @@ class OutputsAppended:
     file_ids: tuple[str, ...]
     batch: str
 
-    async def bring_in(self, store: Store) -> None:
-        await store.transcripts.append_outputs(
+    async def bring_in(self, store: Store) -> Finished:
+        return await store.transcripts.append_outputs(
             self.session_id, self.seq, self.outputs, self.file_ids, batch=self.batch
         )
 
@@ -125,8 +125,8 @@ class CellFinished:
     execution_count: int | None
     file_ids: tuple[str, ...]
 
-    async def bring_in(self, store: Store) -> None:
-        await store.transcripts.finish_cell(
+    async def bring_in(self, store: Store) -> Finished:
+        return await store.transcripts.finish_cell(
             self.session_id,
             self.seq,
             status=self.status,

@@ -45,6 +45,7 @@ class Database:
     """Runs functions of a connection, each in a transaction of its own, off the event loop."""
 
     def __init__(self, path: Path) -> None:
+        self.folder = ""  # id of the folder of bytes that this program works on, once that is known
         self._path = path
         self._connections: list[sqlite3.Connection] = []
         self._own = threading.local()
