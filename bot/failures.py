@@ -37,6 +37,7 @@ from filestore.errors import (
     SpoolFull,
     StoreDamaged,
     StoreFull,
+    StoreInUse,
     StoreUnavailable,
     TooManyFiles,
 )
@@ -181,6 +182,11 @@ def at_start(error: BaseException) -> str:
         return f"{error}. {REPAIR}"
     if isinstance(error, StoreFull):
         return f"{error}. The disk is full: make room on it, and start again."
+    if isinstance(error, StoreInUse):
+        return (
+            f"another Kernelcord, process {error.pid} on {error.host}, works with the database that"
+            " MONGODB_URI names: end it, or name another database"
+        )
     if isinstance(error, StoreUnavailable):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
     return sentence(error)

@@ -122,6 +122,8 @@ class Transcript:
         file_ids = [file.file_id for file in kept.files]
         try:
             await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids)
+        except NoSuchCell:
+            log.info("late output of cell %d of session %s comes after its deletion", cell, self._session_id)
         except FileStoreError:
             log.exception("late output of cell %d of session %s is not recorded", cell, self._session_id)
 

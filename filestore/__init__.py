@@ -28,6 +28,7 @@ from filestore.errors import (
     SpoolFull,
     StoreDamaged,
     StoreFull,
+    StoreInUse,
     StoreTooNew,
     StoreUnavailable,
     TooManyFiles,
@@ -82,6 +83,7 @@ __all__ = [
     "Store",
     "StoreDamaged",
     "StoreFull",
+    "StoreInUse",
     "StoreTooNew",
     "StoreUnavailable",
     "StoredFile",
@@ -101,6 +103,8 @@ async def open_store(data_dir: Path, *, mongodb_uri: str | None = None) -> Async
 
     Raises:
         StoreUnavailable: the file cannot be used, or the server does not answer within 5 s.
+        StoreInUse: another program works with the MongoDB database. That it was killed shows at once on its
+            own machine, within half a minute on another.
     """
     if mongodb_uri is None:
         async with open_sqlite(data_dir / "kernelcord.db") as store:
@@ -108,5 +112,5 @@ async def open_store(data_dir: Path, *, mongodb_uri: str | None = None) -> Async
     else:
         from filestore.mongo import open_mongo  # only who uses it waits for its driver to load
 
-        async with open_mongo(mongodb_uri) as shared_store:
+        async with open_mongo(mongodb_uri) as shared_store, shared_store.identity.held():
             yield shared_store

@@ -25,9 +25,11 @@ class Lines(io.RawIOBase):
         self._left = bytearray()
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, or (-1) all."""
         while (size < 0 or len(self._left) < size) and (line := next(self._lines, b"")):
             self._left += line
         end = len(self._left) if size < 0 else size

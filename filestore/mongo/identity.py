@@ -1,8 +1,10 @@
 """The identity of a database in MongoDB: a document for the database itself, and one for each folder."""
 
 import secrets
+from contextlib import AbstractAsyncContextManager
 
 from filestore.mongo.database import Database, equal
+from filestore.mongo.lease import held
 
 OWN = "database"  # the _id of its own document; no folder has such a name, which is hexadecimal
 
@@ -25,3 +27,7 @@ class MongoIdentity:
         await self._identity.change(equal(_id=folder), {"$set": {"run": run}}, upsert=True)
         self._database.folder = folder
         return before["run"] if before else ""
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
+        return held(self._database)

@@ -65,6 +65,10 @@ class MongoTranscripts:
             kind, at = _kind(entry)
             if (there["kind"], there["at"], there["author"]) == (kind, at, entry.author):
                 return seq
+            same = equal(session_id=entry.session_id, kind=kind, at=at, author=entry.author)
+            moved = await self._entries.one(same | {"seq": {"$gt": seq}})
+            if moved is not None:  # an earlier program has given it a new number already
+                return int(moved["seq"])
             seq = await self._next_seq(entry.session_id)
         await self._add(replace(entry, seq=seq))
         return seq

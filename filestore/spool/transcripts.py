@@ -72,7 +72,13 @@ class SpooledTranscripts:
     ) -> Finished:
         return await self._write(
             session_id,
-            OutputsAppended(session_id, seq, tuple(outputs), tuple(file_ids), batch or new_batch()),
+            OutputsAppended(
+                session_id,
+                self._catch_up.number(session_id, seq),
+                tuple(outputs),
+                tuple(file_ids),
+                batch or new_batch(),
+            ),
         )
 
     async def finish_cell(
@@ -91,7 +97,7 @@ class SpooledTranscripts:
             session_id,
             CellFinished(
                 session_id,
-                seq,
+                self._catch_up.number(session_id, seq),
                 status,
                 None if outputs is None else tuple(outputs),
                 execution_time,

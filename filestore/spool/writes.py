@@ -32,6 +32,7 @@ __all__ = [
     "least_size",
     "new_batch",
     "person_key",
+    "renumbered",
     "session_key",
 ]
 
@@ -211,6 +212,18 @@ def person_key(user_id: int) -> str:
 def new_batch() -> str:
     """A name for outputs that may be appended twice."""
     return secrets.token_hex(12)
+
+
+def renumbered(write: Write, session_id: str, old: int, new: int) -> Write:
+    """The write, for the entry's new number if it is for that entry."""
+    match write:
+        case OutputsAppended() | CellFinished() if (write.session_id, write.seq) == (session_id, old):
+            return replace(write, seq=new)
+        case MessageNoted(cell) if (cell.session_id, cell.seq) == (session_id, old):
+            return replace(write, cell=replace(cell, seq=new))
+        case FileAdded(file) if (file.session_id, file.cell) == (session_id, old):
+            return replace(write, file=replace(file, cell=new))
+    return write
 
 
 def encode(write: Write) -> bytes:

@@ -60,6 +60,14 @@ class SqliteTranscripts:
             ).fetchone()
             if there is not None and tuple(there) == _essence(entry):
                 return entry.seq
+            if there is not None:  # an earlier program may have given it a new number already
+                moved = connection.execute(
+                    """SELECT seq FROM entries WHERE session_id = ? AND seq > ?
+                       AND kind = ? AND text = ? AND at = ? AND author = ?""",
+                    (entry.session_id, entry.seq, *_essence(entry), entry.author),
+                ).fetchone()
+                if moved is not None:
+                    return int(moved["seq"])
             numbered = replace(entry, seq=_next_seq(connection, entry.session_id)) if there else entry
             _insert(connection, numbered, self._database.folder)
             return numbered.seq
