@@ -52,11 +52,12 @@ class Transcript:
 
         Where a cancellation meets it, the cell is noted as interrupted.
         """
-        beginning = asyncio.ensure_future(
-            self._records.begin_cell(
-                self._session_id, message.place, message.author, message.code, self._clock()
-            )
+        begin = self._records.begin_cell(
+            self._session_id, message.place, message.author, message.code, self._clock()
         )
+        beginning = asyncio.Task(begin, loop=asyncio.get_running_loop(), eager_start=True)
+        if beginning.done():  # it seldom has to wait
+            return beginning.result()
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:

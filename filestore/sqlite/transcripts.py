@@ -113,12 +113,15 @@ class SqliteTranscripts:
         outside: Outside | None = None,
     ) -> Finished:
         def work(connection: Connection) -> Finished:
-            _join_files(connection, session_id, seq, file_ids)
-            connection.execute(
+            row = connection.execute(
                 """UPDATE entries SET status = ?, execution_time = ?, execution_count = ?
-                   WHERE session_id = ? AND seq = ?""",
+                   WHERE session_id = ? AND seq = ? AND kind = 'cell' RETURNING file_ids""",
                 (status, execution_time, execution_count, session_id, seq),
-            )
+            ).fetchall()
+            if not row:
+                raise NoSuchCell(session_id, seq)
+            if file_ids:
+                _join_files(connection, session_id, seq, file_ids)
             if outputs is None:
                 return Finished()
             dropped = connection.execute(

@@ -20,6 +20,7 @@ from filestore import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable, op
 from filestore.sqlite.database import SMALL, TIDIED, opened
 from filestore.sqlite.schema import MIGRATIONS
 from filestore.sqlite.transcripts import SqliteTranscripts
+from tests.live.cells import until
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -66,7 +67,22 @@ async def test_write_soon_is_on_disk_right_after(
             assert other.execute("SELECT seq FROM counters").fetchall() == [(7,)]
         await database.write(lambda connection: modes.append(connection.execute(mode).fetchone()[0]))
         assert modes == [1, 2]
-        assert synced == [f"{path}-wal"]
+        await until(lambda: synced == [f"{path}-wal"])
+
+
+async def test_writings_at_one_moment_share_a_sync_and_an_end_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two writings of a turn, and those of a crowd, bring the disk one wait; none is left to a timer."""
+    monkeypatch.setattr("filestore.sqlite.database.SOON", 600.0)
+    synced: list[str] = []
+    monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
+    async with open_store(tmp_path) as store:
+        for _ in range(10):
+            cell = await store.transcripts.begin_cell("s", "p", "Ann", "1", NOW)
+            await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=[])
+        assert synced == []
+    assert synced == [f"{tmp_path / 'kernelcord.db'}-wal"]
 
 
 async def test_the_loop_waits_for_no_other_writer(tmp_path: Path) -> None:
