@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and of these of those that lie outside
 AT_ONCE = 50  # large outputs that make room at once
+SMALL = 1024  # characters of code or words that count for nothing: counting takes a request
 LARGE = 32 * 1024  # characters of outputs of before that a brief look shortens
 READ_TRIES = 5  # an entry read while its outputs are replaced is read again
 
@@ -288,13 +289,14 @@ class MongoTranscripts:
         document |= {"author": record.author, "text": await self._texts.keep(record.session_id, text)}
         owner = await self._owner(record.session_id)
         document |= {"kind": kind, "at": at, "owner": owner, "folder": self._database.folder}
-        document |= {"text_size": len(text), "output_size": 0, "large_size": 0}
+        size = len(text) if len(text) > SMALL else 0
+        document |= {"text_size": size, "output_size": 0, "large_size": 0}
         if isinstance(record, CellRecord):
             document |= {"status": record.status, "execution_time": None, "execution_count": None}
             document |= {"outputs": "[]", "late": [], "file_ids": []}
         await self._entries.insert(document, key=["session_id", "seq"])
         try:
-            await self._quotas.change(owner, text_bytes=len(text))
+            await self._quotas.change(owner, text_bytes=size)
         except FileStoreError:  # the entry is there
             log.warning("the sums of person %s are wrong until they are counted anew", owner)
 

@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from filestore.mongo.database import Collection, Database, Document, equal
 from filestore.mongo.quotas import MongoQuotas
+from filestore.mongo.transcripts import SMALL
 
 __all__ = ["upgrade"]
 
@@ -35,7 +36,8 @@ async def upgrade(database: Database) -> None:
 async def _sizes(texts: Collection, entry: Document) -> Document:
     kept = [entry.get("outputs", ""), *entry.get("late", ())]
     outputs = sum([await _length(texts, each) for each in kept])
-    return {"text_size": await _length(texts, entry["text"]), "output_size": outputs, "large_size": 0}
+    text = await _length(texts, entry["text"])
+    return {"text_size": text if text > SMALL else 0, "output_size": outputs, "large_size": 0}
 
 
 async def _length(texts: Collection, kept: str | ObjectId) -> int:

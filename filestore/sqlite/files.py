@@ -17,7 +17,7 @@ _INSERT = f"INSERT INTO user_files ({', '.join(COLUMNS)}) VALUES ({', '.join('?'
 
 
 class SqliteFiles:
-    """store.Files."""
+    """store.Files. A "+" keeps a query from the index of that column: it would sort all files of a person."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class SqliteFiles:
     ) -> StoredFile | None:
         order = "number DESC" if session_id is None else "version DESC"
         return await self._one(
-            f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND expires_at > ?
+            f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND +expires_at > ?
                 AND session_id = coalesce(?, session_id) ORDER BY {order} LIMIT 1""",
             user_id,
             filename,
@@ -60,7 +60,7 @@ class SqliteFiles:
     ) -> list[StoredFile]:
         older, place = ("AND number < ?", (after.number,)) if after else ("", ())
         return await self._many(
-            f"""SELECT * FROM user_files WHERE user_id = ? AND expires_at > ?
+            f"""SELECT * FROM user_files WHERE user_id = ? AND +expires_at > ?
                 AND session_id = coalesce(?, session_id) {older}
                 ORDER BY number DESC LIMIT ?""",
             user_id,
@@ -222,7 +222,7 @@ def _add(connection: Connection, file: StoredFile, quota: int, most: int | None)
     name = (file.user_id, file.session_id, file.filename)
     now = to_milliseconds(file.uploaded_at)
     newest = connection.execute(
-        f"SELECT * {versions} AND expires_at > ? ORDER BY version DESC LIMIT 1", (*name, now)
+        f"SELECT * {versions} AND +expires_at > ? ORDER BY version DESC LIMIT 1", (*name, now)
     ).fetchone()
     if newest and newest["sha256"] == file.sha256:
         row = connection.execute(

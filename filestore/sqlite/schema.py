@@ -5,6 +5,7 @@ outputs and lists are JSON text.
 """
 
 LARGE = 32 * 1024  # bytes; a release never changes it without a step
+SMALL = 1024  # characters of code or words that count for nothing: most do not, and counting takes a page
 
 # Everybody's sums, counted anew; in the order of the columns of `people`.
 COUNTED = f"""SELECT
@@ -14,6 +15,7 @@ FROM (
     FROM user_files
     UNION ALL
     SELECT user_id, 0, 0, length(text), 0, 0 FROM entries JOIN sessions USING (session_id)
+    WHERE length(text) > {SMALL}
     UNION ALL
     SELECT owner, 0, 0, 0, size, iif(size > {LARGE}, size, 0) FROM outputs WHERE owner IS NOT NULL
 ) GROUP BY user_id"""
@@ -167,12 +169,12 @@ _SUMS = (
         UPDATE people SET files = files - 1, file_bytes = file_bytes - OLD.file_size
         WHERE user_id = OLD.user_id;
     END""",
-    """CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+    f"""CREATE TRIGGER entry_added AFTER INSERT ON entries WHEN length(NEW.text) > {SMALL} BEGIN
         INSERT INTO people (user_id, text_bytes)
         SELECT user_id, length(NEW.text) FROM sessions WHERE session_id = NEW.session_id
         ON CONFLICT (user_id) DO UPDATE SET text_bytes = text_bytes + excluded.text_bytes;
     END""",
-    """CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
+    f"""CREATE TRIGGER entry_removed AFTER DELETE ON entries WHEN length(OLD.text) > {SMALL} BEGIN
         UPDATE people SET text_bytes = text_bytes - length(OLD.text)
         WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = OLD.session_id);
     END""",

@@ -264,7 +264,7 @@ async def test_what_waited_for_the_database_lies_outside_in_the_end(
 async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: Path, clock: Clock) -> None:
     """An older database is brought up without loss; what is large in it can make room like all else."""
     path = tmp_path / "kernelcord.db"
-    big, late = stream("x" * 500 * KIB), stream("late")
+    big, late, code = stream("x" * 500 * KIB), stream("late"), "#" * 2000
     with closing(sqlite3.connect(path)) as old:
         for statements in MIGRATIONS[:6]:
             for statement in statements:
@@ -273,7 +273,7 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: P
         old.execute("INSERT INTO sessions VALUES ('u7', 7, 'dm', NULL, '{}', 0, 0)")
         old.execute("INSERT INTO counters VALUES ('u7', 1)")
         old.execute(
-            "INSERT INTO entries VALUES ('u7', 1, 'cell', 'dm', 'Ann', 'code', 0, 'ok', 1.5, 1, '[\"f\"]')"
+            "INSERT INTO entries VALUES ('u7', 1, 'cell', 'dm', 'Ann', ?, 0, 'ok', 1.5, 1, '[]')", (code,)
         )
         for position, output in enumerate((big, late), start=1):
             old.execute("INSERT INTO outputs VALUES ('u7', 1, ?, ?, '')", (position, json.dumps(output)))
@@ -291,9 +291,8 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: P
         (record,) = await brief(store)
         assert len(record.outputs[0]["text"]) < LARGE
         assert [output async for output in store.transcripts.outputs(record)] == [big, late]
-        assert await store.files.used(ANN, clock.now) == 1000 + 4 + len(json.dumps(big)) + len(
-            json.dumps(late)
-        )
+        shown = len(json.dumps(big)) + len(json.dumps(late))
+        assert await store.files.used(ANN, clock.now) == 1000 + len(code) + shown
         assert await raw.files.recount() == 0
         await run(store, clock, stream("y" * 700 * KIB))
         assert "made room" in (await whole(store))[0][1]["text"]
