@@ -128,16 +128,14 @@ class _Packing:
         """Write it as a JSON array; of a cell's outputs one is in memory at a time."""
         before = "["
         async for entry in transcript.each():
-            await self._jobs.in_thread(self._check, file)
             if isinstance(entry, Said) or not entry.outside:
-                await self._jobs.in_thread(_write, file, f"{before}\n", _entry(entry))
-            else:
-                *fields, end = _json(_entry(entry) | {"outputs": []}).partition('"outputs": []')
-                await self._write(file, f'{before}\n{fields[0]}"outputs": ')
+                await self._write_value(file, before, _entry(entry))
+            else:  # its outputs are put in where it has none; in a text these quotes would be escaped
+                start, _, end = _json(_entry(entry) | {"outputs": []}).partition('"outputs": []')
+                await self._write(file, f'{before}\n{start}"outputs": ')
                 between = "["
                 async for output in transcript.outputs(entry):
-                    await self._jobs.in_thread(_write, file, f"{between}\n", output)
-                    self._check(file)
+                    await self._write_value(file, between, output)
                     between = ","
                 await self._write(file, _end(between).rstrip() + end)
             before = ","
@@ -145,6 +143,10 @@ class _Packing:
 
     async def _write(self, file: BinaryIO, text: str) -> None:
         await self._jobs.in_thread(file.write, text.encode("utf-8", "replace"))
+        self._check(file)
+
+    async def _write_value(self, file: BinaryIO, before: str, value: Any) -> None:
+        await self._jobs.in_thread(_write, file, f"{before}\n", value)
         self._check(file)
 
     def _check(self, file: BinaryIO) -> None:

@@ -46,9 +46,7 @@ __all__ = ["LARGE", "LargeOutputs"]
 
 log = logging.getLogger(__name__)
 
-LARGE = (
-    32 * 1024
-)  # characters of the outputs of one write, of code, of words; below it they lie in the record
+LARGE = 32 * 1024  # characters of the outputs of one write, of code, of words; what is less is small
 LARGEST = 1 << 40  # bytes of one object: the cell's own limits are far below
 CUT = "Cut: your quota had no room for the rest of this. Delete files to make room."
 NOBODY = "nobody"  # the folder of sessions that no record says the person of
@@ -118,7 +116,7 @@ class _Quota:
             await _delete_all(self._blobs, room.dropped)
             if room.fits:
                 return
-            if not room.dropped:
+            if not room.shortened:
                 raise QuotaExceeded(room.used, quota, size)
 
 

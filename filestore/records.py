@@ -178,11 +178,12 @@ class Finished:
 class Room:
     """Whether there is room in a person's quota, of which `used` bytes are taken now.
 
-    `dropped` are the keys of bytes that have made room: whoever gets them deletes them.
+    `shortened` outputs have made room. `dropped` are the keys of their bytes: whoever gets them deletes them.
     """
 
     fits: bool
     used: int
+    shortened: int = 0
     dropped: tuple[str, ...] = ()
 
 

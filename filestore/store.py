@@ -226,7 +226,7 @@ class Transcripts(Protocol):
         """See whether `size` bytes more fit into a person's quota; let old large outputs make room for them.
 
         Oldest first, outputs that lie outside become short, with a note. None does unless all of it fits
-        then. Few do at once: ask again as long as it does not fit and some were dropped.
+        then. Few do at once: ask again as long as it does not fit and some were shortened.
         """
 
 

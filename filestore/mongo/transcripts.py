@@ -96,13 +96,14 @@ class MongoTranscripts:
         reference = ObjectId(batch) if batch else ObjectId()
         late: list[ObjectId | Document] = []
         sizes: dict[str, int] = {}
-        dropped: tuple[str, ...] = ()
-        if any(
-            reference in (kept, kept.get("batch") if isinstance(kept, dict) else None)
-            for kept in there["late"]
-        ):
-            dropped = (outside.blob_key,) if outside else ()
-        else:
+        known = [
+            number
+            for number, kept in enumerate(there["late"])
+            if reference in (kept, kept.get("batch") if isinstance(kept, dict) else None)
+        ]
+        if known and outside:  # a try before came to its end unheard, and its bytes may have been deleted
+            return await self._replace_late(there, known[0], await _to_json(outputs), outside)
+        if not known:
             text = await _to_json(outputs) if outputs else ""
             sizes = _sizes(text, outside)
             if outside:
@@ -118,7 +119,21 @@ class MongoTranscripts:
             await self._drop_outside([outside.blob_key] if outside else [])
             raise NoSuchCell(session_id, seq)
         await self._count(there.get("owner"), sizes)
-        return Finished(dropped=dropped)
+        return Finished()
+
+    async def _replace_late(self, entry: Document, number: int, text: str, outside: Outside) -> Finished:
+        """Let a batch of late outputs refer to other bytes, which are the same."""
+        session_id, seq, old = entry["session_id"], entry["seq"], entry["late"][number]
+        if not isinstance(old, dict) or "blob" not in old:  # in pieces, or shortened meanwhile
+            return Finished(dropped=(outside.blob_key,))
+        await self._note_outside(session_id, seq, outside, entry.get("owner"))
+        which = equal(session_id=session_id, seq=seq) | equal(**{f"late.{number}.blob": old["blob"]})
+        change = {"$set": {f"late.{number}": _told(text, outside) | {"batch": old["batch"]}}}
+        if await self._entries.change(which, change) is None:
+            await self._drop_outside([outside.blob_key])
+            return Finished(dropped=(outside.blob_key,))
+        await self._drop_outside([old["blob"]])
+        return Finished(dropped=(old["blob"],))
 
     async def finish_cell(
         self,
@@ -227,7 +242,7 @@ class MongoTranscripts:
                 dropped.append(document["_id"])
                 if used + size <= quota:
                     break
-        return Room(used + size <= quota, used, tuple(dropped))
+        return Room(used + size <= quota, used, len(dropped), tuple(dropped))
 
     async def _shorten(self, outside: Document) -> int:
         """Let outputs that lie outside be short; how many bytes that frees."""
@@ -242,7 +257,8 @@ class MongoTranscripts:
                 sizes = {"output_size": len(text) - len(kept["short"]) - kept["size"]}
                 sizes["large_size"] = -len(kept["short"]) - kept["size"]
                 which = equal(session_id=entry["session_id"], seq=seq) | equal(**{f"{place}.blob": key})
-                change = {"$set": {place: text if place == "outputs" else {"short": text}}, "$inc": sizes}
+                left = text if place == "outputs" else {"short": text, "batch": kept["batch"]}
+                change = {"$set": {place: left}, "$inc": sizes}
                 if await self._entries.change(which, change) is not None:
                     freed = -sizes["output_size"]
                     await self._count(entry.get("owner"), sizes)

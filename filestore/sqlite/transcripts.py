@@ -295,7 +295,8 @@ def _make_room(connection: Connection, user_id: int, size: int, quota: int, now:
         used += len(text) - row["size"]
         if used + size <= quota:
             break
-    return Room(used + size <= quota, used, tuple(key for key in dropped if key is not None))
+    keys = tuple(key for key in dropped if key is not None)  # rows of before have none
+    return Room(used + size <= quota, used, len(dropped), keys)
 
 
 def _outputs(text: str) -> list[Output]:

@@ -18,6 +18,7 @@ from filestore import (
     LocalBlobs,
     QuotaExceeded,
     Store,
+    StoreUnavailable,
     Swept,
     open_store,
 )
@@ -108,6 +109,28 @@ async def test_large_outputs_lie_outside_and_read_whole(
     assert await raw.files.known_keys([record.outside[0].blob_key, "7/other"]) == {record.outside[0].blob_key}
     await kept.transcripts.finish_cell(f"u{ANN}", cell.seq, status="ok", outputs=[small])
     assert (await whole(kept), await on_disk(blobs)) == ([(small,)], [])
+
+
+@pytest.mark.parametrize("raw", ["mongodb"], indirect=True)
+async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
+    kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks after the server has written late output: the next try finds it, and is whole."""
+    cell = await run(kept, clock)
+    append = raw.transcripts.append_outputs
+
+    async def unheard(*args: Any, **more: Any) -> Any:
+        await append(*args, **more)
+        raise StoreUnavailable("connection closed")
+
+    big = stream("x" * LARGE)
+    monkeypatch.setattr(raw.transcripts, "append_outputs", unheard)
+    await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [big])
+    monkeypatch.undo()
+    await kept.catch_up.bring_in()
+    assert await whole(kept) == [(big,)]
+    assert len(await on_disk(blobs)) == 1
+    assert await raw.files.recount() == 0
 
 
 @on_each
@@ -261,10 +284,12 @@ async def test_what_waited_for_the_database_lies_outside_in_the_end(
     assert len((await brief(kept))[0].outside) == len(await on_disk(blobs)) == 1
 
 
-async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: Path, clock: Clock) -> None:
+async def test_a_data_folder_of_before_is_read_counted_and_shortened(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An older database is brought up without loss; what is large in it can make room like all else."""
     path = tmp_path / "kernelcord.db"
-    big, late, code = stream("x" * 500 * KIB), stream("late"), "#" * 2000
+    big, late, code = stream("x" * 250 * KIB), stream("late"), "#" * 2000
     with closing(sqlite3.connect(path)) as old:
         for statements in MIGRATIONS[:6]:
             for statement in statements:
@@ -275,7 +300,7 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: P
         old.execute(
             "INSERT INTO entries VALUES ('u7', 1, 'cell', 'dm', 'Ann', ?, 0, 'ok', 1.5, 1, '[]')", (code,)
         )
-        for position, output in enumerate((big, late), start=1):
+        for position, output in enumerate((big, big, late), start=1):
             old.execute("INSERT INTO outputs VALUES ('u7', 1, ?, ?, '')", (position, json.dumps(output)))
         end = int(clock.now.timestamp() * 1000) + 1000
         old.execute(
@@ -287,16 +312,18 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(tmp_path: P
     async with open_store(tmp_path) as raw:
         blobs = LocalBlobs(tmp_path / "files")
         store = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
-        assert await whole(store) == [(big, late)]
+        assert await whole(store) == [(big, big, late)]
         (record,) = await brief(store)
         assert len(record.outputs[0]["text"]) < LARGE
-        assert [output async for output in store.transcripts.outputs(record)] == [big, late]
-        shown = len(json.dumps(big)) + len(json.dumps(late))
+        assert [output async for output in store.transcripts.outputs(record)] == [big, big, late]
+        shown = 2 * len(json.dumps(big)) + len(json.dumps(late))
         assert await store.files.used(ANN, clock.now) == 1000 + len(code) + shown
         assert await raw.files.recount() == 0
-        await run(store, clock, stream("y" * 700 * KIB))
-        assert "made room" in (await whole(store))[0][1]["text"]
-        assert (await whole(store))[0][2] == late
+        monkeypatch.setattr("filestore.sqlite.transcripts.AT_ONCE", 1)
+        await run(store, clock, stream("y" * 900 * KIB))
+        shortened = (await whole(store))[0]
+        assert ["made room" in output["text"] for output in shortened] == [False, True, False, True, False]
+        assert shortened[-1] == late
 
 
 async def test_a_mongodb_of_before_is_counted(mongodb_uri: str, tmp_path: Path, clock: Clock) -> None:
@@ -378,9 +405,9 @@ async def test_room_is_made_piece_by_piece(
     for _ in range(10):
         await run(kept, clock, stream("x" * 90 * KIB))
     room = await raw.transcripts.make_room(ANN, 700 * KIB, QUOTA, clock.now)
-    assert (room.fits, len(room.dropped)) == (False, 2)
+    assert (room.fits, room.shortened, len(room.dropped)) == (False, 2, 2)
     await run(kept, clock, stream("y" * 700 * KIB))
     assert await kept.files.used(ANN, clock.now) <= QUOTA
     assert len([record for record in await brief(kept) if record.outside]) > 1
     nothing = await raw.transcripts.make_room(ANN, 2 * QUOTA, QUOTA, clock.now)
-    assert (nothing.fits, nothing.dropped) == (False, ())
+    assert (nothing.fits, nothing.shortened, nothing.dropped) == (False, 0, ())
