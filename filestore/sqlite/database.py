@@ -95,6 +95,9 @@ class Database:
 
     async def close(self) -> None:
         """Let running transactions end, sync what was written, then close every connection."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+            self._sync_now()
         for executor in (self._readers, self._writer):
             await asyncio.to_thread(executor.shutdown)
         for connection in self._connections:
