@@ -26,7 +26,7 @@ from bot.prompt import (
     situation,
     system_prompt,
 )
-from bot.remembered import MODEL, person, remembered
+from bot.remembered import MODEL, Remembered, person
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.seen import attached, of_file, of_result
 from bot.session import Asked, Session
@@ -138,14 +138,17 @@ class _Turn:
         """Remember what was said here, and note the new words."""
         asking, transcript = self._asking, self._session.transcript
         words = "\n\n".join([asking.words, *asking.cards])
-        entries = await transcript.entries(asking.place)
-        past = await in_thread(remembered, entries, model=self._model.name, room=self._model.history_tokens)
+        past = Remembered(model=self._model.name, room=self._model.history_tokens)
+        async with aclosing(transcript.newest(asking.place)) as pages:
+            async for page in pages:
+                if not await in_thread(past.add, page):
+                    break
         now = Words("note", situation(await self._session.kernel.state()))
         pictures = attached(asking.pictures)
         unseen = len(asking.pictures) - len(pictures)
         more = f"\n\n[{unseen} pictures are too large, or too many, to be shown to you]" if unseen else ""
         asked = Words("person", words + more, pictures, picture_links(asking.words))
-        self._history = [*past, now, asked]
+        self._history = [*past.entries(), now, asked]
         await self._check()  # before the words are kept: who may not ask has not asked
         await transcript.say(asking.place, person(asking.author), words)
 

@@ -19,14 +19,13 @@ from typing import Any, BinaryIO
 
 import kernels.inside
 from bot.session import Session
-from bot.transcript import notebook_cell
 from bot.used_files import used_files
 from bot.zipping import Zip
 from filestore.errors import NoSuchFile
 from filestore.files import FileStore
 from filestore.records import StoredFile
 from kernels import conversion
-from kernels.cells import Cell, Code, Notebook
+from kernels.cells import Cell, Code, Notebook, Streamed
 from kernels.names import Places
 from kernels.packages import installed
 from kernels.threads import in_thread
@@ -127,25 +126,28 @@ def _entry(file: StoredFile, path: str) -> dict[str, Any]:
     }
 
 
-async def _write(session: Session, cells: AsyncIterable[Cell], target: BinaryIO) -> None:
+async def _write(session: Session, cells: AsyncIterable[Cell | Streamed], target: BinaryIO) -> None:
     packages = await in_thread(installed, session.python)
     await conversion.write(cells, target, packages=packages)
 
 
-async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell]:
+async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streamed]:
     for cell in first:
         yield cell
     async for entry in session.transcript.each():
-        yield notebook_cell(entry)
+        yield session.transcript.notebook_cell(entry)
 
 
-async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell]:
+async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | Streamed]:
     """The cells of a replayed notebook; the transcript has what came of each."""
     before = iter(imported.cells)
     async for now in _cells(session):
         cell = await session.jobs.in_thread(next, before, None)
         if cell is None:
             return
-        if isinstance(now, Code) and isinstance(cell, Code):
-            cell = replace(now, tags=cell.tags)
-        yield cell
+        if isinstance(now, Streamed) and isinstance(cell, Code):
+            yield replace(now, code=replace(now.code, tags=cell.tags))
+        elif isinstance(now, Code) and isinstance(cell, Code):
+            yield replace(now, tags=cell.tags)
+        else:
+            yield cell

@@ -24,6 +24,7 @@ from filestore.blobs import LocalBlobs
 from filestore.errors import StoreFull
 from filestore.files import NO_ROOM, FileStore
 from filestore.janitor import Janitor
+from filestore.outputs import LargeOutputs
 from filestore.spool import spooled
 from filestore.store import Store
 from kernels.client import Node, Place, at, local_node, socket_for
@@ -68,10 +69,11 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         stack.enter_context(_held(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
-        store = await stack.enter_async_context(
-            spooled(database, settings.data / "spool", clock=now, start=lasting)
-        )
         blobs = LocalBlobs(settings.data / "files")
+        large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
+        store = await stack.enter_async_context(
+            spooled(large, settings.data / "spool", clock=now, start=lasting)
+        )
         restored = await _begin(store, blobs)
         files = FileStore(
             store,

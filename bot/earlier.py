@@ -1,16 +1,29 @@
 """An answer that a program before us began, out of the transcript: what it said and ran before its last cell.
 
-for entry in earlier(await session.transcript.entries(cell.place), cell, first):
+for entry in await told_before(session.transcript, cell, first):
     draft.add(told(entry, files))
 """
 
 from collections.abc import Iterable
+from contextlib import aclosing
 
 from bot.remembered import MODEL
 from bot.reply import RETURN_CODES, ExecutionResult, GeneratedFile, Reply
+from bot.transcript import Transcript
 from filestore.records import CellRecord, Said
 
-__all__ = ["earlier", "told"]
+__all__ = ["earlier", "told", "told_before"]
+
+
+async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
+    """The entries before `cell` that its answer has told; it reads no more than that takes."""
+    found: list[Said | CellRecord] = []
+    async with aclosing(transcript.newest(cell.place, before=cell.seq)) as pages:
+        async for page in pages:
+            found = [*reversed(page), *found]
+            if any(entry.seq < first and (cell.author != MODEL or _is_asked(entry)) for entry in page):
+                break
+    return [await transcript.whole(entry) for entry in earlier(found, cell, first)]
 
 
 def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:

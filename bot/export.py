@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from bot.jobs import Jobs
 from bot.sessions import Sessions
-from bot.transcript import Transcript, notebook_cell
+from bot.transcript import Transcript
 from bot.zipping import Zip
 from filestore.errors import NoSuchFile
 from filestore.files import PAGE_LIMIT
@@ -112,21 +112,46 @@ class _Packing:
         left = "".join(f"- {line}\n" for line in lines)
         return README + (LEFT_OUT + left if left else "")
 
-    async def array[T](
-        self, path: str, items: AsyncIterable[T], fields: Callable[[T], dict[str, Any]]
-    ) -> None:
-        """Add a document: a JSON array of what `fields` gives of each item."""
+    async def array(self, path: str, items: AsyncIterable[dict[str, Any]]) -> None:
+        """Add a document: a JSON array."""
 
         async def write(file: BinaryIO) -> None:
-            before = b"["
+            before = "["
             async for item in items:
-                await self._jobs.in_thread(_write_json, file, before, fields, item)
-                before = b","
-                if self._room is not None and file.tell() > LARGEST:
-                    raise _TooLongError(f"over {human_size(LARGEST)}")
-            file.write(b"[]\n" if before == b"[" else b"\n]\n")
+                await self._write(file, f"{before}\n{_json(item)}")
+                before = ","
+            await self._write(file, _end(before))
 
         await self.document(path, write)
+
+    async def write_transcript(self, transcript: Transcript, file: BinaryIO) -> None:
+        """Write it as a JSON array; of a cell's outputs one is in memory at a time."""
+        before = "["
+        async for entry in transcript.each():
+            if isinstance(entry, Said) or not entry.outside:
+                await self._write_value(file, before, _entry(entry))
+            else:  # its outputs are put in where it has none; in a text these quotes would be escaped
+                start, _, end = _json(_entry(entry) | {"outputs": []}).partition('"outputs": []')
+                await self._write(file, f'{before}\n{start}"outputs": ')
+                between = "["
+                async for output in transcript.outputs(entry):
+                    await self._write_value(file, between, output)
+                    between = ","
+                await self._write(file, _end(between).rstrip() + end)
+            before = ","
+        await self._write(file, _end(before))
+
+    async def _write(self, file: BinaryIO, text: str) -> None:
+        await self._jobs.in_thread(file.write, text.encode("utf-8", "replace"))
+        self._check(file)
+
+    async def _write_value(self, file: BinaryIO, before: str, value: Any) -> None:
+        await self._jobs.in_thread(_write, file, f"{before}\n", value)
+        self._check(file)
+
+    def _check(self, file: BinaryIO) -> None:
+        if self._room is not None and file.tell() > LARGEST:
+            raise _TooLongError(f"over {human_size(LARGEST)}")
 
     async def _deflated(self, file: BinaryIO) -> int:
         """About how many bytes a document takes in the zip; 0 without a limit, and just above it at most."""
@@ -152,15 +177,15 @@ async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
         folder = f"sessions/{places.free(record.session_id, '-2')}"
         await packing.text(f"{folder}/session.json", _json(asdict(record)))
         transcript = Transcript(store.transcripts, record.session_id, _now)
-        await packing.array(f"{folder}/transcript.json", transcript.each(), _entry)
+        await packing.document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
         await packing.document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
     files = await _all_files(sessions, user_id)
-    await packing.array("files.json", _with_shares(sessions, files), dict)
+    await packing.array("files.json", _with_shares(sessions, files))
     await _pack_files(packing, sessions, user_id, files)
 
 
 async def _write_notebook(transcript: Transcript, file: BinaryIO) -> None:
-    await conversion.write((notebook_cell(entry) async for entry in transcript.each()), file)
+    await conversion.write((transcript.notebook_cell(entry) async for entry in transcript.each()), file)
 
 
 async def _with_shares(sessions: Sessions, files: Sequence[StoredFile]) -> AsyncIterator[dict[str, Any]]:
@@ -197,11 +222,17 @@ async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:
 
 
 def _entry(entry: Said | CellRecord) -> dict[str, Any]:
-    return {"kind": "words" if isinstance(entry, Said) else "cell", **asdict(entry)}
+    fields = {"kind": "words" if isinstance(entry, Said) else "cell", **asdict(entry)}
+    fields.pop("outside", None)  # where we keep it
+    return fields
 
 
-def _write_json[T](file: BinaryIO, before: bytes, fields: Callable[[T], dict[str, Any]], item: T) -> None:
-    file.write(before + b"\n" + _json(fields(item)).encode("utf-8", "replace"))
+def _write(file: BinaryIO, before: str, value: Any) -> None:
+    file.write(f"{before}{_json(value)}".encode("utf-8", "replace"))
+
+
+def _end(before: str) -> str:
+    return "[]\n" if before == "[" else "\n]\n"
 
 
 def _json(value: Any) -> str:

@@ -38,6 +38,7 @@ from filestore.errors import (
     SpoolFull,
     StoreDamaged,
     StoreFull,
+    StoreInUse,
     StoreUnavailable,
     TooManyFiles,
 )
@@ -56,7 +57,7 @@ from kernels.errors import (
 from kernels.events import Restarted
 from kernels.text import human_size
 
-__all__ = ["NEVER", "at_start", "ending", "lost", "put_off", "restart", "sentence", "unrecorded"]
+__all__ = ["NEVER", "SHORTENED", "at_start", "ending", "lost", "put_off", "restart", "sentence", "unrecorded"]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
@@ -154,6 +155,10 @@ NOT_OPENED: dict[int | None, str] = {
 }
 
 NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
+SHORTENED = (
+    "Recorded in short: your quota has no room for this output, so the notebook will only have its beginning"
+    " and end. Delete files to make room."
+)
 REPAIR = (
     "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
     " (https://sqlite.org/recovery.html) and put it in its place. People's files are safe."
@@ -200,6 +205,11 @@ def at_start(error: BaseException) -> str:
         return f"{error}. {REPAIR}"
     if isinstance(error, StoreFull):
         return f"{error}. The disk is full: make room on it, and start again."
+    if isinstance(error, StoreInUse):
+        return (
+            f"another Kernelcord, process {error.pid} on {error.host}, works with the database that"
+            " MONGODB_URI names: end it, or name another database"
+        )
     if isinstance(error, StoreUnavailable):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
     return sentence(error)

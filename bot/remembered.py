@@ -1,6 +1,10 @@
 """What the model is told of the past: what was said and run in this place, the newest that fits.
 
-history = remembered(await session.transcript.entries(place), model="gpt-6.1-terra", room=32_000)
+past = Remembered(model="gpt-6.1-terra", room=32_000)
+async for page in session.transcript.newest(place):
+    if not await in_thread(past.add, page):
+        break
+history = past.entries()
 
 Only one place's entries ever come in here, so that what was said in a DM is never told in a channel.
 """
@@ -14,7 +18,7 @@ from bot.tokens import entry_tokens
 from filestore.records import CellRecord, Said
 from kernels.text import clip
 
-__all__ = ["MODEL", "person", "remembered"]
+__all__ = ["MODEL", "Remembered", "person"]
 
 MODEL = "Kernelcord"  # the author of what the model says and runs
 WORDS = 20_000  # characters of one message
@@ -28,17 +32,30 @@ def person(author: str) -> str:
     return f"{author} (a person)" if author.strip().casefold() == MODEL.casefold() else author
 
 
-def remembered(entries: Iterable[Said | CellRecord], *, model: str, room: int) -> list[Entry]:
-    """The newest entries of at most `room` tokens, beginning with a person's; older ones are left out."""
-    kept: list[Group] = []
-    for group in reversed([_group(entry) for entry in entries]):
-        room -= sum(entry_tokens(entry, model) for entry in group)
-        if room < 0:
-            break
-        kept.append(group)
-    while kept and not _is_persons(kept[-1]):
-        kept.pop()
-    return [entry for group in reversed(kept) for entry in group]
+class Remembered:
+    """Takes pages of entries, the newest first, until `room` tokens are full; older ones are left out."""
+
+    def __init__(self, *, model: str, room: int) -> None:
+        self._model = model
+        self._room = room
+        self._kept: list[Group] = []
+
+    def add(self, page: Iterable[Said | CellRecord]) -> bool:
+        """Take entries in; whether there is room for more. Counting takes time: call it in a thread."""
+        for entry in page:
+            group = _group(entry)
+            self._room -= sum(entry_tokens(part, self._model) for part in group)
+            if self._room < 0:
+                return False
+            self._kept.append(group)
+        return True
+
+    def entries(self) -> list[Entry]:
+        """What was taken, in order, beginning with a person's."""
+        kept = list(self._kept)
+        while kept and not _is_persons(kept[-1]):
+            kept.pop()
+        return [entry for group in reversed(kept) for entry in group]
 
 
 def _is_persons(group: Group) -> bool:

@@ -7,18 +7,18 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from bot.failures import NEVER, unrecorded
+from bot.failures import NEVER, SHORTENED, unrecorded
 from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
 from filestore.errors import FileStoreError, NoSuchCell
-from filestore.records import RUNNING, CellRecord, Said
+from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import SpooledTranscripts
-from kernels.cells import Code, Markdown
+from kernels.cells import Code, Markdown, Streamed
 from kernels.events import Event
 from kernels.finish import to_the_end
 from kernels.outputs import Outputs
@@ -30,6 +30,7 @@ __all__ = ["Transcript", "notebook_cell"]
 log = logging.getLogger(__name__)
 
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
+PAGE = 50  # entries; each may have some tens of kilobytes of outputs in its record
 LATE = 64 * 1024  # characters of one piece of late output; the kernel's own limit bounds them all
 
 
@@ -46,15 +47,18 @@ class Transcript:
         return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
     async def begin(self, message: Incoming) -> CellRecord:
-        """Note that this code is about to run, be it in the spool. Raises: SpoolFull, and it must not run.
+        """Note that this code is about to run, be it in the spool.
+
+        Raises: SpoolFull, or QuotaExceeded for long code, and it must not run.
 
         Where a cancellation meets it, the cell is noted as interrupted.
         """
-        beginning = asyncio.ensure_future(
-            self._records.begin_cell(
-                self._session_id, message.place, message.author, message.code, self._clock()
-            )
+        begin = self._records.begin_cell(
+            self._session_id, message.place, message.author, message.code, self._clock()
         )
+        beginning = asyncio.Task(begin, loop=asyncio.get_running_loop(), eager_start=True)
+        if beginning.done():  # it seldom has to wait
+            return beginning.result()
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:
@@ -88,7 +92,7 @@ class Transcript:
             memory=ran.memory,
         )
         try:
-            await self._records.finish_cell(
+            finished = await self._records.finish_cell(
                 self._session_id,
                 cell.seq,
                 status=result.status,
@@ -101,6 +105,8 @@ class Transcript:
             log.exception("cell %d of session %s could not be recorded", cell.seq, self._session_id)
             lost = not isinstance(error, NoSuchCell)  # else its transcript was deleted on purpose
             return replace(result, unrecorded=NEVER) if lost else result
+        if not finished.whole:
+            return replace(result, unrecorded=SHORTENED)
         waiting = self._records.waiting(self._session_id)
         return replace(result, unrecorded=unrecorded(waiting, cell.seq)) if waiting else result
 
@@ -119,6 +125,8 @@ class Transcript:
         file_ids = [file.file_id for file in kept.files]
         try:
             await self._records.append_outputs(self._session_id, cell, outputs.cells(), file_ids)
+        except NoSuchCell:
+            log.info("late output of cell %d of session %s comes after its deletion", cell, self._session_id)
         except FileStoreError:
             log.exception("late output of cell %d of session %s is not recorded", cell, self._session_id)
 
@@ -141,7 +149,7 @@ class Transcript:
             await self._records.finish_cell(self._session_id, cell.seq, status="died")
 
     async def entries(self, place: str | None = None) -> list[Said | CellRecord]:
-        """All of it, or what was said and run in one place, in order."""
+        """All of it, or what was said and run in one place, in order, with all outputs: for small ones."""
         entries: list[Said | CellRecord] = []
         while page := await self._records.entries(
             self._session_id, after=entries[-1].seq if entries else 0, place=place
@@ -150,11 +158,39 @@ class Transcript:
         return entries
 
     async def each(self) -> AsyncIterator[Said | CellRecord]:
-        """All of it in order, with one entry in memory at a time: a cell may have shown many megabytes."""
+        """All of it in order, a page in memory at a time; of large outputs the short form, see `outputs`."""
         after = 0
-        while page := await self._records.entries(self._session_id, after=after, limit=1):
+        while page := await self._records.entries(self._session_id, after=after, limit=PAGE, brief=True):
             after = page[-1].seq
-            yield page[0]
+            for entry in page:
+                yield entry
+
+    async def newest(
+        self, place: str | None = None, *, before: int | None = None
+    ) -> AsyncGenerator[list[Said | CellRecord]]:
+        """Pages of what was said and run before number `before`, newest first; large outputs are short."""
+        while page := await self._records.newest(self._session_id, before=before, limit=PAGE, place=place):
+            before = page[-1].seq
+            yield page
+
+    async def whole(self, entry: Said | CellRecord) -> Said | CellRecord:
+        """The entry with all outputs that it has."""
+        if isinstance(entry, Said) or not entry.outside:
+            return entry
+        outputs = tuple([output async for output in self.outputs(entry)])
+        return replace(entry, outputs=outputs, outside=())
+
+    def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        """All outputs of a cell that `each` gave, one in memory at a time: they may be many megabytes."""
+        return self._records.outputs(cell)
+
+    def notebook_cell(self, entry: Said | CellRecord) -> Markdown | Code | Streamed:
+        """The entry as the cell of a notebook."""
+        cell = notebook_cell(entry)
+        if not isinstance(entry, CellRecord) or not isinstance(cell, Code) or not entry.outside:
+            return cell
+        count = len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
+        return Streamed(replace(cell, outputs=()), count, self.outputs(entry))
 
 
 def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:

@@ -67,7 +67,9 @@ class Settings(BaseSettings):
     transcript_retention: Duration = Field(
         timedelta(days=30), description="how long the transcript of an idle session is kept"
     )
-    quota: Size = Field(ByteSize(1024 * MiB), description="stored files of one person, together")
+    quota: Size = Field(
+        ByteSize(1024 * MiB), description="stored files and transcripts of one person, together"
+    )
     quota_files: Count = Field(2000, description="stored files of one person, by number")
     session_scope: Literal["user", "place"] = Field(
         "user", description="one kernel for each `user`, or for each `place` (channel or DM)"

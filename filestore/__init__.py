@@ -16,6 +16,7 @@ from filestore.blobs import Blobs, LocalBlobs
 from filestore.errors import (
     BlobExists,
     BlobMissing,
+    BytesRefused,
     FileIdTaken,
     FileStoreError,
     FileTooLarge,
@@ -27,6 +28,7 @@ from filestore.errors import (
     SpoolFull,
     StoreDamaged,
     StoreFull,
+    StoreInUse,
     StoreTooNew,
     StoreUnavailable,
     TooManyFiles,
@@ -34,6 +36,7 @@ from filestore.errors import (
 from filestore.files import FileStore
 from filestore.filetypes import file_type
 from filestore.janitor import Janitor, Swept
+from filestore.outputs import LargeOutputs
 from filestore.records import (
     CellRecord,
     Cursor,
@@ -55,6 +58,7 @@ __all__ = [
     "BlobExists",
     "BlobMissing",
     "Blobs",
+    "BytesRefused",
     "CellRecord",
     "Cursor",
     "FileIdTaken",
@@ -62,6 +66,7 @@ __all__ = [
     "FileStoreError",
     "FileTooLarge",
     "Janitor",
+    "LargeOutputs",
     "LoadedFile",
     "LocalBlobs",
     "MessageCell",
@@ -78,6 +83,7 @@ __all__ = [
     "Store",
     "StoreDamaged",
     "StoreFull",
+    "StoreInUse",
     "StoreTooNew",
     "StoreUnavailable",
     "StoredFile",
@@ -97,6 +103,8 @@ async def open_store(data_dir: Path, *, mongodb_uri: str | None = None) -> Async
 
     Raises:
         StoreUnavailable: the file cannot be used, or the server does not answer within 5 s.
+        StoreInUse: another program works with the MongoDB database. That it was killed shows at once on its
+            own machine, within half a minute on another.
     """
     if mongodb_uri is None:
         async with open_sqlite(data_dir / "kernelcord.db") as store:
@@ -104,5 +112,5 @@ async def open_store(data_dir: Path, *, mongodb_uri: str | None = None) -> Async
     else:
         from filestore.mongo import open_mongo  # only who uses it waits for its driver to load
 
-        async with open_mongo(mongodb_uri) as shared_store:
+        async with open_mongo(mongodb_uri) as shared_store, shared_store.identity.held():
             yield shared_store

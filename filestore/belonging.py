@@ -32,6 +32,8 @@ UNREADABLE = "unreadable"
 class Belonging:
     """Whose a folder is. `own` is the id of the database in use, `owner` that of the folder's database.
 
+    `folder` is the folder's own id, "" where there is none.
+
     `continued` is False at a start after another database was used, or after this one was restored from a
     copy; `doubtful_since` is when that last happened.
     """
@@ -40,6 +42,7 @@ class Belonging:
     owner: str
     continued: bool = True
     doubtful_since: datetime | None = None
+    folder: str = ""
 
     @property
     def readable(self) -> bool:
@@ -104,7 +107,7 @@ async def begin(store: Store, blobs: Blobs, now: datetime) -> Belonging:
         since = moment(now)
         await store.sessions.touch_all(since)
     await blobs.set_mark(replace(mark, run=run, doubtful_since=since).to_text())
-    return Belonging(own, mark.database, continued, since)
+    return Belonging(own, mark.database, continued, since, mark.folder)
 
 
 async def known(store: Store, blobs: Blobs) -> Belonging:
@@ -116,7 +119,7 @@ async def known(store: Store, blobs: Blobs) -> Belonging:
     mark = await _judged(store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
     if mark != found:
         await blobs.set_mark(mark.to_text())
-    return Belonging(own, mark.database, doubtful_since=mark.doubtful_since)
+    return Belonging(own, mark.database, doubtful_since=mark.doubtful_since, folder=mark.folder)
 
 
 async def _mark(blobs: Blobs) -> _Mark | None:

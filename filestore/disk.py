@@ -1,6 +1,7 @@
 """Files and folders of this machine, changed durably; disk work in threads."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from filestore.finish import to_the_end
 
-__all__ = ["FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
+__all__ = ["DISK_FULL", "FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
 
 THREADS = 8  # of ours alone: copies on a slow disk must not take the event loop's, which resolve names too
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # numbers of the errors of a disk that has no room
 FOLDER_TRIES = 5  # times a folder is made again when a sweep removes it, empty, at that moment
 
 _threads = ThreadPoolExecutor(THREADS, "disk")

@@ -14,6 +14,8 @@ FileStoreError
     ├── StoreTooNew      the database was written by a later version
     ├── StoreFull        there is no room left for what was to be written
     ├── StoreDamaged     the database's file is broken
+    ├── StoreInUse       another program works with the database
+    ├── BytesRefused     the disk does not take the bytes of outputs
     ├── NotRecordedYet   what was to be written is kept, and waits for the database
     └── SpoolFull        and too much waits already
 """
@@ -115,6 +117,22 @@ class StoreFull(StoreUnavailable):
 
 class StoreDamaged(StoreUnavailable):
     """The database's file holds something else than what was written to it."""
+
+
+class StoreInUse(StoreUnavailable):
+    """Another program, process `pid` of the machine `host`, works with the database."""
+
+    def __init__(self, host: str, pid: int) -> None:
+        self.host, self.pid = host, pid
+        super().__init__(f"another Kernelcord, process {pid} on {host}, works with it")
+
+
+class BytesRefused(StoreUnavailable):
+    """The disk does not take the bytes of outputs, be it `full`; the database itself may well be usable."""
+
+    def __init__(self, reason: str, *, full: bool) -> None:
+        self.full = full
+        super().__init__(reason)
 
 
 class NotRecordedYet(StoreUnavailable):

@@ -89,12 +89,14 @@ class Janitor:
         returned = await self._bring_back() if belonging.ours else 0
         expired = Removed(0, 0)
         if not belonging.doubtful(now):
-            expired = await remove_expired(self._files, self._blobs, now)
+            expired = await remove_expired(self._files, self._blobs, now, folder=belonging.folder)
+        if wrong := await self._files.recount():
+            log.warning("the sums of what %d people have were wrong, and are set right", wrong)
         if not belonging.ours:
             return Swept(files=expired.files, bytes=expired.bytes)
         thrown = await self._throw_orphans_away(now)
         emptied = await self._empty_trash(now - TRASH)
-        lost = await self._name_lost_rows(now)
+        lost = await self._name_lost_rows(now, belonging.folder)
         tidied = await self._blobs.tidy(now - self._grace)
         return Swept(
             files=expired.files,
@@ -136,12 +138,13 @@ class Janitor:
             freed += sum(entry.size for entry in old)
         return Removed(files, freed)
 
-    async def _name_lost_rows(self, now: datetime) -> int:
-        """Count the unexpired rows without bytes; each is logged once."""
+    async def _name_lost_rows(self, now: datetime, folder: str) -> int:
+        """Count the unexpired rows without bytes that should be in this folder; each is logged once."""
         lost: set[str] = set()
         after = ""
         while batch := await self._files.batch(after=after, limit=BATCH):
             after = batch[-1].file_id
+            batch = [file for file in batch if file.folder in ("", folder)]
             missing = await self._blobs.missing([file.blob_key for file in batch])
             lost |= {file.file_id for file in batch if file.blob_key in missing and file.expires_at > now}
         if new := lost - self._told_lost:

@@ -61,6 +61,7 @@ class StoredFile:
     expires_at: datetime
     cell: int | None = None  # seq of the cell that made it
     number: int = 0  # of the person's files, in the order in which they were put; 0 before the store has it
+    folder: str = ""  # id of the folder of bytes that has its bytes; "" where that was never noted
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "filename"), moments=("uploaded_at", "expires_at"))
@@ -114,11 +115,35 @@ class Said:
         _repair(self, text=("session_id", "place", "author", "markdown"), moments=("at",))
 
 
+IN_A_ROW = "row"  # a key's folder when the outputs lie in the database, where earlier versions put them
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Outputs of a cell whose bytes lie outside its record, as lines of JSON under `blob_key`.
+
+    The record has `short` outputs in their place, from number `start` on: what they showed, in a few lines.
+    """
+
+    blob_key: str
+    size: int  # bytes
+    count: int  # outputs that lie there
+    start: int = 0
+    short: int = 0
+
+    @property
+    def row(self) -> str | None:
+        """The name of the row that the outputs lie in, where they are not bytes."""
+        folder, _, name = self.blob_key.partition("/")
+        return name if folder == IN_A_ROW else None
+
+
 @dataclass(frozen=True, slots=True)
 class CellRecord:
     """A cell and what came of it; `status` is "running" until it is finished.
 
-    Then: "ok", "error", "timeout", "interrupted", "died" or "out of memory".
+    Then: "ok", "error", "timeout", "interrupted", "died" or "out of memory". Of the outputs that `outside`
+    tells of, `outputs` has short forms.
     """
 
     session_id: str
@@ -132,9 +157,34 @@ class CellRecord:
     execution_time: float | None = None  # seconds
     execution_count: int | None = None
     file_ids: tuple[str, ...] = ()
+    outside: tuple[Outside, ...] = ()
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "place", "author", "code"), moments=("started_at",))
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of the outputs of a write: whether they are kept in full, or short for want of room.
+
+    `dropped` are the keys of bytes that nothing refers to any more: whoever gets them deletes them.
+    """
+
+    whole: bool = True
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Whether there is room in a person's quota, of which `used` bytes are taken now.
+
+    `shortened` outputs have made room. `dropped` are the keys of their bytes: whoever gets them deletes them.
+    """
+
+    fits: bool
+    used: int
+    shortened: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,28 +24,38 @@ class Removed:
     bytes: int
 
 
-async def remove_expired(files: Files, blobs: Blobs, now: datetime, *, user_id: int | None = None) -> Removed:
-    """Remove the files that expired by `now`, of one person or (None) of all."""
+async def remove_expired(
+    files: Files, blobs: Blobs, now: datetime, *, user_id: int | None = None, folder: str | None = None
+) -> Removed:
+    """Remove the files that expired by `now`, of one person or (None) of all.
+
+    With `folder` only those whose bytes are in that folder: of others only their own program can delete them.
+    """
     try:
-        return await _remove_condemned(files, blobs, now, user_id)
+        return await _remove_condemned(files, blobs, now, user_id, folder)
     except StoreFull:
-        await _make_room(files, blobs, now, user_id)
-        return await _remove_condemned(files, blobs, now, user_id)
+        await _make_room(files, blobs, now, user_id, folder)
+        return await _remove_condemned(files, blobs, now, user_id, folder)
 
 
-async def _make_room(files: Files, blobs: Blobs, now: datetime, user_id: int | None) -> None:
+async def _make_room(
+    files: Files, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
+) -> None:
     after = ""
     while batch := await files.batch(after=after):
         after = batch[-1].file_id
         for file in batch:
-            if file.expires_at <= now and user_id in (None, file.user_id):
+            here = folder is None or file.folder in ("", folder)
+            if here and file.expires_at <= now and user_id in (None, file.user_id):
                 await blobs.delete(file.blob_key)
 
 
-async def _remove_condemned(files: Files, blobs: Blobs, now: datetime, user_id: int | None) -> Removed:
+async def _remove_condemned(
+    files: Files, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
+) -> Removed:
     count = freed = 0
     after = ""
-    while batch := await files.condemned(now, after=after, user_id=user_id):
+    while batch := await files.condemned(now, after=after, user_id=user_id, folder=folder):
         after = batch[-1].file_id
         gone = []
         for file in batch:

@@ -7,7 +7,7 @@ newest. Two backends keep these promises, `sqlite` and `mongo`; the tests of tes
 backend are the contract.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -15,8 +15,11 @@ from filestore.records import (
     EPOCH,
     CellRecord,
     Cursor,
+    Finished,
     MessageCell,
     Output,
+    Outside,
+    Room,
     Said,
     SessionRecord,
     StoredFile,
@@ -39,8 +42,10 @@ class Files(Protocol):
         the later of both expiries and comes back. Otherwise the file gets the next version of its name and
         the next number of the person's files.
 
+        The person's sums are kept, never counted anew: a put takes no longer beside a hundred thousand files.
+
         Raises:
-            QuotaExceeded: the person's unexpired files and this one are above `quota` bytes.
+            QuotaExceeded: the person's unexpired files, transcripts and this one are above `quota` bytes.
             TooManyFiles: they are more than `most` files.
             FileIdTaken: the id is in use.
         """
@@ -70,7 +75,10 @@ class Files(Protocol):
         """Let the person's own file live until `expires_at`, if that is later than it would."""
 
     async def used(self, user_id: int, now: datetime) -> int:
-        """Bytes of the person's unexpired files."""
+        """Bytes of the person's unexpired files, and of what their transcripts hold."""
+
+    async def recount(self) -> int:
+        """Count everybody's sums anew, and set right those that are wrong; how many there were."""
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         """Expire the person's own file for good."""
@@ -79,15 +87,24 @@ class Files(Protocol):
         """Expire all files of a person for good."""
 
     async def condemned(
-        self, now: datetime, *, after: str = "", limit: int = 200, user_id: int | None = None
+        self,
+        now: datetime,
+        *,
+        after: str = "",
+        limit: int = 200,
+        user_id: int | None = None,
+        folder: str | None = None,
     ) -> list[StoredFile]:
-        """Expire for good, and list in order of id from `after` on, the files that expired by `now`."""
+        """Expire for good, and list in order of id from `after` on, the files that expired by `now`.
+
+        With `folder` only those whose bytes are in that folder, as far as that was noted.
+        """
 
     async def remove(self, file_ids: Collection[str]) -> int:
         """Delete rows, with their shares; how many there were."""
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
-        """Those of the keys that have a row, expired or not."""
+        """Those of the keys that have a row, expired or not, or that a transcript refers to."""
 
     async def batch(self, *, after: str = "", limit: int = 500) -> list[StoredFile]:
         """All rows, expired or not, in order of id from `after` on."""
@@ -138,10 +155,12 @@ class Transcripts(Protocol):
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-    ) -> None:
+        outside: Outside | None = None,
+    ) -> Finished:
         """Add outputs and files to a cell, also after it has finished.
 
-        `batch` (24 hexadecimal digits) names these outputs: the same batch added again does nothing.
+        `batch` (24 hexadecimal digits) names these outputs: the same batch added again does nothing, and
+        what lies `outside` is dropped. With `outside` the outputs are the short forms of those.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.
@@ -157,8 +176,11 @@ class Transcripts(Protocol):
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-    ) -> None:
+        outside: Outside | None = None,
+    ) -> Finished:
         """End a cell. `outputs` replace those appended before (None keeps them); `file_ids` join them.
+
+        With `outside` the outputs are the short forms of those.
 
         No end of the program undoes it; on disk right after, and in any case before the next cell runs.
 
@@ -167,15 +189,46 @@ class Transcripts(Protocol):
         """
 
     async def entries(
-        self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None
+        self,
+        session_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        place: str | None = None,
+        brief: bool = False,
     ) -> list[Said | CellRecord]:
-        """At most `limit` entries after seq `after`, in order, of one place or (None) of all."""
+        """At most `limit` entries after seq `after`, in order, of one place or (None) of all.
+
+        With `brief` there are short forms of large outputs, and `outside` says where they are. A database
+        alone never has more of those that lie outside; the store over it has.
+        """
+
+    async def newest(
+        self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None
+    ) -> list[Said | CellRecord]:
+        """At most `limit` entries before seq `before`, the newest first; brief."""
+
+    def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        """All outputs of a cell that was read, one by one, also those that lie outside."""
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
-        """The cells that were begun and never finished, in order of seq."""
+        """The cells that were begun and never finished, in order of seq; brief.
+
+        Those that were begun by a program on another folder of bytes are left to that.
+        """
 
     async def clear(self, session_id: str) -> None:
         """Forget the whole transcript, and which messages made its cells."""
+
+    async def kept_outside(self, session_id: str) -> list[str]:
+        """The keys of the bytes that a session's outputs lie under."""
+
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+        """See whether `size` bytes more fit into a person's quota; let old large outputs make room for them.
+
+        Oldest first, outputs that lie outside become short, with a note. None does unless all of it fits
+        then. Few do at once: ask again as long as it does not fit and some were shortened.
+        """
 
 
 class Sessions(Protocol):

@@ -14,7 +14,7 @@ from typing import Any
 
 from kernels.cells import Cell, Code, Markdown, Raw
 
-__all__ = ["NO_MEMORY", "NO_ROOM", "REFUSED", "cells", "line", "to_lines"]
+__all__ = ["NO_MEMORY", "NO_ROOM", "REFUSED", "cells", "first_line", "line", "to_lines"]
 
 # Exit codes: the notebook is refused, with a sentence on stderr; it takes too much memory; the output cannot
 # be written, with the error's number on stderr.
@@ -31,9 +31,14 @@ def line(value: Any) -> bytes:
 def to_lines(cell: Cell) -> Iterator[bytes]:
     """The lines of a cell."""
     outputs = cell.outputs if isinstance(cell, Code) else ()
-    fields = {name: getattr(cell, name) for name in type(cell).__slots__ if name != "outputs"}
-    yield line([type(cell).__name__, fields, len(outputs)])
+    yield first_line(cell, len(outputs))
     yield from map(line, outputs)
+
+
+def first_line(cell: Cell, count: int) -> bytes:
+    """The line of a cell's fields, which `count` lines with an output each must follow."""
+    fields = {name: getattr(cell, name) for name in type(cell).__slots__ if name != "outputs"}
+    return line([type(cell).__name__, fields, count])
 
 
 def cells(lines: Iterable[bytes]) -> Iterator[Cell]:

@@ -6,11 +6,22 @@ They know neither nbformat nor transcripts.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["RAISES", "SKIP", "Cell", "Code", "Imported", "Markdown", "Notebook", "NotebookError", "Raw"]
+__all__ = [
+    "RAISES",
+    "SKIP",
+    "Cell",
+    "Code",
+    "Imported",
+    "Markdown",
+    "Notebook",
+    "NotebookError",
+    "Raw",
+    "Streamed",
+]
 
 SKIP = "skip-execution"  # the tag of cells that Jupyter's tools leave out (nbclient's skip_cells_with_tag)
 RAISES = "raises-exception"  # the tag of cells that may fail without ending the run
@@ -52,6 +63,15 @@ class Code:
     author: str = ""
     execution_time: float | None = None
     tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A cell of code to be written whose `count` outputs come one by one; `code` has none."""
+
+    code: Code
+    count: int
+    outputs: AsyncIterator[dict[str, Any]]
 
 
 type Cell = Markdown | Raw | Code

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from kernels import cell_lines
-from kernels.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, line, to_lines
-from kernels.cells import Cell, Notebook, NotebookError
+from kernels.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, first_line, line, to_lines
+from kernels.cells import Cell, Notebook, NotebookError, Streamed
 from kernels.imported import refuse_too_large
 from kernels.threads import in_thread
 
@@ -36,6 +36,8 @@ DEADLINE = 180.0  # seconds in all; the process also limits its own processor ti
 TOLD = 2000  # characters that we keep of the end of what the process says
 Verb = Literal["read", "write"]
 Feed = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+MISSING = {"output_type": "stream", "name": "stderr", "text": "[an output is missing]\n"}
 
 TOO_LONG: dict[Verb, str] = {
     "read": "The notebook takes too long to read. Clear its outputs in Jupyter and try again.",
@@ -67,9 +69,14 @@ async def reading(source: BinaryIO) -> AsyncIterator[Notebook]:
 
 
 async def write(
-    cells: AsyncIterable[Cell], target: BinaryIO, *, packages: Mapping[str, str] | None = None
+    cells: AsyncIterable[Cell | Streamed],
+    target: BinaryIO,
+    *,
+    packages: Mapping[str, str] | None = None,
 ) -> None:
     """Write the cells as a notebook into an open file that has a descriptor, from its position on.
+
+    We hold one cell at a time, of a `Streamed` one an output at a time.
 
     See `kernels.notebook.written` for what is left out when there is too much.
 
@@ -80,11 +87,27 @@ async def write(
     async def feed(pipe: asyncio.StreamWriter) -> None:
         pipe.write(line({"packages": dict(packages or {})}))
         async for cell in cells:
-            pipe.writelines(await in_thread(list, to_lines(cell)))
-            await pipe.drain()
+            if isinstance(cell, Streamed):
+                await _feed_streamed(cell, pipe)
+            else:
+                pipe.writelines(await in_thread(list, to_lines(cell)))
+                await pipe.drain()
 
     await _convert("write", asyncio.subprocess.PIPE, target, feed)
     target.seek(0, os.SEEK_END)
+
+
+async def _feed_streamed(cell: Streamed, pipe: asyncio.StreamWriter) -> None:
+    """Feed the cell's lines, exactly as many as its first one says."""
+    pipe.write(await in_thread(first_line, cell.code, cell.count))
+    left = cell.count
+    async for output in cell.outputs:
+        if left:
+            left -= 1
+            pipe.write(await in_thread(line, output))
+            await pipe.drain()
+    for _ in range(left):  # its bytes are missing
+        pipe.write(line(MISSING))
 
 
 class _Spooled:

@@ -156,9 +156,13 @@ class Terminal:
 
     async def _welcome_back(self) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
-        cells = [entry for entry in await session.transcript.entries() if isinstance(entry, CellRecord)]
+        cells: list[CellRecord] = []
+        async for page in session.transcript.newest():
+            cells += [entry for entry in page if isinstance(entry, CellRecord)]
+            if len(cells) >= REMEMBERED:
+                break
         if cells:
-            await self._tell_of_before(session, cells[-REMEMBERED:])
+            await self._tell_of_before(session, cells[:REMEMBERED][::-1])
         else:
             tier = self._sessions.pool.tier
             held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.earlier import earlier, told
+from bot.earlier import told, told_before
 from bot.failures import sentence
 from bot.front.calls import Refused
 from bot.front.deliver import take_away
@@ -146,7 +146,7 @@ class Afterwards:
     async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:
         """What the answer has told before this cell; a cell with a message of its own is of another one."""
         of_cell = self._desk.sessions.store.message_cells.of_cell
-        entries = earlier(await session.transcript.entries(cell.place), cell, first)
+        entries = await told_before(session.transcript, cell, first)
         return [entry for entry in entries if not await of_cell(cell.session_id, entry.seq)]
 
     async def _files(self, session: Session, entry: Said | CellRecord) -> tuple[GeneratedFile, ...]:

@@ -54,7 +54,10 @@ class FileList:
             return
         view = _Listed(self._desk, user.id, page)
         quota = human_size(self._desk.settings.quota)
-        text = f"Your files, newest first: {human_size(used)} of {quota}. Pick one."
+        text = (
+            f"Your files, newest first. With what your cells have shown they take {human_size(used)} of"
+            f" {quota}. Pick one."
+        )
         await privately(interaction, text, view=view)
 
 

@@ -63,7 +63,9 @@ async def cell_of(desk: Desk, message_id: int) -> Claimed | None:
 
 async def record_of(desk: Desk, cell: Claimed) -> CellRecord | None:
     """The cell as the transcript has it. Raises: StoreUnavailable."""
-    found = await desk.sessions.store.transcripts.entries(cell.session_id, after=cell.seq - 1, limit=1)
+    found = await desk.sessions.store.transcripts.entries(
+        cell.session_id, after=cell.seq - 1, limit=1, brief=True
+    )
     match found:
         case [CellRecord() as record] if record.seq == cell.seq:
             return record

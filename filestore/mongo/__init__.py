@@ -12,6 +12,7 @@ from filestore.mongo.files import MongoFiles, MongoShares
 from filestore.mongo.identity import MongoIdentity
 from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
 from filestore.mongo.transcripts import MongoTranscripts
+from filestore.mongo.upgrade import upgrade
 
 # There is no TTL index: it would delete a row and orphan its bytes; the janitor deletes both, bytes first.
 UNIQUE = (
@@ -25,9 +26,12 @@ UNIQUE = (
 INDEXES = (
     ("user_files", "user_id", "number", "uploaded_at", "file_id"),
     ("user_files", "expires_at"),
+    ("user_files", "user_id", "expires_at"),
     ("user_files", "shared_with"),
     ("entries", "status", "session_id"),
     ("texts", "session_id"),
+    ("outside", "session_id"),
+    ("outside", "owner", "order"),
     ("sessions", "user_id", "last_used_at"),
     ("sessions", "last_used_at"),
     ("usage", "user_id", "at"),
@@ -61,6 +65,7 @@ async def open_mongo(uri: str) -> AsyncIterator[MongoStore]:
             await database[name].index(*fields, unique=True)
         for name, *fields in INDEXES:
             await database[name].index(*fields)
+        await upgrade(database)
         yield MongoStore(
             MongoIdentity(database),
             MongoFiles(database),

@@ -16,7 +16,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from filestore.errors import StoreFull, StoreUnavailable
+from filestore.errors import StoreFull, StoreInUse, StoreUnavailable
 
 Document = dict[str, Any]
 Order = Sequence[tuple[str, int]]
@@ -41,12 +41,13 @@ def equal(**fields: object) -> Document:
 class Collection:
     """One collection, with the verbs we use."""
 
-    def __init__(self, collection: AsyncIOMotorCollection[Document]) -> None:
+    def __init__(self, collection: AsyncIOMotorCollection[Document], database: "Database") -> None:
         self._collection = collection
+        self._database = database
 
     async def index(self, *fields: str, unique: bool = False) -> None:
         """Make an ascending index, unless it is there."""
-        with _answering():
+        with self._answering():
             await self._collection.create_index([(field, 1) for field in fields], unique=unique)
 
     async def insert(self, document: Document, *, key: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ class Collection:
         Raises:
             Taken: another document is in the way.
         """
-        with _answering():
+        with self._answering():
             try:
                 await self._collection.insert_one(dict(document))
             except DuplicateKeyError as error:
@@ -67,18 +68,18 @@ class Collection:
 
     async def insert_all(self, documents: Sequence[Document]) -> None:
         """Add documents under `_id`s of their own."""
-        with _answering():
+        with self._answering():
             await self._collection.insert_many(documents)
 
     async def one(self, condition: Document, order: Order = ()) -> Document | None:
         """The first document that meets a condition."""
-        with _answering():
+        with self._answering():
             found: Document | None = await self._collection.find_one(condition, sort=list(order) or None)
             return found
 
     async def many(self, condition: Document, order: Order, limit: int = 0) -> list[Document]:
         """The documents that meet a condition; 0 is no limit."""
-        with _answering():
+        with self._answering():
             cursor = self._collection.find(condition, sort=list(order), limit=limit)
             found: list[Document] = await cursor.to_list(None)
             return found
@@ -97,7 +98,7 @@ class Collection:
         Two upserts of one document at once: the loser gets a duplicate key, or from some servers no answer
         though it has changed the document. It tries again, so a counter can skip a number.
         """
-        with _answering():
+        with self._answering():
             for _ in range(UPSERT_TRIES):
                 try:
                     found: Document | None = await self._collection.find_one_and_update(
@@ -111,22 +112,45 @@ class Collection:
 
     async def change_all(self, condition: Document, change: Document) -> None:
         """Change every document that meets a condition."""
-        with _answering():
+        with self._answering():
             await self._collection.update_many(condition, change)
+
+    async def take(self, condition: Document) -> Document | None:
+        """Delete one document; as it was, or None when none met the condition."""
+        with self._answering():
+            found: Document | None = await self._collection.find_one_and_delete(condition)
+            return found
 
     async def delete(self, condition: Document) -> int:
         """Delete every document that meets a condition; how many there were."""
-        with _answering():
+        with self._answering():
             return int((await self._collection.delete_many(condition)).deleted_count)
 
     async def sums(self, condition: Document, *fields: str) -> tuple[int, dict[str, Any]]:
         """How many documents meet a condition, and the sum of each field over them."""
         group = {"_id": None, "count": {"$sum": 1}} | {field: {"$sum": f"${field}"} for field in fields}
-        with _answering():
+        with self._answering():
             cursor = self._collection.aggregate([{"$match": condition}, {"$group": group}])
             found = await cursor.to_list(None)
         total = found[0] if found else {"count": 0} | dict.fromkeys(fields, 0)
         return total["count"], {field: total[field] for field in fields}
+
+    async def sums_by(self, group_by: str, *fields: str) -> dict[Any, dict[str, int]]:
+        """How many documents ("count") have each value of a field, and the sum of the others over them."""
+        group = {"_id": f"${group_by}", "count": {"$sum": 1}} | {
+            field: {"$sum": f"${field}"} for field in fields
+        }
+        with self._answering():
+            cursor = self._collection.aggregate([{"$group": group}])
+            found = await cursor.to_list(None)
+        return {each["_id"]: {name: int(each[name]) for name in ("count", *fields)} for each in found}
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        if (taken := self._database.taken_by) is not None:
+            raise StoreInUse(taken.host, taken.pid)
+        with _answering():
+            yield
 
 
 class Database:
@@ -134,9 +158,15 @@ class Database:
 
     def __init__(self, database: AsyncIOMotorDatabase[Document]) -> None:
         self._database = database
+        self.folder = ""  # id of the folder of bytes that this program works on, once that is known
+        self.taken_by: StoreInUse | None = None  # the program that has it now instead of this one
 
     def __getitem__(self, name: str) -> Collection:
-        return Collection(self._database[name])
+        return Collection(self._database[name], self)
+
+    def apart(self) -> "Database":
+        """The same database, usable whoever has it."""
+        return Database(self._database)
 
 
 @asynccontextmanager

@@ -1,23 +1,19 @@
 """`user_files` in MongoDB; a document lists whom its file is shared with, so one query decides who may read.
 
-There are no transactions (a lone server has none). A put claims its bytes in the person's quota document
-with compare-and-set before it writes the row, so that puts at once, also of several processes, never pass
-the quota, nor the number of files; a claim of a process that died lapses after a minute. The quota document's
-revision at the claim is the file's number: it only grows. Files of before have none; they are older than all
-that have one.
+What a person has is kept in `filestore.mongo.quotas`. Its revision at the claim of a put is the file's
+number: it only grows. Files of before have none; they are older than all that have one.
 """
 
 from collections.abc import Collection as Several
 from dataclasses import asdict, fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
+from filestore.errors import FileIdTaken
 from filestore.mongo.database import Database, Document, Taken, equal
+from filestore.mongo.quotas import MongoQuotas
 from filestore.records import EPOCH, Cursor, StoredFile
 
 FIELDS = tuple(field.name for field in fields(StoredFile))
-CLAIM = timedelta(minutes=1)
-MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made by a clock that was ahead, and does not count
 NEWEST = (("number", -1), ("uploaded_at", -1), ("version", -1), ("file_id", -1))
 LISTED = [("number", -1), ("uploaded_at", -1), ("file_id", -1)]
 
@@ -26,8 +22,11 @@ class MongoFiles:
     """store.Files."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._files = database["user_files"]
-        self._quotas = database["quotas"]
+        self._outside = database["outside"]
+        self._quotas = MongoQuotas(database)
+        self.recount = self._quotas.recount
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
         name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
@@ -39,17 +38,20 @@ class MongoFiles:
                 if renewed := await self._renew(equal(file_id=newest["file_id"]), now, file.expires_at):
                     return renewed
                 continue  # deleted meanwhile
-            number = await self._claim(file, quota, most)
+            number = await self._quotas.claim(file, quota, most)
+            added = False
             try:
-                numbered = replace(file, version=last["version"] + 1 if last else 1, number=number)
+                version = last["version"] + 1 if last else 1
+                numbered = replace(file, version=version, number=number, folder=self._database.folder)
                 await self._files.insert(asdict(numbered) | {"shared_with": []}, key=["file_id"])
+                added = True
                 return numbered
             except Taken:
                 if await self._files.one(equal(file_id=file.file_id)):
                     raise FileIdTaken(file.file_id) from None
                 # Another put of this name took the version: look again.
             finally:
-                await self._release(file)
+                await self._quotas.release(file, added=added)
 
     async def readable(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         reader = {"$or": [equal(user_id=user_id), equal(shared_with=user_id)]}
@@ -82,7 +84,7 @@ class MongoFiles:
         return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
 
     async def used(self, user_id: int, now: datetime) -> int:
-        return (await self._sums(equal(user_id=user_id) | _unexpired(now)))[1]
+        return (await self._quotas.taken(user_id, now))[0]
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)
@@ -90,24 +92,39 @@ class MongoFiles:
 
     async def condemn_all(self, user_id: int) -> None:
         await self._files.change_all(equal(user_id=user_id), {"$set": {"expires_at": EPOCH}})
-        await self._quotas.delete(equal(_id=user_id))
+        await self._quotas.forget(user_id)
 
     async def condemned(
-        self, now: datetime, *, after: str = "", limit: int = 200, user_id: int | None = None
+        self,
+        now: datetime,
+        *,
+        after: str = "",
+        limit: int = 200,
+        user_id: int | None = None,
+        folder: str | None = None,
     ) -> list[StoredFile]:
         whose = equal(user_id=user_id) if user_id is not None else {}
-        expired: Document = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | whose
+        where = {"folder": {"$in": ["", None, folder]}} if folder is not None else {}  # None: there is none
+        expired: Document = {"expires_at": {"$lte": now}, "file_id": {"$gt": after}} | whose | where
         found = await self._many(expired, [("file_id", 1)], limit)
         these = {"file_id": {"$in": [file.file_id for file in found]}}
         await self._files.change_all(these | {"expires_at": {"$lte": now}}, {"$set": {"expires_at": EPOCH}})
         return await self._many(these | equal(expires_at=EPOCH), [("file_id", 1)])
 
     async def remove(self, file_ids: Several[str]) -> int:
-        return await self._files.delete({"file_id": {"$in": list(file_ids)}})
+        removed = 0
+        for file_id in file_ids:  # each by whoever takes it, so that none counts twice
+            if document := await self._files.take(equal(file_id=file_id)):
+                await self._quotas.change(
+                    document["user_id"], files=-1, file_bytes=-int(document["file_size"])
+                )
+                removed += 1
+        return removed
 
     async def known_keys(self, blob_keys: Several[str]) -> set[str]:
         found = await self._many({"blob_key": {"$in": list(blob_keys)}}, [("blob_key", 1)])
-        return {file.blob_key for file in found}
+        outside = await self._outside.many({"_id": {"$in": list(blob_keys)}}, [("_id", 1)])
+        return {file.blob_key for file in found} | {document["_id"] for document in outside}
 
     async def batch(self, *, after: str = "", limit: int = 500) -> list[StoredFile]:
         return await self._many({"file_id": {"$gt": after}}, [("file_id", 1)], limit)
@@ -120,39 +137,6 @@ class MongoFiles:
     async def _renew(self, which: Document, now: datetime, expires_at: datetime) -> StoredFile | None:
         later = {"$max": {"expires_at": expires_at}}
         return _stored_file(await self._files.change(which | _unexpired(now), later))
-
-    async def _sums(self, condition: Document) -> tuple[int, int]:
-        """How many files there are, and their bytes."""
-        files, sums = await self._files.sums(condition, "file_size")
-        return files, int(sums["file_size"])
-
-    async def _claim(self, file: StoredFile, quota: int, most: int | None) -> int:
-        """Claim the file's bytes; returns its number."""
-        now = file.uploaded_at
-        claim = {"file_id": file.file_id, "size": file.file_size, "until": now + CLAIM}
-        claimed = None
-        while claimed is None:
-            ledger = await self._quotas.change(
-                equal(_id=file.user_id), {"$setOnInsert": {"revision": 0, "claims": []}}, upsert=True
-            )
-            assert ledger is not None  # an upsert finds or makes one
-            claims = [other for other in ledger["claims"] if now < other["until"] < now + MOST_AHEAD]
-            elsewhere = {"file_id": {"$nin": [other["file_id"] for other in claims]}}
-            files, rows = await self._sums(equal(user_id=file.user_id) | _unexpired(now) | elsewhere)
-            if most is not None and files + len(claims) >= most:
-                raise TooManyFiles(most)
-            used = rows + sum(other["size"] for other in claims)
-            if used + file.file_size > quota:
-                raise QuotaExceeded(used, quota, file.file_size)
-            claimed = await self._quotas.change(
-                equal(_id=file.user_id, revision=ledger["revision"]),
-                {"$inc": {"revision": 1}, "$set": {"claims": [*claims, claim]}},
-            )
-        return int(claimed["revision"])
-
-    async def _release(self, file: StoredFile) -> None:
-        release = {"$inc": {"revision": 1}, "$pull": {"claims": equal(file_id=file.file_id)}}
-        await self._quotas.change(equal(_id=file.user_id), release)
 
 
 class MongoShares:

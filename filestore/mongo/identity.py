@@ -1,8 +1,10 @@
 """The identity of a database in MongoDB: a document for the database itself, and one for each folder."""
 
 import secrets
+from contextlib import AbstractAsyncContextManager
 
 from filestore.mongo.database import Database, equal
+from filestore.mongo.lease import held
 
 OWN = "database"  # the _id of its own document; no folder has such a name, which is hexadecimal
 
@@ -11,6 +13,7 @@ class MongoIdentity:
     """store.Identity."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._identity = database["identity"]
 
     async def id(self) -> str:
@@ -22,4 +25,9 @@ class MongoIdentity:
     async def begin(self, folder: str, run: str) -> str:
         before = await self._identity.one(equal(_id=folder))
         await self._identity.change(equal(_id=folder), {"$set": {"run": run}}, upsert=True)
+        self._database.folder = folder
         return before["run"] if before else ""
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
+        return held(self._database)

@@ -1,21 +1,33 @@
 """Transcripts in MongoDB: an entry is a document that holds short texts itself and references to long ones.
 
-A finished cell's outputs are one JSON text, replaced in one update; each late batch is a text of its own.
+A finished cell's outputs are one JSON text, replaced in one update; each late batch is a text of its own. In
+place of either may stand a document that tells of outputs whose bytes lie outside; such bytes also have a
+document of their own in `outside`, by which they are found. An entry has its sizes, and who they count for.
 """
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from bson import ObjectId
 
-from filestore.errors import NoSuchCell, StoreUnavailable
+from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
 from filestore.mongo.database import Database, Document, equal
+from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.texts import Texts
-from filestore.records import RUNNING, CellRecord, Output, Said
+from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
+from filestore.short import MADE_ROOM, short
 
+log = logging.getLogger(__name__)
+
+SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and of these of those that lie outside
+AT_ONCE = 50  # large outputs that make room at once
+SMALL = 1024  # characters of code or words that count for nothing: counting takes a request
+LARGE = 32 * 1024  # characters of outputs of before that a brief look shortens
 READ_TRIES = 5  # an entry read while its outputs are replaced is read again
 
 
@@ -26,7 +38,12 @@ class MongoTranscripts:
         self._entries = database["entries"]
         self._counters = database["counters"]
         self._messages = database["message_cells"]
+        self._outside = database["outside"]
+        self._sessions = database["sessions"]
         self._texts = Texts(database)
+        self._quotas = MongoQuotas(database)
+        self._database = database
+        self._owners: dict[str, int] = {}  # of sessions, which never change hands
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, await self._next_seq(session_id), place, author, markdown, at)
@@ -49,6 +66,10 @@ class MongoTranscripts:
             kind, at = _kind(entry)
             if (there["kind"], there["at"], there["author"]) == (kind, at, entry.author):
                 return seq
+            same = equal(session_id=entry.session_id, kind=kind, at=at, author=entry.author)
+            moved = await self._entries.one(same | {"seq": {"$gt": seq}})
+            if moved is not None:  # an earlier program has given it a new number already
+                return int(moved["seq"])
             seq = await self._next_seq(entry.session_id)
         await self._add(replace(entry, seq=seq))
         return seq
@@ -66,13 +87,53 @@ class MongoTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-    ) -> None:
-        reference = ObjectId(batch) if batch else None
-        late = [await self._texts.put(session_id, await _to_json(outputs), reference)] if outputs else []
-        change = {"$addToSet": {"late": {"$each": late}, "file_ids": {"$each": list(file_ids)}}}
-        if await self._entries.change(equal(session_id=session_id, seq=seq, kind="cell"), change) is None:
-            await self._texts.drop(late)
+        outside: Outside | None = None,
+    ) -> Finished:
+        which = equal(session_id=session_id, seq=seq, kind="cell")
+        there = await self._entries.one(which)
+        if there is None:
             raise NoSuchCell(session_id, seq)
+        reference = ObjectId(batch) if batch else ObjectId()
+        late: list[ObjectId | Document] = []
+        sizes: dict[str, int] = {}
+        known = [
+            number
+            for number, kept in enumerate(there["late"])
+            if reference in (kept, kept.get("batch") if isinstance(kept, dict) else None)
+        ]
+        if known and outside:  # a try before came to its end unheard, and its bytes may have been deleted
+            return await self._replace_late(there, known[0], await _to_json(outputs), outside)
+        if not known:
+            text = await _to_json(outputs) if outputs else ""
+            sizes = _sizes(text, outside)
+            if outside:
+                await self._note_outside(session_id, seq, outside, there.get("owner"))
+                late = [_told(text, outside) | {"batch": reference}]
+            elif outputs:
+                late = [await self._texts.put(session_id, text, reference)]
+        change: Document = {"$addToSet": {"late": {"$each": late}, "file_ids": {"$each": list(file_ids)}}}
+        if sizes:
+            change["$inc"] = sizes
+        if await self._entries.change(which, change) is None:
+            await self._texts.drop(late)
+            await self._drop_outside([outside.blob_key] if outside else [])
+            raise NoSuchCell(session_id, seq)
+        await self._count(there.get("owner"), sizes)
+        return Finished()
+
+    async def _replace_late(self, entry: Document, number: int, text: str, outside: Outside) -> Finished:
+        """Let a batch of late outputs refer to other bytes, which are the same."""
+        session_id, seq, old = entry["session_id"], entry["seq"], entry["late"][number]
+        if not isinstance(old, dict) or "blob" not in old:  # in pieces, or shortened meanwhile
+            return Finished(dropped=(outside.blob_key,))
+        await self._note_outside(session_id, seq, outside, entry.get("owner"))
+        which = equal(session_id=session_id, seq=seq) | equal(**{f"late.{number}.blob": old["blob"]})
+        change = {"$set": {f"late.{number}": _told(text, outside) | {"batch": old["batch"]}}}
+        if await self._entries.change(which, change) is None:
+            await self._drop_outside([outside.blob_key])
+            return Finished(dropped=(outside.blob_key,))
+        await self._drop_outside([old["blob"]])
+        return Finished(dropped=(old["blob"],))
 
     async def finish_cell(
         self,
@@ -84,15 +145,22 @@ class MongoTranscripts:
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-    ) -> None:
+        outside: Outside | None = None,
+    ) -> Finished:
         ending: Document = {
             "status": status,
             "execution_time": execution_time,
             "execution_count": execution_count,
         }
         if outputs is not None:
-            ending["outputs"] = await self._texts.keep(session_id, await _to_json(outputs))
+            text = await _to_json(outputs)
+            if outside:
+                await self._note_outside(session_id, seq, outside, await self._owner(session_id))
+                ending["outputs"] = _told(text, outside)
+            else:
+                ending["outputs"] = await self._texts.keep(session_id, text)
             ending["late"] = []
+            ending |= _sizes(text, outside)
         old = await self._entries.change(
             equal(session_id=session_id, seq=seq, kind="cell"),
             {"$set": ending, "$addToSet": {"file_ids": {"$each": list(file_ids)}}},
@@ -100,24 +168,129 @@ class MongoTranscripts:
         )
         if old is None:
             await self._texts.drop([ending.get("outputs")])
+            await self._drop_outside([outside.blob_key] if outside else [])
             raise NoSuchCell(session_id, seq)
-        if outputs is not None:
-            await self._texts.drop([old["outputs"], *old["late"]])
+        if outputs is None:
+            return Finished()
+        kept = [old["outputs"], *old["late"]]
+        dropped = [each["blob"] for each in kept if isinstance(each, dict) and "blob" in each]
+        await self._texts.drop(kept)
+        await self._drop_outside(dropped)
+        await self._count(old.get("owner"), {name: ending[name] - old.get(name, 0) for name in SIZES})
+        return Finished(dropped=tuple(dropped))
 
     async def entries(
-        self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None
+        self,
+        session_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        place: str | None = None,
+        brief: bool = False,
     ) -> list[Said | CellRecord]:
         condition = equal(session_id=session_id) | {"seq": {"$gt": after}}
-        return await self._records(condition if place is None else condition | equal(place=place), limit)
+        if place is not None:
+            condition |= equal(place=place)
+        return await self._records(condition, limit, brief=brief)
+
+    async def newest(
+        self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None
+    ) -> list[Said | CellRecord]:
+        condition = equal(session_id=session_id) | ({} if before is None else {"seq": {"$lt": before}})
+        if place is not None:
+            condition |= equal(place=place)
+        return await self._records(condition, limit, order=-1, brief=True)
+
+    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        place = 0
+        for part in cell.outside:
+            for output in cell.outputs[place : part.start]:
+                yield output
+            place = part.start + part.short
+            if part.row is not None:
+                for text in (await self._texts.read([ObjectId(part.row)])).values():
+                    for output in await asyncio.to_thread(json.loads, text):
+                        yield output
+        for output in cell.outputs[place:]:
+            yield output
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
-        records = await self._records(equal(session_id=session_id, status=RUNNING))
+        ours = {"folder": {"$in": ["", None, self._database.folder]}}  # None: there is none
+        records = await self._records(equal(session_id=session_id, status=RUNNING) | ours)
         return [record for record in records if isinstance(record, CellRecord)]
 
     async def clear(self, session_id: str) -> None:
+        _, sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
         await self._texts.clear(session_id)
         await self._messages.delete(equal(session_id=session_id))
+        await self._outside.delete(equal(session_id=session_id))
+        owner = await self._owner(session_id)
+        await self._quotas.change(owner, text_bytes=-int(sizes["text_size"]))
+        await self._count(owner, {name: -int(sizes[name]) for name in SIZES})
+
+    async def kept_outside(self, session_id: str) -> list[str]:
+        documents = await self._outside.many(equal(session_id=session_id), [("order", 1)])
+        return [document["_id"] for document in documents]
+
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+        used, large = await self._quotas.taken(user_id, now)
+        dropped: list[str] = []
+        if used + size > quota and used - large + size <= quota:
+            for document in await self._outside.many(equal(owner=user_id), [("order", 1)], AT_ONCE):
+                used -= await self._shorten(document)
+                dropped.append(document["_id"])
+                if used + size <= quota:
+                    break
+        return Room(used + size <= quota, used, len(dropped), tuple(dropped))
+
+    async def _shorten(self, outside: Document) -> int:
+        """Let outputs that lie outside be short; how many bytes that frees."""
+        key, seq = outside["_id"], outside["seq"]
+        freed = 0
+        entry = await self._entries.one(equal(session_id=outside["session_id"], seq=seq)) or {}
+        places = {"outputs": entry.get("outputs")}
+        places |= {f"late.{number}": kept for number, kept in enumerate(entry.get("late", ()))}
+        for place, kept in places.items():
+            if isinstance(kept, dict) and kept.get("blob") == key:
+                text = json.dumps(short(json.loads(kept["short"]), MADE_ROOM))
+                sizes = {"output_size": len(text) - len(kept["short"]) - kept["size"]}
+                sizes["large_size"] = -len(kept["short"]) - kept["size"]
+                which = equal(session_id=entry["session_id"], seq=seq) | equal(**{f"{place}.blob": key})
+                left = text if place == "outputs" else {"short": text, "batch": kept["batch"]}
+                change = {"$set": {place: left}, "$inc": sizes}
+                if await self._entries.change(which, change) is not None:
+                    freed = -sizes["output_size"]
+                    await self._count(entry.get("owner"), sizes)
+        await self._drop_outside([key])
+        return freed
+
+    async def _note_outside(self, session_id: str, seq: int, outside: Outside, owner: int | None) -> None:
+        """First, so that the bytes are never without a document."""
+        document = {"_id": outside.blob_key, "session_id": session_id, "seq": seq, "owner": owner}
+        await self._outside.insert_all([document | {"order": ObjectId()}])
+
+    async def _drop_outside(self, keys: Sequence[str]) -> None:
+        if keys:
+            await self._outside.delete({"_id": {"$in": list(keys)}})
+
+    async def _count(self, owner: int | None, sizes: Mapping[str, int]) -> None:
+        """Add to a person's sums; if that fails the entry is written all the same, and counted later."""
+        try:
+            await self._quotas.change(
+                owner, output_bytes=sizes.get("output_size", 0), large_bytes=sizes.get("large_size", 0)
+            )
+        except FileStoreError:
+            log.warning("the sums of person %s are wrong until they are counted anew", owner)
+
+    async def _owner(self, session_id: str) -> int | None:
+        name = str(session_id)
+        if name not in self._owners:
+            session = await self._sessions.one(equal(session_id=session_id))
+            if session is None:
+                return None
+            self._owners[name] = session["user_id"]
+        return self._owners[name]
 
     async def _next_seq(self, session_id: str) -> int:
         counter = await self._counters.change(equal(_id=session_id), {"$inc": {"seq": 1}}, upsert=True)
@@ -130,19 +303,28 @@ class MongoTranscripts:
         text = record.markdown if isinstance(record, Said) else record.code
         document = {"session_id": record.session_id, "seq": record.seq, "place": record.place}
         document |= {"author": record.author, "text": await self._texts.keep(record.session_id, text)}
-        document |= {"kind": kind, "at": at}
+        owner = await self._owner(record.session_id)
+        document |= {"kind": kind, "at": at, "owner": owner, "folder": self._database.folder}
+        size = len(text) if len(text) > SMALL else 0
+        document |= {"text_size": size, "output_size": 0, "large_size": 0}
         if isinstance(record, CellRecord):
             document |= {"status": record.status, "execution_time": None, "execution_count": None}
             document |= {"outputs": "[]", "late": [], "file_ids": []}
         await self._entries.insert(document, key=["session_id", "seq"])
+        try:
+            await self._quotas.change(owner, text_bytes=size)
+        except FileStoreError:  # the entry is there
+            log.warning("the sums of person %s are wrong until they are counted anew", owner)
 
-    async def _records(self, condition: Document, limit: int = 0) -> list[Said | CellRecord]:
+    async def _records(
+        self, condition: Document, limit: int = 0, *, order: int = 1, brief: bool = False
+    ) -> list[Said | CellRecord]:
         for _ in range(READ_TRIES):
-            documents = await self._entries.many(condition, [("seq", 1)], limit)
+            documents = await self._entries.many(condition, [("seq", order)], limit)
             references = {kept for document in documents for kept in _references(document)}
             texts = await self._texts.read(references)
             if texts.keys() == references:
-                return await asyncio.to_thread(_parsed, documents, texts)
+                return await asyncio.to_thread(_parsed, documents, texts, brief)
         raise StoreUnavailable("outputs of a cell are missing")
 
 
@@ -155,28 +337,55 @@ def _references(document: Document) -> list[ObjectId]:
     return [value for value in kept if isinstance(value, ObjectId)]
 
 
-def _parsed(documents: Sequence[Document], texts: Mapping[ObjectId, str]) -> list[Said | CellRecord]:
-    return [_record(document, texts) for document in documents]
+def _sizes(text: str, outside: Outside | None) -> dict[str, int]:
+    size = len(text) + (outside.size if outside else 0)
+    return {"output_size": size, "large_size": size if outside else 0}
 
 
-def _record(document: Document, texts: Mapping[ObjectId, str]) -> Said | CellRecord:
-    def text_of(kept: str | ObjectId) -> str:
-        return kept if isinstance(kept, str) else texts[kept]
+def _told(text: str, outside: Outside) -> Document:
+    """What stands in an entry for outputs that lie outside; `text` are their short forms."""
+    return {"blob": outside.blob_key, "size": outside.size, "count": outside.count, "short": text}
 
+
+def _parsed(
+    documents: Sequence[Document], texts: Mapping[ObjectId, str], brief: bool
+) -> list[Said | CellRecord]:
+    return [_record(document, texts, brief) for document in documents]
+
+
+def _record(document: Document, texts: Mapping[ObjectId, str], brief: bool) -> Said | CellRecord:
     shared = {name: document[name] for name in ("session_id", "seq", "place", "author")}
     if document["kind"] == "said":
-        return Said(**shared, markdown=text_of(document["text"]), at=document["at"])
-    batches = [document["outputs"], *document["late"]]
+        return Said(**shared, markdown=_text(document["text"], texts), at=document["at"])
+    outputs: list[Output] = []
+    outside: list[Outside] = []
+    for kept in (document["outputs"], *document["late"]):
+        text = _text(kept, texts)
+        shown = json.loads(text)
+        if isinstance(kept, dict) and "blob" in kept:
+            outside.append(Outside(kept["blob"], kept["size"], kept["count"], len(outputs), len(shown)))
+        elif brief and isinstance(kept, ObjectId) and len(text) > LARGE:
+            brief_form, key = short(shown), f"{IN_A_ROW}/{kept}"
+            outside.append(Outside(key, len(text), len(shown), len(outputs), len(brief_form)))
+            shown = brief_form
+        outputs += shown
     return CellRecord(
         **shared,
-        code=text_of(document["text"]),
-        outputs=tuple(output for batch in batches for output in json.loads(text_of(batch))),
+        code=_text(document["text"], texts),
+        outputs=tuple(outputs),
         status=document["status"],
         started_at=document["at"],
         execution_time=document["execution_time"],
         execution_count=document["execution_count"],
         file_ids=tuple(document["file_ids"]),
+        outside=tuple(outside),
     )
+
+
+def _text(kept: Any, texts: Mapping[ObjectId, str]) -> str:
+    if isinstance(kept, dict):
+        return str(kept["short"])
+    return kept if isinstance(kept, str) else texts[kept]
 
 
 async def _to_json(outputs: Sequence[Output]) -> str:

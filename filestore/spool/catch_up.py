@@ -24,14 +24,12 @@ from filestore.errors import (
     TooManyFiles,
 )
 from filestore.finish import to_the_end
-from filestore.records import StoredFile
+from filestore.records import CellRecord, Said, StoredFile
 from filestore.spool.journal import Journal
 from filestore.spool.spool import Spool
 from filestore.spool.writes import (
-    CellFinished,
     EntryAdded,
     FileAdded,
-    MessageNoted,
     OutputsAppended,
     Write,
     new_batch,
@@ -124,7 +122,9 @@ class CatchUp:
             write = journal.writes[0]
             broken = False
             try:
-                await self.bring_in_write(write)
+                found = await self.bring_in_write(write)
+                if isinstance(write, EntryAdded) and isinstance(found, int) and found != write.entry.seq:
+                    await to_the_end(self._renumber(journal, write.entry, found))
             except (NoSuchCell, NoSuchSession) as gone:  # deleted meanwhile, with what was written of it
                 log.info("a write of %s is left out: %s", journal.key, gone)
             except StoreUnavailable:
@@ -140,6 +140,13 @@ class CatchUp:
             count += 1
         return count
 
+    async def _renumber(self, journal: Journal, entry: Said | CellRecord, new: int) -> None:
+        """The entry's number was taken: what follows it goes to its new one, also after a crash."""
+        log.warning("entry %d of %s became %d", entry.seq, entry.session_id, new)
+        async with journal.lock:
+            journal.renumber(entry.session_id, entry.seq, new)
+            self._moved[entry.session_id, entry.seq] = new
+
     async def _drop(self, journal: Journal, write: Write, *, broken: bool) -> None:
         async with journal.lock:
             if journal.writes and journal.writes[0] is write:  # else it was forgotten meanwhile
@@ -151,25 +158,17 @@ class CatchUp:
         async with journal.lock:
             await (journal.rewrite() if anew else journal.save())
 
-    async def bring_in_write(self, write: Write) -> None:
-        """Do one write. Raises: as the database does."""
+    async def bring_in_write(self, write: Write) -> object:
+        """Do one write; returns what the database does. Raises: as the database does."""
         match write:
             case FileAdded():
                 await self._bring_in_file(write)
-            case EntryAdded(entry):
-                seq = await write.bring_in(self._store)
-                if seq != entry.seq:
-                    log.warning("entry %d of %s became %d", entry.seq, entry.session_id, seq)
-                    self._moved[entry.session_id, entry.seq] = seq
-            case OutputsAppended(session_id, seq) | CellFinished(session_id, seq):
-                await replace(write, seq=self._number(session_id, seq)).bring_in(self._store)
-            case MessageNoted(cell):
-                seq = self._number(cell.session_id, cell.seq)
-                await replace(write, cell=replace(cell, seq=seq)).bring_in(self._store)
             case _:
-                await write.bring_in(self._store)
+                return await write.bring_in(self._store)
+        return None
 
-    def _number(self, session_id: str, seq: int) -> int:
+    def number(self, session_id: str, seq: int) -> int:
+        """The number that an entry has now: while it waited for the database its own may have been taken."""
         return self._moved.get((session_id, seq), seq)
 
     async def _bring_in_file(self, write: FileAdded) -> None:
@@ -187,7 +186,8 @@ class CatchUp:
         if stored is None:  # deleted since
             return
         if file.cell is not None:
-            joined = OutputsAppended(file.session_id, file.cell, (), (stored.file_id,), new_batch())
+            cell = self.number(file.session_id, file.cell)
+            joined = OutputsAppended(file.session_id, cell, (), (stored.file_id,), new_batch())
             with suppress(NoSuchCell):
                 await self._spool.write(
                     session_key(file.session_id), lambda: self.bring_in_write(joined), joined

@@ -19,15 +19,16 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from filestore.disk import sync_folder
-from filestore.spool.writes import Write, decode, encode
+from filestore.disk import remove_if_empty, sync_folder
+from filestore.spool.writes import Write, decode, encode, renumbered
 
-__all__ = ["Journal", "loaded", "make_folder"]
+__all__ = ["Journal", "loaded", "make_folder", "name_others"]
 
 log = logging.getLogger(__name__)
 
 SUFFIX = ".jsonl"
 PIECE = 1 << 20  # bytes written at a time
+PART = ".part"  # a journal that is being written anew
 BROKEN = ".broken"  # what could not be read or brought in, for whoever wants to look
 
 
@@ -108,6 +109,10 @@ class Journal:
         self.size = sum(self._sizes)
         await (self.rewrite() if kept else self._clear())
 
+    def renumber(self, session_id: str, old: int, new: int) -> None:
+        """Let what waits for an entry go to the number that the entry has got; `rewrite` saves it so."""
+        self.writes = deque(renumbered(write, session_id, old, new) for write in self.writes)
+
     async def rewrite(self) -> None:
         """Write the file anew with what still waits. If that fails, it also keeps writes that are done."""
         with suppress(OSError):
@@ -180,6 +185,20 @@ def make_folder(folder: Path) -> None:
             sync_folder(parent)
 
 
+def name_others(own: Path) -> None:
+    """Name in the log what waits beside `own` for other databases, and remove what is empty there.
+
+    It is not deleted, however old it is: a clock can be wrong, and what waits may be nowhere else.
+    """
+    for folder in own.parent.glob("*") if own.parent.is_dir() else ():
+        if folder != own and folder.is_dir() and not remove_if_empty(folder):
+            log.warning(
+                "What waits in %s is for another database. It is brought in when that is used again; delete"
+                " the folder if it is gone for good.",
+                folder,
+            )
+
+
 def _header(key: str) -> bytes:
     return json.dumps({"key": key}).encode()
 
@@ -214,7 +233,7 @@ def _append(path: Path, data: bytes, at: int | None = None) -> None:
 def _replace(path: Path, key: str, writes: Iterable[Write]) -> int:
     """Let the file hold these writes and nothing else; its size."""
     data = b"".join(line + b"\n" for line in (_header(key), *map(encode, writes)))
-    temporary = path.with_suffix(".part")
+    temporary = path.with_suffix(PART)
     temporary.unlink(missing_ok=True)
     try:
         _append(temporary, data)

@@ -33,6 +33,7 @@ def _changed(cell: CellRecord, write: OutputsAppended | CellFinished) -> CellRec
         cell,
         status=write.status,
         outputs=cell.outputs if write.outputs is None else write.outputs,
+        outside=cell.outside if write.outputs is None else (),
         execution_time=write.execution_time,
         execution_count=write.execution_count,
         file_ids=file_ids,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from filestore.errors import SpoolFull, StoreFull, StoreUnavailable
+from filestore.errors import BytesRefused, SpoolFull, StoreFull, StoreUnavailable
 from filestore.finish import to_the_end
 from filestore.records import Waiting
 from filestore.spool.journal import Journal, loaded, make_folder
@@ -119,6 +119,9 @@ class Spool:
             if not journal.writes and self.away is None:
                 try:
                     return await direct()
+                except BytesRefused as error:  # of this write alone: the others go on
+                    log.error("outputs cannot be written, they wait in the spool: %s", error.reason)
+                    journal.full = error.full
                 except StoreUnavailable as error:
                     log.error("the database cannot be used, writes wait for it: %s", error.reason)
                     self.away = error

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from filestore.records import (
     UsageTotal,
 )
 from filestore.spool.catch_up import CatchUp
+from filestore.spool.journal import name_others
 from filestore.spool.spool import Spool
 from filestore.spool.transcripts import SpooledTranscripts
 from filestore.spool.writes import (
@@ -167,6 +168,7 @@ class SpooledFiles:
         self.page = store.files.page
         self.extend = store.files.extend
         self.used = store.files.used
+        self.recount = store.files.recount
         self.condemn = store.files.condemn
         self.condemned = store.files.condemned
         self.remove = store.files.remove
@@ -209,7 +211,7 @@ class SpooledMessageCells:
         self._catch_up = catch_up
 
     async def set(self, cell: MessageCell) -> None:
-        noted = MessageNoted(cell)
+        noted = MessageNoted(replace(cell, seq=self._catch_up.number(cell.session_id, cell.seq)))
         await self._spool.write(
             session_key(cell.session_id), lambda: self._catch_up.bring_in_write(noted), noted
         )
@@ -252,13 +254,15 @@ async def spooled(
     """The store, with a spool in `folder` (0700), for one program at a time.
 
     The writes of each database wait in a folder of their own, named by its id: they never come into another.
-    What a program before us left there is brought in first. `start` makes the task that brings in what comes
-    to wait: one that lasts, where whoever calls has such tasks. Raises: StoreUnavailable.
+    What a program before us left there is brought in first; what waits for others is named in the log.
+    `start` makes the task that brings in what comes to wait: one that lasts, where whoever calls has such tasks.
+    Raises: StoreUnavailable.
     """
     folder = folder / await store.identity.id()
     spool = Spool(folder)
     catch_up = CatchUp(store, spool, clock)
     try:
+        await asyncio.to_thread(name_others, folder)
         await spool.load()
     except OSError as error:
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error

@@ -1,12 +1,12 @@
 """Transcripts whose writes wait while the database cannot be used."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from filestore.errors import StoreUnavailable
-from filestore.records import RUNNING, CellRecord, Output, Said, Waiting
+from filestore.records import RUNNING, CellRecord, Finished, Output, Outside, Said, Waiting
 from filestore.spool.catch_up import CatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
@@ -38,6 +38,9 @@ class SpooledTranscripts:
                 self._note(write.entry)
         self.restore = store.transcripts.restore
         self.last_seq = store.transcripts.last_seq
+        self.outputs: Callable[[CellRecord], AsyncIterator[Output]] = store.transcripts.outputs
+        self.kept_outside = store.transcripts.kept_outside
+        self.make_room = store.transcripts.make_room
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, 0, place, author, markdown, at)
@@ -65,10 +68,17 @@ class SpooledTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-    ) -> None:
-        await self._write(
+        outside: Outside | None = None,  # noqa: ARG002 - what waits is whole
+    ) -> Finished:
+        return await self._write(
             session_id,
-            OutputsAppended(session_id, seq, tuple(outputs), tuple(file_ids), batch or new_batch()),
+            OutputsAppended(
+                session_id,
+                self._catch_up.number(session_id, seq),
+                tuple(outputs),
+                tuple(file_ids),
+                batch or new_batch(),
+            ),
         )
 
     async def finish_cell(
@@ -81,12 +91,13 @@ class SpooledTranscripts:
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-    ) -> None:
-        await self._write(
+        outside: Outside | None = None,  # noqa: ARG002 - what waits is whole
+    ) -> Finished:
+        return await self._write(
             session_id,
             CellFinished(
                 session_id,
-                seq,
+                self._catch_up.number(session_id, seq),
                 status,
                 None if outputs is None else tuple(outputs),
                 execution_time,
@@ -96,13 +107,33 @@ class SpooledTranscripts:
         )
 
     async def entries(
-        self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None
+        self,
+        session_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        place: str | None = None,
+        brief: bool = False,
     ) -> list[Said | CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
         found = await self._spool.reads.read(
-            lambda: self._store.transcripts.entries(session_id, after=after, limit=limit, place=place)
+            lambda: self._store.transcripts.entries(
+                session_id, after=after, limit=limit, place=place, brief=brief
+            )
         )
         return with_writes(found, waiting, after=after, place=place)[:limit] if waiting else found
+
+    async def newest(
+        self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None
+    ) -> list[Said | CellRecord]:
+        waiting = self._spool.writes(session_key(session_id))
+        found = await self._spool.reads.read(
+            lambda: self._store.transcripts.newest(session_id, before=before, limit=limit, place=place)
+        )
+        if not waiting:
+            return found
+        entries = reversed(with_writes(found, waiting, place=place))
+        return [entry for entry in entries if before is None or entry.seq < before][:limit]
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         waiting = self._spool.writes(session_key(session_id))
@@ -142,8 +173,11 @@ class SpooledTranscripts:
         await self._spool.write(session_key(entry.session_id), add, instead)
         return added
 
-    async def _write(self, session_id: str, write: Write) -> None:
-        await self._spool.write(session_key(session_id), lambda: self._catch_up.bring_in_write(write), write)
+    async def _write(self, session_id: str, write: Write) -> Finished:
+        written = await self._spool.write(
+            session_key(session_id), lambda: self._catch_up.bring_in_write(write), write
+        )
+        return written if isinstance(written, Finished) else Finished()
 
     def _note(self, entry: Said | CellRecord) -> None:
         self._last[entry.session_id] = max(entry.seq, self._last.get(entry.session_id, 0))

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
 
-from filestore.records import CellRecord, MessageCell, Output, Said, StoredFile, UsageRecord
+from filestore.records import CellRecord, Finished, MessageCell, Output, Said, StoredFile, UsageRecord
 from filestore.store import Store
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "least_size",
     "new_batch",
     "person_key",
+    "renumbered",
     "session_key",
 ]
 
@@ -115,8 +116,8 @@ class OutputsAppended:
     file_ids: tuple[str, ...]
     batch: str
 
-    async def bring_in(self, store: Store) -> None:
-        await store.transcripts.append_outputs(
+    async def bring_in(self, store: Store) -> Finished:
+        return await store.transcripts.append_outputs(
             self.session_id, self.seq, self.outputs, self.file_ids, batch=self.batch
         )
 
@@ -136,8 +137,8 @@ class CellFinished:
     execution_count: int | None
     file_ids: tuple[str, ...]
 
-    async def bring_in(self, store: Store) -> None:
-        await store.transcripts.finish_cell(
+    async def bring_in(self, store: Store) -> Finished:
+        return await store.transcripts.finish_cell(
             self.session_id,
             self.seq,
             status=self.status,
@@ -223,6 +224,18 @@ def person_key(user_id: int) -> str:
 def new_batch() -> str:
     """A name for outputs that may be appended twice."""
     return secrets.token_hex(12)
+
+
+def renumbered(write: Write, session_id: str, old: int, new: int) -> Write:
+    """The write, for the entry's new number if it is for that entry."""
+    match write:
+        case OutputsAppended() | CellFinished() if (write.session_id, write.seq) == (session_id, old):
+            return replace(write, seq=new)
+        case MessageNoted(cell) if (cell.session_id, cell.seq) == (session_id, old):
+            return replace(write, cell=replace(cell, seq=new))
+        case FileAdded(file) if (file.session_id, file.cell) == (session_id, old):
+            return replace(write, file=replace(file, cell=new))
+    return write
 
 
 def encode(write: Write) -> bytes:

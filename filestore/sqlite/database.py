@@ -7,7 +7,8 @@
 A transaction is one call: cancelling whoever awaits it can drop it whole or let it end, never leave it open
 (BEGIN and COMMIT awaited one by one left 50 of 200 transactions open). `synchronous=FULL` in WAL mode makes
 each commit durable before `write` returns. `write_soon` waits neither for the disk nor,
-with what is small, for the thread (0.2 ms each of a turn's 3).
+with what is small, for the thread (0.2 ms each of a turn's 3). What it has written is synced after SOON: the
+two writings of a short turn, and those of others at that moment, share one sync.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 10_000  # milliseconds to wait for another process that writes
 READERS = 3  # threads, each with a connection
+SOON = 0.005  # seconds until what `write_soon` has written is synced
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
 TIDIED = 200  # writings after which the log is brought into the file, which the loop itself never does
 READING = 100  # milliseconds that this waits for who still reads the file as it was: nobody writes meanwhile
@@ -45,11 +47,12 @@ class Database:
     """Runs functions of a connection, each in a transaction of its own, off the event loop."""
 
     def __init__(self, path: Path) -> None:
+        self.folder = ""  # id of the folder of bytes that this program works on, once that is known
         self._path = path
         self._connections: list[sqlite3.Connection] = []
         self._own = threading.local()
         self._loop_thread = threading.get_ident()
-        self._unsynced = False
+        self._syncing: asyncio.TimerHandle | None = None  # until then more may be written
         self._untidied = 0
         self._locked_until = 0.0  # by the monotonic clock; until then those in line wait only LOCKED
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
@@ -64,7 +67,7 @@ class Database:
         return await self._run(self._writer, "BEGIN IMMEDIATE", work)
 
     async def write_soon[T](self, work: Callable[[sqlite3.Connection], T], size: int) -> T:
-        """`write`, but the disk has it right after this returns: no end of ours undoes it, a power cut may.
+        """`write`, but the disk has it SOON after this returns: no end of ours undoes it, a power cut may.
 
         `size` is about how many characters it writes.
 
@@ -78,9 +81,8 @@ class Database:
         except _Busy:
             result = await self._run(self._writer, "BEGIN IMMEDIATE", work, synchronous="NORMAL")
         self._untidied += 1
-        if not self._unsynced:
-            self._unsynced = True
-            self._writer.submit(self._sync)
+        if self._syncing is None:
+            self._syncing = asyncio.get_running_loop().call_later(SOON, self._sync_now)
         return result
 
     async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -92,7 +94,10 @@ class Database:
         return await self._run(self._readers, "BEGIN", work)
 
     async def close(self) -> None:
-        """Let running transactions end, then close every connection."""
+        """Let running transactions end, sync what was written, then close every connection."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+            self._sync_now()
         for executor in (self._readers, self._writer):
             await asyncio.to_thread(executor.shutdown)
         for connection in self._connections:
@@ -115,7 +120,9 @@ class Database:
             if not in_loop:
                 patience = LOCKED if time.monotonic() < self._locked_until else BUSY_TIMEOUT
                 connection.execute(f"PRAGMA busy_timeout = {patience}")
-            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            if self._own.synchronous != synchronous:
+                connection.execute(f"PRAGMA synchronous = {synchronous}")
+                self._own.synchronous = synchronous
             connection.execute(begin)
             try:
                 result = work(connection)
@@ -148,9 +155,12 @@ class Database:
                     return StoreFull
         return StoreUnavailable
 
+    def _sync_now(self) -> None:
+        self._syncing = None  # what is written from here on is synced by the next one
+        self._writer.submit(self._sync)
+
     def _sync(self) -> None:
         """Bring the log to the disk; what is in it of the commits before needs no more than that."""
-        self._unsynced = False  # what is written from here on is synced by the next one
         try:
             log_file = os.open(f"{self._path}-wal", os.O_RDWR | os.O_CLOEXEC)
             try:
@@ -184,6 +194,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
             self._own.connection = connection
+            self._own.synchronous = ""  # not set yet
         own: sqlite3.Connection = self._own.connection
         return own
 

@@ -10,19 +10,21 @@ from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
 from filestore.records import EPOCH, Cursor, StoredFile
 from filestore.sqlite.database import Database
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+from filestore.sqlite.schema import COUNTED
 
 COLUMNS = tuple(field.name for field in fields(StoredFile))
 _INSERT = f"INSERT INTO user_files ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 class SqliteFiles:
-    """store.Files."""
+    """store.Files. A "+" keeps a query from the index of that column: it would sort all files of a person."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
-        return await self._database.write(lambda connection: _add(connection, file, quota, most))
+        here = replace(file, folder=self._database.folder)
+        return await self._database.write(lambda connection: _add(connection, here, quota, most))
 
     async def readable(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         return await self._one(
@@ -39,7 +41,7 @@ class SqliteFiles:
     ) -> StoredFile | None:
         order = "number DESC" if session_id is None else "version DESC"
         return await self._one(
-            f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND expires_at > ?
+            f"""SELECT * FROM user_files WHERE user_id = ? AND filename = ? AND +expires_at > ?
                 AND session_id = coalesce(?, session_id) ORDER BY {order} LIMIT 1""",
             user_id,
             filename,
@@ -58,7 +60,7 @@ class SqliteFiles:
     ) -> list[StoredFile]:
         older, place = ("AND number < ?", (after.number,)) if after else ("", ())
         return await self._many(
-            f"""SELECT * FROM user_files WHERE user_id = ? AND expires_at > ?
+            f"""SELECT * FROM user_files WHERE user_id = ? AND +expires_at > ?
                 AND session_id = coalesce(?, session_id) {older}
                 ORDER BY number DESC LIMIT ?""",
             user_id,
@@ -81,7 +83,26 @@ class SqliteFiles:
         )
 
     async def used(self, user_id: int, now: datetime) -> int:
-        return await self._database.read(lambda connection: _used(connection, user_id, now)[1])
+        return await self._database.read(lambda connection: taken(connection, user_id, now)[1])
+
+    async def recount(self) -> int:
+        sums = ("SELECT * FROM people", COUNTED)
+        kept, counted = await self._database.read(
+            lambda connection: [
+                {row[0]: tuple(row) for row in connection.execute(query) if any(row[1:])} for query in sums
+            ]
+        )
+        wrong = [
+            user_id for user_id in kept.keys() | counted.keys() if kept.get(user_id) != counted.get(user_id)
+        ]
+
+        def work(connection: Connection) -> None:
+            connection.execute("DELETE FROM people")
+            connection.execute(f"INSERT INTO people {COUNTED}")
+
+        if wrong:
+            await self._database.write(work)
+        return len(wrong)
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         return await self._change(
@@ -101,15 +122,22 @@ class SqliteFiles:
         )
 
     async def condemned(
-        self, now: datetime, *, after: str = "", limit: int = 200, user_id: int | None = None
+        self,
+        now: datetime,
+        *,
+        after: str = "",
+        limit: int = 200,
+        user_id: int | None = None,
+        folder: str | None = None,
     ) -> list[StoredFile]:
-        chosen = _values(EPOCH, now, after, user_id, limit)
+        chosen = _values(EPOCH, now, after, user_id, folder, limit)
 
         def work(connection: Connection) -> list[StoredFile]:
             rows = connection.execute(
                 """UPDATE user_files SET expires_at = ? WHERE file_id IN (
                        SELECT file_id FROM user_files WHERE expires_at <= ? AND file_id > ?
-                       AND user_id = coalesce(?, user_id) ORDER BY file_id LIMIT ?) RETURNING *""",
+                       AND user_id = coalesce(?, user_id) AND folder IN ('', coalesce(?, folder))
+                       ORDER BY file_id LIMIT ?) RETURNING *""",
                 chosen,
             ).fetchall()
             return sorted(map(_stored_file, rows), key=lambda file: file.file_id)
@@ -126,8 +154,9 @@ class SqliteFiles:
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
         def work(connection: Connection) -> set[str]:
-            query = "SELECT 1 FROM user_files WHERE blob_key = ?"
-            return {key for key in blob_keys if connection.execute(query, (key,)).fetchone()}
+            query = """SELECT 1 FROM user_files WHERE blob_key = ?
+                       UNION ALL SELECT 1 FROM outputs WHERE blob_key = ?"""
+            return {key for key in blob_keys if connection.execute(query, (key, key)).fetchone()}
 
         return await self._database.read(work)
 
@@ -193,7 +222,7 @@ def _add(connection: Connection, file: StoredFile, quota: int, most: int | None)
     name = (file.user_id, file.session_id, file.filename)
     now = to_milliseconds(file.uploaded_at)
     newest = connection.execute(
-        f"SELECT * {versions} AND expires_at > ? ORDER BY version DESC LIMIT 1", (*name, now)
+        f"SELECT * {versions} AND +expires_at > ? ORDER BY version DESC LIMIT 1", (*name, now)
     ).fetchone()
     if newest and newest["sha256"] == file.sha256:
         row = connection.execute(
@@ -201,7 +230,7 @@ def _add(connection: Connection, file: StoredFile, quota: int, most: int | None)
             _values(file.expires_at, newest["file_id"]),
         ).fetchone()
         return _stored_file(row)
-    files, used = _used(connection, file.user_id, file.uploaded_at)
+    files, used = taken(connection, file.user_id, file.uploaded_at)
     if most is not None and files >= most:
         raise TooManyFiles(most)
     if used + file.file_size > quota:
@@ -217,13 +246,18 @@ def _add(connection: Connection, file: StoredFile, quota: int, most: int | None)
     return numbered
 
 
-def _used(connection: Connection, user_id: int, now: datetime) -> tuple[int, int]:
-    """How many unexpired files a person has, and their bytes."""
-    query = (
-        "SELECT count(*), coalesce(sum(file_size), 0) FROM user_files WHERE user_id = ? AND expires_at > ?"
-    )
-    files, size = connection.execute(query, _values(user_id, now)).fetchone()
-    return files, size
+def taken(connection: Connection, user_id: int, now: datetime) -> tuple[int, int]:
+    """How many unexpired files a person has, and the bytes of these and of the person's transcripts."""
+    kept = connection.execute(
+        "SELECT files, file_bytes + text_bytes + output_bytes FROM people WHERE user_id = ?", (user_id,)
+    ).fetchone()
+    expired = connection.execute(
+        """SELECT count(*), coalesce(sum(file_size), 0) FROM user_files
+           WHERE user_id = ? AND expires_at <= ?""",
+        _values(user_id, now),
+    ).fetchone()
+    files, size = kept or (0, 0)
+    return files - expired[0], size - expired[1]
 
 
 def _values(*values: object) -> tuple[Any, ...]:

@@ -24,4 +24,6 @@ class SqliteIdentity:
             connection.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (folder, run))
             return row[0] if row else ""
 
-        return await self._database.write(work)
+        before = await self._database.write(work)
+        self._database.folder = folder
+        return before

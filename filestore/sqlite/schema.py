@@ -4,6 +4,22 @@
 outputs and lists are JSON text.
 """
 
+LARGE = 32 * 1024  # bytes; a release never changes it without a step
+SMALL = 1024  # characters of code or words that count for nothing: most do not, and counting takes a page
+
+# Everybody's sums, counted anew; in the order of the columns of `people`.
+COUNTED = f"""SELECT
+    user_id, sum(files), sum(file_bytes), sum(text_bytes), sum(output_bytes), sum(large_bytes)
+FROM (
+    SELECT user_id, 1 AS files, file_size AS file_bytes, 0 AS text_bytes, 0 AS output_bytes, 0 AS large_bytes
+    FROM user_files
+    UNION ALL
+    SELECT user_id, 0, 0, length(text), 0, 0 FROM entries JOIN sessions USING (session_id)
+    WHERE length(text) > {SMALL}
+    UNION ALL
+    SELECT owner, 0, 0, 0, size, iif(size > {LARGE}, size, 0) FROM outputs WHERE owner IS NOT NULL
+) GROUP BY user_id"""
+
 _FIRST = (
     """CREATE TABLE user_files (
         file_id TEXT PRIMARY KEY,
@@ -122,4 +138,70 @@ _BATCHES = ("ALTER TABLE outputs ADD COLUMN batch TEXT NOT NULL DEFAULT ''",)
 
 _UNFINISHED = ("CREATE INDEX unfinished_cells ON entries (session_id) WHERE status = 'running'",)
 
-MIGRATIONS = (_FIRST, _CHANNELS, _ANSWERS, _NUMBERS, _IDENTITY, _BATCHES, _UNFINISHED)
+# What people have is kept as sums, which triggers change with the rows. From here on a row of `outputs` has
+# all outputs of one write, as a list; if they are large, it has their short forms, and `outside` is how many
+# lie under `blob_key`. A row of before has one output, whatever its size.
+_SUMS = (
+    "ALTER TABLE user_files ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE entries ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX files_by_end ON user_files (user_id, expires_at, file_size)",
+    "ALTER TABLE outputs ADD COLUMN owner INTEGER",
+    "ALTER TABLE outputs ADD COLUMN size INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outputs ADD COLUMN blob_key TEXT",
+    "ALTER TABLE outputs ADD COLUMN outside INTEGER NOT NULL DEFAULT 0",
+    """UPDATE outputs SET size = length(json),
+       owner = (SELECT user_id FROM sessions WHERE sessions.session_id = outputs.session_id)""",
+    f"CREATE INDEX large_outputs ON outputs (owner) WHERE size > {LARGE}",
+    "CREATE UNIQUE INDEX outputs_outside ON outputs (blob_key) WHERE blob_key IS NOT NULL",
+    """CREATE TABLE people (
+        user_id INTEGER PRIMARY KEY,
+        files INTEGER NOT NULL DEFAULT 0,
+        file_bytes INTEGER NOT NULL DEFAULT 0,
+        text_bytes INTEGER NOT NULL DEFAULT 0,
+        output_bytes INTEGER NOT NULL DEFAULT 0,
+        large_bytes INTEGER NOT NULL DEFAULT 0
+    ) STRICT""",
+    f"INSERT INTO people {COUNTED}",
+    """CREATE TRIGGER file_added AFTER INSERT ON user_files BEGIN
+        INSERT INTO people (user_id, files, file_bytes) VALUES (NEW.user_id, 1, NEW.file_size)
+        ON CONFLICT (user_id) DO UPDATE
+        SET files = files + 1, file_bytes = file_bytes + excluded.file_bytes;
+    END""",
+    """CREATE TRIGGER file_removed AFTER DELETE ON user_files BEGIN
+        UPDATE people SET files = files - 1, file_bytes = file_bytes - OLD.file_size
+        WHERE user_id = OLD.user_id;
+    END""",
+    f"""CREATE TRIGGER entry_added AFTER INSERT ON entries WHEN length(NEW.text) > {SMALL} BEGIN
+        INSERT INTO people (user_id, text_bytes)
+        SELECT user_id, length(NEW.text) FROM sessions WHERE session_id = NEW.session_id
+        ON CONFLICT (user_id) DO UPDATE SET text_bytes = text_bytes + excluded.text_bytes;
+    END""",
+    f"""CREATE TRIGGER entry_removed AFTER DELETE ON entries WHEN length(OLD.text) > {SMALL} BEGIN
+        UPDATE people SET text_bytes = text_bytes - length(OLD.text)
+        WHERE user_id = (SELECT user_id FROM sessions WHERE session_id = OLD.session_id);
+    END""",
+    f"""CREATE TRIGGER output_added AFTER INSERT ON outputs WHEN NEW.owner IS NOT NULL BEGIN
+        INSERT INTO people (user_id, output_bytes, large_bytes)
+        VALUES (NEW.owner, NEW.size, iif(NEW.size > {LARGE}, NEW.size, 0))
+        ON CONFLICT (user_id) DO UPDATE
+        SET output_bytes = output_bytes + excluded.output_bytes,
+            large_bytes = large_bytes + excluded.large_bytes;
+    END""",
+    f"""CREATE TRIGGER output_removed AFTER DELETE ON outputs WHEN OLD.owner IS NOT NULL BEGIN
+        UPDATE people SET output_bytes = output_bytes - OLD.size,
+            large_bytes = large_bytes - iif(OLD.size > {LARGE}, OLD.size, 0)
+        WHERE user_id = OLD.owner;
+    END""",
+    f"""CREATE TRIGGER output_shortened AFTER UPDATE OF size ON outputs WHEN OLD.owner IS NOT NULL BEGIN
+        UPDATE people SET output_bytes = output_bytes + NEW.size - OLD.size,
+            large_bytes = large_bytes
+                + iif(NEW.size > {LARGE}, NEW.size, 0) - iif(OLD.size > {LARGE}, OLD.size, 0)
+        WHERE user_id = OLD.owner;
+    END""",
+    """CREATE TRIGGER nothing_left AFTER UPDATE ON people
+        WHEN NEW.files <= 0 AND NEW.file_bytes <= 0 AND NEW.text_bytes <= 0 AND NEW.output_bytes <= 0 BEGIN
+        DELETE FROM people WHERE user_id = NEW.user_id;
+    END""",
+)
+
+MIGRATIONS = (_FIRST, _CHANNELS, _ANSWERS, _NUMBERS, _IDENTITY, _BATCHES, _UNFINISHED, _SUMS)

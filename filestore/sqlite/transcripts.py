@@ -1,18 +1,22 @@
-"""Transcripts in SQLite: an entry is a row, each output of a cell is a row of its own (up to 1 GB)."""
+"""Transcripts in SQLite: an entry is a row, and so are the outputs of each write of a cell (up to 1 GB)."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from sqlite3 import Connection, Row
 
 from filestore.errors import NoSuchCell
-from filestore.records import RUNNING, CellRecord, Output, Said
-from filestore.sqlite.database import SMALL, Database
+from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
+from filestore.short import MADE_ROOM, short, size_of
+from filestore.sqlite.database import Database
+from filestore.sqlite.files import taken
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+from filestore.sqlite.schema import LARGE
 
-ROW = 100  # characters that a row of its own costs in time
+AT_ONCE = 200  # large outputs that make room in one transaction: others wait for its end
 
 
 class SqliteTranscripts:
@@ -26,7 +30,7 @@ class SqliteTranscripts:
 
         def work(connection: Connection) -> Said:
             numbered = replace(said, seq=_next_seq(connection, said.session_id))
-            _insert(connection, numbered)
+            _insert(connection, numbered, self._database.folder)
             return numbered
 
         return await self._database.write(work)
@@ -38,7 +42,7 @@ class SqliteTranscripts:
 
         def work(connection: Connection) -> CellRecord:
             numbered = replace(cell, seq=_next_seq(connection, cell.session_id))
-            _insert(connection, numbered)
+            _insert(connection, numbered, self._database.folder)
             return numbered
 
         return await self._database.write_soon(work, len(code))
@@ -56,8 +60,16 @@ class SqliteTranscripts:
             ).fetchone()
             if there is not None and tuple(there) == _essence(entry):
                 return entry.seq
+            if there is not None:  # an earlier program may have given it a new number already
+                moved = connection.execute(
+                    """SELECT seq FROM entries WHERE session_id = ? AND seq > ?
+                       AND kind = ? AND text = ? AND at = ? AND author = ?""",
+                    (entry.session_id, entry.seq, *_essence(entry), entry.author),
+                ).fetchone()
+                if moved is not None:
+                    return int(moved["seq"])
             numbered = replace(entry, seq=_next_seq(connection, entry.session_id)) if there else entry
-            _insert(connection, numbered)
+            _insert(connection, numbered, self._database.folder)
             return numbered.seq
 
         return await self._database.write(work)
@@ -76,14 +88,17 @@ class SqliteTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-    ) -> None:
-        def work(connection: Connection) -> None:
+        outside: Outside | None = None,
+    ) -> Finished:
+        def work(connection: Connection) -> Finished:
             _join_files(connection, session_id, seq, file_ids)
             known = "SELECT 1 FROM outputs WHERE session_id = ? AND seq = ? AND batch = ?"
-            if not (batch and connection.execute(known, (session_id, seq, batch)).fetchone()):
-                _append(connection, session_id, seq, outputs, batch)
+            if batch and connection.execute(known, (session_id, seq, batch)).fetchone():
+                return Finished(dropped=(outside.blob_key,) if outside else ())
+            _append(connection, session_id, seq, outputs, outside, batch)
+            return Finished()
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def finish_cell(
         self,
@@ -95,37 +110,87 @@ class SqliteTranscripts:
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-    ) -> None:
-        def work(connection: Connection) -> None:
-            _join_files(connection, session_id, seq, file_ids)
-            connection.execute(
+        outside: Outside | None = None,
+    ) -> Finished:
+        def work(connection: Connection) -> Finished:
+            row = connection.execute(
                 """UPDATE entries SET status = ?, execution_time = ?, execution_count = ?
-                   WHERE session_id = ? AND seq = ?""",
+                   WHERE session_id = ? AND seq = ? AND kind = 'cell' RETURNING file_ids""",
                 (status, execution_time, execution_count, session_id, seq),
-            )
-            if outputs is not None:
-                connection.execute("DELETE FROM outputs WHERE session_id = ? AND seq = ?", (session_id, seq))
-                _append(connection, session_id, seq, outputs)
+            ).fetchall()
+            if not row:
+                raise NoSuchCell(session_id, seq)
+            if file_ids:
+                _join_files(connection, session_id, seq, file_ids)
+            if outputs is None:
+                return Finished()
+            dropped = connection.execute(
+                "DELETE FROM outputs WHERE session_id = ? AND seq = ? RETURNING blob_key", (session_id, seq)
+            ).fetchall()
+            _append(connection, session_id, seq, outputs, outside)
+            return Finished(dropped=tuple(row[0] for row in dropped if row[0] is not None))
 
-        await self._database.write_soon(work, sum(map(_size, outputs or ())))
+        return await self._database.write_soon(work, size_of(outputs or ()))
 
     async def entries(
-        self, session_id: str, *, after: int = 0, limit: int = 1000, place: str | None = None
+        self,
+        session_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        place: str | None = None,
+        brief: bool = False,
     ) -> list[Said | CellRecord]:
         query = """SELECT * FROM entries WHERE session_id = ? AND seq > ? AND place = coalesce(?, place)
                    ORDER BY seq LIMIT ?"""
         return await self._database.read(
             lambda connection: _records(
-                connection, connection.execute(query, (session_id, after, place, limit))
+                connection, connection.execute(query, (session_id, after, place, limit)), brief=brief
             )
         )
 
+    async def newest(
+        self, session_id: str, *, before: int | None = None, limit: int = 50, place: str | None = None
+    ) -> list[Said | CellRecord]:
+        query = """SELECT * FROM entries WHERE session_id = ? AND seq < coalesce(?, 1 << 62)
+                   AND place = coalesce(?, place) ORDER BY seq DESC LIMIT ?"""
+        return await self._database.read(
+            lambda connection: _records(
+                connection, connection.execute(query, (session_id, before, place, limit)), brief=True
+            )
+        )
+
+    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        place = 0
+        for part in cell.outside:
+            for output in cell.outputs[place : part.start]:
+                yield output
+            place = part.start + part.short
+            if part.row is not None:
+                row = (cell.session_id, cell.seq, int(part.row))
+                for output in await self._database.read(partial(_outputs_of_row, row)):
+                    yield output
+        for output in cell.outputs[place:]:
+            yield output
+
     async def unfinished(self, session_id: str) -> list[CellRecord]:
-        query = "SELECT * FROM entries WHERE session_id = ? AND status = ? ORDER BY seq"
+        query = "SELECT * FROM entries WHERE session_id = ? AND status = ? AND folder IN ('', ?) ORDER BY seq"
+        chosen = (session_id, RUNNING, self._database.folder)
         records = await self._database.read(
-            lambda connection: _records(connection, connection.execute(query, (session_id, RUNNING)))
+            lambda connection: _records(connection, connection.execute(query, chosen))
         )
         return [record for record in records if isinstance(record, CellRecord)]
+
+    async def kept_outside(self, session_id: str) -> list[str]:
+        query = "SELECT blob_key FROM outputs WHERE session_id = ? AND blob_key IS NOT NULL"
+        return await self._database.read(
+            lambda connection: [row[0] for row in connection.execute(query, (session_id,))]
+        )
+
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+        return await self._database.write(
+            lambda connection: _make_room(connection, user_id, size, quota, now)
+        )
 
     async def clear(self, session_id: str) -> None:
         await self._database.write(lambda connection: clear(connection, session_id))
@@ -153,14 +218,14 @@ def _essence(entry: Said | CellRecord) -> tuple[str, str, int]:
     return "cell", entry.code, to_milliseconds(entry.started_at)
 
 
-def _insert(connection: Connection, entry: Said | CellRecord) -> None:
+def _insert(connection: Connection, entry: Said | CellRecord, folder: str) -> None:
     """Add an entry; a cell that has just begun."""
     kind, text, at = _essence(entry)
     status = entry.status if isinstance(entry, CellRecord) else None
     connection.execute(
-        """INSERT INTO entries (session_id, seq, kind, place, author, text, at, status)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        (entry.session_id, entry.seq, kind, entry.place, entry.author, text, at, status),
+        """INSERT INTO entries (session_id, seq, kind, place, author, text, at, status, folder)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (entry.session_id, entry.seq, kind, entry.place, entry.author, text, at, status, folder),
     )
 
 
@@ -170,49 +235,111 @@ def _join_files(connection: Connection, session_id: str, seq: int, file_ids: Seq
     ).fetchone()
     if row is None:
         raise NoSuchCell(session_id, seq)
-    joined = list(dict.fromkeys([*json.loads(row["file_ids"]), *file_ids]))
-    connection.execute(
-        "UPDATE entries SET file_ids = ? WHERE session_id = ? AND seq = ?",
-        (json.dumps(joined), session_id, seq),
-    )
+    if file_ids:
+        joined = list(dict.fromkeys([*json.loads(row["file_ids"]), *file_ids]))
+        connection.execute(
+            "UPDATE entries SET file_ids = ? WHERE session_id = ? AND seq = ?",
+            (json.dumps(joined), session_id, seq),
+        )
 
 
 def _append(
-    connection: Connection, session_id: str, seq: int, outputs: Sequence[Output], batch: str = ""
+    connection: Connection,
+    session_id: str,
+    seq: int,
+    outputs: Sequence[Output],
+    outside: Outside | None,
+    batch: str = "",
 ) -> None:
-    last = connection.execute(
-        "SELECT coalesce(max(position), 0) FROM outputs WHERE session_id = ? AND seq = ?", (session_id, seq)
-    ).fetchone()[0]
-    connection.executemany(
-        "INSERT INTO outputs VALUES (?, ?, ?, ?, ?)",
-        [
-            (session_id, seq, position, json.dumps(output), batch)
-            for position, output in enumerate(outputs, start=last + 1)
-        ],
+    if not outputs:
+        return
+    text = json.dumps(list(outputs))
+    connection.execute(
+        """INSERT INTO outputs (session_id, seq, position, json, batch, owner, size, blob_key, outside)
+           VALUES (:session_id, :seq, (SELECT coalesce(max(position), 0) + 1 FROM outputs
+                                       WHERE session_id = :session_id AND seq = :seq),
+                   :json, :batch, (SELECT user_id FROM sessions WHERE session_id = :session_id),
+                   :size, :blob_key, :outside)""",
+        {
+            "session_id": session_id,
+            "seq": seq,
+            "json": text,
+            "batch": batch,
+            "size": len(text) + (outside.size if outside else 0),
+            "blob_key": outside.blob_key if outside else None,
+            "outside": outside.count if outside else 0,
+        },
     )
 
 
-def _size(output: Output) -> int:
-    """About how many characters an output is, and its row. What is no text may hold anything: it is many."""
-    parts = [*output.get("traceback", ()), *output.get("data", {}).values()]
-    parts += [output.get(name, "") for name in ("text", "ename", "evalue")]
-    return ROW + sum(len(part) if isinstance(part, str) else SMALL + 1 for part in parts)
+def _make_room(connection: Connection, user_id: int, size: int, quota: int, now: datetime) -> Room:
+    used = taken(connection, user_id, now)[1]
+    if used + size <= quota:
+        return Room(fits=True, used=used)
+    people = "SELECT large_bytes FROM people WHERE user_id = ?"
+    large = connection.execute(people, (user_id,)).fetchone()
+    if large is None or used - large[0] + size > quota:
+        return Room(fits=False, used=used)
+    dropped = []
+    for row in connection.execute(
+        f"""SELECT rowid, json, size, blob_key FROM outputs WHERE owner = ? AND size > {LARGE}
+            ORDER BY rowid LIMIT {AT_ONCE}""",
+        (user_id,),
+    ).fetchall():
+        text = json.dumps(short(_outputs(row["json"]), MADE_ROOM))
+        connection.execute(
+            "UPDATE outputs SET json = ?, size = ?, blob_key = NULL, outside = 0 WHERE rowid = ?",
+            (text, len(text), row["rowid"]),
+        )
+        dropped.append(row["blob_key"])
+        used += len(text) - row["size"]
+        if used + size <= quota:
+            break
+    keys = tuple(key for key in dropped if key is not None)  # rows of before have none
+    return Room(used + size <= quota, used, len(dropped), keys)
 
 
-def _records(connection: Connection, rows: Iterable[Row]) -> list[Said | CellRecord]:
+def _outputs(text: str) -> list[Output]:
+    """The outputs of a row; one of before has one."""
+    found = json.loads(text)
+    return found if isinstance(found, list) else [found]
+
+
+def _outputs_of_row(row: tuple[str, int, int], connection: Connection) -> list[Output]:
+    query = "SELECT json FROM outputs WHERE session_id = ? AND seq = ? AND position = ?"
+    found = connection.execute(query, row).fetchone()
+    return _outputs(found["json"]) if found else []
+
+
+def _records(connection: Connection, rows: Iterable[Row], *, brief: bool = False) -> list[Said | CellRecord]:
+    """The entries, in the order of the rows; with `brief` rows of before that are large are made short."""
     found = list(rows)
     if not found:
         return []
     outputs: defaultdict[int, list[Output]] = defaultdict(list)
+    outside: defaultdict[int, list[Outside]] = defaultdict(list)
+    seqs = [row["seq"] for row in found]
+    wanted = set(seqs)
     for row in connection.execute(
-        "SELECT seq, json FROM outputs WHERE session_id = ? AND seq BETWEEN ? AND ? ORDER BY seq, position",
-        (found[0]["session_id"], found[0]["seq"], found[-1]["seq"]),
+        """SELECT seq, position, json, size, blob_key, outside FROM outputs
+           WHERE session_id = ? AND seq BETWEEN ? AND ? ORDER BY seq, position""",
+        (found[0]["session_id"], min(seqs), max(seqs)),
     ):
-        outputs[row["seq"]].append(json.loads(row["json"]))
-    return [_record(row, outputs[row["seq"]]) for row in found]
+        seq = row["seq"]
+        if seq not in wanted:  # of another place
+            continue
+        shown = _outputs(row["json"])
+        key, size, count = row["blob_key"], row["size"] - len(row["json"]), row["outside"]
+        if key is None and brief and row["size"] > LARGE:
+            key, size, count = f"{IN_A_ROW}/{row['position']}", len(row["json"]), len(shown)
+            shown = short(shown)
+        if key is not None:
+            outside[seq].append(Outside(key, size, count, len(outputs[seq]), len(shown)))
+        outputs[seq] += shown
+    return [_record(row, outputs[row["seq"]], outside[row["seq"]]) for row in found]
 
 
-def _record(row: Row, outputs: Sequence[Output]) -> Said | CellRecord:
+def _record(row: Row, outputs: Sequence[Output], outside: Sequence[Outside]) -> Said | CellRecord:
     at = from_milliseconds(row["at"])
     if row["kind"] == "said":
         return Said(row["session_id"], row["seq"], row["place"], row["author"], row["text"], at)
@@ -228,4 +355,5 @@ def _record(row: Row, outputs: Sequence[Output]) -> Said | CellRecord:
         execution_time=row["execution_time"],
         execution_count=row["execution_count"],
         file_ids=tuple(json.loads(row["file_ids"])),
+        outside=tuple(outside),
     )

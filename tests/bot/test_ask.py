@@ -529,3 +529,26 @@ async def test_words_before_and_after_a_silent_tool_are_paragraphs(
     answer = await front.ask("which files?")
     assert front.words == answer.words == "Let me look.\n\nNo files."
     assert [text for _, text in await entries(asked)] == ["which files?", "Let me look.", "No files."]
+
+
+async def test_a_question_reads_no_display_of_the_past(
+    asked: Sessions, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many plots there were: it reads the newest entries, and of plots that there were any."""
+    server.will(calls(run_python("print('y' * 100_000)\n" + PLOT)), says("Done."), says("It was a line."))
+    front = Front(asked)
+    await front.ask("plot it")
+    session = await asked.session(1, "here")
+
+    async def all_of_it(*_: Any) -> Any:
+        raise AssertionError("the whole transcript is read")
+
+    monkeypatch.setattr(session.transcript, "entries", all_of_it)
+    monkeypatch.setattr("filestore.blobs.LocalBlobs.open", all_of_it)
+    answer = await front.ask("what was it?")
+    assert answer.words == "It was a line."
+    last = server.requests[-1].text
+    assert "[a picture]" in last
+    assert "iVBOR" not in last
+    assert "yyyy" in last
+    assert len(last) < 50_000

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.conversation import ToolCall, ToolResult, Words
+from bot.conversation import Entry, ToolCall, ToolResult, Words
 from bot.prompt import BadCall, arguments, picture_links, situation
-from bot.remembered import MODEL, remembered
+from bot.remembered import MODEL, Remembered
 from filestore.records import CellRecord, Output, Said
 from kernels.protocols import State
 from kernels.result import Variable
@@ -20,6 +20,16 @@ def said(author: str, text: str, seq: int = 1) -> Said:
     return Said("s", seq, "here", author, text, AT)
 
 
+def remembered(entries: list[Said | CellRecord], *, room: int) -> list[Entry]:
+    """What is kept of entries that come in pages of two."""
+    past = Remembered(model="m", room=room)
+    newest = entries[::-1]
+    for start in range(0, len(newest), 2):
+        if not past.add(newest[start : start + 2]):
+            break
+    return past.entries()
+
+
 def cell(author: str, code: str, *outputs: Output, seq: int = 7, status: str = "ok") -> CellRecord:
     """A cell of the transcript."""
     return CellRecord("s", seq, "here", author, code, outputs, status, AT, file_ids=("k7m3q9x2va",))
@@ -30,7 +40,7 @@ def test_the_models_cells_are_calls_and_a_persons_are_their_words() -> None:
     picture: Output = {"output_type": "display_data", "data": {"image/png": "x", "text/plain": "<Figure>"}}
     printed: Output = {"output_type": "stream", "name": "stdout", "text": "\x1b[31mred\x1b[0m\n"}
     entries = [said("Ada", "plot"), cell(MODEL, "1", printed, picture), cell("Ada", "2", status="timeout")]
-    words, call, result, typed = remembered(entries, model="m", room=PLENTY)
+    words, call, result, typed = remembered(entries, room=PLENTY)
     assert words == Words("person", "plot")
     assert call == ToolCall("cell_7", "run_python", '{"code": "1"}')
     assert result == ToolResult("cell_7", "red\n[a picture]\nFiles: k7m3q9x2va")
@@ -49,9 +59,9 @@ def test_the_newest_that_fits_is_kept_and_begins_with_a_person() -> None:
         said("Ada", "short", 4),
         said(MODEL, "the end", 5),
     ]
-    assert remembered(entries, model="m", room=200) == [Words("person", "short"), Words("model", "the end")]
-    assert len(remembered(entries, model="m", room=PLENTY)) == 6
-    assert remembered(entries, model="m", room=0) == []
+    assert remembered(entries, room=200) == [Words("person", "short"), Words("model", "the end")]
+    assert len(remembered(entries, room=PLENTY)) == 6
+    assert remembered(entries, room=0) == []
 
 
 def test_the_situation_lists_variables_and_counts_the_rest() -> None:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from pymongo import MongoClient
 
-from filestore import FileStore, LocalBlobs, Store, open_store
+from filestore import FileStore, LargeOutputs, LocalBlobs, Store, open_store
+from filestore.files import QUOTA
 from filestore.spool import spooled
 from tests.mongodb import running_mongodb
 
@@ -74,12 +75,13 @@ def empty_database(server: str) -> Iterator[str]:
 
 @pytest.fixture(params=BACKENDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    """An empty store, on each backend, and once with a spool before it."""
+    """An empty store, on each backend, and once with all that the bot puts before it."""
     fixture = BACKENDS[request.param]
     uri = request.getfixturevalue(fixture) if fixture else None
     async with open_store(tmp_path, mongodb_uri=uri) as opened:
         if request.param == "spooled":
-            async with spooled(opened, tmp_path / "spool", clock=clock) as kept:
+            large = LargeOutputs(opened, LocalBlobs(tmp_path / "files"), quota=QUOTA, clock=clock)
+            async with spooled(large, tmp_path / "spool", clock=clock) as kept:
                 yield kept
         else:
             yield opened

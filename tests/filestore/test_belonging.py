@@ -209,3 +209,26 @@ async def test_whoever_sets_the_database_in_the_mark_gives_it_the_folder(
     await blobs.set_mark(json.dumps(mark | {"database": theirs.own}))
     assert (await begin(other, blobs, clock.now)).ours
     assert not (await begin(store, blobs, clock.now)).ours
+
+
+async def test_a_janitor_judges_only_files_whose_bytes_are_in_its_folder(
+    store: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same database from another folder: rows whose bytes it cannot see are neither deleted nor named."""
+    await begin(store, blobs, clock.now)
+    stored = await put(files)
+    assert stored.folder
+    elsewhere = LocalBlobs(tmp_path / "elsewhere")
+    await begin(store, elsewhere, clock.now)
+    here = await put(FileStore(store, elsewhere, clock=clock), "b.csv")
+    janitor = Janitor(store, elsewhere, clock=clock)
+    clock.advance(hours=1)
+    assert await janitor.sweep(clock.now) == Swept()
+    assert "gone" not in caplog.text
+    clock.advance(days=4)
+    assert (await janitor.sweep(clock.now)).files == 1
+    assert [file.file_id for file in await store.files.batch()] == [stored.file_id] != [here.file_id]
+    await begin(store, blobs, clock.now)
+    clock.advance(days=4)
+    assert (await Janitor(store, blobs, clock=clock).sweep(clock.now)).files == 1
+    assert await store.files.batch() == []

@@ -33,6 +33,7 @@ from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import reads as reading
 from filestore.spool import spool as spooling
+from filestore.spool.writes import EntryAdded
 from tests.filestore.faults import full, locked, no_room
 from tests.filestore.people import ANN, BOB, bytes_on_disk, put
 from tests.live.cells import until
@@ -728,6 +729,60 @@ async def test_a_session_is_opened_meanwhile(store: Opened) -> None:
     assert found is not None
     assert (found.created_at, found.last_used_at) == (new.created_at, store.clock())
     assert start < found.created_at
+
+
+@pytest.mark.parametrize("crash", ["none", "with its lines", "after its entry"])
+async def test_what_follows_an_entry_whose_number_was_taken_goes_to_its_new_one(
+    store: Opened, clock: Any, tmp_path: Path, crash: str
+) -> None:
+    """Also if the program is killed in between, before or after its journal is written anew; and once."""
+    mine, theirs = printed("mine"), printed("theirs")
+    async with full():
+        waited = await store.cell("mine", mine)
+        await store.kept.message_cells.set(MessageCell(5, SESSION, waited.seq))
+        shutil.copytree(store.data / "spool", tmp_path / "copy")
+    other = await store.raw.transcripts.begin_cell(SESSION, PLACE, "Bob", "theirs", clock())
+    await store.raw.transcripts.finish_cell(SESSION, other.seq, status="ok", outputs=[theirs])
+    assert other.seq == waited.seq
+    if crash == "after its entry":  # the database goes away once more, and the journal has what is left
+        (journal,) = store.kept.transcripts._spool.waiting.values()
+        entry = journal.writes[0]
+        seq = await store.kept.catch_up.bring_in_write(entry)
+        assert isinstance(entry, EntryAdded)
+        assert isinstance(seq, int)
+        await store.kept.catch_up._renumber(journal, entry.entry, seq)
+        await store.kept.catch_up._drop(journal, entry, broken=False)
+        await journal.rewrite()
+        shutil.rmtree(tmp_path / "copy")
+        shutil.copytree(store.data / "spool", tmp_path / "copy")
+    else:
+        await store.kept.catch_up.bring_in()
+    if crash != "none":  # what the killed program left, over the database as it is now
+        async with spooled(store.raw, tmp_path / "copy", clock=clock):
+            pass
+    await store.kept.catch_up.bring_in()
+    cells = [entry for entry in await store.raw.transcripts.entries(SESSION) if isinstance(entry, CellRecord)]
+    assert [(cell.code, cell.outputs) for cell in cells] == [("theirs", (theirs,)), ("mine", (mine,))]
+    message = await store.raw.message_cells.get(5)
+    assert message is not None
+    assert message.seq == cells[1].seq
+    await store.kept.transcripts.append_outputs(SESSION, waited.seq, [printed("late")])  # of whoever ran it
+    cells = [entry for entry in await store.raw.transcripts.entries(SESSION) if isinstance(entry, CellRecord)]
+    assert [len(cell.outputs) for cell in cells] == [1, 2]
+
+
+async def test_what_waits_for_another_database_is_named_and_empty_folders_go(
+    tmp_path: Path, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not lost, and an operator hears of it at each start."""
+    for name in ("kept", "empty"):
+        (tmp_path / "spool" / name).mkdir(parents=True)
+    (tmp_path / "spool/kept/a.jsonl").write_text("{}")
+    async with opened(tmp_path, clock) as store:
+        own = await store.raw.identity.id()
+    assert {path.name for path in (tmp_path / "spool").iterdir()} == {"kept", own}
+    assert str(tmp_path / "spool/kept") in caplog.text
+    assert "for another database" in caplog.text
 
 
 async def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Path, clock: Any) -> None:

@@ -17,11 +17,15 @@ from typing import Any
 import pytest
 
 from filestore import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable, open_store
+from filestore.records import StoredFile
 from filestore.sqlite.database import SMALL, TIDIED, opened
+from filestore.sqlite.files import SqliteFiles
 from filestore.sqlite.schema import MIGRATIONS
 from filestore.sqlite.transcripts import SqliteTranscripts
+from tests.live.cells import until
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+LATER = datetime(2031, 1, 1, tzinfo=UTC)
 
 
 async def test_database_is_private_and_durable(tmp_path: Path) -> None:
@@ -66,7 +70,22 @@ async def test_write_soon_is_on_disk_right_after(
             assert other.execute("SELECT seq FROM counters").fetchall() == [(7,)]
         await database.write(lambda connection: modes.append(connection.execute(mode).fetchone()[0]))
         assert modes == [1, 2]
-        assert synced == [f"{path}-wal"]
+        await until(lambda: synced == [f"{path}-wal"])
+
+
+async def test_writings_at_one_moment_share_a_sync_and_an_end_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two writings of a turn, and those of a crowd, bring the disk one wait; none is left to a timer."""
+    monkeypatch.setattr("filestore.sqlite.database.SOON", 600.0)
+    synced: list[str] = []
+    monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
+    async with open_store(tmp_path) as store:
+        for _ in range(10):
+            cell = await store.transcripts.begin_cell("s", "p", "Ann", "1", NOW)
+            await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=[])
+        assert synced == []
+    assert synced == [f"{tmp_path / 'kernelcord.db'}-wal"]
 
 
 async def test_the_loop_waits_for_no_other_writer(tmp_path: Path) -> None:
@@ -389,3 +408,30 @@ async def test_a_lock_is_waited_for_once_and_not_by_everybody_in_line(
                     *(database.write(lambda _: None) for _ in range(10)), return_exceptions=True
                 ):
                     assert isinstance(failed, StoreUnavailable)
+
+
+async def test_a_put_takes_no_longer_beside_many_files(tmp_path: Path) -> None:
+    """The sums of a person are kept: SQLite takes as many steps for a put as beside ten files."""
+    row = """INSERT INTO user_files (file_id, user_id, session_id, filename, version, blob_key, file_size,
+             sha256, file_type, source, uploaded_at, expires_at, number)
+             VALUES (?, 7, 's', ?, 1, ?, 1, '', 'text', 'generated', 0, 4000000000000, ?)"""
+    async with opened(tmp_path / "a.db") as database:
+        files = SqliteFiles(database)
+
+        async def steps_of_a_put_beside(first: int, last: int) -> int:
+            """How many tens of SQLite's instructions a put takes once these files are there."""
+            others = ((f"{n}", f"{n}", f"7/{n}", n) for n in range(first, last))
+            await database.write(lambda connection: connection.executemany(row, others))
+            steps: list[None] = []
+            await database.write(
+                lambda connection: connection.set_progress_handler(lambda: steps.append(None), 10)
+            )
+            new = f"new{first}"
+            file = StoredFile(new, 7, "s", new, 1, f"7/{new}", 5, "", "text", "generated", NOW, LATER)
+            await files.add(file, quota=10**9, most=10**6)
+            await database.write(lambda connection: connection.set_progress_handler(None, 0))
+            return len(steps)
+
+        few = await steps_of_a_put_beside(1, 11)
+        assert 0 < await steps_of_a_put_beside(100, 10_000) <= few + 10
+        assert await files.used(7, NOW) == 10 + 9_900 + 2 * 5

@@ -1,0 +1,115 @@
+"""What each person has, as sums in a document of their own, and the claims of puts that are under way.
+
+There are no transactions (a lone server has none). A put claims its bytes with compare-and-set before it
+writes the row, so that puts at once never pass the quota, nor the number of files; a claim of a process that
+died lapses after a minute. A crash between a row and its sum leaves the sum wrong until `recount`.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from filestore.errors import QuotaExceeded, TooManyFiles
+from filestore.mongo.database import Database, Document, equal
+from filestore.records import StoredFile
+
+__all__ = ["CLAIM", "FIELDS", "MongoQuotas"]
+
+CLAIM = timedelta(minutes=1)
+MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made by a clock that was ahead, and does not count
+FIELDS = ("files", "file_bytes", "text_bytes", "output_bytes", "large_bytes")
+ROWS = {"text_bytes": "text_size", "output_bytes": "output_size", "large_bytes": "large_size"}
+
+
+class MongoQuotas:
+    """The sums of all people."""
+
+    def __init__(self, database: Database) -> None:
+        self._quotas = database["quotas"]
+        self._files = database["user_files"]
+        self._entries = database["entries"]
+
+    async def claim(self, file: StoredFile, quota: int, most: int | None) -> int:
+        """Claim the file's bytes; returns its number, which is higher than any before.
+
+        Raises: QuotaExceeded, TooManyFiles.
+        """
+        now = file.uploaded_at
+        claim = {"file_id": file.file_id, "size": file.file_size, "until": now + CLAIM}
+        claimed = None
+        while claimed is None:
+            ledger = await self._ledger(file.user_id)
+            claims = _live(ledger, now)
+            files, used = await self._taken(ledger, now)
+            if most is not None and files + len(claims) >= most:
+                raise TooManyFiles(most)
+            used += sum(other["size"] for other in claims)
+            if used + file.file_size > quota:
+                raise QuotaExceeded(used, quota, file.file_size)
+            claimed = await self._quotas.change(
+                equal(_id=file.user_id, revision=ledger["revision"]),
+                {"$inc": {"revision": 1}, "$set": {"claims": [*claims, claim]}},
+            )
+        return int(claimed["revision"])
+
+    async def release(self, file: StoredFile, *, added: bool) -> None:
+        """End a claim; a file that was added counts from now on."""
+        counted = {"files": 1, "file_bytes": file.file_size} if added else {}
+        release = {"$inc": {"revision": 1} | counted, "$pull": {"claims": equal(file_id=file.file_id)}}
+        await self._quotas.change(equal(_id=file.user_id), release)
+
+    async def change(self, user_id: int | None, **by: int) -> None:
+        """Let sums of a person, if there is one, grow or shrink."""
+        grown = {name: value for name, value in by.items() if value}
+        if user_id is not None and grown:
+            upsert = any(value > 0 for value in grown.values())  # what is gone for good is not made again
+            await self._quotas.change(
+                equal(_id=user_id),
+                {"$inc": {"revision": 1} | grown} | ({"$setOnInsert": {"claims": []}} if upsert else {}),
+                upsert=upsert,
+            )
+
+    async def taken(self, user_id: int, now: datetime) -> tuple[int, int]:
+        """The bytes of the person's unexpired files and transcripts, and of these those of large outputs."""
+        ledger = await self._quotas.one(equal(_id=user_id)) or {}
+        return (await self._taken(ledger | {"_id": user_id}, now))[1], int(ledger.get("large_bytes", 0))
+
+    async def forget(self, user_id: int) -> None:
+        """Delete a person's sums."""
+        await self._quotas.delete(equal(_id=user_id))
+
+    async def recount(self) -> int:
+        """See store.Files."""
+        before = {ledger["_id"]: ledger for ledger in await self._quotas.many({}, [("_id", 1)])}
+        files, entries = await asyncio.gather(
+            self._files.sums_by("user_id", "file_size"), self._entries.sums_by("owner", *ROWS.values())
+        )
+        wrong = 0
+        for user_id in before.keys() | files.keys() | entries.keys() - {None}:
+            of_files, of_entries = files.get(user_id, {}), entries.get(user_id, {})
+            counted = {"files": of_files.get("count", 0), "file_bytes": of_files.get("file_size", 0)}
+            counted |= {name: of_entries.get(field, 0) for name, field in ROWS.items()}
+            ledger = before.get(user_id) or await self._ledger(user_id)
+            if counted != {name: ledger.get(name, 0) for name in FIELDS}:
+                wrong += 1
+                await self._quotas.change(  # unless it has changed meanwhile: the next time, then
+                    equal(_id=user_id, revision=ledger["revision"]),
+                    {"$inc": {"revision": 1}, "$set": counted},
+                )
+        return wrong
+
+    async def _ledger(self, user_id: int) -> Document:
+        fresh = {"$setOnInsert": {"revision": 0, "claims": []}}
+        ledger = await self._quotas.change(equal(_id=user_id), fresh, upsert=True)
+        assert ledger is not None  # an upsert finds or makes one
+        return ledger
+
+    async def _taken(self, ledger: Document, now: datetime) -> tuple[int, int]:
+        """The number of unexpired files, and the bytes of these and of transcripts."""
+        expired = equal(user_id=ledger["_id"]) | {"expires_at": {"$lte": now}}
+        files, sums = await self._files.sums(expired, "file_size")
+        size = sum(int(ledger.get(name, 0)) for name in ("file_bytes", "text_bytes", "output_bytes"))
+        return int(ledger.get("files", 0)) - files, size - int(sums["file_size"])
+
+
+def _live(ledger: Document, now: datetime) -> list[Document]:
+    return [claim for claim in ledger.get("claims", ()) if now < claim["until"] < now + MOST_AHEAD]

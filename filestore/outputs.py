@@ -1,0 +1,371 @@
+"""A store whose cells' large outputs lie as bytes outside their records, and count in their person's quota.
+
+    async with open_store(data) as database:
+        store = LargeOutputs(database, LocalBlobs(data / "files"), quota=QUOTA, clock=clock)
+
+Where the outputs of one write are above LARGE, they become one object of bytes with a line of JSON for each,
+and the record has their short form. Reading a transcript then costs what its text costs, unless the outputs
+are asked for, one by one. All that a transcript holds counts. When a quota is used up, the person's oldest
+large outputs become short to make room for a new one, or for a file. If there is no room even so, a new
+output is kept short, long words are cut, and long code is refused; what is short is always kept.
+
+The bytes are durable before the record refers to them. Bytes that nothing refers to any more are deleted
+after the record says so, and those of a whole transcript before it. What a crash leaves in between is an
+orphan for the janitor, or a record whose bytes are missing, which reads as its short form.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import BinaryIO, cast
+
+from filestore.blobs import Blobs
+from filestore.disk import DISK_FULL, in_thread
+from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
+from filestore.output_lines import Lines, some_lines
+from filestore.records import CellRecord, Finished, Output, Outside, Said, SessionRecord, StoredFile
+from filestore.short import NO_ROOM, lost, short, size_of
+from filestore.store import (
+    Files,
+    Identity,
+    MessageCells,
+    ServerSettings,
+    Sessions,
+    Shares,
+    Store,
+    Transcripts,
+    Usage,
+)
+
+__all__ = ["LARGE", "LargeOutputs"]
+
+log = logging.getLogger(__name__)
+
+LARGE = 32 * 1024  # characters of the outputs of one write, of code, of words; what is less is small
+LARGEST = 1 << 40  # bytes of one object: the cell's own limits are far below
+CUT = "Cut: your quota had no room for the rest of this. Delete files to make room."
+NOBODY = "nobody"  # the folder of sessions that no record says the person of
+READ_TRIES = 5
+
+
+_Writing = Callable[[Sequence[Output], Outside | None], Awaitable[Finished]]
+
+
+class LargeOutputs:
+    """store.Store. `quota` is in bytes a person, for files and transcripts together."""
+
+    def __init__(self, database: Store, blobs: Blobs, *, quota: int, clock: Callable[[], datetime]) -> None:
+        room = _Quota(database, blobs, quota, clock)
+        self.identity: Identity = database.identity
+        self.files: Files = _Files(database.files, room)
+        self.shares: Shares = database.shares
+        transcripts = _Transcripts(database.transcripts, blobs, room)
+        self.transcripts: Transcripts = transcripts
+        self.sessions: Sessions = _Sessions(database.sessions, transcripts, room)
+        self.usage: Usage = database.usage
+        self.server_settings: ServerSettings = database.server_settings
+        self.message_cells: MessageCells = database.message_cells
+
+
+class _Quota:
+    """Whose a session is, and what room its person has."""
+
+    def __init__(self, database: Store, blobs: Blobs, quota: int, clock: Callable[[], datetime]) -> None:
+        self._sessions = database.sessions
+        self._transcripts = database.transcripts
+        self._blobs = blobs
+        self._quota = quota
+        self._clock = clock
+        self._owners: dict[str, int] = {}
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def owner(self, session_id: str) -> int | None:
+        """The person that a session belongs to. Raises: StoreUnavailable."""
+        if session_id not in self._owners:
+            record = await self._sessions.get(session_id)
+            if record is None:
+                return None
+            self._owners[session_id] = record.user_id
+        return self._owners[session_id]
+
+    def note(self, record: SessionRecord) -> None:
+        """Take note of whose a session is."""
+        self._owners[record.session_id] = record.user_id
+
+    def forget(self, session_id: str) -> None:
+        """The session is gone."""
+        self._owners.pop(session_id, None)
+
+    def lock(self, user_id: int) -> asyncio.Lock:
+        """Held from the look at a person's room until what was to be written is written."""
+        if len(self._locks) > 1000:
+            for free in [person for person, lock in self._locks.items() if not lock.locked()]:
+                del self._locks[free]
+        return self._locks[user_id]
+
+    async def make_room(self, user_id: int, size: int, quota: int | None = None) -> None:
+        """Let a person's oldest large outputs make room. Raises: QuotaExceeded, StoreUnavailable."""
+        quota = self._quota if quota is None else quota
+        while True:
+            room = await self._transcripts.make_room(user_id, size, quota, self._clock())
+            await _delete_all(self._blobs, room.dropped)
+            if room.fits:
+                return
+            if not room.shortened:
+                raise QuotaExceeded(room.used, quota, size)
+
+
+class _Transcripts:
+    """store.Transcripts."""
+
+    def __init__(self, transcripts: Transcripts, blobs: Blobs, quota: _Quota) -> None:
+        self._transcripts = transcripts
+        self._blobs = blobs
+        self._quota = quota
+        self.last_seq = transcripts.last_seq
+        self.newest = transcripts.newest
+        self.unfinished = transcripts.unfinished
+        self.kept_outside = transcripts.kept_outside
+        self.make_room = transcripts.make_room
+
+    async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
+        """Long words without room are cut: an answer that was given cannot be refused any more."""
+        try:
+            await self._make_room_for(session_id, markdown)
+        except QuotaExceeded:
+            markdown = f"{markdown[: LARGE // 2]}\n\n[{CUT}]"
+        return await self._transcripts.say(session_id, place, author, markdown, at)
+
+    async def begin_cell(
+        self, session_id: str, place: str, author: str, code: str, at: datetime
+    ) -> CellRecord:
+        """Raises: QuotaExceeded for long code without room."""
+        await self._make_room_for(session_id, code)
+        return await self._transcripts.begin_cell(session_id, place, author, code, at)
+
+    async def restore(self, entry: Said | CellRecord) -> int:
+        return await self._transcripts.restore(entry)
+
+    async def append_outputs(
+        self,
+        session_id: str,
+        seq: int,
+        outputs: Sequence[Output],
+        file_ids: Sequence[str] = (),
+        *,
+        batch: str = "",
+        outside: Outside | None = None,  # noqa: ARG002 - decided here
+    ) -> Finished:
+        async def write(outputs: Sequence[Output], outside: Outside | None) -> Finished:
+            return await self._transcripts.append_outputs(
+                session_id, seq, outputs, file_ids, batch=batch, outside=outside
+            )
+
+        return await self._write(session_id, outputs, write)
+
+    async def finish_cell(
+        self,
+        session_id: str,
+        seq: int,
+        *,
+        status: str,
+        outputs: Sequence[Output] | None = None,
+        execution_time: float | None = None,
+        execution_count: int | None = None,
+        file_ids: Sequence[str] = (),
+        outside: Outside | None = None,  # noqa: ARG002 - decided here
+    ) -> Finished:
+        async def write(outputs: Sequence[Output] | None, outside: Outside | None = None) -> Finished:
+            return await self._transcripts.finish_cell(
+                session_id,
+                seq,
+                status=status,
+                outputs=outputs,
+                execution_time=execution_time,
+                execution_count=execution_count,
+                file_ids=file_ids,
+                outside=outside,
+            )
+
+        return await (self._write(session_id, outputs, write) if outputs else write(outputs))
+
+    async def entries(
+        self,
+        session_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        place: str | None = None,
+        brief: bool = False,
+    ) -> list[Said | CellRecord]:
+        found = await self._transcripts.entries(
+            session_id, after=after, limit=limit, place=place, brief=brief
+        )
+        if brief:
+            return found
+        return [await self._whole(entry) if isinstance(entry, CellRecord) else entry for entry in found]
+
+    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        """One by one; of bytes that are missing the short form, which says so."""
+        place = 0
+        for part in cell.outside:
+            for output in cell.outputs[place : part.start]:
+                yield output
+            place = part.start + part.short
+            if part.row is not None:
+                async for output in self._transcripts.outputs(replace(cell, outputs=(), outside=(part,))):
+                    yield output
+                continue
+            try:
+                file = await self._blobs.open(part.blob_key)
+            except BlobMissing:
+                log.error("outputs of cell %d of session %s are missing", cell.seq, cell.session_id)
+                for output in lost(cell.outputs[part.start : place]):
+                    yield output
+                continue
+            with file:
+                while lines := await in_thread(partial(some_lines, file)):
+                    for output in lines:
+                        yield output
+        for output in cell.outputs[place:]:
+            yield output
+
+    async def clear(self, session_id: str) -> None:
+        """The bytes go first: nothing of what is to be deleted may stay."""
+        await self.delete_bytes(session_id)
+        await self._transcripts.clear(session_id)
+
+    async def delete_bytes(self, session_id: str) -> None:
+        """Delete what a session's outputs lie under."""
+        await _delete_all(self._blobs, await self._transcripts.kept_outside(session_id))
+
+    async def _whole(self, cell: CellRecord) -> CellRecord:
+        for _ in range(READ_TRIES):
+            if not cell.outside:
+                return cell
+            whole = replace(cell, outputs=tuple([output async for output in self.outputs(cell)]), outside=())
+            now = await self._transcripts.entries(cell.session_id, after=cell.seq - 1, limit=1)
+            match now:
+                case [CellRecord(seq=cell.seq) as again] if again.outside != cell.outside:
+                    cell = again  # replaced, or shortened, while it was read
+                case _:
+                    break
+        return whole
+
+    async def _make_room_for(self, session_id: str, text: str) -> None:
+        if len(text) > LARGE and (owner := await self._quota.owner(session_id)) is not None:
+            async with self._quota.lock(owner):
+                await self._quota.make_room(owner, len(text))
+
+    async def _write(
+        self,
+        session_id: str,
+        outputs: Sequence[Output],
+        write: _Writing,
+    ) -> Finished:
+        if size_of(outputs) <= LARGE:
+            finished = await write(outputs, None)
+        else:
+            owner = await self._quota.owner(session_id)
+            if owner is None:
+                finished = await self._write_large(NOBODY, outputs, write)
+            else:
+                async with self._quota.lock(owner):
+                    finished = await self._write_large(str(owner), outputs, write, owner)
+        await _delete_all(self._blobs, finished.dropped)
+        return replace(finished, dropped=())
+
+    async def _write_large(
+        self,
+        folder: str,
+        outputs: Sequence[Output],
+        write: _Writing,
+        owner: int | None = None,
+    ) -> Finished:
+        brief = await in_thread(partial(short, outputs))
+        key = f"{folder}/out-{secrets.token_hex(8)}"
+        try:
+            written = await self._blobs.put(key, cast("BinaryIO", Lines(outputs)), limit=LARGEST)
+        except OSError as error:
+            raise BytesRefused(str(error.strerror), full=error.errno in DISK_FULL) from error
+        try:
+            if owner is not None:
+                await self._quota.make_room(owner, written.size)
+            return await write(brief, Outside(key, written.size, len(outputs), short=len(brief)))
+        except QuotaExceeded:
+            await self._blobs.delete(key)
+            return replace(await write(short(outputs, NO_ROOM), None), whole=False)
+        except BaseException:  # whoever writes again writes the bytes again
+            with suppress(OSError):
+                await self._blobs.delete(key)
+            raise
+
+
+class _Files:
+    """store.Files, whose `add` lets old outputs make room."""
+
+    def __init__(self, files: Files, quota: _Quota) -> None:
+        self._files = files
+        self._quota = quota
+        self.readable = files.readable
+        self.named = files.named
+        self.page = files.page
+        self.extend = files.extend
+        self.used = files.used
+        self.recount = files.recount
+        self.condemn = files.condemn
+        self.condemn_all = files.condemn_all
+        self.condemned = files.condemned
+        self.remove = files.remove
+        self.known_keys = files.known_keys
+        self.batch = files.batch
+
+    async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
+        try:
+            return await self._files.add(file, quota=quota, most=most)
+        except QuotaExceeded:
+            async with self._quota.lock(file.user_id):
+                await self._quota.make_room(file.user_id, file.file_size, quota)
+                return await self._files.add(file, quota=quota, most=most)
+
+
+class _Sessions:
+    """store.Sessions, whose `delete` deletes bytes too."""
+
+    def __init__(self, sessions: Sessions, transcripts: "_Transcripts", quota: _Quota) -> None:
+        self._sessions = sessions
+        self._transcripts = transcripts
+        self._quota = quota
+        self.get = sessions.get
+        self.touch = sessions.touch
+        self.touch_all = sessions.touch_all
+        self.set_kernel = sessions.set_kernel
+        self.set_settings = sessions.set_settings
+        self.of_user = sessions.of_user
+        self.idle_since = sessions.idle_since
+        self.unfinished = sessions.unfinished
+
+    async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
+        record = await self._sessions.get_or_create(session_id, user_id, place, at)
+        self._quota.note(record)
+        return record
+
+    async def delete(self, session_id: str) -> None:
+        await self._transcripts.delete_bytes(session_id)
+        await self._sessions.delete(session_id)
+        self._quota.forget(session_id)
+
+
+async def _delete_all(blobs: Blobs, keys: Iterable[str]) -> None:
+    """Delete bytes that nothing refers to; where that fails they are the janitor's."""
+    for key in keys:
+        try:
+            await blobs.delete(key)
+        except OSError:
+            log.exception("bytes of outputs cannot be deleted; the janitor tries again")

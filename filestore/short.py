@@ -1,0 +1,101 @@
+"""The short form of a cell's outputs: what they showed, in a few lines, without pictures.
+
+short(outputs)               # at most about LIMIT characters of JSON, whatever the outputs are
+short(outputs, MADE_ROOM)    # with a note at the end
+
+It stands in the cell's record where the outputs themselves lie outside, or had no room; the model's history
+is made of it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from filestore.records import Output
+
+__all__ = ["LIMIT", "MADE_ROOM", "NO_ROOM", "lost", "note", "short", "size_of"]
+
+LIMIT = 6000  # characters of JSON of a short form, about
+TEXT = 1200  # characters of one output: its head and tail
+SHOWN = 4  # outputs: the first ones, and the last ones
+ROW = 100  # characters that an output costs beside its content
+ODD = 1 << 20  # characters that a value counts for which is no text: it may hold anything
+TEXTS = ("text/plain", "text/markdown", "text/latex", "text/html")  # the first that a display has is shown
+PICTURE = "[a picture]"
+MADE_ROOM = "Shortened: this output has made room for newer ones, since your quota was used up."
+NO_ROOM = "Shortened: your quota had no room for this output. Delete files to make room."
+LOST = "The rest of this output is gone: its bytes are missing."
+
+
+def size_of(outputs: Iterable[Output]) -> int:
+    """About how many characters outputs are, told without making JSON of them."""
+    total = 0
+    for output in outputs:
+        parts = [*output.get("traceback", ()), *output.get("data", {}).values()]
+        parts += [output.get(name, "") for name in ("text", "ename", "evalue")]
+        total += ROW + sum(len(part) if isinstance(part, str) else ODD for part in parts)
+    return total
+
+
+def note(text: str) -> Output:
+    """Words of ours among the outputs."""
+    return {"output_type": "stream", "name": "stderr", "text": f"[{text}]\n"}
+
+
+def lost(outputs: Sequence[Output]) -> list[Output]:
+    """What is left of outputs whose bytes are missing: their short form, which says so."""
+    return [*outputs, note(LOST)]
+
+
+def short(outputs: Sequence[Output], why: str = "") -> list[Output]:
+    """The short form, with a note `why` at its end where there is one."""
+    first, last = outputs[:SHOWN], outputs[max(SHOWN, len(outputs) - SHOWN) :]
+    more = len(outputs) - len(first) - len(last)
+    room = TEXT
+    while True:
+        between = [note(f"{more:,} more outputs")] if more else []
+        made = [*_shortened(first, room), *between, *_shortened(last, room)]
+        if len(json.dumps(made)) <= LIMIT or room < 2 * len(PICTURE):
+            return [*made, *([note(why)] if why else [])]
+        room //= 2
+
+
+def _shortened(outputs: Iterable[Output], room: int) -> Iterator[Output]:
+    for output in outputs:
+        match output.get("output_type"):
+            case "stream":
+                name = "stderr" if output.get("name") == "stderr" else "stdout"
+                yield {"output_type": "stream", "name": name, "text": _clip(output.get("text"), room)}
+            case "error":
+                lines = "\n".join(map(str, output.get("traceback", ())))
+                yield {
+                    "output_type": "error",
+                    "ename": _clip(output.get("ename"), 100),
+                    "evalue": _clip(output.get("evalue"), room),
+                    "traceback": _clip(lines, room).split("\n"),
+                }
+            case _:
+                yield {
+                    "output_type": "display_data",
+                    "data": {"text/plain": _plain(output.get("data"), room)},
+                    "metadata": {},
+                }
+
+
+def _plain(data: Any, room: int) -> str:
+    bundle = data if isinstance(data, dict) else {}
+    if any(str(mime).startswith("image/") for mime in bundle):
+        return PICTURE
+    texts = [
+        bundle[mime] for mime in ("text/plain", "text/markdown", "text/latex", "text/html") if mime in bundle
+    ]
+    return _clip(texts[0], room) if texts else f"[{_clip(', '.join(map(str, bundle)), 100)}]"
+
+
+def _clip(text: Any, room: int) -> str:
+    if not isinstance(text, str):
+        return ""
+    if len(text) <= room:
+        return text
+    head, tail = text[: room // 2], text[-(room - room // 2) :]
+    return f"{head}\n[… {len(text) - room:,} characters …]\n{tail}"

@@ -1,0 +1,155 @@
+"""A long transcript is read as far as it is needed, and what it shows one output at a time."""
+
+import json
+import tempfile
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.bundle import notebook as write_notebook
+from bot.compose import compose
+from bot.earlier import told_before
+from bot.export import _Packing
+from bot.jobs import Jobs
+from bot.message import Incoming
+from bot.remembered import MODEL
+from bot.transcript import PAGE, Transcript
+from bot.zipping import Zip
+from config.settings import load
+from filestore import CellRecord, LargeOutputs, LocalBlobs, QuotaExceeded, open_store
+from filestore.spool import SpooledStore, spooled
+from kernels import conversion, notebook
+
+MIB = 1 << 20
+SHOWN, EACH = 12, 4 * MIB  # outputs of one cell, and their characters
+
+
+def now() -> datetime:
+    """The present."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SpooledStore]:
+    """All that the bot puts before a database."""
+    async with open_store(tmp_path) as raw:
+        large = LargeOutputs(raw, LocalBlobs(tmp_path / "files"), quota=1 << 30, clock=now)
+        async with spooled(large, tmp_path / "spool", clock=now) as kept:
+            await kept.sessions.get_or_create("u1", 1, "here", now())
+            yield kept
+
+
+@pytest.fixture
+def transcript(store: SpooledStore) -> Transcript:
+    """The transcript of the one session."""
+    return Transcript(store.transcripts, "u1", now)
+
+
+async def run(store: SpooledStore, *outputs: dict[str, Any], author: str = "Ada") -> CellRecord:
+    """A cell that has shown this."""
+    cell = await store.transcripts.begin_cell("u1", "here", author, "show()", now())
+    await store.transcripts.finish_cell("u1", cell.seq, status="ok", outputs=outputs)
+    return cell
+
+
+def picture(number: int) -> dict[str, Any]:
+    """A picture of EACH characters."""
+    data = {"image/png": f"{number:02}" + "A" * (EACH - 2), "text/plain": "<Figure>"}
+    return {"output_type": "display_data", "data": data, "metadata": {}}
+
+
+async def test_a_notebook_and_an_export_hold_one_output_at_a_time(
+    store: SpooledStore, transcript: Transcript, tmp_path: Path
+) -> None:
+    """Whatever a cell has shown, they take a few times what its largest output takes; nothing is missing."""
+    await run(store, *map(picture, range(SHOWN)))
+    tracemalloc.start()
+    try:
+        with tempfile.TemporaryFile() as file:
+            await conversion.write(
+                (transcript.notebook_cell(entry) async for entry in transcript.each()), file
+            )
+            of_notebook = tracemalloc.get_traced_memory()[1]
+            file.seek(0)
+            tracemalloc.stop()
+            written = notebook.read(file.read(), limit=SHOWN * EACH * 2)
+        tracemalloc.start()
+        jobs = Jobs()
+        with (
+            (tmp_path / "out.zip").open("w+b") as output,
+            Zip(output, jobs) as archive,
+            tempfile.TemporaryFile() as file,
+        ):
+            await _Packing(archive, jobs, None).write_transcript(transcript, file)
+            of_export = tracemalloc.get_traced_memory()[1]
+            file.seek(0)
+            (exported,) = json.load(file)
+        jobs.close()
+    finally:
+        tracemalloc.stop()
+    (cell,) = written.cells
+    assert isinstance(cell, notebook.Code)
+    assert [output["data"]["image/png"][:2] for output in cell.outputs] == [f"{n:02}" for n in range(SHOWN)]
+    assert len(exported["outputs"]) == SHOWN
+    assert "outside" not in exported
+    assert of_notebook < SHOWN * EACH / 2
+    assert of_export < SHOWN * EACH / 2
+
+
+async def test_the_newest_pages_are_read_until_nobody_wants_more(
+    store: SpooledStore, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four pages one is read, and of what an earlier answer told no more than reaches its question."""
+    read: list[int | None] = []
+    newest = store.transcripts.newest
+
+    async def counted(*args: Any, before: int | None = None, **more: Any) -> Any:
+        read.append(before)
+        return await newest(*args, before=before, **more)
+
+    for number in range(4 * PAGE):
+        await transcript.say("here", "Ada", f"words {number}")
+    asked = await transcript.say("here", "Ada", "show it")
+    first = await run(store, picture(1), author=MODEL)
+    last = await run(store, author=MODEL)
+    monkeypatch.setattr(store.transcripts, "newest", counted)
+    async for page in transcript.newest("here"):
+        assert len(page) == PAGE
+        break
+    assert read == [None]
+    told = await told_before(transcript, last, first.seq)
+    assert read == [None, last.seq]
+    assert [entry.seq for entry in told] == [first.seq] != [asked.seq]
+    assert isinstance(told[0], CellRecord)
+    assert told[0].outputs == (picture(1),)
+
+
+async def test_outputs_count_in_the_quota_and_what_has_no_room_is_told(tmp_path: Path) -> None:
+    """Six cells do not write beyond it; once files have it, an answer says that it is recorded in short."""
+    quota = MIB
+    settings = load(data=tmp_path / "data", node="none", preload="none", quota=quota)
+    async with compose(settings) as sessions:
+        for _ in range(6):
+            result = await sessions.execute_code("print('x' * 300_000)", 1)
+            assert result.unrecorded == ""
+            assert await sessions.files.used(1) <= quota
+        await sessions.upload("large.bin", b"x" * (quota - 100_000), 1)
+        result = await sessions.execute_code("print('head' + 'x' * 300_000)", 1)
+        assert result.output.startswith("head")
+        assert result.unrecorded.startswith("Recorded in short: your quota has no room for this output")
+        session = await sessions.session(1, "terminal")
+        with tempfile.TemporaryFile() as file:
+            await write_notebook(session, file)
+            file.seek(0)
+            shown = [
+                cell.outputs for cell in notebook.read(file.read()).cells if isinstance(cell, notebook.Code)
+            ]
+        assert "made room" in shown[0][-1]["text"]
+        assert "no room" in shown[-1][-1]["text"]
+        code = Incoming(1, "Ada", "terminal", "#" * 300_000, (), can_answer=False)
+        with pytest.raises(QuotaExceeded):
+            await session.transcript.begin(code)
