@@ -255,7 +255,7 @@ async def spooled(
 
     The writes of each database wait in a folder of their own, named by its id: they never come into another.
     What a program before us left there is brought in first; what waits for others is named in the log.
-    `start` makes the task that brings in what comes to wait: one that lasts, where whoever calls has such tasks.
+    `start` makes the task that brings in what comes to wait: one that lasts, where the caller has such tasks.
     Raises: StoreUnavailable.
     """
     folder = folder / await store.identity.id()
