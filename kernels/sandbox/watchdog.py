@@ -24,6 +24,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -63,11 +64,8 @@ MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a proc
 SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 STEP = 0.1  # seconds between two glances at looks that may be waiting
-PATIENCE, FOLDERS_PATIENCE = (
-    5.0,
-    10.0,
-)  # seconds for which a look may wait for the locks of memory; of folders
-LOST = 0.5  # likewise for its locks, where the machine loses much meanwhile
+PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
+LOST = 0.5  # likewise, where the machine loses much meanwhile
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
 
@@ -116,7 +114,9 @@ class Watchdog:
         self._limits = limits
         self._memory = memory
         self._alone = alone
-        self._machine, self._meanwhile = _Machine(limits, workspaces), _Machine(limits, workspaces)
+        self._machine = _Machine(limits, workspaces)
+        # Not of processes: many forks at one time make looks wait, and are seen by all the same.
+        self._meanwhile = _Machine(replace(limits, processes=1 << 30), workspaces)
         self._looks: Looks[Watched] = Looks()
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
@@ -215,8 +215,7 @@ class Watchdog:
         mapped = thorough or began >= watched.mapped_due
         pids = usage.processes(watched.init)[1:]
         short = thorough and self._machine.short
-        with self._looks.at(watched, patience=FOLDERS_PATIENCE):
-            named = usage.size(watched.workspace)
+        named = usage.size(watched.workspace)
         nameless = usage.hidden(pids, (watched.workspace, WORKSPACE_INSIDE), mapped=mapped, doubt=not short)
         if mapped:
             watched.mapped_due = began + MAPPED
