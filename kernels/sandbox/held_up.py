@@ -1,7 +1,7 @@
 """Notices a look at a kernel that the kernel itself holds up, with a lock that the look waits for.
 
     looks = Looks()
-    with looks.at(watched, patience=2.0): ...       # in the thread that looks
+    with looks.at(watched, patience=15.0): ...       # in the thread that looks
     looks.waiting(0.1)      # in another thread, every 0.1 s: the looks that wait, and for how long by now
 
 Linux tells what a process has in memory to whoever has the lock of that memory. Its own threads can keep it

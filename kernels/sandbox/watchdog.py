@@ -25,6 +25,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -68,11 +69,8 @@ POLITE = 1.0  # seconds of processor time after which what a cell has left runni
 NICE = 10  # with this nice value
 FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
 STEP = 0.1  # seconds between two glances at looks that may be waiting
-PATIENCE, FOLDERS_PATIENCE = (
-    5.0,
-    10.0,
-)  # seconds for which a look may wait for the locks of memory; of folders
-LOST = 0.5  # likewise for its locks, where the machine loses much meanwhile
+PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
+LOST = 0.5  # likewise, where the machine loses much meanwhile
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
 
@@ -121,7 +119,9 @@ class Watchdog:
         self._limits = limits
         self._memory = memory
         self._alone = alone
-        self._machine, self._meanwhile = _Machine(limits, workspaces), _Machine(limits, workspaces)
+        self._machine = _Machine(limits, workspaces)
+        # Not of processes: many forks at one time make looks wait, and are seen by all the same.
+        self._meanwhile = _Machine(replace(limits, processes=1 << 30), workspaces)
         self._looks: Looks[Watched] = Looks()
         self._watched: set[Watched] = set()
         self._ending = threading.Lock()
@@ -226,8 +226,7 @@ class Watchdog:
         mapped = thorough or began >= watched.mapped_due
         pids = usage.processes(watched.init)[1:]
         short = thorough and self._machine.short
-        with self._looks.at(watched, patience=FOLDERS_PATIENCE):
-            named = usage.size(watched.workspace)
+        named = usage.size(watched.workspace)
         nameless = usage.hidden(pids, (watched.workspace, WORKSPACE_INSIDE), mapped=mapped, doubt=not short)
         if mapped:
             watched.mapped_due = began + MAPPED

@@ -469,7 +469,7 @@ def test_who_makes_a_look_wait_is_ended(
         end.set()
         thread.join()
     assert told.get() == HIDING
-    assert round(steps * STEP, 1) in ((0.5, 0.6) if lost else (5.0, 5.1))
+    assert round(steps * STEP, 1) in ((0.5, 0.6) if lost else (15.0, 15.1))
     assert watchdog._looks.waiting(1.0) == []
 
 
