@@ -508,7 +508,7 @@ async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Discord may not answer for minutes."""
-    monkeypatch.setattr("bot.sessions.LETTING_GO", 0.01)
+    monkeypatch.setattr("bot.resumed.LETTING_GO", 0.01)
     sessions._resumed._tasks.add(turn := asyncio.create_task(asyncio.Event().wait()))
     async with asyncio.timeout(30):
         await sessions.let_go()
