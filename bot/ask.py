@@ -120,8 +120,15 @@ class _Turn:
             await self._settle()
         if self._took_something:
             await self._tell(Reply(0, usage=self._usage))
+        ids = {"session": self._session.record.session_id, "turn": self._asked.id}
         if failed is not None:
+            log.warning("the model's turn failed: %s: %s", type(failed).__name__, failed, extra=ids)
             raise failed
+        log.info(
+            "the model's turn ended: %d tokens read, %d written, %d cells",
+            *(self._input, self._output, len(self._results)),
+            extra=ids,
+        )
         return Answer("\n\n".join(self._words), tuple(self._results), self._usage, self._asked.stopped)
 
     @property

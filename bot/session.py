@@ -8,6 +8,7 @@ await session.interrupt()
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -50,6 +51,7 @@ class Asked:
     """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
 
     def __init__(self, place: str) -> None:
+        self.id = secrets.token_hex(4)  # for the log
         self.place = place
         self.stopped = False
         self._request: asyncio.Task[None] | None = None

@@ -344,6 +344,7 @@ class Sessions:
         """End the session's kernel and remove its workspace."""
         self._let_go.pop(session_id, None)
         session = self._open.pop(session_id, None)
+        log.info("the kernel and the workspace are removed", extra={"session": session_id})
         if session is not None:
             await session.close()
         await self.pool.remove(session_id)

@@ -8,6 +8,7 @@ misses a cell that ran. Where the kernel lives in a node and this program ends, 
 program resumes the turn. `tell` belongs to the front; nothing here knows what a front is.
 """
 
+import logging
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ from kernels.finish import to_the_end
 from kernels.protocols import Cell
 
 __all__ = ["resume_turn", "take_turn"]
+
+log = logging.getLogger(__name__)
 
 
 async def take_turn(
@@ -48,7 +51,7 @@ async def take_turn(
                         await tell(Reply(cell.seq, event))
         finally:
             if cell is not None and not run.goes_on:
-                kept, result = await to_the_end(_finish(session, cell, run, losses.told))
+                kept, result = await to_the_end(_finish(session, cell, run, losses.told, asked))
     await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 
@@ -69,7 +72,11 @@ async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell)
 
 
 async def _finish(
-    session: Session, cell: CellRecord, run: Cell, told: Restarted | None = None
+    session: Session,
+    cell: CellRecord,
+    run: Cell,
+    told: Restarted | None = None,
+    asked: Asked | None = None,
 ) -> tuple[Kept, ExecutionResult]:
     """Store the files and finish the record; only then may the kernel forget the cell.
 
@@ -80,6 +87,9 @@ async def _finish(
         ran = replace(ran, restarted=together(told, ran.restarted))
     kept = await session.files.keep(ran.captured, ran.skipped, cell.seq)
     result = await session.transcript.finish(cell, ran, kept)
+    ids = {"session": cell.session_id, "cell": cell.seq, "turn": asked.id if asked is not None else ""}
+    why = f" ({ran.cause})" if ran.cause else ""
+    log.info("the cell ended: %s%s after %.1f s", ran.status, why, ran.execution_time, extra=ids)
     await session.note()
     run.settle()
     return kept, result

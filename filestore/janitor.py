@@ -12,7 +12,7 @@ is not mounted.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Never
 
@@ -73,7 +73,9 @@ class Janitor:
                 )
             else:
                 try:
-                    log.info("swept: %s", await self.sweep(now))
+                    swept = await self.sweep(now)
+                    if any(astuple(swept)):
+                        log.info("swept: %s", swept)
                 except Exception:  # whatever fails this time, the next sweep must come
                     log.exception("the sweep failed")
             await asyncio.sleep(every.total_seconds())  # the interval itself

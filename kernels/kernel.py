@@ -125,6 +125,7 @@ class Kernel(KernelHere):
         async with self.line.enter() as ticket:
             async for _ in ticket:
                 pass
+            log.info("the kernel is restarted", extra={"session": self.session_id})
             await self._end()
             self._router.forget()
             self._restarted = None
@@ -233,6 +234,7 @@ class Kernel(KernelHere):
         """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
         if self._process is not None and not self._closed:
             in_cell = self._router.running is not None or reason == WENT_ON
+            log.warning("the kernel is ended: %s", reason, extra={"session": self.session_id})
             self._restarted = Restarted(reason, ("files",), self._router.forget(), in_cell)
             await self._end(now=True)
 
@@ -277,10 +279,11 @@ class Kernel(KernelHere):
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()
         except KernelStartFailed as error:
-            log.warning("session %s: %s", self.session_id, error)
+            log.warning("a kernel could not be started: %s", error, extra={"session": self.session_id})
             raise
         except OSError as error:
             raise KernelStartFailed(str(error)) from error
+        log.info("a kernel has started", extra={"session": self.session_id})
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._mourn(self._process), name="kernel death")
 

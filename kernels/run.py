@@ -18,6 +18,7 @@ Whoever leaves the block early (a break, an exception, a cancelled task) interru
 clock does not depend on how quickly the events are taken.
 """
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -38,6 +39,8 @@ from kernels.runhost import RunHost
 from kernels.text import repair
 
 __all__ = ["Run", "RunResult"]
+
+log = logging.getLogger(__name__)
 
 OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by the fault
 GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
@@ -234,6 +237,8 @@ class Run(CellHere):
     def _stop(self, status: str, cause: str | None = None) -> None:
         """Interrupt the cell, once; it has `GRACE` then."""
         if not self.over and self._status is None:
+            ids = {"session": self._host.session_id, "cell": self.tag}
+            log.info("the cell is interrupted: %s", cause or "somebody stopped it", extra=ids)
             self._status, self._cause = status, cause
             self._question = None
             self._interrupting = True

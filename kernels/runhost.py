@@ -17,6 +17,7 @@ __all__ = ["RunHost"]
 class RunHost(Protocol):
     """What a run needs of its kernel."""
 
+    session_id: str
     line: Line
     limits: Limits
 

@@ -28,6 +28,7 @@ FIRST_DELAY = 0.1  # seconds before the watcher is started again; doubles up to 
 LAST_DELAY = 10.0  # seconds
 
 logger = logging.getLogger(__name__)
+logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it logs every look, and nothing of what it saw
 
 
 class Observer:

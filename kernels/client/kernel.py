@@ -262,6 +262,8 @@ class RemoteKernel:
         names = tuple(variable.name for variable in self._variables)
         self._given_up.clear()
         started = [cell for cell in self._cells.values() if cell.started]
+        if names or started:
+            log.warning("the kernel is lost: %s", reason, extra={"session": self.session_id})
         restarted = Restarted(reason, ("files",), names, unnamed=bool(started))
         ran = started[0] if started else None  # the others stood in line
         self._not_known(_Lost(ran.tag, ran.began) if ran else _Lost())

@@ -46,7 +46,7 @@ PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "T
 LONGEST = 100  # characters of a socket's path; the system takes 107
 UP = 60.0  # seconds until a node must have answered; a loaded machine needs several
 LOOK = 0.05  # seconds between looks at a node that starts or ends
-LOG, LARGEST_LOG = "log", 1 << 20  # in the node's folder; bytes from which it is begun anew
+LOG = "log"  # in the node's folder, as in `kernels.node.logged`
 TAIL = 2000  # characters of its log that are told
 ASKING = 5.0  # seconds for a node of another version to answer
 FIRST = 3  # the protocol of nodes that do not tell theirs in the record
@@ -248,8 +248,6 @@ def _start(settings: NodeSettings) -> None:
     if settings.address.startswith("/") and not Path(settings.address).parent.exists():
         socket_for(settings.folder)  # another program took it for a dead node's, and removed it
     log_file = settings.folder / LOG
-    if log_file.exists() and log_file.stat().st_size > LARGEST_LOG:
-        log_file.unlink()
     with open(log_file, "ab", opener=_private) as log:
         begin = log.tell()
         starting = subprocess.Popen(

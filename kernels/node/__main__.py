@@ -7,47 +7,22 @@ Nothing of the environment reaches a kernel, and a node needs none: start it wit
 """
 
 import fcntl
-import logging
 import os
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.parse import quote
+from typing import BinaryIO
 
 from kernels.descriptors import raise_limit
+from kernels.node.logged import configure
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
-from kernels.visible import escaped
 
 JUPYTER = "jupyter"  # in the node's folder: what Jupyter uses as the machine's own folder
 ENDING, LOOK = 15.0, 0.1  # seconds that the node before may take to end, and between looks
 READY = "ready"  # the line that a detached node says
 NODE_HOME = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-
-
-class _OneLine(logging.Formatter):
-    """A message on one line, then its traceback; control characters from strangers are escaped in both.
-
-    `secret` is in neither, nor as an address quotes it: at "debug" Jupyter logs its configuration.
-    """
-
-    def __init__(self, secret: str) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._secrets = {secret, quote(secret), repr(secret)[1:-1]}
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
-        return escaped(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802  logging's name
-        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 
 def main() -> int:
@@ -61,9 +36,7 @@ def main() -> int:
         return 0
     raise_limit()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    output = logging.StreamHandler()
-    output.setFormatter(_OneLine(settings.token))
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[output])
+    configure(settings, to_file="--detach" in sys.argv)
     with (settings.folder / ALIVE).open("wb") as alive:
         if not _locked(alive):
             print(f"another node has the folder {settings.folder}", file=sys.stderr)

@@ -38,6 +38,7 @@ from kernels.finish import stop  # noqa: E402
 from kernels.lasting import lasting  # noqa: E402
 from kernels.node import PROTOCOL  # noqa: E402
 from kernels.node.doors import Bearers, Doors  # noqa: E402
+from kernels.node.logged import access  # noqa: E402
 from kernels.node.messages import STOPPED  # noqa: E402
 from kernels.node.routes import routes  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
@@ -280,6 +281,7 @@ def serve(settings: NodeSettings, ready: Callable[[], None]) -> None:
     HTTPServer.configure(Doors)
     server = _Server.instance(config=config, log=logging.getLogger("kernels.node.jupyter"))
     server.tornado_settings[NODE] = Node(settings, ready)
+    server.tornado_settings["log_function"] = access
     server.initialize(argv=[], find_extensions=False)
     signal.signal(signal.SIGINT, server._signal_stop)  # end as by SIGTERM, kernels first
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it

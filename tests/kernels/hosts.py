@@ -17,6 +17,7 @@ class Host:
     """Runs `scripts`, one a cell, when the code is sent; `asked` is all that was asked of it, in order."""
 
     def __init__(self, *scripts: Script, limits: Limits | None = None) -> None:
+        self.session_id = "s"
         self.line = Line(1)
         self.limits = limits or Limits(cell=timedelta(seconds=30))
         self.asked: list[str] = []
