@@ -173,10 +173,9 @@ async def test_what_goes_on_after_its_cell_comes_to_an_end(pool: Pool, kernel: K
     """When it has used up its budget of the processors the kernel ends, and the next cell is told why."""
     code = """
 import os, signal
-signal.signal(signal.SIGINT, signal.SIG_IGN)
 if os.fork() == 0:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True: pass
-signal.signal(signal.SIGINT, signal.default_int_handler)
 while True: pass
 """
     kernel.limits = replace(kernel.limits, cell=timedelta(seconds=0.3), background=timedelta(seconds=0.3))
