@@ -265,6 +265,32 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
         assert world.told[0].event == Stream("stdout", "at last\n")
 
 
+async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling(world: World) -> None:
+    """Of three with news one fails and one hangs; the third is told at once."""
+    async with Program(world) as sessions:
+        for user_id in (1, 2, 3):
+            await sessions.session(user_id, "terminal")
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        world.kernels.have_news = ["u1", "u2", "u3"]
+        hangs = asyncio.Event()
+
+        async def fails() -> None:
+            raise KernelClosed
+
+        async def hang() -> None:
+            await hangs.wait()
+
+        world.kernels.of["u1"].opening = fails
+        world.kernels.of["u2"].opening = hang
+        world.kernels.of["u3"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
+        looking = asyncio.create_task(sessions.let_idle_go(monotonic()))
+        await until(lambda: bool(world.told))
+        assert [*sessions._open] == ["u3"]
+        hangs.set()
+        await looking
+        assert [*sessions._open] == ["u3", "u2"]
+
+
 AWAY = "it ended while I was away"
 
 
