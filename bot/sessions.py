@@ -259,6 +259,7 @@ class Sessions:
         One that cannot be removed is logged, and the next sweep tries again; the others are removed.
         """
         for record in await self.store.sessions.idle_since(now - self._retention):
+            await asyncio.sleep(0)  # there may be a hundred thousand: others have their turn
             if Held.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
                 continue  # there is nothing to remove yet
             try:

@@ -378,6 +378,29 @@ async def test_a_session_that_was_swept_tells_that_its_files_are_gone_too(world:
         assert world.kernels.removed == ["u1", "u1.apart"] * 2
 
 
+async def test_a_sweep_of_many_lets_others_have_their_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of sessions of which there is nothing to remove."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+        await sessions.sweep(world.now + 49 * HOUR)
+        record = await sessions.store.sessions.get("u1")
+        assert record is not None
+
+        async def many(_before: datetime) -> list[SessionRecord]:
+            return [record] * 1000
+
+        monkeypatch.setattr(sessions.store.sessions, "idle_since", many)
+        sweeping = asyncio.create_task(sessions.sweep(world.now + 50 * HOUR))
+        turns = 0
+        while not sweeping.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns >= 1000
+        assert world.kernels.removed == ["u1", "u1.apart"]
+
+
 async def test_data_of_a_copy_is_called_that(world: World) -> None:
     """Also the files are those of the copy; a session that was opened since is no older than it seems."""
     async with Program(world) as sessions:
