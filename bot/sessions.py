@@ -313,8 +313,10 @@ class Sessions:
             await self._have(record.session_id, record.user_id, record.place)
 
     def _unused(self, session: Session, now: float) -> bool:
+        if session.busy or session.files.put_off:  # which nobody else knows of
+            return False
         waits = self.store.transcripts.waiting(session.record.session_id)  # for the database: it will be told
-        return now - session.idle_since > IDLE and not session.busy and waits is None
+        return now - session.idle_since > IDLE and waits is None
 
     async def let_idle_go_often(self) -> None:
         """`let_idle_go` from time to time, until cancelled, where kernels live on without us."""

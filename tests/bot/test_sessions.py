@@ -15,9 +15,10 @@ from bot.losses import Held
 from bot.reply import Reply
 from bot.sessions import IDLE, Sessions
 from filestore import FileStore, LocalBlobs, open_store
-from filestore.errors import StoreUnavailable
+from filestore.errors import StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
 from filestore.spool import spooled
+from kernels.capture import Capture
 from kernels.descriptors import OutOfDescriptors
 from kernels.errors import KernelClosed
 from kernels.events import Restarted, Stream
@@ -289,6 +290,32 @@ async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling
         hangs.set()
         await looking
         assert [*sessions._open] == ["u3", "u2"]
+
+
+async def test_a_session_with_files_that_are_to_be_tried_again_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The person was told that they are, with the next cell; nobody but this session knows of them."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "a.txt").write_text("abc")
+    capture = Capture(workspace)
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+
+        async def full(*_: object, **__: object) -> None:
+            raise StoreFull("no room")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(session.files._store, "put", full)
+            kept = await session.files.keep(capture.scan().captured, (), 1)
+        assert not kept.files
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        assert sessions.opened("u1") is session
+        kept = await session.files.keep((), (), 2)
+        assert [file.filename for file in kept.files] == ["a.txt"]
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        assert sessions.opened("u1") is None
 
 
 AWAY = "it ended while I was away"
