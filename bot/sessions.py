@@ -313,7 +313,7 @@ class Sessions:
             await self._have(record.session_id, record.user_id, record.place)
 
     def _unused(self, session: Session, now: float) -> bool:
-        if session.busy or session.files.put_off:  # which nobody else knows of
+        if session.busy or session.files.put_off or session.kernel.goes_on:  # of which nobody else knows
             return False
         waits = self.store.transcripts.waiting(session.record.session_id)  # for the database: it will be told
         return now - session.idle_since > IDLE and waits is None

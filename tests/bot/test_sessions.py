@@ -248,15 +248,18 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
     async with Program(world) as sessions:
         await world.ran(sessions, "x", 1)
         busy = await sessions.session(2, "terminal")
+        world.kernels.of["u3"].goes_on = True  # a cell that was given up
+        await sessions.session(3, "terminal")
         with busy.turn():
             await sessions.let_idle_go(monotonic() + IDLE - 1)
             assert world.kernels.released == []
             await sessions.let_idle_go(monotonic() + IDLE + 1)
         assert world.kernels.released == ["u1"]
         assert sessions.opened("u1") is None
+        world.kernels.of["u3"].goes_on = False
         assert await world.ran(sessions, "x y", 1) == []
         await sessions.let_idle_go(monotonic() + IDLE + 1)
-        assert sorted(world.kernels.released) == ["u1", "u1", "u2"]
+        assert sorted(world.kernels.released) == ["u1", "u1", "u2", "u3"]
         assert sessions._open == {}
         world.kernels.have_news = ["u1", "somebody else's"]
         world.kernels.of["u1"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
