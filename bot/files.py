@@ -54,6 +54,11 @@ class PersonFiles:
         self._put_off: dict[str, Captured] = {}  # by name: to be stored as soon as it can be
         self.kernel: PersonKernel = pool.kernel(record.session_id, self)
 
+    @property
+    def put_off(self) -> bool:
+        """Whether files wait for the next cell, with which they are tried again."""
+        return bool(self._put_off)
+
     async def keep(self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None) -> Kept:
         """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised.
 

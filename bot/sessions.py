@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -28,6 +29,7 @@ from bot.message import Asking, Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.resumed import Resumed
 from bot.session import Asked, Session, beside
+from bot.several import for_each
 from bot.turn import take_turn
 from bot.usage import Ledger
 from filestore.errors import FileStoreError, StoreUnavailable
@@ -51,7 +53,6 @@ NOTED = timedelta(minutes=1)  # between notes that an open session is in use: ea
 LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
 OPENING = 90.0  # seconds; a node that has to be started takes some of them
 REMOVING = 60.0  # seconds for one old session, whose kernel has to end
-AT_ONCE = 8  # sessions that are opened at once at the start
 IDLE = 600.0  # seconds without use after which a session's connections go, where its kernel lives on
 LOOK = 30.0  # seconds between looks for idle sessions, and for what the kernels of such ones tell
 DESCRIPTORS = 16  # that an opening may need for a while
@@ -187,13 +188,11 @@ class Sessions:
         found = await self.store.sessions.unfinished(self._clock() - LONGEST_AWAY)
         # Under the scope that is set now:
         ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
-        places = asyncio.Semaphore(AT_ONCE)
 
         async def open_one(record: SessionRecord) -> None:
-            async with places:
-                await self.session(record.user_id, record.place)
+            await self.session(record.user_id, record.place)
 
-        failures = await asyncio.gather(*map(open_one, ours), return_exceptions=True)
+        failures = await for_each(ours, open_one)
         for failure in failures:
             if isinstance(failure, FileStoreError | KernelError):
                 raise failure
@@ -260,6 +259,7 @@ class Sessions:
         One that cannot be removed is logged, and the next sweep tries again; the others are removed.
         """
         for record in await self.store.sessions.idle_since(now - self._retention):
+            await asyncio.sleep(0)  # there may be a hundred thousand: others have their turn
             if Held.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
                 continue  # there is nothing to remove yet
             try:
@@ -290,24 +290,33 @@ class Sessions:
 
         Their kernels live on, and what comes of them later is asked for by and by.
         """
-        for session_id, session in list(self._open.items()):
-            record = session.record
-            if not self._unused(session, now):
-                continue
-            async with self._locks.one(record.user_id, session_id):
-                if self._unused(session, now) and self._open.get(session_id) is session:
-                    del self._open[session_id]
-                    self._let_go[session_id] = record
-                    await session.close()
+        idle = [session.record for session in self._open.values() if self._unused(session, now)]
+        failures = await for_each(idle, partial(self._let_one_go, now=now))
         if self._let_go:
-            for session_id in await self.pool.untold():
-                if (let_go := self._let_go.get(session_id)) is not None:
-                    async with self._locks.one(let_go.user_id, session_id):
-                        await self._have(session_id, let_go.user_id, let_go.place)
+            untold = [self._let_go[name] for name in await self.pool.untold() if name in self._let_go]
+            failures += await for_each(untold, self._take_back)
+        for failure in filter(None, failures):
+            log.warning("what an idle session has to tell is not known now: %r", failure)
+
+    async def _let_one_go(self, record: SessionRecord, now: float) -> None:
+        session_id = record.session_id
+        async with self._locks.one(record.user_id, session_id):
+            session = self._open.get(session_id)
+            if session is not None and self._unused(session, now):
+                del self._open[session_id]
+                self._let_go[session_id] = session.record
+                await session.close()
+
+    async def _take_back(self, record: SessionRecord) -> None:
+        """Have a session again that was let go: it tells what it has to tell."""
+        async with self._locks.one(record.user_id, record.session_id):
+            await self._have(record.session_id, record.user_id, record.place)
 
     def _unused(self, session: Session, now: float) -> bool:
+        if session.busy or session.files.put_off or session.kernel.goes_on:  # of which nobody else knows
+            return False
         waits = self.store.transcripts.waiting(session.record.session_id)  # for the database: it will be told
-        return now - session.idle_since > IDLE and not session.busy and waits is None
+        return now - session.idle_since > IDLE and waits is None
 
     async def let_idle_go_often(self) -> None:
         """`let_idle_go` from time to time, until cancelled, where kernels live on without us."""
@@ -316,7 +325,7 @@ class Sessions:
             if self.pool.outlived:
                 try:
                     await self.let_idle_go(monotonic())
-                except (KernelError, OSError, FileStoreError, NotOpened) as error:
+                except (KernelError, OSError) as error:
                     log.warning("what idle sessions have to tell is not known now: %r", error)
 
     async def _remove_if_unused(self, session_id: str, now: datetime) -> None:

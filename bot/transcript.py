@@ -136,7 +136,7 @@ class Transcript:
 
     async def next_after(self, seq: int) -> list[Said | CellRecord]:
         """The entry after this number, or none. Raises: StoreUnavailable."""
-        return await self._records.entries(self._session_id, after=seq, limit=1)
+        return await self._records.entries(self._session_id, after=seq, limit=1, brief=True)
 
     async def adopt(self, seq: int, place: str, code: str) -> CellRecord:
         """Note a cell that runs already, under its number if that is free. Raises: StoreUnavailable."""

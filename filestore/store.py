@@ -159,8 +159,9 @@ class Transcripts(Protocol):
     ) -> Finished:
         """Add outputs and files to a cell, also after it has finished.
 
-        `batch` (24 hexadecimal digits) names these outputs: the same batch added again does nothing, and
-        what lies `outside` is dropped. With `outside` the outputs are the short forms of those.
+        `batch` (24 hexadecimal digits) names these outputs: the same batch added again does nothing, but it
+        refers to the bytes `outside` from then on, and those before are dropped: they may be gone. With
+        `outside` the outputs are the short forms of those.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.

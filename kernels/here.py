@@ -38,6 +38,11 @@ class KernelHere(ABC):
         self._catching_up = asyncio.Lock()
 
     @property
+    def goes_on(self) -> bool:
+        """No cell here is given up."""
+        return False
+
+    @property
     @abstractmethod
     def variables(self) -> tuple[Variable, ...]:
         """The person's variables, as the last cell left them."""

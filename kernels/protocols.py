@@ -75,6 +75,10 @@ class PersonKernel(Protocol):
     def variables(self) -> tuple[Variable, ...]:
         """The person's variables, as the last cell that we know of left them."""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a cell may go on that nobody waits for; what comes of it is told as late, here alone."""
+
     def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Cell:
         """A cell, to be entered with `async with`."""
 

@@ -86,7 +86,7 @@ class Collection:
 
     async def values(self, field: str, condition: Document) -> list[Any]:
         """The different values of a field in the documents that meet a condition."""
-        with _answering():
+        with self._answering():
             found: list[Any] = await self._collection.distinct(field, condition)
             return found
 

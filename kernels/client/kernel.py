@@ -95,6 +95,11 @@ class RemoteKernel:
         """The person's variables, as the last cell that we know of left them."""
         return self._variables
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a cell that was given up may go on in the node."""
+        return bool(self._given_up)
+
     def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> RemoteCell:
         """A cell, to be entered with `async with`; see `kernels.kernel.Kernel.run`.
 

@@ -37,7 +37,7 @@ SOON = 3.0  # seconds in which a node that was there just now may be back before
 QUICKLY = 20.0  # seconds after which what needs an answer at once has none
 PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may keep one running
 ENDED, WAS_STOPPED = "the node that kept it has ended", "the node that kept it was stopped"
-SILENT = "it does not answer"
+SILENT, WAS_CLOSED = "it does not answer", "the connection was closed"
 CLOSED = {  # by the code with which the node has closed the websocket for good
     REPLACED: "another program has taken this session over",
     TOO_LARGE: "a message was larger than the other end takes",
@@ -103,6 +103,8 @@ class Link:
 
         Raises: KernelError, OSError.
         """
+        if self.closed:  # nothing is sent any more, and nothing answers
+            raise NodeUnavailable(WAS_CLOSED)
         number = self.send(do, **fields)
         answer: asyncio.Future[Fields] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
@@ -146,7 +148,7 @@ class Link:
                 await asyncio.wait(self._sendings, timeout=LAST_WORDS)
             await self._socket.close()
         await stop(self._reader)
-        self._fail_calls(NodeUnavailable("the connection was closed"))
+        self._fail_calls(NodeUnavailable(WAS_CLOSED))
 
     # Out:
 

@@ -23,6 +23,7 @@ from kernels.client.start import Find, Place
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
 from kernels.files import FileSource
 from kernels.finish import stop
+from kernels.lasting import lasting
 from kernels.launch import Limits
 from kernels.node import PROTOCOL
 from kernels.sizes import MESSAGE
@@ -85,7 +86,7 @@ class Node:
         except BaseException:
             await self._hang_up()
             raise
-        self._attending = asyncio.create_task(self._attend(), name="attendance")
+        self._attending = lasting(self._attend, "attendance")
         return self
 
     async def __aexit__(

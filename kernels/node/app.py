@@ -117,7 +117,7 @@ class Node:
                     (self.folder / RECORD).unlink()
                     if self.local:
                         os.unlink(self.settings.address)
-        for session in self._sessions.values():
+        for session in list(self._sessions.values()):  # a bot may end one, or come for one, meanwhile
             await session.close(STOPPED)
         self._sessions.clear()
         await self._stack.aclose()
@@ -183,7 +183,7 @@ class Node:
             if self.bots or any(one.attended or self._has_kernel(one) for one in self._sessions.values()):
                 self._alone_since = monotonic()
         while any(map(self._has_kernel, self._sessions.values())):
-            for session in self._sessions.values():
+            for session in list(self._sessions.values()):
                 if monotonic() - session.kernel.last_used > DRAINED:
                     await session.kernel.cull("Kernelcord was upgraded, and nobody used it")
             await asyncio.sleep(DRAINING)  # as above

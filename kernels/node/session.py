@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from time import monotonic, time
+from time import time
 from typing import Any, Protocol
 
 from kernels import codec
@@ -81,7 +81,6 @@ class Session:
         self.log = Log(self._news)
         self.files = BotFiles(self._ask)
         self.kernel = pool.kernel(session_id, self.files)
-        self.used = monotonic()
         self._channel: Channel | None = None
         self._client = ""
         self._got = 0  # the number of the last command
@@ -142,7 +141,6 @@ class Session:
         """The bot has gone, if it was this one's channel."""
         if self._channel is channel:
             self._channel = None
-            self.used = monotonic()
 
     def take(self, command: Fields) -> None:
         """Carry a command out, unless it has been before; what goes wrong is its answer.

@@ -9,7 +9,6 @@ with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbo
 
 import contextlib
 import os
-import resource
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
@@ -27,13 +27,9 @@ from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MACHINE, MEMORY, Watchdog, Watched
 from kernels.threads import in_thread
 
-__all__ = ["Confined", "Sandbox", "have_open_files", "readable"]
+__all__ = ["Confined", "Sandbox", "readable"]
 
 FONTS = "matplotlib"  # our copy of what it knows of fonts: where it cannot write, it does not even read
-# Open files that we may have, as far as we are let: those that a kernel of our user has on their way through
-# sockets (1,024, and 253 more for each processor) are counted for all of our user's programs, and a program
-# that may have fewer can send none itself, which each start of a kernel needs (unix(7), ETOOMANYREFS).
-OPEN_FILES = 1 << 16
 INSIDE = Path(__file__).resolve().parent.parent / "inside"
 
 
@@ -155,7 +151,10 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """Raises: SandboxUnavailable when the tier needs what is not there."""
-        have_open_files()
+        # Open files that a kernel of our user has on their way through sockets (1,024, and 253 more for each
+        # processor) are counted for all of our user's programs. A program that may have fewer open can send
+        # none itself, which each start of a kernel needs (unix(7), ETOOMANYREFS).
+        raise_limit()
         self._root.mkdir(mode=0o700, parents=True)
         with contextlib.suppress(OSError):  # else matplotlib looks for the fonts, and makes a folder for them
             shutil.copytree(self._fonts, self._folder / FONTS)
@@ -238,15 +237,6 @@ class Sandbox:
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
         size = 0 if self._limits.workspace is None else usage.size(workspace)
         return self.own(workspace), size, ours
-
-
-def have_open_files() -> None:
-    """Raise our limit of open files to `OPEN_FILES`, or as far as it goes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # a system with a limit of its own
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def readable(python: Path) -> tuple[Path, ...]:

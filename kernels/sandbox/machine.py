@@ -19,10 +19,11 @@ __all__ = ["Machine", "Memory"]
 
 MEMINFO = Path("/proc/meminfo")
 SHARE = 4  # of the whole: with less than a quarter left a small machine is short
-# The files that tell a group's limit, its use, and what of that is cache which can be dropped.
+# The files that tell a group's limit and its use, and what of that is cache which can be dropped. The active
+# part can be too, as in MemAvailable: files that were read twice, often most of what is used.
 VERSIONS = (
-    ("memory.max", "memory.current", "inactive_file"),
-    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ("memory.max", "memory.current", ("inactive_file", "active_file")),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
 )
 
 
@@ -66,4 +67,5 @@ class Machine:
                     stat = dict(
                         line.split() for line in (group / "memory.stat").read_text("ascii").splitlines()
                     )
-                    yield Memory(max(0, whole - used + int(stat[dropped])), whole)
+                    cache = sum(int(stat[name]) for name in dropped)
+                    yield Memory(max(0, whole - used + cache), whole)

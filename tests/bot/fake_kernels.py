@@ -65,7 +65,7 @@ class FakeKernel:
     """One session's; `opening` is awaited by whoever opens the session."""
 
     def __init__(self) -> None:
-        self.alive = False
+        self.alive = self.goes_on = False
         self.variables: tuple[Variable, ...] = ()
         self.events: list[Event] = []
         self.left: dict[int, Cell] = {}

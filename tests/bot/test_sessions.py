@@ -15,9 +15,10 @@ from bot.losses import Held
 from bot.reply import Reply
 from bot.sessions import IDLE, Sessions
 from filestore import FileStore, LocalBlobs, open_store
-from filestore.errors import StoreUnavailable
+from filestore.errors import StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
 from filestore.spool import spooled
+from kernels.capture import Capture
 from kernels.descriptors import OutOfDescriptors
 from kernels.errors import KernelClosed
 from kernels.events import Restarted, Stream
@@ -247,15 +248,18 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
     async with Program(world) as sessions:
         await world.ran(sessions, "x", 1)
         busy = await sessions.session(2, "terminal")
+        world.kernels.of["u3"].goes_on = True  # a cell that was given up
+        await sessions.session(3, "terminal")
         with busy.turn():
             await sessions.let_idle_go(monotonic() + IDLE - 1)
             assert world.kernels.released == []
             await sessions.let_idle_go(monotonic() + IDLE + 1)
         assert world.kernels.released == ["u1"]
         assert sessions.opened("u1") is None
+        world.kernels.of["u3"].goes_on = False
         assert await world.ran(sessions, "x y", 1) == []
         await sessions.let_idle_go(monotonic() + IDLE + 1)
-        assert sorted(world.kernels.released) == ["u1", "u1", "u2"]
+        assert sorted(world.kernels.released) == ["u1", "u1", "u2", "u3"]
         assert sessions._open == {}
         world.kernels.have_news = ["u1", "somebody else's"]
         world.kernels.of["u1"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
@@ -263,6 +267,58 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
         assert list(sessions._open) == ["u1"]
         await until(lambda: bool(world.told))
         assert world.told[0].event == Stream("stdout", "at last\n")
+
+
+async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling(world: World) -> None:
+    """Of three with news one fails and one hangs; the third is told at once."""
+    async with Program(world) as sessions:
+        for user_id in (1, 2, 3):
+            await sessions.session(user_id, "terminal")
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        world.kernels.have_news = ["u1", "u2", "u3"]
+        hangs = asyncio.Event()
+
+        async def fails() -> None:
+            raise KernelClosed
+
+        async def hang() -> None:
+            await hangs.wait()
+
+        world.kernels.of["u1"].opening = fails
+        world.kernels.of["u2"].opening = hang
+        world.kernels.of["u3"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
+        looking = asyncio.create_task(sessions.let_idle_go(monotonic()))
+        await until(lambda: bool(world.told))
+        assert [*sessions._open] == ["u3"]
+        hangs.set()
+        await looking
+        assert [*sessions._open] == ["u3", "u2"]
+
+
+async def test_a_session_with_files_that_are_to_be_tried_again_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The person was told that they are, with the next cell; nobody but this session knows of them."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "a.txt").write_text("abc")
+    capture = Capture(workspace)
+    async with Program(world) as sessions:
+        session = await sessions.session(1, "terminal")
+
+        async def full(*_: object, **__: object) -> None:
+            raise StoreFull("no room")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(session.files._store, "put", full)
+            kept = await session.files.keep(capture.scan().captured, (), 1)
+        assert not kept.files
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        assert sessions.opened("u1") is session
+        kept = await session.files.keep((), (), 2)
+        assert [file.filename for file in kept.files] == ["a.txt"]
+        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        assert sessions.opened("u1") is None
 
 
 AWAY = "it ended while I was away"
@@ -350,6 +406,29 @@ async def test_a_session_that_was_swept_tells_that_its_files_are_gone_too(world:
         world.now += 49 * HOUR
         await sessions.sweep(world.now)
         assert world.kernels.removed == ["u1", "u1.apart"] * 2
+
+
+async def test_a_sweep_of_many_lets_others_have_their_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of sessions of which there is nothing to remove."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+        await sessions.sweep(world.now + 49 * HOUR)
+        record = await sessions.store.sessions.get("u1")
+        assert record is not None
+
+        async def many(_before: datetime) -> list[SessionRecord]:
+            return [record] * 1000
+
+        monkeypatch.setattr(sessions.store.sessions, "idle_since", many)
+        sweeping = asyncio.create_task(sessions.sweep(world.now + 50 * HOUR))
+        turns = 0
+        while not sweeping.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns >= 1000
+        assert world.kernels.removed == ["u1", "u1.apart"]
 
 
 async def test_data_of_a_copy_is_called_that(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bot.compose import compose
 from bot.session import Session
 from bot.sessions import Sessions
+from bot.usage import Ledger
 from config.settings import load
 from filestore.janitor import Janitor
 from filestore.spool import CatchUp
@@ -21,8 +22,10 @@ LASTING = (
     (Janitor, "run"),
     (Sessions, "sweep_often"),
     (Sessions, "let_idle_go_often"),
+    (Ledger, "sweep_often"),
     (CatchUp, "bring_in_often"),
     (Pool, "_sweep_often"),
+    (Pool, "_relieve_often"),
     (Pool, "_tidy_often"),
     (Observer, "_observe"),
     (Session, "_listen"),
@@ -35,14 +38,14 @@ async def test_what_must_live_is_begun_again_and_ends_with_the_program(
 ) -> None:
     """Each of them, after an error that nobody thought of."""
     monkeypatch.setattr("kernels.lasting.FIRST_PAUSE", 0.01)
-    begun: Counter[str] = Counter()
+    begun: Counter[tuple[type, str]] = Counter()
 
     def failing_first(owner: type, name: str) -> None:
         work = getattr(owner, name)
 
         async def fails_first(*args: Any, **kwargs: Any) -> None:
-            begun[name] += 1
-            if begun[name] == 1:
+            begun[owner, name] += 1
+            if begun[owner, name] == 1:
                 raise ZeroDivisionError("nobody thought of it")
             await work(*args, **kwargs)
 
@@ -53,7 +56,7 @@ async def test_what_must_live_is_begun_again_and_ends_with_the_program(
     settings = load(data=tmp_path / "data", node="none", sandbox="none", preload="none")
     async with compose(settings) as sessions:
         await sessions.session(1, "terminal")
-        await until(lambda: all(begun[name] == 2 for _, name in LASTING))
+        await until(lambda: all(begun[owner, name] == 2 for owner, name in LASTING))
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not [name for name in names if name.endswith("watched")]
     assert set(begun.values()) == {2}

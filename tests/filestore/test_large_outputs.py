@@ -1,5 +1,6 @@
 """Large outputs lie outside their records, count in their person's quota, and go with their transcript."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
@@ -131,6 +132,30 @@ async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
     assert await whole(kept) == [(big,)]
     assert len(await on_disk(blobs)) == 1
     assert await raw.files.recount() == 0
+
+
+@on_each
+async def test_outputs_that_were_written_unheard_are_whole_when_they_are_written_again(
+    kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes late ones is cut off once the database has them, as at the program's end."""
+    big = [stream("x" * LARGE), stream("last")]
+    cell = await run(kept, clock)
+    large = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
+    append = raw.transcripts.append_outputs
+
+    async def cut_off(*which: Any, **options: Any) -> None:
+        await append(*which, **options)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(raw.transcripts, "append_outputs", cut_off)
+        with pytest.raises(asyncio.CancelledError):
+            await large.transcripts.append_outputs(f"u{ANN}", cell.seq, big, batch="1" * 24)
+    await large.transcripts.append_outputs(f"u{ANN}", cell.seq, big, batch="1" * 24)
+    assert await whole(kept) == [tuple(big)]
+    (record,) = await brief(kept)
+    assert [entry.key for entry in await on_disk(blobs)] == [part.blob_key for part in record.outside]
 
 
 @on_each

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,8 @@ async def test_one_that_has_lost_its_lease_writes_nothing_until_it_has_it_back(
         await until(lambda: "nothing is written" in caplog.text)
         with pytest.raises(StoreUnavailable):
             await store.identity.id()
+        with pytest.raises(StoreUnavailable):
+            await store.sessions.unfinished(datetime(2030, 1, 1, tzinfo=UTC))
         beats.cancel()
         await asyncio.wait([beats])
         identity.update_one({"_id": "lease"}, {"$set": {"holder": ""}})

@@ -192,3 +192,18 @@ async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
     assert waited == sorted(waited)
     assert len(waited) == link.BRIEF_ONES - 1
     await node.release("breaks")
+
+
+async def test_a_kernel_that_was_let_go_answers_nothing_more_in_words(node: Node) -> None:
+    """Whoever still has it, as a command whose person deletes everything meanwhile, waits for nothing."""
+    kernel = node.kernel("let-go", SomeFiles())
+    await kernel.left_running()
+    await node.release("let-go")
+    async with asyncio.timeout(10):
+        for ask in (kernel.state, kernel.restart, kernel.left_running):
+            with pytest.raises(NodeUnavailable):
+                await ask()
+        with pytest.raises(NodeUnavailable):
+            async with kernel.catch_up(None):
+                pass
+    await node.remove("let-go")

@@ -157,6 +157,7 @@ async def test_who_stops_a_cell_in_an_outage_waits_no_longer(tmp_path: Path) -> 
                     await cell.interrupt()
         cell.settle()
         assert (cell.result.status, cell.result.cause) == ("interrupted", "unreachable")
+        assert kernel.goes_on
         with pytest.raises(NodeUnavailable):
             await stopped(kernel.run("x = 'not run'", tag=8))
         await between.up()
@@ -164,6 +165,7 @@ async def test_who_stops_a_cell_in_an_outage_waits_no_longer(tmp_path: Path) -> 
         await until(lambda: any(one.scan is not None for one in late))
         assert {one.tag for one in late} == {7}
         assert [file.name for one in late if one.scan for file in one.scan.captured] == ["a.txt"]
+        assert not kernel.goes_on
         listening.cancel()
 
 

@@ -56,9 +56,11 @@ def group(kind: str, limit: int, used: int, dropped: int, folder: Path) -> Path:
     """A control group's files, of version 1 or 2."""
     names = module.VERSIONS[0 if kind == "2" else 1]
     folder.mkdir()
-    for name, number in zip(names[:2], (limit, used), strict=True):
+    for name, number in ((names[0], limit), (names[1], used)):
         (folder / name).write_text(f"{number}\n")
-    (folder / "memory.stat").write_text(f"anon 1\n{names[2]} {dropped}\n")
+    inactive, active = names[2]
+    told = f"anon 1\n{inactive} {dropped // 3}\n{active} {dropped - dropped // 3}\n"
+    (folder / "memory.stat").write_text(told)
     return folder
 
 
