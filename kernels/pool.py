@@ -53,6 +53,8 @@ SWEEP = 30.0  # seconds between looks for idle kernels
 SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
 LOOK = 0.25  # seconds between looks at the machine's memory, of which a cell can take 1 GiB in half a second
 BRIEF = 1.0  # seconds for which a kernel that was just used is kept although memory is short
+RECENT = 600.0  # seconds for which one is kept until memory is nearly gone: its person has hardly left
+NEARLY = 2  # parts of what counts as short, of which one is left then
 HELPERS = 4  # that work at one time
 TIDY = 60.0  # seconds between looks for folders that killed programs have left
 
@@ -221,7 +223,7 @@ class Pool:
             return "it was not used for a long time"
         if self._places.waiting and unused > SPARED and not is_helper(kernel.session_id):
             return "it was not in use and others needed its place"
-        if unused > BRIEF and self._memory().is_short(self.limits.memory):
+        if unused > BRIEF and self._memory().is_short(self.limits.memory, 1 if unused > RECENT else NEARLY):
             return "it was not in use and the server is short of memory"
         return None
 

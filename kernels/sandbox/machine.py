@@ -34,9 +34,9 @@ class Memory:
     left: int
     whole: int
 
-    def is_short(self, one: int) -> bool:
-        """Whether one more kernel, which may take `one`, might find too little."""
-        return self.left < min(one, self.whole // SHARE)
+    def is_short(self, one: int, parts: int = 1) -> bool:
+        """Whether one more kernel, which may take `one`, might find too little; with `parts`, far too little."""
+        return self.left < min(one, self.whole // SHARE) // parts
 
 
 class Machine:

@@ -79,6 +79,22 @@ async def test_kernels_stay_until_memory_is_short(tmp_path: Path, monkeypatch: p
         assert restarted.reason == "it was not in use and the server is short of memory"
 
 
+async def test_who_was_here_of_late_keeps_their_kernel_while_there_is_some_memory(tmp_path: Path) -> None:
+    """A machine that is always a little short must not take everybody's variables between two cells."""
+    little, nothing = Memory(3 << 28, 8 << 30), Memory(1 << 28, 8 << 30)
+    async with pooled(tmp_path, memory=lambda: little) as pool:
+        late, early = (pool.kernel(name, NoFiles()) for name in ("late", "early"))
+        for kernel in (late, early):
+            await run(kernel, "x = 1")
+        early.last_used -= module.RECENT
+        late.last_used -= 60
+        await pool.sweep(monotonic())
+        assert (late.alive, early.alive) == (True, False)
+        pool._memory = lambda: nothing
+        await pool.sweep(monotonic())
+        assert not late.alive
+
+
 async def test_a_helper_takes_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one place for persons, work for somebody's picture ends nobody's kernel and waits for none."""
     monkeypatch.setattr(module, "SPARED", 0.0)

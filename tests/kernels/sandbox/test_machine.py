@@ -27,6 +27,7 @@ from kernels.events import InputRequest
 from kernels.launch import Limits
 from kernels.sandbox.machine import Machine
 from kernels.pool import Pool
+import kernels.pool; kernels.pool.RECENT = 0.0  # as if its person had left long ago
 from tests.live.cells import NoFiles, run
 
 async def main():
@@ -88,6 +89,8 @@ def test_what_is_short() -> None:
     assert not Memory(1100 * MiB, 24_000 * MiB).is_short(1024 * MiB)
     assert not Memory(300 * MiB, 1024 * MiB).is_short(1024 * MiB)
     assert Memory(200 * MiB, 1024 * MiB).is_short(1024 * MiB)
+    assert not Memory(200 * MiB, 1024 * MiB).is_short(1024 * MiB, 2)
+    assert Memory(100 * MiB, 1024 * MiB).is_short(1024 * MiB, 2)
 
 
 @pytest.fixture
