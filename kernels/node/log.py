@@ -144,7 +144,7 @@ class Log:
         self._on_news()
 
     def take(self) -> Iterator[Entry]:
-        """What may be sent now, in order: `WINDOW` bytes ahead of what is acknowledged, and what is urgent."""
+        """What may be sent now, in order: `WINDOW` bytes ahead of what is acknowledged, and the urgent."""
         while (entry := self._following()) is not None:
             self._out += entry.size
             yield entry
