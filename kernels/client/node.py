@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from itertools import chain, repeat
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -39,10 +40,10 @@ PATIENT = aiohttp.ClientTimeout(
 )  # seconds; some delete much
 CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a node that is frozen says no goodbye
 WRONG_TOKEN = (401, 403)
-ENDS = 503  # HTTP: the node is about to end
+ENDS = 503  # HTTP: the node is starting, or about to end
 SILENT = "it does not answer"
 AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to be there
-AGAIN = (0.1, 0.5, 2.0, None)  # seconds before another attempt to find and ask a node of this machine
+AGAIN = (0.1, 0.5, 2.0)  # seconds before another attempt to find and ask a node of this machine
 
 
 class Node:
@@ -211,17 +212,20 @@ class Node:
             await self._find_and_greet(start=True)
 
     async def _find_and_greet(self, *, start: bool) -> None:
-        for pause in AGAIN:
+        began = monotonic()
+        for attempt, pause in enumerate(chain(AGAIN, repeat(AGAIN[-1]))):
             place = await self._find(start)
             if place is None:
                 raise NodeGone
             try:
                 await self._greet(place)
                 return
-            except NodeUnavailable:
-                if not (start and place.unix) or pause is None:
+            except NodeUnavailable as error:
+                # It may be ending; then the next one is found or started. Or it is starting, wherever it is.
+                again = place.unix and attempt < len(AGAIN)
+                if not start or not (again or (_ends(error) and monotonic() - began < ENDING)):
                     raise
-                await asyncio.sleep(pause)  # it may be ending; then the next one is found or started
+                await asyncio.sleep(pause)
 
     def _outdated(self) -> bool:
         """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
@@ -360,10 +364,16 @@ def _words(error: BaseException) -> str:
         case TimeoutError():
             return SILENT
         case aiohttp.ClientResponseError(status=status):
-            return "it is ending" if status == ENDS else f"it answers {status}"
+            return "it is starting or ending" if status == ENDS else f"it answers {status}"
         case OSError(strerror=str(reason)) if reason:
             return reason
     return str(error) or type(error).__name__
+
+
+def _ends(error: NodeUnavailable) -> bool:
+    """Whether the node has answered that it is starting or ending."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientResponseError) and cause.status == ENDS
 
 
 def _differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:
