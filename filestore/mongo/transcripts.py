@@ -20,7 +20,7 @@ from filestore.mongo.database import Database, Document, equal
 from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.texts import Texts
 from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
-from filestore.short import MADE_ROOM, short
+from filestore.short import MADE_ROOM, note, short
 
 log = logging.getLogger(__name__)
 
@@ -253,7 +253,7 @@ class MongoTranscripts:
         places |= {f"late.{number}": kept for number, kept in enumerate(entry.get("late", ()))}
         for place, kept in places.items():
             if isinstance(kept, dict) and kept.get("blob") == key:
-                text = json.dumps(short(json.loads(kept["short"]), MADE_ROOM))
+                text = json.dumps([*json.loads(kept["short"]), note(MADE_ROOM)])
                 sizes = {"output_size": len(text) - len(kept["short"]) - kept["size"]}
                 sizes["large_size"] = -len(kept["short"]) - kept["size"]
                 which = equal(session_id=entry["session_id"], seq=seq) | equal(**{f"{place}.blob": key})

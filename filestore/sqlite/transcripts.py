@@ -10,7 +10,7 @@ from sqlite3 import Connection, Row
 
 from filestore.errors import NoSuchCell
 from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
-from filestore.short import MADE_ROOM, short, size_of
+from filestore.short import MADE_ROOM, note, short, size_of
 from filestore.sqlite.database import Database
 from filestore.sqlite.files import taken
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
@@ -300,7 +300,8 @@ def _make_room(connection: Connection, user_id: int, size: int, quota: int, now:
             ORDER BY rowid LIMIT {AT_ONCE}""",
         (user_id,),
     ).fetchall():
-        text = json.dumps(short(_outputs(row["json"]), MADE_ROOM))
+        kept = _outputs(row["json"])  # short already where the bytes lie outside
+        text = json.dumps(short(kept, MADE_ROOM) if row["blob_key"] is None else [*kept, note(MADE_ROOM)])
         connection.execute(
             "UPDATE outputs SET json = ?, size = ?, blob_key = NULL, outside = 0 WHERE rowid = ?",
             (text, len(text), row["rowid"]),

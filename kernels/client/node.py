@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from itertools import chain, repeat
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import aiohttp
 
 from kernels import codec
+from kernels.client.answers import CHANGING, body_of, is_changing, words_for
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
 from kernels.client.start import Find, Place
@@ -40,10 +42,8 @@ PATIENT = aiohttp.ClientTimeout(
 )  # seconds; some delete much
 CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a node that is frozen says no goodbye
 WRONG_TOKEN = (401, 403)
-ENDS = 503  # HTTP: the node is about to end
-SILENT = "it does not answer"
 AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to be there
-AGAIN = (0.1, 0.5, 2.0, None)  # seconds before another attempt to find and ask a node of this machine
+AGAIN = (0.1, 0.5, 2.0)  # seconds before another attempt to find and ask a node of this machine
 
 
 class Node:
@@ -159,14 +159,14 @@ class Node:
                 async with self._http.request(
                     method, f"kernelcord/{path}", params=params, data=data, timeout=PATIENT
                 ) as response:
-                    if response.status != ENDS or last:
-                        return await _answered(response)
+                    if response.status != CHANGING or last:
+                        return await body_of(response)
             except aiohttp.ClientConnectorError as error:  # nothing was sent
                 if last:
-                    raise NodeUnavailable(_words(error)) from error
+                    raise NodeUnavailable(words_for(error)) from error
             except (aiohttp.ClientError, TimeoutError) as error:
                 self._doubted = True
-                raise OSError(_words(error)) from error
+                raise OSError(words_for(error)) from error
             self._doubted = True
         raise AssertionError
 
@@ -212,17 +212,20 @@ class Node:
             await self._find_and_greet(start=True)
 
     async def _find_and_greet(self, *, start: bool) -> None:
-        for pause in AGAIN:
+        began = monotonic()
+        for attempt, pause in enumerate(chain(AGAIN, repeat(AGAIN[-1]))):
             place = await self._find(start)
             if place is None:
                 raise NodeGone
             try:
                 await self._greet(place)
                 return
-            except NodeUnavailable:
-                if not (start and place.unix) or pause is None:
+            except NodeUnavailable as error:
+                # It may be ending; then the next one is found or started. Or it is starting, wherever it is.
+                again = place.unix and attempt < len(AGAIN)
+                if not start or not (again or (is_changing(error) and monotonic() - began < ENDING)):
                     raise
-                await asyncio.sleep(pause)  # it may be ending; then the next one is found or started
+                await asyncio.sleep(pause)
 
     def _outdated(self) -> bool:
         """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
@@ -268,7 +271,7 @@ class Node:
             known = self._http is not None and (who["id"], place) == (self._id, self._place)
         except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
             await http.close()
-            raise NodeUnavailable(_words(error)) from error
+            raise NodeUnavailable(words_for(error)) from error
         except BaseException:  # whatever ends it, a cancellation too, the connection is not left open
             await http.close()
             raise
@@ -335,7 +338,7 @@ class Node:
             except (aiohttp.ClientError, OSError) as error:  # of this session: the others keep what they have
                 self._doubted = True
                 if last:
-                    raise NodeUnavailable(_words(error)) from error
+                    raise NodeUnavailable(words_for(error)) from error
             else:
                 return _Channel(socket, node_id, lambda number: self.ask("GET", f"{path}/log/{number}"))
         raise AssertionError
@@ -344,27 +347,6 @@ class Node:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
-
-
-async def _answered(response: aiohttp.ClientResponse) -> bytes:
-    """The body of an answer. Raises: OSError, with the system's number where the node has told it."""
-    if response.status < 400:
-        return await response.read()
-    number = response.headers.get("Kernelcord-Errno", "")
-    reason = response.reason or f"HTTP {response.status}"
-    raise OSError(int(number), reason) if number.isdigit() else OSError(reason)
-
-
-def _words(error: BaseException) -> str:
-    """What is told of a connection that failed."""
-    match error:
-        case TimeoutError():
-            return SILENT
-        case aiohttp.ClientResponseError(status=status):
-            return "it is ending" if status == ENDS else f"it answers {status}"
-        case OSError(strerror=str(reason)) if reason:
-            return reason
-    return str(error) or type(error).__name__
 
 
 def _differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:

@@ -90,6 +90,7 @@ class _News:
     fields: dict[str, Any]
     files: tuple[Captured, ...]
     outputs: Sequence[str] | None
+    urgent: bool
 
 
 class Log:
@@ -130,20 +131,21 @@ class Log:
         fields: dict[str, Any],
         files: tuple[Captured, ...] = (),
         outputs: Sequence[str] | None = None,
+        *,
+        urgent: bool = False,
     ) -> None:
         """Something else than an event; `source` is what it is of.
 
         `outputs` are JSON already, and become the outputs of `fields["result"]`: all at once would take long.
+        What is `urgent` does not wait for the bot to be done with what was sent before: a bot that comes back
+        asks how things are before it takes what a cell has shown meanwhile.
         """
-        self._waiting.append(_News(source, fields, files, outputs))
+        self._waiting.append(_News(source, fields, files, outputs, urgent))
         self._on_news()
 
     def take(self) -> Iterator[Entry]:
-        """What may be sent now, in order: up to `WINDOW` bytes ahead of what is acknowledged."""
-        while self._out < WINDOW:
-            entry = self._entries[self._again.popleft()] if self._again else self._next()
-            if entry is None:
-                return
+        """What may be sent now, in order: `WINDOW` bytes ahead of what is acknowledged, and the urgent."""
+        while (entry := self._following()) is not None:
             self._out += entry.size
             yield entry
 
@@ -172,6 +174,18 @@ class Log:
 
     def _held(self) -> int:
         return sum(one.size for one in self._waiting if isinstance(one, _Events))
+
+    def _following(self) -> Entry | None:
+        """What is sent next, or None for now."""
+        if self._again:  # all of it: it was within the bounds once, and nothing urgent may overtake it
+            return self._entries[self._again.popleft()]
+        if self._out < WINDOW:
+            return self._next()
+        for place, news in enumerate(self._waiting):
+            if isinstance(news, _News) and news.urgent:
+                del self._waiting[place]
+                return self._numbered(news.source, news.fields, news.files, outputs=news.outputs)
+        return None
 
     def _next(self) -> Entry | None:
         """The first of what waits, numbered."""

@@ -98,9 +98,9 @@ class Session:
             "settle": self._settle,
             "acknowledge": lambda command: self.log.acknowledge(command["numbers"]),
             "told": lambda command: self.files.answer(command["ask"], command),
-            "state": lambda command: self._call(command, self._state()),
+            "state": lambda command: self._call(command, self._state(), urgent=True),
             "restart": lambda command: self._call(command, self.kernel.restart()),
-            "catch up": lambda command: self._call(command, self._catch_up(command["since"])),
+            "catch up": lambda command: self._call(command, self._catch_up(command["since"]), urgent=True),
         }
 
     @property
@@ -287,7 +287,7 @@ class Session:
         async with self.kernel.catch_up(since) as scan:
             return _scan(scan), scan.captured
 
-    def _call(self, command: Fields, work: Awaitable[Any]) -> None:
+    def _call(self, command: Fields, work: Awaitable[Any], *, urgent: bool = False) -> None:
         async def call() -> None:
             files: tuple[Captured, ...] = ()
             fields: Fields = {"call": command["m"]}
@@ -298,7 +298,7 @@ class Session:
                 fields["value"] = value
             except Exception as error:  # noqa: BLE001  the bot raises it
                 fields["error"] = codec.error(error)
-            self.log.add("call", fields, files)
+            self.log.add("call", fields, files, urgent=urgent)
 
         self._spawn(call())
 

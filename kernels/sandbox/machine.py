@@ -35,7 +35,7 @@ class Memory:
     whole: int
 
     def is_short(self, one: int, parts: int = 1) -> bool:
-        """Whether one more kernel, which may take `one`, might find too little; with `parts`, far too little."""
+        """Whether one more kernel, which may take `one`, might find too little (`parts`: far too little)."""
         return self.left < min(one, self.whole // SHARE) // parts
 
 

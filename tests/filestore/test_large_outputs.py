@@ -26,7 +26,7 @@ from filestore import (
 from filestore.belonging import begin
 from filestore.blobs import BlobEntry
 from filestore.outputs import LARGE
-from filestore.short import LIMIT, short
+from filestore.short import LIMIT, MADE_ROOM, short
 from filestore.spool import SpooledStore, spooled
 from filestore.sqlite.schema import MIGRATIONS
 from tests.filestore.conftest import BACKENDS, Clock
@@ -181,7 +181,9 @@ async def test_outputs_count_and_the_oldest_make_room(
     kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock
 ) -> None:
     """Six cells cannot write beyond the quota: the oldest large ones become short, and say so."""
-    before = [await run(kept, clock, stream(f"{number}" * 300 * KIB)) for number in range(3)]
+    first = [stream(f"{number}" * 30 * KIB) for number in range(10)]
+    before = [await run(kept, clock, *first)]
+    before += [await run(kept, clock, stream(f"{number}" * 300 * KIB)) for number in (1, 2)]
     other = await run(kept, clock, stream("b" * 300 * KIB), user_id=BOB)
     assert 900 * KIB < await kept.files.used(ANN, clock.now) < QUOTA
     await run(kept, clock, stream("small"))
@@ -189,7 +191,9 @@ async def test_outputs_count_and_the_oldest_make_room(
     assert await kept.files.used(ANN, clock.now) < QUOTA
     records = {record.seq: record for record in await brief(kept)}
     assert not records[before[0].seq].outside
-    assert "made room" in records[before[0].seq].outputs[-1]["text"]
+    assert list(records[before[0].seq].outputs) == short(
+        first, MADE_ROOM
+    )  # of the whole, not of a short form
     assert all(records[cell.seq].outside for cell in (*before[1:], new))
     assert (await brief(kept, BOB))[0].seq == other.seq
     assert len(await on_disk(blobs)) == 4

@@ -63,6 +63,21 @@ def test_only_so_much_is_sent_ahead_of_what_is_acknowledged() -> None:
     assert len(taken(log)) == len(first)
 
 
+def test_an_urgent_answer_does_not_wait_for_what_was_sent_before() -> None:
+    """A bot that comes back asks first; each asks anew, and takes what was shown only then."""
+    log = fresh()
+    for number in range(20):
+        log.event("run", "a", Display({"image/png": "x" * 1_000_000}, display_id=str(number)))
+    shown = len(taken(log))
+    for bot in range(1, 4):
+        log.rewind()
+        log.add("call", {"call": bot, "value": {}}, urgent=True)
+        log.add("b", {"run": "b", "result": {}})
+        news = taken(log)
+        assert [one["n"] for one in news] == list(range(1, shown + bot + 1))
+        assert [one["call"] for one in news if "call" in one] == list(range(1, bot + 1))
+
+
 def test_output_that_nobody_takes_is_bounded_and_results_stay() -> None:
     """Pictures beyond the bound are left out with a sentence; question and result are there."""
     log = fresh()

@@ -17,7 +17,7 @@ from kernels.client import Node, Place, at, local_node
 from kernels.client.files import RemoteFile
 from kernels.client.start import recorded, socket_for
 from kernels.errors import NodeUnavailable
-from kernels.events import InputRequest, Stream
+from kernels.events import Display, InputRequest, Stream
 from kernels.launch import Limits
 from kernels.node.settings import NodeSettings, limits_from, limits_to
 from kernels.sizes import MESSAGE
@@ -355,3 +355,31 @@ async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(node: Node, set
     async with left:
         await left.interrupt()
     left.settle()
+
+
+async def test_the_next_bot_can_ask_before_it_takes_what_a_cell_has_shown(node: Node) -> None:
+    """However much that is, and although the one before it has not taken it either."""
+    code = "for _ in range(4):\n    display({'image/png': 'A' * 4_000_000}, raw=True)\ninput()"
+    kernel = node.kernel("shows-much", SomeFiles())
+    async with kernel.run(code, tag=5) as cell:
+        async for event in cell:
+            if isinstance(event, Display):
+                break
+        await node.release("shows-much")
+    for bot in (1, 2):
+        again = node.kernel("shows-much", SomeFiles())
+        (left,) = (await again.left_running()).values()
+        async with asyncio.timeout(30):
+            assert (await again.state()).alive
+            async with again.catch_up(None):
+                pass
+        if bot == 1:
+            await node.release("shows-much")
+    shown = 0
+    async with left:
+        async for event in left:
+            shown += isinstance(event, Display)
+            if isinstance(event, InputRequest):
+                await left.interrupt()
+    left.settle()
+    assert shown == 4

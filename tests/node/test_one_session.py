@@ -106,7 +106,7 @@ async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
 ) -> None:
     """Who comes is told in words; the log has a line of it, and not one for each look."""
     monkeypatch.setattr(node_module, "CONNECTING", 0.3)
-    monkeypatch.setattr(node_module, "AGAIN", (0.1, None))
+    monkeypatch.setattr(node_module, "AGAIN", (0.1,))
     monkeypatch.setattr(link, "AGAIN", (0.05, 0.1))
     found = recorded(settings.folder)
     assert found is not None

@@ -49,7 +49,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """An outage of half a second is what one of a minute is else."""
     monkeypatch.setattr(link, "AGAIN", (0.05, 0.1))
     monkeypatch.setattr(link, "SOON", 0.2)
-    monkeypatch.setattr(node_module, "AGAIN", (0.1, None))
+    monkeypatch.setattr(node_module, "AGAIN", (0.1,))
     monkeypatch.setattr(node_module, "CONNECTING", 0.3)
     monkeypatch.setattr(node_module, "HEARTBEAT", 0.4)
 

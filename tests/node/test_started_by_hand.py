@@ -9,13 +9,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from aiohttp import web
 
 from bot.compose import kernels as composed
 from bot.failures import sentence
 from config.settings import load
-from kernels.client import Node
+from kernels.client import Node, Place, at
 from kernels.errors import NodeIncompatible
 from kernels.launch import Limits
+from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings
 from tests.conftest import ROOT
 from tests.contract.conftest import free_port, node_settings, noded
@@ -54,6 +56,31 @@ def test_a_node_that_somebody_starts_stays_until_it_is_told_otherwise(tmp_path: 
     assert NodeSettings.from_json(json.dumps(told)).lonely is not None
     del told["lonely"]
     assert NodeSettings.from_json(json.dumps(told)).lonely is None
+
+
+async def test_a_bot_waits_for_a_node_that_is_still_starting(tmp_path: Path) -> None:
+    """Both are started with the machine. Until its kernels are ready a node answers with 503."""
+    answers = [503, 503]
+
+    async def node(_request: web.Request) -> web.Response:
+        if answers:
+            return web.Response(status=answers.pop())
+        who = {"protocol": PROTOCOL, "id": "a", "pid": 1, "tier": "S", "kernels": {}, "alive": 0}
+        return web.json_response(who)
+
+    app = web.Application()
+    app.router.add_get("/kernelcord/node", node)
+    port = free_port()
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        place = Place(f"http://127.0.0.1:{port}", TOKEN)
+        async with Node(at(place), python=Path(sys.executable), limits=Limits()) as met:
+            assert met.tier == "S"
+        assert answers == []
+    finally:
+        await runner.cleanup()
 
 
 async def test_neither_the_token_nor_a_folder_of_jupyters_is_left(

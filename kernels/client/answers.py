@@ -1,0 +1,37 @@
+"""What a node's answer over HTTP means, or that there was none."""
+
+import aiohttp
+
+from kernels.errors import NodeUnavailable
+
+__all__ = ["CHANGING", "body_of", "is_changing", "words_for"]
+
+CHANGING = 503  # HTTP: the node is starting, or about to end
+SILENT = "it does not answer"
+
+
+async def body_of(response: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer. Raises: OSError, with the system's number where the node has told it."""
+    if response.status < 400:
+        return await response.read()
+    number = response.headers.get("Kernelcord-Errno", "")
+    reason = response.reason or f"HTTP {response.status}"
+    raise OSError(int(number), reason) if number.isdigit() else OSError(reason)
+
+
+def words_for(error: BaseException) -> str:
+    """What is told of a connection that failed."""
+    match error:
+        case TimeoutError():
+            return SILENT
+        case aiohttp.ClientResponseError(status=status):
+            return "it is starting or ending" if status == CHANGING else f"it answers {status}"
+        case OSError(strerror=str(reason)) if reason:
+            return reason
+    return str(error) or type(error).__name__
+
+
+def is_changing(error: NodeUnavailable) -> bool:
+    """Whether the node has answered that it is starting or ending."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientResponseError) and cause.status == CHANGING
