@@ -4,10 +4,13 @@ await to_the_end(process.end())     # then the cancellation goes on
 """
 
 import asyncio
+import weakref
 from collections.abc import Coroutine
 from typing import Any
 
-__all__ = ["stop", "to_the_end"]
+__all__ = ["cancel", "stop", "to_the_end"]
+
+_told: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()  # to end
 
 
 async def to_the_end[T](work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
@@ -24,9 +27,19 @@ async def to_the_end[T](work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
     return task.result()
 
 
+def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel `task`, once: one that cleans up is not cancelled again by who stops it too.
+
+    Whether it is `cancelling` says nothing of that: `asyncio.timeout` cancels the task that it is entered in,
+    for a moment, and a task that was not told to end because of that would go on for good.
+    """
+    if task not in _told:
+        _told.add(task)
+        task.cancel()
+
+
 async def stop(task: asyncio.Task[Any] | None) -> None:
-    """Cancel `task`, once, and wait until it is over; None and one that is over are no error."""
+    """`cancel` a task, and wait until it is over; None and one that is over are no error."""
     if task is not None and not task.done():
-        if not task.cancelling():
-            task.cancel()
+        cancel(task)
         await asyncio.wait([task])

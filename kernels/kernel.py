@@ -24,7 +24,7 @@ from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
 from kernels.files import Broker, FileSource
-from kernels.finish import stop, to_the_end
+from kernels.finish import cancel, stop, to_the_end
 from kernels.here import KernelHere
 from kernels.launch import Limits, over_limit
 from kernels.line import Line, Ticket
@@ -182,7 +182,7 @@ class Kernel(KernelHere):
         if self._process is None and self._place is not None:
             self._place.leave()
         if self._starting is not None:
-            self._starting.cancel()
+            cancel(self._starting)
 
     def damage(self) -> str | None:
         """A sentence when some of its processes were killed, but not it; given once."""

@@ -1,10 +1,12 @@
 """What must not stay half done is finished, even when whoever waits is cancelled."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from kernels.finish import stop, to_the_end
+from tests.live.cells import PATIENCE
 
 
 async def test_the_result_comes_through() -> None:
@@ -43,6 +45,23 @@ async def test_a_cancellation_waits_until_the_work_is_done() -> None:
     await asyncio.wait([waiting])
     assert waiting.cancelled()
     assert steps == [0, 1, 2, 3, 4]
+
+
+async def test_stop_ends_a_task_whose_time_is_just_up() -> None:
+    """A time-out cancels its task for a moment, and is caught; the order to end must not be taken for it."""
+
+    async def work() -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    while not task.cancelling():  # noqa: ASYNC110  the moment between the time-out's order and its effect
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await stop(task)
+    assert task.cancelled()
 
 
 async def test_stop_cancels_once_and_waits() -> None:
