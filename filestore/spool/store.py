@@ -95,8 +95,12 @@ class SpooledSessions:
         )
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
+        """Of several notes that wait only the last one counts: the room is for what cells have shown."""
+        key = session_key(session_id)
+        if any(isinstance(write, KernelNoted) for write in self._spool.writes(key)):
+            await self._spool.forget(key, KernelNoted)
         await self._spool.write(
-            session_key(session_id),
+            key,
             lambda: self._sessions.set_kernel(session_id, kernel),
             KernelNoted(session_id, kernel),
         )

@@ -133,6 +133,20 @@ async def test_a_page_of_a_transcript_that_waits_has_its_limits(store: Opened) -
         assert await transcripts.entries(SESSION, after=6) == []
 
 
+async def test_of_notes_about_a_kernel_the_last_one_waits(store: Opened) -> None:
+    """However many there are, they take no room from what cells have shown."""
+    async with full():
+        await store.cell("x = 1")
+        for number in range(50):
+            await store.kept.sessions.set_kernel(SESSION, f"{number}" * 1000)
+        (journal,) = store.folder.iterdir()
+        assert journal.stat().st_size < 10_000
+    assert await store.kept.catch_up.bring_in()
+    record = await store.raw.sessions.get(SESSION)
+    assert record is not None
+    assert record.kernel == "49" * 1000
+
+
 async def test_nobody_gets_a_number_twice(store: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session goes on counting; of one that nobody can look up some numbers are left out."""
     for _ in range(3):
