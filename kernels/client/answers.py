@@ -1,5 +1,7 @@
 """What a node's answer over HTTP means, or that there was none."""
 
+import os
+
 import aiohttp
 
 from kernels.errors import NodeUnavailable
@@ -26,6 +28,8 @@ def words_for(error: BaseException) -> str:
             return SILENT
         case aiohttp.ClientResponseError(status=status):
             return "it is starting or ending" if status == CHANGING else f"it answers {status}"
+        case OSError(errno=int(number)) if number:  # the words of asyncio name our address
+            return os.strerror(number)
         case OSError(strerror=str(reason)) if reason:
             return reason
     return str(error) or type(error).__name__

@@ -17,6 +17,7 @@ import pytest
 
 from kernels.adopted import started
 from kernels.client import Node, Place, local_node
+from kernels.client.answers import words_for
 from kernels.client.start import _held, recorded
 from kernels.errors import NodeUnavailable
 from kernels.node import app
@@ -163,3 +164,10 @@ async def test_ending_a_node_that_ends_already_is_no_error(tmp_path: Path) -> No
         bot._outdated = killed  # type: ignore[method-assign]
         async with bot:
             assert recorded(settings.folder) != first
+
+
+async def test_nobody_is_told_where_a_node_listens() -> None:
+    """What a person reads of a connection that failed has no address in it."""
+    refused = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 48021)")
+    assert words_for(refused) == "Connection refused"
+    assert words_for(TimeoutError()) == "it does not answer"
