@@ -27,6 +27,8 @@ def pytest_sessionstart() -> None:
         os.environ.pop(name, None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what is to run behind it,
         signal.signal(signal.SIGINT, signal.default_int_handler)  # and so would be all that we start
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so nohup starts it, and our programs respect that
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not KERNEL_PYTHON.exists():
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)
     if openapi.expected() and openapi.document() is None:
