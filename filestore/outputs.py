@@ -30,7 +30,7 @@ from filestore.disk import DISK_FULL, in_thread
 from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
 from filestore.output_lines import Lines, some_lines
 from filestore.records import CellRecord, Finished, Output, Outside, Said, SessionRecord, StoredFile
-from filestore.short import NO_ROOM, lost, short, size_of
+from filestore.short import NO_ROOM, lost, note, short, size_of
 from filestore.store import (
     Files,
     Identity,
@@ -47,6 +47,7 @@ __all__ = ["LARGE", "LargeOutputs"]
 
 log = logging.getLogger(__name__)
 
+LATE = 1024  # bytes of what comes after its cell, of which there may be any number
 LARGE = 32 * 1024  # characters of the outputs of one write, of code, of words; what is less is small
 LARGEST = 1 << 40  # bytes of one object: the cell's own limits are far below
 CUT = "Cut: your quota had no room for the rest of this. Delete files to make room."
@@ -167,7 +168,7 @@ class _Transcripts:
                 session_id, seq, outputs, file_ids, batch=batch, outside=outside
             )
 
-        return await self._write(session_id, outputs, write)
+        return await self._write(session_id, outputs, write, always=LATE)
 
     async def finish_cell(
         self,
@@ -268,11 +269,16 @@ class _Transcripts:
         session_id: str,
         outputs: Sequence[Output],
         write: _Writing,
+        always: int = LARGE,
     ) -> Finished:
-        if size_of(outputs) <= LARGE:
+        """Outputs of up to `always` bytes are recorded in any case; larger ones need room."""
+        size = size_of(outputs)
+        owner = await self._quota.owner(session_id) if size > always else None
+        if size <= always:
             finished = await write(outputs, None)
+        elif size <= LARGE:
+            finished = await self._write_within(owner, outputs, size, write)
         else:
-            owner = await self._quota.owner(session_id)
             if owner is None:
                 finished = await self._write_large(NOBODY, outputs, write)
             else:
@@ -280,6 +286,19 @@ class _Transcripts:
                     finished = await self._write_large(str(owner), outputs, write, owner)
         await _delete_all(self._blobs, finished.dropped)
         return replace(finished, dropped=())
+
+    async def _write_within(
+        self, owner: int | None, outputs: Sequence[Output], size: int, write: _Writing
+    ) -> Finished:
+        """Write small outputs if there is room for them."""
+        if owner is None:
+            return await write(outputs, None)
+        async with self._quota.lock(owner):
+            try:
+                await self._quota.make_room(owner, size)
+            except QuotaExceeded:
+                return replace(await write([note(NO_ROOM)], None), whole=False)
+            return await write(outputs, None)
 
     async def _write_large(
         self,

@@ -18,8 +18,7 @@ __all__ = ["LIMIT", "MADE_ROOM", "NO_ROOM", "lost", "note", "short", "size_of"]
 LIMIT = 6000  # characters of JSON of a short form, about
 TEXT = 1200  # characters of one output: its head and tail
 SHOWN = 4  # outputs: the first ones, and the last ones
-ROW = 100  # characters that an output costs beside its content
-ODD = 1 << 20  # characters that a value counts for which is no text: it may hold anything
+ENOUGH = 1 << 16  # characters above which nobody asks for the exact size
 TEXTS = ("text/plain", "text/markdown", "text/latex", "text/html")  # the first that a display has is shown
 PICTURE = "[a picture]"
 MADE_ROOM = "Shortened: this output has made room for newer ones, since your quota was used up."
@@ -27,14 +26,19 @@ NO_ROOM = "Shortened: your quota had no room for this output. Delete files to ma
 LOST = "The rest of this output is gone: its bytes are missing."
 
 
-def size_of(outputs: Iterable[Output]) -> int:
-    """About how many characters outputs are, told without making JSON of them."""
-    total = 0
-    for output in outputs:
-        parts = [*output.get("traceback", ()), *output.get("data", {}).values()]
-        parts += [output.get(name, "") for name in ("text", "ename", "evalue")]
-        total += ROW + sum(len(part) if isinstance(part, str) else ODD for part in parts)
-    return total
+def size_of(outputs: Sequence[Output]) -> int:
+    """How many bytes outputs are as JSON; of large ones only that they are large, without making it."""
+    total, waiting = 0, list[Any](outputs)
+    while waiting and total <= ENOUGH:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list | tuple):
+            waiting += part
+        elif isinstance(part, int):
+            total += part.bit_length() // 4
+        total += len(part) if isinstance(part, str) else 1
+    return total if total > ENOUGH else len(json.dumps(list(outputs)))
 
 
 def note(text: str) -> Output:

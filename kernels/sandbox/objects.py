@@ -34,9 +34,12 @@ LINK = 64  # bytes by which an area of a forked process is linked to the same of
 MANY = 200  # open files and sockets; a kernel that has imported pandas has 40
 MOST_RECORDS = 200_000  # of one kernel that are read; one with more is not counted to the end
 MOST_AREAS = 400_000  # of all processes; each may have 65,530, and one with pandas has 2,000
-# An eighth is one kernel's: of what may be watched by all programs of one user (epoll(7)), and of what the
-# connections of the whole machine may hold (tcp_mem of tcp(7), udp_mem of udp(7)), whatever its memory is.
+# An eighth is one kernel's of what the connections of the whole machine may hold (tcp_mem of tcp(7), udp_mem
+# of udp(7)), whatever its memory is.
 SHARE = 8
+# What may be watched by all programs of one user (epoll(7)), which in A and B are all kernels and we: so many
+# kernels can take their part of it, and leave half. Programs have some dozens; a few are always allowed.
+WATCHERS, FEW_WATCHES = 1000, 2000
 # In /proc/net/unix: of its columns the type, state (connecting) and inode (none) of a connection.
 NOT_ACCEPTED = re.compile(rb"^\w+: \w+ \w+ \w+ \w+ \w+ +0( |$)", re.MULTILINE)
 
@@ -51,7 +54,7 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
     """
     sockets: set[int] = set()
     pipes: set[tuple[int, int]] = set()
-    descriptors = records = under_way = texts = long_texts = 0
+    descriptors = records = watches = under_way = texts = long_texts = 0
     areas, links = _areas(pids) if thorough else (0, 0)
     in_network = _in_network(pids[0]) if alone else {}
     if areas >= MOST_AREAS or _more_than_its_share(in_network):
@@ -73,8 +76,9 @@ def kept(pids: list[int], *, alone: bool, passed: int, thorough: bool) -> int:
             elif kind == stat.S_IFIFO:
                 pipes.add((file.st_dev, file.st_ino))
             elif kind == 0 or (thorough and kind == stat.S_IFREG):  # epoll has no kind
-                records += _lines(f"{told}/{name}", _most_records() - records)
-            if records >= _most_records():
+                lines, watched = _lines(f"{told}/{name}", MOST_RECORDS - records)
+                records, watches = records + lines, watches + watched
+            if records >= MOST_RECORDS or watches > _most_watches():
                 return UNCOUNTABLE
     number = max(len(sockets), in_network.get("sockets", 0))
     counted = (
@@ -132,11 +136,11 @@ def socket_size() -> int:
 
 
 @cache
-def _most_records() -> int:
+def _most_watches() -> int:
     watches = 1 << 20
     with suppress(OSError, ValueError):
         watches = int(Path("/proc/sys/fs/epoll/max_user_watches").read_text("ascii"))
-    return min(MOST_RECORDS, watches // SHARE)
+    return max(FEW_WATCHES, watches // 2 // WATCHERS)
 
 
 def _areas(pids: list[int]) -> tuple[int, int]:
@@ -229,11 +233,12 @@ def _under_way(path: str) -> int:
     return 0
 
 
-def _lines(path: str, most: int) -> int:
-    """Lines of what the system tells of an open file: one for each lock or watch, and a few more."""
-    found = 0
+def _lines(path: str, most: int) -> tuple[int, int]:
+    """Lines of what the system tells of an open file, one a lock or watch and some more; epoll's of them."""
+    found = watched = 0
     for lines in pieces(path):
         found += lines.count(b"\n")
+        watched += lines.count(b"tfd:")
         if found > most:
             break
-    return found
+    return found, watched

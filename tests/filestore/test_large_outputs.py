@@ -26,7 +26,7 @@ from filestore import (
 from filestore.belonging import begin
 from filestore.blobs import BlobEntry
 from filestore.outputs import LARGE
-from filestore.short import LIMIT, MADE_ROOM, short
+from filestore.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
 from filestore.spool import SpooledStore, spooled
 from filestore.sqlite.schema import MIGRATIONS
 from tests.filestore.conftest import BACKENDS, Clock
@@ -198,6 +198,34 @@ async def test_outputs_count_and_the_oldest_make_room(
     assert (await brief(kept, BOB))[0].seq == other.seq
     assert len(await on_disk(blobs)) == 4
     assert await raw.files.recount() == 0  # the sums are what is there
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        stream("😀" * 30_000),
+        {"output_type": "display_data", "data": {"k" * 900 + str(n): "" for n in range(40)}, "metadata": {}},
+        {"output_type": "display_data", "data": {}, "metadata": {"a": {"b": ["x" * 40_000]}}},
+        {"output_type": "display_data", "data": {"text/x": [1 << 9000] * 30}, "metadata": {}},
+    ],
+    ids=["emoji", "keys", "metadata", "numbers"],
+)
+def test_all_of_an_output_counts(output: dict[str, Any]) -> None:
+    """Whatever it is that makes it large: as JSON it is no larger than it is said to be, or it is large."""
+    assert size_of([output]) > LARGE
+    assert size_of([stream("é")]) == len(json.dumps([stream("é")]))
+
+
+@on_each
+async def test_what_comes_late_is_no_way_around_the_quota(kept: SpooledStore, clock: Clock) -> None:
+    """However small each piece of it is."""
+    cell = await run(kept, clock)
+    for number in range(QUOTA // 20_000 + 20):
+        piece = stream(f"{number}" + "x" * 20_000)
+        await kept.transcripts.append_outputs(f"u{ANN}", cell.seq, [piece], batch=f"{number:024}")
+    (outputs,) = await whole(kept)
+    assert len(json.dumps(outputs)) < QUOTA + 20_000
+    assert NO_ROOM in outputs[-1]["text"]
 
 
 @on_each

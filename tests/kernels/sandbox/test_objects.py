@@ -157,8 +157,16 @@ def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -
         assert (
             1600 * RECORD <= counted(pid) <= 2300 * RECORD + 100 * DESCRIPTOR + PIPE
         )  # and a few lines a file
-        monkeypatch.setattr(objects, "_most_records", lambda: 1000)
+        monkeypatch.setattr(objects, "_most_watches", lambda: 1599)
         assert counted(pid) == UNCOUNTABLE
+        monkeypatch.setattr(objects, "_most_watches", lambda: 1600)
+        assert counted(pid) != UNCOUNTABLE
+
+
+def test_five_hundred_kernels_leave_half_of_all_watches() -> None:
+    """So many are the most that a machine has; a small machine's part is still more than programs need."""
+    everybody = int(Path("/proc/sys/fs/epoll/max_user_watches").read_text("ascii"))
+    assert 500 * objects._most_watches() <= max(everybody // 2, 500 * objects.FEW_WATCHES)
 
 
 def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +179,7 @@ def test_locks_are_counted_by_a_thorough_look(tmp_path: Path, monkeypatch: pytes
         assert (
             600 * RECORD <= counted(pid, thorough=True) - counted(pid) <= 1600 * RECORD
         )  # and areas of memory
-        monkeypatch.setattr(objects, "_most_records", lambda: 500)
+        monkeypatch.setattr(objects, "MOST_RECORDS", 500)
         assert counted(pid, thorough=True) == UNCOUNTABLE
 
 
