@@ -17,6 +17,7 @@ from filestore.sqlite.moments import from_milliseconds, to_milliseconds
 from filestore.sqlite.schema import LARGE
 
 AT_ONCE = 200  # large outputs that make room in one transaction: others wait for its end
+EACH = 100  # characters that take as long to write as an output does beside its content
 
 
 class SqliteTranscripts:
@@ -130,7 +131,8 @@ class SqliteTranscripts:
             _append(connection, session_id, seq, outputs, outside)
             return Finished(dropped=tuple(row[0] for row in dropped if row[0] is not None))
 
-        return await self._database.write_soon(work, size_of(outputs or ()))
+        shown = outputs or ()
+        return await self._database.write_soon(work, size_of(shown) + EACH * len(shown))
 
     async def entries(
         self,
