@@ -30,11 +30,11 @@ from bot.reply import ExecutionResult, Reply, Tell
 from bot.resumed import Resumed
 from bot.session import Asked, Session, beside
 from bot.several import for_each
+from bot.sweeping import sweep_often
 from bot.turn import take_turn
 from bot.usage import Ledger
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
-from filestore.jumps import Jumps
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.spool import SpooledStore
 from kernels.descriptors import need
@@ -271,19 +271,8 @@ class Sessions:
                 log.exception("session %s could not be removed", record.session_id)
 
     async def sweep_often(self, every: timedelta) -> None:
-        """`sweep` from time to time, until cancelled; a failure is logged and tried again.
-
-        If the clock has jumped ahead since the last sweep, this one is left out; the next believes the clock.
-        """
-        jumps = Jumps()
-        while True:
-            now = self._clock()
-            try:
-                if jumps.forward(now) is None:
-                    await self.sweep(now)
-            except Exception:  # whatever fails this time, the next sweep must come
-                log.exception("old sessions could not be removed")
-            await asyncio.sleep(every.total_seconds())  # retention is a matter of time passing
+        """`sweep` from time to time, until cancelled; see `bot.sweeping`."""
+        await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed")
 
     async def let_idle_go(self, now: float) -> None:
         """Let the connections go of sessions that nobody has used for IDLE seconds; `now` is monotonic.

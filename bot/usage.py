@@ -22,7 +22,7 @@ from typing import NamedTuple
 from bot.conversation import Counted
 from bot.day_secrets import DaySecrets
 from bot.errors import OverBudget
-from filestore.jumps import Jumps
+from bot.sweeping import sweep_often
 from filestore.records import UsageRecord, UsageTotal
 from filestore.store import Usage
 
@@ -141,19 +141,8 @@ class Ledger:
         await self._secrets.forget(midnight.date())
 
     async def sweep_often(self, every: timedelta) -> None:
-        """`sweep` from time to time, until cancelled; a failure is logged and tried again.
-
-        If the clock has jumped ahead since the last one, this one is left out: the day may not be over.
-        """
-        jumps = Jumps()
-        while True:
-            now = self._clock()
-            try:
-                if jumps.forward(now) is None:
-                    await self.sweep(now)
-            except Exception:  # whatever fails this time, the next sweep must come
-                log.exception("sums of days that are over could not be deleted")
-            await asyncio.sleep(every.total_seconds())  # a day is over when its time has passed
+        """`sweep` from time to time, but not after a jump of the clock: the day may not be over."""
+        await sweep_often(self.sweep, every, self._clock, "sums of days that are over could not be deleted")
 
     def others(self, account: "Account") -> "frozenset[Account]":
         """The accounts of the person's other turns that go on, in whatever places."""

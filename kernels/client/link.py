@@ -289,7 +289,7 @@ class Link:
                 began = monotonic()
                 for news in told["log"]:
                     if monotonic() - began > TURN:
-                        await asyncio.sleep(0)
+                        await asyncio.sleep(0)  # others have their turn
                         began = monotonic()
                     if "large" in news:
                         news = await connected.fetch(news["n"])

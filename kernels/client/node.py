@@ -83,7 +83,7 @@ class Node:
         """Raises: NodeUnavailable, NodeIncompatible."""
         try:
             await self.connected()
-        except BaseException:
+        except BaseException:  # a cancellation, too, leaves no connection open
             await self._hang_up()
             raise
         self._attending = lasting(self._attend, "attendance")
@@ -225,7 +225,7 @@ class Node:
                 again = place.unix and attempt < len(AGAIN)
                 if not start or not (again or (is_changing(error) and monotonic() - began < ENDING)):
                     raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # nothing tells when a node can be asked
 
     def _outdated(self) -> bool:
         """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
@@ -378,5 +378,5 @@ class _Channel:
         while end >= 0:  # one output after the other: all together are up to 64 MiB
             start, end = end + 1, told.find(b"\n", end + 1)
             news["result"]["outputs"].append(codec.loads(told[start:] if end < 0 else told[start:end]))
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # others have their turn
         return news

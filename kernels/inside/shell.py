@@ -69,7 +69,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         self._depth += 1
         try:
             failed = await super().run_ast_nodes(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # whatever ends the lines, a child goes no further
             if forked.here():
                 forked.leave(error)
             raise

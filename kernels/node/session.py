@@ -255,7 +255,7 @@ class Session:
         for output in result.outputs:
             outputs.append(json.dumps(output, ensure_ascii=False))
             if len(outputs[-1]) > LONG:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # others have their turn
         if self._cells.get(cell.key) is cell:
             fields = self._result(cell)
             fields["result"] |= {"outputs": OUTPUTS}
