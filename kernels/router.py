@@ -110,6 +110,12 @@ class Router:
         tag = next(reversed(self._cells.values())).tag if self._cells else 0
         self._tell_late(Late(tag, scan=scan))
 
+    def last_words(self, words: list[tuple[str, str]]) -> None:
+        """What the kernel's process wrote to each stream and could not send: the running cell's, or late."""
+        cell = self.running_id or next(reversed(self._cells), "")
+        for name, text in words:
+            self.receive(Message("iopub", "stream", cell, {"name": name, "text": text}, {}))
+
     def receive(self, message: Message | None) -> None:
         """Sort one message; None is one that could not be parsed."""
         if message is None:

@@ -199,12 +199,13 @@ class Run(CellHere):
         """What is left to tell when the cell is over."""
         if self._fallen is None and (damage := self._host.damage()) is not None:
             self.take(Stream("stderr", damage))
+        if self._fallen is not None:
+            await self._host.replace(self._fallen)  # which brings its last words
         for tail in self._outputs.close():
             self._inbox.put(tail)
         while (event := self._inbox.take()) is not None:
             yield event
         if self._fallen is not None:
-            await self._host.replace(self._fallen)
             for restarted in self._restarts():
                 yield restarted
 

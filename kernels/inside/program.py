@@ -211,6 +211,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         """Make the streams."""
         super().init_io()
         streams.silence_originals()
+        streams.follow_buffers()
 
     def init_kernel(self) -> None:
         """Make the kernel, which knows its own streams, and keeps to a size in what it says."""

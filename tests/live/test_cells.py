@@ -227,6 +227,52 @@ async def test_what_is_written_to_the_descriptors_comes_in_its_own_cell(kernel: 
         assert ran.output == f"raw {number}\n"
 
 
+BELOW = {
+    "a child's streams": "subprocess.run(WRITES, stdout=sys.stdout, stderr=sys.stderr)",
+    "a child that goes on": "subprocess.Popen('echo out; echo err >&2', shell=True, stderr=2).wait()",
+    "descriptors": "os.write(sys.stdout.fileno(), b'out'); os.write(sys.stderr.fileno(), b'err')",
+    "Python's first streams": "sys.__stdout__.write('out'); sys.__stderr__.write('err')",
+    "a log": "logging.StreamHandler(sys.__stdout__).emit(SAYS); logging.StreamHandler().emit(SAYS)",
+    "C": "c = ctypes.CDLL(None); c.printf(b'out'); c.perror(b'err')",
+    "a traceback of C": "faulthandler.dump_traceback(sys.stdout); faulthandler.dump_traceback(sys.stderr)",
+}
+NAMES = """
+import ctypes, faulthandler, logging, os, subprocess, sys
+WRITES = sys.executable, "-c", "import sys; print('out'); sys.exit('err')"
+SAYS = logging.LogRecord("x", 40, "x", 1, "out err", (), None)
+"""
+
+
+@pytest.mark.parametrize("code", BELOW.values(), ids=BELOW)
+async def test_what_goes_past_pythons_streams_is_the_cells(kernel: Kernel, code: str) -> None:
+    """The descriptor of a stream is that of the cell, whoever writes to it, and no buffer keeps a line."""
+    await run(kernel, NAMES)
+    ran = await run(kernel, f"{code};")
+    assert ran.status == "ok", ran.output
+    texts: dict[str, str] = {"stdout": "", "stderr": ""}
+    for event in ran.events:
+        if isinstance(event, Stream):
+            texts[event.name] += event.text
+    expected = ("Thread", "Thread") if "faulthandler" in code else ("out", "err")
+    assert expected[0] in texts["stdout"]
+    assert expected[1] in texts["stderr"]
+
+
+async def test_a_redirected_descriptor_comes_back(kernel: Kernel) -> None:
+    """The usual way to silence a library in C leaves the stream as it was."""
+    code = """
+import os, sys
+kept = os.dup(sys.stdout.fileno())
+null = os.open(os.devnull, os.O_WRONLY)
+os.dup2(null, sys.stdout.fileno())
+os.system("echo silent")
+os.dup2(kept, sys.stdout.fileno())
+os.close(kept); os.close(null)
+_ = os.system("echo heard")
+"""
+    assert (await run(kernel, code)).output == "heard\n"
+
+
 async def test_what_a_child_process_writes_comes_in_its_own_cell(kernel: Kernel) -> None:
     """Output of programs that the cell has waited for is there when it is over."""
     await run(kernel, "import subprocess")
