@@ -29,7 +29,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, forked, memory, reserve, streams, variables
+from . import children, clip, figures, forked, memory, reserve, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -236,6 +236,7 @@ def made() -> Program:
     program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.Session.packer = "inside.packing.pack"
+    figures.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)
     return program
