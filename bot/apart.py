@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 INSIDE = Path(kernels.inside.__file__).parent
 EACH = 8.0  # seconds without an answer: a task has 6 of them, see `errands`
+BESIDE = "errands", "loaders", "tables"  # modules that lie beside each
 START = 12.0  # seconds more for the kernel's start
 
 
@@ -79,7 +80,7 @@ class Apart:
             data.seek(0)
             await kernel.place(name, data)
         await kernel.place("tasks.json", await in_thread(_as_json, tasks))
-        for name in ("errands", "loaders", module):
+        for name in (*BESIDE, module):
             await kernel.place(f"{name}.py", (INSIDE / f"{name}.py").read_bytes())
         run = kernel.run(f"import errands, {module}\nerrands.do({module}.answer)", allow_input=False)
         try:

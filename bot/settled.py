@@ -6,11 +6,11 @@ from typing import Any
 from bot.delivery import Upload
 from bot.failures import ending, lost
 from bot.fitting import MESSAGES, Block
-from bot.markup import fenced, output_block, plain
+from bot.markup import code_name, fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
-from bot.rich import PLOTLY, as_file, as_text
+from bot.rich import PICTURES, PLOTLY, as_file, as_text
 from bot.split import LONGEST, balanced, cut
 from bot.usage import TurnUsage
 from bot.written import Entry, Said, Shown, code_block
@@ -22,21 +22,26 @@ __all__ = ["Settled"]
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
-KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(
-    (".png", ".jpg", ".gif"), "picture"
-)
+KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(PICTURES.values(), "picture")
 
 
 class Settled:
-    """Takes entries in order; `drawn` has PNGs by the place of their drawing among all drawings."""
+    """Takes entries in order; `drawn` has PNGs by the place of their drawing among all drawings.
 
-    def __init__(self, drawn: Mapping[int, bytes], plotly_script: Callable[[], str] | None) -> None:
+    Files of up to `largest` bytes go along with the answer.
+    """
+
+    def __init__(
+        self, drawn: Mapping[int, bytes], plotly_script: Callable[[], str] | None, largest: int
+    ) -> None:
         self.uploads: list[Upload] = []
         self._blocks: list[Block] = []
         self._marks: set[int] = set()  # the blocks that only say where a picture belongs
         self._drawn = drawn
         self._drawings = 0
         self._plotly_script = plotly_script
+        self._largest = largest
+        self._sent: set[str] = set()  # files of the cell that go along
         self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
@@ -46,7 +51,7 @@ class Settled:
     @property
     def blocks(self) -> list[Block]:
         """The text; a picture's place is told where there are several."""
-        marked = len(self.uploads) > 1
+        marked = len(self._marks) > 1
         return [block for place, block in enumerate(self._blocks) if marked or place not in self._marks]
 
     @property
@@ -68,6 +73,7 @@ class Settled:
         before, after = ([], entry.notes) if ended_with_its_kernel else (entry.notes, [])
         for note in before:
             self._add(note)
+        self._sent = {file.filename for file in entry.files if file.size <= self._largest}
         for piece in entry.pieces():
             self._take_piece(piece)
         self._end(entry)
@@ -108,6 +114,8 @@ class Settled:
                 self._add_text(balanced(text), text, "words", ".md")
             case Drawing():
                 self._draw(piece)
+            case Attachment(bundle, files) if saved := self._sent.intersection(files):
+                self._mark(min(saved))  # the same picture, which is sent as that file
             case Attachment(bundle):
                 self._attach(bundle)
 
@@ -152,8 +160,12 @@ class Settled:
         number = 1 + sum(upload.name.startswith(kind) for upload in self.uploads)
         upload = Upload(f"{kind}-{number}{suffix}", data, cut(description.strip(), ALTERNATIVE))
         self.uploads.append(upload)
+        self._mark(upload.name)
+
+    def _mark(self, name: str) -> None:
+        """Say where a picture belongs."""
         self._marks.add(len(self._blocks))
-        self._add(f"-# ↳ `{upload.name}`")
+        self._add(f"-# ↳ {code_name(name)}")
 
     def _script(self) -> str:
         return self._plotly_script() if self._plotly_script else ""

@@ -108,7 +108,7 @@ class Outputs:
         return strip_ansi("".join(pieces))
 
     def pictures(self) -> Iterator[Display | Result]:
-        """The displays and results that carry a PNG or JPEG picture, in order."""
+        """The displays and results that carry a picture, in order."""
         for shown in self._shown:
             if isinstance(shown, Display | Result) and _is_picture(shown):
                 yield shown
@@ -245,7 +245,7 @@ def _emptied[T: Display | Result | Failure](event: T, note: str) -> T:
 
 
 def _is_picture(event: Display | Result) -> bool:
-    return "image/png" in event.bundle or "image/jpeg" in event.bundle
+    return any(mime.startswith("image/") and mime != "image/svg+xml" for mime in event.bundle)
 
 
 def _as_text(shown: _Text | Display | Result | Failure) -> str:

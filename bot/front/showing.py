@@ -153,7 +153,7 @@ class Showing:
     async def _last(self, note: str) -> Page | None:
         try:
             drawn = await self._desk.studio.draw(self.draft.to_draw) if self.draft.to_draw else {}
-            return self.draft.final(drawn, note=note)
+            return self.draft.final(drawn, note=note, largest=self._desk.limits.file)
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None

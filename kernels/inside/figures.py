@@ -125,7 +125,7 @@ def _says_files(fetch: Callable[[Any], dict[str, Any] | None]) -> Callable[[Any]
     """What the backend asks of each figure that it shows."""
 
     def metadata(figure: Any) -> dict[str, Any] | None:
-        global _shown, _age  # noqa: PLW0603
+        global _shown, _age
         _shown, _age = figure, 0
         told = fetch(figure)
         files = _saved.get(figure)
@@ -154,11 +154,12 @@ def _notes_files(save: Callable[..., Any]) -> Callable[..., Any]:
         if not any(getattr(self, part, None) for part in PARTS):
             places = sys.modules[PYPLOT].__file__ or "", __file__
             warnings.warn(EMPTY, skip_file_prefixes=tuple(map(os.path.dirname, places)))
+        changed = self.stale  # saving itself changes it, and back
         written = save(self, fname, *args, **kwargs)
         with suppress(TypeError, ValueError):  # a stream, or a name that is none
             name = os.path.relpath(os.fspath(fname))
             if name.lower().endswith(PICTURES) and not name.startswith(os.pardir):
-                if self.stale or self not in _saved:
+                if changed or self not in _saved:
                     _saved[self] = []
                 _saved[self].append(name)
                 self.stale = False

@@ -15,7 +15,7 @@ from bot.split import length
 from bot.usage import TurnUsage
 from bot.written import Shown
 from kernels.capture import Skipped
-from kernels.events import ClearOutput, Event, Failure, InputRequest, Queued, Restarted, Result
+from kernels.events import ClearOutput, Display, Event, Failure, InputRequest, Queued, Restarted, Result
 from tests.bot.markups import SQUARE, TABLE
 from tests.bot.replies import RESULT, cell, made, printed, shown
 
@@ -289,6 +289,21 @@ def test_long_output_goes_in_up_to_four_messages_and_beyond_in_a_file() -> None:
     assert "Generated 1 file(s)" in page.parts[0]
     (upload,) = page.uploads
     assert upload.data.decode() == "red\n" + "\n".join(lines)
+
+
+def test_a_picture_that_was_saved_as_it_is_shown_is_sent_once() -> None:
+    """The file goes along, under its own name; one that is too large for that does not stand for it."""
+    plot = Display({"image/png": PICTURE, "text/plain": "<Figure>"}, {"files": ["plots/a.png"]})
+    saved = made("plots/a.png")
+    page = final(cell([plot], files=(saved,)))
+    assert (page.uploads, page.files) == ((), (saved,))
+    assert "Generated 1 file(s)" in page.parts[0]
+    page = final(cell([plot, shown(image_png=PICTURE), plot], files=(saved,)))
+    assert [upload.name for upload in page.uploads] == ["picture-1.png"]
+    marks = [line for line in page.parts[0].split("\n") if line.startswith("-# ↳")]
+    assert marks == ["-# ↳ `plots/a.png`", "-# ↳ `picture-1.png`", "-# ↳ `plots/a.png`"]
+    for files in ((), (made("b.png"),), (made("plots/a.png", size=20 << 20),)):
+        assert [upload.name for upload in final(cell([plot], files=files)).uploads] == ["picture-1.png"]
 
 
 def test_endless_words_are_in_a_file_too() -> None:
