@@ -16,12 +16,13 @@ from bot.bundle import bundle, notebook
 from bot.console.paths import content, created, named, opened
 from bot.console.show import Screen
 from bot.errors import BotError
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.replay import imported
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from kernels.cells import Notebook, NotebookError
 from kernels.errors import KernelError
+from kernels.text import counted
 from kernels.visible import shown
 
 __all__ = ["CommandFailed", "Commands"]
@@ -102,7 +103,7 @@ class Commands:
         try:
             await self._verbs[words[0]](words[1:])
         except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
-            raise CommandFailed(sentence(error)) from error
+            raise CommandFailed(f"{sentence(error)} {advice(error)}".strip()) from error
         return True
 
     async def _help(self, _words: list[str]) -> None:
@@ -147,8 +148,8 @@ class Commands:
     async def _usage(self, _words: list[str]) -> None:
         total = await self._sessions.ledger.today(self._user_id)
         self._screen.note(
-            f"Today: {total.turns} answers, {total.input_tokens:,} tokens in, {total.output_tokens:,} out,"
-            f" ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
+            f"Today: {counted(total.turns, 'answer')}, {total.input_tokens:,} tokens in,"
+            f" {total.output_tokens:,} out, ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
         )
 
     async def _no_words(self, _words: list[str]) -> None:

@@ -29,7 +29,7 @@ from bot.bundle import bundle, notebook
 from bot.console.answers import answer_fields, event_fields, file_fields, result_fields, step_fields
 from bot.console.paths import content, created, named, opened
 from bot.errors import BotError, NothingRuns
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.message import Asking, Incoming
 from bot.replay import imported, replay
 from bot.reply import Reply
@@ -150,6 +150,8 @@ class JsonLines:
             if not isinstance(error, FileStoreError | KernelError | BotError | NotebookError | OSError):
                 log.exception("a request failed")
             fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+            if advised := advice(error):
+                fields["advice"] = advised
             self._answer(user, request, fields)
 
     async def _run(self, user: int, request: Request) -> None:

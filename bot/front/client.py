@@ -27,7 +27,6 @@ from bot.front.commands import Running
 from bot.front.connections import Pauses, outlast_ready
 from bot.front.controls import EXPECTED, Controls
 from bot.front.desk import Desk
-from bot.front.ending import capital
 from bot.front.interaction import Interaction, privately
 from bot.front.outlets import NO_MENTIONS, ChannelOutlet, DirectOutlet
 from bot.front.tools import Tools
@@ -155,7 +154,7 @@ class Client(nextcord.Client):
         """Tell the person what went wrong with their command."""
         error = exception.original if isinstance(exception, ApplicationInvokeError) else exception
         if isinstance(error, EXPECTED):
-            await privately(interaction, capital(sentence(error)))
+            await privately(interaction, sentence(error))
             return
         log.error("command %s failed", interaction.application_command, exc_info=error)
         await privately(interaction, BROKEN)

@@ -86,7 +86,7 @@ class Running(ClientCog):
                 raise NothingRuns
             await session.interrupt(place_of(interaction))
         except EXPECTED as error:
-            await privately(interaction, f"{sentence(error).capitalize()}.")
+            await privately(interaction, sentence(error))
         else:
             await privately(interaction, "Stopped.")
 

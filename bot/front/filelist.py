@@ -194,7 +194,7 @@ async def get(desk: Desk, interaction: Interaction, id_or_name: str) -> None:
 
 def time_left(file: StoredFile) -> str:
     """How long a file is kept, as Discord shows it in the reader's own time."""
-    return f"kept until <t:{int(file.expires_at.timestamp())}:R>"
+    return f"expires <t:{int(file.expires_at.timestamp())}:R>"
 
 
 def _options(files: Sequence[StoredFile]) -> list[nextcord.SelectOption]:
@@ -210,4 +210,5 @@ def _options(files: Sequence[StoredFile]) -> list[nextcord.SelectOption]:
 
 def _hours(file: StoredFile) -> str:
     left = (file.expires_at - datetime.now(UTC)).total_seconds()
-    return f"{max(0, round(left / 3600))} h left"
+    hours = round(left / 3600)
+    return f"{hours} h left" if hours > 0 else "under an hour left"

@@ -11,7 +11,6 @@ from bot.failures import sentence
 from bot.front.buttons import BROKEN
 from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
-from bot.front.ending import capital
 from bot.front.interaction import Interaction, defer, privately
 from bot.front.texts import KEPT
 from kernels.threads import in_thread
@@ -42,7 +41,7 @@ class Confirmation(View):
             for forget in self._desk.forgets:
                 forget(interaction.user.id)
         except EXPECTED as error:
-            await privately(interaction, capital(sentence(error)))
+            await privately(interaction, sentence(error))
         else:
             kept = f" {KEPT}" if self._desk.sessions.ledger.limited else ""
             await privately(interaction, f"All that I had of you is deleted.{kept}")
@@ -60,7 +59,7 @@ async def send_export(desk: Desk, interaction: Interaction) -> None:
     try:
         archive = await export(desk.sessions, interaction.user.id, limit=desk.limits.file)
     except (*EXPECTED, OSError) as error:  # a disk without room for it
-        await privately(interaction, capital(sentence(error)))
+        await privately(interaction, sentence(error))
         return
     with archive:
         data = await in_thread(archive.read)
