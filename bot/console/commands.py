@@ -35,7 +35,7 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %ask WORDS          ask the model, which runs code here; also any line that is plainly prose
   %usage              what you have taken of the model today
   %vars               your variables
-  %reset [all]        a fresh kernel; with `all` your files and the transcript go too
+  %reset [all]        a fresh kernel; with `all` workspace, stored files and transcript go too
   %notebook [PATH]    save the session as a Jupyter notebook
   %bundle [PATH]      the same as a zip, with the files it used or made
   %replay PATH        run a notebook's cells here, up to the first that fails
@@ -186,18 +186,14 @@ class Commands:
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):
             raise CommandFailed(
-                "%reset ends the kernel; %reset all also deletes your files and the transcript."
+                "%reset ends the kernel; %reset all also deletes your workspace, your stored files and the"
+                " transcript."
             )
-        session = await self._sessions.session(self._user_id, self._place)
-        await session.reset()
         if words:
-            await self._sessions.forget(self._user_id)
-            kept = " What today's limit counts stays until the day is over (UTC)."
-            self._screen.note(
-                "Fresh kernel. Your files and the transcript are deleted."
-                f"{kept if self._sessions.ledger.limited else ''}"
-            )
+            await self._sessions.discard(self._user_id, self._place)
+            self._screen.note("Fresh kernel. Workspace, stored files and transcript are deleted.")
         else:
+            await (await self._sessions.session(self._user_id, self._place)).reset()
             self._screen.note("Fresh kernel. Your files are kept.")
 
 

@@ -29,7 +29,9 @@ from bot.front.controls import EXPECTED, Controls
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, privately
 from bot.front.outlets import NO_MENTIONS, ChannelOutlet, DirectOutlet
+from bot.front.passing import Closed
 from bot.front.tools import Tools
+from bot.front.unfinished import end_unfinished, unfinished
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
@@ -75,6 +77,7 @@ class Client(nextcord.Client):
         self.add_cog(Running(desk))
         self.add_cog(Tools(desk))
         self.add_view(Buttons(self._controls.verbs))
+        self.add_view(Closed())
 
     async def reopen(self) -> None:
         """Be ready to connect again, with commands, buttons and forms as they are, after a connection failed.
@@ -129,10 +132,13 @@ class Client(nextcord.Client):
             return
         self._resumed = True
         try:
+            left = await unfinished(self._desk)
             await self._desk.sessions.resume()
         except (FileStoreError, KernelError):
             self._resumed = False
             log.exception("cells that were running are not resumed")
+        else:
+            self._desk.spawn(end_unfinished(self._desk, left), "answers that were left in the middle")
 
     async def on_message(self, message: nextcord.Message) -> None:
         """Somebody has written something."""

@@ -42,7 +42,8 @@ BAD = [
     (b'{"user": 1}\n', "a request has one of: code, ask, upload, files, load_file, reset"),
     (b'{"code": 5}\n', "code is a text"),
     (b'{"code": "1", "reset": true}\n', "this one has code and reset"),
-    (b'{"reset": 0}\n', "reset is true, or is left out"),
+    (b'{"reset": 0}\n', 'reset is true or "all", or is left out'),
+    (b'{"reset": "everything"}\n', 'reset is true or "all", or is left out'),
     (b'{"interrupt": false}\n', "interrupt is true, or is left out"),
     (b'{"files": null}\n', "files is true, or is left out"),
     (b'{"replay": "a.ipynb", "keep_going": 1}\n', "keep_going is true or false"),
@@ -291,6 +292,15 @@ async def test_an_interrupt_stops_the_running_cell_only(program: Program) -> Non
     assert (await program.run("x"))["output"] == "5\n"
     idle = program.send(interrupt=True)
     assert (await program.answer(id=idle, event="error"))["message"] == "Nothing is running."
+
+
+async def test_reset_of_all_deletes_files_and_transcript(program: Program) -> None:
+    """The same as `%reset all` and `/reset everything`."""
+    await program.run("x = 1; open('a.txt', 'w').write('abc');")
+    await program.answer(id=program.send(reset="all"), event="reset")
+    assert (await program.answer(id=program.send(files=True), event="files"))["files"] == []
+    result = await program.run("import os; print(os.listdir(), 'x' in globals())")
+    assert (result["output"], result["cell"]) == ("[] False\n", 1)
 
 
 async def test_reset_gives_a_fresh_kernel_and_keeps_the_files(program: Program) -> None:
