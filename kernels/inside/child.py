@@ -11,7 +11,6 @@ what the kernel's processes leave behind, and takes all of them with it when it 
 import gc
 import json
 import os
-import random
 import select
 import shutil
 import signal
@@ -21,7 +20,7 @@ import tempfile
 import traceback
 from typing import Any
 
-from . import confine, files, last_words, probes, program
+from . import confine, files, fresh, last_words, probes, program
 
 __all__ = ["main"]
 
@@ -110,10 +109,8 @@ def _be_kernel(
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.enable()
-    random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
     _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
+    fresh.process()
     if "probes" in order:
         os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
         return 0

@@ -29,7 +29,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, figures, forked, memory, reserve, streams, variables
+from . import children, clip, figures, forked, fresh, memory, reserve, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -248,9 +248,7 @@ def prepared() -> Program:
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
     program.session.key = b""  # made here, filled by each child
-    Shell.instance(
-        parent=program, profile_dir=program.profile_dir, user_ns={}, compiler_class=XCachingCompiler
-    )
+    Shell.instance(parent=program, profile_dir=program.profile_dir, compiler_class=XCachingCompiler)
     return program
 
 
@@ -293,6 +291,7 @@ def _settle(program: Program, profile: Path) -> None:
     program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
     program.profile_dir.location = str(profile)
     Shell.instance().db.root = profile / "db"
+    fresh.shell(Shell.instance())
 
 
 def run(program: Program) -> None:
