@@ -29,7 +29,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, figures, forked, fresh, memory, reserve, streams, variables
+from . import bars, children, clip, figures, forked, fresh, memory, nested, reserve, stdin, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -74,6 +74,10 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             told = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
             self.session.send(self.iopub_socket, "error", told, parent)
             self.session.send(stream, "execute_reply", self._failed(name, text), parent, ident=ident)
+
+    def is_ours(self) -> bool:
+        """Whether what runs now was asked for by our own client."""
+        return _asked_by_us(self.get_parent("shell"))
 
     def _failed(self, name: str, text: str) -> dict[str, Any]:
         """The reply of a cell that did not come to its own."""
@@ -225,6 +229,8 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
+        sys.stdin = stdin.Input(self.kernel.raw_input)
+        nested.allow(lambda: self.kernel.io_loop.asyncio_loop)
         children.install()
         forked.watch(self.kernel)
         reserve.fill()
@@ -237,6 +243,7 @@ def made() -> Program:
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.Session.packer = "inside.packing.pack"
     figures.follow()
+    bars.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)
     return program
