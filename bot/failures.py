@@ -9,6 +9,7 @@ ending(result)           # of a cell that did not end well, None for one that di
 
 import errno
 import os
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -223,6 +224,16 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
 }
 
+SIGNALS: dict[int, str] = {
+    signal.SIGABRT: "The kernel died: a library ended it (SIGABRT).",
+    signal.SIGBUS: (
+        "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left (SIGBUS)."
+    ),
+    signal.SIGFPE: "The kernel died: a library divided by zero (SIGFPE).",
+    signal.SIGILL: "The kernel died: a library is made for another processor (SIGILL).",
+    signal.SIGSEGV: "The kernel died: a library, or ctypes, used memory that is not there (SIGSEGV).",
+}
+
 
 def sentence(error: BaseException) -> str:
     """What a person is told of an exception, from its capital to its full stop; never a traceback."""
@@ -264,7 +275,7 @@ def ending(result: ExecutionResult) -> str | None:
         return None
     text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
     if result.status == "died" and result.cause is None and result.return_code < 0:
-        text = f"The kernel died (signal {-result.return_code})."
+        text = SIGNALS.get(-result.return_code) or f"The kernel died (signal {-result.return_code})."
     elif result.status == "died" and result.cause is None:
         text = f"The kernel died (exit code {result.return_code})."
     return text

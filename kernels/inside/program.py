@@ -29,7 +29,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import bars, children, clip, figures, forked, fresh, memory, nested, reserve, stdin, streams, variables
+from . import bars, children, clip, figures, forked, fresh, memory, nested, reserve, shared, stdin, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -244,6 +244,7 @@ def made() -> Program:
     program.config.Session.packer = "inside.packing.pack"
     figures.follow()
     bars.follow()
+    shared.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)
     return program
