@@ -5,6 +5,7 @@ or a warning that advises to install it.
 """
 
 from types import ModuleType
+from typing import Any
 
 from . import on_import
 
@@ -21,17 +22,17 @@ def follow() -> None:
 def _have_text(notebook: ModuleType) -> None:
     from tqdm import std
 
-    class tqdm(std.tqdm):  # type: ignore[misc]
+    class tqdm(std.tqdm):  # type: ignore[misc]  # noqa: N801  it is known by this name
         """tqdm's bar of text, which takes what the one of a notebook does."""
 
-        def __init__(self, *args: object, display: bool = True, **kwargs: object) -> None:  # noqa: ARG002
+        def __init__(self, *args: Any, display: bool = True, **kwargs: Any) -> None:  # noqa: ARG002
             super().__init__(*args, **kwargs)
 
         def reset(self, total: float | None = None) -> None:
             """Begin again, with another total if one is given."""
             super().reset(total)
 
-    def trange(*args: int, **kwargs: object) -> tqdm:
+    def trange(*args: int, **kwargs: Any) -> tqdm:
         """A bar over a range."""
         return tqdm(range(*args), **kwargs)
 

@@ -1,7 +1,7 @@
 """The bytes below a text stream of ours: `sys.stdout.buffer`, and what can be wrapped around it.
 
-    stream.buffer.write(b"...")                             # the same as its text
-    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")      # as scripts for Windows do
+stream.buffer.write(b"...")                             # the same as its text
+sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")      # as scripts for Windows do
 """
 
 import codecs
@@ -21,7 +21,7 @@ class _Text(Protocol):
 
 
 class Bytes(io.BufferedIOBase):
-    """Takes bytes for `stream`, which are UTF-8. Nothing closes it: a wrapper that goes would, with itself."""
+    """Takes bytes of UTF-8 for `stream`. Nothing closes it: a wrapper that goes would do so, with itself."""
 
     mode = "wb"
 
@@ -36,11 +36,12 @@ class Bytes(io.BufferedIOBase):
         return f"<{self._stream.name}>"
 
     @property
-    def raw(self) -> "Bytes":  # type: ignore[override]
+    def raw(self) -> "Bytes":
         """There is nothing below."""
         return self
 
     def writable(self) -> bool:
+        """It is for writing."""
         return True
 
     def write(self, data: Any, /) -> int:
@@ -57,9 +58,11 @@ class Bytes(io.BufferedIOBase):
         self._stream.flush()
 
     def fileno(self) -> int:
+        """The descriptor below."""
         return self._stream.fileno()
 
     def isatty(self) -> bool:
+        """No terminal, as the stream says."""
         return self._stream.isatty()
 
     def close(self) -> None:

@@ -128,8 +128,9 @@ def _be_kernel(
 def _settle(temporary: str, matplotlib: str) -> None:
     """Make the folders of this kernel anew; matplotlib wants to write where it finds its list of fonts.
 
-    The temporary folder is as a rule in the workspace, where cells of before may have left anything: startup files of
-    IPython would run before a full workspace is closed, and what a killed process left would stay for good.
+    The temporary folder is as a rule in the workspace, where cells of before may have left anything: startup
+    files of IPython would run before a full workspace is closed, and what a killed process left would stay
+    for good.
     """
     _clear(os.path.join(os.environ["HOME"], LARGE))  # also where the workspace is full, and it not used
     os.makedirs(temporary, 0o700, exist_ok=True)

@@ -40,7 +40,7 @@ def process() -> None:
 
 
 def arguments() -> None:
-    """Have none. What a kernel's own program got is no news for a person's `argparse` or `unittest.main()`."""
+    """Have none: those of the kernel's own program are not for a person's `argparse`, or `unittest.main()`."""
     sys.argv = [f"{PROGRAM}.py"]
     sys.orig_argv = [sys.executable, "-m", PROGRAM]
 
@@ -76,7 +76,7 @@ def _find_folders() -> None:
     for name in OWN_MPL:
         if (called := _kept(getattr(matplotlib, name, None), "called")) is not None:
             called.cell_contents = False
-    style = sys.modules.get("matplotlib.style.core") or sys.modules.get("matplotlib.style")
+    style: Any = sys.modules.get("matplotlib.style.core") or sys.modules.get("matplotlib.style")
     if hasattr(style, "USER_LIBRARY_PATHS"):
         style.USER_LIBRARY_PATHS[:] = [os.path.join(matplotlib.get_configdir(), "stylelib")]
 

@@ -27,7 +27,8 @@ def allow(kernels: Callable[[], asyncio.AbstractEventLoop]) -> None:
                 return run(*args, **kwargs)
             if args and args[0] is running:  # it cannot run within itself
                 if len(args) == 2 and asyncio.iscoroutine(args[1]):
-                    return asyncio.run(args[1])  # type: ignore[return-value]
+                    result: T = asyncio.run(args[1])
+                    return result
                 return run(*args, **kwargs)
             with _stepped_aside(running):
                 return run(*args, **kwargs)

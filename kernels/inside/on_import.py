@@ -1,6 +1,6 @@
 """Changes a module of a library as soon as somebody imports it, and not before: most kernels import few.
 
-    on_import.change("tqdm.notebook", with_text)        # with_text(module), now if it is there already
+on_import.change("tqdm.notebook", with_text)        # with_text(module), now if it is there already
 """
 
 import sys

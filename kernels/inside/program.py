@@ -29,7 +29,21 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import bars, children, clip, figures, forked, fresh, memory, nested, reserve, shared, stdin, streams, variables
+from . import (
+    bars,
+    children,
+    clip,
+    figures,
+    forked,
+    fresh,
+    memory,
+    nested,
+    reserve,
+    shared,
+    stdin,
+    streams,
+    variables,
+)
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn

@@ -32,14 +32,12 @@ def _have_room(module: ModuleType) -> None:
 
 def _with_room(begin: Any) -> Any:
     @functools.wraps(begin)
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            begin(self, *args, **kwargs)
-        except (PermissionError, FileNotFoundError) as error:
-            if os.access(FOLDER, os.W_OK):
-                raise
-            raise OSError(error.errno, NONE) from None
-        create = kwargs.get("create", args[1] if len(args) > 1 else False)
+    def init(self: Any, name: str | None = None, create: bool = False, size: int = 0, **more: Any) -> None:
+        if create and not os.access(FOLDER, os.W_OK):
+            raise OSError(errno.ENOSYS, NONE)
+        if create and isinstance(size, int) and size > _left(space := os.statvfs(FOLDER)):
+            raise _full(size, space)
+        begin(self, name, create, size, **more)
         if not create:
             return
         try:
@@ -48,10 +46,15 @@ def _with_room(begin: Any) -> Any:
             size, space = self.size, os.fstatvfs(self._fd)
             self.close()
             self.unlink()
-            if error.errno != errno.ENOSPC:
-                raise
-            unit = space.f_frsize / MiB
-            told = FULL.format(size=size / MiB, most=space.f_blocks * unit, left=space.f_bavail * unit)
-            raise OSError(errno.ENOSPC, told) from None
+            raise (_full(size, space) if error.errno == errno.ENOSPC else error) from None
 
     return init
+
+
+def _left(space: os.statvfs_result) -> int:
+    return space.f_frsize * space.f_bavail
+
+
+def _full(size: int, space: os.statvfs_result) -> OSError:
+    most = space.f_frsize * space.f_blocks
+    return OSError(errno.ENOSPC, FULL.format(size=size / MiB, most=most / MiB, left=_left(space) / MiB))

@@ -60,7 +60,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
                     asking = stdin.Input(self.kernel.raw_input)
                     return asking.buffer if "b" in mode else asking
                 file = os.dup(file)  # it may be closed
-            return open(file, mode, *args, **kwargs)  # noqa: PTH123, SIM115  for whoever has called
+            return open(file, mode, *args, **kwargs)
 
         self.user_ns["open"] = self.user_ns_hidden["open"] = standard_or_file
 
@@ -95,7 +95,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             super().showtraceback(*args, **kwargs)
 
     def set_next_input(self, s: str, replace: bool = False) -> None:
-        """`%load`, `%recall` and the like: a client of ours has no next cell to put the text into, and shows it."""
+        """Show the text of `%load` or `%recall` where the client, as ours, has no next cell to put it into."""
         if self.kernel.is_ours():
             print(s)
         else:

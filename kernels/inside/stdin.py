@@ -23,7 +23,7 @@ class Input(io.TextIOWrapper):
     def __init__(self, ask: Callable[[str], str]) -> None:
         self._asking = _Asking(ask)
         super().__init__(io.BufferedReader(self._asking), encoding="utf-8", errors="surrogateescape")
-        self.mode = "r"
+        self.mode = "r"  # type: ignore[misc]  # which Python sets on its own
 
     def read(self, size: int | None = -1, /) -> str:
         """Read a number of characters, or all lines until an empty answer."""
@@ -32,7 +32,7 @@ class Input(io.TextIOWrapper):
                 return super().read()
         return super().read(size)
 
-    def __next__(self) -> str:
+    def __next__(self) -> str:  # type: ignore[override]
         with self._asking.to_the_end():
             return super().__next__()
 
