@@ -52,6 +52,7 @@ from kernels.cells import NotebookError
 from kernels.errors import (
     KernelClosed,
     KernelStartFailed,
+    Misconfigured,
     NodeIncompatible,
     NodeUnavailable,
     NoQuestion,
@@ -116,6 +117,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     SandboxUnavailable: lambda _: (
         "code cannot be run safely on this machine, so none is run: whoever runs me has to see to it"
     ),
+    Misconfigured: lambda _: "code cannot be run here just now: whoever runs me has to see to it",
     TooLarge: str,
     NoQuestion: lambda _: "no input() is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
@@ -262,7 +264,7 @@ def advice(error: BaseException) -> str:
 def at_start(error: BaseException) -> str:
     """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
     error = _known(error)
-    if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable):
+    if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable | Misconfigured):
         return f"{str(error).rstrip('.')}. {advice(error)}".strip()
     if isinstance(error, StoreUnavailable) and not isinstance(error, StoreInUse):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
@@ -340,8 +342,9 @@ def _known(error: BaseException) -> BaseException:
     """The error itself, or the one of ours that ended a node, whose last line is the end of a traceback."""
     if isinstance(error, NodeUnavailable):
         kind, _, told = _last_line(error.reason).partition(": ")
-        if kind == f"{SandboxUnavailable.__module__}.{SandboxUnavailable.__name__}":
-            return SandboxUnavailable(told)
+        for ours in (SandboxUnavailable, Misconfigured):
+            if kind == f"{ours.__module__}.{ours.__name__}":
+                return ours(told.removesuffix("."))
     return error
 
 

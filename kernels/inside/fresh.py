@@ -40,7 +40,7 @@ def process() -> None:
 
 
 def arguments() -> None:
-    """Have none: those of the kernel's own program are not for a person's `argparse`, or `unittest.main()`."""
+    """Have none: those of the kernel's own program are not for a person's `argparse`."""
     sys.argv = [f"{PROGRAM}.py"]
     sys.orig_argv = [sys.executable, "-m", PROGRAM]
 

@@ -95,7 +95,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             super().showtraceback(*args, **kwargs)
 
     def set_next_input(self, s: str, replace: bool = False) -> None:
-        """Show the text of `%load` or `%recall` where the client, as ours, has no next cell to put it into."""
+        """Show the text of `%load` or `%recall` where the client has no next cell to put it into."""
         if self.kernel.is_ours():
             print(s)
         else:
