@@ -57,10 +57,21 @@ from kernels.errors import (
 from kernels.events import Restarted
 from kernels.text import human_size
 
-__all__ = ["NEVER", "SHORTENED", "at_start", "ending", "lost", "put_off", "restart", "sentence", "unrecorded"]
+__all__ = [
+    "NEVER",
+    "SHORTENED",
+    "at_start",
+    "ending",
+    "lost_with",
+    "put_off",
+    "restart",
+    "sentence",
+    "unrecorded",
+]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
+EARLIER = "the variables of your earlier cells, whose names are not known"
 EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
 
 SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
@@ -256,19 +267,26 @@ def restart(restarted: Restarted) -> str:
     """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
     kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
     text = f"Fresh kernel ({restarted.reason}). {kept}"
-    if told := lost(restarted.lost, unnamed=restarted.unnamed):
+    if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
         return f"{text} {told}"
     return f"{text} No variables were lost." if restarted.kept else text
 
 
-def lost(variables: Sequence[str], *, unnamed: bool) -> str:
+def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
     """What a person is told of lost variables; "" where there are none."""
     names = ", ".join(variables[:NAMED])
     if len(variables) > NAMED:
         names += f" and {len(variables) - NAMED} more"
+    if earlier:
+        names += f"{', and ' if names else ''}{EARLIER}"
     if unnamed:
         names += f"{', and ' if names else ''}whatever the cell that was running had defined"
     return names and f"Lost: {names}."
+
+
+def lost_with(result: ExecutionResult) -> str:
+    """What a person is told of the variables that went with a cell; "" where none did."""
+    return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
 
 
 def _unforeseen(error: BaseException) -> str:

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -20,15 +19,14 @@ from bot.apart import Apart
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
 from bot.jobs import Jobs
-from bot.losses import AWAY, COPY, Held, Losses, holding
+from bot.kernel_notes import KernelNotes
 from bot.recorded import tell_recorded
 from bot.reply import Reply, Tell
 from bot.transcript import Transcript
-from filestore.errors import FileStoreError, StoreUnavailable
+from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledStore
-from kernels.events import Restarted
 from kernels.finish import stop
 from kernels.lasting import lasting
 from kernels.protocols import Cell, Kernels, PersonKernel
@@ -101,14 +99,12 @@ class Session:
         self.record = record
         self.last_used = record.last_used_at  # by the minute in the record
         self.idle_since = monotonic()
-        self.held = self._noted = Held.from_text(record.kernel)
         self.files = PersonFiles(files, record, pool)
         self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
+        self.notes = KernelNotes(record, store.sessions, self.transcript, self.kernel)
         self._catch_up = store.catch_up
-        self._sessions = store.sessions
-        self._untold: Restarted | None = None
         self._listeners: tuple[asyncio.Task[None], ...] = ()
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
@@ -147,7 +143,7 @@ class Session:
                 run.settle()
             else:
                 self.left_running.append((await self._record(run), run))
-        await self._miss(broken_off=bool(unfinished), restored=restored)
+        await self.notes.miss(broken_off=bool(unfinished), restored=restored)
         await self._note_broken_off(list(unfinished.values()))
         name = self.record.session_id
         self._listeners = (
@@ -162,19 +158,9 @@ class Session:
             await stop(listener)
         await self._pool.release(self.record.session_id)
 
-    def losses(self) -> Losses:
-        """What has to be told with a turn's cell."""
-
-        def take() -> Restarted | None:
-            untold, self._untold = self._untold, None
-            return untold
-
-        return Losses(take)
-
     async def note(self) -> None:
-        """Note what the kernel holds after a cell, so that its loss can be told whenever it is noticed."""
-        untold = self.held if self._untold is not None else None
-        await self._hold(holding((one.name for one in self.kernel.variables), untold))
+        """Note what the kernel holds after a cell."""
+        await self.notes.note(one.name for one in self.kernel.variables)
 
     @contextlib.asynccontextmanager
     async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
@@ -259,7 +245,7 @@ class Session:
         """End the kernel, with its variables, and a running cell first; files and transcript stay."""
         await self._stop_all()
         await self.kernel.restart()
-        await self._hold(holding((), self.held if self._untold is not None else None))
+        await self.notes.note(())
 
     async def end(self) -> None:
         """Stop every turn, and wait until what came of them is recorded; then the session may be deleted."""
@@ -309,29 +295,6 @@ class Session:
         cell = await self.transcript.adopt(run.tag, self.record.place, run.code)
         run.tag = cell.seq
         return cell
-
-    async def _miss(self, *, broken_off: bool, restored: bool) -> None:
-        """Find out whether the kernel that the record knows of is gone."""
-        held = replace(self.held, swept=False)
-        if held.variables or broken_off:
-            state = await self.kernel.state()
-            if not (state.alive or state.busy):
-                reason, kept = (COPY, "copy") if restored else (AWAY, "files")
-                held = held.ended(reason, kept=kept, unnamed=broken_off)
-        self._untold = held.untold
-        await self._hold(held)
-
-    async def _hold(self, held: Held) -> None:
-        """Note this in the session's record, unless it stands there."""
-        self.held = held
-        if held == self._noted:
-            return
-        try:
-            await self._sessions.set_kernel(self.record.session_id, held.to_text())
-        except FileStoreError as error:  # the next cell tries again
-            log.warning("what session %s holds is not noted: %s", self.record.session_id, error)
-        else:
-            self._noted = held
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
         await self.transcript.broken_off(cells)

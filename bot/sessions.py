@@ -23,14 +23,16 @@ from typing import TYPE_CHECKING, Literal, Self
 from bot.ask import Answer, ask
 from bot.errors import NoModel, NotOpened
 from bot.jobs import Jobs
+from bot.kernel_notes import note_swept, note_untold
 from bot.locks import Locks
-from bot.losses import Held, unused_for
+from bot.losses import Held
 from bot.message import Asking, Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.resumed import Resumed
 from bot.session import Asked, Session, beside
 from bot.several import for_each
 from bot.sweeping import sweep_often
+from bot.transcript import Transcript
 from bot.turn import take_turn
 from bot.usage import Ledger
 from filestore.errors import FileStoreError, StoreUnavailable
@@ -39,6 +41,7 @@ from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecor
 from filestore.spool import SpooledStore
 from kernels.descriptors import need
 from kernels.errors import KernelError
+from kernels.events import Restarted
 from kernels.finish import to_the_end
 from kernels.protocols import Cell, Kernels
 
@@ -174,6 +177,13 @@ class Sessions:
         await session.open(restored=restored)
         self._seen.add(session_id)
         return session
+
+    async def tell_again(self, session_id: str, lost: Restarted) -> None:
+        """Tell with the session's next cell what was to be told and has reached nobody."""
+        if (session := self._open.get(session_id)) is not None:
+            await session.notes.tell_again(lost)
+        else:  # it was let go
+            await note_untold(self.store.sessions, session_id, lost)
 
     def opened(self, session_id: str) -> Session | None:
         """The session of this id, if it is open."""
@@ -329,8 +339,8 @@ class Sessions:
         if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
         else:
-            held = Held.from_text(record.kernel).ended(unused_for(self._retention), kept="")
-            await self.store.sessions.set_kernel(session_id, replace(held, swept=True).to_text())
+            transcript = Transcript(self.store.transcripts, session_id, self._clock)
+            await note_swept(self.store.sessions, transcript, record, self._retention)
 
     async def _end(self, session_id: str) -> None:
         """End the turns of a session, so that nothing is told or kept of them after its deletion."""

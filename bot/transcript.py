@@ -8,6 +8,7 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
@@ -89,6 +90,7 @@ class Transcript:
             skipped=kept.skipped,
             lost=ran.restarted.lost if ran.restarted else (),
             unnamed=ran.restarted is not None and ran.restarted.unnamed,
+            earlier=ran.restarted is not None and ran.restarted.earlier,
             memory=ran.memory,
         )
         try:
@@ -109,6 +111,11 @@ class Transcript:
             return replace(result, unrecorded=SHORTENED)
         waiting = self._records.waiting(self._session_id)
         return replace(result, unrecorded=unrecorded(waiting, cell.seq)) if waiting else result
+
+    @property
+    def waits(self) -> bool:
+        """Whether writes of it wait for the database."""
+        return self._records.waiting(self._session_id) is not None
 
     async def leave_out(self, message: Incoming, cell: Code) -> None:
         """Note a cell of a replayed notebook that does not run, with the outputs that it had."""
@@ -133,6 +140,14 @@ class Transcript:
     async def unfinished(self) -> list[CellRecord]:
         """The cells that were running when the program before us ended, in order."""
         return await self._records.unfinished(self._session_id)
+
+    async def has_run(self) -> bool:
+        """Whether any cell of it has run, as far as was recorded. Raises: StoreUnavailable."""
+        async with aclosing(self.newest()) as pages:
+            async for page in pages:
+                if any(isinstance(entry, CellRecord) and _ran(entry) for entry in page):
+                    return True
+        return False
 
     async def next_after(self, seq: int) -> list[Said | CellRecord]:
         """The entry after this number, or none. Raises: StoreUnavailable."""
@@ -191,6 +206,13 @@ class Transcript:
             return cell
         count = len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
         return Streamed(replace(cell, outputs=()), count, self.outputs(entry))
+
+
+def _ran(cell: CellRecord) -> bool:
+    """Whether the cell has run: one that was stopped while it stood in line has no number."""
+    if cell.status == "interrupted":
+        return cell.execution_count is not None
+    return cell.status not in (RUNNING, "skipped")
 
 
 def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:

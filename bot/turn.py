@@ -9,6 +9,7 @@ program resumes the turn. `tell` belongs to the front; nothing here knows what a
 """
 
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from bot.message import Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.session import Asked, Session
 from filestore.records import CellRecord
-from kernels.events import Restarted
+from kernels.events import Event, Restarted
 from kernels.finish import to_the_end
 from kernels.protocols import Cell
 
@@ -38,37 +39,41 @@ async def take_turn(
     """
     run = session.kernel.run(message.code, allow_input=message.can_answer)
     cell = None
-    losses = session.losses()
-    with session.turn():
-        try:
-            async with run, session.at_work(run, message.place, asked):
-                await session.files.bring(message.user_files)
-                cell = await session.transcript.begin(message)
-                run.tag = cell.seq
-                await tell(Reply(cell.seq, code=message.code if asked is not None else ""))
-                async with aclosing(losses.before(run)) as events:
-                    async for event in events:
-                        await tell(Reply(cell.seq, event))
-        finally:
-            if cell is not None and not run.goes_on:
-                kept, result = await to_the_end(_finish(session, cell, run, losses.told, asked))
-    await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
+    async with session.notes.losses() as losses:
+        with session.turn():
+            try:
+                async with run, session.at_work(run, message.place, asked):
+                    await session.files.bring(message.user_files)
+                    cell = await session.transcript.begin(message)
+                    run.tag = cell.seq
+                    await tell(Reply(cell.seq, code=message.code if asked is not None else ""))
+                    await _tell_events(cell, losses.before(run), tell)
+            finally:
+                if cell is not None and not run.goes_on:
+                    kept, result = await to_the_end(_finish(session, cell, run, losses.told, asked))
+        await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 
 
 async def resume_turn(session: Session, cell: CellRecord, run: Cell, tell: Tell) -> ExecutionResult:
     """Go on with a turn that a program before us began, from the first event that it has not told."""
-    with session.turn():
-        try:
-            async with run, session.at_work(run, cell.place):
-                await tell(Reply(cell.seq))
-                async for event in run:
-                    await tell(Reply(cell.seq, event))
-        finally:
-            if not run.goes_on:
-                kept, result = await to_the_end(_finish(session, cell, run))
-    await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
+    async with session.notes.losses() as losses:
+        with session.turn():
+            try:
+                async with run, session.at_work(run, cell.place):
+                    await tell(Reply(cell.seq))
+                    await _tell_events(cell, losses.before(run), tell)
+            finally:
+                if not run.goes_on:
+                    kept, result = await to_the_end(_finish(session, cell, run, losses.told))
+        await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
+
+
+async def _tell_events(cell: CellRecord, events: AsyncGenerator[Event], tell: Tell) -> None:
+    async with aclosing(events):
+        async for event in events:
+            await tell(Reply(cell.seq, event))
 
 
 async def _finish(
@@ -80,16 +85,17 @@ async def _finish(
 ) -> tuple[Kept, ExecutionResult]:
     """Store the files and finish the record; only then may the kernel forget the cell.
 
-    `told` is what was told as lost before the cell.
+    `told` is what was told as lost before the cell. What the kernel holds is noted first: after a crash in
+    between the cell counts as broken off, and a loss of its variables is told.
     """
     ran = run.result
     if told is not None:
         ran = replace(ran, restarted=together(told, ran.restarted))
     kept = await session.files.keep(ran.captured, ran.skipped, cell.seq)
+    await session.note()
     result = await session.transcript.finish(cell, ran, kept)
     ids = {"session": cell.session_id, "cell": cell.seq, "turn": asked.id if asked is not None else ""}
     why = f" ({ran.cause})" if ran.cause else ""
     log.info("the cell ended: %s%s after %.1f s", ran.status, why, ran.execution_time, extra=ids)
-    await session.note()
     run.settle()
     return kept, result

@@ -21,12 +21,13 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
+from bot.losses import together
 from bot.page import Draft, Page
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Queued
+from kernels.events import Queued, Restarted
 
 __all__ = ["FINISHED", "Showing"]
 
@@ -78,6 +79,7 @@ class Showing:
         self._live: Live | None = None
         self._asks_to_keep = False
         self._bell: asyncio.TimerHandle | None = None
+        self._lost: Restarted | None = None  # what it tells of kernels that are gone
 
     async def open(self) -> None:
         """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
@@ -113,6 +115,8 @@ class Showing:
             if self._stopped:
                 await self.stop()
         match reply:
+            case Reply(event=Restarted() as restarted):
+                self._lost = together(self._lost, restarted)
             case Reply(event=Queued(position=0)):
                 self._set_bell()
             case Reply(event=Queued()):
@@ -145,7 +149,10 @@ class Showing:
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts)
             await self._ping()
-            return is_whole and last is not None
+            is_whole &= last is not None
+            if not is_whole and self._lost is not None:
+                await self._desk.sessions.tell_again(self.session_id, self._lost)
+            return is_whole
         finally:
             if self._post is not None:
                 self._desk.showings.pop(self._post.message_id, None)

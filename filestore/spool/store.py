@@ -53,7 +53,6 @@ class SpooledSessions:
         self._sessions = store.sessions
         self._spool = spool
         self._transcripts = transcripts
-        self.get = store.sessions.get
         self.set_settings = store.sessions.set_settings
         self.touch_all = store.sessions.touch_all
         self.idle_since = store.sessions.idle_since
@@ -71,7 +70,19 @@ class SpooledSessions:
                 found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
             except StoreUnavailable:
                 found = None
-        return found or SessionRecord(session_id, user_id, place, None, {}, at, at)
+            found = self._as_noted(found or SessionRecord(session_id, user_id, place, None, {}, at, at))
+        return found
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """With what waits to be noted of its kernel."""
+        found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
+        return self._as_noted(found) if found is not None else None
+
+    def _as_noted(self, record: SessionRecord) -> SessionRecord:
+        for write in self._spool.writes(session_key(record.session_id)):
+            if isinstance(write, KernelNoted):
+                return replace(record, kernel=write.kernel)
+        return record
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         found = await self._sessions.of_user(user_id)
