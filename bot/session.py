@@ -8,7 +8,6 @@ await session.interrupt()
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
 from bot.jobs import Jobs
 from bot.kernel_notes import KernelNotes
+from bot.message import new_turn
 from bot.recorded import tell_recorded
 from bot.reply import Reply, Tell
 from bot.transcript import Transcript
@@ -49,7 +49,7 @@ class Asked:
     """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
 
     def __init__(self, place: str) -> None:
-        self.id = secrets.token_hex(4)  # for the log
+        self.id = new_turn()
         self.place = place
         self.stopped = False
         self._request: asyncio.Task[None] | None = None

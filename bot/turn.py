@@ -37,7 +37,7 @@ async def take_turn(
     result. Raises: NoSuchFile when one of `user_files` is not theirs; StoreUnavailable and KernelStartFailed
     when we fail, and then the code has not run.
     """
-    run = session.kernel.run(message.code, allow_input=message.can_answer)
+    run = session.kernel.run(message.code, turn=message.turn, allow_input=message.can_answer)
     cell = None
     async with session.notes.losses() as losses:
         with session.turn():
@@ -50,7 +50,7 @@ async def take_turn(
                     await _tell_events(cell, losses.before(run), tell)
             finally:
                 if cell is not None and not run.goes_on:
-                    kept, result = await to_the_end(_finish(session, cell, run, losses.told, asked))
+                    kept, result = await to_the_end(_finish(session, cell, run, losses.told))
         await tell(Reply(cell.seq, files=kept.files, skipped=kept.skipped, result=result))
     return result
 
@@ -80,8 +80,7 @@ async def _finish(
     session: Session,
     cell: CellRecord,
     run: Cell,
-    told: Restarted | None = None,
-    asked: Asked | None = None,
+    told: Restarted | None,
 ) -> tuple[Kept, ExecutionResult]:
     """Store the files and finish the record; only then may the kernel forget the cell.
 
@@ -94,7 +93,7 @@ async def _finish(
     kept = await session.files.keep(ran.captured, ran.skipped, cell.seq)
     await session.note()
     result = await session.transcript.finish(cell, ran, kept)
-    ids = {"session": cell.session_id, "cell": cell.seq, "turn": asked.id if asked is not None else ""}
+    ids = {"session": cell.session_id, "cell": cell.seq, "turn": run.turn}
     why = f" ({ran.cause})" if ran.cause else ""
     log.info("the cell ended: %s%s after %.1f s", ran.status, why, ran.execution_time, extra=ids)
     run.settle()

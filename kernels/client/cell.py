@@ -85,11 +85,20 @@ class RemoteCell:
     """
 
     def __init__(
-        self, host: CellHost, key: str, code: str, *, tag: int, allow_input: bool, begun: bool = False
+        self,
+        host: CellHost,
+        key: str,
+        code: str,
+        *,
+        tag: int,
+        turn: str,
+        allow_input: bool,
+        begun: bool = False,
     ) -> None:
         self.key = key
         self.code = code
         self.tag = tag
+        self.turn = turn
         self.allow_input = allow_input
         self.started = begun
         self.began: float | None = None
@@ -160,7 +169,9 @@ class RemoteCell:
 
     def enter(self) -> None:
         """Stand in line, with this node."""
-        entered = self._host.send("enter", run=self.key, code=self.code, allow_input=self.allow_input)
+        entered = self._host.send(
+            "enter", run=self.key, turn=self.turn, code=self.code, allow_input=self.allow_input
+        )
         self._sent = [entered]
         if self.started:
             self._start()
