@@ -185,6 +185,7 @@ ENDINGS: dict[tuple[str, str | None], str] = {
         " cell still shows, and its files, come later."
     ),
     ("died", "node"): "The kernel ended with the node that it lived in.",
+    ("died", "away"): "The kernel ended while I was away, and this cell did not come to its end.",
     ("died", None): "The kernel died.",
     (
         "died",

@@ -109,6 +109,7 @@ class Session:
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
+        self.broken_off: list[CellRecord] = []
         self._runs: dict[Cell, str] = {}  # with their places, in the order in which they run
         self._asked: list[Asked] = []
         self._talks: dict[str, asyncio.Lock] = {}
@@ -130,9 +131,11 @@ class Session:
     async def open(self, *, restored: bool = False) -> Self:
         """Take up where the session was left.
 
-        Cells that go on in a node are in `left_running`, to be resumed; one that was broken off is noted, and
-        its files are kept. What the session's kernel had and has no more is told with the next cell; with
-        `restored` the data may be older than what the person did last. Raises: KernelError, StoreUnavailable.
+        Cells that go on in a node are in `left_running`, to be resumed; those in `broken_off` are noted as
+        such, to be told, and their files are kept. What the session's kernel had and has no more is told with
+        the next cell; with `restored` the data may be older than what the person did last.
+
+        Raises: KernelError, StoreUnavailable.
         """
         left_running = await self.kernel.left_running()
         unfinished = await self._unfinished(needed=bool(left_running))
@@ -144,7 +147,8 @@ class Session:
             else:
                 self.left_running.append((await self._record(run), run))
         await self.notes.miss(broken_off=bool(unfinished), restored=restored)
-        await self._note_broken_off(list(unfinished.values()))
+        self.broken_off = list(unfinished.values())
+        await self._note_broken_off(self.broken_off)
         name = self.record.session_id
         self._listeners = (
             lasting(self._listen, f"late output of {name}"),

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from bot.ask import Answer, ask
+from bot.earlier import broken_off
 from bot.errors import NoModel, NotOpened
 from bot.jobs import Jobs
 from bot.kernel_notes import note_swept, note_untold
@@ -69,12 +70,12 @@ class Sessions:
     """The sessions of one program.
 
     A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
-    `tell_resumed`, which is awaited with what comes of a cell that a program before us began, and
-    `fail_resumed`, which is awaited with its number and the error where it comes to no result. `scope` is
-    "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
-    `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers what people
-    ask, None where none is set up; `ledger` has what they take. `restored`: the data may be older than what
-    people did last.
+    `tell_resumed`, which is awaited with what comes of a cell that a program before us began, be it broken
+    off, and `fail_resumed`, which is awaited with its number and the error where it comes to no
+    result. `scope` is "user" for one kernel a person, "place" for one a person and place. Sessions that were
+    not used for `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers
+    what people ask, None where none is set up; `ledger` has what they take. `restored`: the data may be older
+    than what people did last.
     """
 
     def __init__(
@@ -167,6 +168,8 @@ class Sessions:
         self._let_go.pop(session_id, None)
         for cell, run in session.left_running:
             self._resume(session, cell, run)
+        for cell in session.broken_off:
+            self._resumed.tell(broken_off(cell), partial(self._tell_resumed, session.record))
         return session
 
     async def _opened(self, session_id: str, user_id: int, place: str) -> Session:
@@ -361,13 +364,13 @@ class Sessions:
     def _resume(self, session: Session, cell: CellRecord, run: Cell) -> None:
         """Go on with a cell that a program before us began."""
 
-        async def tell(reply: Reply) -> None:
-            await self.tell_resumed(session.record, reply)
-
         async def fail(error: Exception) -> None:
             await self.fail_resumed(session.record, cell.seq, error)
 
-        self._resumed.begin(session, cell, run, tell, fail)
+        self._resumed.begin(session, cell, run, partial(self._tell_resumed, session.record), fail)
+
+    async def _tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        await self.tell_resumed(record, reply)
 
     async def _tell_resumed_as_late(self, record: SessionRecord, reply: Reply) -> None:
         self.tell_late(record, reply)

@@ -108,8 +108,9 @@ class Kernel(KernelHere):
         """A cell, to be entered with `async with`; its own time is the limits' `cell`.
 
         `tag` is the caller's name for the cell, given back with late output, and `turn` an id that the log
-        names. Without `allow_input` an `input()` in the cell fails at once. Raises: KernelClosed; TooLarge for
-        more than a cell may have.
+        names. Without `allow_input` an `input()` in the cell fails at once.
+
+        Raises: KernelClosed; TooLarge for more than a cell may have.
         """
         if self._closed:
             raise KernelClosed
