@@ -124,6 +124,11 @@ class Session:
         return self._pool.python
 
     @property
+    def network(self) -> bool:
+        """Whether cells may use the network of the machine that they run on."""
+        return self._pool.limits.network
+
+    @property
     def kernel(self) -> PersonKernel:
         """The session's kernel."""
         return self.files.kernel

@@ -249,12 +249,13 @@ class Sessions:
         return await session.files.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
-        """Delete a session: its kernel, workspace and transcript. The person's stored files stay."""
+        """Delete a session: its kernel, workspace, transcript and stored files."""
         session_id = self.id_of(user_id, place)
         await self._end(session_id)
         async with self._locks.one(user_id, session_id):
             await self._remove(session_id)
             await self.store.sessions.delete(session_id)
+            await self.files.delete_all_of(session_id, user_id)
 
     async def forget(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""

@@ -321,6 +321,9 @@ class MessageCells(Protocol):
     async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
         """The messages of a cell, in order of their ids."""
 
+    async def going_on(self, since: int) -> Sequence[MessageCell]:
+        """Those with an id from `since` on in whose answer more may follow, in order."""
+
 
 class Store(Protocol):
     """A database, open."""

@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol, Self
 from kernels.capture import Scan
 from kernels.events import Event
 from kernels.files import FileSource
+from kernels.launch import Limits
 from kernels.result import Late, RunResult, Variable
 
 __all__ = ["Cell", "Kernels", "PersonKernel", "State"]
@@ -111,6 +112,10 @@ class Kernels(Protocol):
     @property
     def python(self) -> Path:
         """The interpreter that kernels run on."""
+
+    @property
+    def limits(self) -> Limits:
+        """What a kernel may take."""
 
     @property
     def tier(self) -> str:

@@ -2,8 +2,9 @@
 
     {"user": 1, "code": "x = 1"}  {"user": 1, "upload": "data.csv"}  {"user": 1, "files": true}
     {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
-    {"user": 1, "reset": true}  {"user": 1, "notebook": "out.ipynb"}  {"user": 1, "bundle": "out.zip"}
-    {"user": 1, "replay": "in.ipynb", "keep_going": false}  {"user": 1, "ask": "plot it"}
+    {"user": 1, "reset": true}  {"user": 1, "reset": "all"}  {"user": 1, "notebook": "out.ipynb"}
+    {"user": 1, "bundle": "out.zip"}  {"user": 1, "replay": "in.ipynb", "keep_going": false}
+    {"user": 1, "ask": "plot it"}
 
 `user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
 request. The requests of one user are carried out in order, those of different users at the same time; `input`
@@ -28,7 +29,7 @@ from bot.console.answers import answer_fields, event_fields, file_fields, result
 from bot.console.ending import GOES_ON
 from bot.console.paths import content, created, named, opened
 from bot.errors import BotError, NothingRuns
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.message import Asking, Incoming
 from bot.replay import imported, replay
 from bot.reply import Reply
@@ -133,7 +134,10 @@ class JsonLines:
             had = f"; this one has {' and '.join(wanted)}" if wanted else ""
             raise BadRequest(f"a request has one of: {', '.join(self._verbs)}{had}", request)
         if wanted[0] in FLAGS and request[wanted[0]] is not True:
-            raise BadRequest(f"{wanted[0]} is true, or is left out", request)
+            if wanted[0] != "reset":
+                raise BadRequest(f"{wanted[0]} is true, or is left out", request)
+            if request["reset"] != "all":
+                raise BadRequest('reset is true or "all", or is left out', request)
         urgent = wanted[0] in URGENT
         if (user, urgent) in self._queues:
             self._queues[user, urgent].append(request)
@@ -172,6 +176,8 @@ class JsonLines:
 
     def _fail(self, user: int, request: Request, error: Exception) -> None:
         fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+        if advised := advice(error):
+            fields["advice"] = advised
         self._answer(user, request, fields)
 
     async def _run(self, user: int, request: Request) -> None:
@@ -220,8 +226,10 @@ class JsonLines:
         self._answer(user, request, {"event": "loaded", "file": file_fields(loaded.record), "data": data})
 
     async def _reset(self, user: int, request: Request) -> None:
-        session = await self._session(user)
-        await session.reset()
+        if request["reset"] == "all":
+            await self._sessions.discard(user, PLACE)
+        else:
+            await (await self._session(user)).reset()
         self._answer(user, request, {"event": "reset"})
 
     async def _notebook(self, user: int, request: Request) -> None:

@@ -16,7 +16,7 @@ from bot.console.ending import GOES_ON
 from bot.console.prose import is_prose
 from bot.console.show import Screen
 from bot.errors import BotError, NothingRuns
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.message import Asking, Incoming
 from bot.replay import Step, replay
 from bot.reply import Reply
@@ -101,7 +101,7 @@ class Terminal:
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say what went wrong with such a cell."""
-        self._screen.note(sentence(error))
+        self._screen.note(f"{sentence(error)} {advice(error)}".strip())
 
     async def _take(self, text: str) -> None:
         self._taking = True
@@ -139,7 +139,7 @@ class Terminal:
                 await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
-            self._screen.note(sentence(error))
+            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
 
     async def _run_code(self, code: str) -> None:
         try:
@@ -150,7 +150,7 @@ class Terminal:
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
-            self._screen.note(sentence(error))
+            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
 
     async def _run_notebook(self, notebook: Notebook) -> None:
         session = await self._sessions.session(self._user_id, PLACE)

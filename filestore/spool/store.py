@@ -246,6 +246,14 @@ class SpooledMessageCells:
         found = {cell.message_id: cell for cell in [*await self._cells.of_cell(session_id, seq), *waiting]}
         return [found[message_id] for message_id in sorted(found)]
 
+    async def going_on(self, since: int) -> list[MessageCell]:
+        """As the database has it; what waits was written while it could not be used, and is newer."""
+        found = {cell.message_id: cell for cell in await self._cells.going_on(since)}
+        for write in self._spool.all_writes():
+            if isinstance(write, MessageNoted) and write.cell.message_id >= since:
+                found[write.cell.message_id] = write.cell
+        return [found[message_id] for message_id in sorted(found) if found[message_id].first]
+
 
 @dataclass(frozen=True, slots=True)
 class SpooledStore:

@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 from kernels.capture import Scan
 from kernels.events import Event, Restarted
 from kernels.files import FileSource
+from kernels.launch import Limits
 from kernels.protocols import Cell, State
 from kernels.result import Late, RunResult, Variable
 
@@ -109,6 +110,7 @@ class FakeKernels:
     """All of them, as a node has them: one that is released lives on. `removing` is awaited at a removal."""
 
     python = Path("/usr/bin/python3")
+    limits = Limits()
     tier = "none"
     outlived = True
 
