@@ -51,9 +51,9 @@ class MongoTranscripts:
         return said
 
     async def begin_cell(
-        self, session_id: str, place: str, author: str, code: str, at: datetime
+        self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
-        seq = await self._next_seq(session_id)
+        seq = await self._next_seq(session_id, least)
         cell = CellRecord(session_id, seq, place, author, code, (), RUNNING, at)
         await self._add(cell)
         return cell
@@ -292,10 +292,12 @@ class MongoTranscripts:
             self._owners[name] = session["user_id"]
         return self._owners[name]
 
-    async def _next_seq(self, session_id: str) -> int:
+    async def _next_seq(self, session_id: str, least: int = 1) -> int:
         counter = await self._counters.change(equal(_id=session_id), {"$inc": {"seq": 1}}, upsert=True)
         assert counter is not None  # an upsert finds or makes one
-        return int(counter["seq"])
+        if counter["seq"] < least:
+            await self._counters.change(equal(_id=session_id), {"$max": {"seq": least}})
+        return max(int(counter["seq"]), least)
 
     async def _add(self, record: Said | CellRecord) -> None:
         """Add an entry; a cell that has just begun."""

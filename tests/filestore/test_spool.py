@@ -585,7 +585,7 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
         if len(pauses) == 8:
             raise asyncio.CancelledError
 
-    async def fail(*_: Any) -> int:
+    async def fail(*_: Any, **__: Any) -> int:
         nonlocal tried
         tried += 1
         raise StoreUnavailable("away")
