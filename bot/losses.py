@@ -3,7 +3,7 @@
     held = Held.from_text(record.kernel)
     held = held.ended(AWAY)             # nobody saw its end: its variables are lost, and not yet told
     losses = Losses(session.take_untold)    # of one turn
-    async for event in losses.before(run): ...
+    async for event in losses.before(run): ...   # the cell's events
     losses.told                         # what has to be in the turn's result too
 
 A kernel that ends while this program watches tells it by itself. One that ends while no program runs, or with
@@ -11,13 +11,12 @@ its program, is missed at the next opening of the session.
 """
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Self
 
 from kernels.events import Event, Queued, Restarted
-from kernels.protocols import Cell
 
 __all__ = ["AWAY", "COPY", "Held", "Losses", "holding", "together", "unused_for"]
 
@@ -111,9 +110,9 @@ class Losses:
         self._untold = untold
         self.told: Restarted | None = None
 
-    async def before(self, run: Cell) -> AsyncGenerator[Event]:
-        """The events of the cell, and what was lost before the first that shows that it runs."""
-        async for event in run:
+    async def before(self, events: AsyncIterable[Event]) -> AsyncGenerator[Event]:
+        """The events of a cell, and what was lost before the first that shows that it runs."""
+        async for event in events:
             if self.told is None and not isinstance(event, Queued) and (lost := self._untold()):
                 self.told = lost
                 if isinstance(event, Restarted):  # the kernel knows of it too: say it once

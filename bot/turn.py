@@ -15,6 +15,7 @@ turn. `tell` belongs to the front; nothing here knows what a front is.
 """
 
 import logging
+from contextlib import aclosing
 from dataclasses import replace
 
 from bot.ahead import Ahead
@@ -45,7 +46,7 @@ async def take_turn(
     run = session.kernel.run(message.code, allow_input=message.can_answer)
     cell: CellRecord | None = None
     losses = session.losses()
-    events = Ahead(losses.before(run))
+    events = Ahead(run)
 
     def early(numbered: CellRecord) -> None:
         nonlocal cell
@@ -59,8 +60,9 @@ async def take_turn(
                 cell = await session.transcript.begin(message, early)
                 run.tag = cell.seq
                 await tell(Reply(cell.seq, code=message.code if asked is not None else ""))
-                async for event in events:
-                    await tell(Reply(cell.seq, event))
+                async with aclosing(losses.before(events)) as told:
+                    async for event in told:
+                        await tell(Reply(cell.seq, event))
         finally:
             if cell is not None and not run.goes_on:
                 kept, result = await to_the_end(_finish(session, cell, run, losses.told, asked))

@@ -186,7 +186,7 @@ class Transcripts(Protocol):
 
         With `outside` the outputs are the short forms of those.
 
-        No end of the program undoes it; on disk right after, and in any case before the next cell runs.
+        No end of the program undoes it; on disk right after.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.
