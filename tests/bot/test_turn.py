@@ -18,6 +18,7 @@ from bot.sessions import Sessions
 from config.settings import load
 from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import CellRecord
+from filestore.spool.transcripts import SHORT
 from kernels.errors import KernelStartFailed
 from kernels.events import Queued, Stream
 from tests.filestore.faults import full
@@ -107,7 +108,7 @@ async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
 ) -> None:
     """Whatever the database still does with the record, it has an end, and no task is left.
 
-    It is the session's first, which runs only once the database has told its number.
+    Its code is long: it can be refused, and so it only runs once it is recorded.
     """
     begins, goes_on = asyncio.Event(), asyncio.Event()
     begin_cell = sessions.store.transcripts.begin_cell
@@ -118,19 +119,20 @@ async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
         await goes_on.wait()
         return begun
 
-    await sessions.session(1, "terminal")
+    await sessions.execute_code("ran = False", 1)
+    code = f"ran = True  # {'long ' * SHORT}"
     before = asyncio.all_tasks()
     with monkeypatch.context() as patch:
         patch.setattr(sessions.store.transcripts, "begin_cell", begin_later)
-        turn = asyncio.create_task(sessions.execute_code("ran = True", 1))
+        turn = asyncio.create_task(sessions.execute_code(code, 1))
         await begins.wait()
         turn.cancel()
         goes_on.set()
         with pytest.raises(asyncio.CancelledError):
             await turn
-    assert [cell.status for cell in await cells(sessions)] == ["interrupted"]
+    assert [cell.status for cell in await cells(sessions)] == ["ok", "interrupted"]
     await until(lambda: asyncio.all_tasks() <= before)
-    assert (await sessions.execute_code("'ran' in globals()", 1)).output == "False\n"
+    assert (await sessions.execute_code("ran", 1)).output == "False\n"
 
 
 async def test_a_turn_that_is_cancelled_while_its_end_is_recorded_is_recorded(
