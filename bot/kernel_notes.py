@@ -12,7 +12,7 @@ telling fails, or this program ends before, it is told with the next cell.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -40,10 +40,13 @@ class Losses:
         self._of_kernel: Restarted | None = None  # what the cell's own kernel has told
         self._run: Cell | None = None
 
-    async def before(self, run: Cell) -> AsyncGenerator[Event]:
-        """The events of the cell, and what was lost before the first that shows that it runs."""
+    async def before(self, run: Cell, events: AsyncIterable[Event] | None = None) -> AsyncGenerator[Event]:
+        """The events of the cell, and what was lost before the first that shows that it runs.
+
+        `events` are the cell's own, where somebody has asked for the first of them already.
+        """
         self._run = run
-        async for event in run:
+        async for event in run if events is None else events:
             if isinstance(event, Restarted):
                 self._of_kernel = together(self._of_kernel, event)
             if self.told is None and not isinstance(event, Queued) and (lost := self._notes.take()):

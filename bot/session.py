@@ -299,9 +299,13 @@ class Session:
         return any(entry.seq == seq for entry in await self.transcript.next_after(seq - 1))
 
     async def _record(self, run: Cell) -> CellRecord:
-        """Note a cell that runs, and that the database does not know: it was restored from a copy."""
+        """Note a cell that runs, and that the database does not know.
+
+        The program before us was killed before the cell was recorded, or the database was restored from a
+        copy. Where the cell was sent is not known: it belongs to no place's conversation.
+        """
         log.warning("cell %d of session %s was not recorded", run.tag, self.record.session_id)
-        cell = await self.transcript.adopt(run.tag, self.record.place, run.code)
+        cell = await self.transcript.adopt(run.tag, "", run.code)
         run.tag = cell.seq
         return cell
 

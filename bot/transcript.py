@@ -18,7 +18,7 @@ from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
-from filestore.spool import SpooledTranscripts
+from filestore.spool import Early, SpooledTranscripts
 from kernels.cells import Code, Markdown, Streamed
 from kernels.events import Event
 from kernels.finish import to_the_end
@@ -47,15 +47,32 @@ class Transcript:
         """Note words. Raises: StoreUnavailable."""
         return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
-    async def begin(self, message: Incoming) -> CellRecord:
+    async def begin(self, message: Incoming, early: Early | None = None) -> CellRecord:
         """Note that this code is about to run, be it in the spool.
+
+        `early`, if given, may be called with the cell just before it is written: its code may run from then
+        on, but nothing of it may be shown before this returns. See `SpooledTranscripts.begin_cell`.
 
         Raises: SpoolFull, or QuotaExceeded for long code, and it must not run.
 
-        Where a cancellation meets it, the cell is noted as interrupted.
+        A cancellation waits until the cell is written. The cell is noted as interrupted, unless `early` was
+        called: then its end is for whoever runs it to note.
         """
+        runs = given_up = False
+
+        def tell(cell: CellRecord) -> None:
+            nonlocal runs
+            if early is not None and not given_up:
+                runs = True
+                early(cell)
+
         begin = self._records.begin_cell(
-            self._session_id, message.place, message.author, message.code, self._clock()
+            self._session_id,
+            message.place,
+            message.author,
+            message.code,
+            self._clock(),
+            tell if early is not None else None,
         )
         beginning = asyncio.Task(begin, loop=asyncio.get_running_loop(), eager_start=True)
         if beginning.done():  # it seldom has to wait
@@ -63,13 +80,15 @@ class Transcript:
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:
-            await to_the_end(self._interrupted(beginning))
+            given_up = True
+            await to_the_end(self._given_up(beginning, runs=runs))
             raise
 
-    async def _interrupted(self, beginning: Awaitable[CellRecord]) -> None:
+    async def _given_up(self, beginning: Awaitable[CellRecord], *, runs: bool) -> None:
         try:
             cell = await beginning
-            await self._records.finish_cell(self._session_id, cell.seq, status="interrupted")
+            if not runs:
+                await self._records.finish_cell(self._session_id, cell.seq, status="interrupted")
         except FileStoreError:
             log.exception("a cell of session %s that was given up may stay as running", self._session_id)
 

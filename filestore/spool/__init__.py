@@ -16,6 +16,6 @@ StoreUnavailable.
 
 from filestore.spool.catch_up import CatchUp, Recorded
 from filestore.spool.store import SpooledSessions, SpooledStore, spooled
-from filestore.spool.transcripts import SpooledTranscripts
+from filestore.spool.transcripts import Early, SpooledTranscripts
 
-__all__ = ["CatchUp", "Recorded", "SpooledSessions", "SpooledStore", "SpooledTranscripts", "spooled"]
+__all__ = ["CatchUp", "Early", "Recorded", "SpooledSessions", "SpooledStore", "SpooledTranscripts", "spooled"]

@@ -71,6 +71,9 @@ class CellHost(Protocol):
     def withdraw(self, number: int) -> bool:
         """Take a command back that no node has got; returns whether none has."""
 
+    def flush(self) -> None:
+        """Let the commands go to the node now, whatever else is to be done in this step of the loop."""
+
     def has_arrived(self, number: int) -> bool:
         """Whether a node is known to have this command."""
 
@@ -263,6 +266,7 @@ class RemoteCell:
 
     def _start(self) -> None:
         self._sent.append(self._host.send("start", run=self.key, tag=self.tag))
+        self._host.flush()  # the cell's record may be written next
 
     async def _next(self) -> Fields:
         while not self._news:

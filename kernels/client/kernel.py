@@ -177,6 +177,10 @@ class RemoteKernel:
             self._keep(asyncio.Task(work, loop=loop, eager_start=True, name="files of a lost cell"))
         return self._link.send(do, **fields)
 
+    def flush(self) -> None:
+        """Let the commands go to the node now."""
+        self._link.flush()
+
     def acknowledge(self, number: int) -> None:
         """News of this number has been told."""
         self._link.acknowledge(number)

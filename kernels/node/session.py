@@ -112,8 +112,9 @@ class Session:
 
     @property
     def untold(self) -> bool:
-        """Whether something waits here for a bot, and none listens."""
-        return self._channel is None and not self.log.empty
+        """Whether something waits here for a bot, and none listens; a cell that it began does, too."""
+        begun = any(cell.started.is_set() for cell in self._cells.values())
+        return self._channel is None and (begun or not self.log.empty)
 
     @property
     def got(self) -> int:
