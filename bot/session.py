@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Self
@@ -103,7 +104,8 @@ class Session:
         self.idle_since = monotonic()
         self.held = self._noted = Held.from_text(record.kernel)
         self.files = PersonFiles(files, record, pool)
-        self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
+        turn = partial(jobs.looking.one, record.user_id)  # theirs alone, in however many places they are
+        self.apart = Apart(pool, beside(record.session_id), turn)  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self._catch_up = store.catch_up

@@ -55,7 +55,7 @@ LOOK = 0.25  # seconds between looks at the machine's memory, of which a cell ca
 BRIEF = 1.0  # seconds for which a kernel that was just used is kept although memory is short
 RECENT = 600.0  # seconds for which one is kept until memory is nearly gone: its person has hardly left
 NEARLY = 2  # parts of what counts as short, of which one is left then
-HELPERS = 4  # that work at one time
+HELPERS = 6  # that work at one time; a bot has no more, and sees to it that nobody holds them all
 TIDY = 60.0  # seconds between looks for folders that killed programs have left
 
 
