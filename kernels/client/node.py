@@ -109,6 +109,11 @@ class Node:
         return str(self._who["tier"])
 
     @property
+    def process(self) -> int:
+        """The id of the node's process, on its own machine."""
+        return int(self._who["pid"])
+
+    @property
     def outlived(self) -> bool:
         """A kernel lives on in its node."""
         return True
