@@ -101,7 +101,7 @@ async def test_whatever_an_opening_fails_of_is_told_to_its_person_alone(
             with pytest.raises(NotOpened) as caught:
                 await sessions.session(1, "dm")
             assert told in sentence(caught.value)
-            assert sentence(caught.value).startswith("your session could not be opened: ")
+            assert sentence(caught.value).startswith("Your session could not be opened: ")
         del world.kernels.kernel
         assert world.kernels.released == ["u1", "u1"]
         assert (await sessions.execute_code("x", user_id=2)).success
