@@ -254,7 +254,9 @@ class _Turn:
 
     async def _run(self, call: ToolCall, code: str) -> ToolResult:
         asking = self._asking
-        message = Incoming(asking.user_id, MODEL, asking.place, code, can_answer=asking.can_answer)
+        message = Incoming(
+            asking.user_id, MODEL, asking.place, code, can_answer=asking.can_answer, turn=self._asked.id
+        )
         self._restarted = []
         try:
             result = await take_turn(self._session, message, self._tell_cell, self._asked)

@@ -69,7 +69,7 @@ __all__ = [
     "at_start",
     "clause",
     "ending",
-    "lost",
+    "lost_with",
     "put_off",
     "restart",
     "sentence",
@@ -78,6 +78,7 @@ __all__ = [
 
 NAMED = 12  # lost variables that are named; the rest is counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
+EARLIER = "the variables of your earlier cells, whose names are not known"
 EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
 
 CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
@@ -210,6 +211,7 @@ ENDINGS: dict[tuple[str, str | None], str] = {
         " cell still shows, and its files, come later."
     ),
     ("died", "node"): "The kernel ended with the node that it lived in.",
+    ("died", "away"): "The kernel ended while I was away, and this cell did not come to its end.",
     ("died", None): "The kernel died.",
     (
         "died",
@@ -312,19 +314,26 @@ def restart(restarted: Restarted) -> str:
     """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
     kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
     text = f"Fresh kernel ({restarted.reason}). {kept}"
-    if told := lost(restarted.lost, unnamed=restarted.unnamed):
+    if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
         return f"{text} {told}"
     return f"{text} No variables were lost." if restarted.kept else text
 
 
-def lost(variables: Sequence[str], *, unnamed: bool) -> str:
+def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
     """What a person is told of lost variables; "" where there are none."""
     names = ", ".join(variables[:NAMED])
     if len(variables) > NAMED:
         names += f" and {len(variables) - NAMED} more"
+    if earlier:
+        names += f"{', and ' if names else ''}{EARLIER}"
     if unnamed:
         names += f"{', and ' if names else ''}whatever the cell that was running had defined"
     return names and f"Lost: {names}."
+
+
+def lost_with(result: ExecutionResult) -> str:
+    """What a person is told of the variables that went with a cell; "" where none did."""
+    return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
 
 
 def _unforeseen(error: BaseException) -> str:

@@ -1,22 +1,26 @@
 """Turns that a program before us began, and that go on: their tasks, until they end or we do.
 
+What came of those that do not go on is told in tasks as well.
+
 resumed = Resumed()
 resumed.begin(session, cell, run, tell, fail)
+resumed.tell(broken_off(cell), tell)
 await resumed.let_go()
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
-from bot.reply import Tell
+from bot.reply import Reply, Tell
 from bot.session import Session
 from bot.turn import resume_turn
-from filestore.records import CellRecord
+from filestore.records import CellRecord, SessionRecord
+from filestore.store import Sessions
 from kernels.errors import KernelError
-from kernels.protocols import Cell
+from kernels.protocols import Cell, Kernels
 
-__all__ = ["Resumed"]
+__all__ = ["Resumed", "unknown"]
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,19 @@ class Resumed:
         session.resumed.append(task)
         task.add_done_callback(self._tasks.discard)
 
+    def tell(self, reply: Reply, tell: Tell) -> None:
+        """Tell the end of a cell that does not go on."""
+
+        async def told() -> None:
+            try:
+                await tell(reply)
+            except Exception:  # a front that fails must not end the telling of other cells
+                log.exception("the end of cell %d is not told", reply.cell)
+
+        task = asyncio.create_task(told(), name=f"end of cell {reply.cell}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def let_go(self) -> None:
         """See them end, now that their sessions are let go.
 
@@ -71,3 +88,17 @@ class Resumed:
             for task in slow:
                 task.cancel()
             await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def unknown(pool: Kernels, sessions: Sessions, known: Collection[str]) -> list[SessionRecord]:
+    """The sessions, but for those `known`, of which a node has something to tell.
+
+    It may be a cell that ran before it was recorded, if the program before us was killed right then.
+    """
+    try:
+        names = set(await pool.untold()) - set(known)
+    except (KernelError, OSError) as error:
+        log.warning("what cells of earlier programs have to tell is not known now: %r", error)
+        return []
+    records = [await sessions.get(name) for name in sorted(names)]
+    return [record for record in records if record is not None]

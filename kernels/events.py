@@ -109,13 +109,14 @@ class Restarted:
     """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone.
 
     With `unnamed` the one before ended in the middle of a cell: what that cell had defined is gone too, and
-    nobody knows its names.
+    nobody knows its names. With `earlier` so are the variables of earlier cells, whose names were not noted.
     """
 
     reason: str
     kept: tuple[str, ...]
     lost: tuple[str, ...]
     unnamed: bool = False
+    earlier: bool = False
 
 
 Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted

@@ -21,12 +21,13 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
+from bot.losses import together
 from bot.page import Draft, Page
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Queued
+from kernels.events import Queued, Restarted
 
 __all__ = ["FINISHED", "Showing"]
 
@@ -79,6 +80,7 @@ class Showing:
         self._live: Live | None = None
         self._asks_to_keep = False
         self._bell: asyncio.TimerHandle | None = None
+        self._lost: Restarted | None = None  # what it tells of kernels that are gone
 
     async def open(self) -> None:
         """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
@@ -114,6 +116,8 @@ class Showing:
             if self._stopped:
                 await self.stop()
         match reply:
+            case Reply(event=Restarted() as restarted):
+                self._lost = together(self._lost, restarted)
             case Reply(event=Queued(position=0)):
                 self._set_bell()
             case Reply(event=Queued()):
@@ -146,7 +150,10 @@ class Showing:
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts, is_over=not self.runs)
             await self._ping()
-            return is_whole and last is not None
+            is_whole &= last is not None
+            if not is_whole and self._lost is not None:
+                await self._desk.sessions.tell_again(self.session_id, self._lost)
+            return is_whole
         finally:
             if self._post is not None:
                 self._desk.showings.pop(self._post.message_id, None)
@@ -157,7 +164,8 @@ class Showing:
 
     async def _last(self, note: str) -> Page | None:
         try:
-            drawn = await self._desk.studio.draw(self.draft.to_draw) if self.draft.to_draw else {}
+            wanted = self.draft.to_draw
+            drawn = await self._desk.studio.draw(wanted, self.user_id) if wanted else {}
             return self.draft.final(drawn, note=note, largest=self._desk.limits.file)
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)

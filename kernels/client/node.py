@@ -18,7 +18,7 @@ from urllib.parse import quote
 import aiohttp
 
 from kernels import codec
-from kernels.client.answers import CHANGING, body_of, is_changing, words_for
+from kernels.client.answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
 from kernels.client.start import Find, Place
@@ -110,6 +110,11 @@ class Node:
         return str(self._who["tier"])
 
     @property
+    def process(self) -> int:
+        """The id of the node's process, on its own machine."""
+        return int(self._who["pid"])
+
+    @property
     def outlived(self) -> bool:
         """A kernel lives on in its node."""
         return True
@@ -121,7 +126,12 @@ class Node:
         """
         if self._http is None:
             return []
-        return [str(name) for name in codec.loads(await self.ask("GET", "untold"))["sessions"]]
+        try:
+            return [
+                str(name) for name in codec.loads(await self.ask("GET", "untold", start=False))["sessions"]
+            ]
+        except NodeGone:
+            return []
 
     async def release(self, session_id: str) -> None:
         """Let go of a session's kernel, which lives on with all that runs in it."""
@@ -150,11 +160,20 @@ class Node:
         return connect
 
     async def ask(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Any = None,
+        start: bool = True,
     ) -> bytes:
-        """One request; its answer's body. Raises: OSError, KernelError."""
+        """One request; its answer's body. Without `start` no node is started for it: NodeGone says so.
+
+        Raises: OSError, KernelError.
+        """
         for last in (False, True):
-            await self.connected()
+            await self.connected(start=start)
             assert self._http is not None
             try:
                 async with self._http.request(
@@ -182,15 +201,16 @@ class Node:
             raise NodeGone
         return self._http.get(f"kernelcord/{path}")
 
-    async def connected(self, known: str = "") -> str:
+    async def connected(self, known: str = "", *, start: bool = True) -> str:
         """Be in touch with a node, or with the one of the id `known`; returns its id.
 
-        Whoever asks while somebody else is finding out waits for the same answer.
+        One is started where none runs, but not in place of a known one, nor without `start`. Whoever asks
+        while somebody else is finding out waits for the same answer.
 
         Raises: NodeGone, NodeUnavailable, NodeIncompatible.
         """
         if self._http is None or self._doubted:
-            start = not known
+            start = start and not known
             meeting = self._meetings.get(start)
             if meeting is None:
                 meeting = asyncio.create_task(self._meet(start=start), name="finding the node")
@@ -298,9 +318,9 @@ class Node:
 
     def _tell_ignored(self, why: str) -> None:
         """Log the settings that the node has otherwise, each on a line of its own."""
-        differing = _differing(self._wanted or self._asked_for, self._who["kernels"])
+        ignored = differing(self._wanted or self._asked_for, self._who["kernels"])
         address = self._place.address if self._place is not None else ""
-        for name in sorted(differing):
+        for name in sorted(ignored):
             log.warning("%s is not used by the node at %s: %s", self._called.get(name, name), address, why)
 
     async def _attend(self) -> None:
@@ -350,14 +370,6 @@ class Node:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
-
-
-def _differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:
-    """The names of what is wanted otherwise than it is; limits by their own names."""
-    flat = [{**each, **each.get("limits", {})} for each in (wanted, got)]
-    return {
-        name for name in flat[0].keys() - {"limits"} if name not in flat[1] or flat[0][name] != flat[1][name]
-    }
 
 
 class _Channel:

@@ -24,8 +24,8 @@ class FakeCell:
 
     goes_on = False
 
-    def __init__(self, kernel: "FakeKernel | None", code: str, tag: int = 0) -> None:
-        self.code, self.tag = code, tag
+    def __init__(self, kernel: "FakeKernel | None", code: str, tag: int = 0, turn: str = "") -> None:
+        self.code, self.tag, self.turn = code, tag, turn
         self.events: list[Event] = kernel.events if kernel else []
         self.settled = False
         self._kernel = kernel
@@ -81,8 +81,8 @@ class FakeKernel:
         """Nobody sees it."""
         self.alive, self.variables = False, ()
 
-    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Cell:
-        return FakeCell(self, code, tag)
+    def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Cell:
+        return FakeCell(self, code, tag, turn)
 
     async def late(self) -> AsyncIterator[Late]:
         while True:

@@ -42,18 +42,18 @@ async def test_a_cell_goes_on_while_its_program_is_killed_and_each_line_is_recor
     """Variables, output, files: all of it is there afterwards, in the same kernel, once."""
     data = tmp_path / "data"
     async with Program.start(data) as program:
-        await program.run("import os, pandas as pd\ndf = pd.DataFrame({'a': [1, 2]}); pid = os.getpid()")
+        await program.run("import os\nnumbers = [1, 2]; pid = os.getpid()")
         sent = program.send(code=PRINTS)
         await program.answer(id=sent, event="stream")
         await asyncio.sleep(0.3)  # in the middle of it
         await program.kill()
     before = told(program)
     async with Program.start(data) as program:
-        program.send(code="df.shape, os.getpid() == pid", id="again")
+        program.send(code="numbers, os.getpid() == pid", id="again")
         ended = await program.answer(cell=2, event="result")
         assert (ended["status"], ended["output"]) == ("ok", WHOLE)
         assert [file["filename"] for file in ended["generated_files"]] == ["done.txt"]
-        assert (await program.answer(id="again", event="result"))["output"] == "((2, 1), True)\n"
+        assert (await program.answer(id="again", event="result"))["output"] == "([1, 2], True)\n"
         recorded = (await cells(program, tmp_path))[1]
         assert ["".join(output["text"]) for output in recorded["outputs"]] == [WHOLE]
     after = told(program)
@@ -114,6 +114,31 @@ async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp
         after = await program.run("'precious' in globals(), open('kept.txt').read()")
         assert after["output"] == "(False, 'kept')\n"
         assert node_pid(data) not in (None, node)
+
+
+@pytest.mark.parametrize("node", ["auto", "none"])
+async def test_a_cell_that_ended_with_program_and_node_has_a_result(tmp_path: Path, node: str) -> None:
+    """Told by the next program, once, as is the one that stood in line; its files come too."""
+    data = tmp_path / "data"
+    async with Program.start(data, NODE=node) as program:
+        sent = program.send(
+            code="open('a.txt', 'w').write('abc'); print('begun', flush=True)\nimport time; time.sleep(600)"
+        )
+        await program.answer(id=sent, event="stream")
+        await program.kill()
+    if (pid := node_pid(data)) is not None:
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: node_pid(data) is None)
+    async with Program.start(data, NODE=node) as program:
+        ended = await program.answer(cell=1, event="result")
+        assert (ended["user"], ended["status"], ended["success"]) == (1, "died", False)
+        assert ended["message"].startswith("The kernel ended while I was away")
+        late = await program.answer(cell=1, late=True, event="captured")
+        assert [file["filename"] for file in late["files"]] == ["a.txt"]
+        assert (await program.run("1 + 1"))["output"] == "2\n"
+    async with Program.start(data, NODE=node) as program:
+        await program.run("1")
+        assert [one for one in program.seen if one.get("cell") == 1] == []
 
 
 @pytest.mark.timeout(150)

@@ -86,6 +86,17 @@ async def test_killed_bot_comes_back_to_its_cell(discord: Discord, home: Path) -
         assert "7" in (await run(discord, ada, "kept")).content
 
 
+async def test_cell_that_ended_with_bot_and_kernel_gets_a_last_state(discord: Discord, home: Path) -> None:
+    """In its own message: it does not stay there as if the cell still ran."""
+    async with started(discord, home, NODE="none", SANDBOX="none") as process:
+        answer = await asked_for(discord, SLOW, "line 1")
+        process.kill()
+        await process.wait()
+    async with started(discord, home, NODE="none", SANDBOX="none"):
+        await answer.wait_for(lambda m: finished(m) and "ended while I was away" in m.content, 2 * SOON)
+        assert len(ours(discord)) == 1
+
+
 async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Discord, home: Path) -> None:
     """A cell that asked before the bot was killed is answered by the next one, by its owner only."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
