@@ -69,7 +69,11 @@ def _new_key() -> None:
 
 
 def _find_folders() -> None:
-    """Have matplotlib, which keeps what it has found, find its folders again."""
+    """Have matplotlib and parso, which keep what they have found, find their folders again."""
+    if (cache := sys.modules.get("parso.cache")) is not None:
+        cache._default_cache_path = cache._get_default_cache_path()  # type: ignore[attr-defined]
+    if (settings := sys.modules.get("jedi.settings")) is not None:
+        settings.cache_directory = os.path.expanduser("~/.cache/jedi")  # type: ignore[attr-defined]
     matplotlib = sys.modules.get("matplotlib")
     if matplotlib is None:
         return
