@@ -15,6 +15,7 @@ __all__ = ["COLUMNS", "COMPLETE", "INSPECT", "PATIENCE", "Completions", "Hinting
 COMPLETE, INSPECT, COLUMNS = "complete", "inspect", "columns"
 PATIENCE = 1.0  # seconds that somebody who types waits at most
 MOST, LONGEST = 500, 200  # completions, and characters of each
+LONGEST_CODE = 1 << 20  # characters that are looked at
 WORDS = 20_000  # characters of what is told of an object
 
 

@@ -169,9 +169,8 @@ class Kernel(KernelHere, hints.Hinting):
 
     async def _hint(self, question: str, code: str, position: int) -> Any:
         """The kernel's answer, as it comes; None where there is none in time."""
-        if self._process is None or self.dead or self.busy:
+        if self._process is None or self.dead or self.busy or len(code) > hints.LONGEST_CODE:
             return None
-        sizes.code(code)
         asked = self._process.wire.send(
             "shell", f"{question}_request", {"code": code, "cursor_pos": position}
         )

@@ -34,7 +34,6 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from kernels import codec, hints
 from kernels.capture import CapturedFile, FileChanged
-from kernels.errors import TooLarge
 from kernels.files import Opened
 from kernels.node import PROTOCOL
 from kernels.node.messages import FAILED, REFUSED, REPLACED
@@ -179,18 +178,15 @@ class _Hints(_Asked):
     async def post(self, session_id: str, question: str) -> None:
         kernel, position = self.session(session_id).kernel, int(self.get_query_argument("position"))
         code = self.request.body.decode("utf-8", "replace")
-        try:
-            if question == hints.COMPLETE:
-                found = await kernel.complete(code, position)
-                place = {"cursor_start": found.start, "cursor_end": found.end}
-                self.finish(json.dumps({"matches": found.matches, **place}))
-            elif question == hints.COLUMNS:
-                await kernel.widen(position)
-                self.finish("{}")
-            else:
-                self.finish(json.dumps({"data": {"text/plain": await kernel.inspect(code, position)}}))
-        except TooLarge as error:
-            raise web.HTTPError(400, str(error)) from None
+        if question == hints.COMPLETE:
+            found = await kernel.complete(code, position)
+            place = {"cursor_start": found.start, "cursor_end": found.end}
+            self.finish(json.dumps({"matches": found.matches, **place}))
+        elif question == hints.COLUMNS:
+            await kernel.widen(position)
+            self.finish("{}")
+        else:
+            self.finish(json.dumps({"data": {"text/plain": await kernel.inspect(code, position)}}))
 
 
 class _Answer(_Upload):
