@@ -35,7 +35,9 @@ TIERS = [Tier.S, Tier.A, Tier.B]
 WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 
 
-def confined(tier: Tier, limits: Limits | None = None, *, counted: bool = True) -> Confinement:
+def confined(
+    tier: Tier, limits: Limits | None = None, *, counted: bool = True, full: bool = False
+) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
     return confine(
         tier,
@@ -46,6 +48,7 @@ def confined(tier: Tier, limits: Limits | None = None, *, counted: bool = True) 
         own_gid=567,
         outside=OUTSIDE,
         counted=counted,
+        full=full,
     )
 
 
@@ -64,8 +67,10 @@ def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
     confinement = confined(tier)
     own = "/tmp" if tier.namespaces else "/data/workspaces/mine/.tmp"
     assert confinement.environment["HOME"] == str(confinement.folder)
-    assert confinement.environment["TMPDIR"] == own
+    assert confinement.environment["TMPDIR"] == str(confinement.folder / ".tmp")  # may become large
+    assert confinement.environment["JOBLIB_TEMP_FOLDER"] == confinement.environment["TMPDIR"]
     assert confinement.environment["IPYTHONDIR"].startswith(own)
+    assert confined(tier, full=True).environment["TMPDIR"] == own  # nothing can be written to the workspace
 
 
 def test_namespaces_by_tier() -> None:
