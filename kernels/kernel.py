@@ -16,6 +16,7 @@ import secrets
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
 
@@ -252,7 +253,7 @@ class Kernel(KernelHere):
             fault = await self._process.ends(wrote=wrote, background=background)
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits))
-        return scan
+        return replace(scan, skipped=scan.skipped + self._router.elsewhere)
 
     # The process:
 

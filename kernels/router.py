@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.capture import Scan
+from kernels.capture import Scan, Skipped
 from kernels.events import (
     BadMessage,
     Event,
@@ -27,6 +27,7 @@ from kernels.events import (
     from_message,
 )
 from kernels.launch import Limits
+from kernels.names import shown_name
 from kernels.result import Late, Variable
 from kernels.run import Run
 from kernels.text import repair
@@ -41,6 +42,8 @@ LATE_COST = 1000, 64
 MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are left out
 LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is left out
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
+MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are told of; characters of each
+OUTSIDE = "it is outside your working folder, and only what is in there is kept: write it there, or copy it"
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
 
@@ -81,6 +84,7 @@ class Router:
         self.running: Run | None = None
         self.late = _LateQueue(2 * MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
+        self.elsewhere: tuple[Skipped, ...] = ()  # files that the last cell wrote where nothing is kept
         self.quit_asked = False
         # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
         self.doubtful = False
@@ -91,6 +95,7 @@ class Router:
         """The request `message_id` runs the cell `run`."""
         self.running, self.running_id, self.doubtful, self.idle = run, message_id, True, False
         self._question, self._marked = None, False
+        self.elsewhere = ()
         self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
             self._cells.popitem(last=False)
@@ -149,7 +154,7 @@ class Router:
         count = execution_count(content)
         ours = isinstance(metadata, dict) and "kernelcord" in metadata
         if ours:
-            self.variables = _variables(metadata)
+            self.variables, self.elsewhere = _variables(metadata), _elsewhere(metadata)
         self.doubtful = self.doubtful or count is None or not ours
         run.reply(str(content.get("status")), count, _memory(metadata) if ours else None)
 
@@ -204,6 +209,15 @@ def _memory(metadata: Any) -> int | None:
     """The bytes that a reply names."""
     named = metadata["kernelcord"].get("memory") if isinstance(metadata["kernelcord"], dict) else None
     return named if isinstance(named, int) and 0 <= named < MOST_MEMORY else None
+
+
+def _elsewhere(metadata: Any) -> tuple[Skipped, ...]:
+    """The files outside the workspace that a reply names; a hostile one names none."""
+    named = metadata["kernelcord"].get("elsewhere") if isinstance(metadata["kernelcord"], dict) else None
+    if not isinstance(named, list):
+        return ()
+    paths = [shown_name(repair(path[:LONGEST_PATH])) for path in named[:MOST_PATHS] if isinstance(path, str)]
+    return tuple(Skipped(path, OUTSIDE) for path in paths)
 
 
 def _variables(metadata: Any) -> tuple[Variable, ...]:

@@ -47,7 +47,7 @@ def main(control: socket.socket, libraries: list[str]) -> None:
     """Serve until the other end closes."""
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and it starts threads
     sys.path[0] = str(Path(__file__).resolve().parent)
-    from inside import child, immortal, loaders, program  # type: ignore[import-not-found]  # noqa: F401
+    from inside import child, immortal, loading, program  # type: ignore[import-not-found]  # noqa: F401
 
     del sys.path[0]
     missing = _import([*EVERYWHERE, *libraries])

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from kernels.capture.clean import make_clean
+from kernels.capture.databases import database_of, is_database, lacking
 from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
 from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
@@ -106,10 +107,10 @@ class Capture:
         What is older is known from now on without a word, where `older` is False, or where an earlier scan
         could not look at everything: then it may just have come into sight.
 
-        Of more than `max_files` the first are taken and the rest is named and counted, and not offered
-        again until it changes: files that come up after some later, unrelated cell would only puzzle. They
-        stay in the workspace. After `most` reports of any kind the rest is left for a later scan. Files that
-        code deleted are forgotten.
+        Files come in the order in which they were written. Of more than `max_files` the first are taken and
+        the rest is named and counted, and not offered again until it changes: files that come up after some
+        later, unrelated cell would only puzzle. They stay in the workspace. After `most` reports of any kind
+        the rest is left for a later scan. Files that code deleted are forgotten.
         """
         with self.lock:
             survey = _Survey(rested, since, self._max_entries + 1 if most is None else most, older=older)
@@ -184,7 +185,7 @@ class Capture:
                 self._known[entry.path] = entry.stamp
             else:
                 news.append(entry)
-        for entry in sorted(news, key=lambda entry: (not entry.stands_for_more, survey.is_old(entry))):
+        for entry in sorted(news, key=survey.turn):
             if survey.full:
                 break
             self._report(entry, top, survey)
@@ -198,6 +199,10 @@ class Capture:
                 del self._cleaned[path]
 
     def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
+        database = database_of(entry.path)
+        if database and is_database(database, top):
+            self._report_companion(entry, database, survey)
+            return
         if entry.problem == VANISHED:
             self._skip_for_now(entry.path, VANISHED, survey)
             return
@@ -219,6 +224,12 @@ class Capture:
         self._known[entry.path] = entry.stamp
         self._unsettled.discard(entry.path)
         self._cleaned.pop(entry.path, None)
+
+    def _report_companion(self, entry: Entry, database: str, survey: "_Survey") -> None:
+        """Of what SQLite keeps beside a database nothing is stored: say what the database may lack then."""
+        if entry.stamp.size and (problem := lacking(entry.path)):
+            survey.skip(entry.path, problem.format(shown_name(database)), kind=entry.path)
+        self._known[entry.path] = entry.stamp
 
     def _skip_for_now(self, path: str, reason: str, survey: "_Survey") -> None:
         if path not in self._unsettled:
@@ -296,6 +307,15 @@ class _Survey:
     def is_old(self, entry: Entry) -> bool:
         """Whether it was there, as it is, before the cell; code can set a file's mtime, but not its ctime."""
         return self._since is not None and entry.stamp.ctime_ns / 1e9 < self._since - COARSE
+
+    def turn(self, entry: Entry) -> tuple[bool, bool, int, int]:
+        """Sorts what is reported: what the cell wrote before the rest, and in the order of writing.
+
+        The ctime tells it, which no code can set; of files that have the same the first made has the lower
+        number, as a rule.
+        """
+        stamp = entry.stamp
+        return not entry.stands_for_more, self.is_old(entry), stamp.ctime_ns, stamp.inode
 
     def has_rested(self, entry: Entry, doubled: int) -> bool:
         """Whether it was left alone for long enough, which is twice as long each time it is `doubled`."""

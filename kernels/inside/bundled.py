@@ -7,10 +7,11 @@ ids.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from . import loaders
+from .loading import load
 
 FOLDER = Path(__file__).resolve().parent.parent
 
@@ -19,7 +20,12 @@ def load_file(id_or_name: str, *, raw: bool = False, **options: Any) -> Any:
     """Load a file of this folder as its natural object, by its id or its name; `raw=True` gives bytes."""
     entry = _find(id_or_name)
     data = (FOLDER / entry["path"]).read_bytes()
-    return data if raw else loaders.load(data, entry["filename"], entry["type"], options)
+    if raw:
+        return data
+    loaded = load(data, entry["filename"], options)
+    if told := loaded.told(f'load_file("{entry["file_id"]}")'):
+        print(f"[{entry['filename']}: {told}]", file=sys.stderr)
+    return loaded.value
 
 
 def file_path(id_or_name: str) -> str:

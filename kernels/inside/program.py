@@ -29,7 +29,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, forked, memory, reserve, streams, variables
+from . import children, clip, elsewhere, forked, memory, open_files, reserve, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -46,6 +46,8 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 
     shell_class = Shell
     _supports_kernel_subshells = False
+    _open_files = open_files.OpenFiles()
+    _elsewhere = elsewhere.Outside(None)
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
@@ -90,7 +92,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Add the variables, and the memory that they take, to what goes with each reply."""
         metadata = dict(super().finish_metadata(parent, metadata, reply_content))
-        metadata["kernelcord"] = {"variables": variables.describe(self.shell), "memory": memory.taken()}
+        metadata["kernelcord"] = {
+            "variables": variables.describe(self.shell),
+            "memory": memory.taken(),
+            "elsewhere": self._elsewhere.written(),
+        }
         return metadata
 
     def pre_handler_hook(self) -> None:
@@ -106,7 +112,10 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             for stream in self.own_streams:  # what stands before them need not pass it on
                 stream.set_parent(parent)
             self.shell.coming = code
+            self._open_files.begin()
+            self._elsewhere.begin()
             reply = await super().do_execute(code, *args, **kwargs)
+            self._open_files.flush()
             self.shell.forget()
             streams.settle(self.own_streams)
             turn.end()
@@ -224,6 +233,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
+        self.kernel._elsewhere = elsewhere.Outside(os.environ.get("TMPDIR"))
         children.install()
         forked.watch(self.kernel)
         reserve.fill()

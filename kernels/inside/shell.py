@@ -15,7 +15,7 @@ from typing import Any
 import ipykernel
 from ipykernel.zmqshell import ZMQInteractiveShell
 
-from . import forked, reserve, streams
+from . import elsewhere, forked, reserve, streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
@@ -46,6 +46,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, trace = super()._get_exc_info(exc_tuple)
         _leave_out_ours(trace)
+        elsewhere.advise(value)
         told = _with_text(value)
         return kind if told is value else type(told), told, trace
 

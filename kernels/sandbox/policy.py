@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from kernels.inside.elsewhere import WORKSPACE_NAMES
 from kernels.launch import Limits
 from kernels.sandbox import seccomp
 
@@ -254,6 +255,11 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
     for path in (*SYSTEM, *LOOKED_UP, *map(str, paths.readable)):
         yield "bind", path, path, "ro"
     yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
+    for name in WORKSPACE_NAMES:
+        if not any(
+            path.is_relative_to(name) for path in paths.readable
+        ):  # the kernels may be installed there
+            yield "link", str(WORKSPACE), name, ""
     for name in DEVICES:
         yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"
     settings = {} if limits.network else BUFFERS

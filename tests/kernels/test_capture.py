@@ -270,9 +270,9 @@ def test_a_deleted_file_that_comes_back_is_news(folder: Path) -> None:
     assert names(capture.scan()) == ["data.csv"]
 
 
-def test_hidden_names_and_caches_are_passed_over(folder: Path) -> None:
+def test_caches_are_passed_over(folder: Path) -> None:
     """What no person means as a result is neither captured nor talked about."""
-    for name in (".cache/x", ".ipynb_checkpoints/n.ipynb", "__pycache__/m.pyc", "src/.hidden", "src/ok.py"):
+    for name in (".cache/x", ".ipynb_checkpoints/n.ipynb", "__pycache__/m.pyc", "src/.x.py.swp", "src/ok.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     scan = Capture(folder).scan()
@@ -483,7 +483,7 @@ def test_the_walk_is_bounded_and_says_where_it_stopped(folder: Path) -> None:
     """Beyond so many entries, hidden ones too, nothing is looked at, and a person is told once a change."""
     (folder / "many").mkdir()
     for number in range(30):
-        (folder / "many" / f".{number}").touch()
+        (folder / "many" / f".#{number}").touch()
     (folder / "near.txt").touch()
     capture = Capture(folder, max_entries=20)
     scan = capture.scan()

@@ -1,0 +1,107 @@
+"""Places other than the workspace: names that it also has, and the temporary folder, which is not kept.
+
+    outside = Outside(os.environ.get("TMPDIR"))
+    outside.begin()                 # before a cell
+    outside.written()               # after it: ["/tmp/x.csv"], files that are not kept
+
+Programs and models write to the folders of other services by habit.
+"""
+
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+
+__all__ = ["WORKSPACE_NAMES", "Outside", "advise", "in_workspace"]
+
+# The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In a tier with a file tree of its
+# own the workspace is there under these names too.
+WORKSPACE_NAMES = ("/mnt/data", "/content", "/home/user", "/home/jovyan", "/kaggle/working")
+
+MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 32, 500, 3  # that are looked at in the temporary folder
+TOLD = 8  # files of one cell that are named
+COARSE = 0.01  # seconds by which a file's time can lie before the moment that it was written
+# What `tempfile` and libraries name: their own, and gone with the process.
+TEMPORARY = re.compile(
+    r"\..*|tmp[a-z0-9_]{6,}.*|(?:joblib_memmapping_folder|pymp|loky|pip|pyright|npm|ray|matplotlib)[-_].*|.*\.lock"
+)
+
+
+def in_workspace(path: str) -> str:
+    """Where a path below another service's folder lies in the workspace, relative to it; "" for others."""
+    for name in WORKSPACE_NAMES:
+        if path == name or path.startswith(f"{name}/"):
+            return path.removeprefix(name).strip("/") or "."
+    return ""
+
+
+def advise(error: BaseException) -> None:
+    """Say with an error of a file in another service's folder where the person's files are."""
+    path = error.filename if isinstance(error, OSError) else None
+    if isinstance(path, str) and (inside := in_workspace(path)):
+        note = f"There is no {path} here. Files are kept in your working folder: use {inside!r}."
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+
+
+class Outside:
+    """The temporary folder of a kernel: which files cells leave in it, each told once."""
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = folder
+        self._folders: dict[str, int] | None = None  # the times of those that are known
+        self._told: set[str] = set()
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """A cell begins."""
+        self._began = time.time()
+        if self._folder is not None and self._folders is None:
+            self._folders = {}
+            for _ in self._files():  # what is there already is not the person's
+                pass
+
+    def written(self) -> list[str]:
+        """The files that the cell has written there and that no library does, the first written first."""
+        if self._folder is None or not self._folders or not self._changed():
+            return []
+        found = []
+        for path, status in self._files():
+            if path not in self._told and status.st_ctime > self._began - COARSE:
+                found.append((status.st_ctime_ns, path))
+        told = [path for _, path in sorted(found)][:TOLD]
+        self._told.update(path for _, path in found)
+        return told
+
+    def _changed(self) -> bool:
+        """Whether a name came or went in a folder that is known; most cells cost no more than this."""
+        for path, before in (self._folders or {}).items():
+            try:
+                if os.stat(path).st_mtime_ns != before:
+                    return True
+            except OSError:  # it was removed, which is a change
+                return True
+        return False
+
+    def _files(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Files that no library has named, within bounds; the folders are known from then on."""
+        waiting, left = [(self._folder or "", 0)], MOST_ENTRIES
+        self._folders = {}
+        for folder, depth in waiting:  # grows as we go
+            try:
+                self._folders[folder] = os.stat(folder).st_mtime_ns
+                with os.scandir(folder) as listing:
+                    for entry in listing:
+                        left -= 1
+                        if left < 0:
+                            return
+                        if TEMPORARY.fullmatch(entry.name):
+                            continue
+                        status = entry.stat(follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode):
+                            yield entry.path, status
+                        elif stat.S_ISDIR(status.st_mode) and depth < DEEPEST and len(waiting) < MOST_FOLDERS:
+                            waiting.append((entry.path, depth + 1))
+            except OSError:  # it went meanwhile
+                continue

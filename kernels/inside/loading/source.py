@@ -1,0 +1,42 @@
+"""A file that is being read, and what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Loaded", "NotLoaded", "Source"]
+
+
+class NotLoaded(Exception):
+    """The bytes are not what their name says, or nothing here reads them; the text goes on after the name."""
+
+
+@dataclass
+class Source:
+    """A file on its way to its object. Readers note what they assume, and take options away that they use."""
+
+    data: bytes
+    filename: str
+    kind: str  # an extension
+    options: dict[str, Any]
+    assumed: dict[str, str] = field(default_factory=dict)  # option: what was taken, where nobody said it
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An object, the kind that it was read as, and what was assumed: by option, and in words."""
+
+    value: Any
+    kind: str
+    assumed: dict[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def told(self, call: str) -> str:
+        """What was assumed, as one line, and how to say another with `call`; "" where there is nothing."""
+        parts = list(self.notes)
+        if self.assumed:
+            options = ", ".join(f"{name}=..." for name in self.assumed)
+            how = f"to say another: {call[:-1]}, {options})"
+            parts.append(f"read with {' and '.join(self.assumed.values())}; {how}")
+        return "; ".join(parts)
