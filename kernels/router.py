@@ -43,7 +43,7 @@ MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newe
 LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is left out
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are told of; characters of each
-OUTSIDE = "it is outside your working folder, and only what is in there is kept: write it there, or copy it"
+OUTSIDE = "files there are not kept, only those in your workspace: write it there, or copy it"
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
 

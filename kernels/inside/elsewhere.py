@@ -19,6 +19,8 @@ __all__ = ["WORKSPACE_NAMES", "Outside", "advise", "in_workspace"]
 # own the workspace is there under these names too.
 WORKSPACE_NAMES = ("/mnt/data", "/content", "/home/user", "/home/jovyan", "/kaggle/working")
 
+SHARED = "/tmp/"  # noqa: S108  in tier B it is the host's, and closed
+
 MOST_FOLDERS, MOST_ENTRIES, DEEPEST = 32, 500, 3  # that are looked at in the temporary folder
 TOLD = 8  # files of one cell that are named
 COARSE = 0.01  # seconds by which a file's time can lie before the moment that it was written
@@ -37,19 +39,32 @@ def in_workspace(path: str) -> str:
 
 
 def advise(error: BaseException) -> None:
-    """Say with an error of a file in another service's folder where the person's files are."""
+    """Say with an error of a file in another service's folder, or in /tmp, where the person's files are."""
     path = error.filename if isinstance(error, OSError) else None
-    if isinstance(path, str) and (inside := in_workspace(path)):
+    if not isinstance(path, str):
+        return
+    note = ""
+    if inside := in_workspace(path):
         note = f"There is no {path} here. Files are kept in your working folder: use {inside!r}."
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+    elif isinstance(error, PermissionError) and os.path.join(_here(), path).startswith(SHARED):
+        note = "Files are kept in your working folder; temporary ones can be in tempfile.gettempdir()."
+    if note and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted
+        return "/"
 
 
 class Outside:
-    """The temporary folder of a kernel: which files cells leave in it, each told once."""
+    """The temporary folder of a kernel: which files cells leave in it, each told once. None: it has none."""
 
-    def __init__(self, folder: str | None) -> None:
+    def __init__(self, folder: str | None, workspace: str = "") -> None:
         self._folder = folder
+        self._above = f"{workspace}/"  # in tier B the folder is in the workspace, under a hidden name
         self._folders: dict[str, int] | None = None  # the times of those that are known
         self._told: set[str] = set()
         self._began = 0.0
@@ -64,15 +79,24 @@ class Outside:
 
     def written(self) -> list[str]:
         """The files that the cell has written there and that no library does, the first written first."""
-        if self._folder is None or not self._folders or not self._changed():
+        if self._folder is None:
+            return self._left()
+        if not self._folders or not self._changed():
             return []
         found = []
         for path, status in self._files():
             if path not in self._told and status.st_ctime > self._began - COARSE:
                 found.append((status.st_ctime_ns, path))
-        told = [path for _, path in sorted(found)][:TOLD]
         self._told.update(path for _, path in found)
-        return told
+        return [path.removeprefix(self._above) for _, path in sorted(found)][:TOLD]
+
+    def _left(self) -> list[str]:
+        """The folder that the code has gone to, where the temporary one is everybody's: nothing tells whose."""
+        here = f"{_here()}/"
+        if here.startswith(self._above) or self._above == "/" or here in self._told:
+            return []
+        self._told.add(here)
+        return [here]
 
     def _changed(self) -> bool:
         """Whether a name came or went in a folder that is known; most cells cost no more than this."""

@@ -41,7 +41,7 @@ class OpenFiles:
     def begin(self) -> None:
         """A cell begins; what is open before the first one is the kernel's."""
         if self._own is None:
-            self._own = frozenset(_descriptors())
+            self._own = frozenset(filter(_is_open, _descriptors()))
 
     def flush(self) -> None:
         """Write what Python holds in buffers, and the rows that an SQLite database has in its log."""
@@ -80,10 +80,19 @@ def _descriptors() -> list[str]:
         return []
 
 
+def _is_open(name: str) -> bool:
+    """Whether it is one that was there before it was listed: the listing's own is closed by now."""
+    try:
+        os.fstat(int(name))
+    except OSError:
+        return False
+    return True
+
+
 def _written(names: list[str]) -> Iterator[tuple[Place, str]]:
     """Those descriptors that write to a plain file, with its path."""
     for name in names:
-        with suppress(OSError):  # the listing's own is closed by now
+        with suppress(OSError):  # it is closed by now, as the listing's own is
             status = os.fstat(int(name))
             if not stat.S_ISREG(status.st_mode):
                 continue

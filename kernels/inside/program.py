@@ -233,7 +233,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
-        self.kernel._elsewhere = elsewhere.Outside(os.environ.get("TMPDIR"))
+        self.kernel._elsewhere = elsewhere.Outside(os.environ.get("TMPDIR"), os.getcwd())
         children.install()
         forked.watch(self.kernel)
         reserve.fill()

@@ -73,6 +73,7 @@ async def test_cards_of_text_notebook_and_archive(sessions: Sessions, tmp_path: 
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("a/data.csv", "x\n1\n")
+        archive.writestr("a/data.bin", b"\0")
     cards = await uploaded(
         sessions,
         {
@@ -90,7 +91,7 @@ async def test_cards_of_text_notebook_and_archive(sessions: Sessions, tmp_path: 
     assert "first line" in cards["notes.txt"]
     assert "1 markdown, 2 code" in cards["sea.ipynb"]
     assert "first heading: Sea levels" in cards["sea.ipynb"]
-    assert "archive, 1 entry, 4 B unpacked" in cards["all.zip"]
+    assert "archive, 2 entries, 5 B unpacked" in cards["all.zip"]
     assert "a/data.csv" in cards["all.zip"]
     assert "a (int), b (list)" in cards["settings.json"]
     assert cards["empty.csv"].endswith(": empty")
