@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .loading import Loaded, NotLoaded, kind_of, load
+from .loading.encodings import is_text
 from .loading.kinds import PICKLES
 from .loading.packed import UNPACK
 
@@ -195,10 +196,7 @@ def _data_set(value: Any) -> list[str]:
 
 def _text(data: bytes) -> list[str]:
     """The first lines of what could not be read as what it is called, if they are text."""
-    try:
-        return _words(load(data, "it.md").value)
-    except NotLoaded:
-        return []
+    return _words(load(data, "it.md").value) if is_text(data) else []
 
 
 def _words(text: str) -> list[str]:

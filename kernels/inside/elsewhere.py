@@ -60,7 +60,7 @@ def _here() -> str:
 
 
 class Outside:
-    """The temporary folder of a kernel: which files cells leave in it, each told once. None: it has none."""
+    """The temporary folder of a kernel, if it has its own: which files cells leave in it, each told once."""
 
     def __init__(self, folder: str | None, workspace: str = "") -> None:
         self._folder = folder

@@ -8,6 +8,7 @@ The one reader of `load_file` in a cell, of the card that a file gets when it ar
 `load_file`, so that they cannot disagree. What is read how stands in `kinds`.
 """
 
+import warnings
 from typing import Any
 
 from . import kinds, packed
@@ -28,7 +29,9 @@ def load(data: bytes, filename: str, options: dict[str, Any] | None = None) -> L
     """
     source = Source(data, filename, kind_of(filename), dict(options or {}))
     try:
-        value = _read(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they name lines of libraries, of which nobody can change any
+            value = _read(source)
     except (MemoryError, NotLoaded):
         raise
     except Exception as error:  # noqa: BLE001  readers raise whatever they like

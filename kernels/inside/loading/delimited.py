@@ -43,6 +43,20 @@ class Dialect(NamedTuple):
 
 def read(source: Source) -> Any:
     """A DataFrame. Options go to `pandas.read_csv`, and nothing is assumed in their place."""
+    options = source.options
+    about = _settle(source)
+    frame = import_module("pandas").read_csv(BytesIO(source.data), **options)
+    if not hasattr(frame, "columns"):  # a reader of pieces, which `chunksize` asks for
+        return frame
+    if "decimal" in source.assumed:
+        frame = with_thousands(frame)
+    if "index_col" not in options and len(about.rows) > 1 and len(about.rows[0]) == len(about.rows[1]) - 1:
+        source.notes.append("its rows have a value more than its header, so the first column is the index")
+    return frame
+
+
+def _settle(source: Source) -> Dialect:
+    """Fill in the options that nobody gave, and note what was assumed."""
     options, usual = source.options, OF_KIND.get(source.kind, ",")
     if "encoding" not in options:
         found = encoding_of(source.data)
@@ -61,14 +75,9 @@ def read(source: Source) -> Any:
     if "decimal" not in options and about.decimal == ",":
         options["decimal"] = ","
         source.assumed["decimal"] = "commas before decimals"
-    frame = import_module("pandas").read_csv(BytesIO(source.data), **options)
-    if not hasattr(frame, "columns"):  # a reader of pieces, which `chunksize` asks for
-        return frame
-    if "decimal" in source.assumed:
-        frame = with_thousands(frame)
-    if "index_col" not in options and len(frame) and type(frame.index).__name__ != "RangeIndex":
-        source.notes.append("its rows have a value more than its header, so the first column is the index")
-    return frame
+    if len(str(options.get("sep", "?"))) == 1 and not {"engine", "delimiter"} & options.keys():
+        options.setdefault("low_memory", False)  # else a column's kind can change from one piece to the next
+    return about
 
 
 def text_or_table(source: Source) -> Any:
@@ -100,7 +109,15 @@ def dialect(sample: str, usual: str, *, free: bool = True) -> Dialect:
         rows = _rows(sample, mark)
         if (share := _regular(rows)) > best:
             best, found = share, Dialect(mark, decimal_mark(rows[1:], mark), rows=rows)
-    return found
+    return found if found.separator else _one_column(sample)
+
+
+def _one_column(sample: str) -> Dialect:
+    """A column of numbers with decimal commas, which would be two of a table with commas between columns."""
+    lines = [line.strip() for line in sample.splitlines()[:ROWS] if line.strip()]
+    if len(lines) > 1 and "," not in lines[0] and all(map(WITH_COMMA.fullmatch, lines[1:])):
+        return Dialect(";", ",", rows=[[line] for line in lines])
+    return Dialect("", ".")
 
 
 def decimal_mark(rows: Sequence[Sequence[str]], separator: str = "") -> str:

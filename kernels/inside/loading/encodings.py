@@ -41,6 +41,7 @@ WESTERN = frozenset(
 )
 # Signs that no word goes on after: in "£ódŸ" or "pi¹tek" another encoding shows.
 NO_LETTER_AFTER = re.compile(r"[£¥¢¹²³¼½¾´¨©®™‰†‡•][a-zà-ÿ]|[a-zß-ÿ][¿¯£¥¢]")
+TEXTUAL = 0.95  # of the bytes of a text, at least, are no control characters
 LONG_RUN, MEAN_RUN = 3, 1.5  # characters beyond ASCII in a row: in other scripts a whole word is
 CANDIDATES = [
     *("cp1251", "gb18030", "cp932", "big5", "cp949", "euc_jp", "cp1250", "koi8_r"),
@@ -104,11 +105,11 @@ def is_text(data: bytes) -> bool:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether it is no text in any encoding: one byte in ten, or more, is a control character."""
+    """Whether it is no text in any encoding: one byte in twenty, or more, is a control character."""
     head = data[:HEAD]
     if head.startswith(tuple(BYTE_ORDER_MARKS)) or _wide(data):
         return False
-    return len(head.translate(None, CONTROL_BYTES)) < 0.9 * len(head)
+    return len(head.translate(None, CONTROL_BYTES)) < TEXTUAL * len(head)
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

@@ -38,5 +38,7 @@ class Loaded:
         if self.assumed:
             options = ", ".join(f"{name}=..." for name in self.assumed)
             how = f"to say another: {call[:-1]}, {options})"
-            parts.append(f"read with {' and '.join(self.assumed.values())}; {how}")
+            *most, last = self.assumed.values()
+            taken = f"{', '.join(most)} and {last}" if most else last
+            parts.append(f"read with {taken}; {how}")
         return "; ".join(parts)

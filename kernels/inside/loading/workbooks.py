@@ -4,6 +4,7 @@ frame = read(source)
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from .content import OLE, kind_of_content, known_as
 from .encodings import decode, is_text
 from .source import NotLoaded, Source
 
-__all__ = ["OLD_EXCEL", "read"]
+__all__ = ["read"]
 
 OLD_EXCEL = (
     "is an Excel workbook of before 2007, which nothing here reads: save it as .xlsx or .csv, and send that"
@@ -23,6 +24,11 @@ OPEN_DOCUMENT = (
 )
 PASSWORD = "is protected by a password: save it without one, and send that"  # noqa: S105  a sentence
 XML_OF_2003 = "is an XML spreadsheet of Excel 2003, which nothing here reads: save it as .xlsx, and send that"
+ENGINES = {  # what pandas reads it with, and what is said where that is not installed
+    "ole": ("xlrd", OLD_EXCEL),
+    "xlsb": ("pyxlsb", BINARY_EXCEL),
+    "ods": ("odf", OPEN_DOCUMENT),
+}
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # what a compound file calls it
 NAMED = 6  # sheets
 
@@ -34,12 +40,11 @@ def read(source: Source) -> Any:
         return _workbook(source, engine="openpyxl")
     if source.data.startswith(OLE) and ENCRYPTED in source.data:
         raise NotLoaded(PASSWORD)
-    if found in ("ole", "xlsb", "ods"):
-        try:
-            return _workbook(source, engine=None)
-        except ImportError:
-            said = {"ole": OLD_EXCEL, "xlsb": BINARY_EXCEL, "ods": OPEN_DOCUMENT}
-            raise NotLoaded(said[found]) from None
+    if found in ENGINES:
+        engine, without = ENGINES[found]
+        if find_spec(engine) is None:
+            raise NotLoaded(without)
+        return _workbook(source, engine=engine)
     if found:
         raise NotLoaded(f"could not be read as {source.kind}: it is {known_as(found)}")
     if not is_text(source.data[: 1 << 16]) and not source.data[:512].isascii():
@@ -47,7 +52,7 @@ def read(source: Source) -> Any:
     return _written_as_text(source)
 
 
-def _workbook(source: Source, engine: str | None) -> Any:
+def _workbook(source: Source, engine: str) -> Any:
     pandas = import_module("pandas")
     if "sheet_name" in source.options:
         return pandas.read_excel(BytesIO(source.data), engine=engine, **source.options)
@@ -63,8 +68,8 @@ def _workbook(source: Source, engine: str | None) -> Any:
     if len(names) > 1:
         listed = ", ".join(f'"{name}"' for name in names[:NAMED])
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        why = "" if chosen == names[0] else ", the first that is not empty"
-        source.assumed["sheet_name"] = f'sheet "{chosen}"{why} of {len(names)} ({listed}{more})'
+        why = "" if chosen == names[0] else " (the first that has something)"
+        source.assumed["sheet_name"] = f'sheet "{chosen}"{why} of {len(names)}: {listed}{more}'
     return pandas.DataFrame() if frame is None else frame
 
 
