@@ -270,6 +270,37 @@ def test_a_deleted_file_that_comes_back_is_news(folder: Path) -> None:
     assert names(capture.scan()) == ["data.csv"]
 
 
+def test_files_come_in_the_order_of_writing_and_of_too_many_the_first(folder: Path) -> None:
+    """Whatever their names, their folders and the times that code gives them."""
+    for name in ("zebra", "b/apple", "mango", "late"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+        os.utime(path, (0, 0))
+        time.sleep(0.02)  # the system's clock for files has a tick of some milliseconds
+    scan = Capture(folder, max_files=3).scan()
+    assert names(scan) == ["zebra", "b/apple", "mango"]
+    assert list(reasons(scan)) == ["late"]
+
+
+def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
+    """An index and an empty log pass in silence, what may have rows is said; beside no database all are files."""
+    (folder / "x.db").write_bytes(b"SQLite format 3\0" + bytes(100))
+    for name in ("x.db-shm", "notes-wal", "notes"):
+        (folder / name).write_bytes(b"some")
+    (folder / "x.db-wal").touch()
+    capture = Capture(folder)
+    assert names(scan := capture.scan()) == ["x.db", "notes-wal", "notes"]
+    assert scan.skipped == ()
+    (folder / "x.db-wal").write_bytes(b"rows")
+    (folder / "x.db-journal").write_bytes(b"rows")
+    scan = capture.scan()
+    assert names(scan) == []
+    assert reasons(scan).keys() == {"x.db-wal", "x.db-journal"}
+    assert all("x.db is " in reason and "stored again" in reason for reason in reasons(scan).values())
+    assert capture.scan() == Scan()
+
+
 def test_caches_are_passed_over(folder: Path) -> None:
     """What no person means as a result is neither captured nor talked about."""
     for name in (".cache/x", ".ipynb_checkpoints/n.ipynb", "__pycache__/m.pyc", "src/.x.py.swp", "src/ok.py"):

@@ -92,7 +92,7 @@ def first_line(kind: str, content: Any) -> tuple[str, ...]:
 
 
 def test_card_load_file_list_and_bundle_agree(collection: dict[str, Any], folder: Path) -> None:
-    """The card says what `load_file` gives, with its sentence on what was assumed; a bundle gives the same."""
+    """The card says what `load_file` gives, and the same of what was assumed; a bundle gives the same."""
     for name, entry in collection.items():
         kind, content = entry["loaded"]
         first, *rest = entry["card"].split("\n")
