@@ -17,6 +17,7 @@ from bot.rich import as_text
 from filestore.records import CellRecord
 from kernels.events import Restarted
 from kernels.files import Opened
+from kernels.inside.loading.encodings import encoding_of, is_binary
 from kernels.text import clip, human_size, strip_ansi
 
 __all__ = ["attached", "of_file", "of_record", "of_result"]
@@ -86,8 +87,14 @@ def of_file(opened: Opened, name: str) -> tuple[str, tuple[Picture, ...]]:
             return text, (Picture(mime, data),)
     if opened.file_type in READABLE:
         head = opened.file.read(HEAD)
-        if b"\0" not in head:
-            return f"{text} It begins:\n{head.decode(errors='replace')}", ()
+        if len(head) == HEAD:  # it may end in the middle of a letter
+            shorter = (head[: HEAD - cut] for cut in range(4))
+            head = next((one for one in shorter if encoding_of(one).sure), head)
+        encoding = encoding_of(head)
+        if encoding.sure and not is_binary(head):
+            return f"{text} It begins:\n{head.decode(encoding.name, 'replace')}", ()
+        if not is_binary(head):  # what it is read as is found in the kernel, and said there
+            return f"{text} It is not UTF-8: load_file({opened.file_id!r}) in a cell finds its encoding.", ()
     return text, ()
 
 

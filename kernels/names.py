@@ -57,7 +57,7 @@ class Places:
 
     def free(self, name: str, suffix: str) -> str:
         """A place for `name`, its folders included; where that is taken, one with `suffix` at the top."""
-        parts = [safe_name(part) for part in name.split("/")]
+        parts = [_safe_part(part) for part in name.split("/")]
         path = "/".join(parts)
         for number in count(2):
             if self._is_free(path):
@@ -74,6 +74,12 @@ class Places:
         key, *folders = _keys(path)
         self._files.add(key)
         self._folders.update(folders)
+
+
+def _safe_part(part: str) -> str:
+    """A folder's or file's name; one that is hidden (.gitignore) stays so, as programs look for it."""
+    name = safe_name(part)
+    return f".{name}" if part.startswith(".") and part.strip(". ") else name
 
 
 def _keys(path: str) -> list[str]:

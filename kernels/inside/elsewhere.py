@@ -91,7 +91,7 @@ class Outside:
         return [path.removeprefix(self._above) for _, path in sorted(found)][:TOLD]
 
     def _left(self) -> list[str]:
-        """The folder that the code has gone to: where it is everybody's, nothing tells whose its files are."""
+        """The folder that the code has gone to: where it is everybody's, nothing tells whose a file is."""
         here = f"{_here()}/"
         if here.startswith(self._above) or self._above == "/" or here in self._told:
             return []

@@ -245,7 +245,7 @@ def bundled(path):
     import kernelcord_files
 
     try:
-        return described(kernelcord_files.load_file(path.name))
+        return described(kernelcord_files.load_file(kernelcord_files.file_path(path.name)))
     except Exception as problem:  # noqa: BLE001  the test compares its text
         return ["NotLoaded", str(problem)]
 

@@ -284,7 +284,7 @@ def test_files_come_in_the_order_of_writing_and_of_too_many_the_first(folder: Pa
 
 
 def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
-    """An index and an empty log pass in silence, what may have rows is said; beside no database all are files."""
+    """An index and an empty log pass in silence, what may have rows is said; any other -wal is a file."""
     (folder / "x.db").write_bytes(b"SQLite format 3\0" + bytes(100))
     for name in ("x.db-shm", "notes-wal", "notes"):
         (folder / name).write_bytes(b"some")
