@@ -9,11 +9,12 @@ What a turn has said and run is kept whatever happens: stopped, over budget, or 
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
 from bot.errors import BotError, CutOff, Refused
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.message import Asking, Incoming
 from bot.prompt import (
     GO_ON,
@@ -37,7 +38,7 @@ from filestore.errors import FileStoreError, NoSuchFile
 from kernels.errors import KernelError, TooLarge
 from kernels.events import Restarted
 from kernels.files import FileUnavailable
-from kernels.text import clip
+from kernels.text import clip, counted
 from kernels.threads import in_thread
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -93,6 +94,7 @@ class _Turn:
         self._model = model
         self._tell = tell
         self._asked = asked
+        self._instructions = ""
         self._history: list[Entry] = []
         self._words: list[str] = []  # of each round that is over
         self._said: list[str] = []  # of this round, not yet in the transcript
@@ -122,7 +124,8 @@ class _Turn:
             await self._tell(Reply(0, usage=self._usage))
         ids = {"session": self._session.record.session_id, "turn": self._asked.id}
         if failed is not None:
-            log.warning("the model's turn failed: %s: %s", type(failed).__name__, failed, extra=ids)
+            why = f"{sentence(failed)} {advice(failed)}".rstrip()
+            log.warning("the model's turn failed: %s", why, extra=ids)
             raise failed
         log.info(
             "the model's turn ended: %d tokens read, %d written, %d cells",
@@ -144,6 +147,9 @@ class _Turn:
     async def _begin(self) -> None:
         """Remember what was said here, and note the new words."""
         asking, transcript = self._asking, self._session.transcript
+        self._instructions = await in_thread(
+            partial(system_prompt, self._session.python, network=self._session.network)
+        )
         words = "\n\n".join([asking.words, *asking.cards])
         past = Remembered(model=self._model.name, room=self._model.history_tokens)
         async with aclosing(transcript.newest(asking.place)) as pages:
@@ -153,7 +159,9 @@ class _Turn:
         now = Words("note", situation(await self._session.kernel.state()))
         pictures = attached(asking.pictures)
         unseen = len(asking.pictures) - len(pictures)
-        more = f"\n\n[{unseen} pictures are too large, or too many, to be shown to you]" if unseen else ""
+        more = (
+            f"\n\n[not shown to you, too large or too many: {counted(unseen, 'picture')}]" if unseen else ""
+        )
         asked = Words("person", words + more, pictures, picture_links(asking.words))
         self._history = [*past.entries(), now, asked]
         await self._check()  # before the words are kept: who may not ask has not asked
@@ -196,7 +204,7 @@ class _Turn:
         self._calls = []
         counted: Counted | None = None
         refused = False
-        steps = self._model.answer(system_prompt(), self._history, TOOLS, may_call=may_call)
+        steps = self._model.answer(self._instructions, self._history, TOOLS, may_call=may_call)
         try:
             async with aclosing(steps):
                 async for step in steps:
@@ -246,7 +254,9 @@ class _Turn:
 
     async def _run(self, call: ToolCall, code: str) -> ToolResult:
         asking = self._asking
-        message = Incoming(asking.user_id, MODEL, asking.place, code, can_answer=asking.can_answer)
+        message = Incoming(
+            asking.user_id, MODEL, asking.place, code, can_answer=asking.can_answer, turn=self._asked.id
+        )
         self._restarted = []
         try:
             result = await take_turn(self._session, message, self._tell_cell, self._asked)
@@ -276,7 +286,7 @@ class _Turn:
 
     async def _check(self) -> None:
         self._sending = await in_thread(
-            request_tokens, system_prompt(), list(self._history), TOOLS, self._model.name
+            request_tokens, self._instructions, list(self._history), TOOLS, self._model.name
         )
         await self._asked.carry_out(self._account.begin(self._sending, self._usage))
 

@@ -26,7 +26,7 @@ from filestore.files import NO_ROOM, FileStore
 from filestore.janitor import Janitor
 from filestore.outputs import LargeOutputs
 from filestore.spool import spooled
-from filestore.store import Store
+from filestore.store import Files, Store
 from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.finish import stop
 from kernels.lasting import lasting
@@ -71,10 +71,15 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
         blobs = LocalBlobs(settings.data / "files")
         large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
+        restored = False
+
+        async def begin(known: Files) -> None:  # first, so that what is brought in says whose bytes it has
+            nonlocal restored
+            restored = await _begin(large, known, blobs)
+
         store = await stack.enter_async_context(
-            spooled(large, settings.data / "spool", clock=now, start=lasting)
+            spooled(large, settings.data / "spool", clock=now, start=lasting, before=begin)
         )
-        restored = await _begin(store, blobs)
         files = FileStore(
             store,
             blobs,
@@ -179,13 +184,14 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
     return {there: (name.upper(), value) for name, (there, value) in values.items() if name in given}
 
 
-async def _begin(store: Store, blobs: LocalBlobs) -> bool:
-    """Find out whose the files are; on a full disk that is not noted, and cells run all the same.
+async def _begin(store: Store, known: Files, blobs: LocalBlobs) -> bool:
+    """Find out whose the files are, of which `known` may know more than the database.
 
+    On a full disk that is not noted, and cells run all the same.
     Returns whether the database is not as it was when this folder was last in use.
     """
     try:
-        found = await belonging.begin(store, blobs, now())
+        found = await belonging.begin(store, blobs, now(), files=known)
     except (StoreFull, OSError) as error:
         if isinstance(error, OSError) and error.errno not in NO_ROOM:
             raise

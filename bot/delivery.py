@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bot.markup import code_name, plain
 from bot.split import LONGEST, length, split
 from kernels.names import Places, safe_name
-from kernels.text import human_size
+from kernels.text import counted, human_size
 
 __all__ = ["Limits", "Outgoing", "Upload", "plan", "without_uploads"]
 
@@ -168,7 +168,7 @@ def _zip(uploads: Sequence[Upload], number: int) -> Upload:
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         for upload in uploads:
             archive.writestr(upload.name, upload.data)
-    return Upload(f"more-files-{number}.zip", output.getvalue(), f"{len(uploads)} files")
+    return Upload(f"more-files-{number}.zip", output.getvalue(), counted(len(uploads), "file"))
 
 
 def _sentences(uploads: Sequence[Upload], why: str) -> list[str]:

@@ -2,17 +2,19 @@
 
 for entry in await told_before(session.transcript, cell, first):
     draft.add(told(entry, files))
+await tell(broken_off(cell))                # of one that did not come to its end
 """
 
 from collections.abc import Iterable
 from contextlib import aclosing
+from dataclasses import replace
 
 from bot.remembered import MODEL
 from bot.reply import RETURN_CODES, ExecutionResult, GeneratedFile, Reply
 from bot.transcript import Transcript
 from filestore.records import CellRecord, Said
 
-__all__ = ["earlier", "told", "told_before"]
+__all__ = ["broken_off", "earlier", "told", "told_before"]
 
 
 async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
@@ -58,6 +60,13 @@ def told(entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = ()) -> Rep
         lost=(),
     )
     return Reply(entry.seq, code=entry.code, files=files, result=result)
+
+
+def broken_off(cell: CellRecord) -> Reply:
+    """The end of a cell whose kernel ended while no program was there to see it."""
+    result = told(replace(cell, status="died")).result
+    assert result is not None  # it is a cell's
+    return Reply(cell.seq, result=replace(result, cause="away"))
 
 
 def _is_asked(entry: Said | CellRecord) -> bool:

@@ -32,6 +32,7 @@ __all__ = [
     "ModelError",
     "NoCredit",
     "NoModel",
+    "NoSuchAddress",
     "NoSuchModel",
     "NotAFile",
     "NotOpened",
@@ -124,6 +125,10 @@ class BadKey(ModelError):
 
 class NoSuchModel(ModelError):
     """The API has no model of that name, or not for this key; `detail` is the name."""
+
+
+class NoSuchAddress(ModelError):
+    """There is no API of this kind at the address that is set: `detail` is the URL that was asked."""
 
 
 class TooLong(ModelError):

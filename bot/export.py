@@ -22,7 +22,7 @@ from filestore.records import EPOCH, CellRecord, Cursor, Said, StoredFile
 from kernels import conversion
 from kernels.cells import NotebookError
 from kernels.names import Places
-from kernels.text import human_size
+from kernels.text import counted, human_size
 
 __all__ = ["export"]
 
@@ -108,7 +108,7 @@ class _Packing:
     def readme(self) -> str:
         """What is in the zip, and what is not."""
         more = len(self._left_out) - NAMED
-        lines = [*self._left_out[:NAMED], *([f"and {more:,} more files"] if more > 0 else [])]
+        lines = [*self._left_out[:NAMED], *([f"and {counted(more, 'more file')}"] if more > 0 else [])]
         left = "".join(f"- {line}\n" for line in lines)
         return README + (LEFT_OUT + left if left else "")
 

@@ -1,6 +1,8 @@
 """The sentences that people read when something went wrong: one table, whatever the front.
 
-sentence(error)          # of an exception of ours
+sentence(error)          # of an exception of ours: "The database cannot be reached just now; ..."
+clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
+advice(error)            # what whoever runs the program can do about it; nobody else is told
 at_start(error)          # of one that ended the program, to whoever started it
 ending(result)           # of a cell that did not end well, None for one that did
 """
@@ -17,6 +19,7 @@ from bot.errors import (
     DataInUse,
     NoCredit,
     NoModel,
+    NoSuchAddress,
     NoSuchModel,
     NotAFile,
     NothingRuns,
@@ -57,13 +60,26 @@ from kernels.errors import (
 from kernels.events import Restarted
 from kernels.text import human_size
 
-__all__ = ["NEVER", "SHORTENED", "at_start", "ending", "lost", "put_off", "restart", "sentence", "unrecorded"]
+__all__ = [
+    "NEVER",
+    "SHORTENED",
+    "advice",
+    "at_start",
+    "clause",
+    "ending",
+    "lost_with",
+    "put_off",
+    "restart",
+    "sentence",
+    "unrecorded",
+]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
+EARLIER = "the variables of your earlier cells, whose names are not known"
 EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
 
-SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
+CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     NoSuchFile: str,
     QuotaExceeded: lambda error: (
         f"not stored: {human_size(error.size)} more would be over your {human_size(error.quota)}"
@@ -75,6 +91,10 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
     FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
+    StoreInUse: lambda error: (
+        f"another Kernelcord, process {error.pid} on {error.host}, works with the database that"
+        " MONGODB_URI names: end it, or name another database"
+    ),
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     StoreFull: lambda _: (
         "the disk is full and takes nothing new; delete files, in a cell or with /files, and try again"
@@ -86,19 +106,15 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     KernelStartFailed: lambda error: (
         f"your kernel could not be started{error.reason and f': {error.reason}'}; try again."
-        f" {_last_line(error.log)}"
+        f" {error.log.strip() and f'It said: {_last_line(error.log)}'}"
     ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",
-    NodeUnavailable: lambda error: _unreachable(error.reason.strip().splitlines()[-1]),
-    NodeIncompatible: lambda error: (
-        f"the node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
-        f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps"
-        " its kernels until you end it"
-    ),
+    NodeUnavailable: lambda error: f"the kernels cannot be reached: {_last_line(error.reason)}",
+    NodeIncompatible: lambda _: "the kernels are being updated; try again in a few minutes",
     NotebookError: str,
-    SandboxUnavailable: lambda error: (
-        f"{error} To run people's code without a sandbox, ask for it by name: SANDBOX=none."
+    SandboxUnavailable: lambda _: (
+        "code cannot be run safely on this machine, so none is run: whoever runs me has to see to it"
     ),
     TooLarge: str,
     NoQuestion: lambda _: "no input() is waiting for an answer",
@@ -113,18 +129,18 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     OverBudget: lambda error: (
         f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
     ),
-    NoModel: lambda _: (
-        "there is no model: set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own. Code still runs"
-    ),
-    BadKey: lambda _: "the model's API refuses the key: its operator has to set another",
+    NoModel: lambda _: "there is no model here to answer words. Code still runs",
+    BadKey: lambda _: "the model's API refuses my key: whoever runs me has to set another. Code still runs",
     NoSuchModel: lambda error: (
-        f"the model's API has no model {error.detail} for this key: its operator has to set another MODEL"
+        f"the model's API has no model {error.detail} for me: whoever runs me has to choose another."
+        " Code still runs"
     ),
-    TooLong: lambda _: (
-        "that is more than the model can read at once: ask with less text or fewer pictures, or lower"
-        " HISTORY_TOKENS"
+    NoSuchAddress: lambda _: (
+        "the model's API is not where I look for it: whoever runs me has to set its address right."
+        " Code still runs"
     ),
-    NoCredit: lambda _: "the account of the model's API has no credit left: its operator has to add some",
+    TooLong: lambda _: "that is more than the model can read at once: ask with less text or fewer pictures",
+    NoCredit: lambda _: "the account of the model's API has no credit left. Code still runs",
     RateLimited: lambda _: "the model's API takes no more requests just now; try again in a moment",
     OutOfReach: lambda _: "the model cannot be reached just now; try again in a moment",
     CutOff: lambda _: "the model's answer broke off; ask again to go on",
@@ -135,6 +151,24 @@ SENTENCES: dict[type[Exception], Callable[[Any], str]] = {
     IsADirectoryError: lambda error: f"{error.filename} is a folder, not a file",
     PermissionError: lambda error: f"{error.filename or 'the file'} may not be read or written",
     OSError: lambda error: REFUSED.get(error.errno, _unforeseen(error)),
+}
+
+ADVICE: dict[type[Exception], Callable[[Any], str]] = {
+    StoreDamaged: lambda _: REPAIR,
+    StoreFull: lambda _: "The disk is full: make room on it, and start again.",
+    NodeIncompatible: lambda error: (
+        f"The node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
+        f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps"
+        " its kernels until you end it."
+    ),
+    NoModel: lambda _: "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.",
+    BadKey: lambda _: "Set another OPENAI_API_KEY.",
+    NoSuchModel: lambda _: "Set MODEL to one that this API has.",
+    NoSuchAddress: lambda error: (
+        f"Nothing answers at {error.detail}. Most servers want an OPENAI_BASE_URL that ends in /v1."
+    ),
+    TooLong: lambda _: "If this happens often, lower HISTORY_TOKENS.",
+    NoCredit: lambda _: "Add credit to the account whose OPENAI_API_KEY is set.",
 }
 
 REFUSED: dict[int | None, str] = {
@@ -174,6 +208,7 @@ ENDINGS: dict[tuple[str, str | None], str] = {
         " cell still shows, and its files, come later."
     ),
     ("died", "node"): "The kernel ended with the node that it lived in.",
+    ("died", "away"): "The kernel ended while I was away, and this cell did not come to its end.",
     ("died", None): "The kernel died.",
     (
         "died",
@@ -192,27 +227,37 @@ ENDINGS: dict[tuple[str, str | None], str] = {
 
 
 def sentence(error: BaseException) -> str:
-    """What a person is told of an exception; never a traceback."""
+    """What a person is told of an exception, from its capital to its full stop; never a traceback."""
+    text = clause(error)
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
+def clause(error: BaseException) -> str:
+    """The same, to go on with after a colon; what surrounds it brings the full stop."""
+    error = _known(error)
     for kind in type(error).__mro__:
-        if kind in SENTENCES:
-            return SENTENCES[kind](error)
+        if kind in CLAUSES:
+            return CLAUSES[kind](error).removesuffix(".")
     return _unforeseen(error)
+
+
+def advice(error: BaseException) -> str:
+    """What whoever runs the program can do about it, in sentences; "" where the error itself says all."""
+    error = _known(error)
+    for kind in type(error).__mro__:
+        if kind in ADVICE:
+            return ADVICE[kind](error)
+    return ""
 
 
 def at_start(error: BaseException) -> str:
     """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
-    if isinstance(error, StoreDamaged):
-        return f"{error}. {REPAIR}"
-    if isinstance(error, StoreFull):
-        return f"{error}. The disk is full: make room on it, and start again."
-    if isinstance(error, StoreInUse):
-        return (
-            f"another Kernelcord, process {error.pid} on {error.host}, works with the database that"
-            " MONGODB_URI names: end it, or name another database"
-        )
-    if isinstance(error, StoreUnavailable):
+    error = _known(error)
+    if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable):
+        return f"{str(error).rstrip('.')}. {advice(error)}".strip()
+    if isinstance(error, StoreUnavailable) and not isinstance(error, StoreInUse):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
-    return sentence(error)
+    return f"{sentence(error)} {advice(error)}".strip()
 
 
 def ending(result: ExecutionResult) -> str | None:
@@ -249,26 +294,33 @@ def put_off(error: BaseException) -> str:
         return "the disk is full; it is tried again with your next cell once there is room"
     if isinstance(error, StoreUnavailable):
         return "the database cannot be reached just now; it is tried again with your next cell"
-    return sentence(error)
+    return clause(error)
 
 
 def restart(restarted: Restarted) -> str:
     """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
     kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
     text = f"Fresh kernel ({restarted.reason}). {kept}"
-    if told := lost(restarted.lost, unnamed=restarted.unnamed):
+    if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
         return f"{text} {told}"
     return f"{text} No variables were lost." if restarted.kept else text
 
 
-def lost(variables: Sequence[str], *, unnamed: bool) -> str:
+def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
     """What a person is told of lost variables; "" where there are none."""
     names = ", ".join(variables[:NAMED])
     if len(variables) > NAMED:
         names += f" and {len(variables) - NAMED} more"
+    if earlier:
+        names += f"{', and ' if names else ''}{EARLIER}"
     if unnamed:
         names += f"{', and ' if names else ''}whatever the cell that was running had defined"
     return names and f"Lost: {names}."
+
+
+def lost_with(result: ExecutionResult) -> str:
+    """What a person is told of the variables that went with a cell; "" where none did."""
+    return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
 
 
 def _unforeseen(error: BaseException) -> str:
@@ -282,12 +334,13 @@ def _missing(path: str) -> str:
     return f"there is no file {path}"
 
 
-def _unreachable(line: str) -> str:
-    """What is told of the last line that a node said, which can be the end of a traceback."""
-    kind, _, told = line.partition(": ")
-    if kind == f"{SandboxUnavailable.__module__}.{SandboxUnavailable.__name__}":
-        return sentence(SandboxUnavailable(told))
-    return f"the kernels cannot be reached: {line}"
+def _known(error: BaseException) -> BaseException:
+    """The error itself, or the one of ours that ended a node, whose last line is the end of a traceback."""
+    if isinstance(error, NodeUnavailable):
+        kind, _, told = _last_line(error.reason).partition(": ")
+        if kind == f"{SandboxUnavailable.__module__}.{SandboxUnavailable.__name__}":
+            return SandboxUnavailable(told)
+    return error
 
 
 def _not_opened(cause: BaseException) -> str:
@@ -300,5 +353,4 @@ def _not_opened(cause: BaseException) -> str:
 
 
 def _last_line(log: str) -> str:
-    lines = log.strip().splitlines()
-    return f"It said: {lines[-1]}" if lines else ""
+    return (log.strip().splitlines() or [""])[-1]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bot.failures import put_off, sentence
+from bot.failures import clause, put_off
 from bot.reply import GeneratedFile
 from filestore.errors import (
     FileStoreError,
@@ -75,16 +75,16 @@ class PersonFiles:
             try:
                 files.append(await self._store_captured(file, cell))
             except NotRecordedYet as error:  # it is stored, and will get its id
-                left.append(Skipped(file.name, sentence(error)))
+                left.append(Skipped(file.name, clause(error)))
             except TooManyFiles as error:  # each of the others would be written to the disk, and refused
                 more = len(fresh) - number - 1
-                left.append(Skipped(f"{file.name} and {more:,} more" if more else file.name, sentence(error)))
+                left.append(Skipped(f"{file.name} and {more:,} more" if more else file.name, clause(error)))
                 break
             except PASSING as error:
                 left.append(Skipped(file.name, put_off(error)))
                 self._put_off[file.name] = file
             except (FileStoreError, FileChanged, KernelError) as error:
-                left.append(Skipped(file.name, sentence(error)))
+                left.append(Skipped(file.name, clause(error)))
         files += await self._try_again(earlier, cell)
         return Kept(tuple(files), tuple(left))
 

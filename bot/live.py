@@ -12,12 +12,13 @@ from bot.split import LONGEST, balanced, cut, length
 from bot.written import Entry, Said, Shown, code_block
 from kernels.events import InputRequest
 
-__all__ = ["live"]
+__all__ = ["broken_off", "live"]
 
 OUTPUT = 1000  # characters of one output that are shown
 LOOKED_AT = 8 * OUTPUT  # characters of its end, with colour codes
 STEP = 10  # seconds; a time that moved with every edit would make edits of its own
 PROMPT = 300  # characters
+STATUS = "-# "  # the beginning of its last line
 SMALLEST = 200  # room below which nothing more is begun
 
 
@@ -34,6 +35,13 @@ def live(entries: Sequence[Entry], question: InputRequest | None, waiting: int, 
         shown.append(block)
         room -= length(block) + 1
     return "\n".join([*shown[::-1], status])
+
+
+def broken_off(shown: str, note: str) -> str:
+    """The last state of a message of `live` of which nobody knows more than it shows, with a note below."""
+    words, _, status = shown.rpartition("\n")
+    words = words if status.startswith(STATUS) else shown
+    return f"{_end(words, LONGEST - length(note) - 4)}\n-# {note}".lstrip()
 
 
 def _from_the_end(entries: Sequence[Entry]) -> Iterator[tuple[str, bool]]:

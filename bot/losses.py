@@ -2,28 +2,25 @@
 
     held = Held.from_text(record.kernel)
     held = held.ended(AWAY)             # nobody saw its end: its variables are lost, and not yet told
-    losses = Losses(session.take_untold)    # of one turn
-    async for event in losses.before(run): ...
-    losses.told                         # what has to be in the turn's result too
 
 A kernel that ends while this program watches tells it by itself. One that ends while no program runs, or with
-its program, is missed at the next opening of the session.
+its program, is missed at the next opening of the session: see `bot.kernel_notes`.
 """
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Self
 
-from kernels.events import Event, Queued, Restarted
-from kernels.protocols import Cell
+from kernels.events import Restarted
 
-__all__ = ["AWAY", "COPY", "Held", "Losses", "holding", "together", "unused_for"]
+__all__ = ["AWAY", "COPY", "UPDATED", "Held", "holding", "together", "unused_for"]
 
 MOST, LONGEST = 200, 100  # names that are kept, and characters of one
 AWAY = "it ended while I was away"
 COPY = "the data was restored from a copy, or another database was used in between"
+UPDATED = "it ended when I was updated or restarted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +29,9 @@ class Held:
 
     `lost` are names, `reason` says why ("": nothing is to be told). `kept` says what has become of the files:
     "files" are all there, "copy" are those of a copy, "" are gone. With `unnamed` a cell was running at the
-    end, and what it had defined is lost too. `swept`: kernel and workspace were removed,
-    and nothing came since.
+    end, and what it had defined is lost too; with `earlier` so are the variables of earlier cells, whose
+    names were never noted. `swept`: kernel and workspace were removed, and nothing came since. `unknown`:
+    nothing was ever noted, as by versions that did not do so.
     """
 
     variables: tuple[str, ...] = ()
@@ -41,11 +39,15 @@ class Held:
     reason: str = ""
     kept: str = "files"
     unnamed: bool = False
+    earlier: bool = False
     swept: bool = False
+    unknown: bool = False
 
     @classmethod
     def from_text(cls, text: str | None) -> Self:
-        """What `to_text` has made; nothing, where it cannot be read."""
+        """What `to_text` has made; `unknown`, where there is none; nothing, where it cannot be read."""
+        if text is None:
+            return cls(unknown=True)
         try:
             fields = json.loads(text or "{}")
             return cls(
@@ -54,7 +56,9 @@ class Held:
                 reason=str(fields.get("reason", "")),
                 kept=str(fields.get("kept", "files")),
                 unnamed=bool(fields.get("unnamed")),
+                earlier=bool(fields.get("earlier")),
                 swept=bool(fields.get("swept")),
+                unknown=bool(fields.get("unknown")),
             )
         except (ValueError, TypeError, AttributeError):
             return cls()
@@ -69,9 +73,12 @@ class Held:
         """What the person has to be told with their next cell."""
         if not self.reason:
             return None
-        return Restarted(self.reason, (self.kept,) if self.kept else (), self.lost, self.unnamed)
+        kept = (self.kept,) if self.kept else ()
+        return Restarted(self.reason, kept, self.lost, self.unnamed, self.earlier)
 
-    def ended(self, reason: str, *, kept: str = "files", unnamed: bool = False) -> Self:
+    def ended(
+        self, reason: str, *, kept: str = "files", unnamed: bool = False, earlier: bool = False
+    ) -> Self:
         """The kernel is gone, and nobody has told it. What was to be told before is told with it."""
         return replace(
             self,
@@ -80,13 +87,26 @@ class Held:
             reason=reason,
             kept=kept if self.kept == "files" else self.kept,
             unnamed=unnamed or self.unnamed,
+            earlier=earlier or self.earlier,
+            unknown=False,
+        )
+
+    def with_untold(self, untold: Restarted | None) -> Self:
+        """The same kernel; this is what has to be told of earlier ones, None for nothing."""
+        return replace(
+            self,
+            lost=tuple(name[:LONGEST] for name in untold.lost)[:MOST] if untold else (),
+            reason=untold.reason if untold else "",
+            kept="".join(untold.kept[:1]) if untold else "files",
+            unnamed=untold is not None and untold.unnamed,
+            earlier=untold is not None and untold.earlier,
         )
 
 
-def holding(names: Iterable[str], untold: Held | None) -> Held:
+def holding(names: Iterable[str], untold: Held) -> Held:
     """A kernel with these variables; what is still `untold` of an earlier one stays so."""
     kept = tuple(name[:LONGEST] for name in names)[:MOST]
-    return replace(untold or Held(), variables=kept, swept=False)
+    return replace(untold, variables=kept, swept=False, unknown=False)
 
 
 def unused_for(time: timedelta) -> str:
@@ -95,32 +115,14 @@ def unused_for(time: timedelta) -> str:
     return f"your session was not used for {f'{hours:.0f} hours' if hours >= 2 else str(time)}"
 
 
-def together(first: Restarted, second: Restarted | None) -> Restarted:
+def together(first: Restarted | None, second: Restarted | None) -> Restarted | None:
     """Two losses told as one, by the reason of the later one."""
-    if second is None:
-        return first
-    lost = tuple(dict.fromkeys((*first.lost, *second.lost)))
-    kept = first.kept if first.kept != ("files",) else second.kept
-    return Restarted(second.reason, kept, lost, first.unnamed or second.unnamed)
-
-
-class Losses:
-    """Tells within one turn what a session has lost before it; `untold` gives that, or None, when asked."""
-
-    def __init__(self, untold: Callable[[], Restarted | None]) -> None:
-        self._untold = untold
-        self.told: Restarted | None = None
-
-    async def before(self, run: Cell) -> AsyncGenerator[Event]:
-        """The events of the cell, and what was lost before the first that shows that it runs."""
-        async for event in run:
-            if self.told is None and not isinstance(event, Queued) and (lost := self._untold()):
-                self.told = lost
-                if isinstance(event, Restarted):  # the kernel knows of it too: say it once
-                    yield together(lost, event)
-                    continue
-                yield lost
-            yield event
-        if self.told is None and (lost := self._untold()):
-            self.told = lost
-            yield lost
+    if first is None or second is None:
+        return first or second
+    return Restarted(
+        second.reason,
+        first.kept if first.kept != ("files",) else second.kept,
+        tuple(dict.fromkeys((*first.lost, *second.lost))),
+        first.unnamed or second.unnamed,
+        first.earlier or second.earlier,
+    )

@@ -1,8 +1,14 @@
 """What a person has sent, as every front hands it on."""
 
-from dataclasses import dataclass, replace
+import secrets
+from dataclasses import dataclass, field, replace
 
-__all__ = ["Asking", "Incoming", "Picture"]
+__all__ = ["Asking", "Incoming", "Picture", "new_turn"]
+
+
+def new_turn() -> str:
+    """An id for all that comes of one message, by which the logs of bot and node join it."""
+    return secrets.token_hex(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +17,7 @@ class Incoming:
 
     `user_id` is the owner and comes from the front, never from the text. `author` is the name to show,
     `place` where it was written. `user_files` are ids or names of stored files to put into the workspace
-    first. `can_answer` tells whether somebody is there to answer an `input()`.
+    first. `can_answer` tells whether somebody is there to answer an `input()`. `turn` is for the log.
     """
 
     user_id: int
@@ -20,6 +26,7 @@ class Incoming:
     code: str
     user_files: tuple[str, ...] = ()
     can_answer: bool = True
+    turn: str = field(default_factory=new_turn)
 
     def with_code(self, code: str) -> "Incoming":
         """The same person in the same place, with other code and no files."""

@@ -25,6 +25,7 @@ from bot.errors import (
     CutOff,
     ModelError,
     NoCredit,
+    NoSuchAddress,
     NoSuchModel,
     OutOfReach,
     RateLimited,
@@ -44,6 +45,12 @@ TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may
 LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE)
 IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # what an error is about
 BLIND = re.compile(r"(not|n't) (currently )?support|unsupported|mmproj", re.IGNORECASE)
+MISSING_MODEL = re.compile(r"\b(model|deployment)\b.*(not|n't|unknown)", re.IGNORECASE)
+# What servers say of a path that they do not have: OpenAI, llama.cpp, Ollama, LM Studio, Express.
+NO_PATH = re.compile(
+    r"invalid url|^(file |page |404 page )?not found|unexpected endpoint|cannot post|not allowed",
+    re.IGNORECASE,
+)
 UNSEEN = "[Its pictures cannot be shown to you.]"
 SAID = 300  # characters of the API's own words that a person is shown
 
@@ -135,8 +142,10 @@ class Model:
     async def _read(self, stream: Any) -> AsyncGenerator[Step]:
         """The steps of a stream. Raises: ModelError."""
         reader = self._words.Reader()
+        heard = "event-stream" in stream.response.headers.get("content-type", "")
         try:
             async for event in stream:
+                heard = True
                 for step in reader.take(event):
                     yield step
         except openai.APIConnectionError:
@@ -145,6 +154,8 @@ class Model:
             raise responses.failure(error.code, self._said(error)) from None
         except ValueError as error:  # a line that is no JSON: a server, or one between, broke off
             raise CutOff(str(error)) from None
+        if not heard:  # a web page, or an error that is told as a success
+            raise NoSuchAddress(str(stream.response.url))
         for step in reader.close():
             yield step
 
@@ -153,8 +164,8 @@ class Model:
         match error.status_code:
             case 401:
                 return BadKey()
-            case 404:
-                return NoSuchModel(self.name)
+            case 404 | 405:
+                return self._not_found(error, said)
             case 403:
                 return NoSuchModel(self.name) if error.code == "model_not_found" else BadKey()
             case 429:
@@ -166,6 +177,15 @@ class Model:
         if error.code == "context_length_exceeded" or LONG.search(said):
             return TooLong(said)
         return Refused(said)
+
+    def _not_found(self, error: openai.APIStatusError, said: str) -> ModelError:
+        """Whether it is the model that is not there, or the API, or what else this one refuses so."""
+        if error.code == "model_not_found" or MISSING_MODEL.search(said) or self.name in said:
+            return NoSuchModel(self.name)
+        has_said = isinstance(error.body, dict) and "message" in error.body
+        return (
+            Refused(said) if has_said and not NO_PATH.search(said) else NoSuchAddress(str(error.request.url))
+        )
 
     def _said(self, error: openai.APIError) -> str:
         body = error.body

@@ -1,6 +1,6 @@
 """What the model is told beside the conversation: who it is, which tools it has, what is in the kernel now.
 
-system_prompt()  TOOLS  situation(state)  picture_links(words)
+system_prompt(python, network=False)  TOOLS  situation(state)  picture_links(words)
 """
 
 import functools
@@ -8,10 +8,12 @@ import json
 import re
 from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from bot.conversation import Tool, ToolCall
 from kernels.files import FileRow
+from kernels.packages import installed
 from kernels.protocols import State
 from kernels.text import clip, human_size
 
@@ -32,6 +34,17 @@ DETAIL = 80  # characters of a variable's shape or value
 LISTED = 50  # files
 LINKS = 4  # pictures behind addresses, in one message
 LINK = re.compile(r"https?://[^\s<>\"')\]]+\.(?:png|jpe?g|gif|webp)(?:\?[^\s<>\"')\]]*)?", re.IGNORECASE)
+
+# Packages that are named to the model where they are installed: it can be expected to know them.
+WORTH_NAMING = (
+    *("numpy", "pandas", "polars", "scipy", "scikit-learn", "statsmodels", "matplotlib", "seaborn", "plotly"),
+    *("altair", "bokeh", "sympy", "openpyxl", "xlsxwriter", "pyarrow", "duckdb", "pillow", "opencv-python"),
+    *("networkx", "geopandas", "requests", "beautifulsoup4", "lxml", "nltk", "xgboost", "lightgbm", "torch"),
+)
+UNKNOWN = "Nobody has told you what is installed: import what you need, and see."
+NO_NETWORK = "There is no network: nothing can be downloaded, and no package can be installed."
+NETWORK_ONLY = "There is a network. No package can be installed."
+NETWORK = "There is a network. A package that is missing: `%pip install --target . NAME`, then import it."
 
 GO_ON = "The connection broke after your last words. Go on exactly where they stop, and repeat nothing."
 LAST = (
@@ -86,9 +99,21 @@ def arguments(call: ToolCall) -> dict[str, str]:
 
 
 @functools.cache
-def system_prompt() -> str:
-    """The instructions in config/prompt.md."""
-    return resources.files("config").joinpath("prompt.md").read_text(encoding="utf-8")
+def system_prompt(python: Path, *, network: bool) -> str:
+    """The instructions in config/prompt.md, for kernels of the interpreter `python`; reads files once.
+
+    They name what is installed there, and say what comes of a package that is not.
+    """
+    there = installed(python)
+    named = [name for name in WORTH_NAMING if name in there]
+    words = {
+        "packages": f"Installed are {', '.join(named)}, and more." if named else UNKNOWN,
+        "network": NETWORK if network and "pip" in there else NETWORK_ONLY if network else NO_NETWORK,
+    }
+    text = resources.files("config").joinpath("prompt.md").read_text(encoding="utf-8")
+    for name, said in words.items():
+        text = text.replace(f"{{{{{name}}}}}", said)
+    return text
 
 
 def situation(state: State) -> str:

@@ -66,9 +66,9 @@ def receipt(seconds: float | None, memory: int | None, usage: TurnUsage | None) 
 
 
 def duration(seconds: float) -> str:
-    """A time as people read it: 0.04 s, 12 s, 3 min 5 s."""
+    """A time as people read it: under 0.01 s, 0.04 s, 12 s, 3 min 5 s."""
     if seconds < 10:
-        return f"{seconds:.2g} s" if seconds >= 0.01 else "0 s"
+        return f"{seconds:.2g} s" if seconds >= 0.01 else "under 0.01 s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 

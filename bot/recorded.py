@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 
-from bot.failures import sentence
+from bot.failures import clause
 from bot.files import PersonFiles
 from bot.reply import Reply, Tell
 from filestore.spool import Recorded
@@ -27,4 +27,4 @@ def _reply(recorded: Recorded, files: PersonFiles) -> Reply:
     file = recorded.file
     if recorded.refused is None:
         return Reply(file.cell or 0, files=(files.generated(file),), late=True)
-    return Reply(file.cell or 0, skipped=(Skipped(file.filename, sentence(recorded.refused)),), late=True)
+    return Reply(file.cell or 0, skipped=(Skipped(file.filename, clause(recorded.refused)),), late=True)

@@ -55,9 +55,10 @@ class ExecutionResult:
     traceback without colours, None when there was none. `execution_time` in seconds. `return_code` is 0 ok, 1
     error, 124 time-out, 130 interrupted, 137 out of memory, and the kernel's own exit code (-9: killed by
     signal 9) when it died. `status` and `cause` are those of `kernels.RunResult`. `lost` names the variables
-    that went with a kernel; with `unnamed` those of a cell that ended with it went too, whose names nobody
-    knows. `memory` is what the kernel has taken since its start, in bytes, if known. `unrecorded` is a
-    sentence about a record that is not in the database yet, "" when it is there.
+    that went with a kernel; with `unnamed` those of a cell that ended with it went too, and with `earlier`
+    those of earlier cells, whose names nobody knows. `memory` is what the kernel has taken since its start,
+    in bytes, if known. `unrecorded` is a sentence about a record that is not in the database yet, "" when it
+    is there.
     """
 
     success: bool
@@ -76,6 +77,7 @@ class ExecutionResult:
     memory: int | None = None
     unrecorded: str = ""
     unnamed: bool = False
+    earlier: bool = False
 
     @property
     def generated_file_ids(self) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
 """Turns that a program before us began, and that go on: their tasks, until they end or we do.
 
+What came of those that do not go on is told in tasks as well.
+
 resumed = Resumed()
 resumed.begin(session, cell, run, tell, fail)
+resumed.tell(broken_off(cell), tell)
 await resumed.let_go()
 """
 
@@ -9,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from bot.reply import Tell
+from bot.reply import Reply, Tell
 from bot.session import Session
 from bot.turn import resume_turn
 from filestore.records import CellRecord
@@ -58,6 +61,19 @@ class Resumed:
         task = asyncio.Task(resume(), loop=loop, eager_start=True, name=f"resumed cell {cell.seq}")
         self._tasks.add(task)
         session.resumed.append(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def tell(self, reply: Reply, tell: Tell) -> None:
+        """Tell the end of a cell that does not go on."""
+
+        async def told() -> None:
+            try:
+                await tell(reply)
+            except Exception:  # a front that fails must not end the telling of other cells
+                log.exception("the end of cell %d is not told", reply.cell)
+
+        task = asyncio.create_task(told(), name=f"end of cell {reply.cell}")
+        self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def let_go(self) -> None:

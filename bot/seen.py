@@ -39,7 +39,7 @@ def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[
     pictures, left_out = _pictures(result)
     parts = [
         *map(restart, restarted),
-        clip(result.output, TEXT),
+        clip(_without_traceback(result), TEXT),
         clip(result.error or "", ERROR),
         ending(result) or "",
         *left_out,
@@ -51,6 +51,12 @@ def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[
     ]
     text = "\n".join(part.rstrip("\n") for part in parts if part)
     return text or ("(a picture)" if pictures else "(no output)"), pictures
+
+
+def _without_traceback(result: ExecutionResult) -> str:
+    """What the cell has shown, but for the traceback that is told apart, with limits of its own."""
+    before, traceback, after = result.output.rpartition(result.error or "\0")
+    return f"{before}{after}" if traceback else result.output
 
 
 def attached(pictures: Sequence[Picture]) -> tuple[Picture, ...]:

@@ -8,9 +8,7 @@ await session.interrupt()
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -20,15 +18,15 @@ from bot.apart import Apart
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
 from bot.jobs import Jobs
-from bot.losses import AWAY, COPY, Held, Losses, holding
+from bot.kernel_notes import KernelNotes
+from bot.message import new_turn
 from bot.recorded import tell_recorded
 from bot.reply import Reply, Tell
 from bot.transcript import Transcript
-from filestore.errors import FileStoreError, StoreUnavailable
+from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledStore
-from kernels.events import Restarted
 from kernels.finish import stop
 from kernels.lasting import lasting
 from kernels.protocols import Cell, Kernels, PersonKernel
@@ -51,7 +49,7 @@ class Asked:
     """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
 
     def __init__(self, place: str) -> None:
-        self.id = secrets.token_hex(4)  # for the log
+        self.id = new_turn()
         self.place = place
         self.stopped = False
         self._request: asyncio.Task[None] | None = None
@@ -101,18 +99,17 @@ class Session:
         self.record = record
         self.last_used = record.last_used_at  # by the minute in the record
         self.idle_since = monotonic()
-        self.held = self._noted = Held.from_text(record.kernel)
         self.files = PersonFiles(files, record, pool)
         self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
+        self.notes = KernelNotes(record, store.sessions, self.transcript, self.kernel)
         self._catch_up = store.catch_up
-        self._sessions = store.sessions
-        self._untold: Restarted | None = None
         self._listeners: tuple[asyncio.Task[None], ...] = ()
         self._tell_late = tell_late
         self.left_running: list[tuple[CellRecord, Cell]] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
+        self.broken_off: list[CellRecord] = []
         self._runs: dict[Cell, str] = {}  # with their places, in the order in which they run
         self._asked: list[Asked] = []
         self._talks: dict[str, asyncio.Lock] = {}
@@ -127,6 +124,11 @@ class Session:
         return self._pool.python
 
     @property
+    def network(self) -> bool:
+        """Whether cells may use the network of the machine that they run on."""
+        return self._pool.limits.network
+
+    @property
     def kernel(self) -> PersonKernel:
         """The session's kernel."""
         return self.files.kernel
@@ -134,9 +136,11 @@ class Session:
     async def open(self, *, restored: bool = False) -> Self:
         """Take up where the session was left.
 
-        Cells that go on in a node are in `left_running`, to be resumed; one that was broken off is noted, and
-        its files are kept. What the session's kernel had and has no more is told with the next cell; with
-        `restored` the data may be older than what the person did last. Raises: KernelError, StoreUnavailable.
+        Cells that go on in a node are in `left_running`, to be resumed; those in `broken_off` are noted as
+        such, to be told, and their files are kept. What the session's kernel had and has no more is told with
+        the next cell; with `restored` the data may be older than what the person did last.
+
+        Raises: KernelError, StoreUnavailable.
         """
         left_running = await self.kernel.left_running()
         unfinished = await self._unfinished(needed=bool(left_running))
@@ -147,8 +151,9 @@ class Session:
                 run.settle()
             else:
                 self.left_running.append((await self._record(run), run))
-        await self._miss(broken_off=bool(unfinished), restored=restored)
-        await self._note_broken_off(list(unfinished.values()))
+        await self.notes.miss(broken_off=bool(unfinished), restored=restored)
+        self.broken_off = list(unfinished.values())
+        await self._note_broken_off(self.broken_off)
         name = self.record.session_id
         self._listeners = (
             lasting(self._listen, f"late output of {name}"),
@@ -162,19 +167,9 @@ class Session:
             await stop(listener)
         await self._pool.release(self.record.session_id)
 
-    def losses(self) -> Losses:
-        """What has to be told with a turn's cell."""
-
-        def take() -> Restarted | None:
-            untold, self._untold = self._untold, None
-            return untold
-
-        return Losses(take)
-
     async def note(self) -> None:
-        """Note what the kernel holds after a cell, so that its loss can be told whenever it is noticed."""
-        untold = self.held if self._untold is not None else None
-        await self._hold(holding((one.name for one in self.kernel.variables), untold))
+        """Note what the kernel holds after a cell."""
+        await self.notes.note(one.name for one in self.kernel.variables)
 
     @contextlib.asynccontextmanager
     async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
@@ -259,7 +254,7 @@ class Session:
         """End the kernel, with its variables, and a running cell first; files and transcript stay."""
         await self._stop_all()
         await self.kernel.restart()
-        await self._hold(holding((), self.held if self._untold is not None else None))
+        await self.notes.note(())
 
     async def end(self) -> None:
         """Stop every turn, and wait until what came of them is recorded; then the session may be deleted."""
@@ -304,34 +299,15 @@ class Session:
         return any(entry.seq == seq for entry in await self.transcript.next_after(seq - 1))
 
     async def _record(self, run: Cell) -> CellRecord:
-        """Note a cell that runs, and that the database does not know: it was restored from a copy."""
+        """Note a cell that runs, and that the database does not know.
+
+        The program before us was killed before the cell was recorded, or the database was restored from a
+        copy. Where the cell was sent is not known: it belongs to no place's conversation.
+        """
         log.warning("cell %d of session %s was not recorded", run.tag, self.record.session_id)
-        cell = await self.transcript.adopt(run.tag, self.record.place, run.code)
+        cell = await self.transcript.adopt(run.tag, "", run.code)
         run.tag = cell.seq
         return cell
-
-    async def _miss(self, *, broken_off: bool, restored: bool) -> None:
-        """Find out whether the kernel that the record knows of is gone."""
-        held = replace(self.held, swept=False)
-        if held.variables or broken_off:
-            state = await self.kernel.state()
-            if not (state.alive or state.busy):
-                reason, kept = (COPY, "copy") if restored else (AWAY, "files")
-                held = held.ended(reason, kept=kept, unnamed=broken_off)
-        self._untold = held.untold
-        await self._hold(held)
-
-    async def _hold(self, held: Held) -> None:
-        """Note this in the session's record, unless it stands there."""
-        self.held = held
-        if held == self._noted:
-            return
-        try:
-            await self._sessions.set_kernel(self.record.session_id, held.to_text())
-        except FileStoreError as error:  # the next cell tries again
-            log.warning("what session %s holds is not noted: %s", self.record.session_id, error)
-        else:
-            self._noted = held
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
         await self.transcript.broken_off(cells)

@@ -11,7 +11,7 @@ been used for so long that it is deleted.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,16 +21,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from bot.ask import Answer, ask
+from bot.earlier import broken_off
 from bot.errors import NoModel, NotOpened
 from bot.jobs import Jobs
+from bot.kernel_notes import note_swept, note_untold
 from bot.locks import Locks
-from bot.losses import Held, unused_for
+from bot.losses import Held
 from bot.message import Asking, Incoming
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.resumed import Resumed
 from bot.session import Asked, Session, beside
 from bot.several import for_each
 from bot.sweeping import sweep_often
+from bot.transcript import Transcript
 from bot.turn import take_turn
 from bot.usage import Ledger
 from filestore.errors import FileStoreError, StoreUnavailable
@@ -39,6 +42,7 @@ from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecor
 from filestore.spool import SpooledStore
 from kernels.descriptors import need
 from kernels.errors import KernelError
+from kernels.events import Restarted
 from kernels.finish import to_the_end
 from kernels.protocols import Cell, Kernels
 
@@ -66,12 +70,12 @@ class Sessions:
     """The sessions of one program.
 
     A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
-    `tell_resumed`, which is awaited with what comes of a cell that a program before us began, and
-    `fail_resumed`, which is awaited with its number and the error where it comes to no result. `scope` is
-    "user" for one kernel a person, "place" for one a person and place. Sessions that were not used for
-    `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers what people
-    ask, None where none is set up; `ledger` has what they take. `restored`: the data may be older than what
-    people did last.
+    `tell_resumed`, which is awaited with what comes of a cell that a program before us began, be it broken
+    off, and `fail_resumed`, which is awaited with its number and the error where it comes to no
+    result. `scope` is "user" for one kernel a person, "place" for one a person and place. Sessions that were
+    not used for `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers
+    what people ask, None where none is set up; `ledger` has what they take. `restored`: the data may be older
+    than what people did last.
     """
 
     def __init__(
@@ -164,6 +168,8 @@ class Sessions:
         self._let_go.pop(session_id, None)
         for cell, run in session.left_running:
             self._resume(session, cell, run)
+        for cell in session.broken_off:
+            self._resumed.tell(broken_off(cell), partial(self._tell_resumed, session.record))
         return session
 
     async def _opened(self, session_id: str, user_id: int, place: str) -> Session:
@@ -174,6 +180,13 @@ class Sessions:
         await session.open(restored=restored)
         self._seen.add(session_id)
         return session
+
+    async def tell_again(self, session_id: str, lost: Restarted) -> None:
+        """Tell with the session's next cell what was to be told and has reached nobody."""
+        if (session := self._open.get(session_id)) is not None:
+            await session.notes.tell_again(lost)
+        else:  # it was let go
+            await note_untold(self.store.sessions, session_id, lost)
 
     def opened(self, session_id: str) -> Session | None:
         """The session of this id, if it is open."""
@@ -186,6 +199,7 @@ class Sessions:
         cannot be opened keeps no other from it. Raises: FileStoreError, KernelError, once all were tried.
         """
         found = await self.store.sessions.unfinished(self._clock() - LONGEST_AWAY)
+        found += await self._unknown({record.session_id for record in found})
         # Under the scope that is set now:
         ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
 
@@ -198,6 +212,19 @@ class Sessions:
                 raise failure
             if failure is not None:
                 log.error("cells that were running are not resumed", exc_info=failure)
+
+    async def _unknown(self, known: Collection[str]) -> list[SessionRecord]:
+        """The other sessions of which a node has something to tell.
+
+        It may be a cell that ran before it was recorded, if the program before us was killed right then.
+        """
+        try:
+            names = set(await self.pool.untold()) - set(known)
+        except (KernelError, OSError) as error:
+            log.warning("what cells of earlier programs have to tell is not known now: %r", error)
+            return []
+        records = [await self.store.sessions.get(name) for name in sorted(names)]
+        return [record for record in records if record is not None]
 
     async def execute_code(
         self,
@@ -236,12 +263,13 @@ class Sessions:
         return await session.files.upload(name, data)
 
     async def discard(self, user_id: int, place: str) -> None:
-        """Delete a session: its kernel, workspace and transcript. The person's stored files stay."""
+        """Delete a session: its kernel, workspace, transcript and stored files."""
         session_id = self.id_of(user_id, place)
         await self._end(session_id)
         async with self._locks.one(user_id, session_id):
             await self._remove(session_id)
             await self.store.sessions.delete(session_id)
+            await self.files.delete_all_of(session_id, user_id)
 
     async def forget(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
@@ -329,8 +357,8 @@ class Sessions:
         if last_used < now - self._transcripts:
             await self.store.sessions.delete(session_id)
         else:
-            held = Held.from_text(record.kernel).ended(unused_for(self._retention), kept="")
-            await self.store.sessions.set_kernel(session_id, replace(held, swept=True).to_text())
+            transcript = Transcript(self.store.transcripts, session_id, self._clock)
+            await note_swept(self.store.sessions, transcript, record, self._retention)
 
     async def _end(self, session_id: str) -> None:
         """End the turns of a session, so that nothing is told or kept of them after its deletion."""
@@ -351,13 +379,13 @@ class Sessions:
     def _resume(self, session: Session, cell: CellRecord, run: Cell) -> None:
         """Go on with a cell that a program before us began."""
 
-        async def tell(reply: Reply) -> None:
-            await self.tell_resumed(session.record, reply)
-
         async def fail(error: Exception) -> None:
             await self.fail_resumed(session.record, cell.seq, error)
 
-        self._resumed.begin(session, cell, run, tell, fail)
+        self._resumed.begin(session, cell, run, partial(self._tell_resumed, session.record), fail)
+
+    async def _tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        await self.tell_resumed(record, reply)
 
     async def _tell_resumed_as_late(self, record: SessionRecord, reply: Reply) -> None:
         self.tell_late(record, reply)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.delivery import Upload
-from bot.failures import ending, lost
+from bot.failures import ending, lost_with
 from bot.fitting import MESSAGES, Block
 from bot.markup import fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
@@ -93,7 +93,7 @@ class Settled:
         self._memory = cell.result.memory
         if stopped := ending(cell.result):
             self._add(f"**{plain(stopped)}**")
-        if not cell.notes and (told := lost(cell.result.lost, unnamed=cell.result.unnamed)):
+        if not cell.notes and (told := lost_with(cell.result)):
             self._add(plain(told))
         if cell.result.unrecorded:
             self._add(f"-# {plain(cell.result.unrecorded)}")

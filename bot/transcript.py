@@ -8,6 +8,7 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
-from filestore.spool import SpooledTranscripts
+from filestore.spool import Early, SpooledTranscripts
 from kernels.cells import Code, Markdown, Streamed
 from kernels.events import Event
 from kernels.finish import to_the_end
@@ -46,15 +47,32 @@ class Transcript:
         """Note words. Raises: StoreUnavailable."""
         return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
-    async def begin(self, message: Incoming) -> CellRecord:
+    async def begin(self, message: Incoming, early: Early | None = None) -> CellRecord:
         """Note that this code is about to run, be it in the spool.
+
+        `early`, if given, may be called with the cell just before it is written: its code may run from then
+        on, but nothing of it may be shown before this returns. See `SpooledTranscripts.begin_cell`.
 
         Raises: SpoolFull, or QuotaExceeded for long code, and it must not run.
 
-        Where a cancellation meets it, the cell is noted as interrupted.
+        A cancellation waits until the cell is written. The cell is noted as interrupted, unless `early` was
+        called: then its end is for whoever runs it to note.
         """
+        runs = given_up = False
+
+        def tell(cell: CellRecord) -> None:
+            nonlocal runs
+            if early is not None and not given_up:
+                runs = True
+                early(cell)
+
         begin = self._records.begin_cell(
-            self._session_id, message.place, message.author, message.code, self._clock()
+            self._session_id,
+            message.place,
+            message.author,
+            message.code,
+            self._clock(),
+            tell if early is not None else None,
         )
         beginning = asyncio.Task(begin, loop=asyncio.get_running_loop(), eager_start=True)
         if beginning.done():  # it seldom has to wait
@@ -62,13 +80,15 @@ class Transcript:
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:
-            await to_the_end(self._interrupted(beginning))
+            given_up = True
+            await to_the_end(self._given_up(beginning, runs=runs))
             raise
 
-    async def _interrupted(self, beginning: Awaitable[CellRecord]) -> None:
+    async def _given_up(self, beginning: Awaitable[CellRecord], *, runs: bool) -> None:
         try:
             cell = await beginning
-            await self._records.finish_cell(self._session_id, cell.seq, status="interrupted")
+            if not runs:
+                await self._records.finish_cell(self._session_id, cell.seq, status="interrupted")
         except FileStoreError:
             log.exception("a cell of session %s that was given up may stay as running", self._session_id)
 
@@ -89,6 +109,7 @@ class Transcript:
             skipped=kept.skipped,
             lost=ran.restarted.lost if ran.restarted else (),
             unnamed=ran.restarted is not None and ran.restarted.unnamed,
+            earlier=ran.restarted is not None and ran.restarted.earlier,
             memory=ran.memory,
         )
         try:
@@ -109,6 +130,11 @@ class Transcript:
             return replace(result, unrecorded=SHORTENED)
         waiting = self._records.waiting(self._session_id)
         return replace(result, unrecorded=unrecorded(waiting, cell.seq)) if waiting else result
+
+    @property
+    def waits(self) -> bool:
+        """Whether writes of it wait for the database."""
+        return self._records.waiting(self._session_id) is not None
 
     async def leave_out(self, message: Incoming, cell: Code) -> None:
         """Note a cell of a replayed notebook that does not run, with the outputs that it had."""
@@ -133,6 +159,14 @@ class Transcript:
     async def unfinished(self) -> list[CellRecord]:
         """The cells that were running when the program before us ended, in order."""
         return await self._records.unfinished(self._session_id)
+
+    async def has_run(self) -> bool:
+        """Whether any cell of it has run, as far as was recorded. Raises: StoreUnavailable."""
+        async with aclosing(self.newest()) as pages:
+            async for page in pages:
+                if any(isinstance(entry, CellRecord) and _ran(entry) for entry in page):
+                    return True
+        return False
 
     async def next_after(self, seq: int) -> list[Said | CellRecord]:
         """The entry after this number, or none. Raises: StoreUnavailable."""
@@ -191,6 +225,13 @@ class Transcript:
             return cell
         count = len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
         return Streamed(replace(cell, outputs=()), count, self.outputs(entry))
+
+
+def _ran(cell: CellRecord) -> bool:
+    """Whether the cell has run: one that was stopped while it stood in line has no number."""
+    if cell.status == "interrupted":
+        return cell.execution_count is not None
+    return cell.status not in (RUNNING, "skipped")
 
 
 def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:

@@ -8,6 +8,7 @@ from bot.pieces import Piece, pieces
 from bot.reply import ExecutionResult, GeneratedFile
 from kernels.capture import Skipped
 from kernels.outputs import Outputs
+from kernels.text import counted
 from kernels.weight import weight
 
 __all__ = ["Entry", "Said", "Shown", "code_block", "cut_short"]
@@ -64,7 +65,7 @@ def code_block(code: str) -> str:
     lines = code.strip("\n").rstrip().split("\n")
     if len(lines) > CODE_LINES:
         more = len(lines) - CODE_LINES + 1
-        lines = [*lines[: CODE_LINES - 1], f"# … {more} more lines"]
+        lines = [*lines[: CODE_LINES - 1], f"# … {counted(more, 'more line')}"]
     return fenced("\n".join(lines), "py", room=CODE, keep="head")
 
 

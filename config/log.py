@@ -4,7 +4,8 @@
 
     log.info("the cell is interrupted", extra={"session": session_id, "cell": 3})
 
-A line ends with the ids that its record has, the same ones in the bot and in a node: `[session=u1 cell=3]`.
+A line ends with the ids that its record has, the same ones in the bot and in a node:
+`[session=u1 cell=3 turn=5f0c9a1e]`.
 A record may hold what a stranger wrote, so control and format characters are escaped: none ends a line,
 colours it or turns its direction. Secrets are blanked out, also where a library's error quotes them.
 """

@@ -89,15 +89,16 @@ class _Mark:
             return cls(UNREADABLE, UNREADABLE)
 
 
-async def begin(store: Store, blobs: Blobs, now: datetime) -> Belonging:
+async def begin(store: Store, blobs: Blobs, now: datetime, *, files: Files | None = None) -> Belonging:
     """Find out whose the bytes are, and note that a program begins to work with both.
 
     If the database has missed something, all sessions count as used now, because it cannot tell which were.
+    `files` (None: the store's) may know of rows that are not in the database yet.
     Raises: StoreUnavailable, OSError.
     """
     own = await store.identity.id()
     found = await _mark(blobs)
-    mark = await _judged(store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
+    mark = await _judged(files or store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
     if mark.database == UNREADABLE:
         return Belonging(own, UNREADABLE)
     run = secrets.token_hex(8)

@@ -13,6 +13,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
@@ -241,6 +242,18 @@ class FileStore:
         """
         own = await self._own(file_id, owner_id, self._clock())
         await self._store.shares.remove(own.file_id, owner_id, user_id)
+
+    async def delete_all_of(self, session_id: str, user_id: int) -> None:
+        """Delete the person's files that came with this session, bytes and all."""
+        after: Cursor | None = None
+        while True:
+            page = await self.list_user_files(user_id, limit=PAGE_LIMIT, after=after, session_id=session_id)
+            for file in page.files:
+                with suppress(NoSuchFile):  # it has expired meanwhile
+                    await self.delete(file.file_id, user_id)
+            if page.next is None:
+                return
+            after = page.next
 
     async def forget(self, user_id: int) -> None:
         """Delete everything of a person but their usage: files and bytes, sessions, transcripts, shares."""

@@ -144,11 +144,11 @@ class _Transcripts:
         return await self._transcripts.say(session_id, place, author, markdown, at)
 
     async def begin_cell(
-        self, session_id: str, place: str, author: str, code: str, at: datetime
+        self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
         """Raises: QuotaExceeded for long code without room."""
         await self._make_room_for(session_id, code)
-        return await self._transcripts.begin_cell(session_id, place, author, code, at)
+        return await self._transcripts.begin_cell(session_id, place, author, code, at, least=least)
 
     async def restore(self, entry: Said | CellRecord) -> int:
         return await self._transcripts.restore(entry)

@@ -246,7 +246,8 @@ class UsageTotal:
 class MessageCell:
     """Which cell a message of the chat made, and in which channel the message is.
 
-    Where more may follow the cell in the same answer `first` is the first cell of that, else 0.
+    While more may follow in the same answer `first` is the first cell of that, -1 where it has none yet, and
+    else 0. `seq` is 0 for an answer without a cell.
     """
 
     message_id: int

@@ -133,9 +133,12 @@ class Transcripts(Protocol):
         """Add words to the transcript."""
 
     async def begin_cell(
-        self, session_id: str, place: str, author: str, code: str, at: datetime
+        self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
-        """Add a cell that is about to run. No end of the program undoes it; on disk right after."""
+        """Add a cell that runs, or is about to. No end of the program undoes it; on disk right after.
+
+        It gets the session's next number, or `least` where that is higher.
+        """
 
     async def restore(self, entry: Said | CellRecord) -> int:
         """Add words, or a cell that has begun, which were given their number while the database was away.
@@ -183,7 +186,7 @@ class Transcripts(Protocol):
 
         With `outside` the outputs are the short forms of those.
 
-        No end of the program undoes it; on disk right after, and in any case before the next cell runs.
+        No end of the program undoes it; on disk right after.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.
@@ -320,6 +323,9 @@ class MessageCells(Protocol):
 
     async def of_cell(self, session_id: str, seq: int) -> list[MessageCell]:
         """The messages of a cell, in order of their ids."""
+
+    async def going_on(self, since: int) -> Sequence[MessageCell]:
+        """Those with an id from `since` on in whose answer more may follow, in order."""
 
 
 class Store(Protocol):

@@ -11,7 +11,7 @@ KernelError
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
 
-from kernels.text import human_size
+from kernels.text import over
 
 __all__ = [
     "KernelClosed",
@@ -73,9 +73,7 @@ class TooLarge(KernelError):
     """`what` ("the code") was not sent: it has `size` bytes, over the `limit`. `remedy` says what to do."""
 
     def __init__(self, what: str, size: int, limit: int, remedy: str) -> None:
-        super().__init__(
-            f"{what} is too large: {human_size(size)}, and the limit is {human_size(limit)}; {remedy}"
-        )
+        super().__init__(f"{what} is too large: {over(size, limit)}; {remedy}")
         self.what = what
         self.size = size
         self.limit = limit

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from kernels.text import clip, human_size, repair
+from kernels.text import clip, counted, over, repair
 from kernels.weight import weight
 
 __all__ = [
@@ -109,13 +109,14 @@ class Restarted:
     """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone.
 
     With `unnamed` the one before ended in the middle of a cell: what that cell had defined is gone too, and
-    nobody knows its names.
+    nobody knows its names. With `earlier` so are the variables of earlier cells, whose names were not noted.
     """
 
     reason: str
     kept: tuple[str, ...]
     lost: tuple[str, ...]
     unnamed: bool = False
+    earlier: bool = False
 
 
 Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted
@@ -212,7 +213,7 @@ def _traceback(lines: Any, max_text: int) -> tuple[str, ...]:
         return tuple(text.split("\n"))
     half = MAX_LINES // 2
     first, last = text.split("\n", half)[:half], text.rsplit("\n", half)[-half:]
-    return (*first, f"[... {count - 2 * half:,} lines left out ...]", *last)
+    return (*first, f"[... {counted(count - 2 * half, 'line')} left out ...]", *last)
 
 
 def _metadata(content: dict[str, Any]) -> dict[str, Any]:
@@ -233,8 +234,7 @@ def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> Bundle:
         if mime == "text/plain" and isinstance(raw, str):
             bundle[mime] = repair(clip(raw, max_text))
         elif (size := weight(raw) - NOTHING) > room:
-            limit = human_size(max_display)
-            left_out.append(f"[{mime} of {human_size(size)} left out: over the {limit} limit]")
+            left_out.append(f"[{mime} left out: {over(size, max_display)}]")
         else:
             bundle[mime] = repair(raw)
             room -= size

@@ -105,16 +105,18 @@ class Kernel(KernelHere):
         """Whether its process has ended by itself, or is given up."""
         return self._process is not None and (self._process.exited.is_set() or self._given_up)
 
-    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Run:
+    def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Run:
         """A cell, to be entered with `async with`; its own time is the limits' `cell`.
 
-        `tag` is the caller's name for the cell, given back with late output. Without `allow_input` an
-        `input()` in the cell fails at once. Raises: KernelClosed; TooLarge for more than a cell may have.
+        `tag` is the caller's name for the cell, given back with late output, and `turn` an id that the log
+        names. Without `allow_input` an `input()` in the cell fails at once.
+
+        Raises: KernelClosed; TooLarge for more than a cell may have.
         """
         if self._closed:
             raise KernelClosed
         sizes.code(code)
-        return Run(self, code, tag=tag, allow_input=allow_input)
+        return Run(self, code, tag=tag, turn=turn, allow_input=allow_input)
 
     async def late(self) -> AsyncIterator[Late]:
         """What comes after its cell: output of threads, files they write. Never ends; for one reader."""
@@ -223,37 +225,46 @@ class Kernel(KernelHere):
         if self._process is not None:
             if self._router.idle:  # ours to mend: the person's code had no part in it
                 log.warning(
-                    "the kernel of session %s says that it does not run its cell, whose end has not come: a"
-                    " message was lost, or is still on its way; %s",
-                    self.session_id,
+                    "the kernel says that it does not run its cell, whose end has not come: a message was"
+                    " lost, or is still on its way; %s",
                     self._process.state(),
+                    extra=self._ids(self._router.running),
                 )
             self._given_up = True
             self._killing = asyncio.create_task(self._process.kill(), name="kernel end")
 
-    async def replace(self, reason: str) -> None:
-        """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
+    async def replace(self, reason: str, *, after: Run | None = None) -> None:
+        """Kill the process and wait; the next cell gets a fresh one. Again does nothing.
+
+        `after` is the cell to which this is due, where it does not run any more.
+        """
         if self._process is not None and not self._closed:
-            in_cell = self._router.running is not None or reason == WENT_ON
-            log.warning("the kernel is ended: %s", reason, extra={"session": self.session_id})
+            running = self._router.running
+            in_cell = running is not None or reason == WENT_ON
+            log.warning("the kernel is ended: %s", reason, extra=self._ids(running or after))
             self._restarted = Restarted(reason, ("files",), self._router.forget(), in_cell)
             await self._end(now=True)
 
     async def look(self) -> Scan:
         """Scan the workspace for what the cell wrote; no message is the cell's any more."""
+        ran = self._router.running
         self._router.end()
         self.last_used = monotonic()
         asked = self._process if self._router.doubtful and not self._router.quit_asked else None
         looking = self.capture.look(since=self._began)
         scan, healthy = await asyncio.gather(looking, asked.healthy()) if asked else (await looking, True)
         if self._router.quit_asked or not healthy:
-            await self.replace(QUIT if self._router.quit_asked else WENT_ON)
+            await self.replace(QUIT if self._router.quit_asked else WENT_ON, after=ran)
         elif self._process is not None:
             wrote, background = bool(scan.captured or scan.skipped), self.limits.background
             fault = await self._process.ends(wrote=wrote, background=background)
             if fault is not None:
-                await self.replace(over_limit(fault, self.limits))
+                await self.replace(over_limit(fault, self.limits), after=ran)
         return replace(scan, skipped=scan.skipped + self._router.elsewhere)
+
+    def _ids(self, run: Run | None) -> dict[str, object]:
+        """What a line of the log is about, for its `extra`."""
+        return run.ids if run is not None else {"session": self.session_id}
 
     # The process:
 
@@ -321,6 +332,6 @@ class Kernel(KernelHere):
         return self._ended_because if fault is None else over_limit(fault, self.limits)
 
     def _condemn(self) -> None:
-        log.warning("the kernel of session %s is ended: it sends broken messages", self.session_id)
+        log.warning("the kernel is killed: it sends broken messages", extra=self._ids(self._router.running))
         self._ended_because = "it sent what no kernel sends"
         self.kill()

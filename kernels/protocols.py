@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol, Self
 from kernels.capture import Scan
 from kernels.events import Event
 from kernels.files import FileSource
+from kernels.launch import Limits
 from kernels.result import Late, RunResult, Variable
 
 __all__ = ["Cell", "Kernels", "PersonKernel", "State"]
@@ -37,6 +38,7 @@ class Cell(Protocol):
     """One cell in flight: see `kernels.run`."""
 
     tag: int
+    turn: str  # the id of the turn that it belongs to, for the log
     code: str  # "" where another program began it and its node does not say
 
     @property
@@ -79,8 +81,8 @@ class PersonKernel(Protocol):
     def goes_on(self) -> bool:
         """Whether a cell may go on that nobody waits for; what comes of it is told as late, here alone."""
 
-    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Cell:
-        """A cell, to be entered with `async with`."""
+    def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Cell:
+        """A cell, to be entered with `async with`; `turn` is an id of the caller's, for the log."""
 
     def late(self) -> AsyncIterator[Late]:
         """What comes after its cell. Never ends; for one reader."""
@@ -110,6 +112,10 @@ class Kernels(Protocol):
     @property
     def python(self) -> Path:
         """The interpreter that kernels run on."""
+
+    @property
+    def limits(self) -> Limits:
+        """What a kernel may take."""
 
     @property
     def tier(self) -> str:

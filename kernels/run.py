@@ -49,13 +49,16 @@ GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
 class Run(CellHere):
     """One cell in flight; see the module's text. Made by `Kernel.run`.
 
-    `code` is what runs. `tag` is the caller's own name for the cell, given back with late output. Without
-    `allow_input` an `input()` in the cell fails at once.
+    `code` is what runs. `tag` is the caller's own name for the cell, given back with late output, and `turn`
+    an id that the log names. Without `allow_input` an `input()` in the cell fails at once.
     """
 
-    def __init__(self, host: RunHost, code: str, *, tag: int = 0, allow_input: bool = True) -> None:
+    def __init__(
+        self, host: RunHost, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True
+    ) -> None:
         self.code: str = repair(code)
         self.tag = tag
+        self.turn = turn
         self.allow_input = allow_input
         self._host = host
         self._outputs = Outputs(max_text=host.limits.text, max_shown=host.limits.shown)
@@ -83,6 +86,11 @@ class Run(CellHere):
         if self._result is None:
             raise RuntimeError("the run has no result before its block is left")
         return self._result
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """What a line of the log is about, for its `extra`."""
+        return {"session": self._host.session_id, "cell": self.tag, "turn": self.turn}
 
     @property
     def over(self) -> bool:
@@ -178,6 +186,7 @@ class Run(CellHere):
         if self._status is not None:  # interrupted while it waited
             return
         self._sent = True
+        log.info("the cell begins", extra=self.ids)
         self._clock.start(self._extended or self._host.limits.cell)
         self._host.execute(self)
         while not self.over:
@@ -237,8 +246,7 @@ class Run(CellHere):
     def _stop(self, status: str, cause: str | None = None) -> None:
         """Interrupt the cell, once; it has `GRACE` then."""
         if not self.over and self._status is None:
-            ids = {"session": self._host.session_id, "cell": self.tag}
-            log.info("the cell is interrupted: %s", cause or "somebody stopped it", extra=ids)
+            log.info("the cell is interrupted: %s", cause or "somebody stopped it", extra=self.ids)
             self._status, self._cause = status, cause
             self._question = None
             self._interrupting = True

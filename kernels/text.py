@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["ANSI", "clip", "human_size", "left_out", "repair", "strip_ansi"]
+__all__ = ["ANSI", "clip", "counted", "human_size", "left_out", "over", "repair", "strip_ansi"]
 
 DEEPEST = 100  # levels of nested JSON: whoever stores it must be able to write it down again
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
@@ -60,6 +60,18 @@ def human_size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" or count == int(count) else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TB"
+
+
+def over(size: int, limit: int) -> str:
+    """That something is too large: "3.1 GB, over the 50 MB limit"; without its size where both read alike."""
+    most, told = human_size(limit), human_size(size)
+    alike = told.replace(".0 ", " ") == most.replace(".0 ", " ")
+    return f"over the {most} limit" if alike else f"{told}, over the {most} limit"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 row", "1,200 rows". The plural is the noun with an s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def strip_ansi(text: str) -> str:

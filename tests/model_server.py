@@ -8,7 +8,8 @@
         await server.left(1)                                              # until a client has hung up on one
 
 Both `POST /v1/responses` and `POST /v1/chat/completions` take from the same script. An answer can wait in the
-middle (`hold`), break off (`cut`), come without usage, or be an error with any status and headers.
+middle (`hold`), break off (`cut`), come without usage, or be an error with any status and headers. Below
+`/page` and `/odd` it answers as servers do that have no such API: a web page, an error as a success.
 """
 
 import asyncio
@@ -115,6 +116,8 @@ class ModelServer:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/responses", server._responses)
         app.router.add_post("/v1/chat/completions", server._chat)
+        app.router.add_post("/page/{path:.*}", _page)
+        app.router.add_post("/odd/{path:.*}", _odd)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -353,3 +356,11 @@ def _as_chat(answer: Answer, body: Body) -> list[tuple[str, str]]:
         chunk("end", usage=usage)
     lines.append(("end", "data: [DONE]\n\n"))
     return lines
+
+
+async def _page(_request: web.Request) -> web.Response:
+    return web.Response(text="<!doctype html><title>A web front</title>", content_type="text/html")
+
+
+async def _odd(_request: web.Request) -> web.Response:
+    return web.json_response({"error": "Unexpected endpoint or method."})

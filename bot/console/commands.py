@@ -16,12 +16,13 @@ from bot.bundle import bundle, notebook
 from bot.console.paths import content, created, named, opened
 from bot.console.show import Screen
 from bot.errors import BotError
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.replay import imported
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from kernels.cells import Notebook, NotebookError
 from kernels.errors import KernelError
+from kernels.text import counted
 from kernels.visible import shown
 
 __all__ = ["CommandFailed", "Commands"]
@@ -34,7 +35,7 @@ Type Python; the last line's value is shown. `%magic`, `!command` and `name?` wo
   %ask WORDS          ask the model, which runs code here; also any line that is plainly prose
   %usage              what you have taken of the model today
   %vars               your variables
-  %reset [all]        a fresh kernel; with `all` your files and the transcript go too
+  %reset [all]        a fresh kernel; with `all` workspace, stored files and transcript go too
   %notebook [PATH]    save the session as a Jupyter notebook
   %bundle [PATH]      the same as a zip, with the files it used or made
   %replay PATH        run a notebook's cells here, up to the first that fails
@@ -102,7 +103,7 @@ class Commands:
         try:
             await self._verbs[words[0]](words[1:])
         except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
-            raise CommandFailed(sentence(error)) from error
+            raise CommandFailed(f"{sentence(error)} {advice(error)}".strip()) from error
         return True
 
     async def _help(self, _words: list[str]) -> None:
@@ -147,8 +148,8 @@ class Commands:
     async def _usage(self, _words: list[str]) -> None:
         total = await self._sessions.ledger.today(self._user_id)
         self._screen.note(
-            f"Today: {total.turns} answers, {total.input_tokens:,} tokens in, {total.output_tokens:,} out,"
-            f" ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
+            f"Today: {counted(total.turns, 'answer')}, {total.input_tokens:,} tokens in,"
+            f" {total.output_tokens:,} out, ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
         )
 
     async def _no_words(self, _words: list[str]) -> None:
@@ -185,18 +186,14 @@ class Commands:
     async def _reset(self, words: list[str]) -> None:
         if words not in ([], ["all"]):
             raise CommandFailed(
-                "%reset ends the kernel; %reset all also deletes your files and the transcript."
+                "%reset ends the kernel; %reset all also deletes your workspace, your stored files and the"
+                " transcript."
             )
-        session = await self._sessions.session(self._user_id, self._place)
-        await session.reset()
         if words:
-            await self._sessions.forget(self._user_id)
-            kept = " What today's limit counts stays until the day is over (UTC)."
-            self._screen.note(
-                "Fresh kernel. Your files and the transcript are deleted."
-                f"{kept if self._sessions.ledger.limited else ''}"
-            )
+            await self._sessions.discard(self._user_id, self._place)
+            self._screen.note("Fresh kernel. Workspace, stored files and transcript are deleted.")
         else:
+            await (await self._sessions.session(self._user_id, self._place)).reset()
             self._screen.note("Fresh kernel. Your files are kept.")
 
 

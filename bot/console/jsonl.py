@@ -2,8 +2,9 @@
 
     {"user": 1, "code": "x = 1"}  {"user": 1, "upload": "data.csv"}  {"user": 1, "files": true}
     {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
-    {"user": 1, "reset": true}  {"user": 1, "notebook": "out.ipynb"}  {"user": 1, "bundle": "out.zip"}
-    {"user": 1, "replay": "in.ipynb", "keep_going": false}  {"user": 1, "ask": "plot it"}
+    {"user": 1, "reset": true}  {"user": 1, "reset": "all"}  {"user": 1, "notebook": "out.ipynb"}
+    {"user": 1, "bundle": "out.zip"}  {"user": 1, "replay": "in.ipynb", "keep_going": false}
+    {"user": 1, "ask": "plot it"}
 
 `user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
 request. The requests of one user are carried out in order, those of different users at the same time; `input`
@@ -17,19 +18,18 @@ import contextlib
 import json
 import logging
 import sys
-import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import CancelledError
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any, BinaryIO
 
 from bot.bundle import bundle, notebook
 from bot.console.answers import answer_fields, event_fields, file_fields, result_fields, step_fields
+from bot.console.ending import GOES_ON
 from bot.console.paths import content, created, named, opened
 from bot.errors import BotError, NothingRuns
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.message import Asking, Incoming
 from bot.replay import imported, replay
 from bot.reply import Reply
@@ -38,11 +38,11 @@ from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
 from kernels.cells import NotebookError
-from kernels.errors import KernelError, NoQuestion
+from kernels.errors import KernelClosed, KernelError, NoQuestion
 from kernels.events import END_OF_INPUT, InputRequest
 from kernels.text import human_size, repair
 
-__all__ = ["JsonLines", "standard_input"]
+__all__ = ["LONGEST", "JsonLines"]
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class JsonLines:
         self._queues: dict[tuple[int, bool], deque[Request]] = {}
         self._urgent_work: set[asyncio.Task[None]] = set()
         self._ended = False  # the input: nobody can answer
+        self._ending = False  # the program
         self._verbs: dict[str, Callable[[int, Request], Awaitable[None]]] = {
             "code": self._run,
             "ask": self._ask,
@@ -90,7 +91,7 @@ class JsonLines:
             "interrupt": self._urgent,
         }
 
-    async def serve(self, lines: AsyncIterator[bytes]) -> None:
+    async def serve(self, lines: AsyncIterable[bytes]) -> None:
         """Take requests until the input ends, and carry all of them out."""
         async with asyncio.TaskGroup() as users:
             number = 0
@@ -104,13 +105,27 @@ class JsonLines:
                     self._say(known | {"event": "error", "line": number, "message": str(error)})
             if self._urgent_work:  # an answer that was sent is one
                 await asyncio.wait(self._urgent_work)
-            self._ended = True
-            for user, _ in self._queues:
-                self._end_question(user)
+            if not self._ending:  # else what asks may be answered at the next start
+                self._ended = True
+                for user, _ in self._queues:
+                    self._end_question(user)
+
+    def end(self) -> bool:
+        """Begin nothing new: the program ends. Returns whether something is under way."""
+        self._ending = True
+        for (user, _), queue in self._queues.items():
+            while queue:
+                self._fail(user, queue.popleft(), KernelClosed())
+        return bool(self._queues)
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Write what came after the end of its cell."""
         self._tell_reply(record.user_id, {}, reply)
+
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Write why a cell that a program before us began comes to no result."""
+        fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+        self._answer(record.user_id, {}, {"cell": cell} | fields)
 
     def _accept(self, request: Request, users: asyncio.TaskGroup) -> None:
         user = request.get("user", 1)
@@ -119,7 +134,10 @@ class JsonLines:
             had = f"; this one has {' and '.join(wanted)}" if wanted else ""
             raise BadRequest(f"a request has one of: {', '.join(self._verbs)}{had}", request)
         if wanted[0] in FLAGS and request[wanted[0]] is not True:
-            raise BadRequest(f"{wanted[0]} is true, or is left out", request)
+            if wanted[0] != "reset":
+                raise BadRequest(f"{wanted[0]} is true, or is left out", request)
+            if request["reset"] != "all":
+                raise BadRequest('reset is true or "all", or is left out', request)
         urgent = wanted[0] in URGENT
         if (user, urgent) in self._queues:
             self._queues[user, urgent].append(request)
@@ -146,11 +164,21 @@ class JsonLines:
             await verb(user, request)
         except BadRequest as error:
             self._answer(user, request, {"event": "error", "error": "BadRequest", "message": str(error)})
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
+                self._answer(user, request, {"event": "error", "error": "GoesOn", "message": GOES_ON})
+            raise
         except Exception as error:  # whatever fails in one request, the others go on
             if not isinstance(error, FileStoreError | KernelError | BotError | NotebookError | OSError):
                 log.exception("a request failed")
-            fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
-            self._answer(user, request, fields)
+            self._fail(user, request, error)
+
+    def _fail(self, user: int, request: Request, error: Exception) -> None:
+        fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+        if advised := advice(error):
+            fields["advice"] = advised
+        self._answer(user, request, fields)
 
     async def _run(self, user: int, request: Request) -> None:
         wanted = request.get("user_files", [])
@@ -198,8 +226,10 @@ class JsonLines:
         self._answer(user, request, {"event": "loaded", "file": file_fields(loaded.record), "data": data})
 
     async def _reset(self, user: int, request: Request) -> None:
-        session = await self._session(user)
-        await session.reset()
+        if request["reset"] == "all":
+            await self._sessions.discard(user, PLACE)
+        else:
+            await (await self._session(user)).reset()
         self._answer(user, request, {"event": "reset"})
 
     async def _notebook(self, user: int, request: Request) -> None:
@@ -273,31 +303,6 @@ class JsonLines:
     def _say(self, fields: dict[str, Any]) -> None:
         self._write(json.dumps(fields) + "\n")
         sys.stdout.flush()
-
-
-async def standard_input() -> AsyncIterator[bytes]:
-    """The lines of standard input, be it a pipe, a file or a terminal; a thread reads, one line ahead."""
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[bytes] = asyncio.Queue(1)
-
-    def read() -> None:
-        while True:
-            line = sys.stdin.buffer.readline(LONGEST)
-            rest = line
-            while len(rest) == LONGEST and not rest.endswith(
-                b"\n"
-            ):  # the line is refused: no part of it counts
-                rest = sys.stdin.buffer.readline(LONGEST)
-            try:
-                asyncio.run_coroutine_threadsafe(lines.put(line), loop).result()
-            except (RuntimeError, CancelledError):  # the loop has ended: nobody listens any more
-                return
-            if not line:
-                return
-
-    threading.Thread(target=read, name="standard input", daemon=True).start()
-    while line := await lines.get():
-        yield line
 
 
 def _parts(line: bytes) -> int:

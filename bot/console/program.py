@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import io
 import os
@@ -14,15 +15,18 @@ from tqdm import tqdm
 
 from bot.bundle import replayed
 from bot.compose import compose
-from bot.console.jsonl import JsonLines, standard_input
+from bot.console.ending import ToldToEnd, until_told
+from bot.console.jsonl import LONGEST, JsonLines
 from bot.console.paths import created, opened
 from bot.console.show import Screen
+from bot.console.standard_input import Lines, whole
 from bot.console.terminal import Terminal, progress
 from bot.errors import BotError
 from bot.failures import at_start, ending
 from bot.message import Incoming
 from bot.replay import replay
 from bot.reply import Reply
+from bot.sessions import Sessions
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
@@ -41,11 +45,19 @@ USER_ID = 1  # whoever sits at the terminal
 async def serve_json(settings: Settings) -> bool:
     """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
     async with compose(settings) as sessions:
-        front = JsonLines(sessions)
-        sessions.tell_late = front.tell_late
-        await sessions.resume()
+        front, lines = JsonLines(sessions), Lines(LONGEST)
+        sessions.tell_late, sessions.fail_resumed = front.tell_late, front.fail_resumed
+
+        async def serve() -> None:
+            await sessions.resume()
+            await front.serve(lines)
+
+        def end() -> bool:
+            lines.end()
+            return front.end()
+
         try:
-            await front.serve(standard_input())
+            await until_told(serve(), sessions, settings.shutdown_grace, end)
         except ExceptionGroup as failures:  # of the tasks of all users; only that one ends us quietly
             _, others = failures.split(BrokenPipeError)
             raise (others or BrokenPipeError) from None
@@ -59,15 +71,19 @@ async def serve_person(settings: Settings) -> bool:
         terminal = Terminal(sessions, screen, user_id=USER_ID)
         sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         sessions.fail_resumed = terminal.fail_resumed
-        if sys.stdin.isatty():
-            from bot.console.keyboard import Keyboard
 
-            await terminal.talk(Keyboard(settings.data / "history"))
-            return True
-        script = await asyncio.to_thread(sys.stdin.read)
-        if not script.strip():
-            screen.note("Kernelcord is set up. Run it at a terminal, or give it code on standard input.")
-        return await terminal.read(script)
+        async def serve() -> bool:
+            if sys.stdin.isatty():
+                from bot.console.keyboard import Keyboard
+
+                await terminal.talk(Keyboard(settings.data / "history"))
+                return True
+            script = await whole()
+            if not script.strip():
+                screen.note("Kernelcord is set up. Run it at a terminal, or give it code on standard input.")
+            return await terminal.read(script)
+
+        return await until_told(serve(), sessions, settings.shutdown_grace, terminal.end)
 
 
 async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
@@ -87,6 +103,14 @@ async def _replay(
 ) -> int:
     """Run it, and write it; the number of cells that failed."""
     async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
+        work = _replay_in(sessions, imported, name, target, keep_going=keep_going)
+        return await until_told(work, sessions, settings.shutdown_grace, lambda: False)
+
+
+async def _replay_in(
+    sessions: Sessions, imported: Notebook, name: str, target: Path | None, *, keep_going: bool
+) -> int:
+    try:
         await sessions.discard(USER_ID, "replay")
         session = await sessions.session(USER_ID, "replay")
         message = Incoming(USER_ID, "", "replay", "", can_answer=False)
@@ -103,6 +127,7 @@ async def _replay(
         if target is not None:
             with created(target) as file:
                 await replayed(session, imported, file)
+    finally:  # the kernel of a replay that is given up does not go on
         await sessions.discard(USER_ID, "replay")
     return failed
 
@@ -128,7 +153,8 @@ def _screen(settings: Settings) -> Screen:
 def main() -> int:
     """The program; its exit status is 0, 1 when a cell of a script failed, 2 when it could not start.
 
-    When nobody reads its output it ends as any program does then, with 141. Raises: KeyboardInterrupt.
+    When nobody reads its output it ends as any program does then, with 141, and when it is told to end by
+    SIGTERM or SIGHUP, with 143 or 129: running cells get SHUTDOWN_GRACE. Raises: KeyboardInterrupt.
     """
     parser = argparse.ArgumentParser(prog="python -m bot.console", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a line in and out")
@@ -153,6 +179,10 @@ def main() -> int:
         work = serve_json(settings) if args.json else serve_person(settings)
     try:
         return 0 if asyncio.run(work) else 1
+    except ToldToEnd as told:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(128 + told.number)  # whatever a thread still reads
     except BrokenPipeError:  # whoever read us has enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
         return 128 + signal.SIGPIPE

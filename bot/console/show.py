@@ -20,7 +20,7 @@ from filestore.records import CellRecord, StoredFile
 from kernels import visible
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
-from kernels.text import human_size, strip_ansi
+from kernels.text import counted, human_size, strip_ansi
 
 __all__ = ["Screen"]
 
@@ -97,7 +97,7 @@ class Screen:
         for text in shown[:SHOWN_BEFORE]:
             self.line(text)
         if len(shown) > SHOWN_BEFORE:
-            self.note(f"[{len(shown) - SHOWN_BEFORE} more lines]")
+            self.note(f"[{counted(len(shown) - SHOWN_BEFORE, 'more line')}]")
         if cell.status != "ok":
             self.note(f"({cell.status})")
 
@@ -163,12 +163,13 @@ class Screen:
 
 
 def time_left(until: datetime, present: datetime) -> str:
-    """How long something is still kept, e.g. "48 h", "9 min", "30 s"."""
+    """How long something is still kept, e.g. "48 h", "9 min", "30 s"; "now" at its end."""
     left = max(timedelta(), until - present)
     for unit, name in ((timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
         if left >= unit:
             return f"{left / unit:.0f} {name}"
-    return f"{left.total_seconds():.0f} s"
+    seconds = round(left.total_seconds())
+    return f"{seconds} s" if seconds else "now"
 
 
 def _usage_line(usage: TurnUsage) -> str:

@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from bot.console.commands import CommandFailed, Commands
+from bot.console.ending import GOES_ON
 from bot.console.prose import is_prose
 from bot.console.show import Screen
 from bot.errors import BotError, NothingRuns
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.message import Asking, Incoming
 from bot.replay import Step, replay
 from bot.reply import Reply
@@ -51,14 +52,14 @@ class Terminal:
             sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
         self._questions: Questions | None = None  # nobody is there who could answer
-        self._failed = False
+        self._failed = self._taking = self._ending = False
         self._welcomed = asyncio.Event()  # what was before is told
 
     async def talk(self, keyboard: "Keyboard") -> None:
         """Take cells from the keyboard until Ctrl-D or `exit`."""
         self._questions = keyboard.questions
         await self._welcome_back()
-        while True:
+        while not self._ending:
             await self._questions.withdraw()  # of a cell that ended without a result
             self._screen.end_line()
             try:
@@ -79,9 +80,14 @@ class Terminal:
         self._welcomed.set()
         for cell in CELL_MARK.split(script):
             await self._take(cell.strip("\n"))
-            if self._failed:
+            if self._failed or self._ending:
                 return False
         return True
+
+    def end(self) -> bool:
+        """Begin nothing new: the program ends. Returns whether something is under way."""
+        self._ending = True
+        return self._taking
 
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of its cell."""
@@ -95,9 +101,21 @@ class Terminal:
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say what went wrong with such a cell."""
-        self._screen.note(sentence(error))
+        self._screen.note(f"{sentence(error)} {advice(error)}".strip())
 
     async def _take(self, text: str) -> None:
+        self._taking = True
+        try:
+            await self._carry_out(text)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
+                self._screen.note(GOES_ON)
+            raise
+        finally:
+            self._taking = False
+
+    async def _carry_out(self, text: str) -> None:
         self._failed = False
         try:
             if not text.strip() or await self._commands.take(text):
@@ -121,7 +139,7 @@ class Terminal:
                 await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
-            self._screen.note(sentence(error))
+            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
 
     async def _run_code(self, code: str) -> None:
         try:
@@ -132,7 +150,7 @@ class Terminal:
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
-            self._screen.note(sentence(error))
+            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
 
     async def _run_notebook(self, notebook: Notebook) -> None:
         session = await self._sessions.session(self._user_id, PLACE)

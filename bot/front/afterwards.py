@@ -19,7 +19,7 @@ from bot.failures import sentence
 from bot.front.calls import Refused
 from bot.front.deliver import take_away
 from bot.front.desk import Desk
-from bot.front.ending import capital, uncancelled
+from bot.front.ending import uncancelled
 from bot.front.outlets import Outlet, Post
 from bot.front.owners import Claimed, record_of
 from bot.front.showing import Showing
@@ -64,7 +64,7 @@ class Afterwards:
         """Say what went wrong with such a cell, of which no more comes. Raises nothing."""
         showing, _ = self._resumed.pop((record.session_id, cell), (None, ()))
         if showing is not None:  # its other messages stay: they alone have what was told before
-            end = self._end(showing, (), capital(sentence(error)))
+            end = self._end(showing, (), sentence(error))
             self._desk.spawn(end, f"the end of cell {cell} of {record.session_id}")
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:

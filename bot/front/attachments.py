@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import nextcord
 
 from bot.delivery import Limits, plan
-from bot.failures import sentence
+from bot.failures import clause
 from bot.front.calls import Refused, attempt
 from bot.front.desk import Desk
 from bot.front.outlets import Outlet
-from bot.markup import fenced
+from bot.markup import code_name, fenced
 from bot.message import Picture
 from bot.profile import profile
 from bot.split import split
@@ -62,7 +62,7 @@ async def receive(
         try:
             stored.append(await session.files.upload(name, data))
         except FileStoreError as error:
-            notes.append(f"`{name}`: {sentence(error)}")
+            notes.append(f"{code_name(name)}: {clause(error)}.")
             continue
         mime = (attachment.content_type or "").partition(";")[0]
         if mime in SEEN and len(data) <= SEEN_AT_MOST:

@@ -15,7 +15,7 @@ from nextcord.abc import Messageable
 
 from bot.codeblocks import code_of
 from bot.delivery import Outgoing
-from bot.failures import sentence
+from bot.failures import clause
 from bot.front.attachments import Received, receive, tell_of
 from bot.front.calls import ONCE, Refused, attempt
 from bot.front.desk import Desk
@@ -147,7 +147,7 @@ class Chat:
         try:
             received = await receive(self._desk, message.author.id, place, message.attachments)
         except (FileStoreError, KernelError) as error:
-            received = Received(notes=(f"Your files are not stored: {sentence(error)}.",))
+            received = Received(notes=(f"Your files are not stored: {clause(error)}.",))
         await tell_of(received, ChannelOutlet(channel, reply_to), self._desk.limits)
         return received
 

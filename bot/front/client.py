@@ -27,10 +27,11 @@ from bot.front.commands import Running
 from bot.front.connections import Pauses, outlast_ready
 from bot.front.controls import EXPECTED, Controls
 from bot.front.desk import Desk
-from bot.front.ending import capital
 from bot.front.interaction import Interaction, privately
 from bot.front.outlets import NO_MENTIONS, ChannelOutlet, DirectOutlet
+from bot.front.passing import Closed
 from bot.front.tools import Tools
+from bot.front.unfinished import end_unfinished, unfinished
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
@@ -76,6 +77,7 @@ class Client(nextcord.Client):
         self.add_cog(Running(desk))
         self.add_cog(Tools(desk))
         self.add_view(Buttons(self._controls.verbs))
+        self.add_view(Closed())
 
     async def reopen(self) -> None:
         """Be ready to connect again, with commands, buttons and forms as they are, after a connection failed.
@@ -130,10 +132,13 @@ class Client(nextcord.Client):
             return
         self._resumed = True
         try:
+            left = await unfinished(self._desk)
             await self._desk.sessions.resume()
         except (FileStoreError, KernelError):
             self._resumed = False
             log.exception("cells that were running are not resumed")
+        else:
+            self._desk.spawn(end_unfinished(self._desk, left), "answers that were left in the middle")
 
     async def on_message(self, message: nextcord.Message) -> None:
         """Somebody has written something."""
@@ -155,7 +160,7 @@ class Client(nextcord.Client):
         """Tell the person what went wrong with their command."""
         error = exception.original if isinstance(exception, ApplicationInvokeError) else exception
         if isinstance(error, EXPECTED):
-            await privately(interaction, capital(sentence(error)))
+            await privately(interaction, sentence(error))
             return
         log.error("command %s failed", interaction.application_command, exc_info=error)
         await privately(interaction, BROKEN)

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LOOK = 1.5  # seconds for the database, out of Discord's three until we must have answered
 NO_CODE = "There is no Python block in that message, and it is no code by itself."
+GONE = "Your workspace, your stored files and all that was said and run with the last one are deleted."
+KEPT = "Your files are kept."
 CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
 
 
@@ -86,7 +88,7 @@ class Running(ClientCog):
                 raise NothingRuns
             await session.interrupt(place_of(interaction))
         except EXPECTED as error:
-            await privately(interaction, f"{sentence(error).capitalize()}.")
+            await privately(interaction, sentence(error))
         else:
             await privately(interaction, "Stopped.")
 
@@ -95,10 +97,12 @@ class Running(ClientCog):
         self,
         interaction: Interaction,
         everything: bool = SlashOption(
-            description="Also empty the workspace and forget this conversation", required=False, default=False
+            description="Also delete workspace, stored files and all that was said and run with this kernel",
+            required=False,
+            default=False,
         ),
     ) -> None:
-        """End the kernel with its variables; files and conversation stay, unless asked."""
+        """End the kernel with its variables; files and conversations stay, unless asked."""
         await defer(interaction, private=True)
         assert interaction.user is not None
         user_id, place = interaction.user.id, place_of(interaction)
@@ -109,8 +113,7 @@ class Running(ClientCog):
             await self._desk.sessions.discard(user_id, place)
         else:
             await (await self._desk.sessions.session(user_id, place)).reset()
-        kept = "Workspace and conversation are gone too." if everything else "Your files are kept."
-        await privately(interaction, f"Your next cell gets a fresh kernel. {kept}")
+        await privately(interaction, f"Your next cell gets a fresh kernel. {GONE if everything else KEPT}")
 
     async def _code_of_their_cell(self, interaction: Interaction, message: nextcord.Message) -> str | None:
         try:

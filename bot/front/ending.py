@@ -15,7 +15,7 @@ from filestore.errors import FileStoreError
 from kernels.cells import NotebookError
 from kernels.errors import KernelClosed, KernelError
 
-__all__ = ["capital", "note_of", "uncancelled"]
+__all__ = ["note_of", "uncancelled"]
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ async def note_of(desk: Desk, showing: Showing, work: Awaitable[str]) -> str:
     except (BotError, KernelError, FileStoreError, NotebookError) as error:
         if desk.closing and isinstance(error, KernelClosed):
             return _restarting(desk, showing)
-        return capital(sentence(error))
+        return sentence(error)
     except Exception as error:  # whatever it is, the message must not stay as it was
         log.exception("what %d wanted failed", showing.user_id)
-        return capital(sentence(error))
+        return sentence(error)
 
 
 def uncancelled() -> None:
@@ -54,8 +54,3 @@ def _restarting(desk: Desk, showing: Showing) -> str:
     if not showing.runs or desk.settings.node == "none":
         return AGAIN
     return f"{GOES_ON} {NO_MORE}" if showing.several else GOES_ON
-
-
-def capital(text: str) -> str:
-    """A sentence of `bot.failures` as one that stands by itself."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"

@@ -13,10 +13,9 @@ from nextcord.ui import Button, Item, Select, View
 from bot.delivery import Upload
 from bot.failures import sentence
 from bot.front.buttons import BROKEN
-from bot.front.calls import Refused, attempt
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, privately
-from bot.front.outlets import NO_MENTIONS
+from bot.front.passing import Passing, change, id_of
 from bot.markup import code_name
 from filestore.errors import FileStoreError
 from filestore.records import Cursor, Page, StoredFile
@@ -58,21 +57,21 @@ class FileList:
             f"Your files, newest first. With what your cells have shown they take {human_size(used)} of"
             f" {quota}. Pick one."
         )
-        await privately(interaction, text, view=view)
+        view.shown(await privately(interaction, text, view=view))
 
 
-class _Listed(View):
+class _Listed(Passing):
     """One page, one of its files picked or none."""
 
     def __init__(self, desk: Desk, user_id: int, page: Page, before: Sequence[Cursor | None] = ()) -> None:
-        super().__init__(timeout=OPEN, auto_defer=False)
+        super().__init__("files", OPEN)
         self._desk = desk
         self._user_id = user_id
         self._page = page
         self._before = tuple(before)  # the cursors of the pages that led here, this one's last
         self._picked: StoredFile | None = None
         self._select: Select[_Listed] = Select(
-            custom_id="kernelcord:file", placeholder="Pick a file", options=_options(page.files)
+            custom_id=id_of("files", "file"), placeholder="Pick a file", options=_options(page.files)
         )
         self._select.callback = self._pick  # type: ignore[method-assign]
         self.add_item(self._select)
@@ -143,6 +142,8 @@ class _Listed(View):
             return
         self.stop()
         view = _Listed(self._desk, self._user_id, page, self._before) if page.files else None
+        if view is not None:
+            await view.interaction_check(interaction)
         await self._change(interaction, text if view else f"{text} {NONE}", view)
 
     async def _listed(self) -> Page:
@@ -151,21 +152,13 @@ class _Listed(View):
 
     async def _change(self, interaction: Interaction, text: str, view: View | None = None) -> None:
         shown = view if view is not None or self.is_finished() else self
-
-        async def call() -> object:
-            return await interaction.edit_original_message(
-                content=text, view=shown, allowed_mentions=NO_MENTIONS
-            )
-
-        try:
-            await attempt(call)
-        except Refused as refused:
-            log.info("a list of files is not shown: %s", refused)
+        await change(interaction, text, shown)
 
 
 class _Act(Button[_Listed]):
     def __init__(self, label: str, verb: Callable[[Interaction], Awaitable[None]]) -> None:
-        super().__init__(label=label, style=nextcord.ButtonStyle.secondary)
+        custom_id = id_of("files", label.casefold())
+        super().__init__(label=label, style=nextcord.ButtonStyle.secondary, custom_id=custom_id)
         self._verb = verb
 
     async def callback(self, interaction: Interaction) -> None:
@@ -194,7 +187,7 @@ async def get(desk: Desk, interaction: Interaction, id_or_name: str) -> None:
 
 def time_left(file: StoredFile) -> str:
     """How long a file is kept, as Discord shows it in the reader's own time."""
-    return f"kept until <t:{int(file.expires_at.timestamp())}:R>"
+    return f"expires <t:{int(file.expires_at.timestamp())}:R>"
 
 
 def _options(files: Sequence[StoredFile]) -> list[nextcord.SelectOption]:
@@ -210,4 +203,5 @@ def _options(files: Sequence[StoredFile]) -> list[nextcord.SelectOption]:
 
 def _hours(file: StoredFile) -> str:
     left = (file.expires_at - datetime.now(UTC)).total_seconds()
-    return f"{max(0, round(left / 3600))} h left"
+    hours = round(left / 3600)
+    return f"{hours} h left" if hours > 0 else "under an hour left"

@@ -49,10 +49,10 @@ async def defer(interaction: Interaction, *, message: bool = True, private: bool
 
 async def privately(
     interaction: Interaction, text: str, *, view: View | None = None, uploads: Sequence[Upload] = ()
-) -> None:
+) -> Any:
     """Say something that only this person sees; what Discord does not take a short sentence stands for.
 
-    It is logged where nothing can be said.
+    Returns the message; None, and it is logged, where it could not be said.
     """
     fields: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
     if view is not None:
@@ -64,11 +64,12 @@ async def privately(
         return await interaction.send(text, **fields)
 
     try:
-        await attempt(call)
+        return await attempt(call)
     except Refused as refused:
         log.warning("a private answer did not arrive: %s", refused)
         if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
             await privately(interaction, NOT_TAKEN)
+        return None
 
 
 def place_of(interaction: Interaction) -> str:

@@ -22,6 +22,7 @@ __all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outle
 
 log = logging.getLogger(__name__)
 
+STOP = "kernelcord:stop"  # the custom id of the button, see `buttons`
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
 
@@ -54,6 +55,17 @@ class ChannelPost:
         self._message = message
         self.channel_id = message.channel.id
         self.message_id = message.id
+
+    @property
+    def content(self) -> str:
+        """Its text."""
+        return self._message.content
+
+    @property
+    def moves(self) -> bool:
+        """Whether it looks as if more were coming: it has the button that stops that."""
+        rows = (getattr(row, "children", ()) for row in self._message.components)
+        return any(getattr(item, "custom_id", "") == STOP for row in rows for item in row)
 
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE

@@ -6,6 +6,7 @@ cell = await claimed(desk, interaction)     # None, and the person has been told
 import logging
 from dataclasses import dataclass
 
+from bot.failures import sentence
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, privately
 from bot.front.showing import Showing
@@ -18,7 +19,6 @@ log = logging.getLogger(__name__)
 
 FOREIGN = "These buttons are for the person whose cell this is. Send me code of your own, and you get yours."
 FORGOTTEN = "I do not know this cell any more."
-NO_DATABASE = "The database cannot be reached just now; try again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ async def claimed(desk: Desk, interaction: Interaction) -> Claimed | None:
         return None
     try:
         cell = await cell_of(desk, message.id)
-    except FileStoreError:
+    except FileStoreError as error:
         log.exception("nobody knows whose message %d is", message.id)
-        await privately(interaction, NO_DATABASE)
+        await privately(interaction, sentence(error))
         return None
     if cell is None or cell.user_id != user.id:
         await privately(interaction, FOREIGN if cell else FORGOTTEN)

@@ -3,16 +3,16 @@
 import logging
 
 import nextcord
-from nextcord.ui import Button, Item, View, button
+from nextcord.ui import Button, Item, button
 
 from bot.delivery import Upload
 from bot.export import export
-from bot.failures import sentence
+from bot.failures import clause, sentence
 from bot.front.buttons import BROKEN
 from bot.front.controls import EXPECTED
 from bot.front.desk import Desk
-from bot.front.ending import capital
 from bot.front.interaction import Interaction, defer, privately
+from bot.front.passing import Passing, change, id_of
 from bot.front.texts import KEPT
 from kernels.threads import in_thread
 
@@ -20,32 +20,38 @@ __all__ = ["Confirmation", "send_export"]
 
 log = logging.getLogger(__name__)
 
+LABEL = "Delete all of mine"
 OPEN = 5 * 60.0  # seconds in which it can be confirmed
 
 
-class Confirmation(View):
+class Confirmation(Passing):
     """A last question before all of a person is deleted. It is private, so that only they can answer."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(timeout=OPEN, auto_defer=False)
+        super().__init__("privacy", OPEN)
         self._desk = desk
+        self._confirmed = False
 
-    @button(label="Delete all of mine", style=nextcord.ButtonStyle.danger)
+    @button(
+        label="Delete all of mine", style=nextcord.ButtonStyle.danger, custom_id=id_of("privacy", "confirm")
+    )
     async def confirm(self, _button: Button["Confirmation"], interaction: Interaction) -> None:
-        """Delete it."""
-        self.stop()
+        """Delete it; a second click changes nothing."""
         await defer(interaction, message=False)
-        if interaction.user is None:
+        if interaction.user is None or self._confirmed:
             return
+        self._confirmed = True
         try:
             await self._desk.sessions.forget(interaction.user.id)
             for forget in self._desk.forgets:
                 forget(interaction.user.id)
         except EXPECTED as error:
-            await privately(interaction, capital(sentence(error)))
+            text = f"Not all was deleted: {clause(error)}. `/privacy` asks again."
         else:
             kept = f" {KEPT}" if self._desk.sessions.ledger.limited else ""
-            await privately(interaction, f"All that I had of you is deleted.{kept}")
+            text = f"All that I had of you is deleted.{kept}"
+        self.stop()
+        await change(interaction, text)
 
     async def on_error(self, error: Exception, item: Item["Confirmation"], interaction: Interaction) -> None:
         """What fails here is ours: it is logged, and the person is told."""
@@ -60,7 +66,7 @@ async def send_export(desk: Desk, interaction: Interaction) -> None:
     try:
         archive = await export(desk.sessions, interaction.user.id, limit=desk.limits.file)
     except (*EXPECTED, OSError) as error:  # a disk without room for it
-        await privately(interaction, capital(sentence(error)))
+        await privately(interaction, sentence(error))
         return
     with archive:
         data = await in_thread(archive.read)

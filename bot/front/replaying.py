@@ -19,6 +19,7 @@ from bot.remembered import person
 from bot.replay import imported, replay
 from kernels.cells import NotebookError
 from kernels.imported import refuse_too_large
+from kernels.text import counted
 
 __all__ = ["replay_for"]
 
@@ -65,8 +66,9 @@ async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment
             ran += step.result is not None
             failed += step.failed
             if step.refused:
-                refused = f" Cell {step.number}: {step.refused}."
-        return f"Ran {ran} of {notebook.code_cells} cells{f', {failed} failed' if failed else ''}.{refused}"
+                refused = f" Cell {step.number}: {step.refused}"
+        told = f", {failed} failed" if failed else ""
+        return f"Ran {ran} of {counted(notebook.code_cells, 'cell')}{told}.{refused}"
 
 
 async def _opened(desk: Desk, attachment: Attachment) -> BinaryIO:

@@ -21,18 +21,20 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
+from bot.losses import together
 from bot.page import Draft, Page
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Queued
+from kernels.events import Queued, Restarted
 
 __all__ = ["FINISHED", "Showing"]
 
 log = logging.getLogger(__name__)
 
 UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
+NONE_YET = -1  # instead of its first cell's number, of an answer that has none
 FINISHED = ("rerun", "edit", "notebook", "files")
 
 
@@ -78,6 +80,7 @@ class Showing:
         self._live: Live | None = None
         self._asks_to_keep = False
         self._bell: asyncio.TimerHandle | None = None
+        self._lost: Restarted | None = None  # what it tells of kernels that are gone
 
     async def open(self) -> None:
         """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
@@ -101,7 +104,7 @@ class Showing:
         self._post = live.post
         if self._post is not None:
             self._desk.showings[self._post.message_id] = self
-        await self._note([self._post])
+        await self.note()
 
     async def tell(self, reply: Reply) -> None:
         """Take in what is told of the turn."""
@@ -109,10 +112,12 @@ class Showing:
             self.cell, self.runs = reply.cell, True
             self._first = self._first or reply.cell
             self._set_bell()
-            await self._note([self._post])
+            await self.note()
             if self._stopped:
                 await self.stop()
         match reply:
+            case Reply(event=Restarted() as restarted):
+                self._lost = together(self._lost, restarted)
             case Reply(event=Queued(position=0)):
                 self._set_bell()
             case Reply(event=Queued()):
@@ -143,12 +148,19 @@ class Showing:
             view = self._desk.buttons(FINISHED) if self.cell else None
             delivery = Delivery(self._outlets, self._desk.limits)
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
-            await self._note(self._posts)
+            await self._note(self._posts, is_over=not self.runs)
             await self._ping()
-            return is_whole and last is not None
+            is_whole &= last is not None
+            if not is_whole and self._lost is not None:
+                await self._desk.sessions.tell_again(self.session_id, self._lost)
+            return is_whole
         finally:
             if self._post is not None:
                 self._desk.showings.pop(self._post.message_id, None)
+
+    async def note(self) -> None:
+        """Note whose the message is, and that the answer goes on, once its session is known."""
+        await self._note([self._post])
 
     async def _last(self, note: str) -> Page | None:
         try:
@@ -215,11 +227,11 @@ class Showing:
             uploads.append(Upload(file.filename, data, file_id=file.file_id))
         return uploads
 
-    async def _note(self, posts: Sequence[Post | None]) -> None:
+    async def _note(self, posts: Sequence[Post | None], *, is_over: bool = False) -> None:
         forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
-        if not self.cell or forgotten:
+        if not (self.cell or self.asked) or forgotten:
             return
-        first = self._first if self.several else 0
+        first = self._first or NONE_YET if self.several and not is_over else 0
         for post in posts:
             if post is None:
                 continue

@@ -11,7 +11,6 @@ from bot.delivery import Upload
 from bot.errors import OverLimit
 from bot.failures import sentence
 from bot.front.desk import Desk
-from bot.front.ending import capital
 from bot.front.interaction import Interaction, privately
 from kernels.text import human_size
 
@@ -42,7 +41,7 @@ async def give(desk: Desk, interaction: Interaction, user_id: int, place: str, k
     except OverLimit as error:
         await privately(interaction, TOO_LARGE[kind].format(size=f"over {human_size(error.limit)}"))
     except OSError as error:
-        await privately(interaction, capital(sentence(error)))
+        await privately(interaction, sentence(error))
     else:
         await privately(interaction, "Your session:", uploads=[upload])
 

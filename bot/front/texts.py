@@ -7,6 +7,7 @@ from bot.split import length
 from config.settings import Settings
 from filestore.records import UsageTotal
 from kernels.protocols import State
+from kernels.text import counted
 
 __all__ = ["DELETE", "HELP", "KEPT", "settings_text", "usage_text", "variables_text"]
 
@@ -60,7 +61,7 @@ def variables_text(state: State) -> str:
 def usage_text(total: UsageTotal, settings: Settings) -> str:
     """What a person has used today, and what they may."""
     today = (
-        f"Today (UTC): {total.turns} answers of the model, {total.input_tokens:,} tokens in,"
+        f"Today (UTC): {counted(total.turns, 'answer')} of the model, {total.input_tokens:,} tokens in,"
         f" {total.output_tokens:,} out, ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
     )
     parts = [today]

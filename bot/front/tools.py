@@ -119,4 +119,5 @@ class Tools(ClientCog):
             await send_export(self._desk, interaction)
         else:
             kept = f" {texts.KEPT}" if self._desk.sessions.ledger.limited else ""
-            await privately(interaction, f"{texts.DELETE}{kept}", view=Confirmation(self._desk))
+            question = Confirmation(self._desk)
+            question.shown(await privately(interaction, f"{texts.DELETE}{kept}", view=question))

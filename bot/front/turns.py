@@ -122,6 +122,9 @@ async def _have(desk: Desk, wanted: Wanted, showing: Showing) -> str:
             wanted.pictures,
             wanted.can_answer,
         )
+        if desk.sessions.model is not None:
+            await desk.sessions.session(wanted.user_id, wanted.place)
+            await showing.note()  # for the program after this one, if it should have to end the message
         answer = await desk.sessions.ask(asking, showing.tell, showing.asked)
         return STOPPED if answer.stopped and not answer.words and not answer.results else ""
     session = await desk.sessions.session(wanted.user_id, wanted.place)

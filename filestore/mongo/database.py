@@ -9,6 +9,7 @@ filters are built with `equal`. The driver is past its end of life; its successo
 `pymongo.AsyncMongoClient`, differs here by an `await` before `aggregate` and `close`.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -160,6 +161,7 @@ class Database:
         self._database = database
         self.folder = ""  # id of the folder of bytes that this program works on, once that is known
         self.taken_by: StoreInUse | None = None  # the program that has it now instead of this one
+        self.changing: Counter[int] = Counter()  # writes under way of each person whose sums change with them
 
     def __getitem__(self, name: str) -> Collection:
         return Collection(self._database[name], self)

@@ -29,6 +29,10 @@ class MongoFiles:
         self.recount = self._quotas.recount
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
+        with self._quotas.changing(file.user_id):
+            return await self._add(file, quota, most)
+
+    async def _add(self, file: StoredFile, quota: int, most: int | None) -> StoredFile:
         name = equal(user_id=file.user_id, session_id=file.session_id, filename=file.filename)
         now = file.uploaded_at
         while True:
@@ -113,13 +117,17 @@ class MongoFiles:
 
     async def remove(self, file_ids: Several[str]) -> int:
         removed = 0
-        for file_id in file_ids:  # each by whoever takes it, so that none counts twice
-            if document := await self._files.take(equal(file_id=file_id)):
-                await self._quotas.change(
-                    document["user_id"], files=-1, file_bytes=-int(document["file_size"])
-                )
-                removed += 1
+        for document in await self._files.many({"file_id": {"$in": list(file_ids)}}, [("file_id", 1)]):
+            with self._quotas.changing(document["user_id"]):
+                removed += await self._remove(document)
         return removed
+
+    async def _remove(self, document: Document) -> bool:
+        """Delete a row, and let its person's sums follow; it counts for whoever takes it, once."""
+        if await self._files.take(equal(file_id=document["file_id"])) is None:
+            return False
+        await self._quotas.change(document["user_id"], files=-1, file_bytes=-int(document["file_size"]))
+        return True
 
     async def known_keys(self, blob_keys: Several[str]) -> set[str]:
         found = await self._many({"blob_key": {"$in": list(blob_keys)}}, [("blob_key", 1)])

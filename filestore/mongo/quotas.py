@@ -2,17 +2,22 @@
 
 There are no transactions (a lone server has none). A put claims its bytes with compare-and-set before it
 writes the row, so that puts at once never pass the quota, nor the number of files; a claim of a process that
-died lapses after a minute. A crash between a row and its sum leaves the sum wrong until `recount`.
+died lapses after a minute. A crash between a row and its sum leaves the sum wrong until `recount`, which
+leaves people alone whose rows are just changing: their sums follow.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, Protocol, cast
 
 from filestore.errors import QuotaExceeded, TooManyFiles
 from filestore.mongo.database import Database, Document, equal
 from filestore.records import StoredFile
 
-__all__ = ["CLAIM", "FIELDS", "MongoQuotas"]
+__all__ = ["CLAIM", "FIELDS", "MongoQuotas", "changing"]
 
 CLAIM = timedelta(minutes=1)
 MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made by a clock that was ahead, and does not count
@@ -27,6 +32,21 @@ class MongoQuotas:
         self._quotas = database["quotas"]
         self._files = database["user_files"]
         self._entries = database["entries"]
+        self._changing = database.changing
+
+    @contextmanager
+    def changing(self, user_id: int | None) -> Iterator[None]:
+        """While entered, rows of a person change, and then their sums: these are not counted anew."""
+        if user_id is None:
+            yield
+            return
+        self._changing[user_id] += 1
+        try:
+            yield
+        finally:
+            self._changing[user_id] -= 1
+            if not self._changing[user_id]:
+                del self._changing[user_id]
 
     async def claim(self, file: StoredFile, quota: int, most: int | None) -> int:
         """Claim the file's bytes; returns its number, which is higher than any before.
@@ -85,17 +105,27 @@ class MongoQuotas:
         )
         wrong = 0
         for user_id in before.keys() | files.keys() | entries.keys() - {None}:
-            of_files, of_entries = files.get(user_id, {}), entries.get(user_id, {})
-            counted = {"files": of_files.get("count", 0), "file_bytes": of_files.get("file_size", 0)}
-            counted |= {name: of_entries.get(field, 0) for name, field in ROWS.items()}
-            ledger = before.get(user_id) or await self._ledger(user_id)
-            if counted != {name: ledger.get(name, 0) for name in FIELDS}:
-                wrong += 1
-                await self._quotas.change(  # unless it has changed meanwhile: the next time, then
-                    equal(_id=user_id, revision=ledger["revision"]),
-                    {"$inc": {"revision": 1}, "$set": counted},
-                )
+            counted = _counted(files.get(user_id, {}), entries.get(user_id, {}))
+            if not _has(before.get(user_id, {}), counted):
+                wrong += await self._recount_one(user_id)
         return wrong
+
+    async def _recount_one(self, user_id: int) -> bool:
+        """Count one person's sums anew, and set them right; whether they were wrong.
+
+        A sum that follows its row meanwhile changes the revision, and one that is still to come is waited
+        for until the next time: it would be added to a sum that has its row already.
+        """
+        ledger = await self._ledger(user_id)
+        (files, sizes), (_, texts) = await asyncio.gather(
+            self._files.sums(equal(user_id=user_id), "file_size"),
+            self._entries.sums(equal(owner=user_id), *ROWS.values()),
+        )
+        counted = _counted({"count": files} | sizes, texts)
+        if _has(ledger, counted) or user_id in self._changing:
+            return False
+        which = equal(_id=user_id, revision=ledger["revision"])
+        return await self._quotas.change(which, {"$inc": {"revision": 1}, "$set": counted}) is not None
 
     async def _ledger(self, user_id: int) -> Document:
         fresh = {"$setOnInsert": {"revision": 0, "claims": []}}
@@ -109,6 +139,35 @@ class MongoQuotas:
         files, sums = await self._files.sums(expired, "file_size")
         size = sum(int(ledger.get(name, 0)) for name in ("file_bytes", "text_bytes", "output_bytes"))
         return int(ledger.get("files", 0)) - files, size - int(sums["file_size"])
+
+
+class _Transcripts(Protocol):
+    """What `changing` needs of whoever writes a session's rows."""
+
+    _quotas: MongoQuotas
+
+    async def _owner(self, session_id: str) -> int | None: ...
+
+
+def changing[W: Callable[..., Coroutine[Any, Any, Any]]](write: W) -> W:
+    """A method that writes a session's rows, during which the sums of its person are not counted anew."""
+
+    @wraps(write)
+    async def counted(self: _Transcripts, session_id: str, *args: Any, **more: Any) -> Any:
+        with self._quotas.changing(await self._owner(session_id)):
+            return await write(self, session_id, *args, **more)
+
+    return cast("W", counted)
+
+
+def _counted(files: dict[str, Any], entries: dict[str, Any]) -> dict[str, int]:
+    """The sums, as a ledger has them, of rows as they are counted."""
+    counted = {"files": int(files.get("count", 0)), "file_bytes": int(files.get("file_size", 0))}
+    return counted | {name: int(entries.get(field, 0)) for name, field in ROWS.items()}
+
+
+def _has(ledger: Document, counted: dict[str, int]) -> bool:
+    return counted == {name: ledger.get(name, 0) for name in FIELDS}
 
 
 def _live(ledger: Document, now: datetime) -> list[Document]:

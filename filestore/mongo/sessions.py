@@ -144,6 +144,10 @@ class MongoMessageCells:
         documents = await self._cells.many(equal(session_id=session_id, seq=seq), [("_id", 1)])
         return [_message_cell(document) for document in documents]
 
+    async def going_on(self, since: int) -> list[MessageCell]:
+        wanted = {"_id": {"$gte": since}, "first": {"$nin": [0, None]}}
+        return [_message_cell(document) for document in await self._cells.many(wanted, [("_id", 1)])]
+
 
 def _message_cell(document: Document) -> MessageCell:
     return MessageCell(

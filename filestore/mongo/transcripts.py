@@ -17,7 +17,7 @@ from bson import ObjectId
 
 from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
 from filestore.mongo.database import Database, Document, equal
-from filestore.mongo.quotas import MongoQuotas
+from filestore.mongo.quotas import MongoQuotas, changing
 from filestore.mongo.texts import Texts
 from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
 from filestore.short import MADE_ROOM, note, short
@@ -51,9 +51,9 @@ class MongoTranscripts:
         return said
 
     async def begin_cell(
-        self, session_id: str, place: str, author: str, code: str, at: datetime
+        self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
-        seq = await self._next_seq(session_id)
+        seq = await self._next_seq(session_id, least)
         cell = CellRecord(session_id, seq, place, author, code, (), RUNNING, at)
         await self._add(cell)
         return cell
@@ -79,6 +79,7 @@ class MongoTranscripts:
         counter = await self._counters.one(whose, [("seq", -1)])
         return int(counter["seq"]) if counter else 0
 
+    @changing
     async def append_outputs(
         self,
         session_id: str,
@@ -135,6 +136,7 @@ class MongoTranscripts:
         await self._drop_outside([old["blob"]])
         return Finished(dropped=(old["blob"],))
 
+    @changing
     async def finish_cell(
         self,
         session_id: str,
@@ -219,6 +221,7 @@ class MongoTranscripts:
         records = await self._records(equal(session_id=session_id, status=RUNNING) | ours)
         return [record for record in records if isinstance(record, CellRecord)]
 
+    @changing
     async def clear(self, session_id: str) -> None:
         _, sizes = await self._entries.sums(equal(session_id=session_id), "text_size", *SIZES)
         await self._entries.delete(equal(session_id=session_id))
@@ -238,7 +241,8 @@ class MongoTranscripts:
         dropped: list[str] = []
         if used + size > quota and used - large + size <= quota:
             for document in await self._outside.many(equal(owner=user_id), [("order", 1)], AT_ONCE):
-                used -= await self._shorten(document)
+                with self._quotas.changing(user_id):
+                    used -= await self._shorten(document)
                 dropped.append(document["_id"])
                 if used + size <= quota:
                     break
@@ -292,10 +296,12 @@ class MongoTranscripts:
             self._owners[name] = session["user_id"]
         return self._owners[name]
 
-    async def _next_seq(self, session_id: str) -> int:
+    async def _next_seq(self, session_id: str, least: int = 1) -> int:
         counter = await self._counters.change(equal(_id=session_id), {"$inc": {"seq": 1}}, upsert=True)
         assert counter is not None  # an upsert finds or makes one
-        return int(counter["seq"])
+        if counter["seq"] < least:
+            await self._counters.change(equal(_id=session_id), {"$max": {"seq": least}})
+        return max(int(counter["seq"]), least)
 
     async def _add(self, record: Said | CellRecord) -> None:
         """Add an entry; a cell that has just begun."""
@@ -310,11 +316,12 @@ class MongoTranscripts:
         if isinstance(record, CellRecord):
             document |= {"status": record.status, "execution_time": None, "execution_count": None}
             document |= {"outputs": "[]", "late": [], "file_ids": []}
-        await self._entries.insert(document, key=["session_id", "seq"])
-        try:
-            await self._quotas.change(owner, text_bytes=size)
-        except FileStoreError:  # the entry is there
-            log.warning("the sums of person %s are wrong until they are counted anew", owner)
+        with self._quotas.changing(owner):
+            await self._entries.insert(document, key=["session_id", "seq"])
+            try:
+                await self._quotas.change(owner, text_bytes=size)
+            except FileStoreError:  # the entry is there
+                log.warning("the sums of person %s are wrong until they are counted anew", owner)
 
     async def _records(
         self, condition: Document, limit: int = 0, *, order: int = 1, brief: bool = False

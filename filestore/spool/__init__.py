@@ -15,7 +15,7 @@ StoreUnavailable.
 """
 
 from filestore.spool.catch_up import CatchUp, Recorded
-from filestore.spool.store import SpooledStore, spooled
-from filestore.spool.transcripts import SpooledTranscripts
+from filestore.spool.store import SpooledSessions, SpooledStore, spooled
+from filestore.spool.transcripts import Early, SpooledTranscripts
 
-__all__ = ["CatchUp", "Recorded", "SpooledStore", "SpooledTranscripts", "spooled"]
+__all__ = ["CatchUp", "Early", "Recorded", "SpooledSessions", "SpooledStore", "SpooledTranscripts", "spooled"]

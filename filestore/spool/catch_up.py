@@ -142,10 +142,9 @@ class CatchUp:
 
     async def _renumber(self, journal: Journal, entry: Said | CellRecord, new: int) -> None:
         """The entry's number was taken: what follows it goes to its new one, also after a crash."""
-        log.warning("entry %d of %s became %d", entry.seq, entry.session_id, new)
         async with journal.lock:
             journal.renumber(entry.session_id, entry.seq, new)
-            self._moved[entry.session_id, entry.seq] = new
+            self.note_moved(entry.session_id, entry.seq, new)
 
     async def _drop(self, journal: Journal, write: Write, *, broken: bool) -> None:
         async with journal.lock:
@@ -167,8 +166,13 @@ class CatchUp:
                 return await write.bring_in(self._store)
         return None
 
+    def note_moved(self, session_id: str, seq: int, new: int) -> None:
+        """Note that the number of an entry was taken, and which it has got instead."""
+        log.warning("entry %d of %s became %d", seq, session_id, new)
+        self._moved[session_id, seq] = new
+
     def number(self, session_id: str, seq: int) -> int:
-        """The number that an entry has now: while it waited for the database its own may have been taken."""
+        """The number that an entry has now: its own may have been taken before it came into the database."""
         return self._moved.get((session_id, seq), seq)
 
     async def _bring_in_file(self, write: FileAdded) -> None:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 SUFFIX = ".jsonl"
 PIECE = 1 << 20  # bytes written at a time
 PART = ".part"  # a journal that is being written anew
+HEADER = b'{"key": "'  # which each file begins with
 BROKEN = ".broken"  # what could not be read or brought in, for whoever wants to look
 
 
@@ -145,6 +146,9 @@ class Journal:
     def load(cls, path: Path) -> "Journal | None":
         """What an earlier program left in a file, without the line that it was writing when it ended."""
         whole = path.read_bytes()
+        if _has_nothing(whole):
+            path.unlink()
+            return None
         first, *lines = whole.split(b"\n")[:-1] or [b""]
         journal = cls(path.parent, _key(first))
         good = len(first) + 1
@@ -191,7 +195,12 @@ def name_others(own: Path) -> None:
     It is not deleted, however old it is: a clock can be wrong, and what waits may be nowhere else.
     """
     for folder in own.parent.glob("*") if own.parent.is_dir() else ():
-        if folder != own and folder.is_dir() and not remove_if_empty(folder):
+        if folder == own or not folder.is_dir():
+            continue
+        for path in folder.glob(f"*{SUFFIX}"):
+            if not path.stat().st_size:
+                path.unlink()
+        if not remove_if_empty(folder):
             log.warning(
                 "What waits in %s is for another database. It is brought in when that is used again; delete"
                 " the folder if it is gone for good.",
@@ -201,6 +210,11 @@ def name_others(own: Path) -> None:
 
 def _header(key: str) -> bytes:
     return json.dumps({"key": key}).encode()
+
+
+def _has_nothing(whole: bytes) -> bool:
+    """Whether a file has at most a part of its first line: the disk was full, or the program was killed."""
+    return b"\n" not in whole and HEADER.startswith(whole[: len(HEADER)])
 
 
 def _key(header: bytes) -> str:
@@ -223,6 +237,8 @@ def _append(path: Path, data: bytes, at: int | None = None) -> None:
             os.fsync(descriptor)
         except OSError:
             os.ftruncate(descriptor, end)
+            if not end:
+                path.unlink(missing_ok=True)
             raise
     finally:
         os.close(descriptor)

@@ -1,7 +1,7 @@
 """A store whose writes wait in a spool while its database cannot be used: see `filestore.spool`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
@@ -53,7 +53,6 @@ class SpooledSessions:
         self._sessions = store.sessions
         self._spool = spool
         self._transcripts = transcripts
-        self.get = store.sessions.get
         self.set_settings = store.sessions.set_settings
         self.touch_all = store.sessions.touch_all
         self.idle_since = store.sessions.idle_since
@@ -71,7 +70,19 @@ class SpooledSessions:
                 found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
             except StoreUnavailable:
                 found = None
-        return found or SessionRecord(session_id, user_id, place, None, {}, at, at)
+            found = self._as_noted(found or SessionRecord(session_id, user_id, place, None, {}, at, at))
+        return found
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """With what waits to be noted of its kernel."""
+        found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
+        return self._as_noted(found) if found is not None else None
+
+    def _as_noted(self, record: SessionRecord) -> SessionRecord:
+        for write in self._spool.writes(session_key(record.session_id)):
+            if isinstance(write, KernelNoted):
+                return replace(record, kernel=write.kernel)
+        return record
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         found = await self._sessions.of_user(user_id)
@@ -235,6 +246,14 @@ class SpooledMessageCells:
         found = {cell.message_id: cell for cell in [*await self._cells.of_cell(session_id, seq), *waiting]}
         return [found[message_id] for message_id in sorted(found)]
 
+    async def going_on(self, since: int) -> list[MessageCell]:
+        """As the database has it; what waits was written while it could not be used, and is newer."""
+        found = {cell.message_id: cell for cell in await self._cells.going_on(since)}
+        for write in self._spool.all_writes():
+            if isinstance(write, MessageNoted) and write.cell.message_id >= since:
+                found[write.cell.message_id] = write.cell
+        return [found[message_id] for message_id in sorted(found) if found[message_id].first]
+
 
 @dataclass(frozen=True, slots=True)
 class SpooledStore:
@@ -253,12 +272,18 @@ class SpooledStore:
 
 @asynccontextmanager
 async def spooled(
-    store: Store, folder: Path, *, clock: Callable[[], datetime], start: Start = _started
+    store: Store,
+    folder: Path,
+    *,
+    clock: Callable[[], datetime],
+    start: Start = _started,
+    before: Callable[[SpooledFiles], Awaitable[None]] | None = None,
 ) -> AsyncIterator[SpooledStore]:
     """The store, with a spool in `folder` (0700), for one program at a time.
 
     The writes of each database wait in a folder of their own, named by its id: they never come into another.
     What a program before us left there is brought in first; what waits for others is named in the log.
+    `before` is awaited before anything is brought in, with the files that are known by then.
     `start` makes the task that brings in what comes to wait: one that lasts, where the caller has such tasks.
     Raises: StoreUnavailable.
     """
@@ -270,13 +295,16 @@ async def spooled(
         await spool.load()
     except OSError as error:
         raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+    files = SpooledFiles(store, spool, catch_up)
+    if before is not None:
+        await before(files)
     await catch_up.bring_in()
     transcripts = SpooledTranscripts(store, spool, catch_up, await store.transcripts.last_seq())
     bringing_in = start(catch_up.bring_in_often, "spool")
     try:
         yield SpooledStore(
             catch_up,
-            SpooledFiles(store, spool, catch_up),
+            files,
             store.shares,
             transcripts,
             SpooledSessions(store, spool, transcripts),

@@ -21,7 +21,11 @@ from filestore.spool.writes import (
 )
 from filestore.store import Store
 
-__all__ = ["SpooledTranscripts"]
+__all__ = ["Early", "SpooledTranscripts"]
+
+SHORT = 4096  # characters of code that neither a quota nor an empty spool refuses
+
+type Early = Callable[[CellRecord], None]
 
 
 class SpooledTranscripts:
@@ -36,7 +40,6 @@ class SpooledTranscripts:
         for write in spool.all_writes():
             if isinstance(write, EntryAdded):
                 self._note(write.entry)
-        self.restore = store.transcripts.restore
         self.last_seq = store.transcripts.last_seq
         self.outputs: Callable[[CellRecord], AsyncIterator[Output]] = store.transcripts.outputs
         self.kept_outside = store.transcripts.kept_outside
@@ -49,12 +52,45 @@ class SpooledTranscripts:
         )
 
     async def begin_cell(
-        self, session_id: str, place: str, author: str, code: str, at: datetime
+        self,
+        session_id: str,
+        place: str,
+        author: str,
+        code: str,
+        at: datetime,
+        early: Early | None = None,
+        *,
+        least: int = 1,
     ) -> CellRecord:
+        """`early` is called with the numbered cell just before it is written: its code may run meanwhile.
+
+        (The two requests to MongoDB are hidden by the cell's own time then.) It is only called if the cell is
+        certain to be recorded, if need be in the spool. It is not called for long code, which can be refused
+        for want of room, nor while anything waits, which may fill the spool, nor for the first cell that this
+        program records in a session, whose number only the database knows.
+        """
         cell = CellRecord(session_id, 0, place, author, code, (), RUNNING, at)
-        return await self._add(
-            cell, lambda: self._store.transcripts.begin_cell(session_id, place, author, code, at)
-        )
+        announced = 0
+
+        async def begin() -> CellRecord:
+            nonlocal announced
+            last = self._last.get(session_id)
+            certain = len(code) <= SHORT and not self._spool.waiting
+            if early is not None and last is not None and certain:
+                announced = max(last + 1, least)
+                early(replace(cell, seq=announced))
+            number = max(announced, least)
+            return await self._store.transcripts.begin_cell(session_id, place, author, code, at, least=number)
+
+        begun = await self._add(cell, begin)
+        if announced not in (0, begun.seq):
+            self._catch_up.note_moved(session_id, announced, begun.seq)
+        return begun
+
+    async def restore(self, entry: Said | CellRecord) -> int:
+        seq = await self._store.transcripts.restore(entry)
+        self._note(replace(entry, seq=seq))
+        return seq
 
     def waiting(self, session_id: str) -> Waiting | None:
         """Why writes of the session wait, and how safely; None when all of it is in the database."""

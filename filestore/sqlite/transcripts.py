@@ -37,12 +37,12 @@ class SqliteTranscripts:
         return await self._database.write(work)
 
     async def begin_cell(
-        self, session_id: str, place: str, author: str, code: str, at: datetime
+        self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
         cell = CellRecord(session_id, 0, place, author, code, (), RUNNING, at)
 
         def work(connection: Connection) -> CellRecord:
-            numbered = replace(cell, seq=_next_seq(connection, cell.session_id))
+            numbered = replace(cell, seq=_next_seq(connection, cell.session_id, least))
             _insert(connection, numbered, self._database.folder)
             return numbered
 
@@ -204,11 +204,11 @@ def clear(connection: Connection, session_id: str) -> None:
     connection.execute("DELETE FROM message_cells WHERE session_id = ?", (session_id,))
 
 
-def _next_seq(connection: Connection, session_id: str) -> int:
+def _next_seq(connection: Connection, session_id: str, least: int = 1) -> int:
     seq: int = connection.execute(
-        """INSERT INTO counters VALUES (?, 1)
-           ON CONFLICT (session_id) DO UPDATE SET seq = seq + 1 RETURNING seq""",
-        (session_id,),
+        """INSERT INTO counters VALUES (?, ?)
+           ON CONFLICT (session_id) DO UPDATE SET seq = max(seq + 1, excluded.seq) RETURNING seq""",
+        (session_id, least),
     ).fetchone()[0]
     return seq
 

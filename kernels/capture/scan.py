@@ -22,7 +22,7 @@ from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
 from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
 from kernels.nofollow import folder
-from kernels.text import human_size
+from kernels.text import human_size, over
 from kernels.threads import in_thread
 
 MIB = 1024 * 1024
@@ -211,7 +211,7 @@ class Capture:
             return
         problem = entry.problem or self._limit(entry, survey)
         if problem:
-            survey.skip(entry.path, problem, kind=problem.removeprefix(f"{human_size(entry.stamp.size)}: "))
+            survey.skip(entry.path, problem, kind=problem.removeprefix(f"{human_size(entry.stamp.size)}, "))
         else:
             found = self._found(entry, top, survey)
             if found is None:
@@ -238,7 +238,7 @@ class Capture:
 
     def _limit(self, entry: Entry, survey: "_Survey") -> str:
         if entry.stamp.size > self._max_file:
-            return f"{human_size(entry.stamp.size)}: over the {human_size(self._max_file)} limit"
+            return over(entry.stamp.size, self._max_file)
         if max(len(survey.captured), survey.cleaned) >= self._max_files:
             return f"over {self._max_files} files at a time: it stays in the workspace, put many into one zip"
         return ""

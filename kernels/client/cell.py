@@ -71,6 +71,9 @@ class CellHost(Protocol):
     def withdraw(self, number: int) -> bool:
         """Take a command back that no node has got; returns whether none has."""
 
+    def flush(self) -> None:
+        """Let the commands go to the node now, whatever else is to be done in this step of the loop."""
+
     def has_arrived(self, number: int) -> bool:
         """Whether a node is known to have this command."""
 
@@ -85,11 +88,20 @@ class RemoteCell:
     """
 
     def __init__(
-        self, host: CellHost, key: str, code: str, *, tag: int, allow_input: bool, begun: bool = False
+        self,
+        host: CellHost,
+        key: str,
+        code: str,
+        *,
+        tag: int,
+        turn: str,
+        allow_input: bool,
+        begun: bool = False,
     ) -> None:
         self.key = key
         self.code = code
         self.tag = tag
+        self.turn = turn
         self.allow_input = allow_input
         self.started = begun
         self.began: float | None = None
@@ -160,7 +172,9 @@ class RemoteCell:
 
     def enter(self) -> None:
         """Stand in line, with this node."""
-        entered = self._host.send("enter", run=self.key, code=self.code, allow_input=self.allow_input)
+        entered = self._host.send(
+            "enter", run=self.key, turn=self.turn, code=self.code, allow_input=self.allow_input
+        )
         self._sent = [entered]
         if self.started:
             self._start()
@@ -252,6 +266,7 @@ class RemoteCell:
 
     def _start(self) -> None:
         self._sent.append(self._host.send("start", run=self.key, tag=self.tag))
+        self._host.flush()  # the cell's record may be written next
 
     async def _next(self) -> Fields:
         while not self._news:

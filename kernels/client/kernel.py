@@ -100,7 +100,7 @@ class RemoteKernel:
         """Whether a cell that was given up may go on in the node."""
         return bool(self._given_up)
 
-    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> RemoteCell:
+    def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> RemoteCell:
         """A cell, to be entered with `async with`; see `kernels.kernel.Kernel.run`.
 
         Raises: KernelClosed; TooLarge for more than a cell may have.
@@ -109,7 +109,7 @@ class RemoteKernel:
             raise KernelClosed
         sizes.code(code)
         key = f"{self._client}-{next(self._numbers)}"
-        cell = self._cells[key] = RemoteCell(self, key, code, tag=tag, allow_input=allow_input)
+        cell = self._cells[key] = RemoteCell(self, key, code, tag=tag, turn=turn, allow_input=allow_input)
         return cell
 
     async def late(self) -> AsyncIterator[Late]:
@@ -177,6 +177,10 @@ class RemoteKernel:
             self._keep(asyncio.Task(work, loop=loop, eager_start=True, name="files of a lost cell"))
         return self._link.send(do, **fields)
 
+    def flush(self) -> None:
+        """Let the commands go to the node now."""
+        self._link.flush()
+
     def acknowledge(self, number: int) -> None:
         """News of this number has been told."""
         self._link.acknowledge(number)
@@ -227,7 +231,13 @@ class RemoteKernel:
         for run in hello["runs"]:
             if run["run"] not in known:
                 cell = RemoteCell(
-                    self, run["run"], run.get("code", ""), tag=run["tag"], allow_input=True, begun=True
+                    self,
+                    run["run"],
+                    run.get("code", ""),
+                    tag=run["tag"],
+                    turn=run.get("turn", ""),
+                    allow_input=True,
+                    begun=True,
                 )
                 cell.began = run.get("began")
                 self._left[cell.tag] = self._cells[cell.key] = cell
@@ -267,10 +277,11 @@ class RemoteKernel:
         names = tuple(variable.name for variable in self._variables)
         self._given_up.clear()
         started = [cell for cell in self._cells.values() if cell.started]
-        if names or started:
-            log.warning("the kernel is lost: %s", reason, extra={"session": self.session_id})
-        restarted = Restarted(reason, ("files",), names, unnamed=bool(started))
         ran = started[0] if started else None  # the others stood in line
+        if names or ran:
+            ids = {"cell": ran.tag, "turn": ran.turn} if ran else {}
+            log.warning("the kernel is lost: %s", reason, extra={"session": self.session_id} | ids)
+        restarted = Restarted(reason, ("files",), names, unnamed=bool(started))
         self._not_known(_Lost(ran.tag, ran.began) if ran else _Lost())
         for cell in self._cells.values():
             if cell.started:

@@ -143,7 +143,7 @@ class Link:
         """Say what is left to say, and close; all that runs goes on."""
         self.closed = True
         if self._socket is not None and not self._socket.closed:
-            self._flush()
+            self.flush()
             if self._sendings:
                 await asyncio.wait(self._sendings, timeout=LAST_WORDS)
             await self._socket.close()
@@ -152,12 +152,8 @@ class Link:
 
     # Out:
 
-    def _flush_soon(self) -> None:
-        if not self._due:
-            self._due = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what waits to be sent, without leaving that to the next step of the event loop."""
         self._due = False
         if self._socket is None or self._socket.closed:
             return
@@ -165,9 +161,20 @@ class Link:
             numbers, self._acknowledged = self._acknowledged, []
             self._outbox.add("acknowledge", {"numbers": numbers})
         if texts := self._outbox.messages():
-            sending = asyncio.ensure_future(self._say(self._socket, self._speaking, texts))
-            self._sendings.add(sending)
-            sending.add_done_callback(self._sendings.discard)
+            saying, loop = self._say(self._socket, self._speaking, texts), asyncio.get_running_loop()
+            sending = asyncio.Task(saying, loop=loop, eager_start=True, name="commands to a node")
+            if not sending.done():
+                self._sendings.add(sending)
+                sending.add_done_callback(self._sendings.discard)
+
+    def _flush_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._flush_if_due)
+
+    def _flush_if_due(self) -> None:
+        if self._due:
+            self.flush()
 
     async def _say(
         self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[str]

@@ -120,7 +120,12 @@ class Node:
         """
         if self._http is None:
             return []
-        return [str(name) for name in codec.loads(await self.ask("GET", "untold"))["sessions"]]
+        try:
+            return [
+                str(name) for name in codec.loads(await self.ask("GET", "untold", start=False))["sessions"]
+            ]
+        except NodeGone:
+            return []
 
     async def release(self, session_id: str) -> None:
         """Let go of a session's kernel, which lives on with all that runs in it."""
@@ -149,11 +154,20 @@ class Node:
         return connect
 
     async def ask(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Any = None,
+        start: bool = True,
     ) -> bytes:
-        """One request; its answer's body. Raises: OSError, KernelError."""
+        """One request; its answer's body. Without `start` no node is started for it: NodeGone says so.
+
+        Raises: OSError, KernelError.
+        """
         for last in (False, True):
-            await self.connected()
+            await self.connected(start=start)
             assert self._http is not None
             try:
                 async with self._http.request(
@@ -181,15 +195,16 @@ class Node:
             raise NodeGone
         return self._http.get(f"kernelcord/{path}")
 
-    async def connected(self, known: str = "") -> str:
+    async def connected(self, known: str = "", *, start: bool = True) -> str:
         """Be in touch with a node, or with the one of the id `known`; returns its id.
 
-        Whoever asks while somebody else is finding out waits for the same answer.
+        One is started where none runs, but not in place of a known one, nor without `start`. Whoever asks
+        while somebody else is finding out waits for the same answer.
 
         Raises: NodeGone, NodeUnavailable, NodeIncompatible.
         """
         if self._http is None or self._doubted:
-            start = not known
+            start = start and not known
             meeting = self._meetings.get(start)
             if meeting is None:
                 meeting = asyncio.create_task(self._meet(start=start), name="finding the node")

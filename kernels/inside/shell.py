@@ -5,17 +5,21 @@ also asked for the signature of a method. Both are known here.
 """
 
 import inspect
+import linecache
 import os
 import signal
 import sys
+import warnings
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import ipykernel
 from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core import interactiveshell, ultratb
+from IPython.core.tbtools import get_line_number_of_frame
 
-from . import elsewhere, forked, reserve, streams
+from . import elsewhere, forked, paths, reserve, streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
@@ -27,6 +31,10 @@ turn = Turn()
 # asyncio, for one, asks whether the handler is this one.
 signal.default_int_handler = turn.interrupt  # type: ignore[assignment]  # it need not raise
 sys.unraisablehook = turn.dropped
+warnings.formatwarning = paths.warning
+GOES = "The kernel ends with this cell, and its variables go. Files stay."
+KNOWN = ("size", "time", "lines", "name")  # what `linecache` has of a source that it has read
+NO_EXIT = "To exit: use"  # the beginning of IPython's advice after `sys.exit()`, which is none for us
 
 
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
@@ -55,10 +63,20 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         error = sys.exception()
         if isinstance(error, SystemExit) and forked.here():
             forked.leave(error)
+        if _is_no_failure(error):
+            return
         with reserve.used():
             super().showtraceback(*args, **kwargs)
 
+    def ask_exit(self) -> None:
+        """`exit()`: the kernel ends with its cell, which is said while something can still be done."""
+        super().ask_exit()
+        if self.exit_now:
+            print(GOES)
+
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        stb = [paths.shortened(line) for line in stb]
+        evalue = paths.shortened(str(evalue))
         streams.usable(self.kernel.own_streams)
         if forked.here():  # it has no channel of its own
             print(self.InteractiveTB.stb2text(stb), file=sys.stderr)
@@ -85,8 +103,9 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         with nullcontext() if async_ else turn.code():  # ipykernel cancels what is awaited
             failed = await super().run_code(code_obj, result, async_=async_)
         if result is not None and result.error_in_exec is not None:
-            result.error_in_exec = _with_text(result.error_in_exec)
-        return failed
+            error = result.error_in_exec
+            result.error_in_exec = None if _is_no_failure(error) else _with_text(error)
+        return failed  # also where it was no failure: no further line is run
 
     async def run_cell_async(self, *args: Any, **kwargs: Any) -> Any:
         """Run a cell in which something is awaited at the top."""
@@ -105,6 +124,27 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             self._transformed = raw_cell, transformed
         self.coming = None
         return transformed
+
+
+def _is_no_failure(error: BaseException | None) -> bool:
+    """Whether it is `sys.exit()` or `sys.exit(0)`, with which a script ends well."""
+    return isinstance(error, SystemExit) and error.code in (None, 0)
+
+
+def _warn(message: Any, category: Any = None, stacklevel: int = 1, **more: Any) -> None:
+    """`warnings.warn` for IPython's shell, which after `sys.exit()` would advise to leave by other ways."""
+    if not str(message).startswith(NO_EXIT):
+        warnings.warn(message, category, stacklevel + 1, **more)
+
+
+def _lines_of(frame: FrameType) -> int:
+    """How many lines a frame's source has: a cell's is in no file, and IPython sums up no recursion there."""
+    cell: tuple[Any, ...] = linecache.cache.get(frame.f_code.co_filename, ())
+    return len(cell[2]) if len(cell) == len(KNOWN) else get_line_number_of_frame(frame)
+
+
+interactiveshell.warn = _warn
+ultratb.get_line_number_of_frame = _lines_of
 
 
 def _leave_out_ours(trace: TracebackType | None) -> None:

@@ -4,7 +4,7 @@
     configure(settings, to_file=False)      # one that was started by hand: standard error
 
 A record is one line, then its traceback. It ends with the ids of what it is about, which are the bot's too:
-`[session=u1 cell=3]`. Control characters from strangers are escaped, and the token is in none.
+`[session=u1 cell=3 turn=5f0c9a1e]`. Control characters from strangers are escaped, and the token is in none.
 """
 
 import logging
@@ -23,7 +23,7 @@ __all__ = ["LOG", "access", "configure"]
 
 LOG = "log"  # in the node's folder
 LARGEST, OLDER = 4 << 20, 3  # bytes of it, and of each of so many earlier ones: log.1 is the newest of them
-IDS = ("session", "cell")
+IDS = ("session", "cell", "turn")
 PATH = 100  # characters of a request's path that are logged
 
 

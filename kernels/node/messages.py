@@ -48,7 +48,7 @@ NUMBER = (int, float)
 
 # By its `do`, the fields of a bot's command beside `m`, its number.
 COMMANDS: Mapping[str, Shape] = {
-    "enter": {"run": str, "code": str, "allow_input": bool},
+    "enter": {"run": str, "turn": str, "code": str, "allow_input": bool},
     "start": {"run": str, "tag": int},
     "leave": {"run": str},
     "interrupt": {"run": str},
@@ -76,7 +76,7 @@ NEWS: Mapping[str, Shape] = {
 TOLD: Mapping[str, Shape] = {
     "the bot's hello": {"client": str, "limits": dict},
     "hello": {"got": int, "runs": list, "asked": tuple, "limits": dict},
-    "a run in it": {"run": str, "tag": int, "began": (int, float, NoneType), "code": str},
+    "a run in it": {"run": str, "tag": int, "turn": str, "began": (int, float, NoneType), "code": str},
     "untold": {"sessions": list},
     "refused": {"refused": dict},
     "log": {"got": int, "log": list},

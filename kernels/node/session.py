@@ -37,6 +37,7 @@ __all__ = ["Channel", "Session"]
 
 log = logging.getLogger(__name__)
 
+TURN = 64  # characters of a turn's id
 TOLD = 1 << 16  # characters of a cell's code that a bot is told which has not begun it
 GONE = "the node does not have this cell any more"
 LONG = 1 << 16  # characters of an output that others need not wait for
@@ -70,8 +71,9 @@ class _Cell:
         return self.task is not None and self.task.done()
 
     def described(self) -> Fields:
-        code = self.run.code if len(self.run.code) <= TOLD else ""
-        return {"run": self.key, "tag": self.run.tag, "began": self.began, "code": code}
+        run = self.run
+        code = run.code if len(run.code) <= TOLD else ""
+        return {"run": self.key, "tag": run.tag, "turn": run.turn, "began": self.began, "code": code}
 
 
 class Session:
@@ -110,8 +112,9 @@ class Session:
 
     @property
     def untold(self) -> bool:
-        """Whether something waits here for a bot, and none listens."""
-        return self._channel is None and not self.log.empty
+        """Whether something waits here for a bot, and none listens; a cell that it began does, too."""
+        begun = any(cell.started.is_set() for cell in self._cells.values())
+        return self._channel is None and (begun or not self.log.empty)
 
     @property
     def got(self) -> int:
@@ -165,8 +168,10 @@ class Session:
 
     def _refuse(self, command: Fields, error: Exception) -> None:
         unforeseen = None if isinstance(error, NotUnderstood) else error
-        log.warning("a command is refused: %s", error, exc_info=unforeseen)
         refusal, key = codec.error(error), command.get("run")
+        cell = self._cells.get(key) if isinstance(key, str) else None
+        ids = cell.run.ids if cell is not None else {"session": self.kernel.session_id}
+        log.warning("a command is refused: %s", error, exc_info=unforeseen, extra=ids)
         if command.get("do") in ("enter", "start") and isinstance(key, str):
             if key in self._cells:
                 self._drop(self._cells[key])
@@ -177,7 +182,8 @@ class Session:
 
     def _enter(self, command: Fields) -> None:
         try:
-            run = self.kernel.run(command["code"], allow_input=command["allow_input"])
+            turn = command["turn"][:TURN]
+            run = self.kernel.run(command["code"], turn=turn, allow_input=command["allow_input"])
         except KernelError as error:
             self.log.add(command["run"], {"run": command["run"], "error": codec.error(error)})
             return
@@ -242,7 +248,7 @@ class Session:
             await to_the_end(self._finished(cell))
         except Exception as error:  # whatever it is, the bot must hear of it or it would wait for ever
             if not isinstance(error, KernelError):
-                log.exception("a cell failed on our side")
+                log.exception("a cell failed on our side", extra=cell.run.ids)
             fields = {"run": cell.key, "error": codec.error(error)}
             with suppress(RuntimeError):  # it failed where there is no result
                 fields |= self._result(cell)
@@ -251,6 +257,8 @@ class Session:
     async def _finished(self, cell: _Cell) -> None:
         """Tell the result. Its outputs are written one by one, and others have their turn between them."""
         result = cell.run.result
+        why = f" ({result.cause})" if result.cause else ""
+        log.info("the cell ended: %s%s", result.status, why, extra=cell.run.ids)
         outputs = []
         for output in result.outputs:
             outputs.append(json.dumps(output, ensure_ascii=False))

@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 from kernels.capture import Scan
 from kernels.events import Event, Restarted
 from kernels.files import FileSource
+from kernels.launch import Limits
 from kernels.protocols import Cell, State
 from kernels.result import Late, RunResult, Variable
 
@@ -23,8 +24,8 @@ class FakeCell:
 
     goes_on = False
 
-    def __init__(self, kernel: "FakeKernel | None", code: str, tag: int = 0) -> None:
-        self.code, self.tag = code, tag
+    def __init__(self, kernel: "FakeKernel | None", code: str, tag: int = 0, turn: str = "") -> None:
+        self.code, self.tag, self.turn = code, tag, turn
         self.events: list[Event] = kernel.events if kernel else []
         self.settled = False
         self._kernel = kernel
@@ -80,8 +81,8 @@ class FakeKernel:
         """Nobody sees it."""
         self.alive, self.variables = False, ()
 
-    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Cell:
-        return FakeCell(self, code, tag)
+    def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Cell:
+        return FakeCell(self, code, tag, turn)
 
     async def late(self) -> AsyncIterator[Late]:
         while True:
@@ -109,6 +110,7 @@ class FakeKernels:
     """All of them, as a node has them: one that is released lives on. `removing` is awaited at a removal."""
 
     python = Path("/usr/bin/python3")
+    limits = Limits()
     tier = "none"
     outlived = True
 

@@ -63,7 +63,7 @@ class Fake:
         self.placed[-1][name] = source if isinstance(source, bytes) else source.read()
         return name
 
-    def run(self, code: str, *, tag: int = 0, allow_input: bool = True) -> Any:
+    def run(self, code: str, *, tag: int = 0, turn: str = "", allow_input: bool = True) -> Any:
         self.begun.set()
         script = self._scripts.pop(0)
         if isinstance(script, Exception):

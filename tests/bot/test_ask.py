@@ -11,7 +11,7 @@ import pytest
 from bot.ask import Answer
 from bot.compose import compose
 from bot.errors import BadKey, CutOff, ModelError, NoModel, OverBudget
-from bot.failures import sentence
+from bot.failures import advice, sentence
 from bot.message import Asking, Picture
 from bot.reply import Reply
 from bot.session import Asked
@@ -358,7 +358,7 @@ async def test_a_model_that_fails_in_the_middle_loses_nothing(asked: Sessions, s
     assert front.told[-1].usage is not None
     assert front.told[-1].usage.input_tokens == 100
     assert await entries(asked) == [("Ada", "go"), ("Kernelcord", "First."), ("Kernelcord", "x = 1")]
-    assert "refuses the key" in sentence(caught.value)
+    assert "refuses my key" in sentence(caught.value)
     assert (await asked.ledger.today(1)).turns == 1
 
 
@@ -408,7 +408,7 @@ async def test_a_budget_that_is_used_up_ends_the_asking_and_not_the_running(
         assert (await front.ask("one")).usage.cost == 2.5
         with pytest.raises(OverBudget) as caught:
             await front.ask("two")
-        assert "your $2.00 for today are used up" in sentence(caught.value)
+        assert "Your $2.00 for today are used up" in sentence(caught.value)
         assert [text for _, text in await entries(sessions)] == ["one", "dear"]
         assert (await front.ask("three", user_id=2)).words == "for you"
         assert (await sessions.execute_code("1 + 1", 1)).output == "2\n"
@@ -496,7 +496,7 @@ async def test_without_a_model_asking_says_what_is_missing(sessions: Sessions) -
     """Code runs all the same."""
     with pytest.raises(NoModel) as caught:
         await Front(sessions).ask("hello")
-    assert "set OPENAI_API_KEY" in sentence(caught.value)
+    assert "Set OPENAI_API_KEY" in advice(caught.value)
     assert (await sessions.execute_code("1 + 1", 1)).output == "2\n"
 
 
@@ -517,7 +517,7 @@ async def test_pictures_that_are_too_many_or_none_are_counted(asked: Sessions, s
     dot = Picture("image/png", b"\x89PNG\r\n\x1a\n....IHDR\0\0\0\1\0\0\0\1")
     await Front(asked).ask("see", pictures=(*[dot] * 10, Picture("image/png", b"no picture")))
     assert server.requests[0].text.count("data:image/png") == 8
-    assert "3 pictures are too large, or too many" in server.requests[0].text
+    assert "[not shown to you, too large or too many: 3 pictures]" in server.requests[0].text
 
 
 async def test_words_before_and_after_a_silent_tool_are_paragraphs(

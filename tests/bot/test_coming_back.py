@@ -116,6 +116,31 @@ async def test_a_killed_node_leaves_no_process_and_its_cell_is_told_honestly(tmp
         assert node_pid(data) not in (None, node)
 
 
+@pytest.mark.parametrize("node", ["auto", "none"])
+async def test_a_cell_that_ended_with_program_and_node_has_a_result(tmp_path: Path, node: str) -> None:
+    """Told by the next program, once, as is the one that stood in line; its files come too."""
+    data = tmp_path / "data"
+    async with Program.start(data, NODE=node) as program:
+        sent = program.send(
+            code="open('a.txt', 'w').write('abc'); print('begun', flush=True)\nimport time; time.sleep(600)"
+        )
+        await program.answer(id=sent, event="stream")
+        await program.kill()
+    if (pid := node_pid(data)) is not None:
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: node_pid(data) is None)
+    async with Program.start(data, NODE=node) as program:
+        ended = await program.answer(cell=1, event="result")
+        assert (ended["user"], ended["status"], ended["success"]) == (1, "died", False)
+        assert ended["message"].startswith("The kernel ended while I was away")
+        late = await program.answer(cell=1, late=True, event="captured")
+        assert [file["filename"] for file in late["files"]] == ["a.txt"]
+        assert (await program.run("1 + 1"))["output"] == "2\n"
+    async with Program.start(data, NODE=node) as program:
+        await program.run("1")
+        assert [one for one in program.seen if one.get("cell") == 1] == []
+
+
 @pytest.mark.timeout(150)
 async def test_after_a_node_died_nothing_old_is_new_and_nothing_new_is_lost(tmp_path: Path) -> None:
     """With more files than a cell may bring: the dead cell's file comes late, the next one's with it."""

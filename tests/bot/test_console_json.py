@@ -42,22 +42,23 @@ BAD = [
     (b'{"user": 1}\n', "a request has one of: code, ask, upload, files, load_file, reset"),
     (b'{"code": 5}\n', "code is a text"),
     (b'{"code": "1", "reset": true}\n', "this one has code and reset"),
-    (b'{"reset": 0}\n', "reset is true, or is left out"),
+    (b'{"reset": 0}\n', 'reset is true or "all", or is left out'),
+    (b'{"reset": "everything"}\n', 'reset is true or "all", or is left out'),
     (b'{"interrupt": false}\n', "interrupt is true, or is left out"),
     (b'{"files": null}\n', "files is true, or is left out"),
     (b'{"replay": "a.ipynb", "keep_going": 1}\n', "keep_going is true or false"),
     (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
-    (b'{"upload": "/nowhere/at/all.csv"}\n', "there is no folder /nowhere/at"),
-    (b'{"notebook": "a\\u0000b"}\n', "there is no file a\ufffdb"),
-    (b'{"bundle": "\\ud800"}\n', "there is no file \ufffd"),
-    (b'{"replay": ""}\n', "there is no file "),
-    (b'{"replay": "~nobody-here/a.ipynb"}\n', "there is no folder ~nobody-here"),
-    (b'{"upload": "/nowhere\\u0000\\ud800"}\n', "there is no file /nowhere\ufffd\ufffd"),
+    (b'{"upload": "/nowhere/at/all.csv"}\n', "There is no folder /nowhere/at"),
+    (b'{"notebook": "a\\u0000b"}\n', "There is no file a\ufffdb"),
+    (b'{"bundle": "\\ud800"}\n', "There is no file \ufffd"),
+    (b'{"replay": ""}\n', "There is no file "),
+    (b'{"replay": "~nobody-here/a.ipynb"}\n', "There is no folder ~nobody-here"),
+    (b'{"upload": "/nowhere\\u0000\\ud800"}\n', "There is no file /nowhere\ufffd\ufffd"),
     (b'{"upload": "/tmp"}\n', "/tmp is a folder, not a file"),
     (b'{"upload": "/dev/zero"}\n', "/dev/zero is a pipe or a device, not a file"),
     (b'{"code": "1", "id": ' + b"[" * 200 + b"]" * 200 + b"}\n", "not a line of JSON"),
     (b'{"code": "\xc3\x28"}\n', "not a line of JSON"),
-    (b'{"input": "x"}\n', "nothing is running"),
+    (b'{"input": "x"}\n', "Nothing is running."),
 ]
 
 
@@ -103,7 +104,7 @@ async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
     assert foreign["status"] == absent["status"] == "error"
     assert f"no file {ids['data.csv']}: it expired, or is not yours" in foreign["error"]
     assert "no file k7m3q9x2va: it expired, or is not yours" in absent["error"]
-    assert refused["message"] == f"no file {ids['data.csv']}: it expired, or is not yours"
+    assert refused["message"] == f"No file {ids['data.csv']}: it expired, or is not yours."
     assert again["output"] == "('DataFrame', (2, 2))\n"
     assert {file["file_id"] for file in listed["files"]} == set(ids.values())
     assert base64.b64decode(loaded["data"]) == b"two rows"
@@ -137,7 +138,7 @@ async def test_user_files_are_in_the_workspace_before_the_code_runs(program: Pro
     assert result["generated_files"] == []
     sent = program.send(user=9, code="1", user_files=[file_id])
     refused = await program.answer(id=sent, event="error")
-    assert refused["message"] == f"no file {file_id}: it expired, or is not yours"
+    assert refused["message"] == f"No file {file_id}: it expired, or is not yours."
     assert program.events(sent, "result") == []
 
 
@@ -213,7 +214,7 @@ async def test_what_is_too_large_is_refused_and_what_is_sent_next_works(program:
     for line, words in (
         (b'{"code": "' + b"x" * (33 << 20) + b'"}\n', "a line has at most 32 MB"),
         (b'{"code": [' + b"{}," * (1 << 20) + b"1]}\n", "a line has at most 10,000 values"),
-        (b'{"code": "' + b"x" * (5 << 20) + b'"}\n', "the code is too large: 5 MB, and the limit is 4 MB"),
+        (b'{"code": "' + b"x" * (5 << 20) + b'"}\n', "The code is too large: 5 MB, over the 4 MB limit"),
     ):
         program.seen.clear()
         program.send_raw(line)
@@ -222,7 +223,7 @@ async def test_what_is_too_large_is_refused_and_what_is_sent_next_works(program:
     await program.answer(id=sent, event="question")
     program.seen.clear()
     program.send(input="x" * (2 << 20))
-    assert "the answer is too large" in (await program.answer(event="error"))["message"]
+    assert "The answer is too large" in (await program.answer(event="error"))["message"]
     program.send(input="Bob")
     assert (await program.answer(id=sent, event="result"))["output"] == "Bob\n3\n"
 
@@ -290,7 +291,16 @@ async def test_an_interrupt_stops_the_running_cell_only(program: Program) -> Non
     assert (result["status"], result["return_code"]) == ("interrupted", 130)
     assert (await program.run("x"))["output"] == "5\n"
     idle = program.send(interrupt=True)
-    assert (await program.answer(id=idle, event="error"))["message"] == "nothing is running"
+    assert (await program.answer(id=idle, event="error"))["message"] == "Nothing is running."
+
+
+async def test_reset_of_all_deletes_files_and_transcript(program: Program) -> None:
+    """The same as `%reset all` and `/reset everything`."""
+    await program.run("x = 1; open('a.txt', 'w').write('abc');")
+    await program.answer(id=program.send(reset="all"), event="reset")
+    assert (await program.answer(id=program.send(files=True), event="files"))["files"] == []
+    result = await program.run("import os; print(os.listdir(), 'x' in globals())")
+    assert (result["output"], result["cell"]) == ("[] False\n", 1)
 
 
 async def test_reset_gives_a_fresh_kernel_and_keeps_the_files(program: Program) -> None:
@@ -334,7 +344,7 @@ async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_pat
     async with Program.start(tmp_path / "data", "--max-file", "1MiB") as program:
         sent = program.send(upload=str(tmp_path / "huge.bin"))
         refused = await program.answer(id=sent, event="error")
-        assert refused["message"] == "not stored: over the 1 MB limit for one file"
+        assert refused["message"] == "Not stored: over the 1 MB limit for one file."
         peak = Path(f"/proc/{program.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]
     assert int(peak) < 1_000_000, "kB of memory"
 
@@ -349,7 +359,7 @@ async def test_two_programs_on_one_data_folder_are_refused(program: Program, tmp
     )
     _, told = await second.communicate()
     assert second.returncode == 2
-    assert b"another Kernelcord works in" in told
+    assert b"Another Kernelcord works in" in told
     assert (await program.run("2"))["output"] == "2\n"
 
 
@@ -391,4 +401,5 @@ async def test_asking_without_a_model_is_an_error_that_says_what_is_missing(prog
     """Everything else works without one."""
     refused = await program.answer(id=program.send(ask="hello"), event="error")
     assert refused["error"] == "NoModel"
-    assert "set OPENAI_API_KEY" in refused["message"]
+    assert "OPENAI_API_KEY" not in refused["message"]
+    assert "Set OPENAI_API_KEY" in refused["advice"]

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from bot.console.jsonl import JsonLines
 from bot.sessions import Sessions
-from filestore.records import Page
+from filestore.records import EPOCH, Page, SessionRecord
+from kernels.errors import KernelClosed
 from kernels.events import END_OF_INPUT
 
 
@@ -118,3 +119,14 @@ async def test_nothing_is_kept_of_users_whose_requests_are_done() -> None:
         assert lines.front._queues == {}
         lines.end()
         await lines.serving
+
+
+async def test_a_cell_of_before_that_comes_to_no_result_is_an_error_of_its_own() -> None:
+    """With its person and its number: nobody waits for its result for ever."""
+    told: list[str] = []
+    front = JsonLines(cast("Sessions", None), told.append)
+    record = SessionRecord("u7", 7, "json", None, {}, EPOCH, EPOCH)
+    await front.fail_resumed(record, 3, KernelClosed())
+    fields = json.loads(told[0])
+    assert (fields["user"], fields["cell"], fields["event"]) == (7, 3, "error")
+    assert fields["message"].startswith("the kernel is being shut down")

@@ -3,7 +3,10 @@
 import asyncio
 import errno
 import io
+import json
+import sqlite3
 import zipfile
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from bot.compose import compose
 from config.settings import Settings, load
 from filestore import LocalBlobs, StoreFull
 from filestore.sqlite.identity import SqliteIdentity
+from tests.filestore.faults import full
 
 MINE, THEIRS = "belong to another database", "is not as it was"
 
@@ -159,3 +163,20 @@ async def test_a_start_on_a_full_disk_is_told_and_works(
     async with compose(settings) as sessions:
         assert (await sessions.load_file(stored.file_id, 1)).data == b"a,b\n"
     assert MINE not in caplog.text
+
+
+async def test_what_is_brought_in_at_a_start_says_whose_bytes_it_has(tmp_path: Path) -> None:
+    """Also where the folder has no mark, and all that the database is going to know of it waits."""
+    data = tmp_path / "data"
+    async with AsyncExitStack() as outage, compose(settings_of(data)) as sessions:
+        await sessions.execute_code("1", 1)
+        await outage.enter_async_context(full())
+        await sessions.execute_code("open('a.txt', 'w').write('abc')", 1)
+    (data / "files/.database").unlink()
+    async with compose(settings_of(data)) as sessions:
+        mark = json.loads((data / "files/.database").read_text())
+        assert mark["database"] == await sessions.store.identity.id()
+        (file,) = (await sessions.list_user_files(1)).files
+        assert file.folder == mark["folder"]
+    with closing(sqlite3.connect(data / "kernelcord.db")) as database:
+        assert database.execute("SELECT folder FROM entries WHERE seq = 2").fetchall() == [(mark["folder"],)]

@@ -2,13 +2,27 @@
 
 import errno
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
 import bot.errors
 import filestore.errors
 import kernels.errors
-from bot.failures import SENTENCES, at_start, ending, put_off, restart, sentence, unrecorded
+from bot.errors import DataInUse, NoModel, NoSuchAddress, NotAFile, NothingRuns, NotOpened, OverLimit
+from bot.failures import (
+    ADVICE,
+    CLAUSES,
+    advice,
+    at_start,
+    clause,
+    ending,
+    put_off,
+    restart,
+    sentence,
+    unrecorded,
+)
 from bot.reply import ExecutionResult
 from filestore.errors import (
     FileTooLarge,
@@ -18,10 +32,19 @@ from filestore.errors import (
     SpoolFull,
     StoreDamaged,
     StoreFull,
+    StoreInUse,
     StoreUnavailable,
+    TooManyFiles,
 )
 from filestore.records import Waiting
-from kernels.errors import KernelClosed, KernelStartFailed, NodeUnavailable, SandboxUnavailable
+from kernels.errors import (
+    KernelClosed,
+    KernelStartFailed,
+    NodeIncompatible,
+    NodeUnavailable,
+    SandboxUnavailable,
+    TooLarge,
+)
 from kernels.events import Restarted
 
 INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSession"}  # met within the store
@@ -40,7 +63,7 @@ def test_every_error_of_ours_has_a_sentence(module: object) -> None:
     for name, kind in inspect.getmembers(module, inspect.isclass):
         leaf = issubclass(kind, Exception) and not kind.__subclasses__()
         if leaf and kind.__module__ == module.__name__ and name not in INTERNAL:  # type: ignore[attr-defined]
-            assert any(parent in SENTENCES for parent in kind.__mro__), f"{name} has no sentence"
+            assert any(parent in CLAUSES for parent in kind.__mro__), f"{name} has no sentence"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +97,58 @@ def test_every_error_of_ours_has_a_sentence(module: object) -> None:
 )
 def test_a_sentence_says_what_to_do(error: Exception, words: str) -> None:
     """The sentence has the figures, and never a traceback."""
-    assert words in sentence(error)
+    assert words in clause(error)
+
+
+EXAMPLES: dict[type[BaseException], BaseException] = {
+    QuotaExceeded: QuotaExceeded(900, 1024, 200),
+    FileTooLarge: FileTooLarge(2048, 1024),
+    TooManyFiles: TooManyFiles(10),
+    KernelStartFailed: KernelStartFailed("ImportError: no numpy"),
+    NotOpened: NotOpened(OSError(errno.EMFILE, "Too many open files")),
+    NodeIncompatible: NodeIncompatible(7, newer=True),
+    TooLarge: TooLarge("the code", 2048, 1024, "send less"),
+    NotAFile: NotAFile(Path("a")),
+    DataInUse: DataInUse(Path("a")),
+    OverLimit: OverLimit(1024),
+    StoreInUse: StoreInUse("host", 7),
+}
+
+
+@pytest.mark.parametrize("kind", CLAUSES, ids=lambda kind: kind.__name__)
+def test_a_sentence_and_a_clause_are_made_of_the_same_words(kind: type[BaseException]) -> None:
+    """The sentence has a capital and one full stop, the clause goes on with what surrounds it."""
+    error = EXAMPLES.get(kind) or made(kind)
+    assert sentence(error)[0].isupper()
+    assert sentence(error)[-1] in ".!?"
+    assert sentence(error)[-2] not in ".!?"
+    assert not clause(error).endswith(".")
+    assert sentence(error).casefold().startswith(clause(error).casefold())
+
+
+def made(kind: type[BaseException]) -> BaseException:
+    """An error of this kind, of which its class alone matters."""
+    return kind("a.csv") if inspect.signature(kind).parameters else kind()
+
+
+SETTING = re.compile(r"\b[A-Z]{4,}(_[A-Z]+)*\b")
+AT_START = (DataInUse, StoreInUse)  # which end the program before anybody but its operator is there
+
+
+@pytest.mark.parametrize("kind", CLAUSES, ids=lambda kind: kind.__name__)
+def test_nobody_but_the_operator_is_told_what_only_the_operator_can_do(kind: type[BaseException]) -> None:
+    """A member of a server cannot set anything: names of settings are in `advice` alone."""
+    if not issubclass(kind, AT_START):
+        assert SETTING.findall(sentence(EXAMPLES.get(kind) or made(kind))) == []
+
+
+def test_whoever_runs_the_program_is_told_what_to_do() -> None:
+    """The terminal, the log and the start of the program have the advice beside the sentence."""
+    assert "OPENAI_API_KEY" in advice(NoModel())
+    assert "ends in /v1" in advice(NoSuchAddress("http://127.0.0.1:8080/chat/completions"))
+    assert "process 7" in at_start(NodeIncompatible(7, newer=False))
+    assert advice(NothingRuns()) == ""
+    assert not any("SANDBOX" in tell(EXAMPLES.get(kind) or made(kind)) for kind, tell in ADVICE.items())
 
 
 def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
@@ -93,13 +167,12 @@ def test_who_starts_the_program_is_told_why_the_database_fails() -> None:
 
 
 def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
-    """The same sentence, with its way out, and without the names of a traceback."""
+    """The same sentences, and nothing of a traceback; what is missing is told to who starts the program."""
     log = "Traceback ...\nkernels.errors.SandboxUnavailable: Tier S needs root. Tier S: mount it."
-    assert sentence(NodeUnavailable(log)) == sentence(
-        SandboxUnavailable("Tier S needs root.", "Tier S: mount it.")
-    )
-    assert sentence(NodeUnavailable(log)).endswith("SANDBOX=none.")
-    assert sentence(NodeUnavailable("it has ended")) == "the kernels cannot be reached: it has ended"
+    here = SandboxUnavailable("Tier S needs root.", "Tier S: mount it.")
+    assert sentence(NodeUnavailable(log)) == sentence(here)
+    assert at_start(NodeUnavailable(log)) == at_start(here) == "Tier S needs root. Tier S: mount it."
+    assert sentence(NodeUnavailable("it has ended")) == "The kernels cannot be reached: it has ended."
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ async def test_hostile_files_are_captured_or_skipped_with_a_reason(tmp_path: Pat
         assert len([name for name in captured if name.startswith("nnn")]) == 1
         for name in ("secret.txt", "pipe.csv", "x.csv", "door.sock", "huge.bin", "@everyone.md", "twin.md"):
             assert skipped[name], f"{name} is neither kept nor explained"
-        assert skipped["huge.bin"].startswith("400 MB: over the 50 MB limit")
+        assert skipped["huge.bin"].startswith("400 MB, over the 50 MB limit")
         assert not any("\n" in name or "\u202e" in name for name in captured | skipped.keys())
         again = await program.run("1 + 1")
         assert again["output"] == "2\n"

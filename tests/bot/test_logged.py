@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -14,6 +15,12 @@ while True:
     except KeyboardInterrupt: pass
 """
 SECRET = "a_word_of_mine"
+
+
+def turns_of(log: str) -> dict[int, str]:
+    """The turns of the cells that have ended, as the bot's log names them."""
+    found = re.findall(r"the cell ended: .* \[session=u1 cell=(\d+) turn=([0-9a-f]{8})\]", log)
+    return {int(cell): turn for cell, turn in found}
 
 
 async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None:
@@ -38,12 +45,18 @@ async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None
         "the cell ended: died after",
     ):
         assert line in bot
-    assert [f"[session=u1 cell={cell}]" in bot for cell in range(1, 6)] == [True] * 5
+    turns = turns_of(bot)
+    assert [*turns] == [1, 2, 3, 4, 5, 6][: len(turns)]
+    assert len(set(turns.values())) == len(turns) >= 5
     once = {
-        "the cell is interrupted: deadline [session=u1 cell=2]": 1,
-        "the cell is interrupted: deadline [session=u1 cell=3]": 1,
-        "the kernel is ended: it did not stop within 2 s [session=u1]": 1,
-        "the kernel is ended: the kernel died [session=u1]": 1,
+        f"the cell begins [session=u1 cell=1 turn={turns[1]}]": 1,
+        f"the cell ended: ok [session=u1 cell=1 turn={turns[1]}]": 1,
+        f"the cell is interrupted: deadline [session=u1 cell=2 turn={turns[2]}]": 1,
+        f"the cell ended: timeout (deadline) [session=u1 cell=2 turn={turns[2]}]": 1,
+        f"the cell is interrupted: deadline [session=u1 cell=3 turn={turns[3]}]": 1,
+        f"the kernel is ended: it did not stop within 2 s [session=u1 cell=3 turn={turns[3]}]": 1,
+        f"the kernel is ended: the kernel died [session=u1 cell=4 turn={turns[4]}]": 1,
+        f"the cell ended: died [session=u1 cell=4 turn={turns[4]}]": 1,
         "the kernel is restarted [session=u1]": 1,
         "a kernel has started [session=u1]": 3,  # at first, after the kill, and in the second node
     }
@@ -52,3 +65,29 @@ async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None
     assert bot.count("kernels live in the node of process") == 2
     assert SECRET not in bot + kernels
     assert "changes detected" not in bot + kernels
+
+
+async def test_a_turn_has_one_name_in_all_logs(tmp_path: Path) -> None:
+    """In the bot's, the node's, and that of the bot which goes on with it; a replay is one turn."""
+    data, logs = tmp_path / "data", [tmp_path / "first.log", tmp_path / "second.log"]
+    withins = [["sh", "-c", f'exec "$0" "$@" 2> {path}'] for path in logs]
+    settings = {"LOG_LEVEL": "info", "SANDBOX": "none"}
+    notebook = tmp_path / "two.ipynb"
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [cell | {"id": name, "source": name} for name in ("1", "2")]
+    notebook.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
+    async with Program.start(data, "--log-level", "info", within=withins[0], **settings) as program:
+        program.send(replay=str(notebook))
+        await program.answer(event="replayed")
+        sent = program.send(code="print('begun', flush=True); import time; time.sleep(2)")
+        await program.answer(id=sent, event="stream")
+        await program.kill()
+    async with Program.start(data, "--log-level", "info", within=withins[1], **settings) as program:
+        await program.answer(cell=3, event="result")
+    first, second = (turns_of(path.read_text()) for path in logs)
+    assert first[1] == first[2] != second[3]
+    turns = first | second
+    kernels = (data / "node" / "log").read_text()
+    for number in (1, 2, 3):
+        ids = f"[session=u1 cell={number} turn={turns[number]}]"
+        assert kernels.count(f"the cell begins {ids}") == kernels.count(f"the cell ended: ok {ids}") == 1

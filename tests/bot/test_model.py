@@ -16,6 +16,7 @@ from bot.errors import (
     CutOff,
     ModelError,
     NoCredit,
+    NoSuchAddress,
     NoSuchModel,
     OutOfReach,
     RateLimited,
@@ -215,6 +216,12 @@ async def test_a_wait_beyond_reason_is_not_waited(model: Model, server: ModelSer
         (Fault(403), BadKey),
         (Fault(403, "model_not_found"), NoSuchModel),
         (Fault(404, "model_not_found"), NoSuchModel),
+        (Fault(404, message='model "gpt-test" not found, try pulling it first'), NoSuchModel),  # Ollama
+        (Fault(404, message="The model `gpt-test` does not exist."), NoSuchModel),  # vLLM
+        (Fault(404, message="File Not Found"), NoSuchAddress),  # llama.cpp
+        (Fault(404, message="Invalid URL (POST /chat/completions)"), NoSuchAddress),  # OpenAI
+        (Fault(405, message="Method Not Allowed"), NoSuchAddress),
+        (Fault(404, message="No endpoints found that support tool use"), Refused),  # OpenRouter
         (Fault(400, "context_length_exceeded"), TooLong),
         (Fault(400, message="the request exceeds the available context size"), TooLong),
         (Fault(413), TooLong),
@@ -422,3 +429,15 @@ async def test_a_model_that_cannot_see_is_told_so_and_answers(
     before = len(server.requests)
     assert (await answer(model, history))[0] == Piece("Still not.")
     assert len(server.requests) - before == 1 + again
+
+
+@pytest.mark.parametrize("api", ["responses", "chat"])
+async def test_an_address_without_an_api_is_told_as_one(server: ModelServer, api: str) -> None:
+    """The commonest mistake is an address without its /v1: a 404, or with some servers a page or JSON."""
+    root = server.base_url.removesuffix("/v1")
+    for address in (root, f"{root}/page", f"{root}/odd"):
+        model = Model(KEY, address, "gpt-test", api)  # type: ignore[arg-type]
+        with pytest.raises(NoSuchAddress) as caught:
+            await answer(model)
+        assert caught.value.detail.startswith(f"{address}/")
+        await model.close()

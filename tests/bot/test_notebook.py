@@ -263,8 +263,8 @@ async def test_a_cell_that_is_too_long_to_be_sent_fails_and_is_kept(
     done = await steps(sessions, Code(long), Code("2"), keep_going=keep_going)
     assert [step.result.status if step.result else None for step in done] == statuses
     assert [step.failed for step in done] == [True, False]
-    assert "the code is too large" in done[0].refused
-    assert "the code is too large" in progress(done[0])
+    assert "The code is too large" in done[0].refused
+    assert "The code is too large" in progress(done[0])
     assert step_fields(done[0])["message"] == done[0].refused
     assert [code for code, _ in kinds(await exported(sessions))] == [long, "2"]
 
@@ -358,7 +358,7 @@ async def test_notebook_bundle_and_replay_are_json_requests_too(tmp_path: Path) 
         many = await program.answer(id=program.send(replay=str(tmp_path / "many.ipynb")), event="error")
         assert many["message"].startswith("The notebook has 50,001 cells")
         missing = await program.answer(id=program.send(replay="/nowhere.ipynb"), event="error")
-        assert missing["message"] == "there is no file /nowhere.ipynb"
+        assert missing["message"] == "There is no file /nowhere.ipynb."
 
 
 async def test_a_bundle_over_its_limit_is_given_up(sessions: Sessions) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.live import broken_off
 from bot.page import Draft, Page
 from bot.reply import Reply
 from bot.split import length
@@ -340,3 +341,13 @@ def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
     assert held <= 64 << 20
     assert len(cells[0].pieces()) == 1
     assert "the notebook has it" in str(cells[-1].pieces())
+
+
+def test_a_page_that_nobody_goes_on_with_keeps_its_words_and_says_so() -> None:
+    """The line that moves goes, the note comes, and the message is no longer than Discord takes."""
+    assert broken_off("It was\n-# Writing … 20 s", "Ask again.") == "It was\n-# Ask again."
+    assert broken_off("-# Thinking …", "Ask again.") == "-# Ask again."
+    assert broken_off("no status", "Ask again.") == "no status\n-# Ask again."
+    long = broken_off("word " * 399 + "\n-# Writing …", "Ask again." * 20)
+    assert len(long) <= 2000
+    assert long.endswith("Ask again.")

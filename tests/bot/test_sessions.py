@@ -2,8 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -14,79 +13,25 @@ from bot.failures import sentence
 from bot.losses import Held
 from bot.reply import Reply
 from bot.sessions import IDLE, Sessions
-from filestore import FileStore, LocalBlobs, open_store
 from filestore.errors import StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
-from filestore.spool import spooled
 from kernels.capture import Capture
 from kernels.descriptors import OutOfDescriptors
 from kernels.errors import KernelClosed
 from kernels.events import Restarted, Stream
 from kernels.protocols import Cell
 from kernels.result import Late
-from tests.bot.fake_kernels import FakeCell, FakeKernel, FakeKernels
+from tests.bot.fake_kernels import FakeCell, FakeKernel
+from tests.bot.worlds import Program, World
 from tests.live.cells import until
 
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-class World:
-    """A store on disk, kernels that are not there, and programs that use them one after the other."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.now = NOW
-        self.kernels = FakeKernels()
-        self.told: list[Reply] = []
-
-    def clock(self) -> datetime:
-        return self.now
-
-    async def ran(self, sessions: Sessions, code: str = "x", user_id: int = 1) -> list[Restarted]:
-        """Run a cell; the losses that were told with it, which are also in its result."""
-        told: list[Reply] = []
-
-        async def tell(reply: Reply) -> None:
-            told.append(reply)
-
-        result = await sessions.execute_code(code, user_id, tell=tell)
-        restarted = [reply.event for reply in told if isinstance(reply.event, Restarted)]
-        assert result.lost == (restarted[0].lost if restarted else ())
-        return restarted
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """An empty one."""
     return World(tmp_path)
-
-
-class Program:
-    """One program on the world; `async with Program(world) as sessions`."""
-
-    def __init__(self, world: World, **options: object) -> None:
-        self.world, self.options = world, options
-
-    async def _live(self) -> AsyncIterator[Sessions]:
-        world = self.world
-        async with (
-            open_store(world.folder) as database,
-            spooled(database, world.folder / "spool", clock=world.clock) as store,
-        ):
-            files = FileStore(store, LocalBlobs(world.folder / "files"), clock=world.clock)
-            options = {"clock": world.clock} | self.options
-            async with Sessions(store, files, world.kernels, **options) as sessions:  # type: ignore[arg-type]
-                sessions.tell_late = lambda _record, reply: world.told.append(reply)
-                yield sessions
-
-    async def __aenter__(self) -> Sessions:
-        self._life = self._live()
-        return await anext(self._life)
-
-    async def __aexit__(self, *_: object) -> None:
-        async for _ in self._life:
-            pass
 
 
 async def hangs() -> None:
@@ -324,6 +269,21 @@ async def test_a_session_with_files_that_are_to_be_tried_again_is_kept(
 AWAY = "it ended while I was away"
 
 
+def away(patch: pytest.MonkeyPatch, sessions: Sessions) -> None:
+    """The database takes and tells nothing of sessions and transcripts."""
+
+    async def fails(*_: object, **_more: object) -> None:
+        raise StoreUnavailable("it is away")
+
+    database = sessions.store.catch_up._store
+    for part, names in (
+        (database.sessions, ("get", "get_or_create", "set_kernel", "touch")),
+        (database.transcripts, ("begin_cell", "finish_cell", "entries", "newest", "unfinished", "last_seq")),
+    ):
+        for name in names:
+            patch.setattr(type(part), name, fails)
+
+
 async def test_variables_that_went_while_nobody_looked_are_told_with_the_next_cell(world: World) -> None:
     """Once, with their names, in the cell's result too; a kernel that lives has lost nothing."""
     async with Program(world) as sessions:
@@ -356,6 +316,91 @@ async def test_what_was_lost_is_kept_until_it_is_told(world: World) -> None:
     async with Program(world) as sessions:
         (told,) = await world.ran(sessions, "y")
         assert told == Restarted(AWAY, ("files",), ("df",))
+
+
+@pytest.mark.parametrize("at", ["the loss", "the result"])
+async def test_a_loss_whose_telling_fails_is_told_with_the_next_cell(world: World, at: str) -> None:
+    """By the same program, or by the next one; also what the kernel itself has told."""
+
+    async def fails(reply: Reply) -> None:
+        if reply.result is not None or (at == "the loss" and isinstance(reply.event, Restarted)):
+            raise RuntimeError("the front failed")
+
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    world.kernels.of["u1"].dies()
+    for _ in range(2):
+        async with Program(world) as sessions:
+            with pytest.raises(RuntimeError):
+                await sessions.execute_code("x", 1, tell=fails)
+    async with Program(world) as sessions:
+        with pytest.raises(RuntimeError):
+            await sessions.execute_code("x", 1, tell=fails)
+        kernel = world.kernels.of["u1"]
+        kernel.events = [Restarted("it was not used for a long time", ("files",), ("x",))]
+        with pytest.raises(RuntimeError):
+            await sessions.execute_code("y", 1, tell=fails)
+        kernel.events = []
+        (told,) = await world.ran(sessions, "y")
+        assert told == Restarted("it was not used for a long time", ("files",), ("df", "x"))
+        assert await world.ran(sessions, "y") == []
+    async with Program(world) as sessions:
+        assert await world.ran(sessions, "y") == []
+
+
+async def test_what_a_kernel_holds_is_noted_before_its_cell_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that is killed between the two leaves a cell that was broken off, and all names."""
+    async with Program(world) as sessions:
+        noted: list[str | None] = []
+        finish = type(sessions.store.transcripts).finish_cell
+
+        async def finished(*values: object, **more: object) -> object:
+            record = await sessions.store.sessions.get("u1")
+            noted.append(record and record.kernel)
+            return await finish(*values, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(type(sessions.store.transcripts), "finish_cell", finished)
+        await world.ran(sessions, "df")
+        assert noted == ['{"variables": ["df"]}']
+
+
+async def test_a_session_that_is_opened_while_the_database_is_away_forgets_no_loss(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in its record is not known then: it is told once it is, and never written over."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "df")
+    world.kernels.of["u1"].dies()
+    async with Program(world) as sessions:
+        await sessions.session(1, "terminal")  # the loss of df is noted, and not told
+    async with Program(world) as sessions:
+        with monkeypatch.context() as patched:
+            away(patched, sessions)
+            assert await world.ran(sessions, "x") == []
+        await sessions.store.catch_up.bring_in()
+        assert await world.ran(sessions, "x y") == []
+        (told,) = await world.ran(sessions, "x y")
+        assert (told.reason, told.lost) == (AWAY, ("df",))
+        assert await world.ran(sessions, "x y") == []
+    world.kernels.of["u1"].dies()
+    async with Program(world) as sessions:
+        assert [told.lost for told in await world.ran(sessions, "z")] == [("x", "y")]
+
+
+async def test_what_waits_to_be_noted_is_known_to_whoever_opens_the_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database comes back only later: the names are in the spool."""
+    async with Program(world) as sessions:
+        await world.ran(sessions, "a")
+        with monkeypatch.context() as patched:
+            away(patched, sessions)
+            await world.ran(sessions, "a b")
+            await sessions.let_go()
+            world.kernels.of["u1"].dies()
+            assert [told.lost for told in await world.ran(sessions, "z")] == [("a", "b")]
 
 
 async def test_a_reset_takes_nothing_back_that_is_untold(world: World) -> None:
@@ -515,9 +560,10 @@ async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: 
 
 def test_held_is_read_whatever_stands_there() -> None:
     """What cannot be read says nothing, and costs no session its opening."""
-    held = Held(("a",), ("b",), "it died", "", unnamed=True, swept=True)
+    held = Held(("a",), ("b",), "it died", "", unnamed=True, earlier=True, swept=True)
     assert Held.from_text(held.to_text()) == held
-    for text in (None, "", "kernel-1", "[]", '{"lost": 5}', '{"variables": null}'):
+    assert Held.from_text(None) == Held(unknown=True)
+    for text in ("", "kernel-1", "[]", '{"lost": 5}', '{"variables": null}'):
         assert Held.from_text(text) == Held()
     many = Held(tuple(map(str, range(10_000)))).ended("it died")
     assert len(many.lost) == 200

@@ -179,14 +179,14 @@ async def test_a_path_that_cannot_be_gets_a_sentence(
 ) -> None:
     """Whatever stands for a path, it costs no more than its own command."""
     told = {
-        "%notebook ~nobody-here/a.ipynb": "there is no folder ~nobody-here",
-        "%bundle ''": "there is no file ",
+        "%notebook ~nobody-here/a.ipynb": "There is no folder ~nobody-here.",
+        "%bundle ''": "There is no file .",
         "%bundle a b": "Say one path, in quotes where it has spaces.",
         "%load": "Say which file: %load ID [NAME]; %files lists them.",
-        f"%notebook {tmp_path}": f"{tmp_path} is a folder, not a file",
-        f"%replay {tmp_path}/nothing.ipynb": f"there is no file {tmp_path}/nothing.ipynb",
-        "%replay /dev/null": "/dev/null is a pipe or a device, not a file",
-        "%upload ~nobody-here/a.csv": "there is no folder ~nobody-here",
+        f"%notebook {tmp_path}": f"{tmp_path} is a folder, not a file.",
+        f"%replay {tmp_path}/nothing.ipynb": f"There is no file {tmp_path}/nothing.ipynb.",
+        "%replay /dev/null": "/dev/null is a pipe or a device, not a file.",
+        "%upload ~nobody-here/a.csv": "There is no folder ~nobody-here.",
     }
     shown = await talk(sessions, *told, "print('on')", folder=tmp_path, shown=capsys)
     lines = shown.splitlines()
@@ -198,7 +198,11 @@ async def test_reset_all_deletes_files_and_transcript(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Afterwards the next visit is like the first."""
-    await talk(sessions, "open('a.txt', 'w').write('abc')", "%reset all", folder=tmp_path, shown=capsys)
+    shown = await talk(
+        sessions, "open('a.txt', 'w').write('abc')", "%help", "%reset all", folder=tmp_path, shown=capsys
+    )
+    assert "with `all` workspace, stored files and transcript go too" in shown
+    assert "Workspace, stored files and transcript are deleted." in shown
     assert "A Python kernel of your own" in await talk(sessions, folder=tmp_path, shown=capsys)
     assert (await sessions.list_user_files(1)).files == ()
 
@@ -245,7 +249,7 @@ def test_a_file_names_a_variable(filename: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "text"), [(48 * 3600, "48 h"), (540, "9 min"), (30, "30 s"), (-5, "0 s"), (3601, "1 h")]
+    ("left", "text"), [(48 * 3600, "48 h"), (540, "9 min"), (30, "30 s"), (-5, "now"), (3601, "1 h")]
 )
 def test_time_left_is_one_number_with_a_unit(left: int, text: str) -> None:
     """The largest unit that fits; never less than nothing."""
@@ -334,7 +338,7 @@ async def test_without_a_model_asking_says_so_and_prose_is_code(
 ) -> None:
     """A line of words is what it was before: a mistake that Python tells."""
     shown = await talk(sessions, "%ask what's up?", "how are you", folder=tmp_path, shown=capsys)
-    assert "there is no model: set OPENAI_API_KEY" in shown
+    assert "Set OPENAI_API_KEY" in shown
     assert "SyntaxError" in shown
 
 
@@ -346,7 +350,7 @@ async def test_a_model_that_fails_is_a_sentence_at_the_terminal(
     settings = load(data=tmp_path / "data", node="none", preload="none", openai_base_url=server.base_url)
     async with compose(settings) as sessions:
         shown = await talk(sessions, "%ask hello", "1 + 1", folder=tmp_path, shown=capsys)
-    assert "refuses the key" in shown
+    assert "refuses my key" in shown
     assert "2\n" in shown
 
 
@@ -418,7 +422,7 @@ async def test_an_answer_that_is_too_long_is_asked_for_again(
     """The cell still waits, and takes the next one."""
     monkeypatch.setattr("kernels.sizes.LARGEST_ANSWER", 10)
     out = await talk(sessions, "len(input('who? '))", "x" * 11, "Bob", folder=tmp_path, shown=capsys)
-    assert "the answer is too large" in out
+    assert "The answer is too large" in out
     assert "\n3\n" in out
 
 
@@ -428,5 +432,5 @@ async def test_code_that_is_too_long_is_refused_with_a_sentence(
     """It is not sent, and what is typed next runs."""
     monkeypatch.setattr("kernels.sizes.LARGEST_CODE", 100)
     out = await talk(sessions, f"len('{'x' * 200}')", "6 * 7", folder=tmp_path, shown=capsys)
-    assert "the code is too large: 207 B, and the limit is 100 B; put its data into a file" in out
+    assert "The code is too large: 207 B, over the 100 B limit; put its data into a file" in out
     assert "42\n" in out

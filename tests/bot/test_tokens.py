@@ -1,6 +1,7 @@
 """Tokens counted before a request, without a network."""
 
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -86,7 +87,9 @@ def test_text_is_counted_with_the_newest_vocabulary() -> None:
 def test_a_request_counts_all_of_its_parts() -> None:
     """System prompt, tools, words, pictures, calls, results and sealed thoughts."""
     bare = request_tokens("", [], (), "gpt-4o")
-    assert request_tokens(system_prompt(), [], (), "gpt-4o") > bare + 300
+    assert (
+        request_tokens(system_prompt(Path("/usr/bin/python3"), network=False), [], (), "gpt-4o") > bare + 300
+    )
     assert request_tokens("", [], TOOLS, "gpt-4o") > bare + 100
     for entry, least in (
         (Words("person", "", (Picture("image/png", png(1024, 1024)),)), 765),

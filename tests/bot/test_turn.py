@@ -18,6 +18,7 @@ from bot.sessions import Sessions
 from config.settings import load
 from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import CellRecord
+from filestore.spool.transcripts import SHORT
 from kernels.errors import KernelStartFailed
 from kernels.events import Queued, Stream
 from tests.filestore.faults import full
@@ -105,7 +106,10 @@ async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Se
 async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the database still does with the record, it has an end, and no task is left."""
+    """Whatever the database still does with the record, it has an end, and no task is left.
+
+    Its code is long: it can be refused, and so it only runs once it is recorded.
+    """
     begins, goes_on = asyncio.Event(), asyncio.Event()
     begin_cell = sessions.store.transcripts.begin_cell
 
@@ -116,10 +120,11 @@ async def test_a_turn_that_is_cancelled_while_its_record_is_begun_never_runs(
         return begun
 
     await sessions.execute_code("ran = False", 1)
+    code = f"ran = True  # {'long ' * SHORT}"
     before = asyncio.all_tasks()
     with monkeypatch.context() as patch:
         patch.setattr(sessions.store.transcripts, "begin_cell", begin_later)
-        turn = asyncio.create_task(sessions.execute_code("ran = True", 1))
+        turn = asyncio.create_task(sessions.execute_code(code, 1))
         await begins.wait()
         turn.cancel()
         goes_on.set()

@@ -73,7 +73,7 @@ async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -
         listed = await (await ada.click(answer, "Files")).wait_for_message(lambda m: m.selects)
         assert listed.ephemeral
         await (await ada.select(listed, "made.txt")).wait_for_ack()
-        await listed.wait_for(lambda m: "kept until" in m.content)
+        await listed.wait_for(lambda m: "expires" in m.content)
         await (await ada.click(listed, "Extend")).wait_for_ack()
         await listed.wait_for(lambda m: "stays" in m.content)
         await ada.select(listed, "made.txt")
@@ -96,7 +96,7 @@ async def test_list_of_files_whose_last_page_is_emptied_shows_the_one_before(
         await listed.wait_for(lambda m: "Newer" in labels(m))
         (last,) = listed.selects[0]["options"]
         await ada.select(listed, last["value"])
-        await listed.wait_for(lambda m: "kept until" in m.content)
+        await listed.wait_for(lambda m: "expires" in m.content)
         await ada.click(listed, "Delete")
         await listed.wait_for(lambda m: "is deleted" in m.content)
         assert len(listed.selects[0]["options"]) == 25

@@ -65,7 +65,7 @@ async def test_everything_works_after_a_connection_has_begun_again(
         await ada.submit_modal(question, {question.fields()[0][0]: "in flight"})
         await asking.wait_for(lambda m: finished(m) and "asked in flight" in m.content, SOON)
         await (await ada.select(listed, "made.txt")).wait_for_ack()
-        await listed.wait_for(lambda m: "kept until" in m.content)
+        await listed.wait_for(lambda m: "expires" in m.content)
         for begun, output in [  # all are begun, and then each is waited for
             (await ada.submit_modal(typed, {"Python": "print('typed', 1)"}), "typed 1"),
             (await ada.submit_modal(edited, {"Python": "print('edited', 2)"}), "edited 2"),

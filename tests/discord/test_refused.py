@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.discord.kernelcord import SOON, code, finished, labels, running
+from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.discord.loopback import Discord
 from tests.discord.messages import Message
 from tests.discord.people import Person
@@ -97,3 +97,20 @@ async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
         asked = await ada.slash(ada.dm(), "usage")
         told = await asked.wait_for_message(lambda m: "did not take" in m.content)
         assert told.ephemeral
+
+
+async def test_loss_that_reached_nobody_is_told_with_the_next_answer(discord: Discord, data: Path) -> None:
+    """What a kernel took with it is in no transcript: it is not lost with an answer that nobody gets."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        await run(discord, ada, "precious = 1")
+        await ada.say(general, f"{discord.bot.mention} {code('import os; os._exit(int(input()))')}")
+        live = await general.wait_for(lambda m: "Answer" in labels(m), timeout=SOON)
+        edits = discord.faults.status("PATCH", EDITS, 403, code=50013, times=None)
+        posts = discord.faults.status("POST", POSTS, 403, code=50013, times=2)  # the channel, and the person
+        await answer(ada, live, "5")
+        await posts.wait_for_hit(2, SOON)
+        edits.remove()
+        told = await run(discord, ada, "print('next')")
+        assert "Lost: precious" in told.content
+        assert "Lost" not in (await run(discord, ada, "print('next')")).content

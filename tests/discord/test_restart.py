@@ -86,6 +86,17 @@ async def test_killed_bot_comes_back_to_its_cell(discord: Discord, home: Path) -
         assert "7" in (await run(discord, ada, "kept")).content
 
 
+async def test_cell_that_ended_with_bot_and_kernel_gets_a_last_state(discord: Discord, home: Path) -> None:
+    """In its own message: it does not stay there as if the cell still ran."""
+    async with started(discord, home, NODE="none", SANDBOX="none") as process:
+        answer = await asked_for(discord, SLOW, "line 1")
+        process.kill()
+        await process.wait()
+    async with started(discord, home, NODE="none", SANDBOX="none"):
+        await answer.wait_for(lambda m: finished(m) and "ended while I was away" in m.content, 2 * SOON)
+        assert len(ours(discord)) == 1
+
+
 async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Discord, home: Path) -> None:
     """A cell that asked before the bot was killed is answered by the next one, by its owner only."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
@@ -161,6 +172,30 @@ async def test_answer_of_the_model_keeps_what_was_said_and_run(discord: Discord,
     assert in_order(answer.content, *told)
     assert "earlier answer" not in answer.content
     assert answer.file("one.txt").data == b"1"
+
+
+async def test_answer_in_words_alone_is_ended_by_the_next_bot(discord: Discord, home: Path) -> None:
+    """Of a bot that was killed while the model wrote: what it had said stays, and nothing seems to move."""
+    ada = discord.guild.member("ada")
+    async with ModelServer.start() as server:
+        settings = {"OPENAI_BASE_URL": server.base_url}
+        async with started(discord, home, **settings) as process:
+            server.will(says("Whole", " and over."), says("It was", " a dark", hold=asyncio.Event()))
+            whole = await ada.say(ada.dm(), "first")
+            over = await whole.wait_for_reply(lambda m: "and over" in m.content, timeout=SOON)
+            await over.wait_for(lambda m: "Stop" not in labels(m), SOON)
+            asked = await ada.say(ada.dm(), "now")
+            answer = await asked.wait_for_reply(lambda m: "a dark" in m.content, timeout=SOON)
+            process.kill()
+            await process.wait()
+        assert labels(answer) == ["Stop"]
+        states = len(over.history_of_states)
+        async with started(discord, home, **settings):
+            await answer.wait_for(lambda m: "Ask again" in m.content, SOON)
+    assert answer.content.startswith("It was a dark\n-# I was restarted")
+    assert "Writing" not in answer.content
+    assert labels(answer) == []
+    assert len(over.history_of_states) == states
 
 
 async def test_notebook_keeps_the_cells_that_ran(discord: Discord, home: Path) -> None:

@@ -267,7 +267,7 @@ async def test_privacy_gives_no_budget_back_and_says_so(discord: Discord, data: 
         asked = await cleo.slash(general, "ask", words="how?")
         await asked.wait_for_message(lambda m: "Dear." in m.content and "tokens" in m.content, timeout=SOON)
         reset = await cleo.slash(general, "reset", everything=True)
-        await reset.wait_for_message(lambda m: "gone too" in m.content, timeout=SOON)
+        await reset.wait_for_message(lambda m: "are deleted" in m.content, timeout=SOON)
         confirm = await (await cleo.slash(general, "privacy", what="delete")).wait_for_message()
         assert "today's limit counts" in confirm.content
         clicked = await cleo.click(confirm, "Delete all of mine")

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
@@ -23,9 +24,9 @@ from filestore import (
     UsageRecord,
     open_store,
 )
-from filestore.mongo import open_mongo
-from filestore.mongo.database import Taken, _answering, connected
-from filestore.mongo.quotas import CLAIM
+from filestore.mongo import MongoStore, open_mongo
+from filestore.mongo.database import Collection, Taken, _answering, connected
+from filestore.mongo.quotas import CLAIM, FIELDS
 from filestore.records import Cursor, StoredFile
 from filestore.spool import spooled
 from tests.live.cells import until
@@ -326,3 +327,67 @@ def test_a_server_without_room_is_told_from_one_that_is_away() -> None:
         with pytest.raises(StoreUnavailable) as caught, _answering():
             raise OperationFailure("no", code)
         assert type(caught.value) is kind
+
+
+async def _sums(uri: str) -> dict[str, Any]:
+    with MongoClient(uri) as client:
+        return client.get_default_database()["quotas"].find_one({"_id": 7}) or {}
+
+
+WRITES: dict[str, Callable[[MongoStore, Any], Awaitable[Any]]] = {
+    "put": lambda store, clock: store.files.add(a_file(clock), quota=10_000),
+    "removal": lambda store, _: store.files.remove(["old"]),
+    "code": lambda store, clock: store.transcripts.begin_cell("s", "dm", "Ann", "x" * 5000, clock.now),
+    "outputs": lambda store, _: store.transcripts.finish_cell("s", 1, status="ok", outputs=[{"a": "b"}]),
+    "late outputs": lambda store, _: store.transcripts.append_outputs("s", 1, [{"a": "b"}]),
+    "deletion": lambda store, _: store.transcripts.clear("s"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_what_is_just_written_is_not_counted_twice(
+    mongodb_uri: str, clock, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """The janitor counts when the row has changed, and the sum that belongs to it has not."""
+    changed, goes_on = asyncio.Event(), asyncio.Event()
+    async with open_mongo(mongodb_uri) as store:
+        await store.sessions.get_or_create("s", 7, "dm", clock.now)
+        await store.transcripts.begin_cell("s", "dm", "Ann", "y" * 5000, clock.now)
+        await store.transcripts.finish_cell("s", 1, status="ok", outputs=[{"an": "output"}])
+        await store.files.add(a_file(clock, file_id="old", blob_key="7/old", sha256="11"), quota=10_000)
+        assert await store.files.recount() == 0
+        change = Collection.change
+
+        async def later(collection: Collection, *given: Any, **more: Any) -> Any:
+            if collection._collection.name == "quotas" and any(
+                name in given[1].get("$inc", {}) for name in FIELDS
+            ):
+                changed.set()
+                await goes_on.wait()
+            return await change(collection, *given, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Collection, "change", later)
+            writing = asyncio.create_task(WRITES[write](store, clock))
+            await changed.wait()
+            patch.undo()
+            await store.files.recount()
+            goes_on.set()
+            await writing
+        kept = await _sums(mongodb_uri)
+        assert await store.files.recount() == 0
+        assert await _sums(mongodb_uri) == kept
+
+
+async def test_sums_that_a_crash_has_left_wrong_are_set_right(mongodb_uri: str, clock) -> None:
+    """Also those of a person who has none yet; what is right stays untouched."""
+    async with open_mongo(mongodb_uri) as store:
+        await store.files.add(a_file(clock), quota=100)
+        await store.files.add(a_file(clock, file_id="b", blob_key="8/b", user_id=8), quota=100)
+        with MongoClient(mongodb_uri) as client:
+            quotas = client.get_default_database()["quotas"]
+            quotas.update_one({"_id": 7}, {"$set": {"file_bytes": 1_000}})
+            quotas.delete_one({"_id": 8})
+        assert await store.files.recount() == 2
+        assert [await store.files.used(user_id, clock.now) for user_id in (7, 8)] == [10, 10]
+        assert await store.files.recount() == 0

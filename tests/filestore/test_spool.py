@@ -290,6 +290,31 @@ async def test_a_full_disk_leaves_it_in_memory_until_there_is_room(
     assert [getattr(entry, "code", "") for entry in entries] == ["first", "second", "third"]
 
 
+async def test_a_file_in_which_nothing_was_ever_whole_is_no_broken_one(
+    store: Opened, clock: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk leaves none. One that an earlier version or a kill has left goes at the next start."""
+    async with full():
+        with no_room(monkeypatch):
+            await store.cell("first")
+            assert list(store.folder.iterdir()) == []
+        await store.kept.catch_up.bring_in()
+    await store.kept.catch_up.bring_in()
+    header = b'{"key": "session u9"}'
+    for number, left in enumerate((b"", header[:4], header)):
+        (store.folder / f"{number}.jsonl").write_bytes(left)
+    (store.folder / "strange.jsonl").write_bytes(b"who knows")
+    other = store.folder.with_name("another database")
+    other.mkdir()
+    (other / "0.jsonl").touch()
+    async with spooled(store.raw, store.data / "spool", clock=clock):
+        assert not other.exists()
+    assert [path.name for path in store.folder.iterdir()] == ["strange.broken"]
+    told = [record.getMessage() for record in caplog.records]
+    assert len([one for one in told if "is broken" in one]) == 1
+    assert not any("for another database" in one for one in told)
+
+
 async def test_what_is_only_in_memory_comes_in_all_the_same(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -585,7 +610,7 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
         if len(pauses) == 8:
             raise asyncio.CancelledError
 
-    async def fail(*_: Any) -> int:
+    async def fail(*_: Any, **__: Any) -> int:
         nonlocal tried
         tried += 1
         raise StoreUnavailable("away")

@@ -185,3 +185,13 @@ async def test_transcript_read_while_its_cell_is_finished_again_is_whole(store: 
     while not writing.done():
         assert (await cells(store))[0].outputs in versions
     await writing
+
+
+async def test_a_cell_can_be_given_a_higher_number(store: Store, clock) -> None:
+    """The numbers go on from there; one that is taken is never given again."""
+    numbers = [
+        (await store.transcripts.begin_cell("s", PLACE, "Ann", "1", clock.now, least=least)).seq
+        for least in (3, 2, 4, 9, 1)
+    ]
+    assert numbers == [3, 4, 5, 9, 10]
+    assert await store.transcripts.last_seq("s") == 10

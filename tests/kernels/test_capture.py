@@ -359,8 +359,8 @@ def test_a_file_over_the_limit_is_skipped_by_its_size_alone(folder: Path) -> Non
     scan = Capture(folder).scan()
     assert scan.captured == ()
     assert reasons(scan) == {
-        "big.bin": "3.1 GB: over the 50 MB limit",
-        "huge.bin": "1.0 TB: over the 50 MB limit",
+        "big.bin": "3.1 GB, over the 50 MB limit",
+        "huge.bin": "1.0 TB, over the 50 MB limit",
     }
 
 
@@ -506,7 +506,7 @@ def test_many_files_over_the_limit_are_counted_without_their_sizes(folder: Path)
     for number in range(10):
         (folder / f"{number}").write_bytes(b"x" * (5 + number))
     scan = Capture(folder, max_file=4).scan()
-    assert scan.skipped[0].reason == "5 B: over the 4 B limit"
+    assert scan.skipped[0].reason == "5 B, over the 4 B limit"
     assert (scan.skipped[-1].name, scan.skipped[-1].reason) == ("5 and 4 more", "over the 4 B limit")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import re
+import sys
 from dataclasses import replace
 from itertools import takewhile
 
@@ -569,3 +570,55 @@ async def test_an_error_without_a_text_shows_the_persons_code_alone(kernel: Kern
     assert failure.evalue in told
     assert "File" not in told
     assert await value(kernel, "7") == "7"
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.exit()", "import sys\nsys.exit(0)\nprint('never')"])
+async def test_a_script_that_ends_well_is_no_failure(kernel: Kernel, code: str) -> None:
+    """`sys.exit(0)` ends the cell and not the kernel, and nothing is said of it."""
+    await run(kernel, "kept = 7")
+    ran = await run(kernel, code)
+    assert (ran.status, ran.output) == ("ok", "")
+    assert (await run(kernel, "kept")).output == "7\n"
+
+
+async def test_a_script_that_ends_badly_is_a_failure_without_our_advice(kernel: Kernel) -> None:
+    """Its reason is there; how to leave IPython, and where that lies on the machine, is not."""
+    for code, reason in (("import sys; sys.exit(3)", "SystemExit: 3"), ("raise SystemExit('why')", "why")):
+        ran = await run(kernel, code)
+        assert ran.status == "error"
+        assert reason in ran.output
+        assert "To exit" not in ran.output
+        assert "site-packages" not in ran.output
+
+
+async def test_exit_says_at_once_that_the_variables_go(fresh: Kernel) -> None:
+    """There is still time to write them to a file, in the same cell."""
+    ran = await run(fresh, "kept = 7\nexit()\nprint('still', kept)")
+    assert "its variables go" in ran.output
+    assert ran.output.index("its variables go") < ran.output.index("still 7")
+
+
+async def test_no_path_of_the_machine_is_in_an_error_or_a_warning(kernel: Kernel) -> None:
+    """Libraries' paths begin at their package, also in the words of an error."""
+    for code, words in (
+        ("import pandas\npandas.DataFrame()['x']", "File site-packages/pandas/core/frame.py:"),
+        ("import json\njson.loads('{')", "File python3.12/json/decoder.py:"),
+        ("from numpy import nothing", "(site-packages/numpy/__init__.py)"),
+        (
+            "import warnings\nwarnings.warn_explicit('w', UserWarning, json.__file__, 1)",
+            "python3.12/json/__init__.py:1",
+        ),
+    ):
+        ran = await run(kernel, code)
+        assert words in ran.output.replace("\n", ""), ran.output
+        assert sys.prefix not in ran.output
+        assert ".venv-kernels" not in ran.output
+        assert sys.base_prefix not in ran.output
+
+
+async def test_a_recursion_without_end_is_summed_up(kernel: Kernel) -> None:
+    """As IPython does at a terminal: in some lines, and not in three for each of a thousand frames."""
+    ran = await run(kernel, "def f(n):\n    return f(n + 1)\nf(0)")
+    assert "skipping similar frames" in ran.output
+    assert ran.output.count("\n") < 40
+    assert ran.output.endswith("RecursionError: maximum recursion depth exceeded\n")

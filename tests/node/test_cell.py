@@ -38,7 +38,7 @@ class Host:
 @pytest.fixture
 def cell() -> RemoteCell:
     """A cell that has printed and is over, of which nothing was read yet."""
-    cell = RemoteCell(Host(), "a-1", "", tag=3, allow_input=True, begun=True)
+    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True, begun=True)
     result = RunResult(
         status="ok",
         output="x",
@@ -79,7 +79,7 @@ async def test_a_cell_whose_end_was_read_is_over_when_it_is_let_go(cell: RemoteC
 
 def test_a_cell_begins_when_its_turn_has_come() -> None:
     """What the cells before it wrote, while it stood in line, is not taken for its own."""
-    cell = RemoteCell(Host(), "a-1", "", tag=3, allow_input=True)
+    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True)
     for number, position in enumerate((2, 1)):
         cell.take({"n": number, "run": "a-1", "event": codec.event(Queued(position))})
         assert cell.began is None

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from kernels.client import Node, Place, at
+from kernels.events import Stream
 from kernels.node import logged
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
+from tests.contract.files import SomeFiles
 from tests.live.cells import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,6 +57,34 @@ async def test_requests_without_the_token_fill_no_log(settings: NodeSettings) ->
     assert max(map(len, lines)) < 300
     assert "rrrrr" not in log
     assert not {"\x9b", "\x1b"} & set(log)
+
+
+async def test_each_line_of_a_cell_names_its_turn(settings: NodeSettings) -> None:
+    """Its begin, that somebody stopped it, its kernel's death, and its end."""
+    async with Node(
+        at(Place(f"http://{settings.address}", settings.token)),
+        python=settings.python,
+        limits=settings.limits,
+    ) as node:
+        kernel = node.kernel("turns", SomeFiles())
+        for tag, code in enumerate(("print(flush=True)\nwhile True: pass", "import os; os._exit(5)"), 1):
+            cell = kernel.run(code, tag=tag, turn=f"turn-{tag}")
+            async with asyncio.timeout(30), cell:
+                async for event in cell:
+                    if isinstance(event, Stream):
+                        await cell.interrupt()
+            cell.settle()
+        await node.release("turns")
+    log = (settings.folder / logged.LOG).read_text("utf-8")
+    for line in (
+        "the cell begins [session=turns cell=1 turn=turn-1]",
+        "the cell is interrupted: somebody stopped it [session=turns cell=1 turn=turn-1]",
+        "the cell ended: interrupted [session=turns cell=1 turn=turn-1]",
+        "the cell begins [session=turns cell=2 turn=turn-2]",
+        "the kernel is ended: the kernel died [session=turns cell=2 turn=turn-2]",
+        "the cell ended: died [session=turns cell=2 turn=turn-2]",
+    ):
+        assert log.count(line) == 1
 
 
 @pytest.fixture

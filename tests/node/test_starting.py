@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from kernels.adopted import started
@@ -20,6 +21,7 @@ from kernels.client import Node, Place, local_node
 from kernels.client.answers import words_for
 from kernels.client.start import _held, recorded
 from kernels.errors import NodeUnavailable
+from kernels.launch import Limits
 from kernels.node import app
 from kernels.node.settings import ALIVE, RECORD
 from tests.conftest import ROOT
@@ -79,6 +81,23 @@ def test_the_record_of_a_node_that_lives_is_believed_while_it_has_the_lock(
     with (held / ALIVE).open("wb"):
         (held / ALIVE).unlink()
     assert recorded(held) is None
+
+
+async def test_asking_what_is_untold_starts_no_node(tmp_path: Path) -> None:
+    """Where the node is gone, there is nothing to tell; it is started when somebody runs a cell."""
+    started_for: list[bool] = []
+
+    async def find(start: bool) -> None:
+        started_for.append(start)
+
+    node = Node(find, python=Path(sys.executable), limits=Limits())
+    connector = aiohttp.UnixConnector(str(tmp_path / "socket"))
+    node._http = aiohttp.ClientSession("http://node/", connector=connector)
+    try:
+        assert await node.untold() == []
+        assert started_for == [False]
+    finally:
+        await node._hang_up()
 
 
 async def test_a_node_that_neither_starts_nor_ends_is_told_of(

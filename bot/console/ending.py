@@ -1,0 +1,85 @@
+"""How the program ends when it is told to, as the bot does.
+
+    async with compose(settings) as sessions:
+        return await until_told(front.serve(lines), sessions, settings.shutdown_grace, front.end)
+
+It is told by SIGTERM, or by SIGHUP, unless nohup has that ignored. Nothing new is begun then, running cells
+get a while, and after that they go on where their kernels live.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+from bot.sessions import Sessions
+from kernels.finish import stop
+
+__all__ = ["GOES_ON", "ToldToEnd", "until_told"]
+
+log = logging.getLogger(__name__)
+
+LEAVING = 2.0  # seconds in which turns see that their kernels were let go
+GOES_ON = (
+    "I am being ended. The cell goes on, and what comes of it is told at the next start. What was to follow"
+    " it will not be done."
+)
+
+
+class ToldToEnd(Exception):
+    """The program was told to end, by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+async def until_told[T](
+    work: Coroutine[Any, Any, T], sessions: Sessions, grace: timedelta, end: Callable[[], bool]
+) -> T:
+    """Do the work of a front, until it is done or the program is told to end.
+
+    `end` has the front begin nothing new, and returns whether something runs: that may go on for `grace`.
+    Then the kernels are let go, with their cells. Raises: ToldToEnd.
+    """
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[int] = loop.create_future()
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = [signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+
+    def tell(number: int) -> None:
+        if not told.done():
+            told.set_result(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, tell, number)
+    task = asyncio.create_task(work, name="front")
+    either: list[asyncio.Future[Any]] = [task, told]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if told.result() == signal.SIGHUP:
+            _leave_terminal()
+        if end():
+            log.info("the program ends, in %.0f s at most for what runs", grace.total_seconds())
+            await asyncio.wait({task}, timeout=grace.total_seconds())
+        await sessions.let_go()
+        await asyncio.wait({task}, timeout=LEAVING)
+        raise ToldToEnd(told.result())
+    finally:
+        await stop(task)
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _leave_terminal() -> None:
+    """Write no more to a terminal that is gone: a failure to show something would end a cell."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream.isatty():
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())

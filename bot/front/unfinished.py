@@ -1,0 +1,61 @@
+"""Answers of the model that a program before this one has left in the middle: nothing more comes of them.
+
+    left = await unfinished(desk)               # before its cells are resumed, which end their own answers
+    await end_unfinished(desk, left)
+
+What such an answer had said is known to its message alone. It stays there, with a sentence below.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from nextcord.utils import time_snowflake
+
+from bot.delivery import Outgoing
+from bot.front.calls import Refused
+from bot.front.desk import Desk
+from bot.front.owners import Claimed, record_of
+from bot.front.showing import FINISHED
+from bot.live import broken_off
+from filestore.errors import FileStoreError
+from filestore.records import MessageCell
+
+__all__ = ["end_unfinished", "unfinished"]
+
+log = logging.getLogger(__name__)
+
+LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for an answer
+NOTE = "I was restarted before this answer was finished. Ask again."
+
+
+async def unfinished(desk: Desk) -> Sequence[MessageCell]:
+    """The messages of such answers, but for those whose cell still runs or waits. Raises: FileStoreError."""
+    since = time_snowflake(datetime.now(UTC) - LONGEST_AWAY)
+    found = await desk.sessions.store.message_cells.going_on(since)
+    return [noted for noted in found if not await _runs(desk, noted)]
+
+
+async def end_unfinished(desk: Desk, left: Sequence[MessageCell]) -> None:
+    """Show each in a last state, unless it has one. Raises nothing of Discord's or the database's."""
+    for noted in left:
+        try:
+            channel = await desk.channel(noted.channel_id, None)
+            post = await channel.fetch(noted.message_id)
+            if post.moves:
+                view = desk.buttons(FINISHED) if noted.seq else None
+                await post.edit(Outgoing(broken_off(post.content, NOTE)), view)
+        except Refused as refused:
+            log.info("message %d is left as it is: %s", noted.message_id, refused)
+        try:
+            over = MessageCell(noted.message_id, noted.session_id, noted.seq, noted.channel_id)
+            await desk.sessions.store.message_cells.set(over)
+        except FileStoreError as error:
+            log.warning("message %d is looked at again next time: %s", noted.message_id, error)
+
+
+async def _runs(desk: Desk, noted: MessageCell) -> bool:
+    if not noted.seq:
+        return False
+    record = await record_of(desk, Claimed(0, noted.session_id, "", noted.seq))
+    return record is not None and record.status == "running"

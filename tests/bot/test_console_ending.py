@@ -1,0 +1,119 @@
+"""`python -m bot.console` told to end: what runs gets a while, and goes on in its node."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.program import PATIENCE, Program
+
+LONG = "print('begun', flush=True); import time; time.sleep({}); kept = 41"
+
+
+async def ended(program: Program) -> int:
+    """The exit status, once it has ended and all that it wrote is read."""
+    async with asyncio.timeout(PATIENCE):
+        status = await program.process.wait()
+        await program._reader
+    return status
+
+
+async def test_a_cell_that_ends_in_the_grace_is_told_whole(tmp_path: Path) -> None:
+    """What waits behind it is refused in words; so it is where the terminal is closed."""
+    async with Program.start(tmp_path / "data", NODE="none", SANDBOX="none", SHUTDOWN_GRACE="30s") as program:
+        sent = program.send(code=LONG.format(1))
+        await program.answer(id=sent, event="stream")
+        behind = program.send(code="never = 1")
+        await program.answer(id=program.send(user=2, files=True), event="files")
+        program.process.send_signal(signal.SIGHUP)
+        refused = await program.answer(id=behind, event="error")
+        assert refused["error"] == "KernelClosed"
+        assert await ended(program) == 128 + signal.SIGHUP
+        assert (await program.answer(id=sent, event="result"))["status"] == "ok"
+
+
+async def test_a_cell_that_takes_longer_goes_on_in_its_node(tmp_path: Path) -> None:
+    """That is said, and the next program tells the rest; what asks is not told that the input has ended."""
+    data = tmp_path / "data"
+    settings = {"SANDBOX": "none", "SHUTDOWN_GRACE": "0.2"}
+    async with Program.start(data, **settings) as program:
+        sent = program.send(code="name = input('who? '); kept = 41")
+        await program.answer(id=sent, event="question")
+        program.process.send_signal(signal.SIGTERM)
+        told = await program.answer(id=sent, event="error")
+        assert told["error"] == "GoesOn"
+        assert "goes on" in told["message"]
+        assert await ended(program) == 128 + signal.SIGTERM
+        assert program.events(sent, "result") == []
+    async with Program.start(data, **settings) as program:
+        await program.answer(cell=1, event="question")
+        program.send(input="Bob")
+        assert (await program.answer(cell=1, event="result"))["status"] == "ok"
+        assert (await program.run("name, kept"))["output"] == "('Bob', 41)\n"
+
+
+async def test_without_a_node_a_longer_cell_ends_with_its_kernel_and_has_a_result(tmp_path: Path) -> None:
+    """In the same program, which leaves no process."""
+    settings = {"NODE": "none", "SANDBOX": "none", "SHUTDOWN_GRACE": "0.2"}
+    async with Program.start(tmp_path / "data", **settings) as program:
+        sent = program.send(code=LONG.format(600))
+        await program.answer(id=sent, event="stream")
+        program.process.send_signal(signal.SIGTERM)
+        assert (await program.answer(id=sent, event="result"))["status"] == "died"
+        assert await ended(program) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "script", ["", "print('begun', flush=True); import time; time.sleep(600)\n# %%\nx = 1"]
+)
+async def test_a_script_ends_in_words(tmp_path: Path, script: str) -> None:
+    """Also one that is not read to its end: nobody waits for standard input."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--data", str(tmp_path / "data"), "--shutdown-grace", "0.2"),
+        *("--preload", "none", "--sandbox", "none", "--log-level", "info"),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    async with asyncio.timeout(PATIENCE):
+        await process.stderr.readuntil(b"kernels live in")
+        if script:
+            process.stdin.write(script.encode())
+            process.stdin.close()
+            await process.stdout.readuntil(b"begun")
+        else:
+            await asyncio.sleep(0.5)  # it waits for its input by now; nothing tells
+        process.send_signal(signal.SIGTERM)
+        told = await process.stdout.read()
+        assert await process.wait() == 128 + signal.SIGTERM
+    assert (b"The cell goes on" in told) == bool(script)
+
+
+async def test_a_replay_that_is_given_up_leaves_nothing_running(tmp_path: Path) -> None:
+    """Neither its kernel nor half a notebook."""
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "id": "a"}
+    cells = [cell | {"source": "open('begun', 'w').close(); import time; time.sleep(600)"}]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    (tmp_path / "in.ipynb").write_text(json.dumps(notebook))
+    data = tmp_path / "data"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.console", "--data", str(data), "--preload", "none", "--sandbox", "none"),
+        *("--replay", str(tmp_path / "in.ipynb"), "--out", str(tmp_path / "out.ipynb")),
+        cwd=ROOT,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(PATIENCE):
+        while not [*data.glob("workspaces/*/begun")]:  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 128 + signal.SIGTERM
+    assert not (tmp_path / "out.ipynb").exists()
+    assert not [*data.glob("workspaces/[!.]*/begun")]  # what is being removed has a hidden name
