@@ -30,6 +30,7 @@ COLUMNS, SAMPLE_COLUMNS, ROWS = 12, 8, 3
 NAME, CELL, LINE, PROBLEM = 28, 18, 90, 240  # characters of a name, a cell, a line of text, an error
 ENTRIES, COUNTED = 6, 100_000  # of an archive that are named, and (of one without an index) that are counted
 TABLES = 6  # of a database
+ZIPS = frozenset({"zip", "whl", "jar", "kmz"})
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
@@ -37,7 +38,7 @@ def answer(task: dict[str, str]) -> dict[str, str]:
     """The card of one file. Raises: whatever readers do."""
     sys.addaudithook(_refuse_pickles)  # for good: this process does no other task
     data = Path(task["path"]).read_bytes()
-    return {"text/card": "\n".join(_card(data, task["filename"], f'load_file("{task["file_id"]}")'))}
+    return {"text/card": "\n".join(_card(data, task["filename"], f"load_file({task['file_id']!r})"))}
 
 
 def _refuse_pickles(event: str, _arguments: object) -> None:
@@ -90,7 +91,7 @@ def _described(loaded: Loaded, data: bytes, name: str) -> list[str]:
 
 def _packed(data: bytes, name: str) -> list[str]:
     """An archive's entries; of other bytes nothing."""
-    if zipfile.is_zipfile(BytesIO(data)):
+    if name.rpartition(".")[2] in ZIPS and zipfile.is_zipfile(BytesIO(data)):
         with zipfile.ZipFile(BytesIO(data)) as packed:
             return _archive([(entry.filename, entry.file_size) for entry in packed.infolist()])
     if name.endswith(ARCHIVES):

@@ -237,7 +237,7 @@ def loaded(path):
         found = load(path.read_bytes(), path.name)
     except NotLoaded as problem:
         return ["NotLoaded", str(problem)], ""
-    return described(found.value), found.told(f'load_file("{path.name}")')
+    return described(found.value), found.told(f"load_file({path.name!r})")
 
 
 def bundled(path):

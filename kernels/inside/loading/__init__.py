@@ -2,7 +2,7 @@
 
     loaded = load(data, "prices.csv.gz", {"decimal": ","})
     loaded.value                                # a DataFrame
-    loaded.told('load_file("k7m3q9x2va")')      # "read with the encoding cp1252; to say another: ..."
+    loaded.told("load_file('k7m3q9x2va')")      # "read with the encoding cp1252; to say another: ..."
 
 The one reader of `load_file` in a cell, of the card that a file gets when it arrives, and of a bundle's
 `load_file`, so that they cannot disagree. What is read how stands in `kinds`.

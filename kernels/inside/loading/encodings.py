@@ -31,6 +31,7 @@ DECLARED = re.compile(
     rb"|<meta[^>]{0,200}charset=[\"']?([\w.:-]+)"
     rb"|coding[:=][ \t]*([\w.-]+)"  # https://docs.python.org/3/reference/lexical_analysis.html#encoding-declarations
 )
+NO_ASCII = re.compile(rb"[\x80-\xff]")
 CONTROLS = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")  # logs have bells, backspaces, colours
 CONTROL_BYTES = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b") + b"\x7f"
 # What text in western European languages has of cp1252 beyond ASCII. No f with a hook, which Japanese in
@@ -142,10 +143,12 @@ def _declared(data: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """Whole lines, up to 64 KB, of those that are not ASCII."""
+    """Whole lines, up to 64 KB, of those that are not ASCII, from where the first of them stands."""
     lines: list[bytes] = []
     size = 0
-    for line in data[: 16 * HEAD].split(b"\n"):
+    first = NO_ASCII.search(data)
+    start = data.rfind(b"\n", 0, first.start()) + 1 if first else 0
+    for line in data[start : start + 16 * HEAD].split(b"\n"):
         if not line.isascii():
             lines.append(line[:HEAD])
             size += len(line)
