@@ -90,3 +90,11 @@ def test_any_places_can_be_made(tmp_path_factory: pytest.TempPathFactory, names:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("xb").close()
         assert path.resolve().is_relative_to(folder)
+
+
+def test_a_hidden_file_stays_hidden_beside_others() -> None:
+    """A program looks for .streamlit/config.toml under that name alone; no name leads out of the folder."""
+    places = Places()
+    assert places.free(".streamlit/config.toml", "-x") == ".streamlit/config.toml"
+    assert places.free("../.env", "-x") == "file/.env"
+    assert places.free("...", "-x") == "file-x"

@@ -1,10 +1,12 @@
 """What a kernel may reach is decided in one pure place, for each tier."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kernels.inside.elsewhere import WORKSPACE_NAMES
 from kernels.launch import Limits
 from kernels.sandbox import objects, seccomp
 from kernels.sandbox.policy import (
@@ -35,11 +37,13 @@ TIERS = [Tier.S, Tier.A, Tier.B]
 WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 
 
-def confined(tier: Tier, limits: Limits | None = None, *, counted: bool = True) -> Confinement:
+def confined(
+    tier: Tier, limits: Limits | None = None, *, counted: bool = True, paths: Paths = PATHS
+) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
     return confine(
         tier,
-        PATHS,
+        paths,
         limits or Limits(),
         uid=70_000 if tier is Tier.S else None,
         own_uid=1234,
@@ -47,6 +51,19 @@ def confined(tier: Tier, limits: Limits | None = None, *, counted: bool = True) 
         outside=OUTSIDE,
         counted=counted,
     )
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_the_workspace_has_other_services_names_where_nothing_is_installed(tier: Tier) -> None:
+    """As links; a name below which the kernels' own files have to be seen is theirs."""
+    links = {target: source for kind, source, target, _ in confined(tier).mounts if kind == "link"}
+    assert {links[name] for name in WORKSPACE_NAMES} == {"/workspace"}
+    installed = replace(PATHS, readable=(Path("/home/user/kernelcord/.venv"), Path("/content")))
+    mounts = confined(tier, paths=installed).mounts
+    assert {target for kind, _, target, _ in mounts if kind == "link"} == links.keys() - {
+        "/home/user",
+        "/content",
+    }
 
 
 @pytest.mark.parametrize("tier", TIERS)
