@@ -12,6 +12,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 __all__ = ["WORKSPACE_NAMES", "Outside", "advise", "in_workspace"]
 
@@ -71,16 +72,22 @@ class Outside:
 
     def begin(self) -> None:
         """A cell begins."""
-        self._began = time.time()
-        if self._folder is not None and self._folders is None:
-            self._folders = {}
-            for _ in self._files():  # what is there already is not the person's
-                pass
+        with suppress(Exception):  # as in `written`
+            self._began = time.time()
+            if self._folder is not None and self._folders is None:
+                self._folders = {}
+                for _ in self._files():  # what is there already is not the person's
+                    pass
 
     def written(self) -> list[str]:
         """The files that the cell has written there and that no library does, the first written first."""
-        if self._folder is None:
-            return self._left()
+        with suppress(
+            Exception
+        ):  # code can replace whatever is used here, and its cell has to end all the same
+            return self._left() if self._folder is None else self._written()
+        return []
+
+    def _written(self) -> list[str]:
         if not self._folders or not self._changed():
             return []
         found = []

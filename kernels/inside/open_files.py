@@ -45,6 +45,12 @@ class OpenFiles:
 
     def flush(self) -> None:
         """Write what Python holds in buffers, and the rows that an SQLite database has in its log."""
+        with suppress(
+            Exception
+        ):  # code can replace whatever is used here, and its cell has to end all the same
+            self._flush()
+
+    def _flush(self) -> None:
         if self._own is None or not (new := [name for name in _descriptors() if name not in self._own]):
             return
         written = dict(_written(new))

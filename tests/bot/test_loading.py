@@ -57,3 +57,14 @@ def test_the_model_sees_the_beginning_of_a_text_or_how_to_read_it() -> None:
     told = of_file(opened("a.txt", "Äpfel".encode("cp1252")), "a.txt")[0]
     assert told.endswith("It is not UTF-8: load_file('k7m3q9x2va') in a cell finds its encoding.")
     assert of_file(opened("a.txt", bytes(100)), "a.txt")[0].endswith("text, 100 B.")
+
+
+@pytest.mark.timeout(120)
+async def test_by_name_the_workspace_has_the_newest_and_an_id_stays_what_it_was(sessions: Sessions) -> None:
+    """A cell that writes a stored file again loads what it has just written."""
+    made = await sessions.execute_code("open('data.txt', 'w').write('old')", 1)
+    file_id = made.generated_file_ids[0]
+    ran = await sessions.execute_code(
+        f"open('data.txt', 'w').write('new')\nprint(load_file('data.txt'), load_file('{file_id}'))", 1
+    )
+    assert ran.output == "new old\n"

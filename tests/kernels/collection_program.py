@@ -295,4 +295,14 @@ for file in everything:
         "card": told_by_cards[file],
         "bundled": bundled(FOLDER / file),
     }
+results["options"] = {
+    "table": described(load(b"a;b\n1,5;2\n", "x.log", {"sep": ";"}).value),
+    "as told": described(load(GERMAN.encode(), "x.csv", {"decimal": ".", "encoding": "latin-1"}).value),
+    "pieces": type(load(GERMAN.encode(), "x.csv", {"chunksize": 1}).value).__name__,
+}
+for name, options in (("x.toml", {"sep": ";"}), ("x.csv", {"nonsense": 1})):
+    try:
+        load(b"a = 1", name, options)
+    except NotLoaded as problem:
+        results["options"][name] = str(problem)
 print(json.dumps(results))

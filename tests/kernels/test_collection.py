@@ -51,6 +51,29 @@ def collection(folder: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.fixture(scope="module")
+def options(collection: dict[str, Any]) -> dict[str, Any]:
+    """What the readers have made of options."""
+    told: dict[str, Any] = collection["options"]
+    return told
+
+
+@pytest.fixture(scope="module")
+def files(collection: dict[str, Any]) -> dict[str, Any]:
+    """What the readers have said of files alone."""
+    return {name: entry for name, entry in collection.items() if name != "options"}
+
+
+def test_an_option_is_taken_at_its_word_or_refused(options: dict[str, Any]) -> None:
+    """What it says is not looked for, any text can be a table, and one that no reader has is named."""
+    assert options["table"] == ["DataFrame", {"columns": ["a", "b"], "data": [[1.5, 2]]}]
+    assert options["as told"][1]["columns"] == ["Name", "Preis", "Menge"]
+    assert options["as told"][1]["data"][0] == ["\u00c3\u0084pfel", "1,50", 3]
+    assert options["pieces"] == "TextFileReader"
+    assert options["x.toml"] == "could not be read as toml: TypeError: there is no option sep"
+    assert "nonsense" in options["x.csv"]
+
+
 def test_every_extension_that_is_known_has_an_entry_in_the_table_of_readers() -> None:
     """One of: an object, a sentence on what to do instead, bytes. And no reader is for an unknown kind."""
     tables = [set(kinds.READERS), set(kinds.WITHOUT_A_READER), set(kinds.GIVEN_AS_BYTES)]
@@ -91,9 +114,9 @@ def first_line(kind: str, content: Any) -> tuple[str, ...]:
     return others.get(kind, ("archive, ", ""))
 
 
-def test_card_load_file_list_and_bundle_agree(collection: dict[str, Any], folder: Path) -> None:
+def test_card_load_file_list_and_bundle_agree(files: dict[str, Any], folder: Path) -> None:
     """The card says what `load_file` gives, and the same of what was assumed; a bundle gives the same."""
-    for name, entry in collection.items():
+    for name, entry in files.items():
         kind, content = entry["loaded"]
         first, *rest = entry["card"].split("\n")
         begins = first_line(kind, content)

@@ -17,8 +17,9 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _text(source: Source) -> str:
-    return decode(source)
+def _text(source: Source) -> Any:
+    """A str, or the table that options such as `sep` say that it is."""
+    return delimited.read(source) if source.options.keys() - {"encoding", "errors"} else decode(source)
 
 
 _TABLES_OF_TEXT = _words("csv tsv tab psv")

@@ -22,6 +22,11 @@ class Source:
     assumed: dict[str, str] = field(default_factory=dict)  # option: what was taken, where nobody said it
     notes: list[str] = field(default_factory=list)
 
+    def use_no_options(self) -> None:
+        """Raises: TypeError where there are options, of which the reader has none."""
+        if self.options:
+            raise TypeError(f"there is no option {' or '.join(self.options)}")
+
 
 @dataclass(frozen=True)
 class Loaded:

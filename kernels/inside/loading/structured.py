@@ -41,17 +41,22 @@ def read_json_lines(source: Source) -> Any:
 
 def read_yaml(source: Source) -> Any:
     """The document; a list where there are several."""
-    documents = list(import_module("yaml").safe_load_all(decode(source)))
+    text = decode(source)
+    source.use_no_options()
+    documents = list(import_module("yaml").safe_load_all(text))
     return documents[0] if len(documents) == 1 else documents
 
 
 def read_toml(source: Source) -> Any:
     """A dict."""
-    return tomllib.loads(decode(source))
+    text = decode(source)
+    source.use_no_options()
+    return tomllib.loads(text)
 
 
 def property_list(source: Source) -> Any:
     """What a .plist of macOS holds, be it XML or binary; its text where it is of another program."""
+    source.use_no_options()
     try:
         return plistlib.loads(source.data)
     except (plistlib.InvalidFileException, ValueError):
