@@ -22,6 +22,7 @@ from bot.bundle import notebook
 from bot.errors import BotError
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
+from kernels.client import Node
 from kernels.errors import KernelError
 
 __all__ = ["DEEDS", "HOSTILE", "NEIGHBOUR", "Deed"]
@@ -117,7 +118,8 @@ for _ in range(100):
 
 
 async def _starts(sessions: Sessions, size: float) -> None:
-    for pid in zygotes(os.getpid()):
+    pool = sessions.pool
+    for pid in zygotes(pool.process if isinstance(pool, Node) else os.getpid()):
         os.kill(pid, signal.SIGKILL)
     people = range(STRANGERS, STRANGERS + max(int(30 * size), 3))
     await asyncio.gather(*(run(sessions, "import pandas", person) for person in people))

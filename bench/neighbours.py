@@ -1,7 +1,8 @@
 """What one person's deeds cost another: somebody's `1+1` beside each, and before it.
 
     figures = await neighbours.figures(ground)
-    timed = await beside("a full disk", "auto", folder, python, size=1.0, quiet=20)
+    found = await beside("a full disk", "auto", folder, python, size=1.0, quiet=20)
+    found = await timed(sessions, DEEDS["print without end"], size=1.0, quiet=20)
 
 `python -m bench.neighbours DEED NODE FOLDER PYTHON SIZE QUIET` does one deed with a bot of its own and prints
 what it has measured, as JSON: such a bot may stand on a small disk or have few descriptors, and whatever it
@@ -22,8 +23,9 @@ from bench import ours
 from bench.deeds import DEEDS, NEIGHBOUR, Deed
 from bench.ground import FULL, Ground
 from bench.measure import Figure, Samples, milliseconds
+from bot.sessions import Sessions
 
-__all__ = ["Timed", "beside", "figures", "within"]
+__all__ = ["Timed", "beside", "figures", "timed", "within"]
 
 CODE = "1+1"
 WARM = 10  # cells
@@ -48,14 +50,14 @@ async def figures(ground: Ground) -> list[Figure]:
     for home, where in HOMES.items():
         for name in DEEDS:
             with TemporaryDirectory(dir=ground.folder, ignore_cleanup_errors=True) as folder:
-                timed = await beside(
+                found = await beside(
                     name, home, Path(folder), ground.python, size=1.0, quiet=ground.scale.quiet
                 )
-            quiet = sorted(timed.quiet)[len(timed.quiet) // 2]
-            samples = Samples(timed.beside, (quiet,) * len(timed.beside))
+            quiet = sorted(found.quiet)[len(found.quiet) // 2]
+            samples = Samples(found.beside, (quiet,) * len(found.beside))
             told += [
                 Figure(f"1+1 beside {name}, {where}", "ms", samples, "quiet", "<= 3 x"),
-                Figure(f"- the longest of {len(timed.beside)}", "ms", samples, "", "<= 1,000 ms", 1.0),
+                Figure(f"- the longest of {len(found.beside)}", "ms", samples, "", "<= 1,000 ms", 1.0),
             ]
     return told
 
@@ -100,23 +102,28 @@ def within(deed: Deed, folder: Path) -> list[str]:
 async def measure(deed: Deed, home: str, ground: Ground, size: float, quiet: int) -> Timed:
     """The neighbour's cells in a quiet time, and then beside the deed."""
     async with ours.bot(ground, home, **deed.settings) as sessions:
+        return await timed(sessions, deed, size, quiet)
 
-        async def cell() -> float:
-            await asyncio.sleep(PAUSE)
-            return await milliseconds(sessions.execute_code(CODE, NEIGHBOUR))
 
-        for _ in range(WARM):
-            await cell()
-        await deed.prepare(sessions, size)
-        before = [await cell() for _ in range(quiet)]
-        begun, during = perf_counter(), 0
-        doing = asyncio.create_task(deed.do(sessions, size))
-        times: list[float] = []
-        while not doing.done() or len(times) < LEAST:
-            times.append(await cell())
-            during += not doing.done()
-        await doing
-        return Timed(tuple(before), tuple(times), during, perf_counter() - begun)
+async def timed(sessions: Sessions, deed: Deed, size: float, quiet: int) -> Timed:
+    """The same with a bot that is there already."""
+
+    async def cell() -> float:
+        await asyncio.sleep(PAUSE)
+        return await milliseconds(sessions.execute_code(CODE, NEIGHBOUR))
+
+    for _ in range(WARM):
+        await cell()
+    await deed.prepare(sessions, size)
+    before = [await cell() for _ in range(quiet)]
+    begun, during = perf_counter(), 0
+    doing = asyncio.create_task(deed.do(sessions, size))
+    times: list[float] = []
+    while not doing.done() or len(times) < LEAST:
+        times.append(await cell())
+        during += not doing.done()
+    await doing
+    return Timed(tuple(before), tuple(times), during, perf_counter() - begun)
 
 
 def main() -> int:
@@ -124,8 +131,8 @@ def main() -> int:
     name, home, folder, python, size, quiet = sys.argv[1:]
     logging.basicConfig(level=logging.ERROR)
     ground = Ground(Path(folder), Path(python), FULL)
-    timed = asyncio.run(measure(DEEDS[name], home, ground, float(size), int(quiet)))
-    print(json.dumps({name: getattr(timed, name) for name in Timed.__slots__}))
+    found = asyncio.run(measure(DEEDS[name], home, ground, float(size), int(quiet)))
+    print(json.dumps({name: getattr(found, name) for name in Timed.__slots__}))
     return 0
 
 

@@ -4,15 +4,16 @@
     bundles = await apart.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
 
 The person's own kernel, its variables and its count of cells are never touched. The work is a module of
-`kernels/inside` with an `answer`, imported as the kernel has it, so a card and the kernel's `load_file` read
-alike; `kernels.inside.errands` does each task in a process of its own. Where one
-brings the whole kernel down all the same it is given up, and those after it are done in a fresh kernel.
+`kernels/inside` with an `answer`, imported as the kernel has it, so that a card and `load_file` read alike;
+`kernels.inside.errands` does each task in a process of its own. Where one brings the whole kernel down all the
+same it is given up, and those after it are done in a fresh kernel.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, BinaryIO
 
 from kernels.errors import KernelError
@@ -30,11 +31,20 @@ START = 12.0  # seconds more for the kernel's start
 
 
 class Apart:
-    """A kernel's place with a name of its own; one piece of work at a time."""
+    """A kernel with a name of its own; one piece of work at a time.
 
-    def __init__(self, kernels: Kernels, name: str) -> None:
+    `turn` is entered for each piece of work, and can make it wait for those of others.
+    """
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        name: str,
+        turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
         self._kernels = kernels
         self._name = name
+        self._turn = turn
         self._lock = asyncio.Lock()
         self._cleaning: asyncio.Task[None] | None = None
 
@@ -43,12 +53,18 @@ class Apart:
     ) -> dict[str, Mapping[str, Any]]:
         """The MIME bundle that each task was answered with; of those that failed, nothing.
 
-        `tasks` is what JSON can hold, `files` lie in the working folder under their names. Ends after
-        `seconds` at the latest, and a little more for cleaning up.
+        `tasks` is what JSON can hold, `files` lie in the working folder under their names. Waits for its turn
+        for `seconds` at most, and then ends after `seconds` at the latest, and a little more for cleaning up.
         """
         done: dict[str, Mapping[str, Any]] = {}
         left = dict(tasks)
-        async with self._lock:
+        async with self._lock, AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(seconds):
+                    await stack.enter_async_context(self._turn())
+            except TimeoutError:
+                log.info("%s: no turn came within %.0f s", self._name, seconds)
+                return done
             if self._cleaning is not None:
                 await asyncio.wait([self._cleaning])  # who was cancelled did not wait for it
             try:

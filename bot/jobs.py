@@ -1,6 +1,7 @@
 """Long pieces of work for people: one at a time for each person, and a few in all.
 
 async with jobs.job(user_id, "a notebook"):         # waits for the person's own, and for others'
+async with jobs.looking.one(user_id): ...           # a place in which files are looked into
     await jobs.in_thread(copy, source, target)      # in threads that nothing else waits for
 with jobs.claim(user_id, "a replay"): ...           # one of a kind, for as long as it takes
 """
@@ -20,6 +21,7 @@ __all__ = ["Jobs"]
 AT_ONCE = (
     2  # pieces of work in all, and one more where these take long: each may take a gigabyte and a processor
 )
+LOOKING = 2  # people whose files are looked into at one time, and one more where it takes long
 WAITING = 3  # pieces of one person that are under way or wait
 PATIENCE = 60.0  # seconds that one waits for its turn
 
@@ -32,6 +34,7 @@ class Jobs:
         self._own: dict[int, asyncio.Lock] = {}
         self._asked: Counter[int] = Counter()
         self._places = Places(at_once)
+        self.looking = Places(LOOKING, each=1)
         self._patience = patience
         self._threads = ThreadPoolExecutor(at_once + 1, "job")
 

@@ -3,7 +3,7 @@
 draft = Draft(code=code)
 draft.add(reply)                            # every Reply of the turn
 page = draft.page(now=monotonic())          # what the live message shows now
-page = draft.final(await studio.draw(draft.to_draw))
+page = draft.final(await studio.draw(draft.to_draw, user_id))
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,23 +1,26 @@
 """Draws what chat cannot show: LaTeX, SVG and wide tables, as PNG, in a sandboxed kernel of nobody's.
 
 studio = Studio(sessions.pool)
-drawn = await studio.draw(draft.to_draw)        # {key: PNG}
+drawn = await studio.draw(draft.to_draw, user_id)       # {key: PNG}
 """
 
 import asyncio
 import base64
 import binascii
+from collections import deque
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.apart import Apart
+from bot.places import Places
 from kernels.protocols import Kernels
 from kernels.workspace import helper
 
 __all__ = ["Studio", "ToDraw"]
 
-PLACES = 2  # kernels that draw at one time
+PLACES = 2  # people whose pictures are drawn at one time, and one more where it takes long
 TIME = 20.0  # seconds for all pictures of an answer, and before that for a place to draw them
 MOST = 20  # pictures of an answer that are drawn
 LONGEST = 2 << 20  # characters of a source
@@ -38,12 +41,14 @@ class Studio:
     """Where pictures are drawn: for a few answers at a time, each in a kernel that is thrown away."""
 
     def __init__(self, kernels: Kernels) -> None:
-        self._free: asyncio.Queue[Apart] = asyncio.Queue()
-        for number in range(PLACES):
-            self._free.put_nowait(Apart(kernels, helper(f"studio-{number}")))
+        self._places = Places(PLACES, each=1)
+        self._free = deque(Apart(kernels, helper(f"studio-{number}")) for number in range(PLACES + 1))
 
-    async def draw(self, items: Sequence[ToDraw]) -> dict[int, bytes]:
-        """PNGs by key. What cannot be drawn, or not in time, is left out; nothing of that is raised."""
+    async def draw(self, items: Sequence[ToDraw], user_id: int) -> dict[int, bytes]:
+        """PNGs by key; the answers of one person are drawn one after the other.
+
+        What cannot be drawn, or not in time, is left out; nothing of that is raised.
+        """
         tasks = {
             str(item.key): {"kind": item.kind, "source": item.source}
             for item in items[:MOST]
@@ -51,15 +56,15 @@ class Studio:
         }
         if not tasks:
             return {}
-        try:
-            async with asyncio.timeout(TIME):
-                apart = await self._free.get()
-        except TimeoutError:
-            return {}
-        try:
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(TIME):
+                    await stack.enter_async_context(self._places.one(user_id))
+            except TimeoutError:
+                return {}
+            apart = self._free.popleft()
+            stack.callback(self._free.append, apart)
             shown = await apart.work("drawing", tasks, {}, seconds=TIME)
-        finally:
-            self._free.put_nowait(apart)
         pictures = {int(key): _decoded(bundle.get("image/png")) for key, bundle in shown.items()}
         return {key: picture for key, picture in pictures.items() if picture is not None}
 

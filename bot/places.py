@@ -1,6 +1,6 @@
 """A few places for work that takes long, shared so that nobody's work keeps others from theirs.
 
-    places = Places(2)
+    places = Places(2, each=1)
     async with places.one(user_id): ...     # waits for a place
 
 Whoever has used least of late comes first. Those who have used much never hold all places: one of them is
@@ -29,12 +29,19 @@ class _One:
 
 
 class Places:
-    """So many places, and one more; `clock` gives seconds."""
+    """So many places, and one more; a person holds at most `each` of them. `clock` gives seconds."""
 
-    def __init__(self, number: int, clock: Callable[[], float] = monotonic, much: float = MUCH) -> None:
+    def __init__(
+        self,
+        number: int,
+        clock: Callable[[], float] = monotonic,
+        much: float = MUCH,
+        each: int | None = None,
+    ) -> None:
         self._number = number
         self._clock = clock
         self._much = much
+        self._each = each
         self._held: list[_One] = []
         self._waiting: list[_One] = []  # in order of their coming
         self._used: OrderedDict[int, tuple[float, float]] = OrderedDict()  # seconds, and when that was so
@@ -68,6 +75,8 @@ class Places:
                 asyncio.get_running_loop().call_later(self._much * 1.1, self._give)
 
     def _may(self, user_id: int) -> bool:
+        if self._each is not None and sum(one.user_id == user_id for one in self._held) >= self._each:
+            return False
         heavy = sum(self._of_late(one.user_id) >= self._much for one in self._held)
         if self._of_late(user_id) >= self._much:
             return len(self._held) < self._number and heavy < max(self._number - 1, 1)

@@ -10,16 +10,17 @@ await resumed.let_go()
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from bot.reply import Reply, Tell
 from bot.session import Session
 from bot.turn import resume_turn
-from filestore.records import CellRecord
+from filestore.records import CellRecord, SessionRecord
+from filestore.store import Sessions
 from kernels.errors import KernelError
-from kernels.protocols import Cell
+from kernels.protocols import Cell, Kernels
 
-__all__ = ["Resumed"]
+__all__ = ["Resumed", "unknown"]
 
 log = logging.getLogger(__name__)
 
@@ -87,3 +88,17 @@ class Resumed:
             for task in slow:
                 task.cancel()
             await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def unknown(pool: Kernels, sessions: Sessions, known: Collection[str]) -> list[SessionRecord]:
+    """The sessions, but for those `known`, of which a node has something to tell.
+
+    It may be a cell that ran before it was recorded, if the program before us was killed right then.
+    """
+    try:
+        names = set(await pool.untold()) - set(known)
+    except (KernelError, OSError) as error:
+        log.warning("what cells of earlier programs have to tell is not known now: %r", error)
+        return []
+    records = [await sessions.get(name) for name in sorted(names)]
+    return [record for record in records if record is not None]

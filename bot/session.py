@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Self
@@ -100,7 +101,8 @@ class Session:
         self.last_used = record.last_used_at  # by the minute in the record
         self.idle_since = monotonic()
         self.files = PersonFiles(files, record, pool)
-        self.apart = Apart(pool, beside(record.session_id))  # looks into what the person has sent
+        turn = partial(jobs.looking.one, record.user_id)  # theirs alone, in however many places they are
+        self.apart = Apart(pool, beside(record.session_id), turn)  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self.notes = KernelNotes(record, store.sessions, self.transcript, self.kernel)

@@ -11,7 +11,7 @@ been used for so long that it is deleted.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ from bot.locks import Locks
 from bot.losses import Held
 from bot.message import Asking, Incoming
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.resumed import Resumed
+from bot.resumed import Resumed, unknown
 from bot.session import Asked, Session, beside
 from bot.several import for_each
 from bot.sweeping import sweep_often
@@ -199,7 +199,7 @@ class Sessions:
         cannot be opened keeps no other from it. Raises: FileStoreError, KernelError, once all were tried.
         """
         found = await self.store.sessions.unfinished(self._clock() - LONGEST_AWAY)
-        found += await self._unknown({record.session_id for record in found})
+        found += await unknown(self.pool, self.store.sessions, {record.session_id for record in found})
         # Under the scope that is set now:
         ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
 
@@ -212,19 +212,6 @@ class Sessions:
                 raise failure
             if failure is not None:
                 log.error("cells that were running are not resumed", exc_info=failure)
-
-    async def _unknown(self, known: Collection[str]) -> list[SessionRecord]:
-        """The other sessions of which a node has something to tell.
-
-        It may be a cell that ran before it was recorded, if the program before us was killed right then.
-        """
-        try:
-            names = set(await self.pool.untold()) - set(known)
-        except (KernelError, OSError) as error:
-            log.warning("what cells of earlier programs have to tell is not known now: %r", error)
-            return []
-        records = [await self.store.sessions.get(name) for name in sorted(names)]
-        return [record for record in records if record is not None]
 
     async def execute_code(
         self,

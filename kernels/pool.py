@@ -4,10 +4,11 @@
         kernel = pool.kernel(session_id, files)
         async with kernel.run(code) as run: ...
 
-Kernels start with their first cell, and stay while there is memory: when the machine runs short of it, those
-that nobody uses are ended, the longest idle first, until it no longer is. `size` is the most that there can
-be: when all of its places are taken a cell waits in line and tells its position, and a kernel that nobody
-uses gives its place up for it. Helpers (`kernels.workspace.helper`) have a few places of their own.
+Kernels start with their first cell, as many at a time as there are processors, and stay while there is
+memory: when the machine runs short of it, those that nobody uses are ended, the longest idle first, until it
+no longer is. `size` is the most that there can be: when all of its places are taken a cell waits in line and
+tells its position, and a kernel that nobody uses gives its place up for it. Helpers
+(`kernels.workspace.helper`) have a few places of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
 the processes running. Workspaces stay in any case.
@@ -16,6 +17,7 @@ the processes running. Workspaces stay in any case.
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -55,7 +57,7 @@ LOOK = 0.25  # seconds between looks at the machine's memory, of which a cell ca
 BRIEF = 1.0  # seconds for which a kernel that was just used is kept although memory is short
 RECENT = 600.0  # seconds for which one is kept until memory is nearly gone: its person has hardly left
 NEARLY = 2  # parts of what counts as short, of which one is left then
-HELPERS = 4  # that work at one time
+HELPERS = 6  # that work at one time; a bot has no more, and sees to it that nobody holds them all
 TIDY = 60.0  # seconds between looks for folders that killed programs have left
 
 
@@ -89,6 +91,7 @@ class Pool:
         self._sandbox: Sandbox | None = None
         self._places = Line(size)
         self._helpers = Line(HELPERS)
+        self._starts = Line(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
         self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
         self._stack = AsyncExitStack()
@@ -129,6 +132,7 @@ class Pool:
                 starter=partial(self._starter, self.workspace(session_id)),
                 run_root=self._run_root,
                 places=self._helpers if is_helper(session_id) else self._places,
+                starts=self._starts,
                 limits=self.limits,
             )
             self._observer.watch(session_id, kernel.hint)

@@ -164,7 +164,8 @@ class Showing:
 
     async def _last(self, note: str) -> Page | None:
         try:
-            drawn = await self._desk.studio.draw(self.draft.to_draw) if self.draft.to_draw else {}
+            wanted = self.draft.to_draw
+            drawn = await self._desk.studio.draw(wanted, self.user_id) if wanted else {}
             return self.draft.final(drawn, note=note)
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)

@@ -1,12 +1,14 @@
 """What a node's answer over HTTP means, or that there was none."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 
 from kernels.errors import NodeUnavailable
 
-__all__ = ["CHANGING", "body_of", "is_changing", "words_for"]
+__all__ = ["CHANGING", "body_of", "differing", "is_changing", "words_for"]
 
 CHANGING = 503  # HTTP: the node is starting, or about to end
 SILENT = "it does not answer"
@@ -39,3 +41,11 @@ def is_changing(error: NodeUnavailable) -> bool:
     """Whether the node has answered that it is starting or ending."""
     cause = error.__cause__
     return isinstance(cause, aiohttp.ClientResponseError) and cause.status == CHANGING
+
+
+def differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:
+    """The names of what is wanted otherwise than it is; limits by their own names."""
+    flat = [{**each, **each.get("limits", {})} for each in (wanted, got)]
+    return {
+        name for name in flat[0].keys() - {"limits"} if name not in flat[1] or flat[0][name] != flat[1][name]
+    }

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import aiohttp
 
 from kernels import codec
-from kernels.client.answers import CHANGING, body_of, is_changing, words_for
+from kernels.client.answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
 from kernels.client.start import Find, Place
@@ -107,6 +107,11 @@ class Node:
     def tier(self) -> str:
         """How kernels are held: "S", "A", "B" or "none"."""
         return str(self._who["tier"])
+
+    @property
+    def process(self) -> int:
+        """The id of the node's process, on its own machine."""
+        return int(self._who["pid"])
 
     @property
     def outlived(self) -> bool:
@@ -247,7 +252,7 @@ class Node:
         if self._wanted is None or self._who["kernels"] == self._wanted:
             return False
         if self._who["alive"]:
-            names = ", ".join(sorted(_differing(self._wanted, self._who["kernels"])))
+            names = ", ".join(sorted(differing(self._wanted, self._who["kernels"])))
             log.warning("the node that runs has kernels, and keeps what it was started with of: %s", names)
             return False
         return True
@@ -308,7 +313,7 @@ class Node:
         log.info("kernels live in the node of process %s", self._who["pid"])
         if self._who["tier"] == "none":
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
-        if ignored := sorted(_differing(self._asked_for, self._who["kernels"]) & self._asked_for.keys()):
+        if ignored := sorted(differing(self._asked_for, self._who["kernels"]) & self._asked_for.keys()):
             log.warning(
                 "The node at %s was started with settings of its own. These of yours are not used: %s",
                 self._place.address if self._place is not None else "",
@@ -362,14 +367,6 @@ class Node:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
-
-
-def _differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:
-    """The names of what is wanted otherwise than it is; limits by their own names."""
-    flat = [{**each, **each.get("limits", {})} for each in (wanted, got)]
-    return {
-        name for name in flat[0].keys() - {"limits"} if name not in flat[1] or flat[0][name] != flat[1][name]
-    }
 
 
 class _Channel:

@@ -13,7 +13,6 @@ all that their cell has shown, so what is left out here is missing in no record.
 """
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from kernels import codec
 from kernels.capture import Captured
 from kernels.events import Event, Stream, cost
 from kernels.inbox import SHOWN, Inbox
+from kernels.plain import dumps
 
 __all__ = ["Entry", "Log"]
 
@@ -213,7 +213,7 @@ class Log:
         outputs: Sequence[str] | None = None,
     ) -> Entry:
         self._last += 1
-        text = json.dumps({"n": self._last, **fields}, ensure_ascii=False)
+        text = dumps({"n": self._last, **fields})
         apart: Sequence[str] = ()
         if outputs is not None:
             total = sum(map(len, outputs))

@@ -11,7 +11,6 @@ has acknowledged it. A command that cannot be carried out is answered with an er
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -30,6 +29,7 @@ from kernels.node.log import OUTPUTS, Log
 from kernels.node.messages import DELETED, REPLACED, NotUnderstood, check
 from kernels.node.settings import limits_for, limits_to
 from kernels.node.source import BotFiles
+from kernels.plain import dumps
 from kernels.pool import Pool
 from kernels.run import Run
 
@@ -261,7 +261,7 @@ class Session:
         log.info("the cell ended: %s%s", result.status, why, extra=cell.run.ids)
         outputs = []
         for output in result.outputs:
-            outputs.append(json.dumps(output, ensure_ascii=False))
+            outputs.append(dumps(output))
             if len(outputs[-1]) > LONG:
                 await asyncio.sleep(0)  # others have their turn
         if self._cells.get(cell.key) is cell:

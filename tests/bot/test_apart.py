@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Self, cast
 import pytest
 
 from bot.apart import Apart
+from bot.pictures import Studio, ToDraw
 from kernels.errors import KernelStartFailed
 from kernels.events import Display, Event
 from kernels.files import FileSource
@@ -124,3 +125,31 @@ async def test_who_is_cancelled_leaves_no_kernel_to_the_next() -> None:
         first.cancel()
         await asyncio.wait([first])
         assert (await apart.work("drawing", TASKS, {}, seconds=20)).keys() == TASKS.keys()
+
+
+async def test_without_a_turn_nothing_is_begun() -> None:
+    """Who waits for theirs in vain has no answers, and has started no kernel."""
+
+    @contextlib.asynccontextmanager
+    async def never() -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    kernels = Fake()
+    assert await Apart(kernels, "apart", never).work("drawing", TASKS, {}, seconds=0.05) == {}
+    assert kernels.placed == []
+
+
+async def test_ones_pictures_are_drawn_one_answer_at_a_time_beside_others() -> None:
+    """Many answers of one person take one place: the other one is somebody else's at once."""
+    kernels = Fake(([], "hangs"), (["a"], "ok"))
+    studio = Studio(kernels)
+    wanted = [ToDraw(0, "latex", "x")]
+    many = [asyncio.create_task(studio.draw(wanted, user_id=1)) for _ in range(5)]
+    await kernels.begun.wait()
+    await studio.draw(wanted, user_id=2)
+    assert len(kernels.placed) == 2
+    for drawing in many:
+        drawing.cancel()
+    await asyncio.wait(many)
+    assert kernels.alive == set()

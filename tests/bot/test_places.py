@@ -8,9 +8,9 @@ from bot.places import Places
 class Held:
     """People in places, on a clock that is set."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, each: int | None = None) -> None:
         self.now = 0.0
-        self.places = Places(number, lambda: self.now, much=15.0)
+        self.places = Places(number, lambda: self.now, much=15.0, each=each)
         self.inside: list[int] = []
         self._go: dict[int, asyncio.Event] = {}
         self.tasks: list[asyncio.Task[None]] = []
@@ -86,6 +86,19 @@ async def test_the_least_user_comes_first_and_use_is_forgotten() -> None:
     await held.goes(1)
     held.now = 3610.0
     assert held.places._of_late(1) < 0.1
+    await held.end()
+
+
+async def test_nobody_holds_more_places_than_each_may() -> None:
+    """Free places are left free for others; who waits for their own goes on as soon as that has ended."""
+    held = Held(3, each=1)
+    await held.comes(1)
+    await held.comes(1)
+    await held.comes(2)
+    assert held.inside == [1, 2]
+    held.tasks[0].cancel()
+    await held.settle()
+    assert len(held.places._held) == 2
     await held.end()
 
 

@@ -12,6 +12,7 @@ from bot.errors import NotOpened
 from bot.failures import sentence
 from bot.losses import Held
 from bot.reply import Reply
+from bot.session import beside
 from bot.sessions import IDLE, Sessions
 from filestore.errors import StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
@@ -100,7 +101,7 @@ async def test_whatever_an_opening_fails_of_is_told_to_its_person_alone(
             with pytest.raises(NotOpened) as caught:
                 await sessions.session(1, "dm")
             assert told in sentence(caught.value)
-            assert sentence(caught.value).startswith("your session could not be opened: ")
+            assert sentence(caught.value).startswith("Your session could not be opened: ")
         del world.kernels.kernel
         assert world.kernels.released == ["u1", "u1"]
         assert (await sessions.execute_code("x", user_id=2)).success
@@ -567,3 +568,15 @@ def test_held_is_read_whatever_stands_there() -> None:
         assert Held.from_text(text) == Held()
     many = Held(tuple(map(str, range(10_000)))).ended("it died")
     assert len(many.lost) == 200
+
+
+async def test_ones_files_are_looked_into_in_one_place_at_a_time(world: World) -> None:
+    """A person in many places has one helper kernel; another person's starts beside it."""
+    async with Program(world, scope="place") as sessions:
+        first, second = [await sessions.session(1, place) for place in ("a", "b")]
+        other = await sessions.session(2, "a")
+        async with first.apart._turn():
+            assert await second.apart.work("cards", {"1": {}}, {}, seconds=0.05) == {}
+            assert world.kernels.removed == []  # which would be the first thing that is done
+            await other.apart.work("cards", {"1": {}}, {}, seconds=20)
+            assert set(world.kernels.removed) == {beside(other.record.session_id)}

@@ -12,7 +12,7 @@ import pytest
 
 from bot.compose import compose
 from bot.errors import NothingRuns
-from bot.failures import sentence
+from bot.failures import clause
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
@@ -258,7 +258,7 @@ async def test_cells_run_while_the_disk_is_full_and_are_recorded_when_there_is_r
         second = await sessions.execute_code("import os; os.remove('a.txt')", 1)
         newcomer = await sessions.execute_code("1 / 0", 2)
         assert (first.output, first.generated_files) == ("42\n", ())
-        assert [(one.name, one.reason) for one in first.skipped] == [("a.txt", sentence(NotRecordedYet("x")))]
+        assert [(one.name, one.reason) for one in first.skipped] == [("a.txt", clause(NotRecordedYet("x")))]
         for result in (first, second, newcomer):
             assert "Not recorded yet: the disk is full" in result.unrecorded
         assert [cell.status for cell in await cells(sessions)] == ["ok", "ok", "ok"]

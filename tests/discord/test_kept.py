@@ -14,7 +14,10 @@ from tests.discord.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
 HEAVY = (Draft, Showing, Wanted, Picture, Outputs)  # whatever holds outputs, pictures and words
-PLOT = "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show(); print('x' * 200_000)"
+PLOT = (  # without matplotlib, whose import takes longer than all the rest
+    "from IPython.display import Image, display"
+    "; display(Image(b'\\x89PNG\\r\\n\\x1a\\n' + bytes(9999), format='png')); print('x' * 200_000)"
+)
 
 
 def kept() -> dict[str, int]:

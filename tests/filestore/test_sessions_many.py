@@ -74,7 +74,7 @@ async def test_a_cell_that_waits_for_the_database_is_an_unfinished_one(tmp_path,
     async with open_store(tmp_path) as database, spooled(database, tmp_path / "spool", clock=clock) as kept:
         await kept.sessions.get_or_create("a", 7, "dm", clock.now)
 
-        async def away(*_: object) -> None:
+        async def away(*_: object, **_more: object) -> None:
             raise StoreUnavailable("it is away")
 
         database.transcripts.begin_cell = away  # type: ignore[method-assign]
