@@ -5,8 +5,8 @@
 
 The person's own kernel, its variables and its count of cells are never touched. The work is a module of
 `kernels/inside` with an `answer`, imported as the kernel has it, so that a card and `load_file` read alike;
-`kernels.inside.errands` does each task in a process of its own. Where one brings the whole kernel down all the
-same it is given up, and those after it are done in a fresh kernel.
+`kernels.inside.errands` does each task in a process of its own. Where one brings the whole kernel down all
+the same it is given up, and those after it are done in a fresh kernel.
 """
 
 import asyncio

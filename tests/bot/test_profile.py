@@ -179,8 +179,8 @@ async def test_a_reader_that_unpickles_by_itself_is_refused(tmp_path: Path) -> N
     (tmp_path / "0").write_bytes(PICKLED)
     program = (
         "import pickle; from inside import cards; from inside.loading import kinds;"
-        "kinds.READERS['csv'] = lambda source: pickle.loads(source.data);"
-        "print(cards.answer({'path': '0', 'filename': 'a.dat.csv', 'file_id': '0'})['text/card'])"
+        "kinds.READERS['orc'] = lambda source: pickle.loads(source.data);"
+        "print(cards.answer({'path': '0', 'filename': 'a.orc', 'file_id': '0'})['text/card'])"
     )
     process = await asyncio.create_subprocess_exec(
         *(str(KERNEL_PYTHON), "-c", program),
@@ -189,7 +189,7 @@ async def test_a_reader_that_unpickles_by_itself_is_refused(tmp_path: Path) -> N
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate()
-    assert said.startswith(b"could not be read as csv: PermissionError: pickles are not read here")
+    assert said.startswith(b"could not be read as orc: PermissionError: pickles are not read here")
     assert b"UNPICKLED" not in said
 
 
