@@ -57,7 +57,8 @@ class ExecutionResult:
     signal 9) when it died. `status` and `cause` are those of `kernels.RunResult`. `lost` names the variables
     that went with a kernel; with `unnamed` those of a cell that ended with it went too, whose names nobody
     knows. `memory` is what the kernel has taken since its start, in bytes, if known. `unrecorded` is a
-    sentence about a record that is not in the database yet, "" when it is there.
+    sentence about a record that is not in the database yet, "" when it is there. `text_file` is the name of
+    the generated file that has all text of a cell of which `outputs` have head and tail, if there is one.
     """
 
     success: bool
@@ -76,6 +77,7 @@ class ExecutionResult:
     memory: int | None = None
     unrecorded: str = ""
     unnamed: bool = False
+    text_file: str = ""
 
     @property
     def generated_file_ids(self) -> tuple[str, ...]:

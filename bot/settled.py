@@ -42,6 +42,7 @@ class Settled:
         self._plotly_script = plotly_script
         self._largest = largest
         self._sent: set[str] = set()  # files of the cell that go along
+        self._stored: GeneratedFile | None = None  # has all text of the cell
         self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
@@ -68,12 +69,14 @@ class Settled:
         if entry.late:
             self._add(f"-# Later, from cell {entry.number}:")
         if entry.code and entry.code.strip():
-            self._add(code_block(entry.code))
+            self._add(code_block(entry.code), fenced(entry.code, "py"))
         ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
         before, after = ([], entry.notes) if ended_with_its_kernel else (entry.notes, [])
         for note in before:
             self._add(note)
         self._sent = {file.filename for file in entry.files if file.size <= self._largest}
+        text_file = entry.result.text_file if entry.result is not None else ""
+        self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
         for piece in entry.pieces():
             self._take_piece(piece)
         self._end(entry)
@@ -109,9 +112,9 @@ class Settled:
             case Text(text):
                 self._add_output(text)
             case Traceback(text):
-                self._add(output_block(text, room=ERROR))
+                self._add(output_block(text, room=ERROR), fenced(strip_ansi(text)))
             case Words(text):
-                self._add_text(balanced(text), text, "words", ".md")
+                self._add_text(balanced(text), text, "words", ".md", None)
             case Drawing():
                 self._draw(piece)
             case Attachment(bundle, files) if saved := self._sent.intersection(files):
@@ -119,18 +122,18 @@ class Settled:
             case Attachment(bundle):
                 self._attach(bundle)
 
-    def _add(self, text: str) -> None:
-        self._blocks.append(Block(text))
+    def _add(self, text: str, whole: str = "") -> None:
+        self._blocks.append(Block(text, whole))
 
-    def _add_text(self, text: str, whole: str, kind: str, suffix: str) -> None:
+    def _add_text(self, text: str, whole: str, kind: str, suffix: str, stored: GeneratedFile | None) -> None:
         self._texts += 1
-        self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}"))
+        self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}", stored))
 
     def _add_output(self, text: str) -> None:
         whole = strip_ansi(text)
         goes_into_a_file = len(whole) > LONGEST * MESSAGES  # its colours are work for nothing
         block = fenced(whole) if goes_into_a_file else output_block(text)
-        self._add_text(block, whole, "output", ".txt")
+        self._add_text(block, whole, "output", ".txt", self._stored)
 
     def _draw(self, drawing: Drawing) -> None:
         picture = self._drawn.get(self._drawings)

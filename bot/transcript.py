@@ -90,6 +90,7 @@ class Transcript:
             lost=ran.restarted.lost if ran.restarted else (),
             unnamed=ran.restarted is not None and ran.restarted.unnamed,
             memory=ran.memory,
+            text_file=next((file.name for file in ran.captured if file.is_output), ""),
         )
         try:
             finished = await self._records.finish_cell(

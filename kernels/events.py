@@ -122,9 +122,15 @@ Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputReques
 
 
 class Bundle(dict[str, Any]):
-    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time."""
+    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time.
+
+    `whole` is its plain text where that was clipped, for whoever writes it to a file at once; with `partial`
+    the kernel had clipped it before.
+    """
 
     weight = 0
+    whole = ""
+    partial = False
 
 
 class BadMessage(ValueError):
@@ -232,6 +238,8 @@ def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> Bundle:
         mime = _short(str(key))
         if mime == "text/plain" and isinstance(raw, str):
             bundle[mime] = repair(clip(raw, max_text))
+            if len(raw) > max_text:
+                bundle.whole, bundle.partial = repair(raw), content.get("clipped") is True
         elif (size := weight(raw) - NOTHING) > room:
             limit = human_size(max_display)
             left_out.append(f"[{mime} of {human_size(size)} left out: over the {limit} limit]")

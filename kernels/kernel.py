@@ -61,6 +61,7 @@ class Kernel(KernelHere):
         self.session_id = session_id
         self.workspace = workspace
         self.limits = limits
+        self.outputs = workspace.path.parent
         self.line = Line(1)
         self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         self.last_used = monotonic()

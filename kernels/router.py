@@ -19,8 +19,11 @@ from typing import Any
 from kernels.capture import Scan
 from kernels.events import (
     BadMessage,
+    Bundle,
+    Display,
     Event,
     InputRequest,
+    Result,
     Stream,
     cost,
     execution_count,
@@ -182,6 +185,8 @@ class Router:
             return
         if not isinstance(event, InputRequest):
             cell.left -= _late_cost(event)
+            if isinstance(event, Display | Result) and isinstance(event.bundle, Bundle):
+                event.bundle.whole = ""  # it would wait here for long, and counts for nothing
             if cell.left <= 0:
                 event = Stream("stderr", "[... further output of this cell is left out ...]\n")
             self._tell_late(Late(cell.tag, event=event))
