@@ -27,7 +27,7 @@ from kernels.threads import in_thread
 
 __all__ = ["Overflow", "TextFile"]
 
-STEP = 1 << 20  # characters that are written in one go
+STEP = 256 << 10  # characters that are written in one go, so that others have their turn
 HELD = 8 << 20  # characters that may wait for the disk
 LINE = 64 << 10  # characters of an unfinished line that wait for its end
 SPARE = 16  # no file takes more than a sixteenth of what the disk has left
@@ -160,7 +160,7 @@ class _Writer:
                 self.size += self.file.write(told.encode()) or 0
 
     def _put(self, text: str) -> None:
-        data = strip_ansi(text).encode("utf-8", "replace")
+        data = (strip_ansi(text) if "\x1b" in text else text).encode("utf-8", "replace")
         try:
             if self.file is None:
                 self._make()
@@ -190,4 +190,6 @@ class _Writer:
 
 def _drawn(text: str) -> str:
     """What is seen of each line in the end."""
+    if "\r" not in text:
+        return text
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
