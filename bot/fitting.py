@@ -50,7 +50,7 @@ def fitted(blocks: Sequence[Block], footer: str) -> tuple[tuple[str, ...], list[
             else:
                 note = _note(block.stored.filename, block.stored.size)
             head = fenced(block.whole, room=FIRST_LINES, keep="head")
-            shown[place] = Block(f"{head}\n{note}", block.whole)
+            shown[place] = Block(f"{head}\n{note}")
     if (parts := _parts(shown, footer)) is not None:
         return parts, uploads
     upload = _upload("answer.md", "\n".join(block.whole or block.text for block in blocks))

@@ -182,20 +182,21 @@ class Outputs:
         if self._overflow is not None and self._overflow.begun:
             self._overflow.add(text)
 
-    def _flow_whole(self, event: Display | Result | Failure) -> None:
-        """A value's text, all of it where the event has only its head and tail."""
-        if isinstance(event, Failure) or not isinstance(event.bundle, Bundle) or not event.bundle.whole:
+    def _flow_value(self, event: Display | Result | Failure, whole: str) -> None:
+        """A value's text: `whole` where the event has only its head and tail."""
+        if not whole:
             self._flow_on(_as_text(event))
             return
-        whole, event.bundle.whole, self.is_cut = event.bundle.whole, "", True
+        self.is_cut = True
         self._flow_on(whole + "\n")
         self._flow_over(whole + "\n")
-        if self._overflow is not None:
+        if self._overflow is not None and not isinstance(event, Failure) and isinstance(event.bundle, Bundle):
             self._overflow.partial = self._overflow.partial or event.bundle.partial
 
     # All else:
 
     def _show(self, event: Display | Result | Failure) -> list[Event]:
+        whole = _taken_whole(event)
         most = MOST if isinstance(event, Display) else MOST + ENDINGS
         if len(self._shown) > most:
             return []
@@ -206,7 +207,7 @@ class Outputs:
             if isinstance(event, Display) and self._told_over:
                 return []
             self._told_over = True
-        self._flow_whole(event)
+        self._flow_value(event, whole)
         event, size = self._within_limit(event, size, 0)
         self._held += size
         self._shown.append(event)
@@ -220,6 +221,7 @@ class Outputs:
 
     def _update(self, event: Display) -> list[Event]:
         """Replace what was shown under the same id, here or, where there is none, in an earlier cell."""
+        _taken_whole(event)
         if event.display_id is None:
             return []
         places = [
@@ -273,6 +275,14 @@ def _emptied[T: Display | Result | Failure](event: T, note: str) -> T:
     if isinstance(event, Failure):
         return replace(event, evalue=note, traceback=(note,))
     return replace(event, bundle={"text/plain": note}, metadata={})
+
+
+def _taken_whole(event: Display | Result | Failure) -> str:
+    """All text of a value that was clipped; nobody holds it any more, since it has no cost."""
+    if isinstance(event, Failure) or not isinstance(event.bundle, Bundle):
+        return ""
+    whole, event.bundle.whole = event.bundle.whole, ""
+    return whole
 
 
 def _is_picture(event: Display | Result) -> bool:

@@ -28,7 +28,7 @@ from kernels.threads import in_thread
 __all__ = ["Overflow", "TextFile"]
 
 STEP = 256 << 10  # characters that are written in one go, so that others have their turn
-HELD = 8 << 20  # characters that may wait for the disk
+HELD = 4 << 20  # characters that may wait for the disk
 LINE = 64 << 10  # characters of an unfinished line that wait for its end
 SPARE = 16  # no file takes more than a sixteenth of what the disk has left
 NOTE = 200  # bytes for the sentence at the end

@@ -90,6 +90,11 @@ class Run(CellHere):
         return self._result
 
     @property
+    def _ids(self) -> dict[str, object]:
+        """For the log."""
+        return {"session": self._host.session_id, "cell": self.tag}
+
+    @property
     def over(self) -> bool:
         """Whether the kernel is done with this cell, or gone."""
         return self._fallen is not None or (self._replied and not self._interrupting)
@@ -243,8 +248,7 @@ class Run(CellHere):
     def _stop(self, status: str, cause: str | None = None) -> None:
         """Interrupt the cell, once; it has `GRACE` then."""
         if not self.over and self._status is None:
-            ids = {"session": self._host.session_id, "cell": self.tag}
-            log.info("the cell is interrupted: %s", cause or "somebody stopped it", extra=ids)
+            log.info("the cell is interrupted: %s", cause or "somebody stopped it", extra=self._ids)
             self._status, self._cause = status, cause
             self._question = None
             self._interrupting = True
@@ -284,7 +288,11 @@ class Run(CellHere):
     async def _whole_text(self) -> tuple[Captured, ...]:
         """A file with all of the cell's text, where some of it was left out."""
         name = f"output-{self.tag}" if self.tag else "output"
-        file = await self._overflow.close(name) if self._outputs.is_cut else None
+        try:
+            file = await self._overflow.close(name) if self._outputs.is_cut else None
+        except OSError as error:  # what is shown of it is there all the same
+            log.warning("the text of a cell is not kept whole: %s", error, extra=self._ids)
+            return ()
         return () if file is None else (file,)
 
     def _make_result(self, scan: Scan, text: tuple[Captured, ...]) -> RunResult:
