@@ -1,6 +1,7 @@
 """The last state of an answer: its blocks of text in order, its files, and the lines that end it."""
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from bot.delivery import Upload
@@ -41,7 +42,7 @@ class Settled:
         self._drawings = 0
         self._plotly_script = plotly_script
         self._largest = largest
-        self._sent: set[str] = set()  # files of the cell that go along
+        self._sent: dict[str, GeneratedFile] = {}  # files of the cell that go along, by name
         self._stored: GeneratedFile | None = None  # has all text of the cell
         self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
@@ -74,7 +75,7 @@ class Settled:
         before, after = ([], entry.notes) if ended_with_its_kernel else (entry.notes, [])
         for note in before:
             self._add(note)
-        self._sent = {file.filename for file in entry.files if file.size <= self._largest}
+        self._sent = {file.filename: file for file in entry.files if file.size <= self._largest}
         text_file = entry.result.text_file if entry.result is not None else ""
         self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
         for piece in entry.pieces():
@@ -117,7 +118,7 @@ class Settled:
                 self._add_text(balanced(text), text, "words", ".md", None)
             case Drawing():
                 self._draw(piece)
-            case Attachment(bundle, files) if saved := self._sent.intersection(files):
+            case Attachment(bundle, files) if saved := self._sent.keys() & set(files):
                 self._mark(min(saved))  # the same picture, which is sent as that file
             case Attachment(bundle):
                 self._attach(bundle)
@@ -154,9 +155,19 @@ class Settled:
         if PLOTLY in bundle and not self._script():
             self._add("-# A figure of plotly: `/notebook` has it.")
         elif (shown := as_file(bundle, self._script)) is not None:
-            self._upload(shown.suffix, shown.data)
+            if (name := self._same(shown.data)) is not None:
+                self._mark(name)
+            else:
+                self._upload(shown.suffix, shown.data)
         else:
             self._add_output(as_text(bundle))
+
+    def _same(self, data: bytes) -> str | None:
+        """The file with just these bytes that goes along, as when a cell saves a picture and shows the file."""
+        for name, file in self._sent.items():
+            if file.size == len(data) and file.record.sha256 == sha256(data).hexdigest():
+                return name
+        return None
 
     def _upload(self, suffix: str, data: bytes, description: str = "") -> None:
         kind = KINDS.get(suffix, "sound")

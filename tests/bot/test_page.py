@@ -1,6 +1,7 @@
 """What a turn looks like in chat: the live message, and the last state."""
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -309,6 +310,16 @@ def test_a_file_that_has_not_all_of_a_text_says_so() -> None:
         assert "begin" in page.parts[0]
     page = final(cell([cut], text_file="output-7.txt"))  # it could not be stored
     assert [upload.name for upload in page.uploads] == ["output-1-part.txt"]
+
+
+def test_a_file_that_a_cell_shows_is_sent_once() -> None:
+    """`Image("plot.png")` has the bytes of a file that goes along; another picture of its size does not."""
+    data = base64.b64decode(PICTURE)
+    saved = made("plot.png", size=len(data))
+    same = replace(saved, record=replace(saved.record, sha256=hashlib.sha256(data).hexdigest()))
+    assert final(cell([shown(image_png=PICTURE)], files=(same,))).uploads == ()
+    (upload,) = final(cell([shown(image_png=PICTURE)], files=(saved,))).uploads
+    assert upload.data == data
 
 
 def test_the_file_of_a_whole_answer_has_all_of_it() -> None:
