@@ -163,11 +163,9 @@ class Settled:
             self._add_output(as_text(bundle))
 
     def _same(self, data: bytes) -> str | None:
-        """The file with just these bytes that goes along, as when a cell saves a picture and shows the file."""
-        for name, file in self._sent.items():
-            if file.size == len(data) and file.record.sha256 == sha256(data).hexdigest():
-                return name
-        return None
+        """The file with just these bytes that goes along: a cell may save a picture and show the file."""
+        alike = {file.record.sha256: name for name, file in self._sent.items() if file.size == len(data)}
+        return alike.get(sha256(data).hexdigest()) if alike else None
 
     def _upload(self, suffix: str, data: bytes, description: str = "") -> None:
         kind = KINDS.get(suffix, "sound")
