@@ -52,9 +52,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """What is sent along as a file: see `bot.rich.as_file`."""
+    """What is sent along as a file: see `bot.rich.as_file`. Its cell has saved it as `files`, too."""
 
     bundle: Mapping[str, Any]
+    files: tuple[str, ...] = ()
 
 
 Piece = Text | Words | Traceback | Drawing | Attachment
@@ -86,12 +87,13 @@ def _piece(output: Mapping[str, Any]) -> Piece:
                 del lines[0]
             text = "\n".join(lines)
             return Traceback(text if text.strip() else f"{output['ename']}: {output['evalue']}")
-    return _shown(output.get("data", {}))
+    return _shown(output.get("data", {}), output.get("metadata", {}))
 
 
-def _shown(bundle: Mapping[str, Any]) -> Piece:
+def _shown(bundle: Mapping[str, Any], metadata: Any) -> Piece:
     if is_picture(bundle) or PLOTLY in bundle:
-        return Attachment(bundle)
+        files = metadata.get("files") if isinstance(metadata, dict) else None
+        return Attachment(bundle, tuple(map(str, files)) if isinstance(files, list) else ())
     page, latex, drawing = (bundle.get(mime) for mime in ("text/html", "text/latex", "image/svg+xml"))
     if isinstance(drawing, str):
         return Drawing("svg", drawing, "" if says_nothing(bundle) else as_text(bundle))

@@ -111,6 +111,7 @@ class Transcript:
             unnamed=ran.restarted is not None and ran.restarted.unnamed,
             earlier=ran.restarted is not None and ran.restarted.earlier,
             memory=ran.memory,
+            text_file=next((file.name for file in ran.captured if file.is_output), ""),
         )
         try:
             finished = await self._records.finish_cell(

@@ -166,7 +166,7 @@ class Showing:
         try:
             wanted = self.draft.to_draw
             drawn = await self._desk.studio.draw(wanted, self.user_id) if wanted else {}
-            return self.draft.final(drawn, note=note)
+            return self.draft.final(drawn, note=note, largest=self._desk.limits.file)
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None

@@ -21,7 +21,7 @@ import tempfile
 import traceback
 from typing import Any
 
-from . import confine, files, probes, program
+from . import confine, files, last_words, probes, program
 
 __all__ = ["main"]
 
@@ -120,6 +120,7 @@ def _be_kernel(
     files.install(descriptors.pop("files", None))
     if "alive" in descriptors:
         os.close(descriptors.pop("alive"))  # the init's alone: it is a file, and could be filled
+    last_words.share(descriptors)
     tempfile.tempdir = os.environ["TMPDIR"]  # it would be found by trying to write
     # What may not be written any more, only now: IPython writes a little itself when it starts.
     program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(full))

@@ -29,7 +29,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, elsewhere, forked, memory, open_files, reserve, streams, variables
+from . import children, clip, elsewhere, figures, forked, memory, open_files, reserve, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -220,6 +220,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         """Make the streams."""
         super().init_io()
         streams.silence_originals()
+        streams.follow_buffers()
 
     def init_kernel(self) -> None:
         """Make the kernel, which knows its own streams, and keeps to a size in what it says."""
@@ -245,6 +246,7 @@ def made() -> Program:
     program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.Session.packer = "inside.packing.pack"
+    figures.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)
     return program

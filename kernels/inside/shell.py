@@ -19,7 +19,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
-from . import elsewhere, forked, paths, reserve, streams
+from . import elsewhere, figures, forked, paths, reserve, streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
@@ -47,6 +47,11 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     def forget(self) -> None:
         """Keep nothing of what the cell has shown, which IPython's own `%notebook` would write."""
         self.history_manager.outputs.clear()
+        figures.forget()
+
+    def enable_matplotlib(self, gui: str | None = None) -> Any:  # noqa: ARG002  IPython's magics pass it
+        """Show figures as pictures, whatever `%matplotlib` or `%pylab` asks for: there is no window here."""
+        return super().enable_matplotlib("inline")
 
     def _tee(self, channel: str) -> AbstractContextManager[None]:  # noqa: ARG002  IPython passes it
         return nullcontext()  # IPython keeps all that is printed: 100 MB of memory for 100 MB, for ever

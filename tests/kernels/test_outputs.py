@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from kernels import outputs as module
-from kernels.events import ClearOutput, Display, Failure, Result, Stream
+from kernels.events import Bundle, ClearOutput, Display, Failure, Result, Stream
 from kernels.outputs import Outputs
 from kernels.weight import weight
 
@@ -40,6 +40,17 @@ def test_each_kind_is_a_notebook_output() -> None:
         {"output_type": "execute_result", "execution_count": 5, "data": {"text/plain": "2"}, "metadata": {}},
         {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["t"]},
     )
+
+
+def test_nothing_holds_the_text_that_was_clipped() -> None:
+    """It has no cost, so neither what is shown nor what is passed on may keep it, wherever the value goes."""
+    outputs = Outputs(max_text=LIMIT, max_shown=10 * LIMIT)
+    outputs.add(Display({"text/plain": "x"}, {}, "x"))
+    for event_id, update in (("y", False), ("x", True), ("z", True), (None, True)):
+        bundle = Bundle({"text/plain": "head ... tail"})
+        bundle.whole = "x" * 5000
+        outputs.add(Display(bundle, {}, event_id, update))
+        assert bundle.whole == ""
 
 
 def test_clear_output_forgets_at_once() -> None:
