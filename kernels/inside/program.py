@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combin
     setattr(zmq, name, int(getattr(zmq, name)))
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
-__all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
+__all__ = ["Kernel", "Program", "in_a_cell", "made", "prepared", "run", "serve"]
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
@@ -252,6 +253,12 @@ def prepared() -> Program:
     return program
 
 
+def in_a_cell() -> AbstractContextManager[object]:
+    """While entered, what is imported finds itself in a kernel's cell, as `get_ipython` tells it."""
+    trap: AbstractContextManager[object] = Shell.instance().builtin_trap
+    return trap
+
+
 def serve(
     program: Program,
     connection: Mapping[str, Any],
@@ -291,6 +298,7 @@ def _settle(program: Program, profile: Path) -> None:
     program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
     program.profile_dir.location = str(profile)
     Shell.instance().db.root = profile / "db"
+    Shell.instance().init_environment()  # where the shell was made, another environment was ours
 
 
 def run(program: Program) -> None:

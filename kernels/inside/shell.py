@@ -106,6 +106,11 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         return transformed
 
 
+# Libraries ask by these names whether they are in Jupyter: plotly, rich and pandas do, and show less if not.
+for name in ("__module__", "__name__", "__qualname__"):
+    setattr(Shell, name, getattr(ZMQInteractiveShell, name))
+
+
 def _leave_out_ours(trace: TracebackType | None) -> None:
     """Have a traceback end where the kernel's own code begins, unless the person's comes again after it."""
     last = before = None
