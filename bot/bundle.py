@@ -77,12 +77,12 @@ async def notebook(session: Session, target: BinaryIO, *, limit: int | None = No
 
 
 async def replayed(session: Session, imported: Notebook, target: BinaryIO) -> None:
-    """Write the notebook with the outputs that it has now; its words, raw text and tags are as they were.
+    """Write the notebook with the outputs that it has now; all else is as it was, but for what runs.
 
     Raises: as `notebook`.
     """
     async with session.jobs.job(session.record.user_id, KIND):
-        await _write(session, _again(session, imported), target)
+        await _write(session, _again(session, imported), target, imported.metadata)
 
 
 async def bundle(session: Session, files: FileStore, target: BinaryIO, *, limit: int | None = None) -> None:
@@ -126,9 +126,14 @@ def _entry(file: StoredFile, path: str) -> dict[str, Any]:
     }
 
 
-async def _write(session: Session, cells: AsyncIterable[Cell | Streamed], target: BinaryIO) -> None:
+async def _write(
+    session: Session,
+    cells: AsyncIterable[Cell | Streamed],
+    target: BinaryIO,
+    about: dict[str, Any] | None = None,
+) -> None:
     packages = await in_thread(installed, session.python)
-    await conversion.write(cells, target, packages=packages)
+    await conversion.write(cells, target, packages=packages, about=about)
 
 
 async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streamed]:
@@ -146,8 +151,8 @@ async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | S
         if cell is None:
             return
         if isinstance(now, Streamed) and isinstance(cell, Code):
-            yield replace(now, code=replace(now.code, tags=cell.tags))
+            yield replace(now, code=replace(now.code, tags=cell.tags, original=cell.original))
         elif isinstance(now, Code) and isinstance(cell, Code):
-            yield replace(now, tags=cell.tags)
+            yield replace(now, tags=cell.tags, original=cell.original)
         else:
             yield cell
