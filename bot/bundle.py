@@ -139,8 +139,8 @@ async def _write(
 async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streamed]:
     for cell in first:
         yield cell
-    async for entry in session.transcript.each():
-        yield session.transcript.notebook_cell(entry)
+    async for recorded in session.transcript.notebook_cells():
+        yield recorded
 
 
 async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | Streamed]:

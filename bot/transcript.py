@@ -24,6 +24,7 @@ from kernels.finish import to_the_end
 from kernels.outputs import Outputs
 from kernels.run import RunResult
 from kernels.text import strip_ansi
+from kernels.updates import Updates, is_mark
 
 __all__ = ["Transcript", "notebook_cell"]
 
@@ -184,13 +185,45 @@ class Transcript:
         """All outputs of a cell that `each` gave, one in memory at a time: they may be many megabytes."""
         return self._records.outputs(cell)
 
-    def notebook_cell(self, entry: Said | CellRecord) -> Markdown | Code | Streamed:
-        """The entry as the cell of a notebook."""
-        cell = notebook_cell(entry)
-        if not isinstance(entry, CellRecord) or not isinstance(cell, Code) or not entry.outside:
-            return cell
-        count = len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
-        return Streamed(replace(cell, outputs=()), count, self.outputs(entry))
+    async def notebook_cells(self) -> AsyncIterator[Markdown | Code | Streamed]:
+        """All of it as the cells of a notebook, with displays as later cells have updated them."""
+        updates = await self._updates()
+        async for entry in self.each():
+            cell = notebook_cell(entry)
+            if not isinstance(entry, CellRecord) or not isinstance(cell, Code):
+                yield cell
+            elif not entry.outside:
+                yield replace(cell, outputs=tuple(map(updates.applied, entry.outputs)))
+            else:
+                count = _count(entry)
+                outputs = self._updated(entry, updates, updates.place)
+                updates.place += count
+                yield Streamed(replace(cell, outputs=()), count, outputs)
+
+    async def _updates(self) -> Updates:
+        """What became of displays after their cells; of large outputs only those are read that tell it."""
+        updates = Updates()
+        async for entry in self.each():
+            if not isinstance(entry, CellRecord):
+                continue
+            end = updates.place + _count(entry)
+            marks = [updates.pass_mark(output) for output in entry.outputs if is_mark(output)]
+            if not entry.outside or any(marks):
+                async for output in self.outputs(entry):
+                    updates.note(output)
+            updates.place = end
+        updates.rewind()
+        return updates
+
+    async def _updated(self, entry: CellRecord, updates: Updates, place: int) -> AsyncIterator[Output]:
+        async for output in self.outputs(entry):
+            place += 1
+            yield updates.at(place, output)
+
+
+def _count(entry: CellRecord) -> int:
+    """How many outputs a cell has in full."""
+    return len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
 
 
 def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:

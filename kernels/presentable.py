@@ -16,6 +16,7 @@ from kernels.events import MAX_MIMES
 from kernels.harmless import MOST_PARTS, inert_html, parts, plain_html, plain_svg, wording
 from kernels.markdown import without_scripts
 from kernels.text import clip, repair
+from kernels.updates import is_update
 
 __all__ = ["MOST_VALUES", "count", "has_more_values", "joined", "presentable"]
 
@@ -39,7 +40,7 @@ class _LeftOutError(Exception):
 
 def presentable(outputs: Iterable[Any]) -> list[dict[str, Any]]:
     """The outputs as valid nbformat v4.5 dicts; whatever `outputs` holds, it does not raise."""
-    return [_output(output) for output in outputs]
+    return [_output(output) for output in outputs if not is_update(output)]
 
 
 def count(value: Any) -> int | None:
