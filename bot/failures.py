@@ -57,7 +57,18 @@ from kernels.errors import (
 from kernels.events import Restarted
 from kernels.text import human_size
 
-__all__ = ["NEVER", "SHORTENED", "at_start", "ending", "lost", "put_off", "restart", "sentence", "unrecorded"]
+__all__ = [
+    "ENDINGS",
+    "NEVER",
+    "SHORTENED",
+    "at_start",
+    "ending",
+    "lost",
+    "put_off",
+    "restart",
+    "sentence",
+    "unrecorded",
+]
 
 NAMED = 12  # lost variables that are named; the rest is counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import replace
 from datetime import datetime
 
-from bot.failures import NEVER, SHORTENED, unrecorded
+from bot.failures import ENDINGS, NEVER, SHORTENED, ending, lost, restart, unrecorded
 from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
@@ -24,7 +24,7 @@ from kernels.finish import to_the_end
 from kernels.outputs import Outputs
 from kernels.run import RunResult
 from kernels.text import strip_ansi
-from kernels.updates import Updates, is_mark
+from kernels.updates import Updates, is_mark, is_note
 
 __all__ = ["Transcript", "notebook_cell"]
 
@@ -97,7 +97,7 @@ class Transcript:
                 self._session_id,
                 cell.seq,
                 status=result.status,
-                outputs=result.outputs,
+                outputs=(*_before(ran), *result.outputs, *_ended(result)),
                 execution_time=result.execution_time,
                 execution_count=result.execution_count,
                 file_ids=result.generated_file_ids,
@@ -221,6 +221,24 @@ class Transcript:
             yield updates.at(place, output)
 
 
+def _before(ran: RunResult) -> list[Output]:
+    """For the notebook: that the cell began with a fresh kernel, and what was gone."""
+    if ran.restarted is None or ran.status not in ("ok", "error"):
+        return []
+    return [_note(restart(ran.restarted))]
+
+
+def _ended(result: ExecutionResult) -> list[Output]:
+    """For the notebook: how the cell ended where its output does not say, and what that has cost."""
+    told = filter(None, (ending(result), lost(result.lost, unnamed=result.unnamed)))
+    text = " ".join(told) if ending(result) else ""
+    return [_note(text)] if text else []
+
+
+def _note(text: str) -> Output:
+    return {"output_type": "stream", "name": "stderr", "text": f"[{text}]\n", "transient": {"note": True}}
+
+
 def _count(entry: CellRecord) -> int:
     """How many outputs a cell has in full."""
     return len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
@@ -230,9 +248,11 @@ def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
     """The entry as the cell of a notebook."""
     if isinstance(entry, Said):
         return Markdown(entry.markdown, entry.author)
+    ended = ENDINGS.get((entry.status, None))
+    told = entry.outside or any(map(is_note, entry.outputs))  # else the program ended before it could tell
     return Code(
         entry.code,
-        entry.outputs,
+        entry.outputs if told or not ended else (*entry.outputs, _note(ended)),
         entry.execution_count,
         entry.status,
         entry.file_ids,

@@ -16,7 +16,7 @@ from typing import Any
 
 from kernels.weight import weight
 
-__all__ = ["UPDATE", "Updates", "display_id", "is_mark", "is_update"]
+__all__ = ["UPDATE", "Updates", "display_id", "is_mark", "is_note", "is_update"]
 
 UPDATE = "update_display_data"
 MOST_HELD = 64 << 20  # bytes of updates that are held while a notebook is made
@@ -35,6 +35,14 @@ def display_id(output: Mapping[str, Any]) -> str | None:
 def is_update(output: Any) -> bool:
     """Whether it is what became of an earlier cell's display."""
     return isinstance(output, Mapping) and output.get("output_type") == UPDATE
+
+
+def is_note(output: Any) -> bool:
+    """Whether it is of ours, and says in a record what the front has told beside the cell's outputs."""
+    match output:
+        case {"transient": {"note": True}}:
+            return True
+    return False
 
 
 def is_mark(output: Any) -> bool:

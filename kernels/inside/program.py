@@ -30,7 +30,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, forked, memory, reserve, streams, variables
+from . import children, clip, cores, forked, memory, reserve, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -247,9 +247,7 @@ def prepared() -> Program:
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
     program.session.key = b""  # made here, filled by each child
-    Shell.instance(
-        parent=program, profile_dir=program.profile_dir, user_ns={}, compiler_class=XCachingCompiler
-    )
+    Shell.instance(parent=program, profile_dir=program.profile_dir, compiler_class=XCachingCompiler)
     return program
 
 
@@ -303,6 +301,7 @@ def _settle(program: Program, profile: Path) -> None:
 
 def run(program: Program) -> None:
     """Run cells until the kernel is told to end."""
+    cores.install()
     streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
     program.start()
     atexit.unregister(program.close)  # it can sit 10 s in a flush that nobody reads any more
