@@ -193,12 +193,15 @@ class Transcript:
             if not isinstance(entry, CellRecord) or not isinstance(cell, Code):
                 yield cell
             elif not entry.outside:
-                yield replace(cell, outputs=tuple(map(updates.applied, entry.outputs)))
+                outputs = tuple(map(updates.applied, entry.outputs))
+                yield replace(
+                    cell, outputs=(*outputs, *cell.outputs[len(outputs) :])
+                )  # and a note of its end
             else:
                 count = _count(entry)
-                outputs = self._updated(entry, updates, updates.place)
+                one_by_one = self._updated(entry, updates, updates.place)
                 updates.place += count
-                yield Streamed(replace(cell, outputs=()), count, outputs)
+                yield Streamed(replace(cell, outputs=()), count, one_by_one)
 
     async def _updates(self) -> Updates:
         """What became of displays after their cells; of large outputs only those are read that tell it."""

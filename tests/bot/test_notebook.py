@@ -20,6 +20,7 @@ from bot.console.paths import created
 from bot.console.terminal import progress
 from bot.errors import AtWork, NotAFile, OverLimit
 from bot.message import Incoming
+from bot.pieces import pieces
 from bot.replay import Step, imported, replay
 from bot.reply import Reply
 from bot.sessions import Sessions
@@ -349,6 +350,34 @@ async def test_replayed_words_keep_the_name_that_stood_above_them(sessions: Sess
     (said,) = await session.transcript.entries()
     assert isinstance(said, Said)
     assert (said.author, said.markdown) == ("", "**Ada**\n\nHi")
+
+
+async def test_a_cell_that_ended_with_its_kernel_says_so_in_the_notebook(sessions: Sessions) -> None:
+    """So does the next one, which finds its variables gone; a front tells both by itself, once."""
+    await sessions.execute_code("kept = 1", 1)
+    died = await sessions.execute_code("import os; os.kill(os.getpid(), 9)", 1)
+    missing = await sessions.execute_code("kept", 1)
+    await sessions.execute_code("'fine'", 1)
+    cells = json.loads(await exported(sessions))["cells"]
+    texts = ["".join("".join(output.get("text", "")) for output in cell["outputs"]) for cell in cells]
+    assert texts[0] == texts[3] == ""
+    assert texts[1].startswith("[The kernel died (signal 9). Lost: ")
+    assert "kept" in texts[1]
+    assert [output["output_type"] for output in cells[2]["outputs"]][-1] == "error"
+    assert "[" not in died.output + missing.output.partition("---")[0]
+    session = await sessions.session(1, "terminal")
+    entries = await session.transcript.entries()
+    assert pieces(entries[1].outputs) == []  # type: ignore[union-attr]
+    assert not any("[" in cell["source"] for cell in cells)
+
+
+async def test_a_cell_that_was_running_when_the_program_ended_says_so(sessions: Sessions) -> None:
+    """Nothing of its end is in the record but its status."""
+    session = await sessions.session(1, "terminal")
+    begun = await session.transcript.begin(Incoming(1, "a", "terminal", "wait()"))
+    await session.transcript.broken_off([begun])
+    (cell,) = json.loads(await exported(sessions))["cells"]
+    assert cell["outputs"][0]["text"] == ["[The kernel died.]\n"]
 
 
 @pytest.mark.parametrize("out", ["nowhere/out.ipynb", "."])
