@@ -7,7 +7,8 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,7 +25,7 @@ from kernels.finish import to_the_end
 from kernels.outputs import Outputs
 from kernels.run import RunResult
 from kernels.text import strip_ansi
-from kernels.updates import Updates, is_mark, is_note
+from kernels.updates import Updates, is_mark, is_note, shows
 
 __all__ = ["Transcript", "notebook_cell"]
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
 PAGE = 50  # entries; each may have some tens of kilobytes of outputs in its record
+MOST_AGAIN, LARGEST_AGAIN = 4, 8 << 20  # cells that are shown again when a display is updated; bytes of one
 LATE = 64 * 1024  # characters of one piece of late output; the kernel's own limit bounds them all
 
 
@@ -202,6 +204,28 @@ class Transcript:
                 one_by_one = self._updated(entry, updates, updates.place)
                 updates.place += count
                 yield Streamed(replace(cell, outputs=()), count, one_by_one)
+
+    async def displaying(self, names: Collection[str], *, before: int) -> list[CellRecord]:
+        """The newest cells before this number with one of these displays, as they are now.
+
+        They are few, and none is large. Raises: StoreUnavailable.
+        """
+        updates = await self._updates()
+        found: deque[tuple[int, CellRecord]] = deque(maxlen=MOST_AGAIN)
+        async for entry in self.each():
+            if not isinstance(entry, CellRecord) or entry.seq >= before:
+                continue
+            if shows(entry.outputs, names) and sum(part.size for part in entry.outside) <= LARGEST_AGAIN:
+                found.append((updates.place, entry))
+            updates.place += _count(entry)
+        return [
+            replace(
+                entry,
+                outputs=tuple([output async for output in self._updated(entry, updates, place)]),
+                outside=(),
+            )
+            for place, entry in reversed(found)
+        ]
 
     async def _updates(self) -> Updates:
         """What became of displays after their cells; of large outputs only those are read that tell it."""

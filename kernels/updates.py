@@ -11,16 +11,18 @@ messages of a kernel do. So nothing that was recorded is ever written again, and
 over the outputs twice.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from kernels.weight import weight
 
-__all__ = ["UPDATE", "Updates", "display_id", "is_mark", "is_note", "is_update"]
+__all__ = ["UPDATE", "Updates", "display_id", "is_mark", "is_note", "is_update", "shows", "updated_ids"]
 
 UPDATE = "update_display_data"
 MOST_HELD = 64 << 20  # bytes of updates that are held while a notebook is made
 MOST_IDS = 10_000  # displays that are followed
+_BY_LOT = re.compile(r"[0-9a-f]{32}")  # as IPython makes them
 TOO_MUCH = "[updated in a later cell, which is left out here: there are too many and too large updates]"
 
 
@@ -55,6 +57,30 @@ def _updates_something(output: Any) -> bool:
     if not isinstance(output, Mapping) or not isinstance(transient := output.get("transient"), Mapping):
         return False
     return is_update(output) or transient.get("updated") is True
+
+
+def updated_ids(outputs: Iterable[Any]) -> set[str]:
+    """The ids of displays of earlier cells of which these outputs tell what became.
+
+    That a cell has updated one of its own says nothing of others, as long as its id was drawn by lot.
+    """
+    return {
+        name
+        for output in outputs
+        if _updates_something(output) and (name := display_id(output))
+        if is_update(output) or not _BY_LOT.fullmatch(name)
+    }
+
+
+def shows(outputs: Iterable[Mapping[str, Any]], names: Collection[str]) -> bool:
+    """Whether one of these displays is among the outputs of a cell, or is named in their short form."""
+    for output in outputs:
+        match output.get("transient"):
+            case {"display_id": str(name)} if name in names and not is_update(output):
+                return True
+            case {"shown": list(found)} if not set(names).isdisjoint(found):
+                return True
+    return False
 
 
 class Updates:

@@ -21,12 +21,14 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
+from bot.front.updated import show_updated
 from bot.page import Draft, Page
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Queued
+from kernels.events import Display, Queued
+from kernels.updates import updated_ids
 
 __all__ = ["FINISHED", "Showing"]
 
@@ -76,6 +78,8 @@ class Showing:
         self._post = post
         self._posts: list[Post] = []
         self._live: Live | None = None
+        self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
+        self._before = 0
         self._asks_to_keep = False
         self._bell: asyncio.TimerHandle | None = None
 
@@ -117,11 +121,18 @@ class Showing:
                 self._set_bell()
             case Reply(event=Queued()):
                 self._silence()
-            case Reply(result=ExecutionResult()):
+            case Reply(result=ExecutionResult() as result):
                 self.runs = False
                 self._silence()
+                self._note_updated(updated_ids(result.outputs), reply.cell)
+            case Reply(event=Display(update=True, display_id=str(name))) if reply.late:
+                self._note_updated({name}, reply.cell + 1)
         self.draft.add(reply)
         self.touch()
+
+    def _note_updated(self, names: set[str], before: int) -> None:
+        self._updated |= names
+        self._before = max(self._before, before)
 
     def touch(self) -> None:
         """Something is to be seen."""
@@ -145,6 +156,9 @@ class Showing:
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts)
             await self._ping()
+            if self._updated:
+                again = show_updated(self._desk, self.session_id, self._before, self._updated, FINISHED)
+                self._desk.spawn(again, f"displays that {self.session_id} has updated")
             return is_whole and last is not None
         finally:
             if self._post is not None:

@@ -377,7 +377,7 @@ async def test_a_cell_that_was_running_when_the_program_ended_says_so(sessions: 
     begun = await session.transcript.begin(Incoming(1, "a", "terminal", "wait()"))
     await session.transcript.broken_off([begun])
     (cell,) = json.loads(await exported(sessions))["cells"]
-    assert cell["outputs"][0]["text"] == ["[The kernel died.]\n"]
+    assert cell["outputs"][0]["text"] == "[The kernel died.]\n"
 
 
 @pytest.mark.parametrize("out", ["nowhere/out.ipynb", "."])
