@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
 PAGE = 50  # entries; each may have some tens of kilobytes of outputs in its record
 MOST_AGAIN, LARGEST_AGAIN = 4, 8 << 20  # cells that are shown again when a display is updated; bytes of one
+LONGEST_AGAIN = 2000  # entries of a transcript in which they are looked for
 LATE = 64 * 1024  # characters of one piece of late output; the kernel's own limit bounds them all
 
 
@@ -210,6 +211,8 @@ class Transcript:
 
         They are few, and none is large. Raises: StoreUnavailable.
         """
+        if before > LONGEST_AGAIN:  # going over all of it for each update would take the database's time
+            return []
         updates = await self._updates()
         found: deque[tuple[int, CellRecord]] = deque(maxlen=MOST_AGAIN)
         async for entry in self.each():

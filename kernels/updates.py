@@ -114,7 +114,7 @@ class Updates:
         """Take note of what a short form says of its displays; whether its outputs have to be read."""
         match mark.get("transient"):
             case {"shown": list(names), "updates": bool(updates)}:
-                self._shown.update(name for name in names if isinstance(name, str))
+                self._shown.update(names if len(self._shown) < MOST_IDS else ())
                 return updates
         return True
 

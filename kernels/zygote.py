@@ -112,7 +112,7 @@ def _import(names: list[str]) -> list[str]:
     for name in names:
         try:
             importlib.import_module(name)
-        except ImportError:
+        except Exception:  # noqa: BLE001  one that looks for more of a kernel than there is yet, or is broken
             missing.append(name)
     return missing
 

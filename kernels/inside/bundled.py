@@ -47,6 +47,6 @@ def _find(wanted: str) -> dict[str, Any]:
             return entry | {"path": str(FOLDER / entry["path"])}
     for entry in entries:
         if entry["filename"] == wanted:
-            here = Path(wanted)  # as a cell has just written it
+            here = Path.cwd() / wanted  # as a cell has just written it
             return entry | {"path": str(here if here.is_file() else FOLDER / entry["path"])}
     raise FileNotFoundError(f"no file {wanted}: it is not in this folder")
