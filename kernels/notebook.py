@@ -49,6 +49,7 @@ __all__ = [
 MAX_TITLE = 200  # characters
 BATCH, BATCH_SIZE = 64, 1 << 20  # cells, and characters, that are validated together
 DAMAGED = "they were damaged"
+KNOWN = ("kernelcord", "raw_mimetype", "tags")  # of a cell's metadata, what we have made sure of
 
 
 def write(
@@ -84,6 +85,8 @@ def written(
     Raises: NotebookError when the cells without outputs are over `size` too.
     """
     kept = originals.metadata(about)
+    if kept and not _is_valid({"cells": [], "metadata": kept, "nbformat": 4, "nbformat_minor": 5}, None):
+        kept = {}
     python_kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     metadata: dict[str, Any] = kept | {
         "kernelspec": kept["kernelspec"] if _is_pythons(kept.get("kernelspec")) else python_kernel,
@@ -116,6 +119,8 @@ def _written(
     """A cell as nbformat has it; `ids` has those that are taken, each by the cell of a position."""
     before = cell.original or {}
     metadata: dict[str, Any] = originals.metadata(before.get("metadata"))
+    if tags := _valid_tags(originals.tags(before.get("metadata"))):
+        metadata["tags"] = tags
     more: dict[str, Any] = {}
     match cell:
         case Markdown():
@@ -171,10 +176,14 @@ def _code_metadata(cell: Code) -> dict[str, Any]:
     may_fail = cell.status == "ok" or (cell.status == "error" and RAISES in cell.tags)
     as_they_were = may_fail or cell.original is not None  # for good, a cell is left out by a person alone
     tags = dict.fromkeys(cell.tags if as_they_were else (*cell.tags, SKIP))
-    if valid := [tag for tag in tags if tag and "," not in tag]:
+    if valid := _valid_tags(tags):
         metadata["tags"] = valid
     repaired: dict[str, Any] = repair(metadata)
     return repaired
+
+
+def _valid_tags(tags: Iterable[str]) -> list[str]:
+    return [tag for tag in dict.fromkeys(tags) if tag and "," not in tag]
 
 
 def _validated(cells: Iterable[tuple[dict[str, Any], str]], metadata: dict[str, Any]) -> Iterator[str]:
@@ -194,15 +203,26 @@ def _validated_batch(batch: list[tuple[dict[str, Any], str]], metadata: dict[str
         nbformat.validate(parts | {"nbformat": 4, "nbformat_minor": 5})
     except nbformat.ValidationError:
         for cell, text in batch:
-            refused = cell["cell_type"] == "code" and not _is_valid(cell)
-            yield dumped(cell | {"outputs": [no_outputs(DAMAGED)]}) if refused else text
+            yield text if _is_valid(cell) else dumped(_mended(cell))
     else:
         yield from (text for _, text in batch)
 
 
-def _is_valid(cell: dict[str, Any]) -> bool:
+def _mended(cell: dict[str, Any]) -> dict[str, Any]:
+    """The cell without the metadata that it had in another notebook, or without its outputs."""
+    ours = {key: value for key, value in cell["metadata"].items() if key in KNOWN}
+    mended = cell | {"metadata": ours}
+    if cell["cell_type"] == "code" and not _is_valid(mended):
+        return mended | {"outputs": [no_outputs(DAMAGED)]}
+    return mended
+
+
+def _is_valid(part: dict[str, Any], ref: str | None = "") -> bool:
+    """Whether nbformat takes a cell, or with `ref` None a whole notebook."""
     try:
-        nbformat.validate(cell, ref="code_cell", version=4, version_minor=5)
+        nbformat.validate(
+            part, ref=f"{part['cell_type']}_cell" if ref == "" else ref, version=4, version_minor=5
+        )
     except nbformat.ValidationError:
         return False
     return True

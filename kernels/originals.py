@@ -18,9 +18,9 @@ from typing import Any
 from kernels.harmless import plain_html
 from kernels.text import clip, repair
 
-__all__ = ["attachments", "is_id", "metadata", "original"]
+__all__ = ["attachments", "is_id", "metadata", "original", "tags"]
 
-OURS = frozenset({"kernelcord", "tags"})  # what `Code` and `Markdown` have fields for
+OURS = frozenset({"kernelcord", "tags"})  # what has its own rules
 ACTIVE = frozenset({"trusted", "widgets"})
 STALE = frozenset({"execution"})  # when the cell ran, as JupyterLab notes it
 LARGEST = 1 << 16  # characters of one entry as JSON
@@ -36,7 +36,10 @@ def original(raw: Mapping[str, Any], name: str, notes: list[str]) -> dict[str, A
     found: dict[str, Any] = {}
     if is_id(raw.get("id")):
         found["id"] = raw["id"]
-    if kept := metadata(raw.get("metadata"), name, notes):
+    kept = metadata(raw.get("metadata"), name, notes)
+    if raw.get("cell_type") != "code" and (tagged := tags(raw.get("metadata"))[:MOST_ENTRIES]):
+        kept["tags"] = tagged
+    if kept:
         found["metadata"] = kept
     given = raw.get("attachments")
     if given:
@@ -64,6 +67,14 @@ def metadata(raw: Any, name: str = "", notes: list[str] | None = None) -> dict[s
         elif notes is not None and value:
             notes.append(f"{name}: its metadata “{clip(repair(str(key)), MAX_NAME)}” was left out.")
     return kept
+
+
+def tags(raw: Any) -> list[str]:
+    """The tags in a cell's metadata; those of a cell of code are in its field."""
+    found = raw.get("tags") if isinstance(raw, dict) else None
+    return (
+        [tag for tag in found if isinstance(tag, str) and _is_plain(tag)] if isinstance(found, list) else []
+    )
 
 
 def attachments(raw: Any) -> dict[str, dict[str, str]]:

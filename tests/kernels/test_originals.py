@@ -20,7 +20,7 @@ KEPT = {
             "cell_type": "markdown",
             "id": "words",
             "source": "![](attachment:a.png)",
-            "metadata": {"slideshow": {"slide_type": "slide"}},
+            "metadata": {"slideshow": {"slide_type": "slide"}, "tags": ["mine"]},
             "attachments": {"a.png": PICTURE},
         },
         {
@@ -115,3 +115,27 @@ def test_no_id_is_given_twice() -> None:
     assert ids[0] == "0-x"
     assert ids[3] == made
     assert len(set(ids)) == 5
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"collapsed": "yes"},
+        {"name": 3},
+        {"jupyter": {"source_hidden": "x"}},
+        {"tags": "x"},
+        {"tags": ["a,b", 3, "", "fine", "fine"]},
+    ],
+)
+@pytest.mark.parametrize("kind", ["code", "markdown", "raw"])
+def test_what_is_not_valid_costs_no_output(kind: str, metadata: dict[str, Any]) -> None:
+    """A notebook that other programs made does not become one that they refuse, nor lose what it shows."""
+    shown = {"output_type": "stream", "name": "stdout", "text": "shown"}
+    more = {"outputs": [shown], "execution_count": None} if kind == "code" else {}
+    cell = {"cell_type": kind, "source": "x", "metadata": metadata, **more}
+    document = {"cells": [cell], "metadata": {"authors": "nobody", "title": 3, "orig_nbformat": "x"}}
+    written = again(document)
+    if kind == "code":
+        assert "".join(written["cells"][0]["outputs"][0]["text"]) == "shown"
+    tags = written["cells"][0]["metadata"].get("tags")
+    assert tags == (["fine"] if metadata.get("tags", "")[3:] else None)
