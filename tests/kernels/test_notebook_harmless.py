@@ -104,6 +104,19 @@ ACTIVE_HTML = [
     '<meta http-equiv="refresh" content="0;url=javascript:alert(1)">',
     "<link rel=stylesheet href=https://evil.example>",
     '<b style="background:url(javascript:alert(1))">x</b>',
+]
+MORE_THAN_PLAIN_HTML = [
+    '<a href="data:text/html,x">x</a>',
+    "<base href=https://evil.example>",
+    '<b data-commandlinker-command="x">',
+    '<style>@import "https://evil.example/x.css"</style>',
+    "<style>@\\69mport 'x'</style>",
+    '<b style="background: URL(https://evil.example/x)">',
+    "<style>never closed",
+    "<b never closed",
+]
+# Markup in the other languages that HTML may hold, and in what is there for scripts.
+ACTIVE_FOREIGN = [
     '<b xmlns:xlink="a title=" href=javascript:alert(1)>x</b>',
     '<rect x1="a title=" href=javascript:alert(1)>x',
     "<svg><style>&lt;img src=x onerror=alert(1)&gt;</style></svg>",
@@ -124,16 +137,6 @@ ACTIVE_HTML = [
     "<b onclick=alert(1)>x</b><script>alert(1)</script>",
     "<div id=figure></div><script>alert(1)</script>",
     "<style>/*</style><script>alert(1)</script>*/</style>",
-]
-MORE_THAN_PLAIN_HTML = [
-    '<a href="data:text/html,x">x</a>',
-    "<base href=https://evil.example>",
-    '<b data-commandlinker-command="x">',
-    '<style>@import "https://evil.example/x.css"</style>',
-    "<style>@\\69mport 'x'</style>",
-    '<b style="background: URL(https://evil.example/x)">',
-    "<style>never closed",
-    "<b never closed",
     '<svg><use href="https://evil.example/x.svg#a"/></svg>',
     '<rect fill="url(https://evil.example/#a)"/>',
     '<b style="background:url(data:text/html,x)">',
@@ -221,6 +224,13 @@ def test_hostile_markup_is_not_in_the_file(
     }
     for trace in (b"alert", b"evil.example", b"<script", b"onerror"):
         assert trace not in data
+
+
+@pytest.mark.parametrize("html", ACTIVE_FOREIGN)
+def test_hostile_drawings_formulas_and_scripts_are_not_in_the_file(html: str) -> None:
+    """Neither what would act nor what would load something."""
+    (text,) = shown({"text/html": html, "text/plain": "x"}).values()
+    assert text.startswith("x\n[text/html left out: it ")
 
 
 ESTIMATOR = (
