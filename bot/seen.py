@@ -19,6 +19,7 @@ from kernels.events import Restarted
 from kernels.files import Opened
 from kernels.inside.loading.encodings import encoding_of, is_binary
 from kernels.text import clip, human_size, strip_ansi
+from kernels.updates import is_mark
 
 __all__ = ["attached", "of_file", "of_record", "of_result"]
 
@@ -69,6 +70,8 @@ def of_record(cell: CellRecord) -> str:
     """What a cell of the transcript showed, without its pictures."""
     parts = []
     for output in cell.outputs:
+        if is_mark(output):
+            continue
         match output.get("output_type"):
             case "stream":
                 parts.append(str(output["text"]))

@@ -131,6 +131,11 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         return transformed
 
 
+# Libraries ask by these names whether they are in Jupyter: plotly, rich and pandas do, and show less if not.
+for name in ("__module__", "__name__", "__qualname__"):
+    setattr(Shell, name, getattr(ZMQInteractiveShell, name))
+
+
 def _is_no_failure(error: BaseException | None) -> bool:
     """Whether it is `sys.exit()` or `sys.exit(0)`, with which a script ends well."""
     return isinstance(error, SystemExit) and error.code in (None, 0)
