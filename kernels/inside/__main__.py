@@ -20,7 +20,7 @@ from pathlib import Path
 PARENT = os.getppid()  # at once, since it may die while we start
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
-from inside import files, last_words, program  # type: ignore[import-not-found]  # noqa: E402  (the path first)
+from inside import files, fresh, last_words, program  # type: ignore[import-not-found]  # noqa: E402  (the path first)
 
 del sys.path[0]
 
@@ -45,4 +45,5 @@ if __name__ == "__main__":
     threading.Thread(target=_follow_parent, daemon=True).start()
     kernel = program.made()
     kernel.initialize(sys.argv[1:])
+    fresh.arguments()
     program.run(kernel)

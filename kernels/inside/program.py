@@ -31,15 +31,20 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 from . import (
+    bars,
     children,
     clip,
     cores,
     elsewhere,
     figures,
     forked,
+    fresh,
     memory,
+    nested,
     open_files,
     reserve,
+    shared,
+    stdin,
     streams,
     variables,
 )
@@ -60,7 +65,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     shell_class = Shell
     _supports_kernel_subshells = False
     _open_files = open_files.OpenFiles()
-    _elsewhere = elsewhere.Outside(None)
+    _elsewhere = elsewhere.Outside(())
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
@@ -89,6 +94,10 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             told = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
             self.session.send(self.iopub_socket, "error", told, parent)
             self.session.send(stream, "execute_reply", self._failed(name, text), parent, ident=ident)
+
+    def is_ours(self) -> bool:
+        """Whether what runs now was asked for by our own client."""
+        return _asked_by_us(self.get_parent("shell"))
 
     def _failed(self, name: str, text: str) -> dict[str, Any]:
         """The reply of a cell that did not come to its own."""
@@ -247,7 +256,9 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
-        self.kernel._elsewhere = elsewhere.Outside(os.environ.get("TMPDIR"), os.getcwd())
+        self.kernel._elsewhere = elsewhere.Outside(elsewhere.temporary(), os.getcwd())
+        sys.stdin = stdin.Input(self.kernel.raw_input)
+        nested.allow(lambda: self.kernel.io_loop.asyncio_loop)
         children.install()
         forked.watch(self.kernel)
         reserve.fill()
@@ -260,6 +271,8 @@ def made() -> Program:
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.Session.packer = "inside.packing.pack"
     figures.follow()
+    bars.follow()
+    shared.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)
     return program
@@ -320,7 +333,7 @@ def _settle(program: Program, profile: Path) -> None:
     program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
     program.profile_dir.location = str(profile)
     Shell.instance().db.root = profile / "db"
-    Shell.instance().init_environment()  # where the shell was made, another environment was ours
+    fresh.shell(Shell.instance())
 
 
 def run(program: Program) -> None:

@@ -30,6 +30,7 @@ from typing import Any
 from ipykernel.iostream import IOPubThread, OutStream
 
 from . import last_words
+from .buffers import Bytes
 from .relay import Relay
 
 READ = 64 * 1024  # bytes read at once
@@ -98,6 +99,7 @@ class Output(OutStream):  # type: ignore[misc]
         self._kept = last_words.Kept()
         super().__init__(*args, **kwargs)
         self._kept = last_words.of(self.name)
+        self.buffer = Bytes(self)
         os.register_at_fork(before=self.flush, after_in_child=self._forked)
 
     def _forked(self) -> None:
@@ -105,6 +107,20 @@ class Output(OutStream):  # type: ignore[misc]
         self._taking, self._buffer_lock = threading.RLock(), threading.RLock()
         self._buffers: Any = defaultdict(StringIO)
         self._kept = last_words.Kept()
+
+    errors, mode, line_buffering, write_through = "strict", "w", True, False  # as scripts look for
+
+    def reconfigure(self, **options: Any) -> None:
+        """Take what a text stream of Python's can be told; it is UTF-8, and sent line by line, all the same.
+
+        Raises: TypeError for what no stream has.
+        """
+        io.TextIOWrapper(io.BytesIO()).reconfigure(**options)
+
+    def detach(self) -> Any:
+        """The bytes below, for another text stream around them; this one goes on."""
+        self.flush()
+        return self.buffer
 
     def fileno(self) -> int:
         """The descriptor 1 or 2, behind which is this stream: ipykernel gives that of the process's first."""
