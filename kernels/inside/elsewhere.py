@@ -54,7 +54,7 @@ def advise(error: BaseException) -> None:
 
 
 def temporary() -> tuple[str, ...]:
-    """The kernel's own folders for what is not kept: its small /tmp, and that of large files, if it has them."""
+    """The kernel's own folders for what is not kept, if any: its small /tmp, and that of large files."""
     if "TMPDIR" not in os.environ:
         return ()
     return tuple(dict.fromkeys((os.path.dirname(os.environ["IPYTHONDIR"]), os.environ["TMPDIR"])))
