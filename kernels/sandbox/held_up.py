@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernels.procfs import fields
+
 __all__ = ["Look", "Looks"]
 
 # In the names of functions of Linux that wait for the disk, or for memory that is being freed or read back.
@@ -70,8 +72,9 @@ class Looks[T]:
 
 def _waits(thread: int) -> bool:
     """Whether a thread of ours waits for somebody else's lock."""
-    with suppress(OSError, IndexError):  # it has ended
+    with suppress(OSError):  # it has ended
         here = Path(f"/proc/self/task/{thread}")
-        state = (here / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
-        return state == "D" and not ELSEWHERE.search((here / "wchan").read_text("ascii", "replace"))
+        return fields(here / "stat")[:1] == [b"D"] and not ELSEWHERE.search(
+            (here / "wchan").read_text("ascii", "replace")
+        )
     return False

@@ -71,6 +71,7 @@ FELL = 4  # everything is looked at when the machine has lost a quarter of one k
 STEP = 0.1  # seconds between two glances at looks that may be waiting
 PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
 LOST = 0.5  # likewise, where the machine loses much meanwhile
+FAILURES = 5  # looks in a row that may fail before their kernel is taken to have made them fail
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
 
@@ -92,6 +93,8 @@ class Watched:
         self.slow = self.size_slow = False  # whether one look took long; it is looked at apart from then on
         self.thorough = self.size_thorough = False  # whether the next look is
         self.mapped_due = 0.0
+        self.failed: dict[str, int] = {}  # how many looks of a kind have failed in a row
+        self.told = False  # whether one that failed is in the log
         self.passing = False  # whether files may have been hidden when the machine had last lost much
         self.cells = 0  # that have begun
         self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
@@ -158,11 +161,11 @@ class Watchdog:
     def look(self, watched: Watched) -> None:
         """Look at this one now, in the caller's thread; what takes long only in its turn."""
         if self._memory and watched.took < LONG:
-            self._try(watched, partial(self._look_at_memory, quick=True))
+            self._try(watched, partial(self._look_at_memory, quick=True), "memory")
         with self._ending:
             lives = watched in self._watched
         if lives and watched.size_took < QUICK:
-            self._try(watched, self._look_at_size)
+            self._try(watched, self._look_at_size, "size")
 
     def _run(self, look: Callable[[], None], usual: float) -> None:
         pause = usual
@@ -184,21 +187,21 @@ class Watchdog:
         watched = list(self._watched)
         for each in watched:
             if now >= each.due and not each.slow:
-                self._try(each, self._look_at_memory)
+                self._try(each, self._look_at_memory, "memory")
         for each in watched:
             if now >= each.size_due and not each.size_slow and each in self._watched:
-                self._try(each, self._look_at_size)
+                self._try(each, self._look_at_size, "size")
 
     def _slow_round(self) -> None:
         """One look at each of the others, first at those that have waited longest."""
         now = monotonic()
-        waiting: list[tuple[float, Watched, Callable[[Watched], None]]] = []
+        waiting: list[tuple[float, Watched, Callable[[Watched], None], str]] = []
         for each in list(self._watched):
-            waiting += [(each.due, each, self._look_at_memory)] if each.slow else []
-            waiting += [(each.size_due, each, self._look_at_size)] if each.size_slow else []
-        for due, each, look in sorted(waiting, key=lambda one: one[0]):
+            waiting += [(each.due, each, self._look_at_memory, "memory")] if each.slow else []
+            waiting += [(each.size_due, each, self._look_at_size, "size")] if each.size_slow else []
+        for due, each, look, kind in sorted(waiting, key=lambda one: one[0]):
             if now >= due and each in self._watched and not self._stop.is_set():
-                self._try(each, look)
+                self._try(each, look, kind)
 
     def _end_who_holds_up(self) -> None:
         """End the kernels that a look has waited for, and for too long."""
@@ -209,13 +212,21 @@ class Watchdog:
             if look.held_up:
                 self._end(look.whom, HIDING)
 
-    def _try(self, watched: Watched, look: Callable[[Watched], None]) -> None:
+    def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
+        """Look. A kernel at which a `kind` of look fails again and again is ended: nobody counts it."""
         try:
             with self._looks.at(watched, patience=PATIENCE):
                 look(watched)
         except Exception:  # whatever one kernel has made of itself, the others are watched on
-            log.exception("the watchdog could not look at %s", watched.workspace)
+            failed = watched.failed[kind] = watched.failed.get(kind, 0) + 1
+            if not watched.told:  # the log is not for a kernel to fill
+                watched.told = True
+                log.exception("the watchdog could not look at %s (said once)", watched.workspace)
             watched.due = watched.size_due = monotonic() + FIRST
+            if failed >= FAILURES:
+                self._end(watched, HIDING)
+        else:
+            watched.failed.pop(kind, None)
 
     def _look_at_size(self, watched: Watched) -> None:
         if self._limits.workspace is None:

@@ -77,6 +77,46 @@ async def test_memory_has_a_limit(kernel: Kernel, bomb: str) -> None:
         assert any(word in restarted.reason for word in ("memory", "files", "died")), restarted.reason
 
 
+BLINDING = """
+from ctypes import CDLL
+for name in (b'a\\rVmPTE:', b'\\x0bVmSwap: ', b'\\x1cRssAnon:', b'\\x85VmSize:', b') Z 1 (', b'\\nVmPTE:'):
+    if os.fork() == 0:
+        alarm(15)
+        CDLL(None).prctl(15, name, 0, 0, 0)
+        held = bytearray(MANY)
+        for place in range(0, len(held), 4096): held[place] = 1
+        time.sleep(DOING)
+        os._exit(0)
+codes = [os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(6)]
+print('codes', codes)
+"""
+
+
+async def test_no_name_of_a_process_keeps_its_memory_from_being_counted(kernel: Kernel) -> None:
+    """A name can have what ends a line of text: the look at all of its kernel failed for that."""
+    bomb = BLINDING.replace("MANY", "100_000_000").replace("DOING", "10")
+    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(3)")
+    assert ran.status == "out of memory" or "-9" in ran.output, (ran.status, ran.output)
+    if ran.status != "ok":
+        assert "memory" in ran.restarts[0].reason
+
+
+async def test_no_name_of_a_process_keeps_its_time_from_being_counted(kernel: Kernel) -> None:
+    """What it goes on with after its cell ends with its budget."""
+    code = """
+import ctypes
+ctypes.CDLL(None).prctl(15, b'a\\rVmPTE:', 0, 0, 0)
+if os.fork() == 0:
+    alarm(15)
+    while True: pass
+"""
+    kernel.limits = replace(kernel.limits, background=timedelta(seconds=0.3))
+    assert (await run(kernel, f"{GUARD}\n{code}")).status == "ok"
+    await until(lambda: not kernel.alive)
+    (restarted,) = (await run(kernel, "1")).restarts
+    assert "processor time after its last cell" in restarted.reason
+
+
 async def test_shared_memory_that_is_not_mapped_any_more_is_held_too(kernel: Kernel) -> None:
     """It counts for no process. Where no control group counts it there is none, and no device that is some."""
     code = """

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kernels.sandbox import objects, usage
+from kernels.sandbox.spent import Spent
 from kernels.sandbox.usage import UNCOUNTABLE, hidden, pieces, processes
 from tests.kernels.sandbox.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
 
@@ -190,6 +191,27 @@ def test_a_large_honest_program_is_counted() -> None:
     with init(code) as pid:
         assert hidden(processes(pid), [Path.cwd()], mapped=True) == 0
         assert objects.kept(processes(pid), alone=False, passed=0, thorough=True) < 20 << 20
+
+
+NAMES = "\r\v\f\x1c\x1d\x1e\x85\n\u2028"  # where text has lines that end
+
+
+@pytest.mark.parametrize("end", [*NAMES, ") R 0 ("])
+def test_no_name_of_a_process_changes_what_is_told_of_it(workspace: Path, end: str) -> None:
+    """It is the first line of `status`, and stands before the numbers of `stat`."""
+    code = "held = bytearray(30_000_000)\n    ctypes.CDLL(None).prctl(15, NAME, 0, 0, 0)"
+    name = f"a{end}VmPTE:".encode("latin-1" if end == "\x85" else "utf-8")
+    with init(code.replace("NAME", repr(name))) as pid:
+        pids = processes(pid)
+        held = usage.memory(pids)
+        assert held[pids[1]] > 30_000_000
+        assert usage.exactly(held) > 30_000_000
+        assert hidden(pids, [workspace], mapped=True) == 0
+        assert usage.threads(pids) == 2
+        assert objects.kept(pids, alone=False, passed=0, thorough=True) > 0
+        spent = Spent()
+        assert spent.look(pids) == spent.look(pids) == 0
+        assert usage.live(pids[1]) == usage.PROC / str(pids[1])
 
 
 def test_lines_are_given_whole(workspace: Path) -> None:

@@ -95,6 +95,56 @@ def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
     assert (workspace / "closed").stat().st_mode & 0o777 == 0
 
 
+@pytest.mark.parametrize("kind", ["_look_at_memory", "_look_at_size"])
+def test_a_kernel_at_which_looks_fail_is_ended(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Nobody counts what it does. The others are looked at all the time, and the log says it once."""
+    faults: list[str] = []
+    looked: list[Watched] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=True)
+    bad, good = (Watched(os.getpid(), workspace, faults.append) for _ in range(2))
+
+    def look(watched: Watched) -> None:
+        if watched is bad:
+            raise IndexError("list index out of range")
+        looked.append(watched)
+
+    monkeypatch.setattr(watchdog, kind, look)
+    other = "_look_at_size" if kind == "_look_at_memory" else "_look_at_memory"
+    monkeypatch.setattr(watchdog, other, lambda watched: None)
+    watchdog.watch(bad)
+    watchdog.watch(good)
+    for number in range(module.FAILURES):
+        assert (faults, len(looked)) == ([], number)
+        for each in (bad, good):
+            each.due = each.size_due = 0.0
+        watchdog._round()
+    assert faults == [HIDING]
+    assert looked == [good] * module.FAILURES
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        f"the watchdog could not look at {workspace} (said once)"
+    ]
+
+
+def test_a_look_that_fails_once_ends_nobody(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes between two that fail shows that it can be counted."""
+    faults: list[str] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
+    failing = iter([False, True] * module.FAILURES)
+
+    def look(watched: Watched) -> None:
+        if next(failing):
+            raise IndexError
+
+    monkeypatch.setattr(watchdog, "_look_at_size", look)
+    for _ in range(2 * module.FAILURES):
+        watched.size_due = 0.0
+        watchdog._round()
+    assert faults == []
+
+
 def test_a_hole_is_no_file(workspace: Path) -> None:
     """What counts is the room on the disk: a sparse terabyte takes none."""
     with (workspace / "sparse").open("wb") as file:
