@@ -17,7 +17,7 @@ from itertools import chain
 
 from kernels.errors import SandboxUnavailable
 
-__all__ = ["DENIED", "UNCOUNTED", "UNKNOWN", "assemble"]
+__all__ = ["DENIED", "UNCOUNTED", "UNKNOWN", "UNSUPPORTED", "assemble"]
 
 # Answered with EPERM.
 DENIED: dict[str, int] = {
@@ -101,10 +101,17 @@ UNKNOWN: dict[str, int] = {
     "process_madvise": 440,  # takes memory from other processes
     "landlock_create_ruleset": 444,  # any number of rules; each keeps its file on the disk when it is deleted
     "landlock_add_rule": 445,  # likewise, to a set of ours
+    "file_setattr": 469,  # has XFS take up to 8 GiB of the disk for one byte that is written
     "seccomp": 317,  # filters of its own: compiled, they take memory that the machine has once for everybody
     "shmget": 29,  # System V's memory stays when its processes end, and no watchdog finds it
     "semget": 64,  # likewise
     "msgget": 68,  # likewise
+}
+# Answered with EOPNOTSUPP, as by a file system that cannot do it: libc's posix_fallocate then writes zeros.
+UNSUPPORTED: dict[str, int] = {
+    # Takes the whole disk in one call of 20 ms, before anybody looks; with FALLOC_FL_KEEP_SIZE no limit on a
+    # file's size holds it.
+    "fallocate": 285,
 }
 # Answered as if they had been done, in every tier.
 IGNORED: dict[str, int] = {
@@ -150,7 +157,6 @@ SHARING: dict[str, int] = {
     "lremovexattr": 198,  # likewise
     "fremovexattr": 199,  # likewise
     "removexattrat": 466,  # likewise
-    "file_setattr": 469,  # likewise
     "sendmsg": 46,  # hides open files on their way, where nobody counts them
     "sendmmsg": 307,  # likewise
     "bind": 49,  # takes an abstract name that a program of the host may want
@@ -221,8 +227,11 @@ NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag that clone(2) takes
 # Type into, or read, a terminal that is not one's own; or have the machine load a module for one's own.
 TIOCSTI, TIOCLINUX, TIOCSETD = 0x5412, 0x541C, 0x5423
 # By the second byte of ioctl's request, what file systems do to a file that is open for reading only: flags,
-# version, encryption, verity (f, v); project, freezing (X); what btrfs and XFS have of their own (0x94, X).
-OF_FILE_SYSTEMS = (0x6600, 0x7600, 0x5800, 0x9400)
+# version, encryption, verity (f, v).
+OF_FILE_SYSTEMS = (0x6600, 0x7600)
+# In every tier: taking room on the disk that nothing is written to, which no limit on a file's size holds,
+# and the hints by which one byte takes it (X, of XFS and others); what btrfs has of its own (0x94).
+TAKING_ROOM = (0x5800, 0x9400)
 OF_SOCKETS = 0x8900  # likewise: the machine's interfaces and addresses, which a socket of any kind tells
 KIND_OF_REQUEST = 0xFF00
 SET_DUMPABLE = 4  # hides memory and descriptors from the watchdog, where it is not root
@@ -263,8 +272,9 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]
-    closed = OF_FILE_SYSTEMS if network else (*OF_FILE_SYSTEMS, OF_SOCKETS)
-    of_machine = [_Step(AND, KIND_OF_REQUEST), *_equal(closed, errno.ENOTTY)]
+    in_sight = OF_FILE_SYSTEMS if network else (*OF_FILE_SYSTEMS, OF_SOCKETS)
+    closed = TAKING_ROOM if alone else (*TAKING_ROOM, *in_sight)
+    by_kind = [_Step(AND, KIND_OF_REQUEST), *_equal(closed, errno.ENOTTY)]
     protocols = {INET: PROTOCOLS, INET6: PROTOCOLS, NETLINK: (ROUTE,)}
     by_family = [
         _when(family, _unless_one_of(2, [*known], errno.EPROTONOSUPPORT))
@@ -282,6 +292,7 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
         _Step(RETURN, KILL),
         *_refuse(DENIED.values(), errno.EPERM),
         *_refuse(UNKNOWN.values(), errno.ENOSYS),
+        *_refuse(UNSUPPORTED.values(), errno.EOPNOTSUPP),
         *_refuse(IGNORED.values(), 0),
         *_no_core(),
         *([] if counted else _uncounted()),
@@ -299,7 +310,7 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
         *_when(FCNTL, _if_one_of(1, [SETLEASE, NOTIFY, SETPIPE_SZ, *HINTS], errno.EPERM)),
         *_when(
             IOCTL,
-            [*_if_one_of(1, [TIOCSTI, TIOCLINUX, TIOCSETD], errno.EPERM), *([] if alone else of_machine)],
+            [*_if_one_of(1, [TIOCSTI, TIOCLINUX, TIOCSETD], errno.EPERM), *by_kind],
         ),
         *_when(MADVISE, _if_one_of(2, [COLD, PAGEOUT], 0)),
         *_when(PREADV2, uncached),

@@ -457,6 +457,56 @@ async def test_one_file_over_the_limit_is_an_error_of_its_cell(kernel: Kernel) -
     assert await value(kernel, "x") == "1"
 
 
+TAKEN = """
+import ctypes, fcntl, struct
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+file = os.open('big', os.O_CREAT | os.O_RDWR, 0o600)
+def taken(what):
+    if os.fstat(file).st_blocks: print('TAKEN', what)
+    os.truncate(file, 0)
+for mode in (0, 1, 0x10, 0x11, 0x40):  # as it is, FALLOC_FL_KEEP_SIZE, _ZERO_RANGE, both, _UNSHARE_RANGE
+    LIBC.fallocate(file, mode, 0, 100_000_000)
+    taken(f'fallocate {mode}')
+for request in (0x40305828, 0x4030582A, 0x40305839):  # FS_IOC_RESVSP, FS_IOC_RESVSP64, FS_IOC_ZERO_RANGE
+    try: fcntl.ioctl(file, request, struct.pack('hhxxxxqqiI16x', 0, 0, 0, 100_000_000, 0, 0))
+    except OSError: pass
+    taken(f'ioctl {request:#x}')
+os.truncate(file, 30_000_000)  # a hole, which a copy does not fill beyond the limit
+other = os.open('other', os.O_CREAT | os.O_RDWR, 0o600)
+try:
+    while os.copy_file_range(file, other, 30_000_000, 0, os.fstat(other).st_size): pass
+except OSError as error: print(error.strerror)
+print('copied', os.fstat(other).st_size)
+os.truncate(other, 0)
+"""
+HONEST = """
+os.truncate(file, 0); os.posix_fallocate(file, 0, 1_000_000)
+assert os.fstat(file).st_size == 1_000_000
+os.close(file); os.unlink('big')
+import shutil, sqlite3, subprocess, tarfile, numpy as np
+np.save('a.npy', np.zeros(100_000)); assert np.load('a.npy', mmap_mode='r+').size == 100_000
+np.zeros(1000).tofile('a.bin'); assert np.memmap('b.bin', mode='w+', shape=(1000, 100)).size == 100_000
+with sqlite3.connect('a.db') as db:
+    db.execute('pragma journal_mode = wal')
+    db.execute('create table t (x)')
+    db.executemany('insert into t values (?)', [(bytes(1000),)] * 1000)
+with tarfile.open('a.tar', 'w') as tar: tar.add('a.npy')
+shutil.copy('a.npy', 'c.npy'); shutil.move('c.npy', 'd.npy')
+subprocess.run(['cp', '--sparse=always', 'a.npy', 'e.npy'], check=True)
+print('well')
+"""
+
+
+async def test_no_room_is_taken_that_nothing_is_written_to(kernel: Kernel) -> None:
+    """Gigabytes in one call, which no limit on a file's size held. What libraries do works all the same."""
+    ran = await run(kernel, f"{GUARD}\nimport os\n{TAKEN}\nos.unlink('other')\n{HONEST}")
+    assert ran.status == "ok", ran.output
+    assert "TAKEN" not in ran.output
+    assert int(ran.output.rpartition("copied ")[2].split()[0]) < 64 * 1024 * 1024
+    assert ran.output.endswith("well\n")
+
+
 LOOKED_FOR = ("storemagic", "sitecustomize", "usercustomize", "debugpy", "ipython_config", "IPython")
 
 
