@@ -21,6 +21,8 @@ from kernels.nofollow import folder, unlock
 from kernels.procfs import fields, sizes
 
 __all__ = [
+    "CROWDED",
+    "MOST_AREAS",
     "MOST_MAPS",
     "PROC",
     "UNCOUNTABLE",
@@ -48,6 +50,10 @@ MOST_NAMELESS = 1000  # mapped files without a name that are looked at
 UNSEEN = 4  # of them that may be larger than what is mapped of them, where we may not look
 PIECE = 1 << 16  # bytes that are read at a time
 UNCOUNTABLE = 1 << 62
+CROWDED = UNCOUNTABLE << 1  # likewise, for a process that has more areas of memory than one may have
+# Areas of one process: Linux allows 65,530, and whoever changes something about all of them keeps its memory
+# locked for 0.1 s each time. One with pandas, scipy and scikit-learn has 2,000, and each thread has three.
+MOST_AREAS = 16_384
 BESIDE = b"VmPTE", b"VmSwap"  # of memory, what is not resident: page tables, and what was swapped out
 PROC = Path("/proc")
 # A file that was deleted, in /proc/PID/maps: its range, offset, device, inode and path.
@@ -122,6 +128,7 @@ def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: 
 
     `places` are the workspace's paths, outside and inside. A program or library that lay elsewhere is not the
     person's: it was deleted by an upgrade.
+    CROWDED where one has too many areas of memory, which `mapped` tells too.
     UNCOUNTABLE for those who let nobody look, and for more than can be looked at. Where we are not root, a
     file that is only mapped counts by the part that is, since nobody tells its size: no more than 4 of them
     are taken so, and none without `doubt`. Nor is any other file then that was deleted where the first of
@@ -179,8 +186,12 @@ def _mapped(pids: Iterable[int], below: tuple[bytes, ...], known: set[int], *, d
     unseen: dict[tuple[bytes, bytes], int] = {}
     left = MOST_MAPS
     for pid in pids:
+        areas = 0
         for lines in pieces(f"{live(pid)}/maps"):
             left -= len(lines)
+            areas += lines.count(b"\n")
+            if areas > MOST_AREAS:
+                return CROWDED
             if left < 0:
                 return UNCOUNTABLE
             for start, end, offset, *file, path in DELETED.findall(lines) if b" (deleted)\n" in lines else ():

@@ -34,7 +34,7 @@ from typing import Self
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import objects, usage
-from kernels.sandbox.held_up import Looks
+from kernels.sandbox.held_up import Looks, waits_for_disk
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 from kernels.sandbox.spent import Spent
 
@@ -71,6 +71,10 @@ FELL = 4  # everything is looked at when the machine has lost a quarter of one k
 STEP = 0.1  # seconds between two glances at looks that may be waiting
 PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
 LOST = 0.5  # likewise, where the machine loses much meanwhile
+# Seconds for which looks at one kernel, all in all, may wait for its folders' locks. A tenth of all time is
+# forgiven, and only a quarter counts while a thread of it waits for the disk, with what it has locked.
+AT_FOLDERS, FORGIVEN, AT_DISK = 5.0, 10, 4
+TWICE = 1.5 * STEP  # of waiting, which was seen twice
 FAILURES = 5  # looks in a row that may fail before their kernel is taken to have made them fail
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
@@ -94,6 +98,7 @@ class Watched:
         self.thorough = self.size_thorough = False  # whether the next look is
         self.mapped_due = 0.0
         self.failed: dict[str, int] = {}  # how many looks of a kind have failed in a row
+        self.at_folders = 0.0  # seconds that looks have waited for its folders' locks
         self.told = False  # whether one that failed is in the log
         self.passing = False  # whether files may have been hidden when the machine had last lost much
         self.cells = 0  # that have begun
@@ -207,10 +212,18 @@ class Watchdog:
         """End the kernels that a look has waited for, and for too long."""
         waiting = self._looks.waiting(STEP)
         lost = bool(waiting) and self._meanwhile.fell()
+        for each in list(self._watched):
+            each.at_folders = max(0.0, each.at_folders - STEP / FORGIVEN)
         for look in waiting:
+            whom = look.whom
             look.patience = min(look.patience, LOST) if lost else look.patience
-            if look.held_up:
-                self._end(look.whom, HIDING)
+            if look.at_folder:
+                whom.at_folders += STEP / (AT_DISK if waits_for_disk(usage.processes(whom.init)) else 1)
+            if look.waited > TWICE:  # the others' looks do not wait for it again
+                whom.slow = whom.size_slow = True
+                whom.mapped_due = 0.0  # by many areas of memory its lock is held for long
+            if look.held_up or whom.at_folders > AT_FOLDERS:
+                self._end(whom, HIDING)
 
     def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
         """Look. A kernel at which a `kind` of look fails again and again is ended: nobody counts it."""
@@ -244,12 +257,16 @@ class Watchdog:
         watched.size = named + nameless
         if watched.size > max(self._limits.workspace, watched.began + STARTING):
             hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
+            hides = SYSTEM if nameless >= usage.CROWDED else hides
             self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
         elif thorough and self._passes_on(watched):
             self._end(watched, HIDING)
         watched.size_took = thread_time() - worked
         watched.size_slow = watched.size_slow or watched.size_took > QUICK
-        pause = max(self._paused(watched), SHARE * (monotonic() - began))
+        took = (
+            0.0 if watched.at_folders else monotonic() - began
+        )  # who makes us wait is not left alone for it
+        pause = max(self._paused(watched), SHARE * took)
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
 

@@ -4,14 +4,19 @@ Every bomb is bounded, so that a machine on which it is not contained survives i
 """
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from kernels.kernel import Kernel
 from kernels.pool import Pool
+from kernels.sandbox.held_up import AT_FOLDER
 from tests.attacks.host import TRIES, refused
 from tests.live.cells import NoFiles, run, until, value
 
@@ -505,6 +510,112 @@ async def test_no_room_is_taken_that_nothing_is_written_to(kernel: Kernel) -> No
     assert "TAKEN" not in ran.output
     assert int(ran.output.rpartition("copied ")[2].split()[0]) < 64 * 1024 * 1024
     assert ran.output.endswith("well\n")
+
+
+AREAS = """
+import ctypes, mmap
+LIBC = ctypes.CDLL(None)
+LIBC.mmap.restype = ctypes.c_void_p
+def areas(number):
+    start = LIBC.mmap(None, ctypes.c_size_t(number * 4096), 1, 0x22, -1, ctypes.c_long(0))
+    for n in range(0, number, 2): LIBC.mprotect(ctypes.c_void_p(start + n * 4096), ctypes.c_size_t(4096), 3)
+    return ctypes.c_void_p(start), ctypes.c_size_t(number * 4096)
+"""
+
+
+async def test_advice_about_memory_takes_no_lock_of_it(kernel: Kernel) -> None:
+    """What is said not to be forked is forked all the same: nothing was changed for it."""
+    code = """
+page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+page.write(b'here')
+for advice in (10, 16, 12, 1): page.madvise(advice)
+if (child := os.fork()) == 0: os._exit(42 if page[:4] == b'here' else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+big = mmap.mmap(-1, 8 << 20)
+for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_WILLNEED, mmap.MADV_DONTNEED): big.madvise(advice)
+"""
+    ran = await run(kernel, f"import os\n{AREAS}\n{code}")
+    assert ran.status == "ok", ran.output
+    assert "42" in ran.output.splitlines(), ran.output
+
+
+async def test_very_many_areas_of_memory_end_a_kernel(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process with as many as Linux allows keeps its memory locked, and so a folder, for long."""
+    monkeypatch.setattr("kernels.sandbox.watchdog.MAPPED", 0.2)
+    ran = await run(kernel, f"{AREAS}\nareas(10_000)\nimport time\ntime.sleep(1)")
+    assert ran.status == "ok", ran.output
+    ran = await run(kernel, f"{AREAS}\nareas(40_000)\nimport time\ntime.sleep(30)")
+    assert (ran.status, ran.result.cause) == ("died", "system"), ran.output
+
+
+HOLDING = """
+import mmap, os, threading, time
+here = os.getcwd()
+os.makedirs('sub', exist_ok=True)
+def hold(start, size):
+    while True: LIBC.mprotect(start, size, 1); LIBC.mprotect(start, size, 3)
+def listing():
+    folder = os.open(here, os.O_RDONLY)
+    while True:
+        os.lseek(folder, 0, 0)
+        into = LIBC.mmap(None, ctypes.c_size_t(8192), 3, 0x22, -1, ctypes.c_long(0))
+        LIBC.syscall(217, folder, ctypes.c_void_p(into), 4096)
+if os.fork() == 0:
+    made = areas(12_000)
+    for _ in range(4): threading.Thread(target=listing, daemon=True).start()
+    for _ in range(24): threading.Thread(target=hold, args=made, daemon=True).start()
+    time.sleep(3)
+    os._exit(0)
+for number in range(2):
+    if os.fork() == 0:
+        until = time.monotonic() + 3
+        os.mkdir(f'{here}/r{number}')
+        while time.monotonic() < until:
+            os.rename(f'{here}/r{number}', f'{here}/sub/r{number}')
+            os.rename(f'{here}/sub/r{number}', f'{here}/r{number}')
+        os._exit(0)
+time.sleep(1)
+"""
+
+
+@contextmanager
+def looked_at(thread: int) -> Iterator[list[str]]:
+    """Where in Linux a thread of ours waits for the lock of a folder, as far as it is seen."""
+    found: list[str] = []
+    end = threading.Event()
+
+    def look() -> None:
+        while not end.wait(0.005):
+            place = Path(f"/proc/self/task/{thread}/wchan").read_text("ascii")
+            if AT_FOLDER.search(place):
+                found.append(place)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield found
+    finally:
+        end.set()
+        looking.join()
+
+
+async def test_who_holds_a_folder_keeps_nobody_elses_cell(pool: Pool, kernel: Kernel) -> None:
+    """Its own cells end, or its kernel does; meanwhile the loop waits for nothing, and others' cells go on."""
+    neighbour = pool.kernel("neighbour", NoFiles())
+    try:
+        assert await value(neighbour, "1") == "1"
+        with looked_at(threading.get_native_id()) as waited:
+            ran = await run(kernel, f"{AREAS}\n{HOLDING}")
+            assert ran.status in ("ok", "died"), ran.output
+            for _ in range(5):
+                assert await value(neighbour, "open('a.txt', 'w').write('x')") == "1"
+                assert (await run(kernel, "2")).status in ("ok", "died")
+        assert waited == []
+    finally:
+        await pool.close("neighbour")
+        pool.workspace("neighbour").remove()
 
 
 LOOKED_FOR = ("storemagic", "sitecustomize", "usercustomize", "debugpy", "ipython_config", "IPython")

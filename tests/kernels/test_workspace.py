@@ -190,7 +190,7 @@ def test_half_placed_files_of_a_killed_program_are_tidied_away(workspace: Worksp
 def test_a_workspace_that_is_there_is_opened_without_a_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To make a folder, or set its mode, takes the lock of one that code may hold; the mode is right already."""
+    """To make a folder, or set its mode, takes a lock that code may hold."""
     workspace = Workspace.open(tmp_path / "workspaces", "1234")
     with monkeypatch.context() as patch:
         for name in ("mkdir", "chmod"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.seccomp import (
+from kernels.sandbox.calls import (
     ATTRIBUTES,
     DENIED,
     FOR_NETWORK,
@@ -20,8 +20,8 @@ from kernels.sandbox.seccomp import (
     UNCOUNTED,
     UNKNOWN,
     UNSUPPORTED,
-    assemble,
 )
+from kernels.sandbox.seccomp import assemble
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -158,6 +158,17 @@ def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
     assert verdict(program, 28, 0, 4096, 4) == ALLOW  # MADV_DONTNEED
     for hint in (1036, 1038):
         assert verdict(program, 72, 3, hint) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_no_advice_keeps_memory_locked(*, alone: bool) -> None:
+    """What changes a flag of all areas is pretended; what gives memory back is done."""
+    program = assemble(alone=alone)
+    for advice in (0, 1, 2, 10, 11, 12, 13, 15, 16, 17, 19):
+        assert verdict(program, 28, 0, 4096, advice) == refused(0)
+    for advice in (3, 4, 8, 9, 14, 18, 22, 23, 25):
+        assert verdict(program, 28, 0, 4096, advice) == ALLOW
+    assert verdict(program, 157, 0x53564D41, 0) == refused(errno.EINVAL)  # PR_SET_VMA
 
 
 @pytest.mark.parametrize("alone", [True, False])

@@ -8,7 +8,7 @@ import pytest
 
 from kernels.sandbox import objects, usage
 from kernels.sandbox.spent import Spent
-from kernels.sandbox.usage import UNCOUNTABLE, hidden, pieces, processes
+from kernels.sandbox.usage import CROWDED, UNCOUNTABLE, hidden, pieces, processes
 from tests.kernels.sandbox.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
 
 LARGE = 4_000_000
@@ -172,6 +172,20 @@ def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.Mo
         assert hidden(pids, [Path.cwd()], mapped=True) == UNCOUNTABLE
         assert objects.kept(pids, alone=False, passed=0, thorough=True) == UNCOUNTABLE
         assert bound < total[0] < 3 * (bound + usage.PIECE)
+
+
+def test_a_process_with_very_many_areas_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each for itself: many processes with a few thousand are none."""
+    code = """libc = ctypes.CDLL(None)
+    for number in range(900): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 0x22, -1, 0)
+    for _ in range(3): os.fork() or time.sleep(100)"""
+    with init(code) as pid:
+        pids = processes(pid)
+        monkeypatch.setattr(usage, "MOST_AREAS", 1500)
+        assert hidden(pids, [Path.cwd()], mapped=True) == 0
+        monkeypatch.setattr(usage, "MOST_AREAS", 800)
+        assert hidden(pids, [Path.cwd()], mapped=True) >= CROWDED
+        assert hidden(pids, [Path.cwd()], mapped=False) == 0
 
 
 def test_many_mapped_files_without_a_name_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
