@@ -53,7 +53,7 @@ UNCOUNTABLE = 1 << 62
 CROWDED = UNCOUNTABLE << 1  # likewise, for a process that has more areas of memory than one may have
 # Areas of one process: Linux allows 65,530, and whoever changes something about all of them keeps its memory
 # locked for 0.1 s each time. One with pandas, scipy and scikit-learn has 2,000, and each thread has three.
-MOST_AREAS = 16_384
+MOST_AREAS = 8192
 BESIDE = b"VmPTE", b"VmSwap"  # of memory, what is not resident: page tables, and what was swapped out
 PROC = Path("/proc")
 # A file that was deleted, in /proc/PID/maps: its range, offset, device, inode and path.

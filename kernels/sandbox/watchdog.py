@@ -73,7 +73,7 @@ PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
 LOST = 0.5  # likewise, where the machine loses much meanwhile
 # Seconds for which looks at one kernel, all in all, may wait for its folders' locks. A tenth of all time is
 # forgiven, and only a quarter counts while a thread of it waits for the disk, with what it has locked.
-AT_FOLDERS, FORGIVEN, AT_DISK = 5.0, 10, 4
+AT_FOLDERS, FORGIVEN, AT_DISK = 4.0, 10, 4
 TWICE = 1.5 * STEP  # of waiting, which was seen twice
 FAILURES = 5  # looks in a row that may fail before their kernel is taken to have made them fail
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
@@ -263,10 +263,9 @@ class Watchdog:
             self._end(watched, HIDING)
         watched.size_took = thread_time() - worked
         watched.size_slow = watched.size_slow or watched.size_took > QUICK
-        took = (
-            0.0 if watched.at_folders else monotonic() - began
-        )  # who makes us wait is not left alone for it
-        pause = max(self._paused(watched), SHARE * took)
+        pause = max(self._paused(watched), SHARE * (monotonic() - began))
+        if watched.at_folders:  # who makes us wait is not left alone for it
+            pause = FIRST
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
 

@@ -544,7 +544,7 @@ async def test_very_many_areas_of_memory_end_a_kernel(
 ) -> None:
     """A process with as many as Linux allows keeps its memory locked, and so a folder, for long."""
     monkeypatch.setattr("kernels.sandbox.watchdog.MAPPED", 0.2)
-    ran = await run(kernel, f"{AREAS}\nareas(10_000)\nimport time\ntime.sleep(1)")
+    ran = await run(kernel, f"{AREAS}\nareas(5_000)\nimport time\ntime.sleep(1)")
     assert ran.status == "ok", ran.output
     ran = await run(kernel, f"{AREAS}\nareas(40_000)\nimport time\ntime.sleep(30)")
     assert (ran.status, ran.result.cause) == ("died", "system"), ran.output
@@ -563,7 +563,7 @@ def listing():
         into = LIBC.mmap(None, ctypes.c_size_t(8192), 3, 0x22, -1, ctypes.c_long(0))
         LIBC.syscall(217, folder, ctypes.c_void_p(into), 4096)
 if os.fork() == 0:
-    made = areas(12_000)
+    made = areas(6_000)
     for _ in range(4): threading.Thread(target=listing, daemon=True).start()
     for _ in range(24): threading.Thread(target=hold, args=made, daemon=True).start()
     time.sleep(3)

@@ -541,7 +541,7 @@ def test_who_holds_its_folders_is_ended_after_several_short_waits(
             for _ in range(10):  # one second, then the look is over
                 watchdog._end_who_holds_up()
         waited += 10
-    assert (faults, waited) == (([], 150) if at_disk else ([HIDING], 60))
+    assert (faults, waited) == (([], 150) if at_disk else ([HIDING], 50))
     assert (watched.slow, watched.size_slow, watched.mapped_due) == (True, True, 0.0)
 
 
