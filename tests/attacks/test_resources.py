@@ -531,7 +531,7 @@ page.write(b'here')
 for advice in (10, 16, 12, 1): page.madvise(advice)
 if (child := os.fork()) == 0: os._exit(42 if page[:4] == b'here' else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-big = mmap.mmap(-1, 8 << 20)
+big = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_WILLNEED, mmap.MADV_DONTNEED): big.madvise(advice)
 """
     ran = await run(kernel, f"import os\n{AREAS}\n{code}")
