@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from contextlib import suppress
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -26,8 +25,7 @@ from kernels.text import human_size, over
 from kernels.threads import in_thread
 
 MIB = 1024 * 1024
-FEW = 16  # things in a workspace that are looked at without a thread, in some 0.1 ms
-LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
+FEW = 16  # things in a workspace that are looked at before a scan, in some 0.1 ms
 TICK = 50_000_000  # ns by which two changes of a folder surely have different times
 COARSE = 0.01  # seconds by which the time of a file can lie before the moment that it was written
 # A late file that was made clean, and written again, is next made clean after twice as long a rest, at last
@@ -75,10 +73,19 @@ class Capture:
         older: bool = True,
         most: int | None = None,
     ) -> Scan:
-        """`scan` in a thread, where there may be news. When cancelled, what it found is new again later."""
-        if self._plainly_nothing_new():
+        """`scan`, where there may be news. When cancelled, what it found is new again later.
+
+        A listing of the workspace, and even asking for one of its files, waits for the folder's lock, which
+        code in it can hold for seconds. So all that is done on the loop is to look at the folder itself.
+        """
+        if self._plainly_empty():
             return Scan()
-        scan = partial(self.scan, rested=rested, since=since, older=older, most=most)
+
+        def scan() -> Scan:
+            if self._plainly_nothing_new():
+                return Scan()
+            return self.scan(rested=rested, since=since, older=older, most=most)
+
         scanning = asyncio.ensure_future(in_thread(scan))
         try:
             return await asyncio.shield(scanning)
@@ -135,8 +142,20 @@ class Capture:
                 status = os.stat(name, dir_fd=top, follow_symlinks=False)
                 self._known[name] = Stamp.of(status)
 
+    def _plainly_empty(self) -> bool:
+        """Whether the folder alone tells that it has nothing, as it had nothing before. It waits for none."""
+        if self._known or self._untold or self._listed is None or not self.lock.acquire(blocking=False):
+            return False
+        try:
+            top = Stamp.of(os.stat(self._workspace, follow_symlinks=False))
+            return self._listed == (top, frozenset()) and not self._known and not self._untold
+        except OSError:
+            return False
+        finally:
+            self.lock.release()
+
     def _plainly_nothing_new(self) -> bool:
-        """Whether a look at a few plain files tells that nothing changed; a thread costs more than that."""
+        """Whether a look at a few plain files tells that nothing changed; a scan costs more than that."""
         if len(self._known) > FEW or self._untold or not self.lock.acquire(blocking=False):
             return False
         try:
@@ -159,8 +178,6 @@ class Capture:
         """Whether a listing finds what is known, and nothing else."""
         with folder(self._workspace) as top, os.scandir(top) as listing:
             status = os.fstat(top)
-            if status.st_size > LISTED:
-                return False
             found = list(islice(listing, FEW + 1))
             known = len(found) <= FEW and self._known == {
                 item.name: Stamp.of(item.stat(follow_symlinks=False))

@@ -210,7 +210,7 @@ class _Captured(_Asked):
         if not isinstance(file, CapturedFile | TextFile):
             raise web.HTTPError(404)
         try:
-            opened = file.open()
+            opened = await file.opened()
         except FileChanged:
             raise web.HTTPError(GONE) from None
         except OSError as error:

@@ -18,7 +18,7 @@ import pytest
 
 from kernels.capture import Capture, Captured, CapturedFile, FileChanged, LateFiles, Scan, Skipped
 from kernels.capture.clean import make_clean
-from kernels.capture.scan import COARSE, LISTED, TICK
+from kernels.capture.scan import COARSE, TICK
 from kernels.capture.walk import UNSEEN
 from kernels.workspace import Workspace
 
@@ -762,23 +762,97 @@ async def test_a_look_is_a_scan_in_a_thread(folder: Path) -> None:
     assert names(await Capture(folder).look()) == ["data.csv"]
 
 
-@pytest.mark.parametrize("deleted", [0, 500])
-async def test_only_a_folder_that_is_read_at_once_is_looked_at_without_a_thread(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, deleted: int
+@contextmanager
+def waiting_for_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While entered, this thread may look at the folder itself only; others may do all."""
+    here, touched = threading.current_thread(), list[str]()
+
+    def watched(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(path: Any, *more: Any, **named: Any) -> Any:
+            by_descriptor = isinstance(path, int) or named.get("dir_fd") is not None
+            within = by_descriptor or folder in Path(path).parents
+            refused = within or (Path(path) == folder and name != "stat")
+            if refused and threading.current_thread() is here:
+                touched.append(f"{name} {path}")
+            return real(path, *more, **named)
+
+        patch.setattr(os, name, call)
+
+    with monkeypatch.context() as patch:
+        for name in ("scandir", "listdir", "open", "stat", "lstat", "chmod"):
+            watched(name)
+        yield
+    assert touched == []
+
+
+@pytest.mark.parametrize("files", [0, 1, 5, 40])
+async def test_the_loop_waits_for_no_lock_of_a_workspace(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    """Where a file system keeps the room of names that were deleted, reading past a million takes long."""
-    started: list[threading.Thread] = []
-    start = threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread) or start(thread))
-    (folder / "data.csv").touch()
-    for number in range(deleted):
-        (folder / f"{number:0250}").touch()
-    for number in range(deleted):
-        (folder / f"{number:0250}").unlink()
+    """Code can hold its folder's lock for seconds, and who lists it, or asks for a file in it, waits."""
     capture = Capture(folder)
+    for number in range(files):
+        (folder / f"{number}.csv").touch()
+    with waiting_for_nobody(folder, monkeypatch):
+        first = await capture.look()
+        again = await capture.look()
+        await asyncio.sleep(1.5 * TICK / 1e9)
+        assert await capture.look() == await capture.look() == Scan()
+        for file in first.captured:
+            async with file.content() as content:
+                assert content.read() == b""
+    assert (len(first.captured), again) == (files, Scan())
+    (folder / "late.csv").touch()
+    told: list[Scan] = []
+    late = LateFiles(capture, most=5, busy=lambda: False, tell=told.append)
+    with waiting_for_nobody(folder, monkeypatch):
+        late.look()
+        while not told:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.01)
+    await late.stop()
+    assert names(told[0]) == ["late.csv"]
+
+
+async def test_an_empty_workspace_costs_no_thread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most cells write nothing, and the folder itself tells that."""
+    capture = Capture(folder)
+    (folder / ".hidden").touch()
     capture.accept()
+    await asyncio.sleep(1.5 * TICK / 1e9)
     assert await capture.look() == Scan()
-    assert len(started) == (folder.stat().st_size > LISTED)
+    with monkeypatch.context() as patch:
+        patch.setattr("kernels.capture.scan.in_thread", lambda work: pytest.fail("a thread was started"))
+        assert await capture.look() == Scan()
+    (folder / "new.csv").touch()
+    assert names(await capture.look()) == ["new.csv"]
+
+
+async def test_a_file_that_is_opened_for_nobody_is_closed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for it was cancelled while the folder's lock was held."""
+    (folder / "data.csv").touch()
+    (file,) = Capture(folder).scan().captured
+    assert isinstance(file, CapturedFile)
+    before, free, opened = descriptors(folder), threading.Event(), CapturedFile.open
+
+    def held(file: CapturedFile) -> Any:
+        free.wait(10)
+        return opened(file)
+
+    monkeypatch.setattr(CapturedFile, "open", held)
+    asking = asyncio.create_task(file.opened())
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    free.set()
+    while any(thread.name.startswith("apart") for thread in threading.enumerate()):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)
+    assert descriptors(folder) == before
 
 
 CHANGES = {
