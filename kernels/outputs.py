@@ -19,7 +19,7 @@ from typing import Any
 
 from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream, cost
 from kernels.terminal import Terminal
-from kernels.text import human_size, left_out, strip_ansi
+from kernels.text import clip, human_size, left_out, strip_ansi
 
 __all__ = ["ENDINGS", "MOST", "Outputs"]
 
@@ -28,6 +28,7 @@ ENDINGS = 8  # more of them that may be results or errors: the cell's end is see
 ELSEWHERE = 64  # displays of earlier cells that a cell may update
 PIECE = 64 * 1024  # characters of a long text that are looked at in one step
 DRAWN = 4  # times `max_text` that are drawn: a line redrawn without end costs time, not room
+SHORT = 1000  # characters that stay of each display as text, whatever the others take
 BLANKS = 8  # 1/8 of `max_text` may be blanks that a cursor leaves by going up into shorter lines
 
 
@@ -92,15 +93,25 @@ class Outputs:
             self._block(piece.name).terminal.write(piece.text)
         return list(tail)
 
-    def cells(self) -> tuple[dict[str, Any], ...]:
-        """The outputs as nbformat v4 dicts (https://nbformat.readthedocs.io/en/latest/format_description.html)."""
-        return tuple(_notebook_output(shown) for shown in self._shown)
+    def cells(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
+        """The outputs as nbformat v4 dicts (https://nbformat.readthedocs.io/en/latest/format_description.html).
+
+        With `last` only so many of the last ones.
+        """
+        return tuple(_notebook_output(shown) for shown in (self._shown[-last:] if last else self._shown))
 
     def text(self) -> str:
-        """All that reads as text, without colours; of what has a picture, nothing."""
+        """All that reads as text, without colours; of what has a picture, nothing.
+
+        What is no stream has as much room as all streams have together; beyond that only its ends are there.
+        """
         pieces: list[str] = []
+        room = self._max_text
         for shown in self._shown:
             text = _as_text(shown)
+            if not isinstance(shown, _Text):
+                text = clip(text, max(room, SHORT))
+                room -= len(text)
             if text and pieces and not isinstance(shown, _Text) and not pieces[-1].endswith("\n"):
                 pieces.append("\n")
             if text:
