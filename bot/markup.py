@@ -15,7 +15,7 @@ from bot.split import cut, length
 from kernels.text import strip_ansi
 from kernels.visible import shown
 
-__all__ = ["clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
+__all__ = ["LOOKED_AT", "clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
 
 APART = "\u200b"  # zero width space
 _FENCES = re.compile("`{3,}")

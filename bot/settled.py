@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bot.ansi import has_colour
 from bot.delivery import Upload
 from bot.failures import ending, lost_with
 from bot.fitting import MESSAGES, Block
-from bot.markup import fenced, output_block, plain
+from bot.markup import LOOKED_AT, fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
@@ -25,7 +26,7 @@ SOURCE = 1000  # of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
 MOST = 300  # texts, pictures and files of an answer, and one more of each cell
 TEXT = 8 << 20  # characters of one text
-COLOURED = 64 << 10  # characters, codes included, of texts in colour: eight times what an answer can show
+COLOURED = 128 << 10  # characters, codes included, of texts in colour: 16 times what an answer can show
 LONG = LONGEST * MESSAGES  # characters of a text that surely goes into a file
 KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(
     (".png", ".jpg", ".gif"), "picture"
@@ -122,7 +123,7 @@ class Settled:
             case Text(text):
                 self._add_output(text)
             case Traceback(text):
-                self._add(output_block(text, room=ERROR))
+                self._add(self._in_colour(text, room=ERROR))
             case Words(text):
                 whole = clip(text, TEXT)
                 self._add_text(balanced(whole[: LONG + 1]), whole, "words", ".md")
@@ -141,14 +142,19 @@ class Settled:
     def _add_output(self, text: str) -> None:
         text = clip(text, TEXT)
         whole = strip_ansi(text)
-        if len(whole) > LONG:  # its colours are work for nothing
-            block = fenced(whole[: LONG + 1])
-        elif self._coloured + len(text) > COLOURED:
-            block = fenced(whole)
-        else:
-            self._coloured += len(text) if len(whole) < len(text) else 0
-            block = output_block(text)
+        surely_in_a_file = len(whole) > LONG  # its colours are work for nothing
+        block = fenced(whole[: LONG + 1]) if surely_in_a_file else self._in_colour(text)
         self._add_text(block, whole, "output", ".txt")
+
+    def _in_colour(self, text: str, room: int | None = None) -> str:
+        """A block of the text, in colours as long as there are not too many of them."""
+        if not has_colour(text):
+            return output_block(text, room=room)
+        looked_at = len(text) if room is None else min(len(text), 2 * LOOKED_AT * room)
+        if self._coloured + looked_at > COLOURED:
+            return fenced(strip_ansi(text), room=room)
+        self._coloured += looked_at
+        return output_block(text, room=room)
 
     def _draw(self, drawing: Drawing) -> None:
         picture = self._drawn.get(self._drawings)

@@ -51,6 +51,7 @@ class Outputs:
         self._blanks = max_text // BLANKS
         self._elsewhere: dict[str, int] = {}  # display ids of earlier cells, with what their updates cost
         self._shown: list[_Text | Display | Result | Failure] = []
+        self._places: dict[str, list[int]] = {}  # of the displays with an id
         self._costs: list[int] = []  # of each of them; a text has its own limit
         self._held = 0  # bytes of the displays in `_shown` and `_elsewhere`
         self._last_text: _Text | None = None
@@ -191,6 +192,8 @@ class Outputs:
             self._told_over = True
         event, size = self._within_limit(event, size, 0)
         self._held += size
+        if isinstance(event, Display) and event.display_id is not None:
+            self._places.setdefault(event.display_id, []).append(len(self._shown))
         self._shown.append(event)
         self._costs.append(size)
         return [event]
@@ -204,11 +207,7 @@ class Outputs:
         """Replace what was shown under the same id, here or, where there is none, in an earlier cell."""
         if event.display_id is None:
             return []
-        places = [
-            place
-            for place, shown in enumerate(self._shown)
-            if isinstance(shown, Display) and shown.display_id == event.display_id
-        ]
+        places = self._places.get(event.display_id, ())
         size = cost(event)
         if not places:
             if event.display_id not in self._elsewhere and len(self._elsewhere) == ELSEWHERE:
@@ -217,11 +216,14 @@ class Outputs:
             event, size = self._within_limit(event, size, before)
             self._elsewhere[event.display_id or ""] = size
             self._held += size - before
+        shown: Display | None = None
         for place in places:
             before = self._costs[place]
             event, size = self._within_limit(event, size, before)
             self._held += size - before
-            self._shown[place], self._costs[place] = replace(event, update=False), size
+            if shown is None or shown.bundle is not event.bundle:
+                shown = replace(event, update=False)
+            self._shown[place], self._costs[place] = shown, size
         return [event]
 
     def _within_limit[T: Display | Result | Failure](self, event: T, size: int, freed: int) -> tuple[T, int]:
@@ -241,6 +243,7 @@ class Outputs:
 
     def _clear(self) -> None:
         self._shown.clear()
+        self._places.clear()
         self._costs.clear()
         self._tail.clear()
         self._last_text = None
