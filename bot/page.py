@@ -126,9 +126,9 @@ class Draft:
     def last(self, drawn: Mapping[int, bytes] | None = None, *, note: str = "") -> Callable[[], Page]:
         """Makes the page of `final`."""
         entries, usage = self._still(), self._usage
-        settled = Settled(drawn or {}, self._plotly_script)
 
         def made() -> Page:
+            settled = Settled(drawn or {}, self._plotly_script)
             for entry in entries:
                 settled.take(entry)
             parts, long = fitted(settled.blocks, settled.footer(usage, note))
