@@ -269,12 +269,12 @@ def test_what_was_told_is_not_looked_for_from_the_end() -> None:
 def test_a_page_is_of_the_moment_at_which_it_was_asked_for() -> None:
     """A thread makes it while more is told."""
     draft = Draft()
-    draft.add(Reply(0, words="before"))
     draft.add(Reply(1, printed("one\n")))
+    draft.add(Reply(0, words="before"))
     live, last, drawings = draft.live(now=0.0), draft.last(), draft.drawings()
+    draft.add(Reply(0, words="after"))
     draft.add(Reply(1, printed("two\n")))
     draft.add(Reply(1, shown(text_latex="$x$", text_plain="<x>")))
-    draft.add(Reply(0, words="after"))
     assert drawings() == ()
     for page in (live(), last()):
         assert "one" in page.parts[0]
