@@ -19,13 +19,13 @@ __all__ = ["broken_off", "earlier", "told", "told_before"]
 
 async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
     """The entries before `cell` that its answer has told; it reads no more than that takes."""
-    found: list[Said | CellRecord] = []
+    newest: list[Said | CellRecord] = []
     async with aclosing(transcript.newest(cell.place, before=cell.seq)) as pages:
         async for page in pages:
-            found = [*reversed(page), *found]
+            newest += page
             if any(entry.seq < first and (cell.author != MODEL or _is_asked(entry)) for entry in page):
                 break
-    return [await transcript.whole(entry) for entry in earlier(found, cell, first)]
+    return [await transcript.whole(entry) for entry in earlier(reversed(newest), cell, first)]
 
 
 def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:

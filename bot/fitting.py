@@ -35,36 +35,45 @@ class Block:
 
 
 def fitted(blocks: Sequence[Block], footer: str) -> tuple[tuple[str, ...], list[Upload]]:
-    """The texts of at most four messages, and files with what these do not hold. `footer` stays whole."""
+    """The texts of at most four messages, and files with what these do not hold. `footer` stays whole.
+
+    The longest blocks go into files first. Lengths are added up once, so the time is in proportion to the
+    number of blocks.
+    """
     shown = list(blocks)
     uploads: list[Upload] = []
-    for place in sorted(range(len(shown)), key=lambda place: -length(shown[place].text)):
-        if (parts := _parts(shown, footer)) is not None:
-            return parts, uploads
-        block = shown[place]
-        if block.name and length(block.text) > FIRST_LINES:
-            if block.stored is None:
-                upload = _upload(block.name, block.whole)
-                uploads.append(upload)
-                note = _note(upload.name, len(upload.data))
-            else:
-                note = _note(block.stored.filename, block.stored.size)
-            head = fenced(block.whole, room=FIRST_LINES, keep="head")
-            shown[place] = Block(f"{head}\n{note}")
-    if (parts := _parts(shown, footer)) is not None:
+    lengths = [length(block.text) for block in shown]
+    total = sum(lengths) + len(lengths) + length(footer)
+    if (parts := _parts(shown, footer, total)) is not None:
         return parts, uploads
+    for place in sorted(range(len(shown)), key=lambda place: -lengths[place]):
+        block = shown[place]
+        if lengths[place] <= FIRST_LINES:
+            break
+        if not block.name:
+            continue
+        if block.stored is None:
+            upload = _upload(block.name, block.whole)
+            uploads.append(upload)
+            note = _note(upload.name, len(upload.data))
+        else:
+            note = _note(block.stored.filename, block.stored.size)
+        head = fenced(block.whole, room=FIRST_LINES, keep="head")
+        shown[place] = Block(f"{head}\n{note}")
+        total += length(shown[place].text) - lengths[place]
+        if (parts := _parts(shown, footer, total)) is not None:
+            return parts, uploads
     upload = _upload("answer.md", "\n".join(block.whole or block.text for block in blocks))
     head = balanced(cut("\n".join(block.text for block in shown), LONGEST * (MESSAGES - 2)))
     note = _note(upload.name, len(upload.data))
     return tuple(split(f"{head}\n{note}\n{footer}")), [*uploads, upload]
 
 
-def _parts(blocks: Sequence[Block], footer: str) -> tuple[str, ...] | None:
-    """The parts, or None where they are too many."""
-    text = "\n".join([*(block.text for block in blocks), footer])
-    if length(text) > LONGEST * MESSAGES:
+def _parts(blocks: Sequence[Block], footer: str, total: int) -> tuple[str, ...] | None:
+    """The parts, or None where they are too many; `total` is the length of all."""
+    if total > LONGEST * MESSAGES:
         return None
-    parts = split(text)
+    parts = split("\n".join([*(block.text for block in blocks), footer]))
     return tuple(parts) if len(parts) <= MESSAGES else None
 
 

@@ -25,13 +25,14 @@ from kernels.events import Event
 from kernels.finish import to_the_end
 from kernels.outputs import Outputs
 from kernels.run import RunResult
-from kernels.text import strip_ansi
+from kernels.text import clip, strip_ansi
 from kernels.updates import Updates, is_mark, is_note, shows
 
 __all__ = ["Transcript", "notebook_cell"]
 
 log = logging.getLogger(__name__)
 
+ERROR = 1 << 20  # characters of a traceback as text; the outputs have all of it
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
 PAGE = 50  # entries; each may have some tens of kilobytes of outputs in its record
 MOST_AGAIN, LARGEST_AGAIN = 4, 8 << 20  # cells that are shown again when a display is updated; bytes of one
@@ -101,7 +102,7 @@ class Transcript:
         result = ExecutionResult(
             success=ran.status == "ok",
             output=ran.output,
-            error=strip_ansi("\n".join(ran.error.traceback)) if ran.error else None,
+            error=strip_ansi(clip("\n".join(ran.error.traceback), ERROR)) if ran.error else None,
             execution_time=ran.execution_time,
             return_code=return_code(ran),
             generated_files=kept.files,

@@ -91,17 +91,19 @@ def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
 
 def _seen(outputs: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
     """The kind and the compared text of each thing a person sees; neighbouring text is one thing."""
-    seen: list[tuple[str, str]] = []
+    seen: list[tuple[str, list[str]]] = []
     streamed = False
     for output in outputs:
         if output["output_type"] != "stream":
-            seen.append(_thing(output))
+            kind, text = _thing(output)
+            seen.append((kind, [text]))
             streamed = False
         elif output["name"] == "stdout" and output["text"]:
-            before = seen.pop()[1] if streamed else ""
-            seen.append(("text", before + output["text"]))
+            if not streamed:
+                seen.append(("text", []))
+            seen[-1][1].append(output["text"])
             streamed = True
-    return seen
+    return [(kind, "".join(texts)) for kind, texts in seen]
 
 
 def _thing(output: dict[str, Any]) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from typing import Any
 from kernels.events import Bundle, ClearOutput, Display, Event, Failure, Result, Stream, cost
 from kernels.overflow import Overflow
 from kernels.terminal import Terminal
-from kernels.text import human_size, left_out, strip_ansi
+from kernels.text import clip, human_size, left_out, strip_ansi
 from kernels.updates import UPDATE
 
 __all__ = ["ENDINGS", "MOST", "Outputs"]
@@ -31,6 +31,7 @@ ENDINGS = 8  # more of them that may be results or errors: the cell's end is see
 ELSEWHERE = 64  # displays of earlier cells that a cell may update
 PIECE = 64 * 1024  # characters of a long text that are looked at in one step
 DRAWN = 4  # times `max_text` that are drawn: a line redrawn without end costs time, not room
+SHORT = 1000  # characters that stay of each display as text, whatever the others take
 BLANKS = 8  # 1/8 of `max_text` may be blanks that a cursor leaves by going up into shorter lines
 
 
@@ -56,6 +57,7 @@ class Outputs:
         self._blanks = max_text // BLANKS
         self._elsewhere: dict[str, tuple[Display, int]] = {}  # by display id what earlier ones are now; costs
         self._shown: list[_Text | Display | Result | Failure] = []
+        self._places: dict[str, list[int]] = {}  # of the displays with an id
         self._costs: list[int] = []  # of each of them; a text has its own limit
         self._held = 0  # bytes of the displays in `_shown` and `_elsewhere`
         self._last_text: _Text | None = None
@@ -99,16 +101,27 @@ class Outputs:
             self._block(piece.name).terminal.write(piece.text)
         return list(tail)
 
-    def cells(self) -> tuple[dict[str, Any], ...]:
-        """The outputs as nbformat v4 dicts (https://nbformat.readthedocs.io/en/latest/format_description.html)."""
+    def cells(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
+        """The outputs as nbformat v4 dicts (https://nbformat.readthedocs.io/en/latest/format_description.html).
+
+        With `last` only so many of the last ones.
+        """
+        shown = self._shown[-last:] if last else self._shown
         elsewhere = (display for display, _ in self._elsewhere.values())
-        return tuple(map(_notebook_output, self._shown)) + tuple(map(_update_output, elsewhere))
+        return tuple(map(_notebook_output, shown)) + tuple(map(_update_output, elsewhere))
 
     def text(self) -> str:
-        """All that reads as text, without colours; of what has a picture, nothing."""
+        """All that reads as text, without colours; of what has a picture, nothing.
+
+        What is no stream has as much room as all streams have together; beyond that only its ends are there.
+        """
         pieces: list[str] = []
+        room = self._max_text
         for shown in (*self._shown, *(display for display, _ in self._elsewhere.values())):
             text = _as_text(shown)
+            if not isinstance(shown, _Text):
+                text = clip(text, max(room, SHORT))
+                room -= len(text)
             if text and pieces and not isinstance(shown, _Text) and not pieces[-1].endswith("\n"):
                 pieces.append("\n")
             if text:
@@ -213,6 +226,8 @@ class Outputs:
         self._flow_value(event, whole)
         event, size = self._within_limit(event, size, 0)
         self._held += size
+        if isinstance(event, Display) and event.display_id is not None:
+            self._places.setdefault(event.display_id, []).append(len(self._shown))
         self._shown.append(event)
         self._costs.append(size)
         return [event]
@@ -227,11 +242,7 @@ class Outputs:
         _taken_whole(event)
         if event.display_id is None:
             return []
-        places = [
-            place
-            for place, shown in enumerate(self._shown)
-            if isinstance(shown, Display) and shown.display_id == event.display_id
-        ]
+        places = self._places.get(event.display_id, ())
         size = cost(event)
         if not places:
             if event.display_id not in self._elsewhere and len(self._elsewhere) == ELSEWHERE:
@@ -264,6 +275,7 @@ class Outputs:
 
     def _clear(self) -> None:
         self._shown.clear()
+        self._places.clear()
         self._costs.clear()
         self._tail.clear()
         self._last_text = None

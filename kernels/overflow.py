@@ -54,6 +54,10 @@ class TextFile:
         copy.seek(0)
         return copy
 
+    async def opened(self) -> BinaryIO:
+        """As `open`: nobody but us can keep this file waiting. Raises: OSError."""
+        return self.open()
+
     @asynccontextmanager
     async def content(self) -> AsyncIterator[BinaryIO]:
         """As `open`, closed when the block is left. Raises: OSError."""

@@ -11,7 +11,7 @@ comes back finds where to tell the rest.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from bot.delivery import Outgoing, Upload
@@ -157,7 +157,7 @@ class Showing:
             uploads = [*page.uploads, *await self._read(page.files)]
             post = await self._stop()
             view = self._desk.buttons(FINISHED) if self.cell else None
-            delivery = Delivery(self._outlets, self._desk.limits)
+            delivery = Delivery(self._outlets, self._desk.limits, self._made)
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts, is_over=not self.runs)
             await self._ping()
@@ -178,9 +178,9 @@ class Showing:
 
     async def _last(self, note: str) -> Page | None:
         try:
-            wanted = self.draft.to_draw
-            drawn = await self._desk.studio.draw(wanted, self.user_id) if wanted else {}
-            return self.draft.final(drawn, note=note, largest=self._desk.limits.file)
+            to_draw = await self._made(self.draft.drawings())
+            drawn = await self._desk.studio.draw(to_draw, self.user_id) if to_draw else {}
+            return await self._made(self.draft.last(drawn, note=note, largest=self._desk.limits.file))
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None
@@ -212,13 +212,18 @@ class Showing:
         self.kept, self._asks_to_keep = True, False
         self.touch()
 
-    def _look(self) -> Look:
+    async def _made[T](self, work: Callable[[], T]) -> T:
+        """The page, or another piece of an answer, made where it holds up nobody."""
+        return await self._desk.pages.made(self.user_id, work)
+
+    async def _look(self) -> Look:
         buttons = [] if self._late else ["stop"]
         if self.draft.question is not None:
             buttons.append("answer")
         if self._asks_to_keep:
             buttons.append("keep")
-        return Look(self.draft.page(now=self._desk.clock()).parts[0], tuple(buttons))
+        page = await self._made(self.draft.live(now=self._desk.clock()))
+        return Look(page.parts[0], tuple(buttons))
 
     async def _stop(self) -> Post | None:
         if self._live is None:

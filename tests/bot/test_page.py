@@ -401,8 +401,8 @@ def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
     for one in cells:
         held += one.end(replace(RESULT, outputs=(picture,)), held)
     assert held <= 64 << 20
-    assert len(cells[0].pieces()) == 1
-    assert "the notebook has it" in str(cells[-1].pieces())
+    assert len(cells[0].snapshot().pieces()) == 1
+    assert "the notebook has it" in str(cells[-1].snapshot().pieces())
 
 
 def test_a_page_that_nobody_goes_on_with_keeps_its_words_and_says_so() -> None:

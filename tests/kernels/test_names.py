@@ -98,3 +98,22 @@ def test_a_hidden_file_stays_hidden_beside_others() -> None:
     assert places.free(".streamlit/config.toml", "-x") == ".streamlit/config.toml"
     assert places.free("../.env", "-x") == "file/.env"
     assert places.free("...", "-x") == "file-x"
+
+
+@pytest.mark.parametrize("names", [["a.csv"], ["a.csv", "A.csv", "a.CSV", "A.CSV"]])
+def test_many_files_of_one_name_are_each_tried_a_few_times(
+    names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next number is known, and whatever a name's case, it is the same name."""
+    tried: list[str] = []
+    inner = Places._is_free
+
+    def noted(places: Places, path: str) -> bool:
+        tried.append(path)
+        return inner(places, path)
+
+    monkeypatch.setattr(Places, "_is_free", noted)
+    places, count = Places(), 1000
+    found = [places.free(names[number % len(names)], "-2") for number in range(count)]
+    assert len({name.casefold() for name in found}) == count
+    assert len(tried) <= 3 * count

@@ -240,3 +240,25 @@ def test_many_displays_of_one_id_are_updated_at_the_cost_of_one() -> None:
     sys.setprofile(None)
     assert calls < 100 * module.MOST
     assert weight(list(outputs.cells())) < 3 << 20
+
+
+def test_the_text_of_many_displays_has_a_limit() -> None:
+    """All displays together may have as much text as may be printed, and some of each stays."""
+    outputs = folded(
+        *(Display({"text/plain": f"{number} {'x' * 10_000}"}) for number in range(100)),
+        max_text=50_000,
+        max_shown=64 << 20,
+    )
+    text = outputs.text()
+    assert len(text) < 50_000 + 100 * (module.SHORT + 100)
+    assert all(f"\n{number} x" in f"\n{text}" for number in range(100))
+
+
+def test_updates_find_their_displays_after_a_clear() -> None:
+    """An id shows each place that has it, and none of before."""
+    one = Display({"text/plain": "one"}, {}, "id")
+    new = Display({"text/plain": "new"}, {}, "id", update=True)
+    outputs = folded(
+        one, Display({"text/plain": "other"}), one, ClearOutput(wait=False), Display({}), one, one, new
+    )
+    assert [cell["data"].get("text/plain") for cell in outputs.cells()] == [None, "new", "new"]
