@@ -19,11 +19,8 @@ from typing import Any
 from kernels.capture import Scan, Skipped
 from kernels.events import (
     BadMessage,
-    Bundle,
-    Display,
     Event,
     InputRequest,
-    Result,
     Stream,
     cost,
     execution_count,
@@ -144,7 +141,7 @@ class Router:
                 self._question = self._event("input_request", message.content)
                 self._ask(run)
             case "iopub", kind if run is not None or self._may_be_late(message.parent_id):
-                event = self._event(kind, message.content)
+                event = self._event(kind, message.content, whole=run is not None)
                 if event is not None and run is not None:
                     self.doubtful = False
                     run.take(event)
@@ -173,9 +170,10 @@ class Router:
             run.take(self._question)
             self._question, self._marked = None, False
 
-    def _event(self, kind: str, content: Any) -> Event | None:
+    def _event(self, kind: str, content: Any, *, whole: bool = False) -> Event | None:
+        limits = self._limits
         try:
-            return from_message(kind, content, max_text=self._limits.text, max_display=self._limits.display)
+            return from_message(kind, content, max_text=limits.text, max_display=limits.display, whole=whole)
         except BadMessage:
             self._count_broken()
             return None
@@ -190,8 +188,6 @@ class Router:
             return
         if not isinstance(event, InputRequest):
             cell.left -= _late_cost(event)
-            if isinstance(event, Display | Result) and isinstance(event.bundle, Bundle):
-                event.bundle.whole = ""  # it would wait here for long, and counts for nothing
             if cell.left <= 0:
                 event = Stream("stderr", "[... further output of this cell is left out ...]\n")
             self._tell_late(Late(cell.tag, event=event))
