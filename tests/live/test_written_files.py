@@ -163,6 +163,9 @@ async def test_the_workspace_has_the_names_of_other_services(pool: Pool, fresh: 
         "os.chdir('/content'); print(os.getcwd())",
     )
     assert ran.output == "/workspace\n"
+    missing = await run(fresh, "open('/mnt/data/missing.csv')")
+    assert missing.status == "error"
+    assert "working folder" not in missing.output
     assert list(await contents(ran)) == [f"{number}.csv" for number in range(len(WORKSPACE_NAMES))]
     ran = await run(
         fresh,
