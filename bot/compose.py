@@ -27,6 +27,7 @@ from filestore.janitor import Janitor
 from filestore.outputs import LargeOutputs
 from filestore.spool import spooled
 from filestore.store import Files, Store
+from kernels import interpreter
 from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.finish import stop
 from kernels.lasting import lasting
@@ -34,6 +35,7 @@ from kernels.launch import Limits
 from kernels.node.settings import NodeSettings, limits_to
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
+from kernels.threads import in_thread
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model import Model
@@ -92,6 +94,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         model = _model(settings)
         if model is not None:
             stack.push_async_callback(model.close)
+        await _ask_python(settings)
         pool: Pool | Node = kernels(settings)
         await stack.enter_async_context(pool)
         ledger = Ledger(
@@ -125,6 +128,14 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         for name, work in works.items():
             stack.push_async_callback(stop, lasting(work, name))
         yield sessions
+
+
+async def _ask_python(settings: Settings) -> None:
+    """See whether kernels can run on the Python that the settings name. Raises: Misconfigured."""
+    if settings.node in ("auto", "none"):
+        missing = await in_thread(interpreter.ask, settings.kernel_python, settings.preloaded)
+        for name in missing:
+            log.warning("PRELOAD names %s, which %s does not have.", name, settings.kernel_python)
 
 
 def kernels(settings: Settings) -> Pool | Node:
@@ -161,7 +172,8 @@ def kernels(settings: Settings) -> Pool | Node:
         libraries=settings.preloaded,
         log_level=settings.log_level,
     )
-    return Node(local_node(here), python=python, limits=limits, kernels=here.kernels)
+    called = {there: name.upper() for name, (there, _) in _by_their_names(settings).items()}
+    return Node(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
 
 
 def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
@@ -169,10 +181,20 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
 
     By its name in `NodeSettings.kernels`: what they know it by, and its value there.
     """
+    given = settings.model_fields_set
+    return {
+        there: (name.upper(), value)
+        for name, (there, value) in _by_their_names(settings).items()
+        if name in given
+    }
+
+
+def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
+    """The settings that a node is started with: the name of each in `NodeSettings.kernels`, and its value."""
     limits = limits_to(_limits(settings))
     values = {name: (limit, limits[limit]) for name, limit in NODE_LIMITS.items()}
     idle = settings.idle_timeout.total_seconds() if settings.idle_timeout else None
-    values |= {
+    return values | {
         "max_kernels": ("size", settings.max_kernels),
         "idle_timeout": ("idle", idle),
         "sandbox": ("tier", "" if settings.sandbox == "auto" else settings.sandbox),
@@ -180,8 +202,6 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
         "kernel_python": ("python", str(settings.kernel_python)),
         "node_idle": ("lonely", settings.node_idle and settings.node_idle.total_seconds()),
     }
-    given = settings.model_fields_set
-    return {there: (name.upper(), value) for name, (there, value) in values.items() if name in given}
 
 
 async def _begin(store: Store, known: Files, blobs: LocalBlobs) -> bool:

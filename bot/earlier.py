@@ -40,8 +40,13 @@ def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) 
     return [entry for entry in entries if start <= entry.seq < cell.seq and _is_of(entry, cell.author)]
 
 
-def told(entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = ()) -> Reply:
-    """All of an entry in one step; `files` are those of a cell that are still there."""
+def told(
+    entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = (), *, code: str | None = None
+) -> Reply:
+    """All of an entry in one step; `files` are those of a cell that are still there.
+
+    The code of a cell is repeated, unless there is another `code` to be shown.
+    """
     if isinstance(entry, Said):
         return Reply(0, words=f"{entry.markdown}\n\n")
     result = ExecutionResult(
@@ -59,7 +64,7 @@ def told(entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = ()) -> Rep
         skipped=(),
         lost=(),
     )
-    return Reply(entry.seq, code=entry.code, files=files, result=result)
+    return Reply(entry.seq, code=entry.code if code is None else code, files=files, result=result)
 
 
 def broken_off(cell: CellRecord) -> Reply:

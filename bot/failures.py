@@ -9,6 +9,7 @@ ending(result)           # of a cell that did not end well, None for one that di
 
 import errno
 import os
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,6 +52,7 @@ from kernels.cells import NotebookError
 from kernels.errors import (
     KernelClosed,
     KernelStartFailed,
+    Misconfigured,
     NodeIncompatible,
     NodeUnavailable,
     NoQuestion,
@@ -61,6 +63,7 @@ from kernels.events import Restarted
 from kernels.text import human_size
 
 __all__ = [
+    "ENDINGS",
     "NEVER",
     "SHORTENED",
     "advice",
@@ -116,6 +119,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     SandboxUnavailable: lambda _: (
         "code cannot be run safely on this machine, so none is run: whoever runs me has to see to it"
     ),
+    Misconfigured: lambda _: "code cannot be run here just now: whoever runs me has to see to it",
     TooLarge: str,
     NoQuestion: lambda _: "no input() is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
@@ -225,6 +229,16 @@ ENDINGS: dict[tuple[str, str | None], str] = {
     ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
 }
 
+SIGNALS: dict[int, str] = {
+    signal.SIGABRT: "The kernel died: a library ended it (SIGABRT).",
+    signal.SIGBUS: (
+        "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left (SIGBUS)."
+    ),
+    signal.SIGFPE: "The kernel died: a library divided by zero (SIGFPE).",
+    signal.SIGILL: "The kernel died: a library is made for another processor (SIGILL).",
+    signal.SIGSEGV: "The kernel died: a library, or ctypes, used memory that is not there (SIGSEGV).",
+}
+
 
 def sentence(error: BaseException) -> str:
     """What a person is told of an exception, from its capital to its full stop; never a traceback."""
@@ -253,7 +267,7 @@ def advice(error: BaseException) -> str:
 def at_start(error: BaseException) -> str:
     """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
     error = _known(error)
-    if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable):
+    if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable | Misconfigured):
         return f"{str(error).rstrip('.')}. {advice(error)}".strip()
     if isinstance(error, StoreUnavailable) and not isinstance(error, StoreInUse):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
@@ -266,7 +280,7 @@ def ending(result: ExecutionResult) -> str | None:
         return None
     text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
     if result.status == "died" and result.cause is None and result.return_code < 0:
-        text = f"The kernel died (signal {-result.return_code})."
+        text = SIGNALS.get(-result.return_code) or f"The kernel died (signal {-result.return_code})."
     elif result.status == "died" and result.cause is None:
         text = f"The kernel died (exit code {result.return_code})."
     return text
@@ -338,8 +352,9 @@ def _known(error: BaseException) -> BaseException:
     """The error itself, or the one of ours that ended a node, whose last line is the end of a traceback."""
     if isinstance(error, NodeUnavailable):
         kind, _, told = _last_line(error.reason).partition(": ")
-        if kind == f"{SandboxUnavailable.__module__}.{SandboxUnavailable.__name__}":
-            return SandboxUnavailable(told)
+        for ours in (SandboxUnavailable, Misconfigured):
+            if kind == f"{ours.__module__}.{ours.__name__}":
+                return ours(told.removesuffix("."))
     return error
 
 

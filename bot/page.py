@@ -9,7 +9,7 @@ page = draft.final(await studio.draw(draft.to_draw, user_id))
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.delivery import Upload
+from bot.delivery import Limits, Upload
 from bot.failures import restart
 from bot.fitting import fitted
 from bot.live import live
@@ -101,14 +101,18 @@ class Draft:
         entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
         return Page((live(entries, self._question, self._before(now), now - self._started),))
 
-    def final(self, drawn: Mapping[int, bytes] | None = None, *, note: str = "") -> Page:
+    def final(
+        self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = Limits().file
+    ) -> Page:
         """The last state; `drawn` has PNGs by the keys of `to_draw`, and what it lacks is shown as text.
+
+        Of the files that cells wrote, those of up to `largest` bytes go along.
 
         `note` is a sentence of the front's own that ends the text, such as that of an error
         (`bot.failures.sentence`) that ended the turn.
         """
         entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
-        settled = Settled(drawn or {}, self._plotly_script)
+        settled = Settled(drawn or {}, self._plotly_script, largest)
         for entry in entries:
             settled.take(entry)
         parts, long = fitted(settled.blocks, settled.footer(self._usage, note))

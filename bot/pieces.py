@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bot.rich import PLOTLY, as_text, is_picture, only_script, says_nothing
 from kernels.text import strip_ansi
+from kernels.updates import is_mark, is_note
 
 __all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "pieces"]
 
@@ -52,9 +53,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """What is sent along as a file: see `bot.rich.as_file`."""
+    """What is sent along as a file: see `bot.rich.as_file`. Its cell has saved it as `files`, too."""
 
     bundle: Mapping[str, Any]
+    files: tuple[str, ...] = ()
 
 
 Piece = Text | Words | Traceback | Drawing | Attachment
@@ -64,7 +66,7 @@ def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
     """The pieces in order; texts that follow each other are one."""
     found: list[Piece] = []
     for output in outputs:
-        if only_script(output.get("data", {})):
+        if only_script(output.get("data", {})) or is_mark(output) or is_note(output):
             continue
         piece = _piece(output)
         last = found[-1] if found else None
@@ -86,12 +88,13 @@ def _piece(output: Mapping[str, Any]) -> Piece:
                 del lines[0]
             text = "\n".join(lines)
             return Traceback(text if text.strip() else f"{output['ename']}: {output['evalue']}")
-    return _shown(output.get("data", {}))
+    return _shown(output.get("data", {}), output.get("metadata", {}))
 
 
-def _shown(bundle: Mapping[str, Any]) -> Piece:
+def _shown(bundle: Mapping[str, Any], metadata: Any) -> Piece:
     if is_picture(bundle) or PLOTLY in bundle:
-        return Attachment(bundle)
+        files = metadata.get("files") if isinstance(metadata, dict) else None
+        return Attachment(bundle, tuple(map(str, files)) if isinstance(files, list) else ())
     page, latex, drawing = (bundle.get(mime) for mime in ("text/html", "text/latex", "image/svg+xml"))
     if isinstance(drawing, str):
         return Drawing("svg", drawing, "" if says_nothing(bundle) else as_text(bundle))

@@ -12,9 +12,28 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Shown", "as_file", "as_text", "is_picture", "only_script", "plotly_page", "says_nothing"]
+__all__ = [
+    "PICTURES",
+    "Shown",
+    "as_file",
+    "as_text",
+    "is_picture",
+    "only_script",
+    "plotly_page",
+    "says_nothing",
+]
 
-BINARY = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "application/pdf": ".pdf"}
+PICTURES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/avif": ".avif",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tiff",
+    "image/x-icon": ".ico",
+}
+BINARY = {**PICTURES, "application/pdf": ".pdf"}
 PLOTLY = "application/vnd.plotly.v1+json"
 SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-Za-z0-9+/=]+)"')
 SAYS_NOTHING = re.compile(

@@ -13,12 +13,13 @@ from bot.failures import ending, restart
 from bot.images import size_of
 from bot.message import Picture
 from bot.reply import ExecutionResult
-from bot.rich import as_text
+from bot.rich import as_text, is_picture
 from filestore.records import CellRecord
 from kernels.events import Restarted
 from kernels.files import Opened
 from kernels.inside.loading.encodings import encoding_of, is_binary
 from kernels.text import clip, human_size, strip_ansi
+from kernels.updates import is_mark
 
 __all__ = ["attached", "of_file", "of_record", "of_result"]
 
@@ -31,7 +32,7 @@ PICTURE = 4 * 1024 * 1024  # bytes of one
 READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # file types that may be text
 ATTACHED = 8  # pictures that a person has sent along
 TAKEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what the APIs take
-SHOWN = {"image/png", "image/jpeg"}
+SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif")  # of several the first
 
 
 def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[str, tuple[Picture, ...]]:
@@ -69,6 +70,8 @@ def of_record(cell: CellRecord) -> str:
     """What a cell of the transcript showed, without its pictures."""
     parts = []
     for output in cell.outputs:
+        if is_mark(output):
+            continue
         match output.get("output_type"):
             case "stream":
                 parts.append(str(output["text"]))
@@ -76,7 +79,7 @@ def of_record(cell: CellRecord) -> str:
                 parts.append("\n".join(output["traceback"]) + "\n")
             case _:
                 data = output.get("data", {})
-                parts.append("[a picture]\n" if SHOWN & data.keys() else as_text(data) + "\n")
+                parts.append("[a picture]\n" if is_picture(data) else as_text(data) + "\n")
     text = clip(strip_ansi("".join(parts)), EARLIER).rstrip("\n")
     files = [f"Files: {', '.join(cell.file_ids)}"] if cell.file_ids else []
     how = [] if cell.status in ("ok", "error") else [f"({cell.status})"]
@@ -121,7 +124,7 @@ def _pictures(result: ExecutionResult) -> tuple[tuple[Picture, ...], list[str]]:
 def _shown(result: ExecutionResult) -> Iterator[tuple[str, bytes]]:
     for output in result.outputs:
         data = output.get("data", {})
-        for mime in sorted(SHOWN & data.keys(), reverse=True)[:1]:  # PNG where there are both
+        for mime in [mime for mime in SHOWN if mime in data][:1]:
             try:
                 yield mime, base64.b64decode(data[mime])
             except (TypeError, ValueError, binascii.Error):  # a cell may show anything under this name

@@ -1,16 +1,17 @@
 """The last state of an answer: its blocks of text in order, its files, and the lines that end it."""
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from bot.delivery import Upload
 from bot.failures import ending, lost_with
 from bot.fitting import MESSAGES, Block
-from bot.markup import fenced, output_block, plain
+from bot.markup import code_name, fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
-from bot.rich import PLOTLY, as_file, as_text
+from bot.rich import PICTURES, PLOTLY, as_file, as_text
 from bot.split import LONGEST, balanced, cut
 from bot.usage import TurnUsage
 from bot.written import Entry, Said, Shown, code_block
@@ -22,21 +23,27 @@ __all__ = ["Settled"]
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
-KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(
-    (".png", ".jpg", ".gif"), "picture"
-)
+KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(PICTURES.values(), "picture")
 
 
 class Settled:
-    """Takes entries in order; `drawn` has PNGs by the place of their drawing among all drawings."""
+    """Takes entries in order; `drawn` has PNGs by the place of their drawing among all drawings.
 
-    def __init__(self, drawn: Mapping[int, bytes], plotly_script: Callable[[], str] | None) -> None:
+    Files of up to `largest` bytes go along with the answer.
+    """
+
+    def __init__(
+        self, drawn: Mapping[int, bytes], plotly_script: Callable[[], str] | None, largest: int
+    ) -> None:
         self.uploads: list[Upload] = []
         self._blocks: list[Block] = []
         self._marks: set[int] = set()  # the blocks that only say where a picture belongs
         self._drawn = drawn
         self._drawings = 0
         self._plotly_script = plotly_script
+        self._largest = largest
+        self._sent: dict[str, GeneratedFile] = {}  # files of the cell that go along, by name
+        self._stored: GeneratedFile | None = None  # has all text of the cell
         self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
@@ -46,7 +53,7 @@ class Settled:
     @property
     def blocks(self) -> list[Block]:
         """The text; a picture's place is told where there are several."""
-        marked = len(self.uploads) > 1
+        marked = len(self._marks) > 1
         return [block for place, block in enumerate(self._blocks) if marked or place not in self._marks]
 
     @property
@@ -63,11 +70,14 @@ class Settled:
         if entry.late:
             self._add(f"-# Later, from cell {entry.number}:")
         if entry.code and entry.code.strip():
-            self._add(code_block(entry.code))
+            self._add(code_block(entry.code), fenced(entry.code, "py"))
         ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
         before, after = ([], entry.notes) if ended_with_its_kernel else (entry.notes, [])
         for note in before:
             self._add(note)
+        self._sent = {file.filename: file for file in entry.files if file.size <= self._largest}
+        text_file = entry.result.text_file if entry.result is not None else ""
+        self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
         for piece in entry.pieces():
             self._take_piece(piece)
         self._end(entry)
@@ -103,26 +113,28 @@ class Settled:
             case Text(text):
                 self._add_output(text)
             case Traceback(text):
-                self._add(output_block(text, room=ERROR))
+                self._add(output_block(text, room=ERROR), fenced(strip_ansi(text)))
             case Words(text):
-                self._add_text(balanced(text), text, "words", ".md")
+                self._add_text(balanced(text), text, "words", ".md", None)
             case Drawing():
                 self._draw(piece)
+            case Attachment(bundle, files) if saved := self._sent.keys() & set(files):
+                self._mark(min(saved))  # the same picture, which is sent as that file
             case Attachment(bundle):
                 self._attach(bundle)
 
-    def _add(self, text: str) -> None:
-        self._blocks.append(Block(text))
+    def _add(self, text: str, whole: str = "") -> None:
+        self._blocks.append(Block(text, whole))
 
-    def _add_text(self, text: str, whole: str, kind: str, suffix: str) -> None:
+    def _add_text(self, text: str, whole: str, kind: str, suffix: str, stored: GeneratedFile | None) -> None:
         self._texts += 1
-        self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}"))
+        self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}", stored))
 
     def _add_output(self, text: str) -> None:
         whole = strip_ansi(text)
         goes_into_a_file = len(whole) > LONGEST * MESSAGES  # its colours are work for nothing
         block = fenced(whole) if goes_into_a_file else output_block(text)
-        self._add_text(block, whole, "output", ".txt")
+        self._add_text(block, whole, "output", ".txt", self._stored)
 
     def _draw(self, drawing: Drawing) -> None:
         picture = self._drawn.get(self._drawings)
@@ -143,17 +155,29 @@ class Settled:
         if PLOTLY in bundle and not self._script():
             self._add("-# A figure of plotly: `/notebook` has it.")
         elif (shown := as_file(bundle, self._script)) is not None:
-            self._upload(shown.suffix, shown.data)
+            if (name := self._same(shown.data)) is not None:
+                self._mark(name)
+            else:
+                self._upload(shown.suffix, shown.data)
         else:
             self._add_output(as_text(bundle))
+
+    def _same(self, data: bytes) -> str | None:
+        """The file with just these bytes that goes along: a cell may save a picture and show the file."""
+        alike = {file.record.sha256: name for name, file in self._sent.items() if file.size == len(data)}
+        return alike.get(sha256(data).hexdigest()) if alike else None
 
     def _upload(self, suffix: str, data: bytes, description: str = "") -> None:
         kind = KINDS.get(suffix, "sound")
         number = 1 + sum(upload.name.startswith(kind) for upload in self.uploads)
         upload = Upload(f"{kind}-{number}{suffix}", data, cut(description.strip(), ALTERNATIVE))
         self.uploads.append(upload)
+        self._mark(upload.name)
+
+    def _mark(self, name: str) -> None:
+        """Say where a picture belongs."""
         self._marks.add(len(self._blocks))
-        self._add(f"-# ↳ `{upload.name}`")
+        self._add(f"-# ↳ {code_name(name)}")
 
     def _script(self) -> str:
         return self._plotly_script() if self._plotly_script else ""

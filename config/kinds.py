@@ -36,6 +36,7 @@ KINDS: Mapping[object, tuple[str, str]] = {
     int | None: ("number", "a whole number, or none"),
     str: ("text", "a text"),
     # By its own name, where it is like no other.
+    "max_workspace": ("size", "a size such as 50MiB or 1GiB, of 1MiB or more"),
     "max_memory": ("size", "a size such as 500MiB or 1GiB, of 64MiB or more"),
     "openai_base_url": ("address", "none, or an http(s) address"),
     "node": ("node", "auto, none, the path of a socket, or an http(s) address"),

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from pydantic import ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -79,7 +79,10 @@ class Settings(BaseSettings):
     )
     input_timeout: Limit = Field(timedelta(minutes=5), description="how long `input()` waits for its answer")
     inputs_per_cell: Count = Field(20, description="calls of `input()` in one cell")
-    max_text: Size = Field(ByteSize(MiB), description="text of one cell; its head and tail are kept")
+    max_text: Size = Field(
+        ByteSize(MiB),
+        description="text of one cell that is shown, head and tail; all of it is stored as a file",
+    )
     max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
     max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
     max_files: Count = Field(64, description="files captured from one cell, and again after its end")
@@ -100,7 +103,7 @@ class Settings(BaseSettings):
         description="processor time of what a cell leaves running, until the next; at the terminal `none`"
         " unless set",
     )
-    max_workspace: Size = Field(ByteSize(512 * MiB), description="files in one workspace, together")
+    max_workspace: Size = Field(ByteSize(512 * MiB), ge=MiB, description="files in one workspace, together")
     kernel_network: Literal["none", "host"] = Field(
         "none", description="`host` lets kernels use the host's network, its loopback included"
     )
@@ -163,7 +166,7 @@ class Settings(BaseSettings):
     )
     discord_max_file: Size = Field(ByteSize(10 * MiB), description="one file on Discord")
     discord_max_request: Size = Field(ByteSize(25 * MiB), description="the files of one message, together")
-    discord_files: int = Field(10, ge=1, description="files of one message")
+    discord_files: int = Field(10, ge=1, le=10, description="files of one message")
     discord_messages: int = Field(4, ge=1, description="messages of one answer; what is longer is a file")
     log_level: LogLevel = Field("warning", description="`debug`, `info`, `warning` or `error`")
 
@@ -266,9 +269,11 @@ def _kind(name: str) -> tuple[str, str]:
     annotation = Settings.model_fields[name].annotation
     if choices := [choice for choice in get_args(annotation) if isinstance(choice, str)]:
         return "|".join(choices), " or ".join(choices)
+    known = Settings.model_fields[name].metadata
+    least: Any = next((limit.ge for limit in known if isinstance(limit, Ge)), None)
+    most: Any = next((limit.le for limit in known if isinstance(limit, Le)), None)
     if annotation is int:
-        least = next(limit.ge for limit in Settings.model_fields[name].metadata if isinstance(limit, Ge))
-        return "number", f"a whole number, {least} or more"
+        return "number", f"a whole number, {least} {'or more' if most is None else f'to {most}'}"
     return KINDS[name if name in KINDS else annotation]
 
 

@@ -2,6 +2,7 @@
 
 KernelError
 |-- KernelStartFailed(log, reason, state)   the process ended, or said nothing, before it could run a cell
+|-- Misconfigured(reason)     no kernel can start with what it was told; `reason` names the setting
 |-- SandboxUnavailable(reason, remedy)   this machine cannot confine kernels as asked
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
@@ -17,6 +18,7 @@ __all__ = [
     "KernelClosed",
     "KernelError",
     "KernelStartFailed",
+    "Misconfigured",
     "NoQuestion",
     "NodeGone",
     "NodeIncompatible",
@@ -44,6 +46,14 @@ class KernelStartFailed(KernelError):
         self.log = log
         self.reason = reason
         self.state = state
+
+
+class Misconfigured(KernelError):
+    """Kernels cannot start with the settings that there are; `reason` says which, and is for the operator."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}.")
+        self.reason = reason
 
 
 class SandboxUnavailable(KernelError):

@@ -123,9 +123,15 @@ Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputReques
 
 
 class Bundle(dict[str, Any]):
-    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time."""
+    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time.
+
+    `whole` is its plain text where that was clipped, for whoever writes it to a file at once; with `partial`
+    the kernel had clipped it before.
+    """
 
     weight = 0
+    whole = ""
+    partial = False
 
 
 class BadMessage(ValueError):
@@ -233,6 +239,8 @@ def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> Bundle:
         mime = _short(str(key))
         if mime == "text/plain" and isinstance(raw, str):
             bundle[mime] = repair(clip(raw, max_text))
+            if len(raw) > max_text:
+                bundle.whole, bundle.partial = repair(raw), content.get("clipped") is True
         elif (size := weight(raw) - NOTHING) > room:
             left_out.append(f"[{mime} left out: {over(size, max_display)}]")
         else:

@@ -30,7 +30,7 @@ from typing import Any, Self
 from kernels.errors import KernelStartFailed
 from kernels.threads import in_thread
 
-__all__ = ["LIBRARIES", "Child", "Forkserver"]
+__all__ = ["LIBRARIES", "UNPREPARED", "Child", "Forkserver"]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot")
 START = 120.0  # seconds for the imports; a loaded machine needs many
 FORK = 10.0  # seconds for the answer to a fork
 ORPHANS, LOOK = 5.0, 0.002  # seconds until orphans must be gone; between looks
+UNPREPARED = "the process that kernels are forked from did not start"
 LOG_TAIL = 2000  # characters of what a zygote that failed has written
 QUIET = {
     "OPENBLAS_NUM_THREADS": "1",  # each of these makes a thread at import, and what has threads must not fork
@@ -249,10 +250,11 @@ class Forkserver:
         except OSError as error:
             tail = self._tail() if self._process else ""
             self._end()
-            raise KernelStartFailed(tail or str(error)) from error
+            raise KernelStartFailed(tail or str(error), UNPREPARED) from error
         self._control.settimeout(FORK)
         if told["missing"]:
-            log.info("kernels have to import these themselves, they are not installed: %s", told["missing"])
+            level = logging.WARNING if set(told["missing"]) & set(self._libraries) else logging.INFO
+            log.log(level, "kernels cannot have these imported before they start: %s", told["missing"])
         if len(told["threads"]) > 1:
             log.warning("the zygote has threads, whose locks its children may inherit: %s", told["threads"])
         log.info("the zygote is ready after %.1f s", monotonic() - begun)

@@ -64,6 +64,7 @@ class Kernel(KernelHere):
         self.session_id = session_id
         self.workspace = workspace
         self.limits = limits
+        self.outputs = workspace.path.parent
         self.line = Line(1)
         self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         self.last_used = monotonic()
@@ -330,6 +331,7 @@ class Kernel(KernelHere):
             await self._late_files.stop()
             if self._process is not None:
                 await self._process.end(now=now)
+                self._router.last_words(self._process.last_words())
             self._death = self._process = None
             await self._stack.aclose()
             if self._place is not None:
@@ -338,6 +340,7 @@ class Kernel(KernelHere):
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
         await process.wire.drained()
+        self._router.last_words(process.last_words())
         if self._router.running is not None:
             self._router.running.died(process.exit_code or 0, self._why(), process.fault)
 

@@ -6,6 +6,7 @@ Pure: nothing is read or written. The environment is built from an allow-list, n
 kernel finds the bot's tokens in its own `os.environ`.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +30,7 @@ class Limits:
     cell: timedelta | None = timedelta(seconds=60)  # a cell's own time; waiting and questions do not count
     answer: timedelta | None = timedelta(minutes=5)  # one `input()` waits for its answer
     questions: int = 20  # `input()`s a cell
-    text: int = MiB  # text a cell: head and tail are kept
+    text: int = MiB  # text a cell that is shown: head and tail; all of it is a file of up to `file`
     display: int = 8 * MiB  # one picture, table or other display
     shown: int = 64 * MiB  # all displays that a cell holds at one time
     late_text: int = 64 * KiB  # text of a cell after its end
@@ -79,11 +80,20 @@ class Launch:
     writable: tuple[Path, ...]  # all that the kernel has to write to; made, 0700, before it starts
 
 
-def plan(python: Path, *, run_folder: Path, workspace: Path, bell: int, outside: Mapping[str, str]) -> Launch:
+def plan(
+    python: Path,
+    *,
+    run_folder: Path,
+    workspace: Path,
+    bell: int,
+    words: Mapping[str, int],
+    outside: Mapping[str, str],
+) -> Launch:
     """The launch of an IPython kernel by the interpreter `python`.
 
     `run_folder` is for its sockets and settings and goes with the process; `workspace` is the person's
-    working and home folder and stays; `bell` is a descriptor that it inherits (see `kernels.files`).
+    working and home folder and stays; `bell` is a descriptor that it inherits (see `kernels.files`), and so
+    are those of its `words` (see `kernels.last_words`).
     `outside` is this process's environment, of which only `PASSED_ON` is used.
     """
     environment = python.parent.parent
@@ -97,5 +107,6 @@ def plan(python: Path, *, run_folder: Path, workspace: Path, bell: int, outside:
         "PYTHONUTF8": "1",
         "VIRTUAL_ENV": str(environment),
     }
-    argv = (str(python), str(INSIDE), str(run_folder), str(bell), "-f", "{connection_file}")
+    inherited = json.dumps({"bell": bell, **words})
+    argv = (str(python), str(INSIDE), str(run_folder), inherited, "-f", "{connection_file}")
     return Launch(argv, env, workspace, (run_folder, ipython, workspace))

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from jupyter_client.manager import AsyncKernelManager
 from kernels.doing import doing
 from kernels.errors import KernelStartFailed
 from kernels.finish import stop, to_the_end
+from kernels.last_words import LastWords
 from kernels.temporary import DETACHED
 from kernels.wire import Message, Wire
 
@@ -63,8 +64,8 @@ class Starter(Protocol):
     def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager with its provisioner, for a kernel with this run folder."""
 
-    async def start(self, manager: AsyncKernelManager, output: BinaryIO) -> None:
-        """Start it; what it writes until it is up goes to `output`."""
+    async def start(self, manager: AsyncKernelManager, output: BinaryIO, words: Mapping[str, int]) -> None:
+        """Start it; what it writes until it is up goes to `output`, its `words` to these descriptors."""
 
 
 @dataclass
@@ -76,6 +77,7 @@ class KernelProcess:
     _manager: AsyncKernelManager
     _provisioner: Provisioner
     _ears: "_Ears"
+    _words: LastWords
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
     detached: bool = False
@@ -92,14 +94,17 @@ class KernelProcess:
         Raises: KernelStartFailed, with the end of what the process wrote, or what the system said, and why.
         """
         manager = starter.manager(folder)
-        ears = _Ears(receive)
         try:
             async with contextlib.AsyncExitStack() as stack:
+                words = stack.enter_context(LastWords())
+                ears = _Ears(receive, words)
                 stack.push_async_callback(_release, manager, folder)
                 with (folder / LOG).open("wb") as output:
-                    await starter.start(manager, output)
+                    await starter.start(manager, output, words.descriptors)
+                words.started()
                 wire = Wire(dict(manager.get_connection_info()), manager.session, ears)
-                process = KernelProcess(wire, folder, manager, cast(Provisioner, manager.provisioner), ears)
+                provisioner = cast(Provisioner, manager.provisioner)
+                process = KernelProcess(wire, folder, manager, provisioner, ears, words)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 stack.callback(wire.close)
@@ -120,6 +125,10 @@ class KernelProcess:
     def fault(self) -> str | None:
         """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._provisioner.fault
+
+    def last_words(self) -> list[tuple[str, str]]:
+        """What it wrote and could not send any more, by stream; of one that lives nothing."""
+        return self._words.rest() if self.exited.is_set() else []
 
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""
@@ -245,8 +254,9 @@ def run_folder(path: Path) -> Iterator[Path]:
 class _Ears:
     """Receives for the kernel, and notes when a question was answered and the kernel knows that we listen."""
 
-    def __init__(self, receive: Callable[[Message | None], None]) -> None:
+    def __init__(self, receive: Callable[[Message | None], None], words: LastWords) -> None:
         self._receive = receive
+        self._words = words
         self._question = ""
         self._answered = self._welcomed = False
         self.heard = asyncio.Event()
@@ -264,6 +274,8 @@ class _Ears:
 
     def __call__(self, message: Message | None) -> None:
         if message is not None:
+            if not self._words.is_news(message):
+                return
             if message.channel == "shell" and message.parent_id == self._question:
                 self._answered = True
             elif message.kind == "iopub_welcome":

@@ -19,8 +19,11 @@ from typing import Any
 from kernels.capture import Scan, Skipped
 from kernels.events import (
     BadMessage,
+    Bundle,
+    Display,
     Event,
     InputRequest,
+    Result,
     Stream,
     cost,
     execution_count,
@@ -115,6 +118,12 @@ class Router:
         tag = next(reversed(self._cells.values())).tag if self._cells else 0
         self._tell_late(Late(tag, scan=scan))
 
+    def last_words(self, words: list[tuple[str, str]]) -> None:
+        """What the kernel's process wrote to each stream and could not send: the running cell's, or late."""
+        cell = self.running_id or next(reversed(self._cells), "")
+        for name, text in words:
+            self.receive(Message("iopub", "stream", cell, {"name": name, "text": text}, {}))
+
     def receive(self, message: Message | None) -> None:
         """Sort one message; None is one that could not be parsed."""
         if message is None:
@@ -149,7 +158,7 @@ class Router:
                 self.quit_asked = True
             elif isinstance(entry, dict) and "data" in entry:  # for Jupyter's pager: the help of `name?`
                 event = self._event("display_data", entry)
-                if event is not None:
+                if event is not None and entry["data"] != {"text/plain": ""}:  # `%psearch` found nothing
                     run.take(event)
         count = execution_count(content)
         ours = isinstance(metadata, dict) and "kernelcord" in metadata
@@ -181,6 +190,8 @@ class Router:
             return
         if not isinstance(event, InputRequest):
             cell.left -= _late_cost(event)
+            if isinstance(event, Display | Result) and isinstance(event.bundle, Bundle):
+                event.bundle.whole = ""  # it would wait here for long, and counts for nothing
             if cell.left <= 0:
                 event = Stream("stderr", "[... further output of this cell is left out ...]\n")
             self._tell_late(Late(cell.tag, event=event))

@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -38,11 +39,16 @@ class Plain:
         manager.provisioner = PlainProvisioner(parent=manager, kernel_spec=manager.kernel_spec)
         return manager
 
-    async def start(self, manager: AsyncKernelManager, output: BinaryIO) -> None:
-        """Start it; what it writes to stderr until it is up goes to `output`."""
+    async def start(self, manager: AsyncKernelManager, output: BinaryIO, words: Mapping[str, int]) -> None:
+        """Start it; what it writes to stderr until it is up goes to `output`, its `words` to these."""
         folder = Path(manager.connection_file).parent
         launch = plan(
-            self.python, run_folder=folder, workspace=self.workspace, bell=self.bell, outside=os.environ
+            self.python,
+            run_folder=folder,
+            workspace=self.workspace,
+            bell=self.bell,
+            words=words,
+            outside=os.environ,
         )
         for path in launch.writable:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,7 +59,7 @@ class Plain:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=output,
-            pass_fds=(self.bell,),
+            pass_fds=(self.bell, *words.values()),
         )
         lower(cast(PlainProvisioner, manager.provisioner).pid)
 
@@ -74,13 +80,13 @@ class Confining:
         )
         return manager
 
-    async def start(self, manager: AsyncKernelManager, output: BinaryIO) -> None:
-        """Start it; what it writes to stderr until it is up goes to `output`."""
+    async def start(self, manager: AsyncKernelManager, output: BinaryIO, words: Mapping[str, int]) -> None:
+        """Start it; what it writes to stderr until it is up goes to `output`, its `words` to these."""
         folder = Path(manager.connection_file).parent
         with (folder / ALIVE).open("wb") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)  # held by the kernel's init as long as it lives
             provisioner = cast(ConfinedProvisioner, manager.provisioner)
-            provisioner.descriptors = {"files": self.bell, "alive": alive.fileno()}
+            provisioner.descriptors = {"files": self.bell, "alive": alive.fileno(), **words}
             await manager.start_kernel(cwd=str(self.workspace), env={}, stderr=output)
 
 

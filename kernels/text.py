@@ -4,11 +4,18 @@ import math
 import re
 from typing import Any
 
-__all__ = ["ANSI", "clip", "counted", "human_size", "left_out", "over", "repair", "strip_ansi"]
+__all__ = ["ANSI", "LEFT_OUT", "clip", "counted", "human_size", "left_out", "over", "repair", "strip_ansi"]
 
 DEEPEST = 100  # levels of nested JSON: whoever stores it must be able to write it down again
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\n\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+
+# The line that stands where a text was cut: by `clip`, by the kernel, in a long traceback, or to be stored.
+LEFT_OUT = re.compile(
+    r"^\[(?:\.\.\.|…) (?:[\d.]+ [KMGT]?B of text left out|[\d,]+ (?:characters|lines) left out"
+    r"|[\d,]+ characters(?: went with the kernel)?) (?:\.\.\.|…)\]$",
+    re.MULTILINE,
+)
 
 
 def repair(value: Any, levels: int = DEEPEST) -> Any:

@@ -14,17 +14,18 @@ from typing import Any
 from bot.compose import now
 from bot.failures import ending, restart
 from bot.reply import Reply
-from bot.rich import as_file, as_text, only_script
+from bot.rich import PICTURES, as_file, as_text, only_script
 from bot.usage import TurnUsage
 from filestore.records import CellRecord, StoredFile
 from kernels import visible
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
 from kernels.text import counted, human_size, strip_ansi
+from kernels.updates import is_mark
 
 __all__ = ["Screen"]
 
-KINDS = {".html": "page", ".pdf": "document"} | dict.fromkeys((".png", ".jpg", ".gif", ".svg"), "picture")
+KINDS = {".html": "page", ".pdf": "document"} | dict.fromkeys((*PICTURES.values(), ".svg"), "picture")
 SHOWN_BEFORE = 12  # lines shown of each earlier cell
 
 
@@ -93,7 +94,7 @@ class Screen:
     def earlier(self, cell: CellRecord) -> None:
         """A cell of an earlier visit: its code and the first lines of what it showed."""
         self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {visible.text(cell.code)}")
-        shown = "".join(_as_text(output) for output in cell.outputs).splitlines()
+        shown = "".join(_as_text(output) for output in cell.outputs if not is_mark(output)).splitlines()
         for text in shown[:SHOWN_BEFORE]:
             self.line(text)
         if len(shown) > SHOWN_BEFORE:

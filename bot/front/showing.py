@@ -21,20 +21,22 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
+from bot.front.updated import show_updated
 from bot.losses import together
 from bot.page import Draft, Page
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Queued, Restarted
+from kernels.events import Display, Queued, Restarted
+from kernels.updates import updated_ids
 
 __all__ = ["FINISHED", "Showing"]
 
 log = logging.getLogger(__name__)
 
 UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
-NONE_YET = -1  # instead of its first cell's number, of an answer that has none
+NONE_YET = 1  # instead of its first cell's number, of an answer that has none
 FINISHED = ("rerun", "edit", "notebook", "files")
 
 
@@ -78,6 +80,8 @@ class Showing:
         self._post = post
         self._posts: list[Post] = []
         self._live: Live | None = None
+        self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
+        self._before = 0
         self._asks_to_keep = False
         self._bell: asyncio.TimerHandle | None = None
         self._lost: Restarted | None = None  # what it tells of kernels that are gone
@@ -122,11 +126,18 @@ class Showing:
                 self._set_bell()
             case Reply(event=Queued()):
                 self._silence()
-            case Reply(result=ExecutionResult()):
+            case Reply(result=ExecutionResult() as result):
                 self.runs = False
                 self._silence()
+                self._note_updated(updated_ids(result.outputs), reply.cell)
+            case Reply(event=Display(update=True, display_id=str(name))) if reply.late:
+                self._note_updated({name}, reply.cell + 1)
         self.draft.add(reply)
         self.touch()
+
+    def _note_updated(self, names: set[str], before: int) -> None:
+        self._updated |= names
+        self._before = max(self._before, before)
 
     def touch(self) -> None:
         """Something is to be seen."""
@@ -150,6 +161,9 @@ class Showing:
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts, is_over=not self.runs)
             await self._ping()
+            if self._updated:
+                again = show_updated(self._desk, self.session_id, self._before, self._updated, FINISHED)
+                self._desk.spawn(again, f"displays that {self.session_id} has updated")
             is_whole &= last is not None
             if not is_whole and self._lost is not None:
                 await self._desk.sessions.tell_again(self.session_id, self._lost)
@@ -166,7 +180,7 @@ class Showing:
         try:
             wanted = self.draft.to_draw
             drawn = await self._desk.studio.draw(wanted, self.user_id) if wanted else {}
-            return self.draft.final(drawn, note=note)
+            return self.draft.final(drawn, note=note, largest=self._desk.limits.file)
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None
@@ -232,7 +246,9 @@ class Showing:
         forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
         if not (self.cell or self.asked) or forgotten:
             return
-        first = self._first or NONE_YET if self.several and not is_over else 0
+        first = (self._first or NONE_YET) if self.several else 0
+        if is_over:
+            first = -first if self.cell else 0
         for post in posts:
             if post is None:
                 continue

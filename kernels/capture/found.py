@@ -52,6 +52,10 @@ class Captured(Protocol):
     def mtime(self) -> float:
         """In seconds since 1970."""
 
+    @property
+    def is_output(self) -> bool:
+        """Whether it is no file of the workspace, but what the cell has printed (`kernels.overflow`)."""
+
     def content(self) -> AbstractAsyncContextManager[BinaryIO]:
         """The file's bytes from the start, to be entered. Raises: FileChanged."""
 
@@ -66,6 +70,11 @@ class CapturedFile:
     workspace: Path = field(repr=False)
     path: str = field(repr=False)  # in the workspace, as the file system has it (surrogateescape)
     stamp: Stamp = field(repr=False)
+
+    @property
+    def is_output(self) -> bool:
+        """One that a node has told of: it is in no workspace."""
+        return not self.path
 
     def open(self) -> BinaryIO:
         """The file's bytes from the start; read at most `size` of them, the file may grow meanwhile.

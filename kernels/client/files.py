@@ -27,6 +27,7 @@ class RemoteFile:
     mtime: float
     get: Callable[[], AbstractAsyncContextManager[aiohttp.ClientResponse]] = field(repr=False)
     here: CapturedFile | None = field(default=None, repr=False)
+    is_output: bool = False
 
     @asynccontextmanager
     async def content(self) -> AsyncIterator[BinaryIO]:

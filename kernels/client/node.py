@@ -50,9 +50,9 @@ class Node:
     """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it.
 
     `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): one with others is
-    replaced, unless kernels live in it. A node that somebody else has started keeps its own. For that,
-    `asked_for` has what the operator has set, by its name in the node: what they call it, and its value. What
-    is not used is logged.
+    replaced, unless kernels live in it; `called` is what the operator calls each. A node that somebody else
+    has started keeps its own. For that, `asked_for` has what the operator has set, by its name in the node:
+    what they call it, and its value. What is not used is logged.
     """
 
     def __init__(
@@ -63,13 +63,14 @@ class Node:
         limits: Limits,
         kernels: Mapping[str, Any] | None = None,
         asked_for: Mapping[str, tuple[str, Any]] | None = None,
+        called: Mapping[str, str] | None = None,
     ) -> None:
         self.python = python
         self.limits = limits
         self._find = find
         self._wanted = kernels
         self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
-        self._asked_for_as = {name: called for name, (called, _) in (asked_for or {}).items()}
+        self._called = called or {name: known for name, (known, _) in (asked_for or {}).items()}
         self._place: Place | None = None
         self._http: aiohttp.ClientSession | None = None
         self._id = ""
@@ -252,8 +253,7 @@ class Node:
         if self._wanted is None or self._who["kernels"] == self._wanted:
             return False
         if self._who["alive"]:
-            names = ", ".join(sorted(differing(self._wanted, self._who["kernels"])))
-            log.warning("the node that runs has kernels, and keeps what it was started with of: %s", names)
+            self._tell_ignored("it has kernels, and changes when they have ended")
             return False
         return True
 
@@ -313,12 +313,15 @@ class Node:
         log.info("kernels live in the node of process %s", self._who["pid"])
         if self._who["tier"] == "none":
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
-        if ignored := sorted(differing(self._asked_for, self._who["kernels"]) & self._asked_for.keys()):
-            log.warning(
-                "The node at %s was started with settings of its own. These of yours are not used: %s",
-                self._place.address if self._place is not None else "",
-                ", ".join(self._asked_for_as[name] for name in ignored),
-            )
+        if self._wanted is None:
+            self._tell_ignored("it was started with settings of its own")
+
+    def _tell_ignored(self, why: str) -> None:
+        """Log the settings that the node has otherwise, each on a line of its own."""
+        ignored = differing(self._wanted or self._asked_for, self._who["kernels"])
+        address = self._place.address if self._place is not None else ""
+        for name in sorted(ignored):
+            log.warning("%s is not used by the node at %s: %s", self._called.get(name, name), address, why)
 
     async def _attend(self) -> None:
         """Let the node see that we are there: it does not leave while a bot is connected, used or not."""

@@ -1,14 +1,15 @@
 """The program of a kernel that is an ordinary process.
 
-    python kernels/inside RUN_FOLDER BELL -f CONNECTION_FILE
+    python kernels/inside RUN_FOLDER DESCRIPTORS -f CONNECTION_FILE
 
 What differs from IPython's own is in `program`; `files` puts in `load_file`, `file_path` and `list_files`,
-which ring the descriptor BELL. It ends when its parent does, unless it was detached: the file `detached`
-stands in RUN_FOLDER. Run by the kernels' own Python. Nothing of it can be imported by the person: it lives
-outside `sys.path`.
+which ring the descriptor "bell". DESCRIPTORS are a JSON object, with those of `last_words` too. It ends when
+its parent does, unless it was detached: the file `detached` stands in RUN_FOLDER. Run by the kernels' own
+Python. Nothing of it can be imported by the person: it lives outside `sys.path`.
 """
 
 import fcntl
+import json
 import os
 import signal
 import sys
@@ -19,12 +20,12 @@ from pathlib import Path
 PARENT = os.getppid()  # at once, since it may die while we start
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
-from inside import files, program  # type: ignore[import-not-found]  # noqa: E402  (the path first)
+from inside import files, fresh, last_words, program  # type: ignore[import-not-found]  # noqa: E402  (the path first)
 
 del sys.path[0]
 
 PARENT_LOOK = 1.0  # seconds between looks whether the parent still lives
-RUN_FOLDER, BELL = Path(sys.argv.pop(1)), int(sys.argv.pop(1))
+RUN_FOLDER, DESCRIPTORS = Path(sys.argv.pop(1)), json.loads(sys.argv.pop(1))
 
 
 def _follow_parent() -> None:
@@ -39,8 +40,10 @@ def _follow_parent() -> None:
 if __name__ == "__main__":
     alive = (RUN_FOLDER / "alive").open("wb")
     fcntl.flock(alive, fcntl.LOCK_EX)  # for the next pool, which must not take a living kernel's folder away
-    files.install(BELL)
+    files.install(DESCRIPTORS.pop("bell"))
+    last_words.share(DESCRIPTORS)
     threading.Thread(target=_follow_parent, daemon=True).start()
     kernel = program.made()
     kernel.initialize(sys.argv[1:])
+    fresh.arguments()
     program.run(kernel)

@@ -52,7 +52,7 @@ def _find(wanted: str) -> tuple[Path, str]:
     for entry in entries:
         if entry["file_id"] == wanted.lower():
             return FOLDER / entry["path"], entry["filename"]
-    for path in (FOLDER / wanted, Path(wanted)):
+    for path in (Path(wanted), FOLDER / wanted):  # as a cell has just written it, or as it was before all
         if path.is_file():
             return path, path.name
     for entry in entries:

@@ -11,7 +11,6 @@ what the kernel's processes leave behind, and takes all of them with it when it 
 import gc
 import json
 import os
-import random
 import select
 import shutil
 import signal
@@ -21,12 +20,13 @@ import tempfile
 import traceback
 from typing import Any
 
-from . import confine, files, probes, program
+from . import confine, files, fresh, last_words, probes, program
 
 __all__ = ["main"]
 
 LONGEST = 1 << 20  # bytes of an order
 MOST_DESCRIPTORS = 16
+LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
 
 
 def main(gate: socket.socket, prepared: program.Program) -> None:
@@ -110,16 +110,15 @@ def _be_kernel(
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.enable()
-    random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
     _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
+    fresh.process()
     if "probes" in order:
         os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
         return 0
     files.install(descriptors.pop("files", None))
     if "alive" in descriptors:
         os.close(descriptors.pop("alive"))  # the init's alone: it is a file, and could be filled
+    last_words.share(descriptors)
     tempfile.tempdir = os.environ["TMPDIR"]  # it would be found by trying to write
     # What may not be written any more, only now: IPython writes a little itself when it starts.
     program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(full))
@@ -129,12 +128,12 @@ def _be_kernel(
 def _settle(temporary: str, matplotlib: str) -> None:
     """Make the folders of this kernel anew; matplotlib wants to write where it finds its list of fonts.
 
-    Where the temporary folder is in the workspace, cells of before may have left anything there: startup
-    files of IPython would run before a full workspace is closed, and a file would be in the way for good.
+    The temporary folder is as a rule in the workspace, where cells of before may have left anything: startup
+    files of IPython would run before a full workspace is closed, and what a killed process left would stay
+    for good.
     """
-    if not (os.path.isdir(temporary) and os.access(temporary, os.R_OK | os.W_OK | os.X_OK)):
-        _clear(temporary)
-    os.makedirs(temporary, exist_ok=True)
+    _clear(os.path.join(os.environ["HOME"], LARGE))  # also where the workspace is full, and it not used
+    os.makedirs(temporary, 0o700, exist_ok=True)
     for folder in (os.environ["IPYTHONDIR"], matplotlib):
         _clear(folder)
     given = os.path.join(os.environ["VIRTUAL_ENV"], "matplotlib")

@@ -1,6 +1,6 @@
-"""Places other than the workspace: names that it also has, and the temporary folder, which is not kept.
+"""Places other than the workspace: names that it also has, and the temporary folders, which are not kept.
 
-    outside = Outside(os.environ.get("TMPDIR"))
+    outside = Outside(temporary(), os.getcwd())
     outside.begin()                 # before a cell
     outside.written()               # after it: ["/tmp/x.csv"], files that are not kept
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-__all__ = ["WORKSPACE_NAMES", "Outside", "advise", "in_workspace"]
+__all__ = ["WORKSPACE_NAMES", "Outside", "advise", "in_workspace", "temporary"]
 
 # The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In a tier with a file tree of its
 # own the workspace is there under these names too.
@@ -56,6 +56,13 @@ def advise(error: BaseException) -> None:
         error.add_note(note)
 
 
+def temporary() -> tuple[str, ...]:
+    """The kernel's own folders for what is not kept: its small /tmp, and that of large files; none without."""
+    if "TMPDIR" not in os.environ:
+        return ()
+    return tuple(dict.fromkeys((os.path.dirname(os.environ["IPYTHONDIR"]), os.environ["TMPDIR"])))
+
+
 def _here() -> str:
     try:
         return os.getcwd()
@@ -64,10 +71,10 @@ def _here() -> str:
 
 
 class Outside:
-    """The temporary folder of a kernel, if it has its own: which files cells leave in it, each told once."""
+    """The temporary folders of a kernel, if it has its own: which files cells leave there, each told once."""
 
-    def __init__(self, folder: str | None, workspace: str = "") -> None:
-        self._folder = folder
+    def __init__(self, places: tuple[str, ...], workspace: str = "") -> None:
+        self._places = places
         self._above = f"{workspace}/"  # in tier B the folder is in the workspace, under a hidden name
         self._folders: dict[str, int] | None = None  # the times of those that are known
         self._told: set[str] = set()
@@ -77,7 +84,7 @@ class Outside:
         """A cell begins."""
         with suppress(Exception):  # as in `written`
             self._began = time.time()
-            if self._folder is not None and self._folders is None:
+            if self._places and self._folders is None:
                 self._folders = {}
                 for _ in self._files():  # what is there already is not the person's
                     pass
@@ -86,7 +93,7 @@ class Outside:
         """The files that the cell has written there and that no library does, the first written first."""
         # Code can replace whatever is used here, and its cell has to end all the same.
         with suppress(Exception):
-            return self._left() if self._folder is None else self._written()
+            return self._written() if self._places else self._left()
         return []
 
     def _written(self) -> list[str]:
@@ -119,7 +126,7 @@ class Outside:
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Files that no library has named, within bounds; the folders are known from then on."""
-        waiting, left = [(self._folder or "", 0)], MOST_ENTRIES
+        waiting, left = [(place, 0) for place in self._places], MOST_ENTRIES
         self._folders = {}
         for folder, depth in waiting:  # grows as we go
             try:

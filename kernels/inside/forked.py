@@ -56,6 +56,7 @@ def _code(error: BaseException | None) -> int:
 def _cut_off(kernel: Any) -> None:
     """In the child: it cannot ask anybody anything, and the kernel's loop is its end."""
     kernel._allow_stdin = False  # else `input()` waits for ever
+    kernel.session.pid = os.getpid()  # else what it displays is dropped; it goes through the kernel's thread
     loop = kernel.io_loop.asyncio_loop
     for handle in loop._ready:  # what the parent was about to do
         handle.cancel()

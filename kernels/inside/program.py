@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,24 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, elsewhere, forked, memory, open_files, reserve, streams, variables
+from . import (
+    bars,
+    children,
+    clip,
+    cores,
+    elsewhere,
+    figures,
+    forked,
+    fresh,
+    memory,
+    nested,
+    open_files,
+    reserve,
+    shared,
+    stdin,
+    streams,
+    variables,
+)
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -38,7 +56,7 @@ for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combin
     setattr(zmq, name, int(getattr(zmq, name)))
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
-__all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
+__all__ = ["Kernel", "Program", "in_a_cell", "made", "prepared", "run", "serve"]
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
@@ -47,7 +65,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     shell_class = Shell
     _supports_kernel_subshells = False
     _open_files = open_files.OpenFiles()
-    _elsewhere = elsewhere.Outside(None)
+    _elsewhere = elsewhere.Outside(())
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
@@ -76,6 +94,10 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             told = {"ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
             self.session.send(self.iopub_socket, "error", told, parent)
             self.session.send(stream, "execute_reply", self._failed(name, text), parent, ident=ident)
+
+    def is_ours(self) -> bool:
+        """Whether what runs now was asked for by our own client."""
+        return _asked_by_us(self.get_parent("shell"))
 
     def _failed(self, name: str, text: str) -> dict[str, Any]:
         """The reply of a cell that did not come to its own."""
@@ -220,6 +242,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         """Make the streams."""
         super().init_io()
         streams.silence_originals()
+        streams.follow_buffers()
 
     def init_kernel(self) -> None:
         """Make the kernel, which knows its own streams, and keeps to a size in what it says."""
@@ -233,7 +256,9 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
-        self.kernel._elsewhere = elsewhere.Outside(os.environ.get("TMPDIR"), os.getcwd())
+        self.kernel._elsewhere = elsewhere.Outside(elsewhere.temporary(), os.getcwd())
+        sys.stdin = stdin.Input(self.kernel.raw_input)
+        nested.allow(lambda: self.kernel.io_loop.asyncio_loop)
         children.install()
         forked.watch(self.kernel)
         reserve.fill()
@@ -245,6 +270,9 @@ def made() -> Program:
     program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.Session.packer = "inside.packing.pack"
+    figures.follow()
+    bars.follow()
+    shared.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)
     return program
@@ -256,10 +284,14 @@ def prepared() -> Program:
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
     program.session.key = b""  # made here, filled by each child
-    Shell.instance(
-        parent=program, profile_dir=program.profile_dir, user_ns={}, compiler_class=XCachingCompiler
-    )
+    Shell.instance(parent=program, profile_dir=program.profile_dir, compiler_class=XCachingCompiler)
     return program
+
+
+def in_a_cell() -> AbstractContextManager[object]:
+    """While entered, what is imported finds itself in a kernel's cell, as `get_ipython` tells it."""
+    trap: AbstractContextManager[object] = Shell.instance().builtin_trap
+    return trap
 
 
 def serve(
@@ -301,10 +333,12 @@ def _settle(program: Program, profile: Path) -> None:
     program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
     program.profile_dir.location = str(profile)
     Shell.instance().db.root = profile / "db"
+    fresh.shell(Shell.instance())
 
 
 def run(program: Program) -> None:
     """Run cells until the kernel is told to end."""
+    cores.install()
     streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
     program.start()
     atexit.unregister(program.close)  # it can sit 10 s in a flush that nobody reads any more

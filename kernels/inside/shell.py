@@ -4,22 +4,26 @@ ipykernel asks it before each cell for the cell's code without magics, and the s
 also asked for the signature of a method. Both are known here.
 """
 
+import functools
 import inspect
 import linecache
 import os
 import signal
+import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, TracebackType
 from typing import Any
 
 import ipykernel
+from ipykernel import zmqshell
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
-from . import elsewhere, forked, paths, reserve, streams
+from . import advice, elsewhere, figures, forked, paths, reserve, stdin, streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
@@ -33,6 +37,7 @@ signal.default_int_handler = turn.interrupt  # type: ignore[assignment]  # it ne
 sys.unraisablehook = turn.dropped
 warnings.formatwarning = paths.warning
 GOES = "The kernel ends with this cell, and its variables go. Files stay."
+STANDARD = (0, 1, 2)  # descriptors
 KNOWN = ("size", "time", "lines", "name")  # what `linecache` has of a source that it has read
 NO_EXIT = "To exit: use"  # the beginning of IPython's advice after `sys.exit()`, which is none for us
 
@@ -44,15 +49,37 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     _transformed: tuple[str, str] | None = None
     _depth = 0  # cells that run within each other
 
+    def init_user_ns(self) -> None:
+        """Have `open(0)` ask as `input()` does, and `open(1, "w")` write; IPython refuses these."""
+        super().init_user_ns()
+
+        @functools.wraps(open)
+        def standard_or_file(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+            if isinstance(file, int) and file in STANDARD:
+                if file == 0 and "r" in mode:
+                    asking = stdin.Input(self.kernel.raw_input)
+                    return asking.buffer if "b" in mode else asking
+                file = os.dup(file)  # it may be closed
+            return open(file, mode, *args, **kwargs)
+
+        self.user_ns["open"] = self.user_ns_hidden["open"] = standard_or_file
+
     def forget(self) -> None:
         """Keep nothing of what the cell has shown, which IPython's own `%notebook` would write."""
         self.history_manager.outputs.clear()
+        figures.forget()
+
+    def enable_matplotlib(self, gui: str | None = None) -> Any:  # noqa: ARG002  IPython's magics pass it
+        """Show figures as pictures, whatever `%matplotlib` or `%pylab` asks for: there is no window here."""
+        return super().enable_matplotlib("inline")
 
     def _tee(self, channel: str) -> AbstractContextManager[None]:  # noqa: ARG002  IPython passes it
         return nullcontext()  # IPython keeps all that is printed: 100 MB of memory for 100 MB, for ever
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, trace = super()._get_exc_info(exc_tuple)
+        if value is not None:
+            advice.add(value)
         _leave_out_ours(trace)
         elsewhere.advise(value)
         told = _with_text(value)
@@ -67,6 +94,13 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             return
         with reserve.used():
             super().showtraceback(*args, **kwargs)
+
+    def set_next_input(self, s: str, replace: bool = False) -> None:
+        """Show the text of `%load` or `%recall` where the client has no next cell to put it into."""
+        if self.kernel.is_ours():
+            print(s)
+        else:
+            super().set_next_input(s, replace)
 
     def ask_exit(self) -> None:
         """`exit()`: the kernel ends with its cell, which is said while something can still be done."""
@@ -126,6 +160,11 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         return transformed
 
 
+# Libraries ask by these names whether they are in Jupyter: plotly, rich and pandas do, and show less if not.
+for name in ("__module__", "__name__", "__qualname__"):
+    setattr(Shell, name, getattr(ZMQInteractiveShell, name))
+
+
 def _is_no_failure(error: BaseException | None) -> bool:
     """Whether it is `sys.exit()` or `sys.exit(0)`, with which a script ends well."""
     return isinstance(error, SystemExit) and error.code in (None, 0)
@@ -143,15 +182,33 @@ def _lines_of(frame: FrameType) -> int:
     return len(cell[2]) if len(cell) == len(KNOWN) else get_line_number_of_frame(frame)
 
 
+def _system(command: str) -> int | None:
+    """Run `!command` in a terminal of its own; without one where there can be none. Returns its exit code."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError:
+        return subprocess.call(command, shell=True, stdin=subprocess.DEVNULL)  # noqa: S602  it is the person's
+    return _in_terminal(command)
+
+
+_in_terminal: Callable[[str], int | None] = zmqshell.system
+zmqshell.system = _system
 interactiveshell.warn = _warn
 ultratb.get_line_number_of_frame = _lines_of
 
 
 def _leave_out_ours(trace: TracebackType | None) -> None:
-    """Have a traceback end where the kernel's own code begins, unless the person's comes again after it."""
+    """Have a traceback end where the kernel's own code begins, unless the person's comes again after it.
+
+    What stands before a library's function, and calls it, is left out too.
+    """
     last = before = None
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
+        if before is not None and trace.tb_next is not None and file.startswith(OURS[0]):
+            before.tb_next = trace = trace.tb_next
+            continue
         if not (file.startswith(LIBRARIES) or file[0] not in "/<"):  # that of compiled code is no whole path
             last = None
         elif last is None and file.startswith(OURS):

@@ -9,7 +9,10 @@ clock of its own: what is shown next must not be queued before it.
 import array
 import codecs
 import contextvars
+import ctypes
+import errno
 import fcntl
+import io
 import os
 import select
 import sys
@@ -19,15 +22,25 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from io import StringIO
 from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
+from . import last_words
+from .buffers import Bytes
+from .relay import Relay
+
 READ = 64 * 1024  # bytes read at once
 PIECE = 32 * 1024  # characters, of which a message has two at most: each is drawn in one go, and a few wait
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
+AGAIN = (errno.EAGAIN, errno.EINTR)
+LINE_BUFFERED = 1  # _IOLBF of Linux's C libraries
+
+_below: list[Callable[[], object]] = []  # flushes what writes to the descriptors and has a buffer of its own
 
 
 class Sender(IOPubThread):  # type: ignore[misc]
@@ -42,9 +55,26 @@ class Sender(IOPubThread):  # type: ignore[misc]
     def _setup_event_pipe(self) -> None:
         pass
 
+    def _setup_pipe_in(self) -> None:
+        """Take what forked children send."""
+        self._relay, self._relaying = Relay(), threading.Lock()
+        self.io_loop.asyncio_loop.add_reader(self._relay, self._take_from_children)
+
+    def _take_from_children(self) -> None:
+        with self._relaying:
+            for frames in self._relay.take():
+                self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, partial(self._really_send, frames))
+
+    def _really_send(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        if self._is_master_process():
+            super()._really_send(msg, *args, **kwargs)
+        else:
+            self._relay.give(msg)
+
     def schedule(self, f: Callable[[], Any]) -> None:
         """Have `f` called in the thread, or here where it does not run, as in a forked child."""
         if self.thread.is_alive():
+            self._take_from_children()  # what they sent before this was asked for
             self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, f)
         else:
             f()
@@ -66,30 +96,73 @@ class Output(OutStream):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._taking = threading.RLock()  # from taking what was written until it is in the queue
+        self._kept = last_words.Kept()
         super().__init__(*args, **kwargs)
+        self._kept = last_words.of(self.name)
+        self.buffer = Bytes(self)
         os.register_at_fork(before=self.flush, after_in_child=self._forked)
 
     def _forked(self) -> None:
         """In a forked child: what was written meanwhile is the parent's, and nobody holds a lock."""
         self._taking, self._buffer_lock = threading.RLock(), threading.RLock()
         self._buffers: Any = defaultdict(StringIO)
+        self._kept = last_words.Kept()
+
+    errors, mode, line_buffering, write_through = "strict", "w", True, False  # as scripts look for
+
+    def reconfigure(self, **options: Any) -> None:
+        """Take what a text stream of Python's can be told; it is UTF-8, and sent line by line, all the same.
+
+        Raises: TypeError for what no stream has.
+        """
+        io.TextIOWrapper(io.BytesIO()).reconfigure(**options)
+
+    def detach(self) -> Any:
+        """The bytes below, for another text stream around them; this one goes on."""
+        self.flush()
+        return self.buffer
+
+    def fileno(self) -> int:
+        """The descriptor 1 or 2, behind which is this stream: ipykernel gives that of the process's first."""
+        if not self._should_watch:
+            raise io.UnsupportedOperation("fileno")
+        return int(self._original_stdstream_fd)
+
+    def _setup_stream_redirects(self, name: str) -> None:
+        """Put a pipe behind the stream's descriptor, which is read in a thread."""
+        self._fid, writing = last_words.pipe(name)
+        self._original_stdstream_fd = getattr(sys, name).fileno()
+        self._original_stdstream_copy = os.dup(self._original_stdstream_fd)
+        os.dup2(writing, self._original_stdstream_fd)
+        os.close(writing)
+        self._exc = None
+        self.watch_fd_thread = threading.Thread(target=self._watch_pipe_fd, daemon=True)
+        self.watch_fd_thread.start()
 
     def _watch_pipe_fd(self) -> None:
-        """Pass on what arrives in the pipe; `reading` is true from before a read until that is done."""
+        """Pass on what arrives in the pipe; `reading` is true from before a read until that is done.
+
+        It is read without letting Python's lock go: a main thread that ends the process just then would take
+        with it what is out of the pipe and not kept yet (`last_words`).
+        """
+        read, buffer = ctypes.PyDLL(None, use_errno=True).read, ctypes.create_string_buffer(READ)
+        read.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+        os.set_blocking(self._fid, False)  # a forked child may be quicker
         ready = select.poll()
         ready.register(self._fid, select.POLLIN)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             ready.poll()
             self.reading = self.fetching = True
-            piece = os.read(self._fid, READ)
+            length = read(self._fid, buffer, READ)
+            piece = ctypes.string_at(buffer, max(0, length))
             self.taken += len(piece)
             self.fetching = False
             if piece and self._should_watch:
                 self.write(decoder.decode(piece))
             self.passed = self.taken
             self.reading = False
-            if not piece or not self._should_watch:
+            if (length < 0 and ctypes.get_errno() not in AGAIN) or length == 0 or not self._should_watch:
                 return
 
     def write(self, string: str) -> int | None:
@@ -99,7 +172,9 @@ class Output(OutStream):  # type: ignore[misc]
         string = str.__str__(string)  # of a class of the person's own it is the text
         self._catch_up()
         for start in range(0, max(len(string), 1), PIECE):
-            super().write(piece := string[start : start + PIECE])
+            with self._buffer_lock:
+                super().write(piece := string[start : start + PIECE])
+                self._kept.add(piece)
             self.waiting += len(piece)
             if self.waiting > PIECE:
                 self.waiting = 0
@@ -115,8 +190,21 @@ class Output(OutStream):  # type: ignore[misc]
             super().flush()
 
     def _flush(self) -> None:
+        """Send what was written; the last message of it says how much of the stream has been sent then."""
         with self._taking:
-            super()._flush()
+            self._flush_pending = self._subprocess_flush_pending = False
+            with self._buffer_lock:
+                end, buffers = self._kept.count, self._rotate_buffers()
+            told = [(dict(parent), text) for parent, buffer in buffers.items() if (text := buffer.getvalue())]
+            self.session.pid = os.getpid()  # what ipykernel does too: this thread is safe to be forked
+            for number, (parent, text) in enumerate(told, 1):
+                known = {"kernelcord": end} if number == len(told) and self._is_master_process() else {}
+                content = {"name": self.name, "text": text}
+                message = self.session.msg("stream", content, parent=parent, metadata=known)
+                for hook in self._hooks:
+                    if (message := hook(message)) is None:
+                        return
+                self.session.send(self.pub_thread, message, ident=self.topic)
 
     def _catch_up(self) -> None:
         """Wait until what is in the pipe now has been written here: it was there first."""
@@ -164,11 +252,32 @@ def usable(own: tuple[Output, Output]) -> None:
 def settle(own: tuple[Output, Output]) -> None:
     """Wait until all that was written to the streams `own`, and to their descriptors, has been passed on."""
     usable(own)
+    for flush in _below:
+        with suppress(BaseException):  # the person can replace all of it
+            flush()
     until = time.monotonic() + SETTLE
     for stream in own:
         while not stream.at_rest() and time.monotonic() < until:
             time.sleep(LOOK)  # the reading thread needs the GIL
         stream.flush()
+
+
+def follow_buffers() -> None:
+    """Have what is written below our streams leave with each line, and at the end of a cell.
+
+    Python's first streams and those of C keep a block where nobody sits at a terminal, for good if need be:
+    nothing flushes them before the process ends.
+    """
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+            _below.append(stream.flush)
+    c = ctypes.CDLL(None)
+    with suppress(ValueError):  # another C library than GNU's or musl's
+        stdout = ctypes.c_void_p.in_dll(c, "stdout")
+        c.setvbuf(stdout, None, LINE_BUFFERED, ctypes.c_size_t(0))
+        # Not all streams of C: one that a thread waits at is locked.
+        _below.append(partial(c.fflush, stdout))
 
 
 def silence_originals() -> None:

@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
+from kernels import interpreter
 from kernels.descriptors import raise_limit
+from kernels.errors import Misconfigured
 from kernels.node.logged import configure
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
 
@@ -34,6 +36,12 @@ def main() -> int:
         return 2
     if "--detach" in sys.argv and os.fork():
         return 0
+    if "--detach" not in sys.argv:  # whoever started us otherwise has asked it
+        try:
+            interpreter.ask(settings.python)
+        except Misconfigured as error:
+            print(error, file=sys.stderr)
+            return 2
     raise_limit()
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configure(settings, to_file="--detach" in sys.argv)

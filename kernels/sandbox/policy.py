@@ -205,7 +205,9 @@ def confine(
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
-    temporary = "/tmp" if names else str(folder / ".tmp")  # noqa: S108  a tmpfs of its own
+    large = str(folder / ".tmp")  # counts as the workspace's
+    own = "/tmp" if names else large  # noqa: S108  a tmpfs, for little
+    temporary = own if full else large
     flags = sum(CLONE.values()) if names else 0
     if names and not limits.network:
         flags |= CLONE_NEWNET
@@ -215,8 +217,10 @@ def confine(
         tier=tier,
         clone_flags=flags,
         folder=folder,
-        environment=environment(paths.python, Path(temporary, ".ipython"), outside)
-        | {"HOME": str(folder), "MPLCONFIGDIR": f"{temporary}/.matplotlib", "TMPDIR": temporary},
+        environment=environment(paths.python, Path(own, ".ipython"), outside)
+        | {"HOME": str(folder), "MPLCONFIGDIR": f"{own}/.matplotlib", "TMPDIR": temporary}
+        # Else joblib starts as many processes as the machine has processors.
+        | {"JOBLIB_TEMP_FOLDER": temporary, "LOKY_MAX_CPU_COUNT": str(max(1, round(limits.cpus)))},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
@@ -256,9 +260,8 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
         yield "bind", path, path, "ro"
     yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
     for name in WORKSPACE_NAMES:
-        if not any(
-            path.is_relative_to(name) for path in paths.readable
-        ):  # the kernels may be installed there
+        # Nothing takes the name of a folder that the kernels are installed in.
+        if not any(path.is_relative_to(name) for path in paths.readable):
             yield "link", str(WORKSPACE), name, ""
     for name in DEVICES:
         yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.errors import KernelStartFailed, Misconfigured, SandboxUnavailable
 from kernels.files import Broker, FileRow, FileUnavailable, Opened
+from kernels.forkserver import UNPREPARED
 from kernels.inside.probes import ABSTRACT, LOOPBACK, PROBES
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
@@ -32,6 +33,7 @@ __all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
 
 PROBING = 20.0  # seconds for all probes
 CANARY = "KERNELCORD_CANARY"
+SMALL = {"memory": "MAX_MEMORY", "workspace": "MAX_WORKSPACE"}  # limits by what the watchdog calls them
 REMEDIES = {
     Tier.S: (
         "Tier S needs root (or a container with CAP_SYS_ADMIN) and control groups that can be written: mount "
@@ -67,15 +69,19 @@ async def choose(
 ) -> tuple[Sandbox, Report]:
     """A sandbox of the tier that is wanted, or of the strongest of `among`; it is closed by `stack`.
 
-    Raises: SandboxUnavailable when none can be had, or one lets something through.
+    Raises: SandboxUnavailable when none can be had, or one lets something through; Misconfigured where it is
+    not the sandbox that is in the way.
     """
     tried: dict[Tier, str] = {}
+    unprepared = ""
     for tier in [wanted] if wanted else among:
         with ExitStack() as own:
             try:
                 sandbox = own.enter_context(make(tier))
                 leaks = await probe(sandbox)
             except (SandboxUnavailable, KernelStartFailed, OSError) as error:
+                if isinstance(error, KernelStartFailed) and error.reason == UNPREPARED:
+                    unprepared = error.log
                 tried[tier] = str(error)
                 continue
             if leaks:
@@ -83,6 +89,8 @@ async def choose(
             tried[tier] = ""
             stack.push(own.pop_all())
             return sandbox, Report(tier, tried)
+    if unprepared:  # in whatever tier
+        raise Misconfigured(f"Kernels cannot be started: {unprepared.strip().splitlines()[-1].rstrip('.')}")
     told = " ".join(f"{tier}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
     raise SandboxUnavailable(
         f"Kernels cannot be confined on this machine ({told}).", " ".join(REMEDIES[tier] for tier in tried)
@@ -116,6 +124,8 @@ async def probe(sandbox: Sandbox) -> list[str]:
                 finally:
                     kernel.kill()
                     await kernel.release()
+        if not text and kernel.fault in SMALL:
+            raise Misconfigured(f"{SMALL[kernel.fault]} is too small: not even an empty kernel starts")
         if not text:
             raise KernelStartFailed((folder / "log").read_text("utf-8", "replace"))
     through: list[str] = json.loads(text)

@@ -102,3 +102,44 @@ async def test_what_cannot_be_drawn_is_left_out(sessions: Sessions) -> None:
     assert await studio.draw(items, user_id=1) == {}
     assert await studio.draw([], user_id=1) == {}
     assert await studio.draw([ToDraw(0, "svg", SQUARE + " " * (3 << 20))], user_id=1) == {}
+
+
+STYLED = """<style>
+#T_1 th { color: rgb(0, 0, 255); }
+#T_1_row0_col0, #T_1_row1_col0 { background-color: #ff0000; }
+#T_1_row1_col0 { background: linear-gradient(90deg, #00ff00 50.0%, transparent 50.0%); }
+.dataframe td { background-color: black; }
+</style><table id="T_1"><caption>mmm</caption><tr><th>head</th><th>a heading</th></tr>
+<tr><td id="T_1_row0_col0">1</td><td style="background-color: #ffff00">2</td></tr>
+<tr><td id="T_1_row1_col0">1</td><td>2</td></tr></table>"""
+
+
+@pytest.mark.timeout(120)
+async def test_a_table_has_its_colours_and_the_words_around_it(sessions: Sessions) -> None:
+    """A Styler's colours and bars, a caption, the line that says how large it is; a note is whole."""
+    rows = "".join(f"<tr><td>{n}</td><td>x</td></tr>" for n in range(2001))
+    counted = f"<table>{rows}</table>"
+    sources = [STYLED, counted, f"{counted}<p>2001 rows × 2 columns</p>", f"<small>shape</small>{counted}"]
+    drawn = await Studio(sessions.pool).draw(
+        [ToDraw(n, "table", each) for n, each in enumerate(sources)], user_id=1
+    )
+    await sessions.execute_code("", user_id=1)
+    await sessions.files.put(1, "u1", "drawn.png", drawn[0], source="uploaded")
+    await sessions.files.put(1, "u1", "note.png", drawn[1], source="uploaded")
+    looks = """
+import numpy as np
+styled = np.asarray(load_file("drawn.png").convert("RGBA"))
+red, bar, yellow, ink, black = (
+    int((styled == colour).all(axis=2).sum())
+    for colour in [(255, 0, 0, 255), (0, 255, 0, 255), (255, 255, 0, 255), (0, 0, 255, 255), (0, 0, 0, 255)]
+)
+print(red > 300, bar > 300, yellow > 300)
+print(ink > 20, black, red > 1.5 * bar)
+note = load_file("note.png").convert("L")
+ink = note.point(lambda value: 255 * (value < 200)).crop((0, note.height - 84, note.width, note.height - 30))
+print(ink.getbbox()[0] > 40, ink.getbbox()[2] > 150)
+"""
+    ran = await sessions.execute_code(looks, user_id=1)
+    assert ran.output.splitlines() == ["True True True", "True 0 True", "True True"], ran.error
+    heights = [size(drawn[n])[1] for n in range(4)]
+    assert heights[2] == heights[3] > heights[1]

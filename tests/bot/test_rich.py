@@ -17,6 +17,11 @@ WAV = base64.b64encode(b"RIFF...").decode()
     [
         ({"image/png": PNG, "text/plain": "<Figure>"}, ".png", b"\x89PNG..."),
         ({"image/jpeg": PNG}, ".jpg", b"\x89PNG..."),
+        ({"image/webp": PNG, "text/plain": "<IPython.core.display.Image object>"}, ".webp", b"\x89PNG..."),
+        ({"image/avif": PNG}, ".avif", b"\x89PNG..."),
+        ({"image/bmp": PNG}, ".bmp", b"\x89PNG..."),
+        ({"image/tiff": PNG}, ".tiff", b"\x89PNG..."),
+        ({"image/x-icon": PNG}, ".ico", b"\x89PNG..."),
         ({"application/pdf": PNG}, ".pdf", b"\x89PNG..."),
         ({"image/svg+xml": "<svg/>", "text/plain": "<IPython.core.display.SVG object>"}, ".svg", b"<svg/>"),
         (

@@ -21,7 +21,12 @@ OUTSIDE = {
 def planned(outside: Mapping[str, str]) -> Launch:
     """The plan of one kernel."""
     return plan(
-        Path("/k/bin/python"), run_folder=Path("/r/1"), workspace=Path("/w/s"), bell=7, outside=outside
+        Path("/k/bin/python"),
+        run_folder=Path("/r/1"),
+        workspace=Path("/w/s"),
+        bell=7,
+        words={"last words": 8},
+        outside=outside,
     )
 
 
@@ -42,7 +47,14 @@ def test_home_and_working_folder_are_the_workspace() -> None:
 def test_all_paths_are_absolute_and_writable_ones_are_named() -> None:
     """The process has another working folder, and a sandbox must know what to let it write to."""
     launch = planned({})
-    assert launch.argv == ("/k/bin/python", str(INSIDE), "/r/1", "7", "-f", "{connection_file}")
+    assert launch.argv == (
+        "/k/bin/python",
+        str(INSIDE),
+        "/r/1",
+        '{"bell": 7, "last words": 8}',
+        "-f",
+        "{connection_file}",
+    )
     assert set(launch.writable) == {Path("/r/1"), Path("/r/1/ipython"), Path("/w/s")}
     assert (INSIDE / "__main__.py").exists()
 

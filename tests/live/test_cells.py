@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import replace
 from itertools import takewhile
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from kernels.events import ClearOutput, Display, Failure, InputRequest, Stream
 from kernels.kernel import Kernel
 from kernels.run import Run
 from kernels.text import strip_ansi
-from tests.live.cells import run, value
+from tests.live.cells import NoFiles, pooled, run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -105,6 +106,91 @@ async def test_a_figure_is_a_png(kernel: Kernel) -> None:
     assert ran.status == "ok", ran.output
     (display,) = [event for event in ran.events if isinstance(event, Display)]
     assert base64.b64decode(display.bundle["image/png"]).startswith(b"\x89PNG")
+
+
+BACKENDS = {
+    "use": "matplotlib.use('Agg')",
+    "use, of a window": "matplotlib.use('TkAgg')",
+    "use, of a page": "matplotlib.use('nbAgg')",
+    "switch_backend": "plt.switch_backend('svg')",
+    "switch_backend, of a window": "plt.switch_backend('QtAgg')",
+    "rcParams": "matplotlib.rcParams['backend'] = 'pdf'; plt.switch_backend('pdf')",
+    "a missing library": "plt.switch_backend('cairo')",
+    "notebook": "%matplotlib notebook",
+    "widget": "%matplotlib widget",
+    "qt": "%matplotlib qt",
+    "tk": "%matplotlib tk",
+    "agg": "%matplotlib agg",
+    "pylab": "%pylab --no-import-all tk",
+}
+
+
+@pytest.mark.parametrize("choice", BACKENDS.values(), ids=BACKENDS)
+async def test_figures_come_whatever_the_backend(kernel: Kernel, choice: str) -> None:
+    """By `plt.show()`, at the end of a cell, and in the cells after it."""
+    chosen = f"import matplotlib, matplotlib.pyplot as plt\n{choice}\n"
+    for code in (f"{chosen}plt.plot([1, 2]); plt.show(); print('after')", "plt.plot([1, 2]);"):
+        ran = await run(kernel, code)
+        assert ran.status == "ok", ran.output
+        pictures = [event for event in ran.events if isinstance(event, Display)]
+        assert ["image/png" in event.bundle for event in pictures] == [True]
+        printed = [isinstance(event, Stream) and "after" in event.text for event in ran.events]
+        assert "print" not in code or printed.index(True) > ran.events.index(pictures[0])
+    await run(kernel, "%matplotlib inline")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import matplotlib; matplotlib.use('Agg')",
+        "import os; os.environ['MPLBACKEND'] = 'agg'",
+        "%matplotlib tk",
+    ],
+)
+async def test_figures_come_when_the_backend_is_chosen_before_pyplot_is_there(
+    tmp_path: Path, first: str
+) -> None:
+    """The first line of a script, in a kernel that has imported nothing."""
+    async with pooled(tmp_path, libraries=("numpy",)) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        code = "import matplotlib, matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+        ran = await run(kernel, f"{first}\n{code}\nprint(matplotlib.get_backend().lower())")
+        shown = [event.bundle for event in ran.events if isinstance(event, Display)]
+        assert ["image/png" in bundle for bundle in shown] == [True], ran.output
+        assert ran.output.split()[-1] in ("agg", "inline", "module://matplotlib_inline.backend_inline")
+
+
+async def test_what_is_saved_after_it_was_shown_is_what_was_shown(kernel: Kernel) -> None:
+    """A figure that was shown is closed; `plt.savefig` means it all the same, in the next cell too."""
+    saves = "import os\nplt.savefig('saved.png')\nprint(os.path.getsize('saved.png') > 5000)"
+    await run(kernel, "import matplotlib.pyplot as plt\nplt.close('all')")
+    ran = await run(kernel, f"plt.plot(range(9))\nplt.show()\n{saves}")
+    assert (ran.output, len(ran.events)) == ("True\n", 2)
+    assert (await run(kernel, saves)).output == "True\n"
+    empty = await run(kernel, saves)
+    assert "UserWarning: the figure that is saved is empty" in empty.output
+    assert "plt.savefig('saved.png')" in empty.output  # the person's own line
+    assert empty.output.splitlines()[0] == "False"
+
+
+async def test_a_figure_says_that_it_was_saved_as_it_is_shown(kernel: Kernel) -> None:
+    """By the name of the file, unless it has changed since."""
+    code = (
+        "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nline, = ax.plot([1, 2])\n{}\nplt.show()"
+    )
+    for lines, files in {
+        "plt.savefig('one.png')": ["one.png"],
+        "fig.savefig('one.png'); fig.savefig('two.jpg')": ["one.png", "two.jpg"],
+        "plt.savefig('one.png'); line.set_color('red')": None,
+        "plt.savefig('one.png'); plt.title('x'); plt.savefig('two.png')": ["two.png"],
+        "plt.savefig('one.pdf')": None,
+        "import io; plt.savefig(io.BytesIO())": None,
+        "plt.savefig('/tmp/one.png')": None,
+    }.items():
+        (figure,) = [
+            one for one in (await run(kernel, code.format(lines))).events if isinstance(one, Display)
+        ]
+        assert figure.metadata.get("files") == files
 
 
 async def test_help_is_shown(kernel: Kernel) -> None:
@@ -226,6 +312,53 @@ async def test_what_is_written_to_the_descriptors_comes_in_its_own_cell(kernel: 
     for number in range(300):
         ran = await run(kernel, f"_ = os.write(1, b'raw {number}\\n')")
         assert ran.output == f"raw {number}\n"
+
+
+BELOW = {
+    "a child's streams": "subprocess.run(WRITES, stdout=sys.stdout, stderr=sys.stderr)",
+    "a child that goes on": "subprocess.Popen(SHELL, stderr=sys.stderr).wait()",
+    "descriptors": "os.write(sys.stdout.fileno(), b'out'); os.write(sys.stderr.fileno(), b'err')",
+    "Python's first streams": "sys.__stdout__.write('out'); sys.__stderr__.write('err')",
+    "a log": "logging.StreamHandler(sys.__stdout__).emit(SAYS); logging.StreamHandler().emit(SAYS)",
+    "C": "c = ctypes.CDLL(None); c.printf(b'out'); c.perror(b'err')",
+    "a traceback of C": "faulthandler.dump_traceback(sys.stdout); faulthandler.dump_traceback(sys.stderr)",
+}
+NAMES = """
+import ctypes, faulthandler, logging, os, subprocess, sys
+SHELL = "sh", "-c", "echo out; echo err >&2"
+WRITES = sys.executable, "-c", "import sys; print('out'); sys.exit('err')"
+SAYS = logging.LogRecord("x", 40, "x", 1, "out err", (), None)
+"""
+
+
+@pytest.mark.parametrize("code", BELOW.values(), ids=BELOW)
+async def test_what_goes_past_pythons_streams_is_the_cells(kernel: Kernel, code: str) -> None:
+    """The descriptor of a stream is that of the cell, whoever writes to it, and no buffer keeps a line."""
+    await run(kernel, NAMES)
+    ran = await run(kernel, f"{code};")
+    assert ran.status == "ok", ran.output
+    texts: dict[str, str] = {"stdout": "", "stderr": ""}
+    for event in ran.events:
+        if isinstance(event, Stream):
+            texts[event.name] += event.text
+    expected = ("Thread", "Thread") if "faulthandler" in code else ("out", "err")
+    assert expected[0] in texts["stdout"]
+    assert expected[1] in texts["stderr"]
+
+
+async def test_a_redirected_descriptor_comes_back(kernel: Kernel) -> None:
+    """The usual way to silence a library in C leaves the stream as it was."""
+    code = """
+import os, sys
+kept = os.dup(sys.stdout.fileno())
+null = os.open(os.devnull, os.O_WRONLY)
+os.dup2(null, sys.stdout.fileno())
+os.system("echo silent")
+os.dup2(kept, sys.stdout.fileno())
+os.close(kept); os.close(null)
+_ = os.system("echo heard")
+"""
+    assert (await run(kernel, code)).output == "heard\n"
 
 
 async def test_what_a_child_process_writes_comes_in_its_own_cell(kernel: Kernel) -> None:

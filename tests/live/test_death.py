@@ -48,6 +48,8 @@ async def test_a_process_that_is_killed_for_memory_is_told(tmp_path: Path) -> No
         assert ran.output.endswith(told)
         assert ran.streamed.endswith(told)
         assert (await run(kernel, "x")).output == "1\n"
+        ran = await run(kernel, "print('filling')\ny = bytearray(400 << 20)")
+        assert (ran.status, ran.output) == ("out of memory", "filling\n")
 
 
 async def test_last_words_arrive(kernel: Kernel) -> None:
@@ -161,3 +163,41 @@ async def test_a_kernel_that_sends_garbage_is_ended(fresh: Kernel) -> None:
     assert ran.status == "died"
     assert "no kernel sends" in ran.restarts[0].reason
     assert await value(fresh, "1") == "1"
+
+
+LAST_WORDS = {
+    "os._exit": "print('step 1'); print('step', 2, end=''); os._exit(1)",
+    "both streams": "print('step 1\\nstep', 2, end=''); print('and why', file=sys.stderr); os._exit(1)",
+    "a crash": "print('step 1\\nstep 2', flush=True); ctypes.string_at(0)",
+    "a kill": "print('step 1\\nstep 2'); os.kill(os.getpid(), signal.SIGKILL)",
+    "below the stream": "os.write(1, b'step 1\\nstep 2'); os._exit(1)",
+    "of a child": "subprocess.run(['echo', 'step 1\\nstep 2'], stdout=sys.stdout); os._exit(1)",
+    "more than is kept": "print('x' * 100_000 + '\\nstep 1\\nstep 2'); os._exit(1)",
+    "faulthandler": "print('step 1\\nstep 2'); faulthandler.enable(); ctypes.string_at(0)",
+}
+
+
+@pytest.mark.parametrize("code", LAST_WORDS.values(), ids=LAST_WORDS)
+async def test_what_was_printed_last_is_told(kernel: Kernel, code: str) -> None:
+    """However a kernel ends, all that was written before is there, once: it tells where the code was."""
+    ran = await run(kernel, f"import ctypes, faulthandler, os, signal, subprocess, sys\n{code}")
+    assert ran.status == "died"
+    assert ran.output.count("step 1\nstep 2") == 1
+    assert ("and why" in ran.output) == ("why" in code)
+    assert ("Fatal Python error: Segmentation fault" in ran.output) == ("faulthandler" in code)
+    assert ran.streamed.count("step 1") == 1
+
+
+async def test_what_was_printed_before_code_that_nothing_stops_is_told(fresh: Kernel) -> None:
+    """Code in C that holds Python's lock keeps what was printed; it is told when the kernel is killed."""
+    fresh.limits = Limits(cell=timedelta(seconds=0.5))
+    ran = await run(fresh, "import re\nprint('matching')\nre.match('(a+)+b', 'a' * 100)")
+    assert (ran.status, ran.output) == ("timeout", "matching\n")
+
+
+async def test_a_text_that_has_come_is_not_told_again(fresh: Kernel) -> None:
+    """What a cell printed and another one before it is theirs, and not a dead kernel's last words."""
+    await run(fresh, "print('first')")
+    code = "import os, time\nprint('second', flush=True)\ntime.sleep(0.5)\nprint('third')\nos._exit(1)"
+    ran = await run(fresh, code)
+    assert ran.output == "second\nthird\n"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kernels.events import Stream
+from kernels.events import Display, Stream
 from kernels.kernel import Kernel
 from tests.live.cells import late_until, run, value
 
@@ -139,3 +139,43 @@ async def test_the_kernel_needs_no_descriptor_that_a_cell_has_used_up(fresh: Ker
     assert (await run(fresh, "'x' * 5_000_000")).status == "ok"
     assert (await run(fresh, "[os.close(one) for one in held]; kept = 2; 1 / 0")).output.endswith("by zero\n")
     assert await value(fresh, "kept") == "2"
+
+
+async def test_what_a_child_displays_is_shown(kernel: Kernel) -> None:
+    """In the order in which it was shown, a large picture too, and before what its parent prints after it."""
+    code = """
+import os
+from IPython.display import HTML, display
+for n in range(2):
+    if (child := os.fork()) == 0:
+        display(HTML("x" * 300_000 + str(n)))
+        print("child", n)
+        os._exit(0)
+    _ = os.waitpid(child, 0)
+    print("parent", n)
+"""
+    ran = await run(kernel, f"import warnings\nwarnings.simplefilter('ignore')\n{code}")
+    shown = [
+        event.text if isinstance(event, Stream) else event.bundle["text/html"].lstrip("x")
+        for event in ran.events
+        if isinstance(event, Stream | Display)
+    ]
+    assert "".join(shown) == "0child 0\nparent 0\n1child 1\nparent 1\n"
+
+
+async def test_the_processes_of_a_pool_show_what_they_display(kernel: Kernel) -> None:
+    """A plot that a worker shows is the cell's."""
+    code = """
+import multiprocessing
+import matplotlib.pyplot as plt
+def show(n):
+    plt.plot([n])
+    plt.show()
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    pool.map(show, range(4))
+"""
+    ran = await run(kernel, code)
+    if ran.status == "error" and "PermissionError" in ran.output:
+        pytest.skip("this tier has no multiprocessing")
+    shown = [event for event in ran.events if isinstance(event, Display)]
+    assert ["image/png" in event.bundle for event in shown] == [True] * 4, ran.output

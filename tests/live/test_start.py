@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from kernels import process as module
-from kernels.errors import KernelStartFailed
+from kernels.errors import KernelStartFailed, Misconfigured
 from kernels.kernel import Kernel
+from kernels.last_words import LastWords
 from kernels.launch import Limits
 from kernels.process import KernelProcess
 from kernels.sandbox.policy import Tier
@@ -112,9 +113,27 @@ async def test_a_kernel_that_has_not_answered_is_asked_again(
 
 async def test_a_welcome_that_comes_early_counts() -> None:
     """It can be there before the first question is asked: the channels are connected one after the other."""
-    ears = module._Ears(lambda _: None)
+    ears = module._Ears(lambda _: None, LastWords())
     ears(Message("iopub", "iopub_welcome", "", {}, {}))
     ears.listen("question")
     assert ears.awaited == "an answer"
     ears(Message("shell", "kernel_info_reply", "question", {}, {}))
     assert ears.heard.is_set()
+
+
+async def test_limits_in_which_no_kernel_starts_are_named(tmp_path: Path) -> None:
+    """It is not the sandbox that is in the way, and nobody is told to mend it."""
+    with pytest.raises(Misconfigured, match=r"^MAX_MEMORY is too small"):
+        async with pooled(tmp_path / "w", Limits(memory=1 << 20)):
+            pass
+
+
+async def test_a_process_to_fork_from_that_does_not_start_is_told_as_that(tmp_path: Path) -> None:
+    """Whatever fails there fails in each tier."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'ImportError: libz.so is missing.' >&2\nexit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(Misconfigured) as failed:
+        async with pooled(tmp_path / "w", python=python):
+            pass
+    assert str(failed.value) == "Kernels cannot be started: ImportError: libz.so is missing."

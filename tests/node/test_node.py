@@ -235,7 +235,9 @@ async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
     await until(lambda: pid not in processes("inside"))
 
 
-async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(tmp_path: Path) -> None:
+async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Nobody loses variables for a setting; where there are none the new settings count at once."""
     settings = node_settings(tmp_path)
     other = replace(settings, size=3)
@@ -252,9 +254,16 @@ async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(tmp_pa
             second = recorded(settings.folder)
             assert second != first
             assert await value(node.kernel("a", SomeFiles()), "x = 41; x") == "41"
+        third = replace(settings, size=4, limits=replace(settings.limits, memory=900 << 20))
         async with Node(
-            local_node(settings), python=settings.python, limits=settings.limits, kernels=settings.kernels
+            local_node(third),
+            python=settings.python,
+            limits=settings.limits,
+            kernels=third.kernels,
+            called={"size": "MAX_KERNELS", "memory": "MAX_MEMORY"},
         ) as node:
+            told = [record.message for record in caplog.records if "is not used" in record.message]
+            assert [line.split()[0] for line in told] == ["MAX_MEMORY", "MAX_KERNELS"]
             assert recorded(settings.folder) == second
             assert await value(node.kernel("a", SomeFiles()), "x + 1") == "42"
 

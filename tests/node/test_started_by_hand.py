@@ -121,7 +121,7 @@ def test_settings_that_a_node_elsewhere_decides_are_named_as_the_operator_has_th
     node = composed(settings)
     assert isinstance(node, Node)
     assert node._asked_for == {"memory": 900 << 20, "libraries": []}
-    assert node._asked_for_as == {"memory": "MAX_MEMORY", "libraries": "PRELOAD"}
+    assert node._called == {"memory": "MAX_MEMORY", "libraries": "PRELOAD"}
     known = node_settings(tmp_path, Limits()).kernels
     everything = composed(load(data=tmp_path, node="http://127.0.0.1:1", **EVERYTHING))
     assert isinstance(everything, Node)

@@ -85,6 +85,12 @@ def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
     assert confinement.environment["IPYTHONDIR"].startswith(own)
 
 
+@pytest.mark.parametrize("tier", TIERS)
+def test_joblib_starts_as_many_processes_as_there_are_processors(tier: Tier) -> None:
+    """Those that a kernel may keep busy, on however large a machine."""
+    assert confined(tier).environment["LOKY_MAX_CPU_COUNT"] == f"{Limits().cpus:.0f}"
+
+
 def test_namespaces_by_tier() -> None:
     """S and A have files, processes, a network and names of their own, A by a user namespace; B none."""
     own = {"mount": 0x20000, "cgroup": 0x2000000, "uts": 0x4000000, "ipc": 0x8000000, "pid": 0x20000000}

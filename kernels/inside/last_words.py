@@ -1,0 +1,88 @@
+"""What the kernel has written last, in memory that its node can still read when it has died.
+
+    last_words.share(descriptors)           # once; takes those of `kernels.last_words`, by name
+    kept = last_words.of("stdout")
+    kept.add(text)                          # what was written
+    kept.count                              # how many bytes of UTF-8 that are in all
+
+Text waits here for a moment before it is sent, and ZeroMQ has a queue of its own. Whoever ends the process
+in between (`os._exit`, a crash, a lack of memory) would take with it what was printed last, which is what
+tells why. So the node has the last bytes of each stream, how many there were in all, and, from each message,
+how many it knows. The pipes behind the descriptors 1 and 2 are the node's for the same reason: the
+words of a crash (`faulthandler`, an assertion of C) are in there.
+"""
+
+import ctypes
+import mmap
+import os
+
+__all__ = ["Kept", "of", "pipe", "share"]
+
+STREAMS = ("stdout", "stderr")
+COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its bytes
+
+_memory: memoryview | None = None
+_pipes: dict[str, tuple[int, int]] = {}
+
+
+class Kept:
+    """The last of what one stream has had; without memory that is shared, only how much it was."""
+
+    def __init__(self, part: memoryview | None = None) -> None:
+        self.count = 0
+        self._count = part[:COUNT].cast("Q") if part is not None else None
+        self._ring = part[COUNT:] if part is not None else None
+        self._size = len(part) - COUNT if part is not None else 0
+
+    def add(self, text: str) -> None:
+        """Keep this too; one thread at a time."""
+        data = text.encode("utf-8", "surrogatepass")
+        count = self.count = self.count + len(data)
+        ring, size = self._ring, self._size
+        if ring is None or self._count is None:
+            return
+        if len(data) > size:
+            data = data[-size:]
+        end = count % size
+        start = end - len(data)
+        if start >= 0:
+            ring[start:end] = data
+        else:
+            ring[start + size :] = data[:-start]
+            ring[:end] = data[-start:]
+        self._count[0] = count
+
+
+def share(descriptors: dict[str, int]) -> None:
+    """Keep the last words where these say, which are taken out; where there are none, for nobody.
+
+    The memory is mapped by a call of our own: Python's keeps a descriptor, which cells need not have.
+    """
+    global _memory  # noqa: PLW0603  one process, one kernel
+    memory = descriptors.pop("last words", None)
+    if memory is None:
+        return
+    for name in STREAMS:
+        _pipes[name] = descriptors.pop(f"{name} read"), descriptors.pop(f"{name} write")
+    size = os.fstat(memory).st_size
+    map_memory = ctypes.CDLL(None, use_errno=True).mmap
+    map_memory.restype = ctypes.c_void_p
+    map_memory.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    address = map_memory(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, memory, 0)
+    os.close(memory)
+    if address != ctypes.c_void_p(-1).value:
+        _memory = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
+
+
+def of(name: str) -> Kept:
+    """What the stream of this name keeps."""
+    if _memory is None or name not in STREAMS:
+        return Kept()
+    half = len(_memory) // len(STREAMS)
+    start = half * STREAMS.index(name)
+    return Kept(_memory[start : start + half])
+
+
+def pipe(name: str) -> tuple[int, int]:
+    """The pipe that is to stand behind this stream's descriptor: the node's, or a fresh one."""
+    return _pipes.pop(name, None) or os.pipe()
