@@ -57,7 +57,7 @@ def advise(error: BaseException) -> None:
 
 
 def temporary() -> tuple[str, ...]:
-    """The kernel's own folders for what is not kept: its small /tmp, and that of large files; none without."""
+    """The kernel's own folders for what is not kept: its small /tmp, and that of large files."""
     if "TMPDIR" not in os.environ:
         return ()
     return tuple(dict.fromkeys((os.path.dirname(os.environ["IPYTHONDIR"]), os.environ["TMPDIR"])))
