@@ -12,9 +12,10 @@ import os
 
 from kernels.capture.found import open_path
 
-__all__ = ["database_of", "is_database", "lacking"]
+__all__ = ["database_of", "is_database", "is_in_use", "lacking"]
 
 SQLITE = b"SQLite format 3\x00"
+HEADER = 28  # bytes of a journal that SQLite overwrites at a commit, with journal_mode=persist
 COMPANIONS = {
     "-wal": "{} is open, and its newest rows may be in this log: close it, and it is stored again",
     "-journal": "{} is in the middle of a transaction: commit that, and it is stored again",
@@ -37,11 +38,20 @@ def lacking(path: str) -> str:
 
 def is_database(path: str, top: int) -> bool:
     """Whether the file below the folder `top` begins as SQLite's do."""
+    return _head(path, top, len(SQLITE)) == SQLITE
+
+
+def is_in_use(path: str, top: int) -> bool:
+    """Whether a log or journal below the folder `top` has something: one that is kept begins with zeros."""
+    return any(_head(path, top, HEADER))
+
+
+def _head(path: str, top: int, size: int) -> bytes:
     try:
         descriptor = open_path(path, top)
     except OSError:
-        return False
+        return b""
     try:
-        return os.read(descriptor, len(SQLITE)) == SQLITE
+        return os.read(descriptor, size)
     finally:
         os.close(descriptor)

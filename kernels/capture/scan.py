@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from kernels.capture.clean import make_clean
-from kernels.capture.databases import database_of, is_database, lacking
+from kernels.capture.databases import database_of, is_database, is_in_use, lacking
 from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
 from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
@@ -218,7 +218,7 @@ class Capture:
     def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
         database = database_of(entry.path)
         if database and is_database(database, top):
-            self._report_companion(entry, database, survey)
+            self._report_companion(entry, database, survey, in_use=is_in_use(entry.path, top))
             return
         if entry.problem == VANISHED:
             self._skip_for_now(entry.path, VANISHED, survey)
@@ -242,9 +242,9 @@ class Capture:
         self._unsettled.discard(entry.path)
         self._cleaned.pop(entry.path, None)
 
-    def _report_companion(self, entry: Entry, database: str, survey: "_Survey") -> None:
+    def _report_companion(self, entry: Entry, database: str, survey: "_Survey", *, in_use: bool) -> None:
         """Of what SQLite keeps beside a database nothing is stored: say what the database may lack then."""
-        if entry.stamp.size and (problem := lacking(entry.path)):
+        if in_use and (problem := lacking(entry.path)):
             survey.skip(entry.path, problem.format(shown_name(database)), kind=entry.path)
         self._known[entry.path] = entry.stamp
 

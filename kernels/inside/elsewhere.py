@@ -27,14 +27,17 @@ TOLD = 8  # files of one cell that are named
 COARSE = 0.01  # seconds by which a file's time can lie before the moment that it was written
 # What `tempfile` and libraries name: their own, and gone with the process.
 TEMPORARY = re.compile(
-    r"\..*|tmp[a-z0-9_]{6,}.*|(?:joblib_memmapping_folder|pymp|loky|pip|pyright|npm|ray|matplotlib)[-_].*|.*\.lock"
+    r"\..*|tmp[a-z0-9_]{8}(?:\..*)?|(?:joblib_memmapping_folder|pymp|loky|pip|pyright|npm|ray|matplotlib)[-_].*|.*\.lock"
 )
 
 
 def in_workspace(path: str) -> str:
-    """Where a path below another service's folder lies in the workspace, relative to it; "" for others."""
+    """Where a path below another service's folder lies in the workspace, relative to it.
+
+    "" for any other path, and where the workspace has that name too.
+    """
     for name in WORKSPACE_NAMES:
-        if path == name or path.startswith(f"{name}/"):
+        if (path == name or path.startswith(f"{name}/")) and not os.path.exists(name):
             return path.removeprefix(name).strip("/") or "."
     return ""
 
@@ -54,7 +57,7 @@ def advise(error: BaseException) -> None:
 
 
 def temporary() -> tuple[str, ...]:
-    """The kernel's own folders for what is not kept, if any: its small /tmp, and that of large files."""
+    """The kernel's own folders for what is not kept: its small /tmp, and that of large files."""
     if "TMPDIR" not in os.environ:
         return ()
     return tuple(dict.fromkeys((os.path.dirname(os.environ["IPYTHONDIR"]), os.environ["TMPDIR"])))
@@ -88,9 +91,8 @@ class Outside:
 
     def written(self) -> list[str]:
         """The files that the cell has written there and that no library does, the first written first."""
-        with suppress(
-            Exception
-        ):  # code can replace whatever is used here, and its cell has to end all the same
+        # Code can replace whatever is used here, and its cell has to end all the same.
+        with suppress(Exception):
             return self._written() if self._places else self._left()
         return []
 

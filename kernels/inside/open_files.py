@@ -22,11 +22,8 @@ from typing import Any
 __all__ = ["OpenFiles"]
 
 DESCRIPTORS = "/proc/self/fd"
-WRITERS = (
-    io.TextIOWrapper,
-    io.BufferedWriter,
-    io.BufferedRandom,
-)  # their methods are called, not overridden ones
+# Their own methods are called, and not those that a person's class has in their place.
+WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 LOG = "-wal"  # how SQLite names the log of a database
 Place = tuple[int, int, int]  # a descriptor, and the device and number of its file
 
@@ -45,9 +42,8 @@ class OpenFiles:
 
     def flush(self) -> None:
         """Write what Python holds in buffers, and the rows that an SQLite database has in its log."""
-        with suppress(
-            Exception
-        ):  # code can replace whatever is used here, and its cell has to end all the same
+        # Code can replace whatever is used here, and its cell has to end all the same.
+        with suppress(Exception):
             self._flush()
 
     def _flush(self) -> None:

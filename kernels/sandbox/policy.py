@@ -260,9 +260,8 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
         yield "bind", path, path, "ro"
     yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
     for name in WORKSPACE_NAMES:
-        if not any(
-            path.is_relative_to(name) for path in paths.readable
-        ):  # the kernels may be installed there
+        # Nothing takes the name of a folder that the kernels are installed in.
+        if not any(path.is_relative_to(name) for path in paths.readable):
             yield "link", str(WORKSPACE), name, ""
     for name in DEVICES:
         yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"

@@ -67,6 +67,7 @@ def texts():
     yield "dates.csv", b"Tag;Wert\n01.02.2024;1,5\n03.04.2024;2,5\n"
     yield "one.csv", b"Preis\n1,50\n2,50\n"
     yield "r.csv", b'"a","b"\n"1",1,2\n"2",3,4\n'
+    yield "r2.csv", b"a;b\nx;1.234,5;2\nx;;3\n"
     yield "header.csv", b"a;b;c\n"
     yield "table.txt", b"city\tpeople\nOslo\t0.7\nLima\t10.1\n"
     yield "words.txt", b"Hello, world\nand more, too\n"

@@ -152,6 +152,11 @@ def test_card_load_file_list_and_bundle_agree(files: dict[str, Any], folder: Pat
             "decimal=...",
         ),
         ("r.csv", {"columns": ["a", "b"], "data": [[1, 2], [3, 4]]}, "the first column is the index"),
+        (
+            "r2.csv",
+            {"columns": ["a", "b"], "data": [[1234.5, 2], [None, 3]]},
+            "the first column is the index",
+        ),
         ("header.csv", {"columns": ["a", "b", "c"], "data": []}, '";" between columns'),
         ("table.txt", {"columns": ["city", "people"], "data": [["Oslo", 0.7], ["Lima", 10.1]]}, "raw=True"),
         ("table.dat", {"columns": ["x", "y"], "data": [[1, 2]]}, "raw=True"),

@@ -37,7 +37,8 @@ def load(data: bytes, filename: str, options: dict[str, Any] | None = None) -> L
     except Exception as error:  # noqa: BLE001  readers raise whatever they like
         if (reason := kinds.WITHOUT_A_READER.get(source.kind)) and isinstance(error, ImportError):
             raise NotLoaded(reason) from None
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        said = str(error).strip()
+        what = f"{type(error).__name__}: {said}" if said else type(error).__name__
         raise NotLoaded(f"could not be read as {source.kind}: {what}") from None
     return Loaded(value, source.kind, source.assumed, source.notes)
 

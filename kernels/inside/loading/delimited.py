@@ -58,7 +58,7 @@ def read(source: Source) -> Any:
 def _settle(source: Source) -> Dialect:
     """Fill in the options that nobody gave, and note what was assumed."""
     options, usual = source.options, OF_KIND.get(source.kind, ",")
-    if "encoding" not in options:
+    if options.get("encoding") is None:
         found = encoding_of(source.data)
         options["encoding"] = found.name
         if not found.sure:
@@ -142,10 +142,9 @@ def with_thousands(frame: Any) -> Any:
             continue
         column = frame.iloc[:, place]
         cells = column.dropna()
-        texts = cells.astype(str).str.strip()
-        if len(texts) and texts.str.fullmatch(THOUSANDS.pattern).all() and isinstance(cells.iloc[0], str):
-            plain = texts.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-            frame.isetitem(place, pandas.to_numeric(plain).reindex(column.index))
+        if len(cells) and all(isinstance(cell, str) and THOUSANDS.fullmatch(cell.strip()) for cell in cells):
+            plain = column.str.strip().str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+            frame.isetitem(place, pandas.to_numeric(plain))
     return frame
 
 

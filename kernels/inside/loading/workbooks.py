@@ -45,6 +45,8 @@ def read(source: Source) -> Any:
         if find_spec(engine) is None:
             raise NotLoaded(without)
         return _workbook(source, engine=engine)
+    if found == "zip":  # as workbooks are
+        raise NotLoaded(f"could not be read as {source.kind}: it is damaged, or another ZIP archive")
     if found:
         raise NotLoaded(f"could not be read as {source.kind}: it is {known_as(found)}")
     if not is_text(source.data[: 1 << 16]) and not source.data[:512].isascii():
