@@ -17,6 +17,8 @@ __all__ = ["coloured", "has_colour"]
 
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 DARK, LIGHT = 0, 7
+NUMBERS = 16  # of one code; no honest one has as many
+LONGEST = 8 * NUMBERS  # characters of the numbers of one code
 FAINT = 1  # of 5: a channel of the colour cube below which all is dark
 HALFWAY = 244  # in the grey ramp, which goes from 232 to 255
 
@@ -62,7 +64,7 @@ def coloured(text: str) -> str:
 
 
 def _after(style: _Style, parameters: str) -> _Style:
-    numbers = iter([int(number[:4] or 0) for number in re.split("[;:]", parameters)])
+    numbers = iter([int(number[:4] or 0) for number in re.split("[;:]", parameters[:LONGEST])[:NUMBERS]])
     for number in numbers:
         style = _with(style, number, numbers)
     return style

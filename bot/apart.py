@@ -4,8 +4,9 @@
     bundles = await apart.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
 
 The person's own kernel, its variables and its count of cells are never touched. The work is a module of
-`kernels/inside` with an `answer`; `kernels.inside.errands` does each task in a process of its own. Where one
-brings the whole kernel down all the same it is given up, and those after it are done in a fresh kernel.
+`kernels/inside` with an `answer`, imported as the kernel has it, so that a card and `load_file` read alike;
+`kernels.inside.errands` does each task in a process of its own. Where one brings the whole kernel down all
+the same it is given up, and those after it are done in a fresh kernel.
 """
 
 import asyncio
@@ -13,10 +14,8 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from pathlib import Path
 from typing import Any, BinaryIO
 
-import kernels.inside
 from kernels.errors import KernelError
 from kernels.events import Display
 from kernels.files import FileRow, FileUnavailable, Opened
@@ -27,9 +26,7 @@ __all__ = ["Apart"]
 
 log = logging.getLogger(__name__)
 
-INSIDE = Path(kernels.inside.__file__).parent
 EACH = 8.0  # seconds without an answer: a task has 6 of them, see `errands`
-BESIDE = "errands", "loaders", "tables"  # modules that lie beside each
 START = 12.0  # seconds more for the kernel's start
 
 
@@ -96,9 +93,8 @@ class Apart:
             data.seek(0)
             await kernel.place(name, data)
         await kernel.place("tasks.json", await in_thread(_as_json, tasks))
-        for name in (*BESIDE, module):
-            await kernel.place(f"{name}.py", (INSIDE / f"{name}.py").read_bytes())
-        run = kernel.run(f"import errands, {module}\nerrands.do({module}.answer)", allow_input=False)
+        work = f"from inside import errands, {module}\nerrands.do({module}.answer)"
+        run = kernel.run(work, allow_input=False)
         try:
             async with run:
                 await self._collect(run, tasks, done)

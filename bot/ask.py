@@ -263,7 +263,7 @@ class _Turn:
         except TooLarge as error:
             return ToolResult(call.id, sentence(error))
         self._results.append(replace(result, outputs=(), output=clip(result.output, OUTPUT)))
-        text, pictures = of_result(result, self._restarted)
+        text, pictures = await in_thread(of_result, result, tuple(self._restarted))
         now = situation(await self._session.kernel.state())
         return ToolResult(call.id, f"{text}\n\n{now}", pictures)
 

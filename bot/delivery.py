@@ -81,8 +81,8 @@ def plan(parts: Sequence[str], uploads: Sequence[Upload], limits: Limits = DEFAU
         rest = [parcel.upload for group in groups[1:] for parcel in group]
         groups = [*groups[:1], *_groups(_zipped(rest, most), limits)]
     sent = groups[: limits.messages]
-    brought = [upload for group in sent for parcel in group for upload in parcel.brings]
-    unsent = [upload for upload in named if upload not in brought]
+    brought = {upload.name for group in sent for parcel in group for upload in parcel.brings}
+    unsent = [upload for upload in named if upload.name not in brought]
     uploads_sent = [[parcel.upload for parcel in group] for group in sent]
     return _messages(parts, uploads_sent, _sentences(unsent, "too large to attach"), limits)
 

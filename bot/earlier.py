@@ -19,13 +19,13 @@ __all__ = ["broken_off", "earlier", "told", "told_before"]
 
 async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
     """The entries before `cell` that its answer has told; it reads no more than that takes."""
-    found: list[Said | CellRecord] = []
+    newest: list[Said | CellRecord] = []
     async with aclosing(transcript.newest(cell.place, before=cell.seq)) as pages:
         async for page in pages:
-            found = [*reversed(page), *found]
+            newest += page
             if any(entry.seq < first and (cell.author != MODEL or _is_asked(entry)) for entry in page):
                 break
-    return [await transcript.whole(entry) for entry in earlier(found, cell, first)]
+    return [await transcript.whole(entry) for entry in earlier(reversed(newest), cell, first)]
 
 
 def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
@@ -40,8 +40,13 @@ def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) 
     return [entry for entry in entries if start <= entry.seq < cell.seq and _is_of(entry, cell.author)]
 
 
-def told(entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = ()) -> Reply:
-    """All of an entry in one step; `files` are those of a cell that are still there."""
+def told(
+    entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = (), *, code: str | None = None
+) -> Reply:
+    """All of an entry in one step; `files` are those of a cell that are still there.
+
+    The code of a cell is repeated, unless there is another `code` to be shown.
+    """
     if isinstance(entry, Said):
         return Reply(0, words=f"{entry.markdown}\n\n")
     result = ExecutionResult(
@@ -59,7 +64,7 @@ def told(entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = ()) -> Rep
         skipped=(),
         lost=(),
     )
-    return Reply(entry.seq, code=entry.code, files=files, result=result)
+    return Reply(entry.seq, code=entry.code if code is None else code, files=files, result=result)
 
 
 def broken_off(cell: CellRecord) -> Reply:

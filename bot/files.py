@@ -5,6 +5,7 @@ await files.bring(["k7m3q9x2va"])              # into the workspace, under their
 kept = await files.keep(captured, skipped, cell)
 """
 
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from filestore.records import SessionRecord, StoredFile
 from kernels.capture import Captured, FileChanged, Skipped
 from kernels.errors import KernelError
 from kernels.files import FileRow, FileUnavailable, Opened
+from kernels.names import shown_name
 from kernels.protocols import Kernels, PersonKernel
 
 __all__ = ["Kept", "PersonFiles"]
@@ -151,11 +153,21 @@ class PersonFiles:
     async def open(self, wanted: str) -> Opened:
         """The file for `load_file`. Raises: FileUnavailable."""
         try:
-            stored = await self._store.find(wanted, self._user_id, self._session_id)
+            stored = await self._found(wanted)
             opened = await self._store.open(stored.file_id, self._user_id)
         except NoSuchFile as error:
             raise FileUnavailable(str(error)) from None
         return Opened(stored.file_id, stored.filename, stored.file_type, stored.file_size, opened.file)
+
+    async def _found(self, wanted: str) -> StoredFile:
+        """The stored file of an id, a name, or a name in the workspace that could not be shown as it is."""
+        try:
+            return await self._store.find(wanted, self._user_id, self._session_id)
+        except NoSuchFile:
+            with contextlib.suppress(UnicodeEncodeError):  # of what no file system has
+                if (shown := shown_name(wanted)) != wanted:
+                    return await self._store.find(shown, self._user_id, self._session_id)
+            raise
 
     async def place(self, wanted: str) -> str:
         """The file for `file_path`, put beside the person's own. Raises: FileUnavailable."""

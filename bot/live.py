@@ -1,6 +1,9 @@
 """The one message that moves while a turn goes on: the end of the answer, as much as fits.
 
 live(entries, question, waiting=0, elapsed=12.0)
+
+It is made anew with every edit, from its end, and only as far as the message has room: what it takes does not
+depend on how much there is to show.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,20 +12,21 @@ from bot.markup import output_block, plain
 from bot.pieces import Piece, Text, Traceback, Words
 from bot.receipt import duration
 from bot.split import LONGEST, balanced, cut, length
-from bot.written import Entry, Said, Shown, code_block
+from bot.written import Said, Snapshot, Still, code_block
 from kernels.events import InputRequest
 
-__all__ = ["broken_off", "live"]
+__all__ = ["LAST", "broken_off", "live"]
 
 OUTPUT = 1000  # characters of one output that are shown
-LOOKED_AT = 8 * OUTPUT  # characters of its end, with colour codes
+WORDS = 64 << 10  # characters of the end of long words, in which a fence is looked for that opens them
+LAST = 100  # outputs of a cell: a message has room for no more
 STEP = 10  # seconds; a time that moved with every edit would make edits of its own
 PROMPT = 300  # characters
 STATUS = "-# "  # the beginning of its last line
 SMALLEST = 200  # room below which nothing more is begun
 
 
-def live(entries: Sequence[Entry], question: InputRequest | None, waiting: int, elapsed: float) -> str:
+def live(entries: Sequence[Still], question: InputRequest | None, waiting: int, elapsed: float) -> str:
     """The message's text; `waiting` cells go first, `elapsed` is in seconds."""
     status = _question(question) if question else _status(entries, waiting, elapsed)
     room = LONGEST - length(status) - 1
@@ -44,38 +48,35 @@ def broken_off(shown: str, note: str) -> str:
     return f"{_end(words, LONGEST - length(note) - 4)}\n-# {note}".lstrip()
 
 
-def _from_the_end(entries: Sequence[Entry]) -> Iterator[tuple[str, bool]]:
+def _from_the_end(entries: Sequence[Still]) -> Iterator[tuple[str, bool]]:
     """What there is to show, and whether it is a block of ours, which is shown whole or not at all."""
     for entry in reversed(entries):
         if isinstance(entry, Said):
-            if text := entry.text.strip():
+            if text := entry.text[-WORDS:].strip():
                 yield balanced(text), False
         else:
-            yield from ((text, text.startswith("```")) for text in reversed(_cell(entry)))
+            yield from ((text, text.startswith("```")) for text in _cell(entry))
 
 
-def _cell(cell: Shown) -> list[str]:
-    head = [f"-# Later, from cell {cell.number}:"] if cell.late else []
-    head += [code_block(cell.code)] if cell.code and cell.code.strip() else []
-    return [*head, *map(_piece, cell.pieces()), *cell.notes]
+def _cell(cell: Snapshot) -> Iterator[str]:
+    """Its blocks, the last one first; each is made when it is asked for."""
+    yield from reversed(cell.notes)
+    yield from map(_piece, reversed(cell.pieces()))
+    if cell.code and not cell.code.isspace():
+        yield code_block(cell.code)
+    if cell.late:
+        yield f"-# Later, from cell {cell.number}:"
 
 
 def _piece(piece: Piece) -> str:
     match piece:
         case Text(text):
-            return output_block(_last(text), room=OUTPUT, keep="tail")
+            return output_block(text, room=OUTPUT, keep="tail")
         case Traceback(text):
             return output_block(text, room=OUTPUT)
         case Words(text):
-            return _end(balanced(text), OUTPUT)
+            return _end(balanced(text[-WORDS:]), OUTPUT)
     return "-# [a picture, shown at the end]"
-
-
-def _last(text: str) -> str:
-    """The end of a long text, from the start of a line where it has short ones."""
-    if len(text) <= LOOKED_AT:
-        return text
-    return text[text.find("\n", -LOOKED_AT, -OUTPUT) + 1 or len(text) - LOOKED_AT :]
 
 
 def _end(words: str, room: int) -> str:
@@ -95,13 +96,13 @@ def _question(question: InputRequest) -> str:
     return f"**Asks:** {prompt or 'for input'}"
 
 
-def _status(entries: Sequence[Entry], waiting: int, elapsed: float) -> str:
+def _status(entries: Sequence[Still], waiting: int, elapsed: float) -> str:
     if waiting:
         return f"-# Waiting: {waiting} before this one."
     match entries[-1] if entries else None:
         case Said():
             doing = "Writing"
-        case Shown(result=None):
+        case Snapshot(result=None):
             doing = "Running"
         case _:
             doing = "Thinking"

@@ -4,22 +4,25 @@ draft = Draft(code=code)
 draft.add(reply)                            # every Reply of the turn
 page = draft.page(now=monotonic())          # what the live message shows now
 page = draft.final(await studio.draw(draft.to_draw, user_id))
+
+Making a page takes the longer the more a cell has shown. `live`, `drawings` and `last` therefore return a
+function that does it and that any thread may call: it works on a copy of what there was at that moment.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bot.delivery import Limits, Upload
 from bot.failures import restart
 from bot.fitting import fitted
-from bot.live import live
+from bot.live import LAST, live
 from bot.markup import plain
 from bot.pictures import ToDraw
 from bot.pieces import Drawing
 from bot.reply import GeneratedFile, Reply
 from bot.settled import Settled
 from bot.usage import TurnUsage
-from bot.written import Entry, Said, Shown
+from bot.written import Entry, Said, Shown, Snapshot, Still, still
 from kernels.events import InputRequest, Queued, Restarted
 
 __all__ = ["Draft", "Page"]
@@ -89,17 +92,28 @@ class Draft:
     @property
     def to_draw(self) -> tuple[ToDraw, ...]:
         """What is a picture only once it was drawn in the sandbox: wide tables, LaTeX, SVG."""
-        drawings = (
-            piece for entry in self._cells() for piece in entry.pieces() if isinstance(piece, Drawing)
-        )
-        return tuple(ToDraw(key, piece.kind, piece.source) for key, piece in enumerate(drawings))
+        return self.drawings()()
+
+    def drawings(self) -> Callable[[], tuple[ToDraw, ...]]:
+        """Finds what `to_draw` says."""
+        entries = self._still()
+        return lambda: _drawings(entries)
 
     def page(self, *, now: float) -> Page:
         """The live message; `now` in seconds of any clock."""
+        return self.live(now=now)()
+
+    def live(self, *, now: float) -> Callable[[], Page]:
+        """Makes the page of `page`."""
         if self._started is None:
             self._started = now
-        entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
-        return Page((live(entries, self._question, self._before(now), now - self._started),))
+        entries, question, waiting, elapsed = (
+            self._still(LAST),
+            self._question,
+            self._before(now),
+            now - self._started,
+        )
+        return lambda: Page((live(entries, question, waiting, elapsed),))
 
     def final(
         self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = Limits().file
@@ -111,12 +125,27 @@ class Draft:
         `note` is a sentence of the front's own that ends the text, such as that of an error
         (`bot.failures.sentence`) that ended the turn.
         """
+        return self.last(drawn, note=note, largest=largest)()
+
+    def last(
+        self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = Limits().file
+    ) -> Callable[[], Page]:
+        """Makes the page of `final`."""
+        entries, usage = self._still(), self._usage
+
+        def made() -> Page:
+            settled = Settled(drawn or {}, self._plotly_script, largest)
+            for entry in entries:
+                settled.take(entry)
+            parts, long = fitted(settled.blocks, settled.footer(usage, note))
+            return Page(parts or ("",), (*settled.uploads, *long), settled.files)
+
+        return made
+
+    def _still(self, last: int | None = None) -> list[Still]:
+        """The entries as they are now; with `last` only the last ones, and of each cell the last outputs."""
         entries = self._entries or ([Shown(0, code=self._typed)] if self._typed else [])
-        settled = Settled(drawn or {}, self._plotly_script, largest)
-        for entry in entries:
-            settled.take(entry)
-        parts, long = fitted(settled.blocks, settled.footer(self._usage, note))
-        return Page(parts or ("",), (*settled.uploads, *long), settled.files)
+        return [still(entry, last) for entry in (entries[-last:] if last else entries)]
 
     def _before(self, now: float) -> int:
         """The number of cells that go first, as the message says it, which moves rarely.
@@ -136,7 +165,9 @@ class Draft:
 
     def _shown(self, reply: Reply) -> Shown:
         """What stands for the reply's cell, or for what came after its end."""
-        for entry in self._cells():
+        for entry in reversed(self._entries):
+            if not isinstance(entry, Shown):
+                continue
             if entry.number == reply.cell and entry.late == reply.late and not reply.code:
                 return entry
         entry = Shown(reply.cell, code=reply.code or self._typed, late=reply.late)
@@ -155,5 +186,13 @@ class Draft:
             case event:
                 shown.outputs.add(event)
 
-    def _cells(self) -> Iterator[Shown]:
-        return (entry for entry in self._entries if isinstance(entry, Shown))
+
+def _drawings(entries: Iterable[Still]) -> tuple[ToDraw, ...]:
+    drawings = (
+        piece
+        for entry in entries
+        if isinstance(entry, Snapshot)
+        for piece in entry.pieces()
+        if isinstance(piece, Drawing)
+    )
+    return tuple(ToDraw(key, piece.kind, piece.source) for key, piece in enumerate(drawings))

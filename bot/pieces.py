@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bot.rich import PLOTLY, as_text, is_picture, only_script, says_nothing
 from kernels.text import strip_ansi
+from kernels.updates import is_mark, is_note
 
 __all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "pieces"]
 
@@ -17,6 +18,7 @@ WIDE = 64  # columns of a code block on a small window; what is wider wraps and 
 TALL = 30  # lines of a table that is still read as text
 SURELY = 10_000  # characters after which a text is taken to show something
 RULER = re.compile("-{20,}")  # above a traceback; it would be two lines of a phone
+LONGEST_RULER = 1000  # characters of it, with its colours
 WRAPPED = "\\\n"  # where pandas has broken a table that is too wide for it
 
 
@@ -64,16 +66,23 @@ Piece = Text | Words | Traceback | Drawing | Attachment
 def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
     """The pieces in order; texts that follow each other are one."""
     found: list[Piece] = []
+    texts: list[str] = []  # of those that follow each other
     for output in outputs:
-        if only_script(output.get("data", {})):
+        if only_script(output.get("data", {})) or is_mark(output) or is_note(output):
             continue
         piece = _piece(output)
-        last = found[-1] if found else None
-        if isinstance(piece, Text) and isinstance(last, Text):
-            between = "" if last.text.endswith("\n") else "\n"
-            found[-1] = Text(last.text + between + piece.text)
-        elif not isinstance(piece, Text) or len(piece.text) > SURELY or strip_ansi(piece.text).strip():
+        if not isinstance(piece, Text):
+            if texts:
+                found.append(Text("".join(texts)))
+                texts.clear()
             found.append(piece)
+        elif texts:
+            between = "" if texts[-1].endswith("\n") else "\n"
+            texts += filter(None, (between, piece.text))
+        elif len(piece.text) > SURELY or strip_ansi(piece.text).strip():
+            texts.append(piece.text)
+    if texts:
+        found.append(Text("".join(texts)))
     return found
 
 
@@ -82,11 +91,13 @@ def _piece(output: Mapping[str, Any]) -> Piece:
         case "stream":
             return Text(str(output["text"]))
         case "error":
-            lines = [line for text in output["traceback"] for line in text.split("\n")]
-            if lines and RULER.fullmatch(strip_ansi(lines[0])):
-                del lines[0]
-            text = "\n".join(lines)
-            return Traceback(text if text.strip() else f"{output['ename']}: {output['evalue']}")
+            text = "\n".join(output["traceback"])
+            first, _, rest = text.partition("\n")
+            if len(first) <= LONGEST_RULER and RULER.fullmatch(strip_ansi(first)):
+                text = rest
+            return Traceback(
+                text if text and not text.isspace() else f"{output['ename']}: {output['evalue']}"
+            )
     return _shown(output.get("data", {}), output.get("metadata", {}))
 
 
@@ -110,6 +121,11 @@ def _shown(bundle: Mapping[str, Any], metadata: Any) -> Piece:
 
 def _table(page: str, bundle: Mapping[str, Any]) -> Piece:
     text = "" if says_nothing(bundle) else as_text(bundle)
-    lines = text.splitlines()
-    readable = len(lines) <= TALL and max(map(len, lines), default=0) <= WIDE and WRAPPED not in text
+    lines = text.splitlines() if len(text) <= TALL * (WIDE + 2) else None
+    readable = (
+        lines is not None
+        and len(lines) <= TALL
+        and max(map(len, lines), default=0) <= WIDE
+        and WRAPPED not in text
+    )
     return Text(text) if text and readable else Drawing("table", page, text)

@@ -58,7 +58,8 @@ class ExecutionResult:
     that went with a kernel; with `unnamed` those of a cell that ended with it went too, and with `earlier`
     those of earlier cells, whose names nobody knows. `memory` is what the kernel has taken since its start,
     in bytes, if known. `unrecorded` is a sentence about a record that is not in the database yet, "" when it
-    is there.
+    is there. `text_file` is the name of the generated file that has all text of a cell of which `outputs`
+    have head and tail, if there is one.
     """
 
     success: bool
@@ -78,6 +79,7 @@ class ExecutionResult:
     unrecorded: str = ""
     unnamed: bool = False
     earlier: bool = False
+    text_file: str = ""
 
     @property
     def generated_file_ids(self) -> tuple[str, ...]:

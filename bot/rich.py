@@ -36,10 +36,12 @@ PICTURES = {
 BINARY = {**PICTURES, "application/pdf": ".pdf"}
 PLOTLY = "application/vnd.plotly.v1+json"
 SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-Za-z0-9+/=]+)"')
-SAYS_NOTHING = re.compile(
-    r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>|Figure\(\{.*", re.DOTALL
-)  # as plain text
-ONLY_SCRIPT = re.compile(r"(?>\s*<script\b.*?</script\s*>)+\s*", re.DOTALL | re.IGNORECASE)
+A_FIGURE = "Figure({"  # how the plain text of a plotly figure begins, which is all of its data
+A_CLASS = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>")  # plain text that says nothing
+LONGEST_CLASS = 1000  # characters of such a text
+SCRIPT = re.compile(r"\s*<script\b", re.IGNORECASE)
+SCRIPT_END = re.compile(r"</script\s*>\s*", re.IGNORECASE)
+JSON = 1 << 18  # characters of data that are shown as text
 SOURCES = ("text/latex", "text/markdown")  # that a person can read
 
 
@@ -64,7 +66,7 @@ def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Show
     if isinstance(bundle.get(PLOTLY), dict):
         return Shown(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
     page, text = bundle.get("text/html"), bundle.get("text/plain", "")
-    if not isinstance(page, str) or not SAYS_NOTHING.fullmatch(str(text)):
+    if not isinstance(page, str) or not _is_only_a_name(str(text)):
         return None
     if sound := SOUND.search(page):
         return _decoded(f".{sound['kind']}", sound["data"])
@@ -74,13 +76,13 @@ def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Show
 def as_text(bundle: Mapping[str, Any]) -> str:
     """The bundle's plain text; where that says nothing, the formula, the words or the data behind it."""
     text = str(bundle.get("text/plain", ""))
-    if text and not SAYS_NOTHING.fullmatch(text):
+    if text and not _is_only_a_name(text):
         return text
     for mime in SOURCES:
         if isinstance(bundle.get(mime), str):
             return str(bundle[mime])
     if "application/json" in bundle:
-        return json.dumps(bundle["application/json"], ensure_ascii=False)
+        return _data(bundle["application/json"])
     return text or f"[{', '.join(bundle)}]"
 
 
@@ -91,13 +93,38 @@ def is_picture(bundle: Mapping[str, Any]) -> bool:
 
 def only_script(bundle: Mapping[str, Any]) -> bool:
     """Whether it is HTML of script alone, as plotly's before its first figure: there is nothing to see."""
-    return bundle.keys() == {"text/html"} and ONLY_SCRIPT.fullmatch(str(bundle["text/html"])) is not None
+    if bundle.keys() != {"text/html"}:
+        return False
+    page, place = str(bundle["text/html"]), 0
+    while place < len(page):
+        start = SCRIPT.match(page, place)
+        end = SCRIPT_END.search(page, start.end()) if start else None
+        if end is None:
+            return False
+        place = end.end()
+    return place > 0
 
 
 def says_nothing(bundle: Mapping[str, Any]) -> bool:
     """Whether its plain text is only the name of a class or less."""
     text = str(bundle.get("text/plain", ""))
-    return not text.strip() or SAYS_NOTHING.fullmatch(text) is not None
+    return not text or text.isspace() or _is_only_a_name(text)
+
+
+def _is_only_a_name(text: str) -> bool:
+    return text.startswith(A_FIGURE) or (len(text) <= LONGEST_CLASS and A_CLASS.fullmatch(text) is not None)
+
+
+def _data(value: Any) -> str:
+    """A JSON value as text; it is written no further than it is shown."""
+    pieces: list[str] = []
+    size = 0
+    for piece in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+        pieces.append(piece)
+        size += len(piece)
+        if size > JSON:
+            return f"{''.join(pieces)[:JSON]}\n[... the rest is left out ...]\n"
+    return "".join(pieces)
 
 
 def plotly_page(figure: Mapping[str, Any], script: str) -> str:

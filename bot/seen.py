@@ -17,7 +17,9 @@ from bot.rich import as_text, is_picture
 from filestore.records import CellRecord
 from kernels.events import Restarted
 from kernels.files import Opened
-from kernels.text import clip, human_size, strip_ansi
+from kernels.inside.loading.encodings import encoding_of, is_binary
+from kernels.text import clip, counted, human_size, strip_ansi
+from kernels.updates import is_mark
 
 __all__ = ["attached", "of_file", "of_record", "of_result"]
 
@@ -27,6 +29,7 @@ EARLIER = 2_000  # characters of the output of a cell of an earlier turn
 HEAD = 4_000  # bytes of a text file
 PICTURES = 4  # of one cell
 PICTURE = 4 * 1024 * 1024  # bytes of one
+NAMED = 40  # files, or pictures that are not shown, that are named; the rest is counted
 READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # file types that may be text
 ATTACHED = 8  # pictures that a person has sent along
 TAKEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what the APIs take
@@ -34,27 +37,40 @@ SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif")  # of several the
 
 
 def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[str, tuple[Picture, ...]]:
-    """What came of a cell that the model ran; `restarted` are the kernels that it lost or began with."""
+    """What came of a cell that the model ran; `restarted` are the kernels that it lost or began with.
+
+    Decoding its pictures takes time: call it in a thread.
+    """
     pictures, left_out = _pictures(result)
     parts = [
         *map(restart, restarted),
         clip(_without_traceback(result), TEXT),
         clip(result.error or "", ERROR),
         ending(result) or "",
-        *left_out,
-        *(
-            f"File {file.filename}: id {file.file_id}, {human_size(file.size)}"
-            for file in result.generated_files
+        *_first(left_out, "further picture"),
+        *_first(
+            [
+                f"File {file.filename}: id {file.file_id}, {human_size(file.size)}"
+                for file in result.generated_files
+            ],
+            "further file",
         ),
-        *(f"Not kept: {one.name}: {one.reason}" for one in result.skipped),
+        *_first([f"Not kept: {one.name}: {one.reason}" for one in result.skipped], "further file not kept"),
     ]
     text = "\n".join(part.rstrip("\n") for part in parts if part)
     return text or ("(a picture)" if pictures else "(no output)"), pictures
 
 
+def _first(lines: Sequence[str], what: str) -> list[str]:
+    """The first few of them, and how many more there are."""
+    more = len(lines) - NAMED
+    return [*lines[:NAMED], *([f"[{counted(more, what)}]"] if more > 0 else [])]
+
+
 def _without_traceback(result: ExecutionResult) -> str:
     """What the cell has shown, but for the traceback that is told apart, with limits of its own."""
-    before, traceback, after = result.output.rpartition(result.error or "\0")
+    # Not `rpartition`: from the end Python looks for a long text in quadratic time.
+    before, traceback, after = result.output.partition(result.error or "\0")
     return f"{before}{after}" if traceback else result.output
 
 
@@ -68,6 +84,8 @@ def of_record(cell: CellRecord) -> str:
     """What a cell of the transcript showed, without its pictures."""
     parts = []
     for output in cell.outputs:
+        if is_mark(output):
+            continue
         match output.get("output_type"):
             case "stream":
                 parts.append(str(output["text"]))
@@ -92,8 +110,14 @@ def of_file(opened: Opened, name: str) -> tuple[str, tuple[Picture, ...]]:
             return text, (Picture(mime, data),)
     if opened.file_type in READABLE:
         head = opened.file.read(HEAD)
-        if b"\0" not in head:
-            return f"{text} It begins:\n{head.decode(errors='replace')}", ()
+        if len(head) == HEAD:  # it may end in the middle of a letter
+            shorter = (head[: HEAD - cut] for cut in range(4))
+            head = next((one for one in shorter if encoding_of(one).sure), head)
+        encoding = encoding_of(head)
+        if encoding.sure and not is_binary(head):
+            return f"{text} It begins:\n{head.decode(encoding.name, 'replace')}", ()
+        if not is_binary(head):  # what it is read as is found in the kernel, and said there
+            return f"{text} It is not UTF-8: load_file({opened.file_id!r}) in a cell finds its encoding.", ()
     return text, ()
 
 

@@ -1,27 +1,34 @@
 """The last state of an answer: its blocks of text in order, its files, and the lines that end it."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
+from bot.ansi import has_colour
 from bot.delivery import Upload
 from bot.failures import ending, lost_with
 from bot.fitting import MESSAGES, Block
-from bot.markup import code_name, fenced, output_block, plain
+from bot.markup import LOOKED_AT, code_name, fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
 from bot.rich import PICTURES, PLOTLY, as_file, as_text
 from bot.split import LONGEST, balanced, cut
 from bot.usage import TurnUsage
-from bot.written import Entry, Said, Shown, code_block
+from bot.written import Said, Snapshot, Still, code_block
 from kernels.capture import Skipped
-from kernels.text import strip_ansi
+from kernels.text import clip, counted, strip_ansi
 
 __all__ = ["Settled"]
 
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
+MOST = 300  # texts, pictures and files of an answer, and one more of each cell
+TEXT = 8 << 20  # characters of one text
+COLOURED = 128 << 10  # characters, codes included, of texts in colour: 16 times what an answer can show
+LONG = LONGEST * MESSAGES  # characters of a text that surely goes into a file
 KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(PICTURES.values(), "picture")
 
 
@@ -41,12 +48,16 @@ class Settled:
         self._drawings = 0
         self._plotly_script = plotly_script
         self._largest = largest
-        self._sent: set[str] = set()  # files of the cell that go along
+        self._sent: dict[str, GeneratedFile] = {}  # files of the cell that go along, by name
+        self._stored: GeneratedFile | None = None  # has all text of the cell
         self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
         self._skipped: list[Skipped] = []
         self._seconds: float | None = None
         self._memory: int | None = None
         self._texts = 0
+        self._pieces = 0
+        self._coloured = 0  # characters of texts that were shown in colour
+        self._named: Counter[str] = Counter()  # uploads of each kind
 
     @property
     def blocks(self) -> list[Block]:
@@ -59,7 +70,7 @@ class Settled:
         """What the cells wrote, each file once."""
         return tuple(self._files.values())
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Still) -> None:
         """Add one entry."""
         if isinstance(entry, Said):
             if text := entry.text.strip():
@@ -68,14 +79,15 @@ class Settled:
         if entry.late:
             self._add(f"-# Later, from cell {entry.number}:")
         if entry.code and entry.code.strip():
-            self._add(code_block(entry.code))
+            self._add(code_block(entry.code), fenced(entry.code, "py"))
         ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
-        before, after = ([], entry.notes) if ended_with_its_kernel else (entry.notes, [])
+        before, after = ((), entry.notes) if ended_with_its_kernel else (entry.notes, ())
         for note in before:
             self._add(note)
-        self._sent = {file.filename for file in entry.files if file.size <= self._largest}
-        for piece in entry.pieces():
-            self._take_piece(piece)
+        self._sent = {file.filename: file for file in entry.files if file.size <= self._largest}
+        text_file = entry.result.text_file if entry.result is not None else ""
+        self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
+        self._take_pieces(entry.pieces())
         self._end(entry)
         for note in after:
             self._add(note)
@@ -90,7 +102,7 @@ class Settled:
             lines.append("-# Done: no output.")
         return "\n".join([*lines, *filter(None, [receipt(seconds, self._memory, usage)])])
 
-    def _end(self, cell: Shown) -> None:
+    def _end(self, cell: Snapshot) -> None:
         self._files |= {file.file_id: file for file in cell.files}
         self._skipped += cell.skipped
         if cell.result is None:
@@ -104,33 +116,57 @@ class Settled:
         if cell.result.unrecorded:
             self._add(f"-# {plain(cell.result.unrecorded)}")
 
+    def _take_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Add what there is room for, and in any case the last one, which may be the cell's error."""
+        room = max(0, MOST - self._pieces)
+        self._pieces += min(room, len(pieces))
+        for piece in pieces[:room]:
+            self._take_piece(piece)
+        if left := pieces[room:-1]:
+            self._drawings += sum(isinstance(piece, Drawing) for piece in left)
+            self._add(f"-# … {counted(len(left), 'more output')} left out here: `/notebook` has all of them")
+        for piece in pieces[room:][-1:]:
+            self._take_piece(piece)
+
     def _take_piece(self, piece: Piece) -> None:
         match piece:
             case Text(text):
                 self._add_output(text)
             case Traceback(text):
-                self._add(output_block(text, room=ERROR))
+                self._add(self._in_colour(text, room=ERROR), fenced(strip_ansi(clip(text, TEXT))))
             case Words(text):
-                self._add_text(balanced(text), text, "words", ".md")
+                whole = clip(text, TEXT)
+                self._add_text(balanced(whole[: LONG + 1]), whole, "words", ".md", None)
             case Drawing():
                 self._draw(piece)
-            case Attachment(bundle, files) if saved := self._sent.intersection(files):
+            case Attachment(bundle, files) if saved := self._sent.keys() & set(files):
                 self._mark(min(saved))  # the same picture, which is sent as that file
             case Attachment(bundle):
                 self._attach(bundle)
 
-    def _add(self, text: str) -> None:
-        self._blocks.append(Block(text))
+    def _add(self, text: str, whole: str = "") -> None:
+        self._blocks.append(Block(text, whole))
 
-    def _add_text(self, text: str, whole: str, kind: str, suffix: str) -> None:
+    def _add_text(self, text: str, whole: str, kind: str, suffix: str, stored: GeneratedFile | None) -> None:
         self._texts += 1
-        self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}"))
+        self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}", stored))
 
     def _add_output(self, text: str) -> None:
+        text = clip(text, TEXT)
         whole = strip_ansi(text)
-        goes_into_a_file = len(whole) > LONGEST * MESSAGES  # its colours are work for nothing
-        block = fenced(whole) if goes_into_a_file else output_block(text)
-        self._add_text(block, whole, "output", ".txt")
+        surely_in_a_file = len(whole) > LONG  # its colours are work for nothing
+        block = fenced(whole[: LONG + 1]) if surely_in_a_file else self._in_colour(text)
+        self._add_text(block, whole, "output", ".txt", self._stored)
+
+    def _in_colour(self, text: str, room: int | None = None) -> str:
+        """A block of the text, in colours as long as there are not too many of them."""
+        if not has_colour(text):
+            return output_block(text, room=room)
+        looked_at = len(text) if room is None else min(len(text), 2 * LOOKED_AT * room)
+        if self._coloured + looked_at > COLOURED:
+            return fenced(strip_ansi(text), room=room)
+        self._coloured += looked_at
+        return output_block(text, room=room)
 
     def _draw(self, drawing: Drawing) -> None:
         picture = self._drawn.get(self._drawings)
@@ -151,14 +187,23 @@ class Settled:
         if PLOTLY in bundle and not self._script():
             self._add("-# A figure of plotly: `/notebook` has it.")
         elif (shown := as_file(bundle, self._script)) is not None:
-            self._upload(shown.suffix, shown.data)
+            if (name := self._same(shown.data)) is not None:
+                self._mark(name)
+            else:
+                self._upload(shown.suffix, shown.data)
         else:
             self._add_output(as_text(bundle))
 
+    def _same(self, data: bytes) -> str | None:
+        """The file with just these bytes that goes along: a cell may save a picture and show the file."""
+        alike = {file.record.sha256: name for name, file in self._sent.items() if file.size == len(data)}
+        return alike.get(sha256(data).hexdigest()) if alike else None
+
     def _upload(self, suffix: str, data: bytes, description: str = "") -> None:
         kind = KINDS.get(suffix, "sound")
-        number = 1 + sum(upload.name.startswith(kind) for upload in self.uploads)
-        upload = Upload(f"{kind}-{number}{suffix}", data, cut(description.strip(), ALTERNATIVE))
+        self._named[kind] += 1
+        description = cut(description[:TEXT].strip(), ALTERNATIVE)
+        upload = Upload(f"{kind}-{self._named[kind]}{suffix}", data, description)
         self.uploads.append(upload)
         self._mark(upload.name)
 

@@ -27,12 +27,12 @@ FURTHEST_BACK = 200  # characters that we go back to end a part well
 
 def length(text: str) -> int:
     """UTF-16 units, which are at least as many as characters: an emoji is two."""
-    return len(text) + sum(letter > "\uffff" for letter in text) if not text.isascii() else len(text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut(text: str, limit: int) -> str:
     """The start of `text`, at most `limit` long, ending between two whole characters."""
-    if length(text) <= limit:
+    if len(text) <= limit and length(text) <= limit:
         return text
     end = _end(text, 0, limit)
     return text[: _whole(text, 0, end)]

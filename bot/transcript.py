@@ -7,12 +7,13 @@ await transcript.add_late(tag, event)           # what a thread printed after it
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
-from bot.failures import NEVER, SHORTENED, unrecorded
+from bot.failures import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
 from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
@@ -24,14 +25,18 @@ from kernels.events import Event
 from kernels.finish import to_the_end
 from kernels.outputs import Outputs
 from kernels.run import RunResult
-from kernels.text import strip_ansi
+from kernels.text import clip, strip_ansi
+from kernels.updates import Updates, is_mark, is_note, shows
 
 __all__ = ["Transcript", "notebook_cell"]
 
 log = logging.getLogger(__name__)
 
+ERROR = 1 << 20  # characters of a traceback as text; the outputs have all of it
 UNKNOWN = "# This cell's code is not known: the database was restored from a copy that is older."
 PAGE = 50  # entries; each may have some tens of kilobytes of outputs in its record
+MOST_AGAIN, LARGEST_AGAIN = 4, 8 << 20  # cells that are shown again when a display is updated; bytes of one
+LONGEST_AGAIN = 2000  # entries of a transcript in which they are looked for
 LATE = 64 * 1024  # characters of one piece of late output; the kernel's own limit bounds them all
 
 
@@ -97,7 +102,7 @@ class Transcript:
         result = ExecutionResult(
             success=ran.status == "ok",
             output=ran.output,
-            error=strip_ansi("\n".join(ran.error.traceback)) if ran.error else None,
+            error=strip_ansi(clip("\n".join(ran.error.traceback), ERROR)) if ran.error else None,
             execution_time=ran.execution_time,
             return_code=return_code(ran),
             generated_files=kept.files,
@@ -111,13 +116,14 @@ class Transcript:
             unnamed=ran.restarted is not None and ran.restarted.unnamed,
             earlier=ran.restarted is not None and ran.restarted.earlier,
             memory=ran.memory,
+            text_file=next((file.name for file in ran.captured if file.is_output), ""),
         )
         try:
             finished = await self._records.finish_cell(
                 self._session_id,
                 cell.seq,
                 status=result.status,
-                outputs=result.outputs,
+                outputs=(*_before(ran), *result.outputs, *_ended(result)),
                 execution_time=result.execution_time,
                 execution_count=result.execution_count,
                 file_ids=result.generated_file_ids,
@@ -218,13 +224,90 @@ class Transcript:
         """All outputs of a cell that `each` gave, one in memory at a time: they may be many megabytes."""
         return self._records.outputs(cell)
 
-    def notebook_cell(self, entry: Said | CellRecord) -> Markdown | Code | Streamed:
-        """The entry as the cell of a notebook."""
-        cell = notebook_cell(entry)
-        if not isinstance(entry, CellRecord) or not isinstance(cell, Code) or not entry.outside:
-            return cell
-        count = len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
-        return Streamed(replace(cell, outputs=()), count, self.outputs(entry))
+    async def notebook_cells(self) -> AsyncIterator[Markdown | Code | Streamed]:
+        """All of it as the cells of a notebook, with displays as later cells have updated them."""
+        updates = await self._updates()
+        async for entry in self.each():
+            cell = notebook_cell(entry)
+            if not isinstance(entry, CellRecord) or not isinstance(cell, Code):
+                yield cell
+            elif not entry.outside:
+                outputs = tuple(map(updates.applied, entry.outputs))
+                yield replace(
+                    cell, outputs=(*outputs, *cell.outputs[len(outputs) :])
+                )  # and a note of its end
+            else:
+                count = _count(entry)
+                one_by_one = self._updated(entry, updates, updates.place)
+                updates.place += count
+                yield Streamed(replace(cell, outputs=()), count, one_by_one)
+
+    async def displaying(self, names: Collection[str], *, before: int) -> list[CellRecord]:
+        """The newest cells before this number with one of these displays, as they are now.
+
+        They are few, and none is large. Raises: StoreUnavailable.
+        """
+        if before > LONGEST_AGAIN:  # going over all of it for each update would take the database's time
+            return []
+        updates = await self._updates()
+        found: deque[tuple[int, CellRecord]] = deque(maxlen=MOST_AGAIN)
+        async for entry in self.each():
+            if not isinstance(entry, CellRecord) or entry.seq >= before:
+                continue
+            if shows(entry.outputs, names) and sum(part.size for part in entry.outside) <= LARGEST_AGAIN:
+                found.append((updates.place, entry))
+            updates.place += _count(entry)
+        return [
+            replace(
+                entry,
+                outputs=tuple([output async for output in self._updated(entry, updates, place)]),
+                outside=(),
+            )
+            for place, entry in reversed(found)
+        ]
+
+    async def _updates(self) -> Updates:
+        """What became of displays after their cells; of large outputs only those are read that tell it."""
+        updates = Updates()
+        async for entry in self.each():
+            if not isinstance(entry, CellRecord):
+                continue
+            end = updates.place + _count(entry)
+            marks = [updates.pass_mark(output) for output in entry.outputs if is_mark(output)]
+            if not entry.outside or any(marks):
+                async for output in self.outputs(entry):
+                    updates.note(output)
+            updates.place = end
+        updates.rewind()
+        return updates
+
+    async def _updated(self, entry: CellRecord, updates: Updates, place: int) -> AsyncIterator[Output]:
+        async for output in self.outputs(entry):
+            place += 1
+            yield updates.at(place, output)
+
+
+def _before(ran: RunResult) -> list[Output]:
+    """For the notebook: that the cell began with a fresh kernel, and what was gone."""
+    if ran.restarted is None or ran.status not in ("ok", "error"):
+        return []
+    return [_note(restart(ran.restarted))]
+
+
+def _ended(result: ExecutionResult) -> list[Output]:
+    """For the notebook: how the cell ended where its output does not say, and what that has cost."""
+    told = filter(None, (ending(result), lost_with(result)))
+    text = " ".join(told) if ending(result) else ""
+    return [_note(text)] if text else []
+
+
+def _note(text: str) -> Output:
+    return {"output_type": "stream", "name": "stderr", "text": f"[{text}]\n", "transient": {"note": True}}
+
+
+def _count(entry: CellRecord) -> int:
+    """How many outputs a cell has in full."""
+    return len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
 
 
 def _ran(cell: CellRecord) -> bool:
@@ -238,9 +321,11 @@ def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
     """The entry as the cell of a notebook."""
     if isinstance(entry, Said):
         return Markdown(entry.markdown, entry.author)
+    ended = ENDINGS.get((entry.status, None))
+    told = entry.outside or any(map(is_note, entry.outputs))  # else the program ended before it could tell
     return Code(
         entry.code,
-        entry.outputs,
+        entry.outputs if told or not ended else (*entry.outputs, _note(ended)),
         entry.execution_count,
         entry.status,
         entry.file_ids,

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bot.markup import fenced
 from bot.pieces import Piece, pieces
@@ -11,7 +12,7 @@ from kernels.outputs import Outputs
 from kernels.text import counted
 from kernels.weight import weight
 
-__all__ = ["Entry", "Said", "Shown", "code_block", "cut_short"]
+__all__ = ["Entry", "Said", "Shown", "Snapshot", "Still", "code_block", "cut_short", "still"]
 
 MAX_TEXT = 8 << 20  # characters; whoever ran the cell has held them within a limit already
 MAX_SHOWN = 256 << 20  # bytes of displays, likewise
@@ -52,19 +53,60 @@ class Shown:
         self.outputs = Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all of them
         return size
 
+    def snapshot(self, last: int | None = None) -> "Snapshot":
+        """It as it is now, with what it has shown; with `last` only so many of its last outputs.
+
+        Of a cell that has ended it is what its record has: it may have begun before us.
+        """
+        if self.result is None:
+            outputs = self.outputs.cells(last)
+        else:
+            outputs = self.result.outputs[-last:] if last else self.result.outputs
+        return Snapshot(
+            self.number,
+            self.code,
+            self.late,
+            outputs,
+            tuple(self.notes),
+            tuple(self.files),
+            tuple(self.skipped),
+            self.result,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A cell as it was at one moment, which any thread may read: see `Shown`."""
+
+    number: int
+    code: str | None
+    late: bool
+    outputs: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    files: tuple[GeneratedFile, ...]
+    skipped: tuple[Skipped, ...]
+    result: ExecutionResult | None
+
     def pieces(self) -> list[Piece]:
-        """What it has shown; of a cell that has ended, what its record has: it may have begun before us."""
-        return pieces(self.outputs.cells() if self.result is None else self.result.outputs)
+        """What it has shown."""
+        return pieces(self.outputs)
 
 
 Entry = Said | Shown
+Still = Said | Snapshot
+
+
+def still(entry: Entry, last: int | None = None) -> Still:
+    """The entry as it is now, which nothing changes any more; with `last` see `Shown.snapshot`."""
+    return Said(entry.text) if isinstance(entry, Said) else entry.snapshot(last)
 
 
 def code_block(code: str) -> str:
     """A cell's code as a block: its first lines."""
-    lines = code.strip("\n").rstrip().split("\n")
+    code = code.strip("\n").rstrip()
+    lines = code.split("\n", CODE_LINES)
     if len(lines) > CODE_LINES:
-        more = len(lines) - CODE_LINES + 1
+        more = code.count("\n") - CODE_LINES + 2
         lines = [*lines[: CODE_LINES - 1], f"# … {counted(more, 'more line')}"]
     return fenced("\n".join(lines), "py", room=CODE, keep="head")
 

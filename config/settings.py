@@ -79,7 +79,10 @@ class Settings(BaseSettings):
     )
     input_timeout: Limit = Field(timedelta(minutes=5), description="how long `input()` waits for its answer")
     inputs_per_cell: Count = Field(20, description="calls of `input()` in one cell")
-    max_text: Size = Field(ByteSize(MiB), description="text of one cell; its head and tail are kept")
+    max_text: Size = Field(
+        ByteSize(MiB),
+        description="text of one cell that is shown, head and tail; all of it is stored as a file",
+    )
     max_display: Size = Field(ByteSize(8 * MiB), description="one picture or table")
     max_file: Size = Field(ByteSize(50 * MiB), description="one captured file")
     max_files: Count = Field(64, description="files captured from one cell, and again after its end")

@@ -18,8 +18,11 @@ def _words(text: str) -> frozenset[str]:
 
 
 TABLE = {
-    "data": "csv tsv psv xlsx xls xlsm xlsb ods parquet feather arrow orc avro sav zsav por dta sas7bdat xpt",
-    "image": "png jpg jpeg gif bmp webp tif tiff svg ico heic heif avif psd jp2 ppm pgm pbm xpm",
+    "data": (
+        "csv tsv tab psv xlsx xls xlsm xlsb ods parquet pq feather arrow ipc orc avro "
+        "sav zsav por dta sas7bdat xpt"
+    ),
+    "image": "png jpg jpeg gif bmp webp tif tiff svg ico heic heif avif psd jp2 ppm pgm pbm xbm xpm",
     "text": "txt text md markdown rst log tex bib srt vtt diff patch adoc org nfo",
     "code": (
         "py pyi pyx ipy r rmd jl sql js mjs ts jsx tsx java kt scala c h cpp hpp cc cs go rs rb php pl lua "
@@ -29,7 +32,9 @@ TABLE = {
         "npy npz pkl pickle joblib h5 hdf5 hdf h5ad mat nc nc4 cdf fits fit rds rda rdata pt pth onnx "
         "safetensors ckpt dcm nii pdb mol sdf cif fasta fastq vcf root tfrecord"
     ),
-    "structured": "json jsonl ndjson json5 yaml yml toml xml xsd xsl ini cfg conf properties env plist",
+    "structured": (
+        "json jsonl ndjson json5 yaml yml toml graphml gml xml xsd xsl ini cfg conf properties env plist"
+    ),
     "archive": "zip tar gz tgz bz2 tbz2 xz txz 7z rar zst lz4 lzma whl jar deb rpm",
     "database": "db sqlite sqlite3 db3 duckdb mdb accdb dbf",
     "web": "html htm xhtml css scss sass less mhtml wasm vue svelte webmanifest rss atom har",
@@ -41,7 +46,7 @@ TABLE = {
     "other": "bin dat exe dll so dylib o a pyc class iso img dmg ttf otf woff woff2 pem crt",
 }
 BY_EXTENSION = {extension: kind for kind, extensions in TABLE.items() for extension in extensions.split()}
-COMPRESSED = frozenset({"gz", "bz2", "xz", "zst", "lz4", "lzma"})  # "data.csv.gz" is data
+COMPRESSED = frozenset({"gz", "bz2", "xz", "zst", "lz4", "lzma", "zip"})  # "data.csv.gz" is data
 
 # Formats that are always text, and binary kinds' formats that may be text too.
 _TEXT = frozenset(
@@ -49,16 +54,17 @@ _TEXT = frozenset(
     for kind in ("text", "code", "structured", "notebook", "web")
     for extension in TABLE[kind].split()
     if extension not in ("plist", "wasm")
-) | {"csv", "tsv", "psv"}
+) | {"csv", "tsv", "tab", "psv"}
 _TEXT_TOO = _words(
-    "plist por svg ppm pgm pbm xpm pdb mol sdf cif fasta fastq vcf mat fits fit pkl pickle geojson topojson "
-    "prj kml gpx osm pdf rtf ps eps eml xls doc"
+    "plist por svg ppm pgm pbm xbm xpm pdb mol sdf cif fasta fastq vcf mat fits fit pkl pickle "
+    "geojson topojson prj kml gpx osm pdf rtf ps eps eml xls doc"
 )
 # Formats made of another one (a zip, gzip, SQLite, HDF5, OLE file...), so a look inside cannot deny them.
 _MADE_OF_ANOTHER = _words(
     "npz pt pth ckpt joblib h5ad nc nc4 cdf mat rds rda rdata root xls xlsx xlsm xlsb ods doc docx odt ppt "
     "pptx odp epub pages key numbers msg kmz gpkg mbtiles whl jar deb rpm db db3 m4a mov heic heif avif wma"
 )
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, Zstandard
 _SURE_OF_TEXT = 0.4  # puremagic's confidence grows by 0.1 a byte of signature; four bytes against a text
 _SURE_OF_LIE = 0.3  # three bytes against an extension we know
 _CONTROLS = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")  # logs have bells, backspaces, colours
@@ -77,6 +83,8 @@ def file_type(filename: str, head: bytes | None = None) -> str:
         return next(iter(_signed(head, _SURE_OF_TEXT)), "text")
     if declared == "other":
         return next(iter(_signed(head, 0)), declared)
+    if extension in _TEXT and head.startswith(_PACKED):  # unpacked when it is read
+        return declared
     seen = _signed(head, _SURE_OF_LIE)
     if not seen or extension in _MADE_OF_ANOTHER or (extension in COMPRESSED and seen[0] == "archive"):
         return declared

@@ -246,8 +246,8 @@ class UsageTotal:
 class MessageCell:
     """Which cell a message of the chat made, and in which channel the message is.
 
-    While more may follow in the same answer `first` is the first cell of that, -1 where it has none yet, and
-    else 0. `seq` is 0 for an answer without a cell.
+    Of an answer that may have several cells `first` is the first of them, negative once no more can follow;
+    else it is 0. `seq` is 0 while such an answer has no cell, and `first` is 1 then.
     """
 
     message_id: int

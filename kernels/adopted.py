@@ -15,6 +15,8 @@ import signal
 from datetime import timedelta
 from pathlib import Path
 
+from kernels.procfs import fields, words
+
 __all__ = ["Adopted", "Process", "started"]
 
 
@@ -24,7 +26,7 @@ def started(pid: int) -> str:
     Empty when it is gone. Raises: OSError where that cannot be found out, for want of a descriptor.
     """
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
+        return fields(Path(f"/proc/{pid}/stat"))[19].decode("ascii")
     return ""
 
 
@@ -62,7 +64,7 @@ class Process:
     def signal(self, number: int) -> None:
         """Send a signal to the kernel, which is the first that its init has started; none is no error."""
         with contextlib.suppress(OSError, IndexError):
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_bytes().split()
             if self.poll() is None:
                 os.kill(int(children[0]), number)
 
@@ -81,9 +83,8 @@ class Process:
 
 def _is_first(pid: int) -> bool:
     """Whether a process is PID 1 of a namespace of its own (NSpid of proc_pid_status(5))."""
-    status = Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
-    numbers = next((line.split()[1:] for line in status if line.startswith("NSpid:")), [])
-    return len(numbers) > 1 and numbers[-1] == "1"
+    numbers = words(Path(f"/proc/{pid}/status"), b"NSpid")
+    return len(numbers) > 1 and numbers[-1] == b"1"
 
 
 class Adopted:

@@ -25,6 +25,7 @@ from kernels.events import (
     Result,
     Stream,
 )
+from kernels.overflow import TextFile
 from kernels.result import RunResult, Variable
 
 __all__ = [
@@ -75,7 +76,11 @@ def to_event(fields: Fields) -> Event:
 
 
 def file(captured: Captured, number: int) -> Fields:
-    """A captured file, and where it lies; its bytes are asked for by `number`."""
+    """A captured file, and where it lies, if it has a path; its bytes are asked for by `number`."""
+    if isinstance(captured, TextFile):
+        captured = CapturedFile(
+            captured.name, captured.size, captured.mtime, Path(), "", Stamp(0, 0, captured.size, 0, 0)
+        )
     assert isinstance(captured, CapturedFile), "a node captures files of its own machine"
     return {
         "number": number,

@@ -35,7 +35,7 @@ __all__ = [
 MOST = 1 << 20  # that we ever ask for; Linux gives no more unless it is told to (fs.nr_open)
 KERNEL = 1024  # that a kernel's process may have open, whatever we may
 OPENING = 4  # for a session: its connection on each side, a file or two while it is opened
-STARTING = 16  # for a kernel: 9 while it lives, and more while it starts
+STARTING = 21  # for a kernel: 12 while it lives, and more while it starts
 SPARE = 64  # left alone by whatever is new
 SO_PASSRIGHTS = 83  # include/uapi/asm-generic/socket.h
 

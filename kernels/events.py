@@ -123,9 +123,15 @@ Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputReques
 
 
 class Bundle(dict[str, Any]):
-    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time."""
+    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time.
+
+    `whole` is its plain text where that was clipped, for whoever writes it to a file at once; with `partial`
+    the kernel had clipped it before.
+    """
 
     weight = 0
+    whole = ""
+    partial = False
 
 
 class BadMessage(ValueError):
@@ -139,12 +145,15 @@ def cost(event: Event) -> int:
     return sum(weighed) + weight([value for value in values if not isinstance(value, Bundle)])
 
 
-def from_message(kind: str, content: Any, *, max_text: int, max_display: int) -> Event | None:
+def from_message(
+    kind: str, content: Any, *, max_text: int, max_display: int, whole: bool = False
+) -> Event | None:
     """The event of one Jupyter message, or None when its kind means nothing here.
 
     `kind` is the message's type, `content` its parsed content. `max_text` is in characters, `max_display` in
-    bytes of memory, which for a picture is the length of its base64. Raises: BadMessage for a content of the
-    wrong shape.
+    bytes of memory, which for a picture is the length of its base64. With `whole` a value's text that is
+    clipped is there as `Bundle.whole` as well, beyond all limits: whoever asks for it must take it at once.
+    Raises: BadMessage for a content of the wrong shape.
     """
     if not isinstance(content, dict):
         raise BadMessage(f"{kind}: the content is not an object")
@@ -153,11 +162,11 @@ def from_message(kind: str, content: Any, *, max_text: int, max_display: int) ->
             case "stream":
                 return _stream(content)
             case "display_data":
-                return _display(content, max_text, max_display)
+                return _display(content, max_text, max_display, whole=whole)
             case "update_display_data":
                 return replace(_display(content, max_text, max_display), update=True)
             case "execute_result":
-                bundle = _bundle(content, max_text, max_display)
+                bundle = _bundle(content, max_text, max_display, whole=whole)
                 return Result(bundle, execution_count(content), _metadata(content))
             case "error":
                 return _failure(content, max_text)
@@ -175,11 +184,11 @@ def _stream(content: dict[str, Any]) -> Stream:
     return Stream(name, repair(clip(_text(content, "text"), MAX_STREAM)))
 
 
-def _display(content: dict[str, Any], max_text: int, max_display: int) -> Display:
+def _display(content: dict[str, Any], max_text: int, max_display: int, *, whole: bool = False) -> Display:
     transient = content.get("transient")
     display_id = transient.get("display_id") if isinstance(transient, dict) else None
     short_id = _short(display_id) if isinstance(display_id, str) else None
-    return Display(_bundle(content, max_text, max_display), _metadata(content), short_id)
+    return Display(_bundle(content, max_text, max_display, whole=whole), _metadata(content), short_id)
 
 
 def _failure(content: dict[str, Any], max_text: int) -> Failure:
@@ -221,7 +230,7 @@ def _metadata(content: dict[str, Any]) -> dict[str, Any]:
     return repair(metadata) if isinstance(metadata, dict) and weight(metadata) < MAX_METADATA else {}
 
 
-def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> Bundle:
+def _bundle(content: dict[str, Any], max_text: int, max_display: int, *, whole: bool) -> Bundle:
     """The MIME bundle within its limits: plain text is clipped, what else is too large becomes a sentence."""
     data = content.get("data")
     if not isinstance(data, dict):
@@ -233,6 +242,8 @@ def _bundle(content: dict[str, Any], max_text: int, max_display: int) -> Bundle:
         mime = _short(str(key))
         if mime == "text/plain" and isinstance(raw, str):
             bundle[mime] = repair(clip(raw, max_text))
+            if whole and len(raw) > max_text:
+                bundle.whole, bundle.partial = repair(raw), content.get("clipped") is True
         elif (size := weight(raw) - NOTHING) > room:
             left_out.append(f"[{mime} left out: {over(size, max_display)}]")
         else:

@@ -17,6 +17,7 @@ import secrets
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -65,6 +66,7 @@ class Kernel(KernelHere, hints.Hinting):
         self.session_id = session_id
         self.workspace = workspace
         self.limits = limits
+        self.outputs = workspace.path.parent
         self.line = Line(1)
         self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         self.last_used = monotonic()
@@ -281,7 +283,7 @@ class Kernel(KernelHere, hints.Hinting):
             fault = await self._process.ends(wrote=wrote, background=background)
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits), after=ran)
-        return scan
+        return replace(scan, skipped=scan.skipped + self._router.elsewhere)
 
     def _ids(self, run: Run | None) -> dict[str, object]:
         """What a line of the log is about, for its `extra`."""

@@ -23,12 +23,10 @@ from kernels.wire import Message
 __all__ = ["LastWords"]
 
 STREAMS = ("stdout", "stderr")
-KEPT = 16 << 10  # characters of each stream
-COUNT = 8  # bytes at the beginning of a stream's part: the number of all its characters
-WIDTH = 4  # bytes of a character
-PART = COUNT + KEPT * WIDTH  # bytes
+KEPT = 60 << 10  # bytes of UTF-8 of each stream: less than one message may have
+COUNT = 8  # bytes at the beginning of a stream's part: the number of all its bytes
+PART = COUNT + KEPT  # bytes
 PIPE = 64 << 10  # bytes that a pipe holds
-CODEC = "utf-32-le"
 GAP = "\n[... {:,} characters went with the kernel ...]\n"
 
 
@@ -36,8 +34,8 @@ class LastWords:
     """The memory and the pipes of one kernel's process, to be entered; three descriptors."""
 
     def __init__(self) -> None:
-        self._known = dict.fromkeys(STREAMS, 0)  # characters that have come
-        self._told = dict.fromkeys(STREAMS, 0)  # characters that `rest` had: no message is news below it
+        self._known = dict.fromkeys(STREAMS, 0)  # bytes that have come
+        self._told = dict.fromkeys(STREAMS, 0)  # bytes that `rest` had: no message is news below it
         self._memory = -1
         self._pipes: dict[str, tuple[int, int]] = {}
 
@@ -91,7 +89,7 @@ class LastWords:
 
     def rest(self) -> list[tuple[str, str]]:
         """What was written and has not come, by stream; each word once. For a process that has ended."""
-        found = [(name, self._kept(name) + self._piped(name)) for name in STREAMS]
+        found = [(name, part(name)) for name in STREAMS for part in (self._kept, self._piped)]
         return [(name, text) for name, text in found if text]
 
     def _kept(self, name: str) -> str:
@@ -101,11 +99,10 @@ class LastWords:
         if missing <= 0 or count >= 1 << 62:
             return ""
         self._known[name] = self._told[name] = count
-        length = min(missing, KEPT) * WIDTH
-        ring, end = part[COUNT:], count * WIDTH % (KEPT * WIDTH)
-        text = (ring + ring[:end])[-length:] if end else ring[-length:]
+        ring, end = part[COUNT:], count % KEPT
+        last = (ring[end:] + ring[:end])[-min(missing, KEPT) :]
         gap = GAP.format(missing - KEPT) if missing > KEPT else ""
-        return gap + text.decode(CODEC, "replace")
+        return gap + last.decode("utf-8", "replace")
 
     def _piped(self, name: str) -> str:
         """What is in the pipe. Its other end can be anybody's, who must not make us wait."""

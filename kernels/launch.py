@@ -30,7 +30,7 @@ class Limits:
     cell: timedelta | None = timedelta(seconds=60)  # a cell's own time; waiting and questions do not count
     answer: timedelta | None = timedelta(minutes=5)  # one `input()` waits for its answer
     questions: int = 20  # `input()`s a cell
-    text: int = MiB  # text a cell: head and tail are kept
+    text: int = MiB  # text a cell that is shown: head and tail; all of it is a file of up to `file`
     display: int = 8 * MiB  # one picture, table or other display
     shown: int = 64 * MiB  # all displays that a cell holds at one time
     late_text: int = 64 * KiB  # text of a cell after its end

@@ -52,28 +52,37 @@ class Places:
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._files: set[str] = set()
         self._folders: set[str] = set()
+        self._numbers: dict[tuple[str, str], int] = {}  # the next to be tried of a name that is taken
         for path in taken:
             self._take(path)
 
     def free(self, name: str, suffix: str) -> str:
         """A place for `name`, its folders included; where that is taken, one with `suffix` at the top."""
-        parts = [safe_name(part) for part in name.split("/")]
+        parts = [_safe_part(part) for part in name.split("/")]
         path = "/".join(parts)
-        for number in count(2):
+        wanted = (_keys(parts[-1])[0], suffix)
+        for number in count(self._numbers.get(wanted, 2)):
             if self._is_free(path):
                 break
             path = with_suffix(parts[-1], suffix if number == 2 else f"{suffix}-{number}")
+            self._numbers[wanted] = number + 1
         self._take(path)
         return path
 
     def _is_free(self, path: str) -> bool:
         key, *folders = _keys(path)
-        return key not in self._files | self._folders and self._files.isdisjoint(folders)
+        return key not in self._files and key not in self._folders and self._files.isdisjoint(folders)
 
     def _take(self, path: str) -> None:
         key, *folders = _keys(path)
         self._files.add(key)
         self._folders.update(folders)
+
+
+def _safe_part(part: str) -> str:
+    """A folder's or file's name; one that is hidden (.gitignore) stays so, as programs look for it."""
+    name = safe_name(part)
+    return f".{name}" if part.startswith(".") and part.strip(". ") else name
 
 
 def _keys(path: str) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 # macOS has no O_PATH: there a folder that code closed stays closed.
 O_PATH: int = getattr(os, "O_PATH", 0)
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OURS = 0o700  # the mode of a folder that is the person's and ours alone
 # O_NONBLOCK: a pipe without a writer must not hold us.
 READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -58,9 +59,13 @@ def open_plain(name: str, inside: int) -> int:
 
 
 def unlock(path: str | Path, inside: int | None = None) -> None:
-    """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none."""
+    """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none.
+
+    One that has them is left alone: to set them takes the folder's lock, for which we might have to wait.
+    """
     descriptor = os.open(path, O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=inside)
     try:
-        os.chmod(f"/dev/fd/{descriptor}", 0o700)
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != OURS:
+            os.chmod(f"/dev/fd/{descriptor}", OURS)
     finally:
         os.close(descriptor)

@@ -127,8 +127,8 @@ class KernelProcess:
         return self._provisioner.fault
 
     def last_words(self) -> list[tuple[str, str]]:
-        """What it wrote and could not send any more, by stream; for one that has ended."""
-        return self._words.rest()
+        """What it wrote and could not send any more, by stream; of one that lives nothing."""
+        return self._words.rest() if self.exited.is_set() else []
 
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""

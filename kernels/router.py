@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.capture import Scan
+from kernels.capture import Scan, Skipped
 from kernels.events import (
     BadMessage,
     Event,
@@ -27,6 +27,7 @@ from kernels.events import (
     from_message,
 )
 from kernels.launch import Limits
+from kernels.names import shown_name
 from kernels.result import Late, Variable
 from kernels.run import Run
 from kernels.text import repair
@@ -41,6 +42,8 @@ LATE_COST = 1000, 64
 MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are left out
 LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is left out
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
+MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are told of; characters of each
+OUTSIDE = "files there are not kept, only those in your workspace: write it there, or copy it"
 MOST_VARIABLES, LONGEST = 200, 60  # variables kept of a reply; characters of each part of one
 
 
@@ -82,6 +85,7 @@ class Router:
         self.running: Run | None = None
         self.late = _LateQueue(2 * MOST_LATE)
         self.variables: tuple[Variable, ...] = ()
+        self.elsewhere: tuple[Skipped, ...] = ()  # files that the last cell wrote where nothing is kept
         self.quit_asked = False
         # Whether the cell may go on although it was called over: it has shown nothing, or got an odd reply.
         self.doubtful = False
@@ -101,6 +105,7 @@ class Router:
         """The request `message_id` runs the cell `run`."""
         self.running, self.running_id, self.doubtful, self.idle = run, message_id, True, False
         self._question, self._marked = None, False
+        self.elsewhere = ()
         self._cells[message_id] = _Cell(run.tag, self._limits.late_text)
         while len(self._cells) > RECENT:
             self._cells.popitem(last=False)
@@ -148,7 +153,7 @@ class Router:
                 self._question = self._event("input_request", message.content)
                 self._ask(run)
             case "iopub", kind if run is not None or self._may_be_late(message.parent_id):
-                event = self._event(kind, message.content)
+                event = self._event(kind, message.content, whole=run is not None)
                 if event is not None and run is not None:
                     self.doubtful = False
                     run.take(event)
@@ -167,12 +172,12 @@ class Router:
                 self.quit_asked = True
             elif isinstance(entry, dict) and "data" in entry:  # for Jupyter's pager: the help of `name?`
                 event = self._event("display_data", entry)
-                if event is not None:
+                if event is not None and entry["data"] != {"text/plain": ""}:  # `%psearch` found nothing
                     run.take(event)
         count = execution_count(content)
         ours = isinstance(metadata, dict) and "kernelcord" in metadata
         if ours:
-            self.variables = _variables(metadata)
+            self.variables, self.elsewhere = _variables(metadata), _elsewhere(metadata)
         self.doubtful = self.doubtful or count is None or not ours
         run.reply(str(content.get("status")), count, _memory(metadata) if ours else None)
 
@@ -182,9 +187,10 @@ class Router:
             run.take(self._question)
             self._question, self._marked = None, False
 
-    def _event(self, kind: str, content: Any) -> Event | None:
+    def _event(self, kind: str, content: Any, *, whole: bool = False) -> Event | None:
+        limits = self._limits
         try:
-            return from_message(kind, content, max_text=self._limits.text, max_display=self._limits.display)
+            return from_message(kind, content, max_text=limits.text, max_display=limits.display, whole=whole)
         except BadMessage:
             self._count_broken()
             return None
@@ -227,6 +233,15 @@ def _memory(metadata: Any) -> int | None:
     """The bytes that a reply names."""
     named = metadata["kernelcord"].get("memory") if isinstance(metadata["kernelcord"], dict) else None
     return named if isinstance(named, int) and 0 <= named < MOST_MEMORY else None
+
+
+def _elsewhere(metadata: Any) -> tuple[Skipped, ...]:
+    """The files outside the workspace that a reply names; a hostile one names none."""
+    named = metadata["kernelcord"].get("elsewhere") if isinstance(metadata["kernelcord"], dict) else None
+    if not isinstance(named, list):
+        return ()
+    paths = [shown_name(repair(path[:LONGEST_PATH])) for path in named[:MOST_PATHS] if isinstance(path, str)]
+    return tuple(Skipped(path, OUTSIDE) for path in paths)
 
 
 def _variables(metadata: Any) -> tuple[Variable, ...]:

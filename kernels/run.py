@@ -12,7 +12,8 @@ The steps of a cell, in order:
 3. The code is sent. Events come until the kernel has replied *for this cell*, which it does after its output.
 4. When time is up, or somebody interrupts, the kernel is interrupted; if it has not stopped after `GRACE` it
    is killed, and `Restarted` tells what was lost. A kernel that dies by itself is told in the same way.
-5. When the block is left the workspace is scanned for files, and the next cell may go.
+5. When the block is left the workspace is scanned for files, and the next cell may go. Where the cell has
+   printed more than is kept, a file with all of it comes last.
 
 Whoever leaves the block early (a break, an exception, a cancelled task) interrupts the cell first. The
 clock does not depend on how quickly the events are taken.
@@ -26,7 +27,7 @@ from types import TracebackType
 from typing import Self
 
 from kernels import sizes
-from kernels.capture import Scan
+from kernels.capture import Captured, Scan
 from kernels.clock import Clock
 from kernels.errors import NoQuestion
 from kernels.events import END_OF_INPUT, Event, Failure, InputRequest, Queued, Restarted, Stream
@@ -34,6 +35,7 @@ from kernels.finish import to_the_end
 from kernels.here import CellHere
 from kernels.inbox import Inbox
 from kernels.outputs import Outputs
+from kernels.overflow import Overflow
 from kernels.result import RunResult
 from kernels.runhost import RunHost
 from kernels.text import repair
@@ -61,7 +63,10 @@ class Run(CellHere):
         self.turn = turn
         self.allow_input = allow_input
         self._host = host
-        self._outputs = Outputs(max_text=host.limits.text, max_shown=host.limits.shown)
+        self._overflow = Overflow(host.outputs, most=host.limits.file)
+        self._outputs = Outputs(
+            max_text=host.limits.text, max_shown=host.limits.shown, overflow=self._overflow
+        )
         self._inbox = Inbox()
         self._events = self._cell()
         self._status: str | None = None
@@ -240,7 +245,7 @@ class Run(CellHere):
                 if told:
                     list(self._restarts())
                 scan = await self._host.look()
-            self._result = self._make_result(scan)
+            self._result = self._make_result(scan, await self._whole_text())
         finally:
             self._clock.stop()
             self._ticket.leave()
@@ -285,7 +290,17 @@ class Run(CellHere):
             self._clock.pause(self._host.limits.answer)
             self._inbox.put(question)
 
-    def _make_result(self, scan: Scan) -> RunResult:
+    async def _whole_text(self) -> tuple[Captured, ...]:
+        """A file with all of the cell's text, where some of it was left out."""
+        name = f"output-{self.tag}" if self.tag else "output"
+        try:
+            file = await self._overflow.close(name) if self._outputs.is_cut else None
+        except OSError as error:  # what is shown of it is there all the same
+            log.warning("the text of a cell is not kept whole: %s", error, extra=self.ids)
+            return ()
+        return () if file is None else (file,)
+
+    def _make_result(self, scan: Scan, text: tuple[Captured, ...]) -> RunResult:
         return RunResult(
             status=self._status or ("ok" if self._sent else "interrupted"),
             output=self._outputs.text(),
@@ -293,7 +308,7 @@ class Run(CellHere):
             error=self._error if self._status is not None else None,
             execution_time=self._clock.worked,
             execution_count=self._count,
-            captured=scan.captured,
+            captured=(*scan.captured, *text),
             skipped=scan.skipped,
             cause=self._cause,
             exit_code=self._exit_code,

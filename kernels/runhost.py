@@ -1,6 +1,7 @@
 """What a run needs of its kernel; `kernels.kernel.Kernel` has it."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kernels.capture import Scan
@@ -20,6 +21,7 @@ class RunHost(Protocol):
     session_id: str
     line: Line
     limits: Limits
+    outputs: Path  # a folder on the disk that takes what is printed beyond the limit
 
     def ready(self) -> AsyncGenerator[int]:
         """Have a live process; gives the position in line while it waits for a place."""

@@ -4,11 +4,19 @@ import math
 import re
 from typing import Any
 
-__all__ = ["ANSI", "clip", "counted", "human_size", "left_out", "over", "repair", "strip_ansi"]
+__all__ = ["ANSI", "LEFT_OUT", "clip", "counted", "human_size", "left_out", "over", "repair", "strip_ansi"]
 
 DEEPEST = 100  # levels of nested JSON: whoever stores it must be able to write it down again
+PIECE = 1 << 16  # characters that are looked at without other threads having a turn
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\n\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+
+# The line that stands where a text was cut: by `clip`, by the kernel, in a long traceback, or to be stored.
+LEFT_OUT = re.compile(
+    r"^\[(?:\.\.\.|…) (?:[\d.]+ [KMGT]?B of text left out|[\d,]+ (?:characters|lines) left out"
+    r"|[\d,]+ characters(?: went with the kernel)?) (?:\.\.\.|…)\]$",
+    re.MULTILINE,
+)
 
 
 def repair(value: Any, levels: int = DEEPEST) -> Any:
@@ -76,4 +84,19 @@ def counted(number: int, noun: str) -> str:
 
 def strip_ansi(text: str) -> str:
     """`text` without terminal escape sequences."""
-    return ANSI.sub("", text)
+    if "\x1b" not in text:
+        return text
+    pieces, start = [], 0
+    while start < len(text):
+        end = _between_codes(text, start + PIECE)
+        pieces.append(ANSI.sub("", text[start:end]))
+        start = end
+    return "".join(pieces)
+
+
+def _between_codes(text: str, place: int) -> int:
+    """The next place that is in no escape sequence: only the last two characters of one begin like one."""
+    code = text.find("\x1b", place)
+    if code < 0:
+        return len(text)
+    return code + 2 if text.startswith("\x1b\\", code) else code

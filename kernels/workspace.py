@@ -71,8 +71,10 @@ class Workspace:
             OSError: the folder cannot be made, or a link or a file stands in its place.
         """
         path = cls.named(root, session_id).path
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+        # Only what is missing is made: a call that finds it there waits for a lock of the folder above.
+        if not path.is_dir():
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
         unlock(path)
         return cls(path)
 

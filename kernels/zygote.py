@@ -47,12 +47,13 @@ def main(control: socket.socket, libraries: list[str]) -> None:
     """Serve until the other end closes."""
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and it starts threads
     sys.path[0] = str(Path(__file__).resolve().parent)
-    from inside import child, fresh, immortal, loaders, program  # type: ignore[import-not-found]  # noqa: F401
+    from inside import child, fresh, immortal, loading, program  # type: ignore[import-not-found]  # noqa: F401
 
     del sys.path[0]
-    missing = _import([*EVERYWHERE, *libraries])
     prepared = program.prepared()
-    _warm()
+    with program.in_a_cell():
+        missing = _import([*EVERYWHERE, *libraries])
+        _warm()
     fresh.forget_warnings()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who asked for a kernel hears of its end from its init
@@ -112,7 +113,7 @@ def _import(names: list[str]) -> list[str]:
     for name in names:
         try:
             importlib.import_module(name)
-        except ImportError:
+        except Exception:  # noqa: BLE001  one that looks for more of a kernel than there is yet, or is broken
             missing.append(name)
     return missing
 

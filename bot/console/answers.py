@@ -54,12 +54,14 @@ def step_fields(step: Step) -> dict[str, Any]:
 
 
 def file_fields(file: StoredFile) -> dict[str, Any]:
-    """A stored file; its size in bytes."""
+    """A stored file; its size in bytes, `source` is "uploaded", "generated" or "notebook"."""
     return {
         "file_id": file.file_id,
         "filename": file.filename,
         "type": file.file_type,
         "size": file.file_size,
+        "source": file.source,
+        "uploaded_at": file.uploaded_at.isoformat(),
         "expires_at": file.expires_at.isoformat(),
     }
 

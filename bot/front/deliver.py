@@ -1,6 +1,6 @@
 """The last state of an answer: sent, and where Discord refuses, sent otherwise. Nothing is lost on the way.
 
-    posts, is_whole = await Delivery(outlets, limits).put(parts, uploads, view, post)
+    posts, is_whole = await Delivery(outlets, limits, made).put(parts, uploads, view, post)
 
 A message that is gone is sent anew, and so is one that cannot be changed, which is deleted; files that are
 too large go one by one, and then as a sentence that says how to get them; where the bot may not write, the
@@ -9,7 +9,8 @@ not take a sentence says so. What reaches nobody is in the transcript, and that 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from nextcord.ui import View
 
@@ -22,15 +23,21 @@ __all__ = ["Delivery", "take_away"]
 log = logging.getLogger(__name__)
 
 UNWANTED = "Discord does not take what belongs here. `/notebook` has it."
+_Outgoings = tuple[Outgoing, ...]
+_Made = Callable[[Callable[[], _Outgoings]], Awaitable[_Outgoings]]
 ELSEWHERE = {Refusal.CHANNEL_GONE, Refusal.FORBIDDEN, Refusal.EXPIRED, Refusal.ARCHIVED}
 
 
 class Delivery:
-    """Puts answers out by the first of the outlets that takes them."""
+    """Puts answers out by the first of the outlets that takes them.
 
-    def __init__(self, outlets: Sequence[Outlet], limits: Limits) -> None:
+    `made` does in a thread what takes long, such as packing files: see `bot.front.pages`.
+    """
+
+    def __init__(self, outlets: Sequence[Outlet], limits: Limits, made: _Made) -> None:
         self._outlets = list(outlets)
         self._limits = limits
+        self._made = made
         self._posts: list[Post] = []
 
     async def put(
@@ -40,7 +47,8 @@ class Delivery:
 
         Returns the messages that it got, and whether all of its text is in them.
         """
-        outgoings, is_whole = plan(parts, uploads, self._limits), True
+        outgoings = await self._made(partial(plan, parts, uploads, self._limits))
+        is_whole = True
         for outgoing in outgoings:
             last = outgoing is outgoings[-1]
             try:

@@ -10,6 +10,7 @@ from nextcord.ui import View
 
 from bot.delivery import Limits
 from bot.front.outlets import ChannelOutlet, Outlet
+from bot.front.pages import Pages
 from bot.front.rate import Rate
 from bot.page import Draft
 from bot.pictures import Studio
@@ -35,6 +36,7 @@ class Desk:
         self.sessions = sessions
         self.settings = settings
         self.clock = clock
+        self.pages = Pages()
         self.studio = Studio(sessions.pool)
         self.rate = Rate(settings.rate, clock)
         self.limits = Limits(

@@ -1,6 +1,6 @@
 """One message that changes while a turn runs, no faster than Discord likes, and always with the newest state.
 
-    live = Live(outlet, show, pace=1.2)         # show() -> Look, what is to be seen now
+    live = Live(outlet, show, pace=1.2)         # await show() -> Look, what is to be seen now
     await live.open()                           # the first message is out. Raises: Refused
     live.touch()                                # something changed
     await live.stop()                           # no edit is on its way any more
@@ -12,7 +12,7 @@ Each message has a pace and a task of its own. An edit that fails is not repeate
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from nextcord.ui import View
@@ -41,7 +41,7 @@ class Live:
     def __init__(
         self,
         outlet: Outlet,
-        show: Callable[[], Look],
+        show: Callable[[], Awaitable[Look]],
         buttons: Callable[[tuple[str, ...]], View | None],
         *,
         pace: float,
@@ -60,7 +60,7 @@ class Live:
 
     async def open(self) -> None:
         """Send the message, or take over the one that is there. Raises: Refused."""
-        look = self._show()
+        look = await self._show()
         outgoing, view = Outgoing(look.text), self._buttons(look.buttons)
         if self.post is None:
             self.post = await self._outlet.send(outgoing, view)
@@ -87,11 +87,11 @@ class Live:
             if self._ending.is_set():
                 return
             try:
-                look = self._show()
+                look = await self._show()
             except Exception:  # whatever a stranger's output does to us, there is a last state to come
                 log.exception("message %d cannot be shown while it moves", post.message_id)
                 return
-            if look == self._shown:
+            if look == self._shown or self._ending.is_set():
                 continue
             try:
                 await post.edit(Outgoing(look.text), self._buttons(look.buttons), patience=ONCE)

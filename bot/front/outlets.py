@@ -8,7 +8,7 @@
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import nextcord
@@ -82,6 +82,25 @@ class ChannelPost:
             )
 
         self._message = await attempt(call, patience)
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return tuple(one.filename for one in self._message.attachments)
+
+    async def edit_anew(self, outgoing: Outgoing, view: View | None, keep: Collection[str]) -> None:
+        """Show this instead, with those files of before that have these names. Raises: Refused."""
+        kept = [one for one in self._message.attachments if one.filename in keep]
+
+        async def call() -> nextcord.Message:
+            return await self._message.edit(
+                content=outgoing.content,
+                view=view,
+                allowed_mentions=NO_MENTIONS,
+                **changed(outgoing, kept, keep=False),
+            )
+
+        self._message = await attempt(call)
 
     async def delete(self) -> None:
         """See `Post`."""

@@ -11,7 +11,7 @@ comes back finds where to tell the rest.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from bot.delivery import Outgoing, Upload
@@ -21,20 +21,22 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
+from bot.front.updated import show_updated
 from bot.losses import together
 from bot.page import Draft, Page
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Queued, Restarted
+from kernels.events import Display, Queued, Restarted
+from kernels.updates import updated_ids
 
 __all__ = ["FINISHED", "Showing"]
 
 log = logging.getLogger(__name__)
 
 UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
-NONE_YET = -1  # instead of its first cell's number, of an answer that has none
+NONE_YET = 1  # instead of its first cell's number, of an answer that has none
 FINISHED = ("rerun", "edit", "notebook", "files")
 
 
@@ -78,6 +80,8 @@ class Showing:
         self._post = post
         self._posts: list[Post] = []
         self._live: Live | None = None
+        self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
+        self._before = 0
         self._asks_to_keep = False
         self._bell: asyncio.TimerHandle | None = None
         self._lost: Restarted | None = None  # what it tells of kernels that are gone
@@ -122,11 +126,18 @@ class Showing:
                 self._set_bell()
             case Reply(event=Queued()):
                 self._silence()
-            case Reply(result=ExecutionResult()):
+            case Reply(result=ExecutionResult() as result):
                 self.runs = False
                 self._silence()
+                self._note_updated(updated_ids(result.outputs), reply.cell)
+            case Reply(event=Display(update=True, display_id=str(name))) if reply.late:
+                self._note_updated({name}, reply.cell + 1)
         self.draft.add(reply)
         self.touch()
+
+    def _note_updated(self, names: set[str], before: int) -> None:
+        self._updated |= names
+        self._before = max(self._before, before)
 
     def touch(self) -> None:
         """Something is to be seen."""
@@ -146,10 +157,13 @@ class Showing:
             uploads = [*page.uploads, *await self._read(page.files)]
             post = await self._stop()
             view = self._desk.buttons(FINISHED) if self.cell else None
-            delivery = Delivery(self._outlets, self._desk.limits)
+            delivery = Delivery(self._outlets, self._desk.limits, self._made)
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts, is_over=not self.runs)
             await self._ping()
+            if self._updated:
+                again = show_updated(self._desk, self.session_id, self._before, self._updated, FINISHED)
+                self._desk.spawn(again, f"displays that {self.session_id} has updated")
             is_whole &= last is not None
             if not is_whole and self._lost is not None:
                 await self._desk.sessions.tell_again(self.session_id, self._lost)
@@ -164,9 +178,9 @@ class Showing:
 
     async def _last(self, note: str) -> Page | None:
         try:
-            wanted = self.draft.to_draw
-            drawn = await self._desk.studio.draw(wanted, self.user_id) if wanted else {}
-            return self.draft.final(drawn, note=note, largest=self._desk.limits.file)
+            to_draw = await self._made(self.draft.drawings())
+            drawn = await self._desk.studio.draw(to_draw, self.user_id) if to_draw else {}
+            return await self._made(self.draft.last(drawn, note=note, largest=self._desk.limits.file))
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None
@@ -198,13 +212,18 @@ class Showing:
         self.kept, self._asks_to_keep = True, False
         self.touch()
 
-    def _look(self) -> Look:
+    async def _made[T](self, work: Callable[[], T]) -> T:
+        """The page, or another piece of an answer, made where it holds up nobody."""
+        return await self._desk.pages.made(self.user_id, work)
+
+    async def _look(self) -> Look:
         buttons = [] if self._late else ["stop"]
         if self.draft.question is not None:
             buttons.append("answer")
         if self._asks_to_keep:
             buttons.append("keep")
-        return Look(self.draft.page(now=self._desk.clock()).parts[0], tuple(buttons))
+        page = await self._made(self.draft.live(now=self._desk.clock()))
+        return Look(page.parts[0], tuple(buttons))
 
     async def _stop(self) -> Post | None:
         if self._live is None:
@@ -232,7 +251,9 @@ class Showing:
         forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
         if not (self.cell or self.asked) or forgotten:
             return
-        first = self._first or NONE_YET if self.several and not is_over else 0
+        first = (self._first or NONE_YET) if self.several else 0
+        if is_over:
+            first = -first if self.cell else 0
         for post in posts:
             if post is None:
                 continue

@@ -8,6 +8,7 @@ What such an answer had said is known to its message alone. It stays there, with
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from nextcord.utils import time_snowflake
@@ -48,7 +49,7 @@ async def end_unfinished(desk: Desk, left: Sequence[MessageCell]) -> None:
         except Refused as refused:
             log.info("message %d is left as it is: %s", noted.message_id, refused)
         try:
-            over = MessageCell(noted.message_id, noted.session_id, noted.seq, noted.channel_id)
+            over = replace(noted, first=-noted.first if noted.seq else 0)
             await desk.sessions.store.message_cells.set(over)
         except FileStoreError as error:
             log.warning("message %d is looked at again next time: %s", noted.message_id, error)

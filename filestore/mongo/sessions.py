@@ -145,7 +145,7 @@ class MongoMessageCells:
         return [_message_cell(document) for document in documents]
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        wanted = {"_id": {"$gte": since}, "first": {"$nin": [0, None]}}
+        wanted = {"_id": {"$gte": since}, "first": {"$gt": 0}}
         return [_message_cell(document) for document in await self._cells.many(wanted, [("_id", 1)])]
 
 

@@ -252,7 +252,7 @@ class SpooledMessageCells:
         for write in self._spool.all_writes():
             if isinstance(write, MessageNoted) and write.cell.message_id >= since:
                 found[write.cell.message_id] = write.cell
-        return [found[message_id] for message_id in sorted(found) if found[message_id].first]
+        return [found[message_id] for message_id in sorted(found) if found[message_id].first > 0]
 
 
 @dataclass(frozen=True, slots=True)

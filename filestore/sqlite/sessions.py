@@ -202,7 +202,7 @@ class SqliteMessageCells:
         return [MessageCell(*row) for row in rows]
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        query = "SELECT * FROM message_cells WHERE message_id >= ? AND first != 0 ORDER BY message_id"
+        query = "SELECT * FROM message_cells WHERE message_id >= ? AND first > 0 ORDER BY message_id"
         rows = await self._database.read(lambda connection: connection.execute(query, (since,)).fetchall())
         return [MessageCell(*row) for row in rows]
 

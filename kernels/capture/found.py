@@ -1,5 +1,6 @@
 """What a scan reports: files that can be read, and things that were left, each with its reason."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from kernels.nofollow import folder, open_plain
+from kernels.threads import in_thread
 
 
 class FileChanged(Exception):
@@ -52,6 +54,10 @@ class Captured(Protocol):
     def mtime(self) -> float:
         """In seconds since 1970."""
 
+    @property
+    def is_output(self) -> bool:
+        """Whether it is no file of the workspace, but what the cell has printed (`kernels.overflow`)."""
+
     def content(self) -> AbstractAsyncContextManager[BinaryIO]:
         """The file's bytes from the start, to be entered. Raises: FileChanged."""
 
@@ -66,6 +72,11 @@ class CapturedFile:
     workspace: Path = field(repr=False)
     path: str = field(repr=False)  # in the workspace, as the file system has it (surrogateescape)
     stamp: Stamp = field(repr=False)
+
+    @property
+    def is_output(self) -> bool:
+        """One that a node has told of: it is in no workspace."""
+        return not self.path
 
     def open(self) -> BinaryIO:
         """The file's bytes from the start; read at most `size` of them, the file may grow meanwhile.
@@ -85,9 +96,27 @@ class CapturedFile:
 
     @asynccontextmanager
     async def content(self) -> AsyncIterator[BinaryIO]:
-        """As `open`, closed when the block is left. Raises: FileChanged."""
-        with self.open() as file:
+        """As `open`, but in a thread, and closed when the block is left. Raises: FileChanged, OSError."""
+        with await self.opened() as file:
             yield file
+
+    async def opened(self) -> BinaryIO:
+        """As `open`, in a thread: code in the workspace can hold its folders' locks for seconds.
+
+        Raises: FileChanged, OSError.
+        """
+        opening = asyncio.ensure_future(in_thread(self.open))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)
+            raise
+
+
+def _close(opening: asyncio.Future[BinaryIO]) -> None:
+    """Close what nobody waits for any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import os
 import threading
 import time
 from contextlib import suppress
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from kernels.capture.clean import make_clean
+from kernels.capture.databases import database_of, is_database, is_in_use, lacking
 from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
 from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
@@ -25,8 +25,7 @@ from kernels.text import human_size, over
 from kernels.threads import in_thread
 
 MIB = 1024 * 1024
-FEW = 16  # things in a workspace that are looked at without a thread, in some 0.1 ms
-LISTED = 64 * 1024  # bytes of a folder likewise: ext4 keeps, and reads, the room of names that were deleted
+FEW = 16  # things in a workspace that are looked at before a scan, in some 0.1 ms
 TICK = 50_000_000  # ns by which two changes of a folder surely have different times
 COARSE = 0.01  # seconds by which the time of a file can lie before the moment that it was written
 # A late file that was made clean, and written again, is next made clean after twice as long a rest, at last
@@ -74,10 +73,19 @@ class Capture:
         older: bool = True,
         most: int | None = None,
     ) -> Scan:
-        """`scan` in a thread, where there may be news. When cancelled, what it found is new again later."""
-        if self._plainly_nothing_new():
+        """`scan`, where there may be news. When cancelled, what it found is new again later.
+
+        A listing of the workspace, and even asking for one of its files, waits for the folder's lock, which
+        code in it can hold for seconds. So all that is done on the loop is to look at the folder itself.
+        """
+        if self._plainly_empty():
             return Scan()
-        scan = partial(self.scan, rested=rested, since=since, older=older, most=most)
+
+        def scan() -> Scan:
+            if self._plainly_nothing_new():
+                return Scan()
+            return self.scan(rested=rested, since=since, older=older, most=most)
+
         scanning = asyncio.ensure_future(in_thread(scan))
         try:
             return await asyncio.shield(scanning)
@@ -106,10 +114,10 @@ class Capture:
         What is older is known from now on without a word, where `older` is False, or where an earlier scan
         could not look at everything: then it may just have come into sight.
 
-        Of more than `max_files` the first are taken and the rest is named and counted, and not offered
-        again until it changes: files that come up after some later, unrelated cell would only puzzle. They
-        stay in the workspace. After `most` reports of any kind the rest is left for a later scan. Files that
-        code deleted are forgotten.
+        Files come in the order in which they were written. Of more than `max_files` the first are taken and
+        the rest is named and counted, and not offered again until it changes: files that come up after some
+        later, unrelated cell would only puzzle. They stay in the workspace. After `most` reports of any kind
+        the rest is left for a later scan. Files that code deleted are forgotten.
         """
         with self.lock:
             survey = _Survey(rested, since, self._max_entries + 1 if most is None else most, older=older)
@@ -134,8 +142,20 @@ class Capture:
                 status = os.stat(name, dir_fd=top, follow_symlinks=False)
                 self._known[name] = Stamp.of(status)
 
+    def _plainly_empty(self) -> bool:
+        """Whether the folder alone tells that it has nothing, as it had nothing before. It waits for none."""
+        if self._known or self._untold or self._listed is None or not self.lock.acquire(blocking=False):
+            return False
+        try:
+            top = Stamp.of(os.stat(self._workspace, follow_symlinks=False))
+            return self._listed == (top, frozenset()) and not self._known and not self._untold
+        except OSError:
+            return False
+        finally:
+            self.lock.release()
+
     def _plainly_nothing_new(self) -> bool:
-        """Whether a look at a few plain files tells that nothing changed; a thread costs more than that."""
+        """Whether a look at a few plain files tells that nothing changed; a scan costs more than that."""
         if len(self._known) > FEW or self._untold or not self.lock.acquire(blocking=False):
             return False
         try:
@@ -158,8 +178,6 @@ class Capture:
         """Whether a listing finds what is known, and nothing else."""
         with folder(self._workspace) as top, os.scandir(top) as listing:
             status = os.fstat(top)
-            if status.st_size > LISTED:
-                return False
             found = list(islice(listing, FEW + 1))
             known = len(found) <= FEW and self._known == {
                 item.name: Stamp.of(item.stat(follow_symlinks=False))
@@ -184,7 +202,7 @@ class Capture:
                 self._known[entry.path] = entry.stamp
             else:
                 news.append(entry)
-        for entry in sorted(news, key=lambda entry: (not entry.stands_for_more, survey.is_old(entry))):
+        for entry in sorted(news, key=survey.turn):
             if survey.full:
                 break
             self._report(entry, top, survey)
@@ -198,6 +216,10 @@ class Capture:
                 del self._cleaned[path]
 
     def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
+        database = database_of(entry.path)
+        if database and is_database(database, top):
+            self._report_companion(entry, database, survey, in_use=is_in_use(entry.path, top))
+            return
         if entry.problem == VANISHED:
             self._skip_for_now(entry.path, VANISHED, survey)
             return
@@ -219,6 +241,12 @@ class Capture:
         self._known[entry.path] = entry.stamp
         self._unsettled.discard(entry.path)
         self._cleaned.pop(entry.path, None)
+
+    def _report_companion(self, entry: Entry, database: str, survey: "_Survey", *, in_use: bool) -> None:
+        """Of what SQLite keeps beside a database nothing is stored: say what the database may lack then."""
+        if in_use and (problem := lacking(entry.path)):
+            survey.skip(entry.path, problem.format(shown_name(database)), kind=entry.path)
+        self._known[entry.path] = entry.stamp
 
     def _skip_for_now(self, path: str, reason: str, survey: "_Survey") -> None:
         if path not in self._unsettled:
@@ -296,6 +324,15 @@ class _Survey:
     def is_old(self, entry: Entry) -> bool:
         """Whether it was there, as it is, before the cell; code can set a file's mtime, but not its ctime."""
         return self._since is not None and entry.stamp.ctime_ns / 1e9 < self._since - COARSE
+
+    def turn(self, entry: Entry) -> tuple[bool, bool, int, int]:
+        """Sorts what is reported: what the cell wrote before the rest, and in the order of writing.
+
+        The ctime tells it, which no code can set; of files that have the same the first made has the lower
+        number, as a rule.
+        """
+        stamp = entry.stamp
+        return not entry.stands_for_more, self.is_old(entry), stamp.ctime_ns, stamp.inode
 
     def has_rested(self, entry: Entry, doubled: int) -> bool:
         """Whether it was left alone for long enough, which is twice as long each time it is `doubled`."""

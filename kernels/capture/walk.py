@@ -6,6 +6,7 @@ walk.cut                                # whether the bound on entries ended it
 """
 
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Iterator
@@ -15,7 +16,24 @@ from itertools import islice
 from kernels.capture.found import Stamp
 from kernels.nofollow import folder
 
-CACHES = frozenset({"__pycache__", "node_modules", "lost+found"})
+# What programs keep for themselves; a person's own hidden files (.gitignore, .streamlit/) are as others.
+CACHES = frozenset(
+    {
+        *(".DS_Store", ".bash_history", ".cache", ".cargo", ".conda", ".config", ".gnupg", ".hypothesis"),
+        *(".ipynb_checkpoints", ".ipython", ".java", ".joblib", ".jupyter", ".keras", ".lesshst", ".local"),
+        *(".matplotlib", ".mypy_cache", ".npm", ".nv", ".pki", ".pytest_cache", ".python_history"),
+        *(".ruff_cache", ".rustup", ".texlive", ".torch", ".tox", ".triton", ".viminfo", ".wget-hsts"),
+        *("__MACOSX", "__pycache__", "lost+found", "node_modules"),
+    }
+)
+# Names that are given for a moment: in tier B the temporary folder, and what we place (kernels/workspace.py);
+# what NFS, FUSE and editors name so.
+PASSING = re.compile(
+    r"\.tmp(?:\..*)?|\.placing-.*|\.[0-9a-f]{16}|\.nfs[0-9a-f]+|\.fuse_hidden.*|\.~lock\..*#|\.#.*|\..*\.sw[a-p]"
+)
+# Folders of thousands of files that a tool makes and can make again, or that are of use only as a whole.
+WHOLE = frozenset({".git", ".hg", ".svn", ".venv"})
+AS_A_WHOLE = "a tool's own folder, whose files are not stored: it stays in the workspace, pack it into a zip"
 UNREADABLE = "unreadable: its permissions forbid it"
 UNSEEN = "the rest was not looked at, and is not stored; delete some, or pack them into one zip"
 VANISHED = "vanished while being looked at"
@@ -32,7 +50,7 @@ class Entry:
 
 
 class Walk:
-    """One walk. Hidden names and caches are passed over in silence, but count as entries."""
+    """One walk. Caches are passed over in silence, but count as entries."""
 
     def __init__(self, *, max_depth: int, max_entries: int) -> None:
         self.cut = False
@@ -81,6 +99,8 @@ class Walk:
         stamp = Stamp.of(status)
         if not stat.S_ISDIR(status.st_mode):
             yield Entry(path, stamp, _problem(status))
+        elif item.name in WHOLE:
+            yield Entry(path, stamp, AS_A_WHOLE)
         elif path.count("/") < self._max_depth:
             self._waiting.append(Entry(path, stamp))
         else:
@@ -88,8 +108,8 @@ class Walk:
 
 
 def passed_over(name: str) -> bool:
-    """Whether a thing of this name is none of the person's: hidden, or a cache."""
-    return name.startswith(".") or name in CACHES
+    """Whether a thing of this name is none of the person's: a cache, or there for a moment only."""
+    return name in CACHES or (name.startswith(".") and PASSING.fullmatch(name) is not None)
 
 
 def _problem(status: os.stat_result) -> str:

@@ -27,11 +27,12 @@ class RemoteFile:
     mtime: float
     get: Callable[[], AbstractAsyncContextManager[aiohttp.ClientResponse]] = field(repr=False)
     here: CapturedFile | None = field(default=None, repr=False)
+    is_output: bool = False
 
     @asynccontextmanager
     async def content(self) -> AsyncIterator[BinaryIO]:
         """The file's bytes from the start, to be entered. Raises: FileChanged, OSError, KernelError."""
-        opened = self._opened()
+        opened = await self._opened()
         if opened is None:
             async with self._fetched() as fetched:
                 yield fetched
@@ -39,11 +40,11 @@ class RemoteFile:
             with opened:
                 yield opened
 
-    def _opened(self) -> BinaryIO | None:
+    async def _opened(self) -> BinaryIO | None:
         """The file itself; None where it cannot be had: the node, which may see another disk, can tell."""
         if self.here is not None:
             with suppress(FileChanged):
-                return self.here.open()
+                return await self.here.opened()
         return None
 
     @asynccontextmanager

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote
@@ -201,8 +202,9 @@ class RemoteKernel(hints.Hinting):
         """A captured file that news of this number names."""
         path = f"{self._path}/log/{self._link.at_node(number)}/files/{fields['number']}"
         file = codec.to_file(fields)
-        here = file if self._node.local else None
-        return RemoteFile(file.name, file.size, file.mtime, lambda: self._node.get(path), here)
+        here = file if self._node.local and not file.is_output else None
+        get = partial(self._node.get, path)
+        return RemoteFile(file.name, file.size, file.mtime, get, here, is_output=file.is_output)
 
     def restarted(self) -> Restarted | None:
         """What has to be told of a node that has ended; given once."""

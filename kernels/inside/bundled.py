@@ -7,24 +7,30 @@ ids.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from . import loaders
+from .loading import load
 
 FOLDER = Path(__file__).resolve().parent.parent
 
 
 def load_file(id_or_name: str, *, raw: bool = False, **options: Any) -> Any:
     """Load a file of this folder as its natural object, by its id or its name; `raw=True` gives bytes."""
-    entry = _find(id_or_name)
-    data = (FOLDER / entry["path"]).read_bytes()
-    return data if raw else loaders.load(data, entry["filename"], entry["type"], options)
+    path, name = _find(id_or_name)
+    data = path.read_bytes()
+    if raw:
+        return data
+    loaded = load(data, name, options)
+    if told := loaded.told(f"load_file({id_or_name!r})"):
+        print(f"[{name}: {told}]", file=sys.stderr)
+    return loaded.value
 
 
 def file_path(id_or_name: str) -> str:
     """The path of a file of this folder, by its id or its name."""
-    return str(FOLDER / _find(id_or_name)["path"])
+    return str(_find(id_or_name)[0])
 
 
 def list_files() -> Any:
@@ -40,12 +46,16 @@ def _index() -> list[dict[str, Any]]:
     return entries
 
 
-def _find(wanted: str) -> dict[str, Any]:
+def _find(wanted: str) -> tuple[Path, str]:
+    """A file's path and name: by its id, as a file that is there now, or by its name in the index."""
     entries = _index()
     for entry in entries:
         if entry["file_id"] == wanted.lower():
-            return entry
+            return FOLDER / entry["path"], entry["filename"]
+    for path in (Path(wanted), FOLDER / wanted):  # as a cell has just written it, or as it was before all
+        if path.is_file():
+            return path, path.name
     for entry in entries:
         if entry["filename"] == wanted:
-            return entry
+            return FOLDER / entry["path"], entry["filename"]
     raise FileNotFoundError(f"no file {wanted}: it is not in this folder")

@@ -11,6 +11,7 @@ from typing import Any
 
 LARGEST = 12 << 20  # bytes of one message's content; `kernels.channel` takes 16 MiB
 LONGEST = 2 << 20  # characters that are kept of one text: at most 6 bytes each in JSON
+VALUE = LONGEST // 2  # characters that are kept of a value's text
 MOST_VALUES = 100_000  # values in one message's content, as `kernels.wire` takes them
 
 
@@ -19,11 +20,11 @@ def session(made: Any) -> None:
     made.pack = _clipping(made.pack)
 
 
-def text(string: str) -> str:
+def text(string: str, longest: int = LONGEST) -> str:
     """The string, or its head and tail with a line between them that says how much is missing."""
-    if len(string) <= LONGEST:
+    if len(string) <= longest:
         return string
-    half = LONGEST // 2
+    half = longest // 2
     return f"{string[:half]}\n[... {len(string) - 2 * half:,} characters left out ...]\n{string[-half:]}"
 
 
@@ -31,7 +32,8 @@ def _clipping(pack: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     def clipped(content: Any) -> bytes:
         packed = pack(content)
         if _too_much(packed) and isinstance(content, dict):
-            packed = pack({key: _smaller(key, value) for key, value in content.items()})
+            smaller = {key: _smaller(key, value) for key, value in content.items()}
+            packed = pack({**smaller, "clipped": True})
             if _too_much(packed):
                 packed = pack({"status": str(content.get("status"))[:10], "execution_count": None})
         return packed
@@ -52,6 +54,7 @@ def _smaller(key: str, value: Any) -> Any:
     if isinstance(value, str):
         return text(value)
     if key == "data" and isinstance(value, dict):
+        value = {**value, "text/plain": text(value["text/plain"], VALUE)} if _has_text(value) else value
         large = [mime for mime, part in value.items() if _is_large(part)]
         told = [
             f"[{mime} left out: over {LARGEST >> 20} MB together, or {MOST_VALUES:,} values]"
@@ -64,6 +67,10 @@ def _smaller(key: str, value: Any) -> Any:
         if key == "traceback"
         else value
     )
+
+
+def _has_text(bundle: dict[str, Any]) -> bool:
+    return isinstance(bundle.get("text/plain"), str)
 
 
 def _is_large(part: Any) -> bool:

@@ -12,9 +12,10 @@ from io import BytesIO
 
 import latex2mathml.converter
 import resvg_py
-import tables  # type: ignore[import-not-found]  # beside us, as everything here
 import ziamath
 from PIL import Image, ImageDraw
+
+from . import tables
 
 SCALE = 2  # of all we draw ourselves: a phone's screen is fine-grained
 WIDEST, TALLEST = 2000, 2600  # pixels of a picture

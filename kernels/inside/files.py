@@ -12,14 +12,21 @@ import functools
 import io
 import json
 import os
+import re
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+from . import elsewhere
+
+ID = re.compile("[23456789abcdefghjkmnpqrstuvwxyz]{10}", re.IGNORECASE)  # as `filestore.names` draws them
 ANSWERING_TIME = 45.0  # seconds; the service gives up before that, and says why
 CHUNK = 256 * 1024  # bytes
+SQLITE = b"SQLite format 3\0"
 
 
 def install(bell: int | None) -> None:
@@ -53,29 +60,63 @@ class _Files:
         self._bell.settimeout(ANSWERING_TIME)  # the mode is shared with forked processes, which have it too
         self._workspace = workspace
 
-    def load_file(self, id_or_name: str, *, raw: bool = False, **options: Any) -> Any:
-        """Load a stored file as its natural object, by its id or its name.
+    def load_file(self, id_or_name: "str | os.PathLike[str]", *, raw: bool = False, **options: Any) -> Any:
+        """Load a file as its natural object: a stored one by its id or name, or one of the workspace.
 
         A table (csv, tsv, xlsx, parquet, feather, json records, sav, dta, sas7bdat) is a DataFrame; npy and
         npz are arrays, pickle and joblib the object, json, yaml and toml dicts and lists, text and code a
         str, pictures PIL images, sqlite a connection to a copy, and anything else bytes. `raw=True` always
-        gives bytes. Options go to the reader: `load_file("k7m3q9x2va", sep=";")`.
+        gives bytes. What had to be assumed is printed, with the options that say another; they go to the
+        reader: `load_file("k7m3q9x2va", encoding="cp1251", sep=";", decimal=",")`.
         """
-        opened, data = self._ask("open", id_or_name)
+        filename, call, data = self._bytes(id_or_name)
         if raw:
             return data
-        from . import loaders  # here, so that a kernel that loads nothing pays nothing
+        from . import loading  # here, so that a kernel that loads nothing pays nothing
 
         try:
-            return loaders.load(data, opened["filename"], opened["file_type"], options)
-        except loaders.NotLoaded as problem:
-            hint = f"load_file({opened['file_id']!r}, raw=True) gives its bytes"
-            raise ValueError(f"{opened['filename']} {problem} ({hint})") from None
+            loaded = loading.load(data, filename, options)
+        except loading.NotLoaded as problem:
+            raise ValueError(f"{filename} {problem} ({call[:-1]}, raw=True) gives its bytes)") from None
+        if told := loaded.told(call):
+            print(f"[{filename}: {told}]", file=sys.stderr)
+        return loaded.value
 
-    def file_path(self, id_or_name: str) -> str:
-        """Put a stored file into the working folder, by its id or its name, and return its path."""
+    def file_path(self, id_or_name: "str | os.PathLike[str]") -> str:
+        """The path of a file in the working folder, where a stored one is put, by its id or its name."""
+        if path := self._in_workspace(id_or_name):
+            return path
         answer, _ = self._ask("path", id_or_name)
         return os.path.join(self._workspace, answer["name"])
+
+    def _bytes(self, wanted: "str | os.PathLike[str]") -> tuple[str, str, bytes]:
+        """A file's name, the call that loads it, and its bytes."""
+        path = self._in_workspace(wanted)
+        if not path:
+            try:
+                opened, data = self._ask("open", wanted)
+                return opened["filename"], f"load_file({opened['file_id']!r})", data
+            except FileNotFoundError:
+                path = self._in_workspace(wanted, any_name=True)
+                if not path:
+                    raise
+        return os.path.basename(path), f"load_file({os.fspath(wanted)!r})", _content(path)
+
+    def _in_workspace(self, wanted: "str | os.PathLike[str]", *, any_name: bool = False) -> str | None:
+        """The path of a file that is there now, which may be newer than what is stored of it.
+
+        It may have been written in this very cell, and is stored at its end. What reads as an id is asked for
+        first, and looked for here only as `any_name`.
+        """
+        if not isinstance(wanted, str | os.PathLike):
+            return None
+        path = os.fspath(wanted)
+        if not any_name and ID.fullmatch(path.strip()):
+            return None
+        places = [os.path.join(self._workspace, path), path]
+        if inside := elsewhere.in_workspace(path):
+            places.append(os.path.join(self._workspace, inside))
+        return next((place for place in places if "\0" not in place and os.path.isfile(place)), None)
 
     def list_files(self) -> Any:
         """The files that can be loaded, newest first, as a table."""
@@ -87,13 +128,15 @@ class _Files:
             return rows
         return _shown_whole(pandas)(rows, columns=["id", "name", "type", "size", "created", "time left"])
 
-    def _ask(self, op: str, wanted: str = "") -> tuple[dict[str, Any], bytes]:
+    def _ask(self, op: str, wanted: "str | os.PathLike[str]" = "") -> tuple[dict[str, Any], bytes]:
         """The service's answer, and the bytes that came after it.
 
         Raises:
             FileNotFoundError: the person has no such file.
             OSError: the service cannot be reached, or could not answer.
         """
+        if isinstance(wanted, os.PathLike):
+            wanted = os.fspath(wanted)
         if not isinstance(wanted, str):
             raise TypeError(f"a file is named by its id or its name, a str, not {type(wanted).__name__}")
         request = json.dumps({"op": op, "file": wanted}).encode() + b"\n"
@@ -148,6 +191,17 @@ def _shown_whole(pandas: Any) -> Any:
             return pandas.DataFrame  # a part of it is any table
 
     return Files
+
+
+def _content(path: str) -> bytes:
+    """A file's bytes, those included that the cell has not written to it yet."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if data.startswith(SQLITE) and os.path.exists(f"{path}-wal"):
+        sqlite3 = import_module("sqlite3")
+        with closing(sqlite3.connect(path)) as database:
+            data = database.serialize()
+    return data
 
 
 def _row(file: dict[str, Any]) -> dict[str, str]:

@@ -3,12 +3,12 @@
     last_words.share(descriptors)           # once; takes those of `kernels.last_words`, by name
     kept = last_words.of("stdout")
     kept.add(text)                          # what was written
-    kept.count                              # how many characters that are in all
+    kept.count                              # how many bytes of UTF-8 that are in all
 
 Text waits here for a moment before it is sent, and ZeroMQ has a queue of its own. Whoever ends the process
 in between (`os._exit`, a crash, a lack of memory) would take with it what was printed last, which is what
-tells why. So the node has the last characters of each stream, how many there were in all, and, from each
-message, how many it knows. The pipes behind the descriptors 1 and 2 are the node's for the same reason: the
+tells why. So the node has the last bytes of each stream, how many there were in all, and, from each message,
+how many it knows. The pipes behind the descriptors 1 and 2 are the node's for the same reason: the
 words of a crash (`faulthandler`, an assertion of C) are in there.
 """
 
@@ -19,34 +19,38 @@ import os
 __all__ = ["Kept", "of", "pipe", "share"]
 
 STREAMS = ("stdout", "stderr")
-COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its characters
-WIDTH = 4  # bytes of a character, so that a number of them is a place
-CODEC = "utf-32-le"
+COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its bytes
 
 _memory: memoryview | None = None
 _pipes: dict[str, tuple[int, int]] = {}
 
 
 class Kept:
-    """The last characters of one stream; without memory that is shared, only their number."""
+    """The last of what one stream has had; without memory that is shared, only how much it was."""
 
     def __init__(self, part: memoryview | None = None) -> None:
         self.count = 0
         self._count = part[:COUNT].cast("Q") if part is not None else None
         self._ring = part[COUNT:] if part is not None else None
+        self._size = len(part) - COUNT if part is not None else 0
 
     def add(self, text: str) -> None:
         """Keep this too; one thread at a time."""
-        self.count += len(text)
-        if self._ring is None or self._count is None:
+        data = text.encode("utf-8", "surrogatepass")
+        count = self.count = self.count + len(data)
+        ring, size = self._ring, self._size
+        if ring is None or self._count is None:
             return
-        size = len(self._ring)
-        data = text[-(size // WIDTH) :].encode(CODEC, "surrogatepass")
-        place = (self.count * WIDTH - len(data)) % size
-        first = min(len(data), size - place)
-        self._ring[place : place + first] = data[:first]
-        self._ring[: len(data) - first] = data[first:]
-        self._count[0] = self.count
+        if len(data) > size:
+            data = data[-size:]
+        end = count % size
+        start = end - len(data)
+        if start >= 0:
+            ring[start:end] = data
+        else:
+            ring[start + size :] = data[:-start]
+            ring[:end] = data[-start:]
+        self._count[0] = count
 
 
 def share(descriptors: dict[str, int]) -> None:

@@ -9,17 +9,20 @@ made for this purpose: see `kernels.sandbox.selftest`.
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import signal
 import socket
 import stat
+import struct
 from collections.abc import Callable
 from typing import Any
 
 AF_ALG, AF_NETLINK, AF_PACKET, AF_VSOCK, KOBJECT_UEVENT = 38, 16, 17, 40, 15
 CLONE_NEWUSER, PTRACE_ATTACH, MS_BIND, MNT_DETACH = 0x10000000, 16, 4096, 2
 SYS_PTRACE, SYS_BPF, SYS_KEYCTL, SYS_IO_URING = 101, 321, 250, 425
-SYS_IO_SETUP, SYS_INOTIFY_INIT1 = 206, 294
+SYS_IO_SETUP, SYS_INOTIFY_INIT1, SYS_FALLOCATE = 206, 294, 285
+KEEP_SIZE, RESERVE, ROOM = 1, 0x4030582A, 1 << 20  # FALLOC_FL_KEEP_SIZE, FS_IOC_RESVSP64; bytes
 PATIENCE = 0.5  # seconds for a connection
 ANSWER = 10.0  # seconds for the broker's
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -151,6 +154,20 @@ def _written(targets: Targets) -> bool:
     return False
 
 
+def _room(_: Targets) -> bool:
+    """Whether room on the disk can be taken, in our own folder, without anything being written to it."""
+    path = f".probe-{os.urandom(8).hex()}"
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    try:
+        _call(SYS_FALLOCATE, file, KEEP_SIZE, 0, ROOM)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(file, RESERVE, struct.pack("hhxxxxqqiI16x", 0, os.SEEK_SET, 0, ROOM, 0, 0))
+        return os.fstat(file).st_blocks > 0
+    finally:
+        os.close(file)
+        os.unlink(path)
+
+
 def _attributes(targets: Targets, *paths: str) -> bool:
     """Whether the mode of a file of the host can be set. It is set to what it is already, which tells too.
 
@@ -267,6 +284,7 @@ PROBES: dict[str, Callable[[Targets], object]] = {
     "events of the machine's devices": lambda _: _family(AF_NETLINK, socket.SOCK_RAW, KOBJECT_UEVENT),
     "io_uring": lambda _: _considered(SYS_IO_URING, 1, 0),
     "writing outside the workspace": _written,
+    "room on the disk that nothing is written to": _room,
     "the mode of the file that it runs": lambda targets: _attributes(targets, "/proc/self/exe"),
     "the mode of an inherited device": lambda targets: _attributes(
         targets, "/proc/self/fd/0", "/proc/self/fd/1"

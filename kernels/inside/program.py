@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,14 @@ from . import (
     bars,
     children,
     clip,
+    cores,
+    elsewhere,
     figures,
     forked,
     fresh,
     memory,
     nested,
+    open_files,
     reserve,
     shared,
     stdin,
@@ -53,7 +57,7 @@ for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combin
     setattr(zmq, name, int(getattr(zmq, name)))
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
-__all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
+__all__ = ["Kernel", "Program", "in_a_cell", "made", "prepared", "run", "serve"]
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
@@ -62,6 +66,8 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     shell_class = Shell
     msg_types = (*IPythonKernel.msg_types, "columns_request")
     _supports_kernel_subshells = False
+    _open_files = open_files.OpenFiles()
+    _elsewhere = elsewhere.Outside(())
     _execute_sleep = 0  # ipykernel waits 0.5 ms here against lost output; `streams.settle` knows instead
 
     def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
@@ -110,7 +116,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Add the variables, and the memory that they take, to what goes with each reply."""
         metadata = dict(super().finish_metadata(parent, metadata, reply_content))
-        metadata["kernelcord"] = {"variables": variables.describe(self.shell), "memory": memory.taken()}
+        metadata["kernelcord"] = {
+            "variables": variables.describe(self.shell),
+            "memory": memory.taken(),
+            "elsewhere": self._elsewhere.written(),
+        }
         return metadata
 
     async def columns_request(self, stream: Any, ident: Any, parent: Any) -> None:
@@ -133,7 +143,10 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             for stream in self.own_streams:  # what stands before them need not pass it on
                 stream.set_parent(parent)
             self.shell.coming = code
+            self._open_files.begin()
+            self._elsewhere.begin()
             reply = await super().do_execute(code, *args, **kwargs)
+            self._open_files.flush()
             self.shell.forget()
             streams.settle(self.own_streams)
             turn.end()
@@ -252,6 +265,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
+        self.kernel._elsewhere = elsewhere.Outside(elsewhere.temporary(), os.getcwd())
         sys.stdin = stdin.Input(self.kernel.raw_input)
         nested.allow(lambda: self.kernel.io_loop.asyncio_loop)
         children.install()
@@ -282,6 +296,12 @@ def prepared() -> Program:
     program.session.key = b""  # made here, filled by each child
     Shell.instance(parent=program, profile_dir=program.profile_dir, compiler_class=XCachingCompiler)
     return program
+
+
+def in_a_cell() -> AbstractContextManager[object]:
+    """While entered, what is imported finds itself in a kernel's cell, as `get_ipython` tells it."""
+    trap: AbstractContextManager[object] = Shell.instance().builtin_trap
+    return trap
 
 
 def serve(
@@ -328,6 +348,7 @@ def _settle(program: Program, profile: Path) -> None:
 
 def run(program: Program) -> None:
     """Run cells until the kernel is told to end."""
+    cores.install()
     streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
     program.start()
     atexit.unregister(program.close)  # it can sit 10 s in a flush that nobody reads any more

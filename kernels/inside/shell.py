@@ -23,7 +23,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
-from . import advice, figures, forked, paths, reserve, stdin, streams
+from . import advice, elsewhere, figures, forked, paths, reserve, stdin, streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]
@@ -81,6 +81,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         if value is not None:
             advice.add(value)
         _leave_out_ours(trace)
+        elsewhere.advise(value)
         told = _with_text(value)
         return kind if told is value else type(told), told, trace
 
@@ -157,6 +158,11 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
             self._transformed = raw_cell, transformed
         self.coming = None
         return transformed
+
+
+# Libraries ask by these names whether they are in Jupyter: plotly, rich and pandas do, and show less if not.
+for name in ("__module__", "__name__", "__qualname__"):
+    setattr(Shell, name, getattr(ZMQInteractiveShell, name))
 
 
 def _is_no_failure(error: BaseException | None) -> bool:

@@ -52,6 +52,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
     that reads subscriptions looks for one after each send.
     """
 
+    _relay: Relay | None = None
+
     def _setup_event_pipe(self) -> None:
         pass
 
@@ -61,12 +63,14 @@ class Sender(IOPubThread):  # type: ignore[misc]
         self.io_loop.asyncio_loop.add_reader(self._relay, self._take_from_children)
 
     def _take_from_children(self) -> None:
+        if self._relay is None:
+            return
         with self._relaying:
             for frames in self._relay.take():
                 self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, partial(self._really_send, frames))
 
     def _really_send(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        if self._is_master_process():
+        if self._relay is None or self._is_master_process():
             super()._really_send(msg, *args, **kwargs)
         else:
             self._relay.give(msg)

@@ -38,6 +38,7 @@ from kernels.files import Opened
 from kernels.node import PROTOCOL
 from kernels.node.messages import FAILED, REFUSED, REPLACED
 from kernels.node.session import Session
+from kernels.overflow import TextFile
 from kernels.sizes import MESSAGE
 from kernels.threads import in_thread
 
@@ -224,10 +225,10 @@ class _Captured(_Asked):
         entry = self.session(session_id).log.entry(int(number))
         files = entry.files if entry is not None else ()
         file = files[int(place)] if int(place) < len(files) else None
-        if not isinstance(file, CapturedFile):
+        if not isinstance(file, CapturedFile | TextFile):
             raise web.HTTPError(404)
         try:
-            opened = file.open()
+            opened = await file.opened()
         except FileChanged:
             raise web.HTTPError(GONE) from None
         except OSError as error:

@@ -209,19 +209,24 @@ def _settings(limits: Limits, *, version: int) -> dict[str, str]:
 def own_groups() -> dict[str, Path]:
     """Our own groups: by controller for version 1, under "" for version 2."""
     own: dict[str, str] = {}
-    for line in OWN.read_text("ascii").splitlines():
+    for line in _lines(OWN):
         _, controllers, path = line.split(":", 2)
         own |= dict.fromkeys(controllers.split(","), path)
     found = {}
-    for line in MOUNTS.read_text("utf-8").splitlines():
+    for line in _lines(MOUNTS):
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
-        root, mounted = before.split()[3:5]
+        root, mounted = before.split(" ")[3:5]
         names = [""] if kind == "cgroup2" else options.split(" ")[-1].split(",") if kind == "cgroup" else []
         for name in names:
             if name in own:
                 found[name] = Path(mounted) / os.path.relpath(own[name], root)
     return found
+
+
+def _lines(file: Path) -> list[str]:
+    """The lines of a file of /proc that has paths in it: the newline is all that Linux escapes in those."""
+    return [os.fsdecode(line) for line in file.read_bytes().split(b"\n") if line]
 
 
 def _controlled(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from kernels.procfs import fields
 from kernels.sandbox.usage import MOST_MAPS, MOST_OPEN, PROC, UNCOUNTABLE, live, opened, pieces
 
 __all__ = ["in_flight", "kept", "many", "socket_size"]
@@ -40,6 +41,9 @@ SHARE = 8
 # What may be watched by all programs of one user (epoll(7)), which in A and B are all kernels and we: so many
 # kernels can take their part of it, and leave half. Programs have some dozens; a few are always allowed.
 WATCHERS, FEW_WATCHES = 1000, 2000
+# In /proc/PID/net/sockstat: what kind, and how many. In fdinfo of a socket: open files in its queue.
+IN_USE = re.compile(rb"^(\w+): \w+ ([0-9]+)", re.MULTILINE)
+UNDER_WAY = re.compile(rb"^scm_fds:\s+([0-9]+)$", re.MULTILINE)
 # In /proc/net/unix: of its columns the type, state (connecting) and inode (none) of a connection.
 NOT_ACCEPTED = re.compile(rb"^\w+: \w+ \w+ \w+ \w+ \w+ +0( |$)", re.MULTILINE)
 
@@ -170,8 +174,7 @@ def _generations(pids: list[int]) -> dict[int, int]:
     for pid in others:
         parent = 0
         with suppress(OSError, IndexError, ValueError):
-            told = (PROC / str(pid) / "stat").read_text("ascii", "replace")
-            parent = int(told.rpartition(")")[2].split()[1])
+            parent = int(fields(PROC / str(pid) / "stat")[1])
         orphan = parent not in found or (parent == init and pid != others[0])
         found[pid] = len(others) if orphan else found[parent] + 1
     return found
@@ -207,10 +210,7 @@ def _in_network(pid: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for file in ("sockstat", "sockstat6"):
         for lines in pieces(f"{PROC}/{pid}/net/{file}"):
-            for line in lines.decode("ascii").splitlines():
-                kind, _, told = line.partition(": ")
-                with suppress(ValueError, IndexError):
-                    found[kind] = int(told.split()[1])
+            found |= {kind.decode("ascii"): int(number) for kind, number in IN_USE.findall(lines)}
     return found
 
 
@@ -227,10 +227,8 @@ def _is_long(link: str) -> bool:
 
 def _under_way(path: str) -> int:
     """How many open files are in the queue of a socket."""
-    for line in b"".join(pieces(path)).splitlines():
-        if line.startswith(b"scm_fds:"):
-            return int(line.split()[1])
-    return 0
+    found = UNDER_WAY.search(b"".join(pieces(path)))
+    return int(found[1]) if found else 0
 
 
 def _lines(path: str, most: int) -> tuple[int, int]:

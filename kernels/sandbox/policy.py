@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from kernels.inside.elsewhere import WORKSPACE_NAMES
 from kernels.launch import Limits
 from kernels.sandbox import seccomp
 
@@ -218,7 +219,8 @@ def confine(
         folder=folder,
         environment=environment(paths.python, Path(own, ".ipython"), outside)
         | {"HOME": str(folder), "MPLCONFIGDIR": f"{own}/.matplotlib", "TMPDIR": temporary}
-        | {"JOBLIB_TEMP_FOLDER": temporary},
+        # Else joblib starts as many processes as the machine has processors.
+        | {"JOBLIB_TEMP_FOLDER": temporary, "LOKY_MAX_CPU_COUNT": str(max(1, round(limits.cpus)))},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",
@@ -257,6 +259,10 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
     for path in (*SYSTEM, *LOOKED_UP, *map(str, paths.readable)):
         yield "bind", path, path, "ro"
     yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
+    for name in WORKSPACE_NAMES:
+        # Nothing takes the name of a folder that the kernels are installed in.
+        if not any(path.is_relative_to(name) for path in paths.readable):
+            yield "link", str(WORKSPACE), name, ""
     for name in DEVICES:
         yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"
     settings = {} if limits.network else BUFFERS

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from time import monotonic
 
+from kernels.procfs import fields
 from kernels.sandbox.usage import PROC
 
 __all__ = ["Spent"]
@@ -25,22 +26,22 @@ class Spent:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._known: dict[tuple[int, str], int] = {}
+        self._known: dict[tuple[int, bytes], int] = {}
         self._total = 0
         self._at: float | None = None
 
     def look(self, pids: Iterable[int]) -> float:
         """Seconds of all processors that the tree of these processes has used since the first look."""
-        seen: dict[tuple[int, str], int] = {}
+        seen: dict[tuple[int, bytes], int] = {}
         total, new = 0, 0
         for pid in pids:
-            with suppress(OSError, IndexError):  # it has ended
-                told = (PROC / str(pid) / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+            with suppress(OSError, IndexError, ValueError):  # it has ended
+                told = fields(PROC / str(pid) / "stat")
                 own, waited_for = int(told[11]) + int(told[12]), int(told[13]) + int(told[14])
                 process = pid, told[19]  # and when it began: a later one may have its number
                 seen[process] = own
                 total += own + waited_for
-                new += told[0] == "R" and process not in self._known
+                new += told[0] == b"R" and process not in self._known
         now = monotonic()
         if self._at is not None:
             grown = sum(max(0, own - self._known.get(process, 0)) for process, own in seen.items())

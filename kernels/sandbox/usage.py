@@ -18,8 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from kernels.nofollow import folder, unlock
+from kernels.procfs import fields, sizes
 
 __all__ = [
+    "CROWDED",
+    "MOST_AREAS",
     "MOST_MAPS",
     "PROC",
     "UNCOUNTABLE",
@@ -47,11 +50,15 @@ MOST_NAMELESS = 1000  # mapped files without a name that are looked at
 UNSEEN = 4  # of them that may be larger than what is mapped of them, where we may not look
 PIECE = 1 << 16  # bytes that are read at a time
 UNCOUNTABLE = 1 << 62
-BESIDE = "VmPTE:", "VmSwap:"  # of memory, what is not resident: page tables, and what was swapped out
+CROWDED = UNCOUNTABLE << 1  # likewise, for a process that has more areas of memory than one may have
+# Areas of one process: Linux allows 65,530, and whoever changes something about all of them keeps its memory
+# locked for 0.1 s each time. One with pandas, scipy and scikit-learn has 2,000, and each thread has three.
+MOST_AREAS = 8192
+BESIDE = b"VmPTE", b"VmSwap"  # of memory, what is not resident: page tables, and what was swapped out
 PROC = Path("/proc")
 # A file that was deleted, in /proc/PID/maps: its range, offset, device, inode and path.
 DELETED = re.compile(
-    rb"^(\w+)-(\w+) \S+ (\w+) (\S+) (\d+) +(/.*) \(deleted\)$",
+    rb"^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) (\S+) ([0-9]+) +(/.*) \(deleted\)$",
     re.MULTILINE,
 )
 
@@ -78,7 +85,7 @@ def processes(init: int) -> list[int]:
     for pid in found:  # grows as we go
         with suppress(OSError):  # it has ended
             for task in os.listdir(f"{PROC}/{pid}/task"):
-                with open(f"{PROC}/{pid}/task/{task}/children", encoding="ascii") as children:
+                with open(f"{PROC}/{pid}/task/{task}/children", "rb") as children:
                     found += map(int, children.read().split())
         if len(found) > MOST_PROCESSES:
             break
@@ -105,7 +112,7 @@ def threads(pids: Iterable[int]) -> int:
 
 def memory(pids: Iterable[int]) -> dict[int, int]:
     """Bytes that each process has, with page tables and swap; what several share counts for each of them."""
-    return {pid: _field(pid, "status", "RssAnon:", "RssShmem:", *BESIDE) for pid in pids}
+    return {pid: _field(pid, "status", b"RssAnon", b"RssShmem", *BESIDE) for pid in pids}
 
 
 def exactly(held: Mapping[int, int]) -> int:
@@ -121,6 +128,7 @@ def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: 
 
     `places` are the workspace's paths, outside and inside. A program or library that lay elsewhere is not the
     person's: it was deleted by an upgrade.
+    CROWDED where one has too many areas of memory, which `mapped` tells too.
     UNCOUNTABLE for those who let nobody look, and for more than can be looked at. Where we are not root, a
     file that is only mapped counts by the part that is, since nobody tells its size: no more than 4 of them
     are taken so, and none without `doubt`. Nor is any other file then that was deleted where the first of
@@ -178,8 +186,12 @@ def _mapped(pids: Iterable[int], below: tuple[bytes, ...], known: set[int], *, d
     unseen: dict[tuple[bytes, bytes], int] = {}
     left = MOST_MAPS
     for pid in pids:
+        areas = 0
         for lines in pieces(f"{live(pid)}/maps"):
             left -= len(lines)
+            areas += lines.count(b"\n")
+            if areas > MOST_AREAS:
+                return CROWDED
             if left < 0:
                 return UNCOUNTABLE
             for start, end, offset, *file, path in DELETED.findall(lines) if b" (deleted)\n" in lines else ():
@@ -225,7 +237,7 @@ def opened(pid: int) -> Iterator[tuple[str, os.stat_result | None]]:
         # Nor is one that has ended and was not reaped yet: it has no memory any more.
         with suppress(OSError):
             hides = (here / "fd").stat().st_uid == 0 and os.geteuid() != 0
-            if hides and _field(pid, "status", "VmSize:"):
+            if hides and _field(pid, "status", b"VmSize"):
                 yield "", None
     except OSError:  # it has ended
         return
@@ -261,10 +273,10 @@ def _blocks_below(name: str, here: int, left: list[int], depth: int) -> Iterator
 
 def _exactly(pid: int, rough: int) -> int:
     """Bytes of memory of a process, its share of what it shares; `rough` of one that lets nobody look."""
-    own = _field(pid, "smaps_rollup", "Pss:")
+    own = _field(pid, "smaps_rollup", b"Pss")
     if own:
         return own + _field(pid, "status", *BESIDE)
-    return rough if _field(pid, "status", "VmSize:") else 0  # it has ended since
+    return rough if _field(pid, "status", b"VmSize") else 0  # it has ended since
 
 
 def live(pid: int) -> Path:
@@ -273,18 +285,18 @@ def live(pid: int) -> Path:
     Memory and descriptors are the process's, and Linux shows none of either at a thread that has ended.
     """
     first = PROC / str(pid)
-    with suppress(OSError, IndexError):
-        if (first / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] == "Z":
+    with suppress(OSError):
+        if fields(first / "stat")[:1] == [b"Z"]:
             return next((task for task in (first / "task").iterdir() if task.name != str(pid)), first)
     return first
 
 
-def _field(pid: int, file: str, *names: str) -> int:
+def _field(pid: int, file: str, *names: bytes) -> int:
     """Bytes that a file of a process tells under these names."""
     try:
-        lines = (PROC / str(pid) / file).read_text("ascii", "replace").splitlines()
-        if file == "status" and not any(line.startswith("VmSize:") for line in lines):
-            lines = (live(pid) / file).read_text("ascii", "replace").splitlines()
+        told = sizes(PROC / str(pid) / file)
+        if file == "status" and b"VmSize" not in told:
+            told = sizes(live(pid) / file)
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(names))
+    return sum(told.get(name, 0) for name in names)

@@ -34,7 +34,7 @@ from typing import Self
 
 from kernels.launch import Limits, MiB
 from kernels.sandbox import objects, usage
-from kernels.sandbox.held_up import Looks
+from kernels.sandbox.held_up import Looks, waits_for_disk
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 from kernels.sandbox.spent import Spent
 
@@ -71,6 +71,11 @@ FELL = 4  # everything is looked at when the machine has lost a quarter of one k
 STEP = 0.1  # seconds between two glances at looks that may be waiting
 PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
 LOST = 0.5  # likewise, where the machine loses much meanwhile
+# Seconds for which looks at one kernel, all in all, may wait for its folders' locks. A tenth of all time is
+# forgiven, and only a quarter counts while a thread of it waits for the disk, with what it has locked.
+AT_FOLDERS, FORGIVEN, AT_DISK = 4.0, 10, 4
+TWICE = 1.5 * STEP  # of waiting, which was seen twice
+FAILURES = 5  # looks in a row that may fail before their kernel is taken to have made them fail
 SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
 
 
@@ -92,6 +97,9 @@ class Watched:
         self.slow = self.size_slow = False  # whether one look took long; it is looked at apart from then on
         self.thorough = self.size_thorough = False  # whether the next look is
         self.mapped_due = 0.0
+        self.failed: dict[str, int] = {}  # how many looks of a kind have failed in a row
+        self.at_folders = 0.0  # seconds that looks have waited for its folders' locks
+        self.told = False  # whether one that failed is in the log
         self.passing = False  # whether files may have been hidden when the machine had last lost much
         self.cells = 0  # that have begun
         self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
@@ -158,11 +166,11 @@ class Watchdog:
     def look(self, watched: Watched) -> None:
         """Look at this one now, in the caller's thread; what takes long only in its turn."""
         if self._memory and watched.took < LONG:
-            self._try(watched, partial(self._look_at_memory, quick=True))
+            self._try(watched, partial(self._look_at_memory, quick=True), "memory")
         with self._ending:
             lives = watched in self._watched
         if lives and watched.size_took < QUICK:
-            self._try(watched, self._look_at_size)
+            self._try(watched, self._look_at_size, "size")
 
     def _run(self, look: Callable[[], None], usual: float) -> None:
         pause = usual
@@ -184,38 +192,54 @@ class Watchdog:
         watched = list(self._watched)
         for each in watched:
             if now >= each.due and not each.slow:
-                self._try(each, self._look_at_memory)
+                self._try(each, self._look_at_memory, "memory")
         for each in watched:
             if now >= each.size_due and not each.size_slow and each in self._watched:
-                self._try(each, self._look_at_size)
+                self._try(each, self._look_at_size, "size")
 
     def _slow_round(self) -> None:
         """One look at each of the others, first at those that have waited longest."""
         now = monotonic()
-        waiting: list[tuple[float, Watched, Callable[[Watched], None]]] = []
+        waiting: list[tuple[float, Watched, Callable[[Watched], None], str]] = []
         for each in list(self._watched):
-            waiting += [(each.due, each, self._look_at_memory)] if each.slow else []
-            waiting += [(each.size_due, each, self._look_at_size)] if each.size_slow else []
-        for due, each, look in sorted(waiting, key=lambda one: one[0]):
+            waiting += [(each.due, each, self._look_at_memory, "memory")] if each.slow else []
+            waiting += [(each.size_due, each, self._look_at_size, "size")] if each.size_slow else []
+        for due, each, look, kind in sorted(waiting, key=lambda one: one[0]):
             if now >= due and each in self._watched and not self._stop.is_set():
-                self._try(each, look)
+                self._try(each, look, kind)
 
     def _end_who_holds_up(self) -> None:
         """End the kernels that a look has waited for, and for too long."""
         waiting = self._looks.waiting(STEP)
         lost = bool(waiting) and self._meanwhile.fell()
+        for each in list(self._watched):
+            each.at_folders = max(0.0, each.at_folders - STEP / FORGIVEN)
         for look in waiting:
+            whom = look.whom
             look.patience = min(look.patience, LOST) if lost else look.patience
-            if look.held_up:
-                self._end(look.whom, HIDING)
+            if look.at_folder:
+                whom.at_folders += STEP / (AT_DISK if waits_for_disk(usage.processes(whom.init)) else 1)
+            if look.waited > TWICE:  # the others' looks do not wait for it again
+                whom.slow = whom.size_slow = True
+                whom.mapped_due = 0.0  # by many areas of memory its lock is held for long
+            if look.held_up or whom.at_folders > AT_FOLDERS:
+                self._end(whom, HIDING)
 
-    def _try(self, watched: Watched, look: Callable[[Watched], None]) -> None:
+    def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
+        """Look. A kernel at which a `kind` of look fails again and again is ended: nobody counts it."""
         try:
             with self._looks.at(watched, patience=PATIENCE):
                 look(watched)
         except Exception:  # whatever one kernel has made of itself, the others are watched on
-            log.exception("the watchdog could not look at %s", watched.workspace)
+            failed = watched.failed[kind] = watched.failed.get(kind, 0) + 1
+            if not watched.told:  # the log is not for a kernel to fill
+                watched.told = True
+                log.exception("the watchdog could not look at %s (said once)", watched.workspace)
             watched.due = watched.size_due = monotonic() + FIRST
+            if failed >= FAILURES:
+                self._end(watched, HIDING)
+        else:
+            watched.failed.pop(kind, None)
 
     def _look_at_size(self, watched: Watched) -> None:
         if self._limits.workspace is None:
@@ -233,12 +257,15 @@ class Watchdog:
         watched.size = named + nameless
         if watched.size > max(self._limits.workspace, watched.began + STARTING):
             hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
+            hides = SYSTEM if nameless >= usage.CROWDED else hides
             self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
         elif thorough and self._passes_on(watched):
             self._end(watched, HIDING)
         watched.size_took = thread_time() - worked
         watched.size_slow = watched.size_slow or watched.size_took > QUICK
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
+        if watched.at_folders:  # who makes us wait is not left alone for it
+            pause = FIRST
         if cells == watched.cells:
             watched.size_due = monotonic() + pause
 

@@ -4,14 +4,19 @@ Every bomb is bounded, so that a machine on which it is not contained survives i
 """
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from kernels.kernel import Kernel
 from kernels.pool import Pool
+from kernels.sandbox.held_up import AT_FOLDER
 from tests.attacks.host import TRIES, refused
 from tests.live.cells import NoFiles, run, until, value
 
@@ -75,6 +80,46 @@ async def test_memory_has_a_limit(kernel: Kernel, bomb: str) -> None:
         (restarted,) = ran.restarts
         assert "x" in restarted.lost
         assert any(word in restarted.reason for word in ("memory", "files", "died")), restarted.reason
+
+
+BLINDING = """
+from ctypes import CDLL
+for name in (b'a\\rVmPTE:', b'\\x0bVmSwap: ', b'\\x1cRssAnon:', b'\\x85VmSize:', b') Z 1 (', b'\\nVmPTE:'):
+    if os.fork() == 0:
+        alarm(15)
+        CDLL(None).prctl(15, name, 0, 0, 0)
+        held = bytearray(MANY)
+        for place in range(0, len(held), 4096): held[place] = 1
+        time.sleep(DOING)
+        os._exit(0)
+codes = [os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(6)]
+print('codes', codes)
+"""
+
+
+async def test_no_name_of_a_process_keeps_its_memory_from_being_counted(kernel: Kernel) -> None:
+    """A name can have what ends a line of text: the look at all of its kernel failed for that."""
+    bomb = BLINDING.replace("MANY", "100_000_000").replace("DOING", "10")
+    ran = await run(kernel, f"{GUARD}\n{bomb}\ntime.sleep(3)")
+    assert ran.status == "out of memory" or "-9" in ran.output, (ran.status, ran.output)
+    if ran.status != "ok":
+        assert "memory" in ran.restarts[0].reason
+
+
+async def test_no_name_of_a_process_keeps_its_time_from_being_counted(kernel: Kernel) -> None:
+    """What it goes on with after its cell ends with its budget."""
+    code = """
+import ctypes
+ctypes.CDLL(None).prctl(15, b'a\\rVmPTE:', 0, 0, 0)
+if os.fork() == 0:
+    alarm(15)
+    while True: pass
+"""
+    kernel.limits = replace(kernel.limits, background=timedelta(seconds=0.3))
+    assert (await run(kernel, f"{GUARD}\n{code}")).status == "ok"
+    await until(lambda: not kernel.alive)
+    (restarted,) = (await run(kernel, "1")).restarts
+    assert "processor time after its last cell" in restarted.reason
 
 
 async def test_shared_memory_that_is_not_mapped_any_more_is_held_too(kernel: Kernel) -> None:
@@ -415,6 +460,162 @@ async def test_one_file_over_the_limit_is_an_error_of_its_cell(kernel: Kernel) -
     assert (ran.status, ran.restarts) == ("error", [])
     assert "File too large" in ran.output
     assert await value(kernel, "x") == "1"
+
+
+TAKEN = """
+import ctypes, fcntl, struct
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+file = os.open('big', os.O_CREAT | os.O_RDWR, 0o600)
+def taken(what):
+    if os.fstat(file).st_blocks: print('TAKEN', what)
+    os.truncate(file, 0)
+for mode in (0, 1, 0x10, 0x11, 0x40):  # as it is, FALLOC_FL_KEEP_SIZE, _ZERO_RANGE, both, _UNSHARE_RANGE
+    LIBC.fallocate(file, mode, 0, 100_000_000)
+    taken(f'fallocate {mode}')
+for request in (0x40305828, 0x4030582A, 0x40305839):  # FS_IOC_RESVSP, FS_IOC_RESVSP64, FS_IOC_ZERO_RANGE
+    try: fcntl.ioctl(file, request, struct.pack('hhxxxxqqiI16x', 0, 0, 0, 100_000_000, 0, 0))
+    except OSError: pass
+    taken(f'ioctl {request:#x}')
+os.truncate(file, 30_000_000)  # a hole, which a copy does not fill beyond the limit
+other = os.open('other', os.O_CREAT | os.O_RDWR, 0o600)
+try:
+    while os.copy_file_range(file, other, 30_000_000, 0, os.fstat(other).st_size): pass
+except OSError as error: print(error.strerror)
+print('copied', os.fstat(other).st_size)
+os.truncate(other, 0)
+"""
+HONEST = """
+os.truncate(file, 0); os.posix_fallocate(file, 0, 1_000_000)
+assert os.fstat(file).st_size == 1_000_000
+os.close(file); os.unlink('big')
+import shutil, sqlite3, subprocess, tarfile, numpy as np
+np.save('a.npy', np.zeros(100_000)); assert np.load('a.npy', mmap_mode='r+').size == 100_000
+np.zeros(1000).tofile('a.bin'); assert np.memmap('b.bin', mode='w+', shape=(1000, 100)).size == 100_000
+with sqlite3.connect('a.db') as db:
+    db.execute('pragma journal_mode = wal')
+    db.execute('create table t (x)')
+    db.executemany('insert into t values (?)', [(bytes(1000),)] * 1000)
+with tarfile.open('a.tar', 'w') as tar: tar.add('a.npy')
+shutil.copy('a.npy', 'c.npy'); shutil.move('c.npy', 'd.npy')
+subprocess.run(['cp', '--sparse=always', 'a.npy', 'e.npy'], check=True)
+print('well')
+"""
+
+
+async def test_no_room_is_taken_that_nothing_is_written_to(kernel: Kernel) -> None:
+    """Gigabytes in one call, which no limit on a file's size held. What libraries do works all the same."""
+    ran = await run(kernel, f"{GUARD}\nimport os\n{TAKEN}\nos.unlink('other')\n{HONEST}")
+    assert ran.status == "ok", ran.output
+    assert "TAKEN" not in ran.output
+    assert int(ran.output.rpartition("copied ")[2].split()[0]) < 64 * 1024 * 1024
+    assert ran.output.endswith("well\n")
+
+
+AREAS = """
+import ctypes, mmap
+LIBC = ctypes.CDLL(None)
+LIBC.mmap.restype = ctypes.c_void_p
+def areas(number):
+    start = LIBC.mmap(None, ctypes.c_size_t(number * 4096), 1, 0x22, -1, ctypes.c_long(0))
+    for n in range(0, number, 2): LIBC.mprotect(ctypes.c_void_p(start + n * 4096), ctypes.c_size_t(4096), 3)
+    return ctypes.c_void_p(start), ctypes.c_size_t(number * 4096)
+"""
+
+
+async def test_advice_about_memory_takes_no_lock_of_it(kernel: Kernel) -> None:
+    """What is said not to be forked is forked all the same: nothing was changed for it."""
+    code = """
+page = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+page.write(b'here')
+for advice in (10, 16, 12, 1): page.madvise(advice)
+if (child := os.fork()) == 0: os._exit(42 if page[:4] == b'here' else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+big = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_WILLNEED, mmap.MADV_DONTNEED): big.madvise(advice)
+"""
+    ran = await run(kernel, f"import os\n{AREAS}\n{code}")
+    assert ran.status == "ok", ran.output
+    assert "42" in ran.output.splitlines(), ran.output
+
+
+async def test_very_many_areas_of_memory_end_a_kernel(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process with as many as Linux allows keeps its memory locked, and so a folder, for long."""
+    monkeypatch.setattr("kernels.sandbox.watchdog.MAPPED", 0.2)
+    ran = await run(kernel, f"{AREAS}\nareas(5_000)\nimport time\ntime.sleep(1)")
+    assert ran.status == "ok", ran.output
+    ran = await run(kernel, f"{AREAS}\nareas(40_000)\nimport time\ntime.sleep(30)")
+    assert (ran.status, ran.result.cause) == ("died", "system"), ran.output
+
+
+HOLDING = """
+import mmap, os, threading, time
+here = os.getcwd()
+os.makedirs('sub', exist_ok=True)
+def hold(start, size):
+    while True: LIBC.mprotect(start, size, 1); LIBC.mprotect(start, size, 3)
+def listing():
+    folder = os.open(here, os.O_RDONLY)
+    while True:
+        os.lseek(folder, 0, 0)
+        into = LIBC.mmap(None, ctypes.c_size_t(8192), 3, 0x22, -1, ctypes.c_long(0))
+        LIBC.syscall(217, folder, ctypes.c_void_p(into), 4096)
+if os.fork() == 0:
+    made = areas(6_000)
+    for _ in range(4): threading.Thread(target=listing, daemon=True).start()
+    for _ in range(24): threading.Thread(target=hold, args=made, daemon=True).start()
+    time.sleep(3)
+    os._exit(0)
+for number in range(2):
+    if os.fork() == 0:
+        until = time.monotonic() + 3
+        os.mkdir(f'{here}/r{number}')
+        while time.monotonic() < until:
+            os.rename(f'{here}/r{number}', f'{here}/sub/r{number}')
+            os.rename(f'{here}/sub/r{number}', f'{here}/r{number}')
+        os._exit(0)
+time.sleep(1)
+"""
+
+
+@contextmanager
+def looked_at(thread: int) -> Iterator[list[str]]:
+    """Where in Linux a thread of ours waits for the lock of a folder, as far as it is seen."""
+    found: list[str] = []
+    end = threading.Event()
+
+    def look() -> None:
+        while not end.wait(0.005):
+            place = Path(f"/proc/self/task/{thread}/wchan").read_text("ascii")
+            if AT_FOLDER.search(place):
+                found.append(place)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield found
+    finally:
+        end.set()
+        looking.join()
+
+
+async def test_who_holds_a_folder_keeps_nobody_elses_cell(pool: Pool, kernel: Kernel) -> None:
+    """Its own cells end, or its kernel does; meanwhile the loop waits for nothing, and others' cells go on."""
+    neighbour = pool.kernel("neighbour", NoFiles())
+    try:
+        assert await value(neighbour, "1") == "1"
+        with looked_at(threading.get_native_id()) as waited:
+            ran = await run(kernel, f"{AREAS}\n{HOLDING}")
+            assert ran.status in ("ok", "died"), ran.output
+            for _ in range(5):
+                assert await value(neighbour, "open('a.txt', 'w').write('x')") == "1"
+                assert (await run(kernel, "2")).status in ("ok", "died")
+        assert waited == []
+    finally:
+        await pool.close("neighbour")
+        pool.workspace("neighbour").remove()
 
 
 LOOKED_FOR = ("storemagic", "sitecustomize", "usercustomize", "debugpy", "ipython_config", "IPython")

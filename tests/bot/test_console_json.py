@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ pickle.dump({"model": 1}, open("model.pkl", "wb"))
 np.save("a.npy", np.arange(5))
 with zipfile.ZipFile("archive.zip", "w") as archive: archive.write("data.csv")
 """
+WRITTEN = [
+    "data.csv",
+    "data.xlsx",
+    "data.json",
+    "summary.txt",
+    "plot.png",
+    "model.pkl",
+    "a.npy",
+    "archive.zip",
+]
 TYPES = {
     "data.csv": "data",
     "data.xlsx": "data",
@@ -90,6 +101,7 @@ async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
         assert {file["filename"]: file["type"] for file in written["generated_files"]} == TYPES
         ids = {file["filename"]: file["file_id"] for file in written["generated_files"]}
         assert written["generated_file_ids"] == list(ids.values())
+        assert list(ids) == WRITTEN
         for name in ("data.csv", "data.xlsx"):
             later = await program.run(load.format(ids[name]))
             assert later["output"] == "('DataFrame', (2, 2))\n"
@@ -107,6 +119,10 @@ async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
     assert refused["message"] == f"No file {ids['data.csv']}: it expired, or is not yours."
     assert again["output"] == "('DataFrame', (2, 2))\n"
     assert {file["file_id"] for file in listed["files"]} == set(ids.values())
+    assert {file["source"] for file in listed["files"]} == {"generated"}
+    times = [datetime.fromisoformat(file["uploaded_at"]) for file in listed["files"]]
+    assert times == sorted(times, reverse=True)
+    assert [file["filename"] for file in listed["files"]] == list(ids)[::-1]
     assert base64.b64decode(loaded["data"]) == b"two rows"
 
 

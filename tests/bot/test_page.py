@@ -1,6 +1,7 @@
 """What a turn looks like in chat: the live message, and the last state."""
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from bot.usage import TurnUsage
 from bot.written import Shown
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, InputRequest, Queued, Restarted, Result
+from kernels.text import left_out
 from tests.bot.markups import SQUARE, TABLE
 from tests.bot.replies import RESULT, cell, made, printed, shown
 
@@ -292,6 +294,51 @@ def test_long_output_goes_in_up_to_four_messages_and_beyond_in_a_file() -> None:
     assert upload.data.decode() == "red\n" + "\n".join(lines)
 
 
+def test_a_file_that_has_not_all_of_a_text_says_so() -> None:
+    """What a cell's record has is a part, and called so; a stored file that has all is named instead."""
+    cut = printed("begin\n" + "x\n" * 9000 + left_out(5000) + "x\n" * 9000)
+    page = final(cell([cut]))
+    (upload,) = page.uploads
+    assert upload.name == "output-1-part.txt"
+    assert b"text left out" in upload.data
+    assert "-# … what was kept of it is in `output-1-part.txt`" in page.parts[0]
+    assert "all of it" not in page.parts[0]
+    for name, what in (("output-7.txt", "all of it"), ("output-7-part.txt", "what was kept of it")):
+        stored = made(name, size=3 << 20)
+        page = final(cell([cut], files=(stored,), text_file=name))
+        assert (page.uploads, page.files) == ((), (stored,))
+        assert f"-# … {what} is in `{name}` (3 MB)" in page.parts[0]
+        assert "begin" in page.parts[0]
+    page = final(cell([cut], text_file="output-7.txt"))  # it could not be stored
+    assert [upload.name for upload in page.uploads] == ["output-1-part.txt"]
+
+
+def test_a_file_that_a_cell_shows_is_sent_once() -> None:
+    """`Image("plot.png")` has the bytes of a file that goes along; another picture of its size does not."""
+    data = base64.b64decode(PICTURE)
+    saved = made("plot.png", size=len(data))
+    same = replace(saved, record=replace(saved.record, sha256=hashlib.sha256(data).hexdigest()))
+    assert final(cell([shown(image_png=PICTURE)], files=(same,))).uploads == ()
+    (upload,) = final(cell([shown(image_png=PICTURE)], files=(saved,))).uploads
+    assert upload.data == data
+
+
+def test_the_file_of_a_whole_answer_has_all_of_it() -> None:
+    """Code and errors of which the message has only the first lines, too."""
+    replies: list[Reply] = []
+    for number in range(1, 30):
+        replies.append(Reply(number, code="\n".join(f"code_{number}_{line}" for line in range(40))))
+        replies += cell([Failure("E", "v", tuple(f"frame {number} {line}" for line in range(99)))], number)
+    (upload,) = final(replies).uploads
+    text = upload.data.decode()
+    assert upload.name == "answer.md"
+    for number in range(1, 30):
+        assert f"code_{number}_39" in text
+        assert f"frame {number} 50\n" in text
+    cut = printed("x" * 50 + left_out(50))
+    assert final([*replies, *cell([cut], 30)]).uploads[0].name == "answer-part.md"
+
+
 def test_a_picture_that_was_saved_as_it_is_shown_is_sent_once() -> None:
     """The file goes along, under its own name; one that is too large for that does not stand for it."""
     plot = Display({"image/png": PICTURE, "text/plain": "<Figure>"}, {"files": ["plots/a.png"]})
@@ -354,8 +401,8 @@ def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
     for one in cells:
         held += one.end(replace(RESULT, outputs=(picture,)), held)
     assert held <= 64 << 20
-    assert len(cells[0].pieces()) == 1
-    assert "the notebook has it" in str(cells[-1].pieces())
+    assert len(cells[0].snapshot().pieces()) == 1
+    assert "the notebook has it" in str(cells[-1].snapshot().pieces())
 
 
 def test_a_page_that_nobody_goes_on_with_keeps_its_words_and_says_so() -> None:

@@ -17,6 +17,7 @@ from bot.export import _Packing
 from bot.jobs import Jobs
 from bot.message import Incoming
 from bot.remembered import MODEL
+from bot.seen import of_record
 from bot.transcript import PAGE, Transcript
 from bot.zipping import Zip
 from config.settings import load
@@ -70,9 +71,7 @@ async def test_a_notebook_and_an_export_hold_one_output_at_a_time(
     tracemalloc.start()
     try:
         with tempfile.TemporaryFile() as file:
-            await conversion.write(
-                (transcript.notebook_cell(entry) async for entry in transcript.each()), file
-            )
+            await conversion.write(transcript.notebook_cells(), file)
             of_notebook = tracemalloc.get_traced_memory()[1]
             file.seek(0)
             tracemalloc.stop()
@@ -153,3 +152,31 @@ async def test_outputs_count_in_the_quota_and_what_has_no_room_is_told(tmp_path:
         code = Incoming(1, "Ada", "terminal", "#" * 300_000, (), can_answer=False)
         with pytest.raises(QuotaExceeded):
             await session.transcript.begin(code)
+
+
+async def test_large_displays_are_as_later_cells_have_updated_them(
+    store: SpooledStore, transcript: Transcript
+) -> None:
+    """Whether the display or its update lies outside its record; what is between them stays as it is."""
+
+    def shown(data: str, name: str, kind: str = "display_data") -> dict[str, Any]:
+        transient = {"display_id": name}
+        return {"output_type": kind, "data": {"text/plain": data}, "metadata": {}, "transient": transient}
+
+    large = "x" * 40_000
+    await run(store, shown(large, "one"), shown("small", "two"), shown("same", "three"))
+    await run(store, shown("between", "one more"))
+    await run(store, {"output_type": "stream", "name": "stdout", "text": large})
+    await run(store, shown("new", "one", "update_display_data"), shown(large, "two", "update_display_data"))
+    with tempfile.TemporaryFile() as file:
+        await conversion.write(transcript.notebook_cells(), file)
+        file.seek(0)
+        cells = notebook.read(file.read()).cells
+    texts = [
+        [output["data"]["text/plain"] for output in cell.outputs if "data" in output]
+        for cell in cells
+        if isinstance(cell, notebook.Code)
+    ]
+    assert texts == [["new", large, "same"], ["between"], [], []]
+    for entry in await transcript.entries():
+        assert not isinstance(entry, CellRecord) or len(of_record(entry)) < 3000

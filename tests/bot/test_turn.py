@@ -521,3 +521,14 @@ async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
     async with asyncio.timeout(30):
         await sessions.let_go()
     assert turn.cancelled()
+
+
+async def test_all_of_a_long_text_is_stored_and_can_be_loaded(sessions: Sessions) -> None:
+    """The record has head and tail; the file of the cell has an id, counts like any other, and is text."""
+    ran = await sessions.execute_code("print('x' * 2_000_000)", user_id=1)
+    (file,) = ran.generated_files
+    assert (file.filename, file.type, file.size) == (f"output-{ran.cell}.txt", "text", 2_000_001)
+    assert ran.text_file == file.filename
+    assert len(ran.output) < 1_100_000
+    loaded = await sessions.execute_code(f"len(load_file('{file.file_id}'))", user_id=1)
+    assert (loaded.output, loaded.text_file) == ("2000001\n", "")

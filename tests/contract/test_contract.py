@@ -253,6 +253,20 @@ async def test_six_megabytes_of_output_keep_head_and_tail(kernel: PersonKernel) 
     assert ran.streamed + "42\n" == ran.output
 
 
+async def test_a_text_that_is_cut_is_a_file_until_the_cell_is_settled(kernel: PersonKernel) -> None:
+    """All of it, which can be read like any captured file; it is none of the workspace."""
+    async with kernel.run("print(*range(300_000), sep='\\n')") as cell:
+        cell.tag = 12
+        async for _ in cell:
+            pass
+    (file,) = cell.result.captured
+    assert (file.name, file.is_output) == ("output-12.txt", True)
+    async with file.content() as content:
+        assert content.read() == "".join(f"{number}\n" for number in range(300_000)).encode()
+    cell.settle()
+    assert await value(kernel, "__import__('glob').glob('output*')") == "[]"
+
+
 async def test_a_large_picture_arrives(kernel: PersonKernel) -> None:
     """Five pictures of 7 MB, in events and in the result."""
     ran = await run(
@@ -363,8 +377,9 @@ async def test_late_output_comes_with_its_cells_tag(kernel: PersonKernel) -> Non
 async def test_a_death_is_told_and_the_next_cell_works(kernel: PersonKernel) -> None:
     """How it ended and what was lost."""
     await run(kernel, "precious = 1")
-    ran = await run(kernel, "import os; os._exit(3)")
+    ran = await run(kernel, "import os; print('last'); os.write(1, b'words'); os._exit(3)")
     assert (ran.status, ran.result.exit_code) == ("died", 3)
+    assert ran.output == "last\nwords"
     assert "precious" in ran.restarts[0].lost
     assert ran.result.restarted == ran.restarts[0]
     assert await value(kernel, "1 + 1") == "2"

@@ -1,7 +1,14 @@
 """What cells show, as Discord gets it: drawn, coloured, and unable to act whatever it says."""
 
+import threading
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+import bot.front.deliver
+import bot.markup
+import bot.page
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.discord.loopback import Discord
 
@@ -20,6 +27,8 @@ display(Markdown('@everyone ```\\n<@&1>'))
 open('`@everyone` \\u202e**a**.txt', 'w').write('x')
 input('```\\n@everyone \\u202e' * 200)
 raise Exception('@everyone `\\x1b[31m`\\x1b[32m`' * 300)"""
+
+ENDLESS = "raise ValueError('\\x1b[' + '1;' * 120_000 + 'm')"
 
 
 async def test_formula_drawing_and_wide_table_are_pictures(discord: Discord, data: Path) -> None:
@@ -47,3 +56,30 @@ async def test_hostile_output_neither_shouts_nor_leaves_its_place(discord: Disco
     assert not [message for message in ours if message.pinged or message.mention_everyone]
     names = [attachment.filename for message in ours for attachment in message.attachments]
     assert not [name for name in names if "@" in name or "`" in name or "\u202e" in name]
+
+
+async def test_what_is_shown_is_worked_on_in_threads(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages, the drawings and the packing of files: none of it on the loop, which is everybody's."""
+    threads: dict[str, set[int]] = {}
+
+    def noted(module: Any, name: str) -> None:
+        inner = getattr(module, name)
+
+        def work(*args: Any, **kwargs: Any) -> Any:
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return inner(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, work)
+
+    noted(bot.page, "live")
+    noted(bot.page, "fitted")
+    noted(bot.page, "_drawings")
+    noted(bot.front.deliver, "plan")
+    noted(bot.markup, "coloured")
+    async with running(discord, data):
+        answer = await run(discord, discord.guild.member("ada"), ENDLESS)
+    assert "ValueError" in answer.content
+    assert threads.keys() == {"live", "fitted", "_drawings", "plan", "coloured"}
+    assert threading.get_ident() not in set().union(*threads.values())

@@ -192,7 +192,7 @@ async def test_notebook_has_what_was_run_and_the_bundle_its_files(discord: Disco
     assert held["sizes.csv"] == SIZES
     assert held["out/made.txt"] == b"made"
     assert not {"unused.bin", "bob.txt"} & set(held)
-    assert {"README.md", "kernelcord_files/__init__.py", "kernelcord_files/loaders.py"} <= set(held)
+    assert {"README.md", "kernelcord_files/__init__.py", "kernelcord_files/loading/__init__.py"} <= set(held)
     index = {entry["path"]: entry["size"] for entry in json.loads(held["files.json"])}
     assert index == {"sizes.csv": len(SIZES), "out/made.txt": 4}
     first, *others = valid(held["notebook.ipynb"]).cells

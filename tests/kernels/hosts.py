@@ -1,8 +1,10 @@
 """A kernel without a process: a `RunHost` that notes what a run asks of it, and does what a test scripts."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
+from pathlib import Path
 
 from kernels.capture import Scan
 from kernels.events import Restarted
@@ -20,6 +22,7 @@ class Host:
         self.session_id = "s"
         self.line = Line(1)
         self.limits = limits or Limits(cell=timedelta(seconds=30))
+        self.outputs = Path(tempfile.gettempdir())
         self.asked: list[str] = []
         self.pool = Line(1)
         self.cells: list[Run] = []

@@ -18,7 +18,7 @@ import pytest
 
 from kernels.capture import Capture, Captured, CapturedFile, FileChanged, LateFiles, Scan, Skipped
 from kernels.capture.clean import make_clean
-from kernels.capture.scan import COARSE, LISTED, TICK
+from kernels.capture.scan import COARSE, TICK
 from kernels.capture.walk import UNSEEN
 from kernels.workspace import Workspace
 
@@ -270,9 +270,42 @@ def test_a_deleted_file_that_comes_back_is_news(folder: Path) -> None:
     assert names(capture.scan()) == ["data.csv"]
 
 
-def test_hidden_names_and_caches_are_passed_over(folder: Path) -> None:
+def test_files_come_in_the_order_of_writing_and_of_too_many_the_first(folder: Path) -> None:
+    """Whatever their names, their folders and the times that code gives them."""
+    for name in ("zebra", "b/apple", "mango", "late"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+        os.utime(path, (0, 0))
+        time.sleep(0.02)  # the system's clock for files has a tick of some milliseconds
+    scan = Capture(folder, max_files=3).scan()
+    assert names(scan) == ["zebra", "b/apple", "mango"]
+    assert list(reasons(scan)) == ["late"]
+
+
+def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
+    """An index and an empty log pass in silence, what may have rows is said; any other -wal is a file."""
+    (folder / "x.db").write_bytes(b"SQLite format 3\0" + bytes(100))
+    for name in ("x.db-shm", "notes-wal", "notes"):
+        (folder / name).write_bytes(b"some")
+    (folder / "x.db-wal").touch()
+    capture = Capture(folder)
+    assert names(scan := capture.scan()) == ["x.db", "notes-wal", "notes"]
+    assert scan.skipped == ()
+    (folder / "x.db-wal").write_bytes(b"rows")
+    (folder / "x.db-journal").write_bytes(b"rows")
+    scan = capture.scan()
+    assert names(scan) == []
+    assert reasons(scan).keys() == {"x.db-wal", "x.db-journal"}
+    assert all("x.db is " in reason and "stored again" in reason for reason in reasons(scan).values())
+    assert capture.scan() == Scan()
+    (folder / "x.db-journal").write_bytes(bytes(512))  # kept after a commit, with journal_mode=persist
+    assert capture.scan() == Scan()
+
+
+def test_caches_are_passed_over(folder: Path) -> None:
     """What no person means as a result is neither captured nor talked about."""
-    for name in (".cache/x", ".ipynb_checkpoints/n.ipynb", "__pycache__/m.pyc", "src/.hidden", "src/ok.py"):
+    for name in (".cache/x", ".ipynb_checkpoints/n.ipynb", "__pycache__/m.pyc", "src/.x.py.swp", "src/ok.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     scan = Capture(folder).scan()
@@ -483,7 +516,7 @@ def test_the_walk_is_bounded_and_says_where_it_stopped(folder: Path) -> None:
     """Beyond so many entries, hidden ones too, nothing is looked at, and a person is told once a change."""
     (folder / "many").mkdir()
     for number in range(30):
-        (folder / "many" / f".{number}").touch()
+        (folder / "many" / f".#{number}").touch()
     (folder / "near.txt").touch()
     capture = Capture(folder, max_entries=20)
     scan = capture.scan()
@@ -731,23 +764,97 @@ async def test_a_look_is_a_scan_in_a_thread(folder: Path) -> None:
     assert names(await Capture(folder).look()) == ["data.csv"]
 
 
-@pytest.mark.parametrize("deleted", [0, 500])
-async def test_only_a_folder_that_is_read_at_once_is_looked_at_without_a_thread(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, deleted: int
+@contextmanager
+def waiting_for_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While entered, this thread may look at the folder itself only; others may do all."""
+    here, touched = threading.current_thread(), list[str]()
+
+    def watched(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(path: Any, *more: Any, **named: Any) -> Any:
+            by_descriptor = isinstance(path, int) or named.get("dir_fd") is not None
+            within = by_descriptor or folder in Path(path).parents
+            refused = within or (Path(path) == folder and name != "stat")
+            if refused and threading.current_thread() is here:
+                touched.append(f"{name} {path}")
+            return real(path, *more, **named)
+
+        patch.setattr(os, name, call)
+
+    with monkeypatch.context() as patch:
+        for name in ("scandir", "listdir", "open", "stat", "lstat", "chmod"):
+            watched(name)
+        yield
+    assert touched == []
+
+
+@pytest.mark.parametrize("files", [0, 1, 5, 40])
+async def test_the_loop_waits_for_no_lock_of_a_workspace(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    """Where a file system keeps the room of names that were deleted, reading past a million takes long."""
-    started: list[threading.Thread] = []
-    start = threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread) or start(thread))
-    (folder / "data.csv").touch()
-    for number in range(deleted):
-        (folder / f"{number:0250}").touch()
-    for number in range(deleted):
-        (folder / f"{number:0250}").unlink()
+    """Code can hold its folder's lock for seconds, and who lists it, or asks for a file in it, waits."""
     capture = Capture(folder)
+    for number in range(files):
+        (folder / f"{number}.csv").touch()
+    with waiting_for_nobody(folder, monkeypatch):
+        first = await capture.look()
+        again = await capture.look()
+        await asyncio.sleep(1.5 * TICK / 1e9)
+        assert await capture.look() == await capture.look() == Scan()
+        for file in first.captured:
+            async with file.content() as content:
+                assert content.read() == b""
+    assert (len(first.captured), again) == (files, Scan())
+    (folder / "late.csv").touch()
+    told: list[Scan] = []
+    late = LateFiles(capture, most=5, busy=lambda: False, tell=told.append)
+    with waiting_for_nobody(folder, monkeypatch):
+        late.look()
+        while not told:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.01)
+    await late.stop()
+    assert names(told[0]) == ["late.csv"]
+
+
+async def test_an_empty_workspace_costs_no_thread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most cells write nothing, and the folder itself tells that."""
+    capture = Capture(folder)
+    (folder / ".hidden").touch()
     capture.accept()
+    await asyncio.sleep(1.5 * TICK / 1e9)
     assert await capture.look() == Scan()
-    assert len(started) == (folder.stat().st_size > LISTED)
+    with monkeypatch.context() as patch:
+        patch.setattr("kernels.capture.scan.in_thread", lambda work: pytest.fail("a thread was started"))
+        assert await capture.look() == Scan()
+    (folder / "new.csv").touch()
+    assert names(await capture.look()) == ["new.csv"]
+
+
+async def test_a_file_that_is_opened_for_nobody_is_closed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asked for it was cancelled while the folder's lock was held."""
+    (folder / "data.csv").touch()
+    (file,) = Capture(folder).scan().captured
+    assert isinstance(file, CapturedFile)
+    before, free, opened = descriptors(folder), threading.Event(), CapturedFile.open
+
+    def held(file: CapturedFile) -> Any:
+        free.wait(10)
+        return opened(file)
+
+    monkeypatch.setattr(CapturedFile, "open", held)
+    asking = asyncio.create_task(file.opened())
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    free.set()
+    while any(thread.name.startswith("apart") for thread in threading.enumerate()):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)
+    assert descriptors(folder) == before
 
 
 CHANGES = {

@@ -90,3 +90,30 @@ def test_any_places_can_be_made(tmp_path_factory: pytest.TempPathFactory, names:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("xb").close()
         assert path.resolve().is_relative_to(folder)
+
+
+def test_a_hidden_file_stays_hidden_beside_others() -> None:
+    """A program looks for .streamlit/config.toml under that name alone; no name leads out of the folder."""
+    places = Places()
+    assert places.free(".streamlit/config.toml", "-x") == ".streamlit/config.toml"
+    assert places.free("../.env", "-x") == "file/.env"
+    assert places.free("...", "-x") == "file-x"
+
+
+@pytest.mark.parametrize("names", [["a.csv"], ["a.csv", "A.csv", "a.CSV", "A.CSV"]])
+def test_many_files_of_one_name_are_each_tried_a_few_times(
+    names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next number is known, and whatever a name's case, it is the same name."""
+    tried: list[str] = []
+    inner = Places._is_free
+
+    def noted(places: Places, path: str) -> bool:
+        tried.append(path)
+        return inner(places, path)
+
+    monkeypatch.setattr(Places, "_is_free", noted)
+    places, count = Places(), 1000
+    found = [places.free(names[number % len(names)], "-2") for number in range(count)]
+    assert len({name.casefold() for name in found}) == count
+    assert len(tried) <= 3 * count

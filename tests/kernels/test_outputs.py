@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from kernels import outputs as module
-from kernels.events import ClearOutput, Display, Failure, Result, Stream
+from kernels.events import Bundle, ClearOutput, Display, Failure, Result, Stream
 from kernels.outputs import Outputs
 from kernels.weight import weight
 
@@ -42,6 +42,17 @@ def test_each_kind_is_a_notebook_output() -> None:
     )
 
 
+def test_nothing_holds_the_text_that_was_clipped() -> None:
+    """It has no cost, so neither what is shown nor what is passed on may keep it, wherever the value goes."""
+    outputs = Outputs(max_text=LIMIT, max_shown=10 * LIMIT)
+    outputs.add(Display({"text/plain": "x"}, {}, "x"))
+    for event_id, update in (("y", False), ("x", True), ("z", True), (None, True)):
+        bundle = Bundle({"text/plain": "head ... tail"})
+        bundle.whole = "x" * 5000
+        outputs.add(Display(bundle, {}, event_id, update))
+        assert bundle.whole == ""
+
+
 def test_clear_output_forgets_at_once() -> None:
     """Without `wait` what was shown is gone, text and pictures alike."""
     assert folded(Stream("stdout", "a"), png("aa"), ClearOutput(wait=False)).cells() == ()
@@ -69,14 +80,24 @@ def test_an_update_without_an_id_is_for_nothing() -> None:
 
 
 def test_an_update_of_an_earlier_cells_display_is_passed_on() -> None:
-    """The id is not of this cell, so the event goes on to whoever showed it; only so many ids can do that."""
-    outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
+    """The id is not of this cell, so it goes on to whoever showed it, and is told; of so many ids at most."""
+    outputs = Outputs(max_text=LIMIT, max_shown=1 << 20)
     assert outputs.add(png("a", "earlier", update=True)) == [png("a", "earlier", update=True)]
     passed = [
         outputs.add(png("a", f"forged {number}", update=True)) for number in range(module.ELSEWHERE * 2)
     ]
     assert sum(map(len, passed)) == module.ELSEWHERE - 1
-    assert outputs.cells() == ()
+    outputs.add(png("b", "earlier", update=True))
+    told = outputs.cells()
+    assert len(told) == module.ELSEWHERE
+    assert told[0] == {
+        "output_type": "update_display_data",
+        "data": {"image/png": "b"},
+        "metadata": {},
+        "transient": {"display_id": "earlier"},
+    }
+    outputs.add(ClearOutput(wait=False))
+    assert outputs.cells() == told  # what an earlier cell shows is not this one's to clear
 
 
 def test_a_progress_bar_is_one_moving_line() -> None:
@@ -219,3 +240,25 @@ def test_many_displays_of_one_id_are_updated_at_the_cost_of_one() -> None:
     sys.setprofile(None)
     assert calls < 100 * module.MOST
     assert weight(list(outputs.cells())) < 3 << 20
+
+
+def test_the_text_of_many_displays_has_a_limit() -> None:
+    """All displays together may have as much text as may be printed, and some of each stays."""
+    outputs = folded(
+        *(Display({"text/plain": f"{number} {'x' * 10_000}"}) for number in range(100)),
+        max_text=50_000,
+        max_shown=64 << 20,
+    )
+    text = outputs.text()
+    assert len(text) < 50_000 + 100 * (module.SHORT + 100)
+    assert all(f"\n{number} x" in f"\n{text}" for number in range(100))
+
+
+def test_updates_find_their_displays_after_a_clear() -> None:
+    """An id shows each place that has it, and none of before."""
+    one = Display({"text/plain": "one"}, {}, "id")
+    new = Display({"text/plain": "new"}, {}, "id", update=True)
+    outputs = folded(
+        one, Display({"text/plain": "other"}), one, ClearOutput(wait=False), Display({}), one, one, new
+    )
+    assert [cell["data"].get("text/plain") for cell in outputs.cells()] == [None, "new", "new"]

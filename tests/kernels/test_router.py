@@ -1,6 +1,7 @@
 """Whose message it is: the running cell's, late output's, or nobody's."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -196,6 +197,28 @@ async def test_a_reply_tells_the_variables() -> None:
     assert routing.variables == (Variable("x", "int", "1"), Variable("d\ufffd", "DataFrame", "5 x 3"))
     assert routing.forget() == ("x", "d\ufffd")
     assert routing.variables == ()
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (["/tmp/x.csv"], ["/tmp/x.csv"]),
+        (["/tmp/a\n\ud800.csv", 7, None], ["/tmp/a_\ufffd~??????.csv"]),
+        ([f"/tmp/{number}" for number in range(1000)], [f"/tmp/{number}" for number in range(8)]),
+        ("/tmp/x.csv", []),
+        ({"/tmp/x.csv": 1}, []),
+        (None, []),
+    ],
+)
+async def test_a_reply_names_files_that_are_not_kept(named: object, told: list[str]) -> None:
+    """A few, as text that can be shown, until the next cell begins; whatever a hostile one names."""
+    routing = router()
+    begun(routing)
+    routing.receive(message("execute_reply", {"status": "ok"}, metadata={"kernelcord": {"elsewhere": named}}))
+    names = [re.sub("~[0-9a-f]{6}", "~??????", one.name) for one in routing.elsewhere]
+    assert names == told
+    begun(routing, "b")
+    assert routing.elsewhere == ()
 
 
 @pytest.mark.parametrize(

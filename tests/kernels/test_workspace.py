@@ -185,3 +185,18 @@ def test_half_placed_files_of_a_killed_program_are_tidied_away(workspace: Worksp
     assert sorted(os.listdir(workspace.path)) == sorted(kept)
     workspace.remove()
     workspace.tidy()
+
+
+def test_a_workspace_that_is_there_is_opened_without_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make a folder, or set its mode, takes a lock that code may hold."""
+    workspace = Workspace.open(tmp_path / "workspaces", "1234")
+    with monkeypatch.context() as patch:
+        for name in ("mkdir", "chmod"):
+            patch.setattr(os, name, lambda *_, **__: pytest.fail("a folder's lock was taken"))
+        assert Workspace.open(tmp_path / "workspaces", "1234") == workspace
+    for mode in (0, 0o300, 0o755):
+        workspace.path.chmod(mode)
+        Workspace.open(tmp_path / "workspaces", "1234")
+        assert workspace.path.stat().st_mode & 0o7777 == 0o700

@@ -316,7 +316,7 @@ async def test_what_is_written_to_the_descriptors_comes_in_its_own_cell(kernel: 
 
 BELOW = {
     "a child's streams": "subprocess.run(WRITES, stdout=sys.stdout, stderr=sys.stderr)",
-    "a child that goes on": "subprocess.Popen('echo out; echo err >&2', shell=True, stderr=2).wait()",
+    "a child that goes on": "subprocess.Popen(SHELL, stderr=sys.stderr).wait()",
     "descriptors": "os.write(sys.stdout.fileno(), b'out'); os.write(sys.stderr.fileno(), b'err')",
     "Python's first streams": "sys.__stdout__.write('out'); sys.__stderr__.write('err')",
     "a log": "logging.StreamHandler(sys.__stdout__).emit(SAYS); logging.StreamHandler().emit(SAYS)",
@@ -325,6 +325,7 @@ BELOW = {
 }
 NAMES = """
 import ctypes, faulthandler, logging, os, subprocess, sys
+SHELL = "sh", "-c", "echo out; echo err >&2"
 WRITES = sys.executable, "-c", "import sys; print('out'); sys.exit('err')"
 SAYS = logging.LogRecord("x", 40, "x", 1, "out err", (), None)
 """

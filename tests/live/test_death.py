@@ -48,6 +48,8 @@ async def test_a_process_that_is_killed_for_memory_is_told(tmp_path: Path) -> No
         assert ran.output.endswith(told)
         assert ran.streamed.endswith(told)
         assert (await run(kernel, "x")).output == "1\n"
+        ran = await run(kernel, "print('filling')\ny = bytearray(400 << 20)")
+        assert (ran.status, ran.output) == ("out of memory", "filling\n")
 
 
 async def test_last_words_arrive(kernel: Kernel) -> None:

@@ -148,8 +148,8 @@ import os
 from IPython.display import HTML, display
 for n in range(2):
     if (child := os.fork()) == 0:
-        print("child", n)
         display(HTML("x" * 300_000 + str(n)))
+        print("child", n)
         os._exit(0)
     _ = os.waitpid(child, 0)
     print("parent", n)
@@ -160,7 +160,7 @@ for n in range(2):
         for event in ran.events
         if isinstance(event, Stream | Display)
     ]
-    assert "".join(shown) == "child 0\n0parent 0\nchild 1\n1parent 1\n"
+    assert "".join(shown) == "0child 0\nparent 0\n1child 1\nparent 1\n"
 
 
 async def test_the_processes_of_a_pool_show_what_they_display(kernel: Kernel) -> None:

@@ -217,6 +217,15 @@ async def test_only_what_is_said_is_imported(tmp_path: Path) -> None:
         assert await value(kernel, asked) == "[True, False, False]"
 
 
+async def test_libraries_are_imported_as_in_a_cell(tmp_path: Path) -> None:
+    """One that asks as it is imported finds a kernel's shell; one that fails then is left for the cell."""
+    libraries = ("pandas", "idlelib.idle")  # which wants a screen
+    async with pooled(tmp_path, libraries=libraries) as pool:
+        kernel = pool.kernel("a", NoFiles())
+        assert await value(kernel, "import pandas; pandas.get_option('display.max_columns')") == "20"
+        assert await value(kernel, "type(get_ipython()).__name__") == "'ZMQInteractiveShell'"
+
+
 async def test_an_environment_behind_a_link_works(tmp_path: Path, tier: Tier) -> None:
     """What is imported only in a cell is found, too."""
     (tmp_path / "link").symlink_to(KERNEL_PYTHON.parent.parent)

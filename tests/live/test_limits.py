@@ -132,3 +132,29 @@ async def test_a_redrawn_plot_is_one_picture(kernel: Kernel) -> None:
     )
     (output,) = ran.result.outputs
     assert output["data"]["image/png"] == "199"
+
+
+async def test_all_of_a_long_text_comes_as_a_file(kernel: Kernel) -> None:
+    """What is shown has head and tail; the file has every line, the error at the end among them."""
+    code = "print(*(f'line {number}' for number in range(200_000)), sep='\\n')\n1 / 0"
+    ran = await run(kernel, code, tag=5)
+    assert "of text left out ...]" in ran.output
+    (file,) = ran.result.captured
+    assert (file.name, file.is_output) == ("output-5.txt", True)
+    async with file.content() as content:
+        text = content.read().decode()
+    assert text.startswith("".join(f"line {number}\n" for number in range(200_000)))
+    assert text.endswith("ZeroDivisionError: division by zero\n")
+    ran = await run(kernel, "'x' * 3_000_000", tag=6)
+    assert [(file.name, file.size) for file in ran.result.captured] == [("output-6.txt", 3_000_003)]
+    ran = await run(kernel, "print('few')", tag=7)
+    assert ran.result.captured == ()
+
+
+async def test_a_value_that_the_kernel_clips_is_a_part(kernel: Kernel) -> None:
+    """What is too large for one message is not called all of it."""
+    ran = await run(kernel, "display({'text/plain': 'x' * 13_000_000}, raw=True)")
+    (file,) = ran.result.captured
+    assert file.name == "output-part.txt"
+    async with file.content() as content:
+        assert b"characters left out" in content.read()

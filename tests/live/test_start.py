@@ -10,6 +10,7 @@ import pytest
 from kernels import process as module
 from kernels.errors import KernelStartFailed, Misconfigured
 from kernels.kernel import Kernel
+from kernels.last_words import LastWords
 from kernels.launch import Limits
 from kernels.process import KernelProcess
 from kernels.sandbox.policy import Tier
@@ -112,7 +113,7 @@ async def test_a_kernel_that_has_not_answered_is_asked_again(
 
 async def test_a_welcome_that_comes_early_counts() -> None:
     """It can be there before the first question is asked: the channels are connected one after the other."""
-    ears = module._Ears(lambda _: None)
+    ears = module._Ears(lambda _: None, LastWords())
     ears(Message("iopub", "iopub_welcome", "", {}, {}))
     ears.listen("question")
     assert ears.awaited == "an answer"

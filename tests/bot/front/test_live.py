@@ -39,7 +39,7 @@ async def test_what_cannot_be_shown_leaves_the_message_to_its_last_state() -> No
     failing = asyncio.Event()
     looked = asyncio.Event()
 
-    def show() -> Look:
+    async def show() -> Look:
         if failing.is_set():
             looked.set()
             raise ValueError("hostile")
@@ -63,7 +63,7 @@ async def test_forty_people_who_wait_make_one_request_each() -> None:
     lives = []
     for draft, message in zip(drafts, messages, strict=True):
 
-        def show(draft: Draft = draft) -> Look:
+        async def show(draft: Draft = draft) -> Look:
             return Look(draft.page(now=asyncio.get_running_loop().time()).parts[0])
 
         live = Live(message, show, lambda _: None, pace=0.0)

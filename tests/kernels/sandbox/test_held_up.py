@@ -5,7 +5,9 @@ import sys
 import threading
 from pathlib import Path
 
-from kernels.sandbox.held_up import ELSEWHERE, Looks
+import pytest
+
+from kernels.sandbox.held_up import AT_FOLDER, ELSEWHERE, Looks, waits_for_disk
 
 HOLDS = """
 import ctypes
@@ -57,7 +59,28 @@ def test_a_look_that_waits_for_the_lock_of_a_process_is_seen() -> None:
 
 def test_waiting_for_the_disk_or_for_memory_is_nobodys_fault() -> None:
     """The names of some functions of Linux 6.18 in which threads wait."""
-    for name in ("folio_wait_bit_common", "wait_on_buffer", "jbd2_log_wait_commit", "reclaim_throttle"):
+    for name in ("folio_wait_bit_common", "wait_on_buffer", "wait_transaction_locked", "reclaim_throttle"):
         assert ELSEWHERE.search(name)
     for name in ("show_smaps_rollup", "lock_next_vma", "iterate_dir", "ep_show_fdinfo", "m_start", "0"):
         assert not ELSEWHERE.search(name)
+
+
+def test_waiting_for_a_folders_lock_is_told_from_other_waits() -> None:
+    """The names of functions of Linux 6.18 that list a folder, or look a name up in it."""
+    for name in ("iterate_dir", "walk_component", "lookup_slow", "path_openat"):
+        assert AT_FOLDER.search(name)
+        assert not ELSEWHERE.search(name)
+    for name in ("lock_mm_and_find_vma", "do_epoll_wait", "0", ""):
+        assert not AT_FOLDER.search(name)
+
+
+def test_a_process_that_waits_for_nothing_does_not_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread that does is enough; what has ended is none."""
+    monkeypatch.setattr("kernels.sandbox.held_up.PROC", tmp_path)
+    for pid, thread, place in ((1, 1, "do_epoll_wait"), (2, 2, "0"), (2, 3, "jbd2_log_wait_commit")):
+        (tmp_path / f"{pid}/task/{thread}").mkdir(parents=True)
+        (tmp_path / f"{pid}/task/{thread}/wchan").write_text(place)
+    assert not waits_for_disk([1, 9])
+    assert waits_for_disk([1, 9, 2])

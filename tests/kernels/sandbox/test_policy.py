@@ -1,10 +1,12 @@
 """What a kernel may reach is decided in one pure place, for each tier."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kernels.inside.elsewhere import WORKSPACE_NAMES
 from kernels.launch import Limits
 from kernels.sandbox import objects, seccomp
 from kernels.sandbox.policy import (
@@ -36,12 +38,17 @@ WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 
 
 def confined(
-    tier: Tier, limits: Limits | None = None, *, counted: bool = True, full: bool = False
+    tier: Tier,
+    limits: Limits | None = None,
+    *,
+    counted: bool = True,
+    full: bool = False,
+    paths: Paths = PATHS,
 ) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
     return confine(
         tier,
-        PATHS,
+        paths,
         limits or Limits(),
         uid=70_000 if tier is Tier.S else None,
         own_uid=1234,
@@ -50,6 +57,19 @@ def confined(
         counted=counted,
         full=full,
     )
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A])
+def test_the_workspace_has_other_services_names_where_nothing_is_installed(tier: Tier) -> None:
+    """As links; a name below which the kernels' own files have to be seen is theirs."""
+    links = {target: source for kind, source, target, _ in confined(tier).mounts if kind == "link"}
+    assert {links[name] for name in WORKSPACE_NAMES} == {"/workspace"}
+    installed = replace(PATHS, readable=(Path("/home/user/kernelcord/.venv"), Path("/content")))
+    mounts = confined(tier, paths=installed).mounts
+    assert {target for kind, _, target, _ in mounts if kind == "link"} == links.keys() - {
+        "/home/user",
+        "/content",
+    }
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -65,12 +85,19 @@ def test_the_environment_is_an_allow_list(tier: Tier) -> None:
 def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
     """What a person writes to `~`, and what libraries write for themselves, stays in their own folders."""
     confinement = confined(tier)
-    own = "/tmp" if tier.namespaces else "/data/workspaces/mine/.tmp"
+    large = f"{confinement.folder}/.tmp"  # what is larger than /tmp has the workspace's room
+    own = "/tmp" if tier.namespaces else large
     assert confinement.environment["HOME"] == str(confinement.folder)
-    assert confinement.environment["TMPDIR"] == str(confinement.folder / ".tmp")  # may become large
+    assert confinement.environment["TMPDIR"] == large
     assert confinement.environment["JOBLIB_TEMP_FOLDER"] == confinement.environment["TMPDIR"]
     assert confinement.environment["IPYTHONDIR"].startswith(own)
     assert confined(tier, full=True).environment["TMPDIR"] == own  # nothing can be written to the workspace
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_joblib_starts_as_many_processes_as_there_are_processors(tier: Tier) -> None:
+    """Those that a kernel may keep busy, on however large a machine."""
+    assert confined(tier).environment["LOKY_MAX_CPU_COUNT"] == f"{Limits().cpus:.0f}"
 
 
 def test_namespaces_by_tier() -> None:

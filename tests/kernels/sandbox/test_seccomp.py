@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import SandboxUnavailable
-from kernels.sandbox.seccomp import (
+from kernels.sandbox.calls import (
     ATTRIBUTES,
     DENIED,
     FOR_NETWORK,
@@ -19,8 +19,9 @@ from kernels.sandbox.seccomp import (
     SHARING,
     UNCOUNTED,
     UNKNOWN,
-    assemble,
+    UNSUPPORTED,
 )
+from kernels.sandbox.seccomp import assemble
 
 X86_64, I386, AARCH64 = 0xC000003E, 0x40000003, 0xC00000B7
 ALLOW, KILL = 0x7FFF0000, 0x80000000
@@ -79,7 +80,7 @@ def test_numbers_are_those_of_the_systems_headers() -> None:
         pytest.skip("the system's headers (linux-libc-dev) are not installed")
     numbers = dict(re.findall(r"#define __NR_(\w+) (\d+)", header.read_text()))
     newest = max(map(int, numbers.values()))
-    for name, number in (DENIED | UNKNOWN | UNCOUNTED).items():
+    for name, number in (DENIED | UNKNOWN | UNCOUNTED | UNSUPPORTED).items():
         assert int(numbers.get(name, number)) == number, name
         assert name in numbers or number > newest or number in (134, 156, 174, 180), name
 
@@ -157,6 +158,17 @@ def test_nobody_looks_into_what_others_read(*, alone: bool) -> None:
     assert verdict(program, 28, 0, 4096, 4) == ALLOW  # MADV_DONTNEED
     for hint in (1036, 1038):
         assert verdict(program, 72, 3, hint) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_no_advice_keeps_memory_locked(*, alone: bool) -> None:
+    """What changes a flag of all areas is pretended; what gives memory back is done."""
+    program = assemble(alone=alone)
+    for advice in (0, 1, 2, 10, 11, 12, 13, 15, 16, 17, 19):
+        assert verdict(program, 28, 0, 4096, advice) == refused(0)
+    for advice in (3, 4, 8, 9, 14, 18, 22, 23, 25):
+        assert verdict(program, 28, 0, 4096, advice) == ALLOW
+    assert verdict(program, 157, 0x53564D41, 0) == refused(errno.EINVAL)  # PR_SET_VMA
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -241,9 +253,26 @@ def test_nobody_types_into_a_terminal(request_: int) -> None:
         assert verdict(assemble(), IOCTL, 0, harmless) == ALLOW
 
 
-@pytest.mark.parametrize("request_", [0x40086602, 0x401C5820, 0x40806685, 0x800C6613, 0x40087602, 0x40049409])
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    "request_", [0x40305828, 0x4030582A, 0x40305839, 0x401C5820, 0x40105824, 0x40049409, 0x5000940E]
+)
+def test_no_request_takes_room_that_nothing_is_written_to(request_: int, *, alone: bool) -> None:
+    """FS_IOC_RESVSP, _RESVSP64, _ZERO_RANGE, the extents' size hint, XFS_IOC_ALLOCSP64, and two of btrfs."""
+    assert verdict(assemble(alone=alone), IOCTL, 3, request_) == refused(errno.ENOTTY)
+    assert verdict(assemble(alone=alone), IOCTL, 3, 1 << 40 | request_) == refused(errno.ENOTTY)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_no_call_takes_room_that_nothing_is_written_to(*, alone: bool) -> None:
+    """Answered as by a file system that cannot do it, for which libc has another way."""
+    for call in UNSUPPORTED.values():
+        assert verdict(assemble(alone=alone), call, 3, 1, 0, 3 << 30) == refused(errno.EOPNOTSUPP)
+
+
+@pytest.mark.parametrize("request_", [0x40086602, 0x40806685, 0x800C6613, 0x40087602])
 def test_files_in_sight_keep_their_flags(request_: int) -> None:
-    """chattr, its successor, verity, encryption, version, btrfs: a file that is open for reading would do."""
+    """chattr, verity, encryption, version: a file that is open for reading would do."""
     assert verdict(assemble(alone=False), IOCTL, 0, request_) == refused(errno.ENOTTY)
     assert verdict(assemble(), IOCTL, 0, request_) == ALLOW  # a read-only mount refuses it there
     assert verdict(assemble(alone=False), IOCTL, 0, 0x541B) == ALLOW  # how much there is to read

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kernels.sandbox import objects, usage
-from kernels.sandbox.usage import UNCOUNTABLE, hidden, pieces, processes
+from kernels.sandbox.spent import Spent
+from kernels.sandbox.usage import CROWDED, UNCOUNTABLE, hidden, pieces, processes
 from tests.kernels.sandbox.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
 
 LARGE = 4_000_000
@@ -173,6 +174,20 @@ def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.Mo
         assert bound < total[0] < 3 * (bound + usage.PIECE)
 
 
+def test_a_process_with_very_many_areas_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each for itself: many processes with a few thousand are none."""
+    code = """libc = ctypes.CDLL(None)
+    for number in range(900): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 0x22, -1, 0)
+    for _ in range(3): os.fork() or time.sleep(100)"""
+    with init(code) as pid:
+        pids = processes(pid)
+        monkeypatch.setattr(usage, "MOST_AREAS", 1500)
+        assert hidden(pids, [Path.cwd()], mapped=True) == 0
+        monkeypatch.setattr(usage, "MOST_AREAS", 800)
+        assert hidden(pids, [Path.cwd()], mapped=True) >= CROWDED
+        assert hidden(pids, [Path.cwd()], mapped=False) == 0
+
+
 def test_many_mapped_files_without_a_name_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each costs a look of its own."""
     monkeypatch.setattr(usage, "MOST_NAMELESS", 20)
@@ -190,6 +205,27 @@ def test_a_large_honest_program_is_counted() -> None:
     with init(code) as pid:
         assert hidden(processes(pid), [Path.cwd()], mapped=True) == 0
         assert objects.kept(processes(pid), alone=False, passed=0, thorough=True) < 20 << 20
+
+
+NAMES = "\r\v\f\x1c\x1d\x1e\x85\n\u2028"  # where text has lines that end
+
+
+@pytest.mark.parametrize("end", [*NAMES, ") R 0 ("])
+def test_no_name_of_a_process_changes_what_is_told_of_it(workspace: Path, end: str) -> None:
+    """It is the first line of `status`, and stands before the numbers of `stat`."""
+    code = "held = bytearray(30_000_000)\n    ctypes.CDLL(None).prctl(15, NAME, 0, 0, 0)"
+    name = f"a{end}VmPTE:".encode("latin-1" if end == "\x85" else "utf-8")
+    with init(code.replace("NAME", repr(name))) as pid:
+        pids = processes(pid)
+        held = usage.memory(pids)
+        assert held[pids[1]] > 30_000_000
+        assert usage.exactly(held) > 30_000_000
+        assert hidden(pids, [workspace], mapped=True) == 0
+        assert usage.threads(pids) == 2
+        assert objects.kept(pids, alone=False, passed=0, thorough=True) > 0
+        spent = Spent()
+        assert spent.look(pids) == spent.look(pids) == 0
+        assert usage.live(pids[1]) == usage.PROC / str(pids[1])
 
 
 def test_lines_are_given_whole(workspace: Path) -> None:

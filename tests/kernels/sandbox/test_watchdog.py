@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,6 +94,56 @@ def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
     (workspace / "closed").mkdir(mode=0)
     assert seen(workspace, limits=Limits(workspace=None)) == []
     assert (workspace / "closed").stat().st_mode & 0o777 == 0
+
+
+@pytest.mark.parametrize("kind", ["_look_at_memory", "_look_at_size"])
+def test_a_kernel_at_which_looks_fail_is_ended(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Nobody counts what it does. The others are looked at all the time, and the log says it once."""
+    faults: list[str] = []
+    looked: list[Watched] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=True)
+    bad, good = (Watched(os.getpid(), workspace, faults.append) for _ in range(2))
+
+    def look(watched: Watched) -> None:
+        if watched is bad:
+            raise IndexError("list index out of range")
+        looked.append(watched)
+
+    monkeypatch.setattr(watchdog, kind, look)
+    other = "_look_at_size" if kind == "_look_at_memory" else "_look_at_memory"
+    monkeypatch.setattr(watchdog, other, lambda watched: None)
+    watchdog.watch(bad)
+    watchdog.watch(good)
+    for number in range(module.FAILURES):
+        assert (faults, len(looked)) == ([], number)
+        for each in (bad, good):
+            each.due = each.size_due = 0.0
+        watchdog._round()
+    assert faults == [HIDING]
+    assert looked == [good] * module.FAILURES
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        f"the watchdog could not look at {workspace} (said once)"
+    ]
+
+
+def test_a_look_that_fails_once_ends_nobody(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes between two that fail shows that it can be counted."""
+    faults: list[str] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
+    failing = iter([False, True] * module.FAILURES)
+
+    def look(watched: Watched) -> None:
+        if next(failing):
+            raise IndexError
+
+    monkeypatch.setattr(watchdog, "_look_at_size", look)
+    for _ in range(2 * module.FAILURES):
+        watched.size_due = 0.0
+        watchdog._round()
+    assert faults == []
 
 
 def test_a_hole_is_no_file(workspace: Path) -> None:
@@ -471,6 +522,58 @@ def test_who_makes_a_look_wait_is_ended(
     assert told.get() == HIDING
     assert round(steps * STEP, 1) in ((0.5, 0.6) if lost else (15.0, 15.1))
     assert watchdog._looks.waiting(1.0) == []
+
+
+@pytest.mark.parametrize("at_disk", [True, False])
+def test_who_holds_its_folders_is_ended_after_several_short_waits(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, *, at_disk: bool
+) -> None:
+    """No one look waits for long, but all of them do. A busy disk is hardly its kernel's fault."""
+    faults: list[str] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
+    monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: True)
+    monkeypatch.setattr("kernels.sandbox.held_up._place", lambda _: "iterate_dir")
+    monkeypatch.setattr(module, "waits_for_disk", lambda _: at_disk)
+    waited, watched.mapped_due = 0, 1e9
+    while not faults and waited < 150:
+        with watchdog._looks.at(watched, patience=module.PATIENCE):
+            for _ in range(10):  # one second, then the look is over
+                watchdog._end_who_holds_up()
+        waited += 10
+    assert (faults, waited) == (([], 150) if at_disk else ([HIDING], 50))
+    assert (watched.slow, watched.size_slow, watched.mapped_due) == (True, True, 0.0)
+
+
+def test_a_wait_for_a_folder_now_and_then_is_forgiven(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that makes many files has its folder locked for moments, for years."""
+    faults: list[str] = []
+    watchdog = Watchdog(LIMITS, workspace, memory=False)
+    watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
+    monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: True)
+    monkeypatch.setattr("kernels.sandbox.held_up._place", lambda _: "iterate_dir")
+    monkeypatch.setattr(module, "waits_for_disk", lambda _: False)
+    for _ in range(200):
+        with watchdog._looks.at(watched, patience=module.PATIENCE):
+            watchdog._end_who_holds_up()
+        for _ in range(10):
+            watchdog._end_who_holds_up()
+    assert faults == []
+    assert not watched.slow
+
+
+def test_a_process_with_too_many_areas_of_memory_ends_its_kernel(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By them it could keep its memory locked for long, and a folder with it."""
+    code = """libc = ctypes.CDLL(None)
+    for number in range(900): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 0x22, -1, 0)"""
+    with init(code) as pid:
+        assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == []
+        monkeypatch.setattr(usage, "MOST_AREAS", 800)
+        assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == [SYSTEM]
 
 
 def test_whose_look_took_long_is_looked_at_apart_from_then_on(

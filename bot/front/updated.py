@@ -1,0 +1,75 @@
+"""Messages of earlier cells, shown again when a later cell has updated a display of theirs.
+
+    await show_updated(desk, session_id, cell, names)       # the ids of the displays that `cell` has updated
+
+An answer of the model, or one of several messages, stays as it was: what its display became is in the answer
+of the cell that updated it, and in the notebook.
+"""
+
+import logging
+import re
+from collections.abc import Collection
+
+from bot.delivery import plan
+from bot.earlier import told
+from bot.front.calls import Refused
+from bot.front.desk import Desk
+from bot.front.outlets import ChannelPost
+from bot.session import Session
+from bot.written import code_block
+from filestore.errors import FileStoreError, NoSuchFile
+from filestore.records import CellRecord
+
+__all__ = ["show_updated"]
+
+log = logging.getLogger(__name__)
+
+OURS = re.compile(r"[a-z]+-\d+\.\w+")  # the names that we give to what a cell shows, see `bot.settled`
+
+
+async def show_updated(
+    desk: Desk, session_id: str, cell: int, names: Collection[str], buttons: tuple[str, ...]
+) -> None:
+    """Edit the messages of the cells before `cell` that have these displays. Raises nothing."""
+    session = desk.sessions.opened(session_id)
+    if session is None:
+        return
+    try:
+        for record in await session.transcript.displaying(names, before=cell):
+            await _show_again(desk, session, record, buttons)
+    except FileStoreError:
+        log.exception("what cell %d of %s has updated is not shown", cell, session_id)
+
+
+async def _show_again(desk: Desk, session: Session, record: CellRecord, buttons: tuple[str, ...]) -> None:
+    noted = await desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
+    if len(noted) != 1 or noted[0].first or not noted[0].channel_id or noted[0].message_id in desk.showings:
+        return
+    try:
+        channel = await desk.channel(noted[0].channel_id, None)
+        post = await channel.fetch(noted[0].message_id)
+        await _edit(desk, session, record, buttons, post)
+    except Refused as refused:
+        log.info("message %d is not shown again: %s", noted[0].message_id, refused)
+
+
+async def _edit(
+    desk: Desk, session: Session, record: CellRecord, buttons: tuple[str, ...], post: ChannelPost
+) -> None:
+    """Raises: Refused, FileStoreError."""
+    files = []
+    for file_id in record.file_ids:
+        try:
+            found = await desk.sessions.files.find(file_id, session.record.user_id, record.session_id)
+        except NoSuchFile:
+            continue
+        files.append(session.files.generated(found))
+    code = record.code if post.content.startswith(code_block(record.code)) else None
+    draft = desk.draft(code)
+    draft.add(told(record, tuple(files), code=""))
+    drawn = await desk.studio.draw(draft.to_draw, session.record.user_id) if draft.to_draw else {}
+    page = draft.final(drawn)
+    outgoings = plan(page.parts, page.uploads, desk.limits)
+    if len(outgoings) == 1:
+        kept = [name for name in post.attached if not OURS.fullmatch(name)]
+        await post.edit_anew(outgoings[0], desk.buttons(buttons), kept)

@@ -1,0 +1,118 @@
+"""Bytes to the natural object of their kind, and what was assumed to read them.
+
+    loaded = load(data, "prices.csv.gz", {"decimal": ","})
+    loaded.value                                # a DataFrame
+    loaded.told("load_file('k7m3q9x2va')")      # "read with the encoding cp1252; to say another: ..."
+
+The one reader of `load_file` in a cell, of the card that a file gets when it arrives, and of a bundle's
+`load_file`, so that they cannot disagree. What is read how stands in `kinds`.
+"""
+
+import warnings
+from typing import Any
+
+from . import kinds, packed
+from .content import kind_of_content, known_as
+from .encodings import is_binary, is_text
+from .source import Loaded, NotLoaded, Source
+
+__all__ = ["Loaded", "NotLoaded", "kind_of", "load"]
+
+
+def load(data: bytes, filename: str, options: dict[str, Any] | None = None) -> Loaded:
+    """The object that the file holds; its bytes, where no reader is known for it.
+
+    `options` go to the reader.
+
+    Raises:
+        NotLoaded: the bytes are not what the name says, or an option does not fit; its text says which.
+    """
+    source = Source(data, filename, kind_of(filename), dict(options or {}))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they name lines of libraries, of which nobody can change any
+            value = _read(source)
+    except (MemoryError, NotLoaded):
+        raise
+    except Exception as error:  # noqa: BLE001  readers raise whatever they like
+        if (reason := kinds.WITHOUT_A_READER.get(source.kind)) and isinstance(error, ImportError):
+            raise NotLoaded(reason) from None
+        said = str(error).strip()
+        what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        raise NotLoaded(f"could not be read as {source.kind}: {what}") from None
+    return Loaded(value, source.kind, source.assumed, source.notes)
+
+
+def kind_of(filename: str) -> str:
+    """The extension by which a file is read: "csv" for data.csv, and for data.csv.gz."""
+    inner, _, extension = filename.lower().rpartition(".")
+    within = inner.rpartition(".")[2]
+    if extension in packed.UNPACK and within in kinds.READERS:
+        return within
+    return extension if inner else ""
+
+
+def _read(source: Source) -> Any:
+    _unpack(source)
+    if not source.data:
+        return _nothing(source)
+    found = kind_of_content(source.data)
+    if source.kind in kinds.TEXTS and found and not is_text(source.data):
+        if found not in kinds.READERS:
+            raise NotLoaded(f"could not be read as {source.kind}: it is {known_as(found)}")
+        _take_for(source, found)
+    elif source.kind in kinds.TEXTS and is_binary(source.data):
+        if source.kind == "dat":  # which says nothing
+            return source.data
+        raise NotLoaded(f"could not be read as {source.kind}: it is no text")
+    elif source.kind in kinds.WITHOUT_A_READER:
+        if found not in kinds.READERS:
+            raise NotLoaded(kinds.WITHOUT_A_READER[source.kind])
+        _take_for(source, found)
+    elif source.kind not in kinds.READERS:
+        source.kind = _unknown(source, found)
+    return kinds.READERS.get(source.kind, _bytes)(source)
+
+
+def _take_for(source: Source, found: str) -> None:
+    """Read it as what its content is."""
+    source.notes.append(f"it is {known_as(found)}, whatever its name says")
+    source.kind = found
+    if found in kinds.PICKLES:  # whose name warns nobody
+        source.options.setdefault("allow_pickle", False)
+
+
+def _unknown(source: Source, found: str) -> str:
+    """The kind of a file whose name tells nothing, "" for bytes."""
+    if source.kind in kinds.GIVEN_AS_BYTES:
+        return ""
+    if found in kinds.READERS:
+        if found in kinds.PICKLES:
+            source.options.setdefault("allow_pickle", False)
+        return found
+    return "txt" if is_text(source.data) else ""
+
+
+def _unpack(source: Source) -> None:
+    """Unpack what is packed by its name (data.csv.gz), or by its content (a data.csv that gzip has made)."""
+    extension = source.filename.lower().rpartition(".")[2]
+    if extension == "zip" and source.kind == "zip":
+        if member := packed.only_table(source.data):
+            source.data, source.kind = member.data, kind_of(member.name)
+            source.notes.append(f"it is {member.name} of the archive")
+    elif extension in packed.UNPACK and source.kind != extension:
+        source.data = packed.UNPACK[extension](source.data)
+    elif source.kind in kinds.TEXTS and (found := kind_of_content(source.data)) in packed.BY_CONTENT:
+        source.data = packed.UNPACK[found](source.data)
+        source.notes.append(f"it was packed ({found}), whatever its name says")
+
+
+def _nothing(source: Source) -> Any:
+    """What an empty file is: an empty text where text is natural."""
+    if source.kind in kinds.READERS and source.kind not in kinds.PLAIN_TEXTS:
+        raise NotLoaded("is empty")
+    return "" if source.kind in kinds.PLAIN_TEXTS else b""
+
+
+def _bytes(source: Source) -> bytes:
+    return source.data
