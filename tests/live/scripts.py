@@ -82,6 +82,12 @@ SCRIPTS = [
         r"^x$",
     ),
     Script("shell", "!echo hi", r"^hi$"),
+    Script(
+        "shell without a terminal",
+        "def none(): raise OSError('out of pty devices')\nopenpty, os.openpty = os.openpty, none\n"
+        "!echo hi; exit 3\nprint(_exit_code)\nos.openpty = openpty",
+        r"^hi\n3$",
+    ),
     Script("shell variable", "word = 'there'\n!echo {word} $word", r"^there there$"),
     Script("cd", "%cd /\n%cd -\n%cd\n!pwd", r"^/\n(.+)\n\1\n\1$"),
     Script(
