@@ -197,8 +197,10 @@ def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
         (result("died", code=-9), "The kernel died (signal 9)."),
         (
             result("died", code=-7),
-            "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left"
-            " (SIGBUS).",
+            (
+                "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left"
+                " (SIGBUS)."
+            ),
         ),
         (result("died", code=3), "The kernel died (exit code 3)."),
         (

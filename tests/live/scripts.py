@@ -114,6 +114,15 @@ SCRIPTS = [
         r"\[2, 4\]",
     ),
     Script(
+        "spawn of a cell's own",
+        "from concurrent.futures import ProcessPoolExecutor\nimport math\nfactor = 3\n"
+        "class Box:\n    def __init__(self, x): self.x = x\n"
+        "def thrice(box): return Box(math.floor(factor * box.x))\n"
+        "with ProcessPoolExecutor(1, mp_context=mp.get_context('spawn')) as pool:\n"
+        "    print([box.x for box in pool.map(thrice, [Box(1.5), Box(2)])])",
+        r"^\[4, 6\]$",
+    ),
+    Script(
         "spawn",
         "with mp.get_context('spawn').Pool(1) as pool:\n    print(pool.map(abs, [-1, 2]))",
         r"^\[1, 2\]$",
