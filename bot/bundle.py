@@ -4,9 +4,11 @@
     await bundle(session, files, target, limit=10 << 20)
     await replayed(session, imported, target)           # of a session that has run this notebook and no more
 
-In the zip the files lie under their names and in their folders, as in the workspace, and the notebook's first
-cell defines `load_file`, `file_path` and `list_files` over its folder, so that it runs anywhere that has
-Jupyter and the same packages. Nothing of it is in memory as a whole.
+In the zip the files that were there before the first cell, such as uploads, lie under their names and in
+their folders, as in the workspace; so what cells have changed in them they change again. All versions that
+cells have made lie in `files/`. The notebook's first cell defines `load_file`, `file_path` and `list_files`
+over its folder, so that it runs anywhere that has Jupyter and the same packages. Nothing of it is in memory
+as a whole.
 """
 
 import json
@@ -19,7 +21,7 @@ from typing import Any, BinaryIO
 
 import kernels.inside
 from bot.session import Session
-from bot.used_files import used_files
+from bot.used_files import at_start, used_files
 from bot.zipping import Zip
 from filestore.errors import NoSuchFile
 from filestore.files import FileStore
@@ -40,10 +42,10 @@ FIRST_CELL = Code(
 README = """\
 # A Kernelcord session
 
-`notebook.ipynb` is the session: open it in Jupyter. The files that it used or made, and that had not expired,
-lie beside it; `files.json` names them by their ids. The first cell defines `load_file`, `file_path` and
-`list_files` for this folder. Cells that did not finish well are tagged `skip-execution`: Jupyter's own tools
-leave them out.
+`notebook.ipynb` is the session: open it in Jupyter. The files that it began with lie beside it, and those
+that its cells made in `files`, as far as they had not expired; `files.json` names all of them by their ids.
+The first cell defines `load_file`, `file_path` and `list_files` for this folder. Cells that did not finish
+well are tagged `skip-execution`: Jupyter's own tools leave them out.
 
 To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
 """
@@ -77,12 +79,12 @@ async def notebook(session: Session, target: BinaryIO, *, limit: int | None = No
 
 
 async def replayed(session: Session, imported: Notebook, target: BinaryIO) -> None:
-    """Write the notebook with the outputs that it has now; its words, raw text and tags are as they were.
+    """Write the notebook with the outputs that it has now; all else is as it was, but for what runs.
 
     Raises: as `notebook`.
     """
     async with session.jobs.job(session.record.user_id, KIND):
-        await _write(session, _again(session, imported), target)
+        await _write(session, _again(session, imported), target, imported.metadata)
 
 
 async def bundle(session: Session, files: FileStore, target: BinaryIO, *, limit: int | None = None) -> None:
@@ -104,16 +106,25 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
         await archive.add(path, source.read_bytes())
     places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
     index = []
-    for file in await used_files(session, files):
+    used = await used_files(session, files)
+    own = [file for file in used if file.session_id == session.record.session_id]
+    beside = {file.file_id for file in at_start(own, await _well_ended(session))}
+    for file in used:
         try:
             opened = await files.open(file.file_id, session.record.user_id)
         except NoSuchFile:  # it has expired meanwhile
             continue
-        path = places.free(file.filename, f"-{file.file_id}")
+        name = file.filename if file.file_id in beside else f"files/{file.filename}"
+        path = places.free(name, f"-{file.file_id}")
         with opened.file:
             await archive.add(path, opened.file)
         index.append(_entry(file, path))
     await archive.add("files.json", json.dumps(index, indent=1))
+
+
+async def _well_ended(session: Session) -> set[int]:
+    """The cells that run again when the notebook does."""
+    return {entry.seq async for entry in session.transcript.each() if getattr(entry, "status", "") == "ok"}
 
 
 def _entry(file: StoredFile, path: str) -> dict[str, Any]:
@@ -126,16 +137,21 @@ def _entry(file: StoredFile, path: str) -> dict[str, Any]:
     }
 
 
-async def _write(session: Session, cells: AsyncIterable[Cell | Streamed], target: BinaryIO) -> None:
+async def _write(
+    session: Session,
+    cells: AsyncIterable[Cell | Streamed],
+    target: BinaryIO,
+    about: dict[str, Any] | None = None,
+) -> None:
     packages = await in_thread(installed, session.python)
-    await conversion.write(cells, target, packages=packages)
+    await conversion.write(cells, target, packages=packages, about=about)
 
 
 async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streamed]:
     for cell in first:
         yield cell
-    async for entry in session.transcript.each():
-        yield session.transcript.notebook_cell(entry)
+    async for recorded in session.transcript.notebook_cells():
+        yield recorded
 
 
 async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | Streamed]:
@@ -146,8 +162,8 @@ async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | S
         if cell is None:
             return
         if isinstance(now, Streamed) and isinstance(cell, Code):
-            yield replace(now, code=replace(now.code, tags=cell.tags))
+            yield replace(now, code=replace(now.code, tags=cell.tags, original=cell.original))
         elif isinstance(now, Code) and isinstance(cell, Code):
-            yield replace(now, tags=cell.tags)
+            yield replace(now, tags=cell.tags, original=cell.original)
         else:
             yield cell

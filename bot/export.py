@@ -185,7 +185,7 @@ async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
 
 
 async def _write_notebook(transcript: Transcript, file: BinaryIO) -> None:
-    await conversion.write((transcript.notebook_cell(entry) async for entry in transcript.each()), file)
+    await conversion.write(transcript.notebook_cells(), file)
 
 
 async def _with_shares(sessions: Sessions, files: Sequence[StoredFile]) -> AsyncIterator[dict[str, Any]]:

@@ -61,6 +61,7 @@ from kernels.events import Restarted
 from kernels.text import human_size
 
 __all__ = [
+    "ENDINGS",
     "NEVER",
     "SHORTENED",
     "advice",

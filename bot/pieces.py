@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bot.rich import PLOTLY, as_text, is_picture, only_script, says_nothing
 from kernels.text import strip_ansi
+from kernels.updates import is_mark, is_note
 
 __all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "pieces"]
 
@@ -64,7 +65,7 @@ def pieces(outputs: Iterable[Mapping[str, Any]]) -> list[Piece]:
     """The pieces in order; texts that follow each other are one."""
     found: list[Piece] = []
     for output in outputs:
-        if only_script(output.get("data", {})):
+        if only_script(output.get("data", {})) or is_mark(output) or is_note(output):
             continue
         piece = _piece(output)
         last = found[-1] if found else None

@@ -18,6 +18,7 @@ from filestore.records import CellRecord
 from kernels.events import Restarted
 from kernels.files import Opened
 from kernels.text import clip, human_size, strip_ansi
+from kernels.updates import is_mark
 
 __all__ = ["attached", "of_file", "of_record", "of_result"]
 
@@ -68,6 +69,8 @@ def of_record(cell: CellRecord) -> str:
     """What a cell of the transcript showed, without its pictures."""
     parts = []
     for output in cell.outputs:
+        if is_mark(output):
+            continue
         match output.get("output_type"):
             case "stream":
                 parts.append(str(output["text"]))

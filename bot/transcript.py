@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
-from bot.failures import NEVER, SHORTENED, unrecorded
+from bot.failures import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
 from bot.files import Kept
 from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
@@ -25,6 +25,7 @@ from kernels.finish import to_the_end
 from kernels.outputs import Outputs
 from kernels.run import RunResult
 from kernels.text import strip_ansi
+from kernels.updates import Updates, is_mark, is_note
 
 __all__ = ["Transcript", "notebook_cell"]
 
@@ -117,7 +118,7 @@ class Transcript:
                 self._session_id,
                 cell.seq,
                 status=result.status,
-                outputs=result.outputs,
+                outputs=(*_before(ran), *result.outputs, *_ended(result)),
                 execution_time=result.execution_time,
                 execution_count=result.execution_count,
                 file_ids=result.generated_file_ids,
@@ -218,13 +219,63 @@ class Transcript:
         """All outputs of a cell that `each` gave, one in memory at a time: they may be many megabytes."""
         return self._records.outputs(cell)
 
-    def notebook_cell(self, entry: Said | CellRecord) -> Markdown | Code | Streamed:
-        """The entry as the cell of a notebook."""
-        cell = notebook_cell(entry)
-        if not isinstance(entry, CellRecord) or not isinstance(cell, Code) or not entry.outside:
-            return cell
-        count = len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
-        return Streamed(replace(cell, outputs=()), count, self.outputs(entry))
+    async def notebook_cells(self) -> AsyncIterator[Markdown | Code | Streamed]:
+        """All of it as the cells of a notebook, with displays as later cells have updated them."""
+        updates = await self._updates()
+        async for entry in self.each():
+            cell = notebook_cell(entry)
+            if not isinstance(entry, CellRecord) or not isinstance(cell, Code):
+                yield cell
+            elif not entry.outside:
+                yield replace(cell, outputs=tuple(map(updates.applied, entry.outputs)))
+            else:
+                count = _count(entry)
+                outputs = self._updated(entry, updates, updates.place)
+                updates.place += count
+                yield Streamed(replace(cell, outputs=()), count, outputs)
+
+    async def _updates(self) -> Updates:
+        """What became of displays after their cells; of large outputs only those are read that tell it."""
+        updates = Updates()
+        async for entry in self.each():
+            if not isinstance(entry, CellRecord):
+                continue
+            end = updates.place + _count(entry)
+            marks = [updates.pass_mark(output) for output in entry.outputs if is_mark(output)]
+            if not entry.outside or any(marks):
+                async for output in self.outputs(entry):
+                    updates.note(output)
+            updates.place = end
+        updates.rewind()
+        return updates
+
+    async def _updated(self, entry: CellRecord, updates: Updates, place: int) -> AsyncIterator[Output]:
+        async for output in self.outputs(entry):
+            place += 1
+            yield updates.at(place, output)
+
+
+def _before(ran: RunResult) -> list[Output]:
+    """For the notebook: that the cell began with a fresh kernel, and what was gone."""
+    if ran.restarted is None or ran.status not in ("ok", "error"):
+        return []
+    return [_note(restart(ran.restarted))]
+
+
+def _ended(result: ExecutionResult) -> list[Output]:
+    """For the notebook: how the cell ended where its output does not say, and what that has cost."""
+    told = filter(None, (ending(result), lost_with(result)))
+    text = " ".join(told) if ending(result) else ""
+    return [_note(text)] if text else []
+
+
+def _note(text: str) -> Output:
+    return {"output_type": "stream", "name": "stderr", "text": f"[{text}]\n", "transient": {"note": True}}
+
+
+def _count(entry: CellRecord) -> int:
+    """How many outputs a cell has in full."""
+    return len(entry.outputs) + sum(part.count - part.short for part in entry.outside)
 
 
 def _ran(cell: CellRecord) -> bool:
@@ -238,9 +289,11 @@ def notebook_cell(entry: Said | CellRecord) -> Markdown | Code:
     """The entry as the cell of a notebook."""
     if isinstance(entry, Said):
         return Markdown(entry.markdown, entry.author)
+    ended = ENDINGS.get((entry.status, None))
+    told = entry.outside or any(map(is_note, entry.outputs))  # else the program ended before it could tell
     return Code(
         entry.code,
-        entry.outputs,
+        entry.outputs if told or not ended else (*entry.outputs, _note(ended)),
         entry.execution_count,
         entry.status,
         entry.file_ids,

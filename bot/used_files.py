@@ -6,14 +6,14 @@ A file belongs to it when one of its cells made it, or names it: by its id, or b
 """
 
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
 from bot.session import Session
 from filestore.errors import NoSuchFile
 from filestore.files import PAGE_LIMIT, FileStore
 from filestore.records import CellRecord, Cursor, StoredFile
 
-__all__ = ["named", "used_files"]
+__all__ = ["at_start", "named", "used_files"]
 
 SEARCHED = 4 << 20  # characters of code that are looked through, of all cells together
 LONGEST = 1000  # characters of a path with a name in it
@@ -26,10 +26,10 @@ _PLACES = tuple(map(re.compile, (r'[^"\n]+', r"[^'\n]+", r"[^\s'\"`()\[\]{},;=<>
 async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
     """The files, as far as they have not expired. Raises: StoreUnavailable."""
     own = {file.file_id: file async for file in _own(session, files)}
-    newest: dict[str, str] = {}  # what the workspace holds under a name: the id of the newest version
+    named_so: dict[str, list[str]] = {}  # the ids of all versions of a name that the workspace had
     for file in own.values():
         if file.session_id == session.record.session_id:
-            newest.setdefault(file.filename, file.file_id)
+            named_so.setdefault(file.filename, []).append(file.file_id)
     found: dict[str, StoredFile] = {}
     asked: set[str] = set()
     left = SEARCHED
@@ -38,14 +38,23 @@ async def used_files(session: Session, files: FileStore) -> list[StoredFile]:
             continue
         code = entry.code[:left]
         left -= len(code)
-        ids, names = await session.jobs.in_thread(named, code, newest.keys())
-        for file_id in (*entry.file_ids, *ids, *(newest[name] for name in names)):
+        ids, names = await session.jobs.in_thread(named, code, named_so.keys())
+        for file_id in (
+            *entry.file_ids,
+            *ids,
+            *(version for name in names for version in _ends(named_so[name])),
+        ):
             if file_id in own:
                 found[file_id] = own[file_id]
             elif file_id not in asked and len(asked) < ASKED:
                 asked.add(file_id)
                 found |= await _shared(files, file_id, session.record.user_id)
     return sorted(found.values(), key=lambda file: (file.number, file.file_id), reverse=True)
+
+
+def _ends(versions: Sequence[str]) -> Sequence[str]:
+    """The newest version of a name, and the oldest."""
+    return versions if len(versions) < 2 else (versions[0], versions[-1])
 
 
 def named(code: str, names: Collection[str]) -> tuple[list[str], list[str]]:
@@ -60,6 +69,18 @@ def named(code: str, names: Collection[str]) -> tuple[list[str], list[str]]:
                     found[rest] = None
                 rest = rest.partition("/")[2]
     return list(ids), list(found)
+
+
+def at_start(found: Iterable[StoredFile], run_again: Collection[int]) -> list[StoredFile]:
+    """Of each name the version that has to lie there when the session's cells are run again from the first.
+
+    That is the oldest one that no cell makes then: an upload, or the work of a cell that did not end well.
+    `run_again` has the numbers of the cells that run. A name that a cell of these wrote first has none.
+    """
+    first: dict[str, StoredFile] = {}
+    for file in sorted(found, key=lambda file: (file.number, file.file_id)):
+        first.setdefault(file.filename, file)
+    return [file for file in first.values() if file.source == "uploaded" or file.cell not in run_again]
 
 
 async def _own(session: Session, files: FileStore) -> AsyncIterator[StoredFile]:

@@ -23,6 +23,9 @@ TEXTS = ("text/plain", "text/markdown", "text/latex", "text/html")  # the first 
 PICTURE = "[a picture]"
 MADE_ROOM = "Shortened: this output has made room for newer ones, since your quota was used up."
 NO_ROOM = "Shortened: your quota had no room for this output. Delete files to make room."
+NAME = 64  # characters of the id of a display that is named
+MARKED = 32  # displays that a mark names
+UPDATE = "update_display_data"  # the type of an output that tells what became of an earlier cell's display
 LOST = "The rest of this output is gone: its bytes are missing."
 
 
@@ -53,15 +56,33 @@ def lost(outputs: Sequence[Output]) -> list[Output]:
 
 def short(outputs: Sequence[Output], why: str = "") -> list[Output]:
     """The short form, with a note `why` at its end where there is one."""
+    marks = _marks(outputs)
+    outputs = [output for output in outputs if output.get("output_type") != UPDATE]
     first, last = outputs[:SHOWN], outputs[max(SHOWN, len(outputs) - SHOWN) :]
     more = len(outputs) - len(first) - len(last)
     room = TEXT
     while True:
         between = [note(f"{more:,} more outputs")] if more else []
-        made = [*_shortened(first, room), *between, *_shortened(last, room)]
+        made = [*_shortened(first, room), *between, *_shortened(last, room), *marks]
         if len(json.dumps(made)) <= LIMIT or room < 2 * len(PICTURE):
             return [*made, *([note(why)] if why else [])]
         room //= 2
+
+
+def _marks(outputs: Iterable[Output]) -> list[Output]:
+    """What stands for displays that can be updated, or that update others, for who looks for those."""
+    ids: list[str] = []
+    updates = False
+    for output in outputs:
+        match output.get("transient"):
+            case {"display_id": str(name), **others}:
+                ids.append(name)
+                updates = updates or others.get("updated") is True or output["output_type"] == UPDATE
+    if not ids:
+        return []
+    updates = updates or len(ids) > MARKED or max(map(len, ids)) > NAME
+    told = {"shown": [] if updates else ids, "updates": updates}
+    return [{"output_type": UPDATE, "data": {}, "metadata": {}, "transient": told}]
 
 
 def _shortened(outputs: Iterable[Output], room: int) -> Iterator[Output]:

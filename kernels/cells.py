@@ -2,12 +2,13 @@
 
     [Markdown("Plot it", author="Ada"), Code("plot(x)", outputs=(...,), count=1)]
 
-They know neither nbformat nor transcripts.
+They know neither nbformat nor transcripts. One that was read from a notebook has in `original` what it had
+there beside (see `kernels.originals`); it is written with that, and with the tags that it had.
 """
 
 import re
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 __all__ = [
@@ -35,6 +36,7 @@ class Markdown:
 
     text: str
     author: str = ""
+    original: dict[str, Any] | None = field(default=None, compare=False)
 
     @property
     def source(self) -> str:
@@ -49,6 +51,7 @@ class Raw:
     """Text that is neither run nor rendered; imported notebooks have it."""
 
     text: str
+    original: dict[str, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Code:
     author: str = ""
     execution_time: float | None = None
     tags: tuple[str, ...] = ()
+    original: dict[str, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,10 @@ class Notebook(Protocol):
     def code_cells(self) -> int:
         """How many of the cells are code."""
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What it has of its own: title, authors, kernel and what programs noted in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -99,6 +107,7 @@ class Imported:
 
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     @property
     def code_cells(self) -> int:

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from kernels import cell_lines
 from kernels.cell_lines import NO_MEMORY, NO_ROOM, REFUSED, first_line, line, to_lines
@@ -73,6 +73,7 @@ async def write(
     target: BinaryIO,
     *,
     packages: Mapping[str, str] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the cells as a notebook into an open file that has a descriptor, from its position on.
 
@@ -85,7 +86,7 @@ async def write(
     target.flush()
 
     async def feed(pipe: asyncio.StreamWriter) -> None:
-        pipe.write(line({"packages": dict(packages or {})}))
+        pipe.write(line({"packages": dict(packages or {}), "about": dict(about or {})}))
         async for cell in cells:
             if isinstance(cell, Streamed):
                 await _feed_streamed(cell, pipe)
@@ -118,6 +119,7 @@ class _Spooled:
         about = json.loads(file.readline())
         self.notes: tuple[str, ...] = tuple(about["notes"])
         self.code_cells: int = about["code_cells"]
+        self.metadata: dict[str, Any] = about["metadata"]
         self._file = file
         self._start = file.tell()
 

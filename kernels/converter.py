@@ -64,7 +64,7 @@ def _read() -> None:
     gc.disable()  # it would look again and again at millions of values, none of which is garbage
     found = notebook.read(sys.stdin.buffer.read(notebook.MAX_SIZE + 1))
     output = sys.stdout.buffer
-    output.write(line({"notes": found.notes, "code_cells": found.code_cells}))
+    output.write(line({"notes": found.notes, "code_cells": found.code_cells, "metadata": found.metadata}))
     for cell in found.cells:
         output.writelines(to_lines(cell))
 
@@ -74,7 +74,7 @@ def _write() -> None:
 
     lines = sys.stdin.buffer
     about = json.loads(next(lines))
-    for piece in notebook.written(cells(lines), packages=about["packages"]):
+    for piece in notebook.written(cells(lines), packages=about["packages"], about=about["about"]):
         sys.stdout.buffer.write(piece.encode())
 
 

@@ -3,9 +3,9 @@
     differences(stored.outputs, result.outputs)      # ("output 2: a picture instead of a table",)
 
 What a person would not call a difference is none: how text was cut into pieces, colours, execution counts,
-memory addresses, what stands on stderr (warnings with paths, progress bars with times), an error's
-traceback, and whether a value was displayed or returned. Pictures, sound and figures are compared by kind
-only, never by their bytes.
+what changes with each run (see `kernels.text_differences`), what stands on stderr (warnings with paths,
+progress bars with times), an error's traceback, and whether a value was displayed or returned. Pictures,
+sound and figures are compared by kind only, never by their bytes.
 """
 
 import re
@@ -13,12 +13,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kernels.presentable import joined, presentable
-from kernels.text import strip_ansi
+from kernels.text_differences import difference
 
 __all__ = ["differences"]
 
-_ADDRESS = re.compile(r"(?<=\bat )0x[0-9a-fA-F]+|\b0x[57][0-9a-fA-F]{11}\b")
-_STYLED = re.compile(r"\bT_[0-9a-f]{5}")  # the id that pandas draws at random for a styled table
+_LEFT_OUT = re.compile(r"(?:^|\n)\[[^\n]* left out(?:: [^\n]*)?\](?=\n|$)")  # as `kernels.presentable` says
 _KINDS = (  # the first that an output has is what a person sees
     (re.compile(r"application/vnd\.(plotly|vega)"), "an interactive figure"),
     (re.compile(r"image/"), "a picture"),
@@ -78,14 +77,16 @@ def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
     kind, text = now
     if old[0] != kind:
         return f"{kind} instead of {old[0]}"
-    if kind in _BY_KIND_ONLY or old[1] == text:
+    if kind in _BY_KIND_ONLY:
         return ""
     if kind == "an error":
         name, before = text.partition(":")[0], old[1].partition(":")[0]
-        return (
-            "the error's message differs" if name == before else f"another error ({name} instead of {before})"
-        )
-    return f"{kind.removeprefix('a ')} differs"
+        if name != before:
+            return f"another error ({name} instead of {before})"
+        how = difference(old[1], text)
+        return f"the error's message differs: {how}" if how else ""
+    how = difference(old[1], text)
+    return f"{kind.removeprefix('a ')} differs: {how}" if how else ""
 
 
 def _seen(outputs: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -100,7 +101,7 @@ def _seen(outputs: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
             before = seen.pop()[1] if streamed else ""
             seen.append(("text", before + output["text"]))
             streamed = True
-    return [(kind, _levelled(text)) for kind, text in seen]
+    return seen
 
 
 def _thing(output: dict[str, Any]) -> tuple[str, str]:
@@ -110,9 +111,6 @@ def _thing(output: dict[str, Any]) -> tuple[str, str]:
     kind = next((name for pattern, name in _KINDS if any(map(pattern.match, data))), "text")
     if kind == "a table" and "<table" not in data["text/html"].lower():
         kind = "formatted text"
-    shown = data["text/plain"] if "text/plain" in data else repr(sorted(data.items()))
-    return kind, shown
-
-
-def _levelled(text: str) -> str:
-    return _STYLED.sub("T_", _ADDRESS.sub("0x", strip_ansi(text))).rstrip()
+    if "text/plain" not in data:
+        return kind, repr(sorted(data.items()))
+    return kind, _LEFT_OUT.sub("", data["text/plain"])  # which an older library may not have shown at all

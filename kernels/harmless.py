@@ -1,36 +1,56 @@
 """HTML and SVG that do nothing but show: what is certain to be so passes, anything else does not.
 
     plain_html("<b>3</b>")                  # True
+    inert_html("<b>3</b><script>...")       # "<b>3</b>", or None
     plain_svg("<svg ...>...</svg>")         # the drawing written anew, or None
     wording("<b onclick=...>")              # "it had active content"
 
 HTML is recognised, not repaired. Only a small, strict grammar of known elements, attributes and values
 passes, in which every parser reads the same thing; so there is nothing that a browser could mend into a
-script. Sanitisers were looked at (nh3 0.3): they rewrite a table that was fine, keep what style sheets load,
-do not say what they took, and take time that grows with the square of the depth (20,000 nested divs: 0.5 s).
+script. The drawings and formulas that HTML may hold are of elements that do nothing as HTML either: which
+language a parser takes them for makes no difference. Sanitisers were looked at (nh3 0.3): they rewrite a
+table that was fine, keep what style sheets load, do not say what they took, and take time that grows with
+the square of the depth (20,000 nested divs: 0.5 s).
 SVG is XML and is written anew from the elements and attributes that passed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import unescape
 from xml.etree import ElementTree as ET
 
-__all__ = ["MOST_PARTS", "parts", "plain_html", "plain_svg", "wording"]
+__all__ = ["MOST_PARTS", "inert_html", "parts", "plain_html", "plain_svg", "wording"]
 
-# Of HTML only what formats. `style` has its own rule, svg and math are other languages, the rest is active.
+# Of HTML only what formats, of SVG what draws and refers to nothing, of MathML what HTML may not stand in
+# where it may not elsewhere. `style` and `input` have rules of their own; the rest is active.
 _ELEMENT = (
     r"(?:a|abbr|audio|b|blockquote|br|caption|center|code|col|colgroup|dd|del|details|div|dl|dt|em|figcaption"
-    r"|figure|font|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|s|samp|section|small|source|span|strike|strong|sub"
-    r"|summary|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video)(?=[ \t\n\f\r/>])"
+    r"|figure|font|h[1-6]|hr|i|img|ins|kbd|label|li|mark|meter|ol|p|pre|progress|q|s|samp|section|small|source"
+    r"|span|strike|strong|sub|summary|sup|table|tbody|td|tfoot|th|thead|time|tr|tt|u|ul|var|video"
+    r"|circle|clippath|defs|ellipse|g|line|lineargradient|path|pattern|polygon|polyline|radialgradient|rect|stop"
+    r"|svg|text|tspan"
+    r"|annotation|math|menclose|merror|mfenced|mfrac|mi|mmultiscripts|mn|mo|mover|mpadded|mphantom|mprescripts"
+    r"|mroot|mrow|ms|mspace|msqrt|mstyle|msub|msubsup|msup|mtable|mtd|mtext|mtr|munder|munderover|none|semantics)"
+    r"(?=[ \t\n\f\r/>])"
 )
 _ENDS = r"(?=[ \t\n\f\r=/>])"
 _ATTRIBUTE = (
-    r"(?:abbr|align|alt|aria-[a-z]+|autoplay|bgcolor|border|cellpadding|cellspacing|class|color|colspan|controls"
-    r"|dir|download|face|frame|headers|height|hspace|id|lang|loop|muted|nowrap|open|preload|rel|role|rowspan"
-    r"|rules|scope|scoped|size|span|start|summary|target|title|type|valign|value|vspace|width)" + _ENDS
+    r"(?:abbr|align|alt|aria-[a-z]+|autoplay|bgcolor|border|cellpadding|cellspacing|checked|class|color|colspan"
+    r"|controls|data-param-prefix|datetime|dir|disabled|download|face|for|frame|halign|headers|height|hidden|high"
+    r"|hspace|id|lang|loop|low|max|min|muted|nowrap|open|optimum|preload|rel|role|rowspan|rules|scope|scoped|size"
+    r"|span|start|summary|tabindex|target|title|type|valign|value|vspace|width|xmlns(?::xlink)?"
+    r"|clip-rule|clippathunits|cx|cy|d|dominant-baseline|dx|dy|fill-opacity|fill-rule|font-(?:family|size|style|weight)"
+    r"|fx|fy|gradienttransform|gradientunits|letter-spacing|offset|opacity|pathlength|patterncontentunits"
+    r"|patterntransform|patternunits|points|preserveaspectratio|r|rotate|rx|ry|shape-rendering|spreadmethod"
+    r"|stop-(?:color|opacity)|stroke-(?:dasharray|dashoffset|linecap|linejoin|miterlimit|opacity|width)"
+    r"|text-anchor|text-decoration|text-rendering|textlength|transform|vector-effect|version|viewbox|visibility"
+    r"|x[12]?|xml:space|y[12]?"
+    r"|accent|accentunder|column(?:align|lines|spacing|span)|depth|display|displaystyle|encoding|fence|form"
+    r"|largeop|linethickness|lspace|math(?:background|color|size|variant)|maxsize|minsize|movablelimits|notation"
+    r"|row(?:align|lines|spacing)|rspace|scriptlevel|separator|stretchy|symmetric|voffset)" + _ENDS
 )
-_CHECKED = r"(?:href|src|style)" + _ENDS
+_STYLES = re.compile(r"clip-path|cursor|fill|filter|marker-(?:end|mid|start)|mask|stroke|style")  # can load
+_CHECKED = rf"(?:href|src|{_STYLES.pattern})" + _ENDS
 _S = r"[ \t\n\f\r]"  # HTML's spaces; Python's \s is more
 _VALUE = rf"""(?:{_S}*+={_S}*+(?:"[^"]*+"|'[^']*+'|[^ \t\n\f\r"'<>=`]++))?+"""
 # Every repetition is possessive, so the time is proportional to the length. ASCII, because the long s (ſ) is
@@ -42,17 +62,28 @@ _PLAIN = re.compile(
     _FLAGS,
 )
 _START = re.compile(
-    rf"<(?:{_ELEMENT}|(?P<style>style(?=[ \t\n\f\r>])))"
+    rf"<(?:{_ELEMENT}|(?P<style>style(?=[ \t\n\f\r>]))|(?P<input>input(?=[ \t\n\f\r])))"
     rf"(?P<attributes>(?:{_S}++(?:{_ATTRIBUTE}|{_CHECKED}){_VALUE})*+){_S}*+/?+>",
     _FLAGS,
 )
-_PAIR = re.compile(rf"{_S}++([a-z-]++)({_VALUE})", _FLAGS)
+_PAIR = re.compile(rf"{_S}++([a-z][a-z0-9:-]*+)({_VALUE})", _FLAGS)
+_TICKED = re.compile(r"checkbox|radio", _FLAGS)  # kinds of input that open and close what style sheets hide
+# What is there for a script alone: the script, buttons without a word on them, and where a page begins.
+_SCRIPT = re.compile(r"<script(?=[ \t\n\f\r/>])[^>]*+>", _FLAGS)
+_STYLE = re.compile(rf"<style(?:{_S}++{_ATTRIBUTE}{_VALUE})*+{_S}*+>", _FLAGS)
+_STYLE_END = re.compile(rf"</style{_S}*+>", _FLAGS)
+_SCRIPT_END = re.compile(rf"</script{_S}*+>", _FLAGS)
+_IDLE = re.compile(
+    rf"<button(?:{_S}++[a-z-]++{_VALUE})*+{_S}*+>{_S}*+</button{_S}*+>|</?(?:html|body){_S}*+>", _FLAGS
+)
+_SEEN = re.compile(r"<(?:img|svg|math|audio|video|progress|meter)\b|(?:>|\A)[^<>\w]*+\w")
 _SHEET = re.compile(rf"([^<]*+)</style{_S}*+>", _FLAGS)
 _IGNORED_IN_URL = dict.fromkeys(range(0x21))  # what a browser drops from or around a scheme
 _LINK = re.compile(r"(?:https?:|mailto:).*|[^:]*", _FLAGS | re.DOTALL)
 _SOURCE = re.compile(r"https?:.*|data:(?:image|audio|video)/[a-z0-9.+-]+[;,].*|[^:]*", _FLAGS | re.DOTALL)
 _LOADS = re.compile(
-    r"\\|@import|@namespace|url\s*\((?!\s*[\"']?#)|image-set|src\s*\(|expression|binding|behaviou?r|script\s*:",
+    r"\\|@import|@namespace|url\s*\((?!\s*[\"']?(?:#|data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]))|image-set"
+    r"|src\s*\(|expression|binding|behaviou?r\s*:|script\s*:",
     re.IGNORECASE,
 )
 _ZEROS = re.compile(r"(?<=&#)0+(?=[0-9])|(?<=&#[xX])0+(?=[0-9a-fA-F])")
@@ -74,39 +105,98 @@ _TEXT_ONLY = frozenset({"title", "desc", "style"})  # HTML's parser reads elemen
 _REFERENCES = {"href": "href", f"{{{_XLINK}}}href": "xlink:href"}
 _DRAWN_ATTRIBUTE = re.compile(r"(?!on|data-)[a-z][a-z0-9-]*", re.IGNORECASE)
 _INSIDE = re.compile(r"\s*(?:#[^:]*|data:image/(?:png|jpeg|gif|webp)[;,].*)", re.IGNORECASE | re.DOTALL)
+_ROOT = re.compile(r"<svg(?=[\s/>])([^<>]*+)", re.ASCII)
 DEEPEST = 200  # elements of an SVG within each other
 MOST_PARTS = 300_000  # elements and attributes of an SVG, and its comments: each takes about 3 us
 
 
 def plain_html(html: str) -> bool:
-    """Whether `html` is formatted text, tables, pictures and sound and nothing else, whoever parses it."""
+    """Whether `html` is text, tables, drawings, formulas and sound and nothing else, whoever parses it."""
     place = 0
     while place < len(html):
-        if plain := _PLAIN.match(html, place):
-            place = plain.end()
-            continue
-        start = _START.match(html, place)
-        if not start or not all(_is_plain(pair) for pair in _PAIR.finditer(start["attributes"])):
+        place = _after_plain(html, place)
+        if place < 0:
             return False
-        place = start.end()
-        if start["style"]:
-            sheet = _SHEET.match(html, place)
-            if not sheet or _LOADS.search(sheet[1]):
-                return False
-            place = sheet.end()
     return True
 
 
+def inert_html(html: str) -> str | None:
+    """`html` without its scripts and what only they use; None if it has more, or shows nothing without."""
+    kept: list[str] = []
+    seen = False
+    place = 0
+    while place < len(html):
+        after = _after_plain(html, place)
+        if after >= 0:
+            kept.append(html[place:after])
+            seen = seen or (not _STYLE.match(kept[-1]) and _SEEN.search(kept[-1]) is not None)
+        elif start := _STYLE.match(html, place):  # there may be the name of an element in its comments
+            end = _STYLE_END.search(html, start.end())
+            sheet = _without_comments(html[start.end() : end.start()]) if end else "<"
+            if _loads(sheet):
+                return None
+            kept.append(f"{start[0]}{sheet}</style>")
+            after = end.end() if end else 0
+        else:
+            after = _after_idle(html, place)
+            if after < 0:
+                return None
+        place = after
+    return "".join(kept) if seen else None
+
+
+def _without_comments(sheet: str) -> str:
+    first, *others = sheet.split("/*")
+    return first + "".join(other.partition("*/")[2] for other in others)
+
+
+def _after_plain(html: str, place: int) -> int:
+    """Where plain HTML that begins here goes on, by one step at least; -1 when it is none."""
+    if plain := _PLAIN.match(html, place):
+        return plain.end()
+    start = _START.match(html, place)
+    if not start:
+        return -1
+    pairs = list(_PAIR.finditer(start["attributes"]))
+    if not all(map(_is_plain, pairs)) or (start["input"] and not _is_ticked(pairs)):
+        return -1
+    if not start["style"]:
+        return start.end()
+    sheet = _SHEET.match(html, start.end())
+    return sheet.end() if sheet and not _loads(sheet[1]) else -1
+
+
+def _after_idle(html: str, place: int) -> int:
+    """Where HTML goes on after something that only a script uses, or -1."""
+    if idle := _IDLE.match(html, place):
+        return idle.end()
+    script = _SCRIPT.match(html, place)
+    end = _SCRIPT_END.search(html, script.end()) if script else None
+    return end.end() if end else -1
+
+
+def _loads(sheet: str) -> bool:
+    """Whether a style sheet may load something; within a drawing a browser resolves its references."""
+    return any(_LOADS.search(text) or "<" in text for text in (sheet, _unescaped(sheet)))
+
+
+def _is_ticked(attributes: Iterable[re.Match[str]]) -> bool:
+    kinds = [_value(one) for one in attributes if one[1].lower() == "type"]
+    return bool(kinds) and all(map(_TICKED.fullmatch, kinds))
+
+
+def _value(attribute: re.Match[str]) -> str:
+    return _unescaped(attribute[2].lstrip("= \t\n\f\r").strip("\"'"))
+
+
 def _is_plain(attribute: re.Match[str]) -> bool:
-    name, value = attribute[1].lower(), _unescaped(attribute[2].lstrip("= \t\n\f\r").strip("\"'"))
+    name, value = attribute[1].lower(), _value(attribute)
     match name:
         case "href":
             return _LINK.fullmatch(value.translate(_IGNORED_IN_URL)) is not None
         case "src":
             return _SOURCE.fullmatch(value.translate(_IGNORED_IN_URL)) is not None
-        case "style":
-            return not _LOADS.search(value)
-    return True
+    return not _STYLES.fullmatch(name) or not _LOADS.search(value)
 
 
 def wording(markup: str) -> str:
@@ -128,6 +218,7 @@ def plain_svg(svg: str) -> str | None:
     """The drawing written anew without comments and metadata, or None when it holds more than a drawing."""
     if "<!ENTITY" in svg:
         return None
+    svg = _ROOT.sub(_with_namespaces, svg, count=1)
     parser = ET.XMLParser(target=_Drawing())  # noqa: S314 - entities are refused, nothing is fetched
     try:
         parser.feed(svg)
@@ -135,6 +226,14 @@ def plain_svg(svg: str) -> str | None:
     except (ET.ParseError, _NotPlainError):
         return None
     return ET.tostring(drawing, encoding="unicode")
+
+
+def _with_namespaces(root: re.Match[str]) -> str:
+    """The start of a drawing's root, with the namespaces that it would have as a part of a page."""
+    if "xmlns" in root[1].replace("xmlns:xlink", ""):
+        return root[0]
+    link = "" if "xmlns:xlink" in root[1] else f' xmlns:xlink="{_XLINK}"'
+    return f'<svg xmlns="{_SVG}"{link}{root[1]}'
 
 
 class _NotPlainError(Exception):

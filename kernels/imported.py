@@ -6,9 +6,11 @@ taken_over(document["cells"])              # Imported(cells, notes)
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kernels.cells import Cell, Code, Imported, Markdown, NotebookError, Raw
+from kernels.originals import original
 from kernels.outputs import ENDINGS, MOST
 from kernels.presentable import count, joined, presentable
 from kernels.text import clip, human_size, repair
@@ -74,20 +76,19 @@ def taken_over(raw_cells: Any) -> Imported:
     notes: list[str] = []
     for number, raw in enumerate(raw_cells, start=1):
         kind = raw.get("cell_type") if isinstance(raw, dict) else None
+        kept = original(raw, f"Cell {number}", notes) if isinstance(raw, dict) else None
         match kind:
             case "markdown":
-                cells.append(_markdown(raw))
+                cells.append(replace(_markdown(raw), original=kept))
             case "raw":
-                cells.append(Raw(source(raw.get("source"))))
+                cells.append(Raw(source(raw.get("source")), kept))
             case "code":
-                cells.append(_code(raw))
+                cells.append(replace(_code(raw), original=kept))
                 if (more := _count(raw.get("outputs")) - MOST_OUTPUTS) > 0:
                     notes.append(f"Cell {number}: {more:,} of its outputs were left out.")
             case _:
                 name = clip(kind, MAX_NAME) if isinstance(kind, str) else "none"
                 notes.append(f"Cell {number} was left out: its type ({name}) is not known.")
-        if isinstance(raw, dict) and raw.get("attachments"):
-            notes.append(f"Cell {number}: the files attached to it were left out.")
     return Imported(tuple(cells), tuple(notes))
 
 

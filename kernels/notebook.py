@@ -14,12 +14,14 @@ Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import nbformat
 from nbformat.notebooknode import from_dict
 from nbformat.v4.convert import upgrade_cell
 
+from kernels import originals
 from kernels.cells import RAISES, SKIP, Cell, Code, Imported, Markdown, NotebookError, Raw
 from kernels.differences import differences
 from kernels.imported import MAX_NAME, MAX_SIZE, fewer, load, refuse_too_many, source, taken_over
@@ -50,10 +52,15 @@ DAMAGED = "they were damaged"
 
 
 def write(
-    cells: Iterable[Cell], *, title: str = "", packages: Mapping[str, str] | None = None, python: str = "3.12"
+    cells: Iterable[Cell],
+    *,
+    title: str = "",
+    packages: Mapping[str, str] | None = None,
+    python: str = "3.12",
+    about: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The cells as a notebook file in UTF-8; see `written`."""
-    return "".join(written(cells, title=title, packages=packages, python=python)).encode()
+    return "".join(written(cells, title=title, packages=packages, python=python, about=about)).encode()
 
 
 def written(
@@ -62,20 +69,24 @@ def written(
     title: str = "",
     packages: Mapping[str, str] | None = None,
     python: str = "3.12",
+    about: Mapping[str, Any] | None = None,
     size: int = MAX_WRITTEN,
     seconds: float = MAX_TIME,
 ) -> Iterator[str]:
     """The cells as the pieces of a notebook file; hostile outputs are repaired or left out, and that is said.
 
-    `packages` are the names and versions of what the code ran with, `python` is the language's version. A
-    cell that did not end "ok" is tagged so that Jupyter's tools skip it, unless it is one that may fail. Once
+    `packages` are the names and versions of what the code ran with, `python` is the language's version,
+    `about` the metadata of the notebook that the cells were read from. A cell that did not end "ok" is tagged
+    so that Jupyter's tools skip it, unless it is one that may fail, or its tags are those of a notebook. Once
     the file has `size` characters, or has taken `seconds` of processor time (or a minute by the clock), the
     remaining outputs are left out.
 
     Raises: NotebookError when the cells without outputs are over `size` too.
     """
-    metadata: dict[str, Any] = {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    kept = originals.metadata(about)
+    python_kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    metadata: dict[str, Any] = kept | {
+        "kernelspec": kept["kernelspec"] if _is_pythons(kept.get("kernelspec")) else python_kernel,
         "language_info": {
             "codemirror_mode": {"name": "ipython", "version": 3},
             "file_extension": ".py",
@@ -90,38 +101,62 @@ def written(
     if title:
         metadata["title"] = repair(title[:MAX_TITLE])
     before = '{\n "cells": [\n'
-    for cell in _validated(Room(_written, size, seconds).cells(cells), metadata):
+    room = Room(partial(_written, {}), size, seconds)
+    for cell in _validated(room.cells(cells), metadata):
         yield f"{before}  {cell.replace('\n', '\n  ')}"
         before = ",\n"
     cells_end = "\n ],\n" if before == ",\n" else '{\n "cells": [],\n'
-    about = dumped(metadata).replace("\n", "\n ")
-    yield f'{cells_end} "metadata": {about},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'
+    last = dumped(metadata).replace("\n", "\n ")
+    yield f'{cells_end} "metadata": {last},\n "nbformat": 4,\n "nbformat_minor": 5\n}}\n'
 
 
 def _written(
-    cell: Cell, position: int, in_time: Callable[[Iterable[Any]], Iterable[Any]] = iter
+    ids: dict[str, int], cell: Cell, position: int, in_time: Callable[[Iterable[Any]], Iterable[Any]] = iter
 ) -> dict[str, Any]:
-    metadata: dict[str, Any] = {}
+    """A cell as nbformat has it; `ids` has those that are taken, each by the cell of a position."""
+    before = cell.original or {}
+    metadata: dict[str, Any] = originals.metadata(before.get("metadata"))
     more: dict[str, Any] = {}
     match cell:
         case Markdown():
             kind, text = "markdown", Markdown(harmless(source(cell.text)), cell.author).source
             if cell.author:
-                metadata = {"kernelcord": {"author": repair(cell.author)}}
+                metadata |= {"kernelcord": {"author": repair(cell.author)}}
         case Raw():
-            kind, text, metadata = "raw", cell.text, {"raw_mimetype": "text/plain"}  # else it goes into pages
+            kind, text = "raw", cell.text
+            if cell.original is None or harmless(text) != text:
+                metadata |= {"raw_mimetype": "text/plain"}  # else it goes into pages
         case Code():
-            kind, text, metadata = "code", cell.code, _code_metadata(cell)
+            kind, text, metadata = "code", cell.code, metadata | _code_metadata(cell)
             more = {"execution_count": count(cell.count), "outputs": presentable(in_time(cell.outputs))}
+    if kind != "code" and (attached := originals.attachments(before.get("attachments"))):
+        more["attachments"] = attached
     text = source(text)
-    digest = hashlib.sha256(f"{kind}\n{text}".encode()).hexdigest()
     return {
         "cell_type": kind,
-        "id": f"{position}-{digest[:12]}",
+        "id": _id(ids, before.get("id"), position, f"{kind}\n{text}"),
         "metadata": metadata,
         "source": text.splitlines(keepends=True),
         **more,
     }
+
+
+def _id(ids: dict[str, int], wanted: Any, position: int, content: str) -> str:
+    """The id that is wanted, or one that the same cell at the same place has again; none is given twice."""
+    if originals.is_id(wanted) and ids.setdefault(wanted, position) == position:
+        return str(wanted)
+    made = f"{position}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    while ids.setdefault(made, position) != position:
+        made += "-"
+    return made
+
+
+def _is_pythons(kernelspec: Any) -> bool:
+    """Whether a notebook's kernel is one that runs Python, whatever it is called."""
+    match kernelspec:
+        case {"name": str(), "display_name": str(), **others}:
+            return others.get("language", "python") == "python"
+    return False
 
 
 def _code_metadata(cell: Code) -> dict[str, Any]:
@@ -134,7 +169,8 @@ def _code_metadata(cell: Code) -> dict[str, Any]:
         ours["execution_time"] = cell.execution_time
     metadata: dict[str, Any] = {"kernelcord": ours}
     may_fail = cell.status == "ok" or (cell.status == "error" and RAISES in cell.tags)
-    tags = dict.fromkeys(cell.tags if may_fail else (*cell.tags, SKIP))
+    as_they_were = may_fail or cell.original is not None  # for good, a cell is left out by a person alone
+    tags = dict.fromkeys(cell.tags if as_they_were else (*cell.tags, SKIP))
     if valid := [tag for tag in tags if tag and "," not in tag]:
         metadata["tags"] = valid
     repaired: dict[str, Any] = repair(metadata)
@@ -197,7 +233,8 @@ def read(data: bytes, *, limit: int = MAX_SIZE) -> Imported:
             raise NotebookError('This is not a notebook: its "nbformat" is not a version number.')
     if (language := _language(document)) != "python":
         notes.append(f"The notebook is written in {language}; its cells are run as Python.")
-    return Imported(found.cells, fewer([*notes, *found.notes]))
+    about = originals.metadata(document.get("metadata"), "The notebook", notes)
+    return Imported(found.cells, fewer([*notes, *found.notes]), about)
 
 
 def _from_version_3(worksheets: Any, notes: list[str]) -> list[Any]:

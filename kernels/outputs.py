@@ -6,7 +6,8 @@
     outputs.cells()                           # nbformat v4 output dicts
 
 `clear_output`, `update_display_data`, `\\r` and backspace are acted on, so a progress bar is one line and a
-loop that redraws a plot holds one picture. Text beyond the limit keeps its head, which was passed on at
+loop that redraws a plot holds one picture. What a display of an earlier cell became is told after all else
+that the cell shows, see `kernels.updates`. Text beyond the limit keeps its head, which was passed on at
 once, and its tail, which follows when the cell ends. There is a limit to the work that a cell can cause, and
 to what it can make us hold: `kernels.weight` says what a display costs, and `kernels.terminal` what drawing
 costs.
@@ -20,6 +21,7 @@ from typing import Any
 from kernels.events import ClearOutput, Display, Event, Failure, Result, Stream, cost
 from kernels.terminal import Terminal
 from kernels.text import human_size, left_out, strip_ansi
+from kernels.updates import UPDATE
 
 __all__ = ["ENDINGS", "MOST", "Outputs"]
 
@@ -48,7 +50,7 @@ class Outputs:
         self._max_shown = max_shown
         self._drawn = 0
         self._blanks = max_text // BLANKS
-        self._elsewhere: dict[str, int] = {}  # display ids of earlier cells, with what their updates cost
+        self._elsewhere: dict[str, tuple[Display, int]] = {}  # by display id what earlier ones are now; costs
         self._shown: list[_Text | Display | Result | Failure] = []
         self._costs: list[int] = []  # of each of them; a text has its own limit
         self._held = 0  # bytes of the displays in `_shown` and `_elsewhere`
@@ -94,12 +96,13 @@ class Outputs:
 
     def cells(self) -> tuple[dict[str, Any], ...]:
         """The outputs as nbformat v4 dicts (https://nbformat.readthedocs.io/en/latest/format_description.html)."""
-        return tuple(_notebook_output(shown) for shown in self._shown)
+        elsewhere = (display for display, _ in self._elsewhere.values())
+        return tuple(map(_notebook_output, self._shown)) + tuple(map(_update_output, elsewhere))
 
     def text(self) -> str:
         """All that reads as text, without colours; of what has a picture, nothing."""
         pieces: list[str] = []
-        for shown in self._shown:
+        for shown in (*self._shown, *(display for display, _ in self._elsewhere.values())):
             text = _as_text(shown)
             if text and pieces and not isinstance(shown, _Text) and not pieces[-1].endswith("\n"):
                 pieces.append("\n")
@@ -202,15 +205,15 @@ class Outputs:
         if not places:
             if event.display_id not in self._elsewhere and len(self._elsewhere) == ELSEWHERE:
                 return []
-            before = self._elsewhere.get(event.display_id, 0)
+            before = self._elsewhere[event.display_id][1] if event.display_id in self._elsewhere else 0
             event, size = self._within_limit(event, size, before)
-            self._elsewhere[event.display_id or ""] = size
+            self._elsewhere[event.display_id or ""] = event, size
             self._held += size - before
         for place in places:
             before = self._costs[place]
             event, size = self._within_limit(event, size, before)
             self._held += size - before
-            self._shown[place], self._costs[place] = replace(event, update=False), size
+            self._shown[place], self._costs[place] = event, size
         return [event]
 
     def _within_limit[T: Display | Result | Failure](self, event: T, size: int, freed: int) -> tuple[T, int]:
@@ -234,7 +237,7 @@ class Outputs:
         self._tail.clear()
         self._last_text = None
         self._text_before = self._tail_size = self._cut = 0
-        self._held = sum(self._elsewhere.values())
+        self._held = sum(size for _, size in self._elsewhere.values())
         self._clear_next = self._told_over = False
 
 
@@ -269,4 +272,10 @@ def _notebook_output(shown: _Text | Display | Result | Failure) -> dict[str, Any
     shared = {"data": dict(shown.bundle), "metadata": dict(shown.metadata)}
     if isinstance(shown, Result):
         return {"output_type": "execute_result", "execution_count": shown.count, **shared}
+    if shown.display_id is not None:
+        shared["transient"] = {"display_id": shown.display_id} | ({"updated": True} if shown.update else {})
     return {"output_type": "display_data", **shared}
+
+
+def _update_output(shown: Display) -> dict[str, Any]:
+    return _notebook_output(replace(shown, update=False)) | {"output_type": UPDATE}

@@ -8,14 +8,15 @@ is said in the output itself, as text: "[text/html left out: it had active conte
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
 from kernels.events import MAX_MIMES
-from kernels.harmless import MOST_PARTS, parts, plain_html, plain_svg, wording
+from kernels.harmless import MOST_PARTS, inert_html, parts, plain_html, plain_svg, wording
 from kernels.markdown import without_scripts
 from kernels.text import clip, repair
+from kernels.updates import is_update
 
 __all__ = ["MOST_VALUES", "count", "has_more_values", "joined", "presentable"]
 
@@ -39,7 +40,7 @@ class _LeftOutError(Exception):
 
 def presentable(outputs: Iterable[Any]) -> list[dict[str, Any]]:
     """The outputs as valid nbformat v4.5 dicts; whatever `outputs` holds, it does not raise."""
-    return [_output(output) for output in outputs]
+    return [_output(output) for output in outputs if not is_update(output)]
 
 
 def count(value: Any) -> int | None:
@@ -109,6 +110,8 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
         mime = key.strip().lower()
         try:
             bundle[mime] = _representation(mime, value)
+            if mime == "text/html" and bundle[mime] != joined(value):
+                notes.append("[scripts in text/html left out]")
         except _LeftOutError as why:
             if mime == "text/markdown":
                 notes.append(joined(value))
@@ -139,21 +142,28 @@ def _representation(mime: str, value: Any) -> Any:
     text = joined(value)
     if mime == "text/plain":
         return text
-    if mime == "text/latex":
-        return without_scripts(text)
     if _ENCODED.fullmatch(mime):
         if not text.isascii() or text.encode().translate(None, _BASE64):
             raise _LeftOutError("it is damaged")
         return text
-    if mime in ("text/html", "text/markdown"):  # Markdown may have HTML in it
-        if not plain_html(text):
-            raise _LeftOutError(wording(text))
-        return without_scripts(text) if mime == "text/markdown" else text
-    if mime == "image/svg+xml":
-        return _drawing(text)
+    if mime in _MARKUP:
+        return _MARKUP[mime](text)
     raise _LeftOutError(
         "it had active content" if _is_active(mime) else "notebooks here do not hold this kind"
     )
+
+
+def _html(html: str) -> str:
+    inert = html if plain_html(html) else inert_html(html)
+    if inert is None:
+        raise _LeftOutError(wording(html))
+    return inert
+
+
+def _markdown(words: str) -> str:
+    if not plain_html(words):  # there may be HTML in it
+        raise _LeftOutError(wording(words))
+    return without_scripts(words)
 
 
 def _drawing(svg: str) -> str:
@@ -163,6 +173,14 @@ def _drawing(svg: str) -> str:
     if drawing is None:
         raise _LeftOutError(wording(svg))
     return drawing
+
+
+_MARKUP: dict[str, Callable[[str], str]] = {
+    "text/html": _html,
+    "text/markdown": _markdown,
+    "text/latex": without_scripts,
+    "image/svg+xml": _drawing,
+}
 
 
 def _is_active(mime: str) -> bool:

@@ -144,7 +144,7 @@ class Router:
                 self.quit_asked = True
             elif isinstance(entry, dict) and "data" in entry:  # for Jupyter's pager: the help of `name?`
                 event = self._event("display_data", entry)
-                if event is not None:
+                if event is not None and entry["data"] != {"text/plain": ""}:  # `%psearch` found nothing
                     run.take(event)
         count = execution_count(content)
         ours = isinstance(metadata, dict) and "kernelcord" in metadata

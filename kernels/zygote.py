@@ -50,9 +50,10 @@ def main(control: socket.socket, libraries: list[str]) -> None:
     from inside import child, immortal, loaders, program  # type: ignore[import-not-found]  # noqa: F401
 
     del sys.path[0]
-    missing = _import([*EVERYWHERE, *libraries])
     prepared = program.prepared()
-    _warm()
+    with program.in_a_cell():
+        missing = _import([*EVERYWHERE, *libraries])
+        _warm()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who asked for a kernel hears of its end from its init
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what an init leaves that was killed comes here, to be found

@@ -21,6 +21,7 @@ from kernels import visible
 from kernels.capture import Skipped
 from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
 from kernels.text import counted, human_size, strip_ansi
+from kernels.updates import is_mark
 
 __all__ = ["Screen"]
 
@@ -93,7 +94,7 @@ class Screen:
     def earlier(self, cell: CellRecord) -> None:
         """A cell of an earlier visit: its code and the first lines of what it showed."""
         self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {visible.text(cell.code)}")
-        shown = "".join(_as_text(output) for output in cell.outputs).splitlines()
+        shown = "".join(_as_text(output) for output in cell.outputs if not is_mark(output)).splitlines()
         for text in shown[:SHOWN_BEFORE]:
             self.line(text)
         if len(shown) > SHOWN_BEFORE:

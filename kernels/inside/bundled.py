@@ -16,15 +16,15 @@ FOLDER = Path(__file__).resolve().parent.parent
 
 
 def load_file(id_or_name: str, *, raw: bool = False, **options: Any) -> Any:
-    """Load a file of this folder as its natural object, by its id or its name; `raw=True` gives bytes."""
+    """Load a file as its natural object, by its id or its name; `raw=True` gives bytes."""
     entry = _find(id_or_name)
-    data = (FOLDER / entry["path"]).read_bytes()
+    data = Path(entry["path"]).read_bytes()
     return data if raw else loaders.load(data, entry["filename"], entry["type"], options)
 
 
 def file_path(id_or_name: str) -> str:
-    """The path of a file of this folder, by its id or its name."""
-    return str(FOLDER / _find(id_or_name)["path"])
+    """The path of a file, by its id or its name."""
+    return str(_find(id_or_name)["path"])
 
 
 def list_files() -> Any:
@@ -44,8 +44,9 @@ def _find(wanted: str) -> dict[str, Any]:
     entries = _index()
     for entry in entries:
         if entry["file_id"] == wanted.lower():
-            return entry
+            return entry | {"path": str(FOLDER / entry["path"])}
     for entry in entries:
         if entry["filename"] == wanted:
-            return entry
+            here = Path(wanted)  # as a cell has just written it
+            return entry | {"path": str(here if here.is_file() else FOLDER / entry["path"])}
     raise FileNotFoundError(f"no file {wanted}: it is not in this folder")

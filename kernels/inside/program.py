@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import children, clip, forked, memory, reserve, streams, variables
+from . import children, clip, cores, forked, memory, reserve, streams, variables
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
@@ -38,7 +39,7 @@ for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combin
     setattr(zmq, name, int(getattr(zmq, name)))
 SENDING = 16  # messages on their way; beyond it the kernel waits for its reader, and holds no more in memory
 
-__all__ = ["Kernel", "Program", "made", "prepared", "run", "serve"]
+__all__ = ["Kernel", "Program", "in_a_cell", "made", "prepared", "run", "serve"]
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
@@ -246,10 +247,14 @@ def prepared() -> Program:
     super(IPKernelApp, program).initialize([])
     program.init_pdb()
     program.session.key = b""  # made here, filled by each child
-    Shell.instance(
-        parent=program, profile_dir=program.profile_dir, user_ns={}, compiler_class=XCachingCompiler
-    )
+    Shell.instance(parent=program, profile_dir=program.profile_dir, compiler_class=XCachingCompiler)
     return program
+
+
+def in_a_cell() -> AbstractContextManager[object]:
+    """While entered, what is imported finds itself in a kernel's cell, as `get_ipython` tells it."""
+    trap: AbstractContextManager[object] = Shell.instance().builtin_trap
+    return trap
 
 
 def serve(
@@ -291,10 +296,12 @@ def _settle(program: Program, profile: Path) -> None:
     program.profile_dir._location_isset = False  # once a process is the rule, and we are another by now
     program.profile_dir.location = str(profile)
     Shell.instance().db.root = profile / "db"
+    Shell.instance().init_environment()  # where the shell was made, another environment was ours
 
 
 def run(program: Program) -> None:
     """Run cells until the kernel is told to end."""
+    cores.install()
     streams.follow_threads()  # from now on: the kernel's own threads belong to no cell
     program.start()
     atexit.unregister(program.close)  # it can sit 10 s in a flush that nobody reads any more

@@ -144,6 +144,9 @@ def _lines_of(frame: FrameType) -> int:
 
 interactiveshell.warn = _warn
 ultratb.get_line_number_of_frame = _lines_of
+# Libraries ask by these names whether they are in Jupyter: plotly, rich and pandas do, and show less if not.
+for name in ("__module__", "__name__", "__qualname__"):
+    setattr(Shell, name, getattr(ZMQInteractiveShell, name))
 
 
 def _leave_out_ours(trace: TracebackType | None) -> None:

@@ -215,7 +215,9 @@ def confine(
         clone_flags=flags,
         folder=folder,
         environment=environment(paths.python, Path(temporary, ".ipython"), outside)
-        | {"HOME": str(folder), "MPLCONFIGDIR": f"{temporary}/.matplotlib", "TMPDIR": temporary},
+        | {"HOME": str(folder), "MPLCONFIGDIR": f"{temporary}/.matplotlib", "TMPDIR": temporary}
+        # Else joblib starts as many processes as the machine has processors.
+        | {"LOKY_MAX_CPU_COUNT": str(max(1, round(limits.cpus)))},
         uid=uid,
         uid_map=f"{INSIDE_UID} {own_uid} 1" if tier is Tier.A else "",
         gid_map=f"{INSIDE_UID} {own_gid} 1" if tier is Tier.A else "",

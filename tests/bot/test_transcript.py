@@ -70,9 +70,7 @@ async def test_a_notebook_and_an_export_hold_one_output_at_a_time(
     tracemalloc.start()
     try:
         with tempfile.TemporaryFile() as file:
-            await conversion.write(
-                (transcript.notebook_cell(entry) async for entry in transcript.each()), file
-            )
+            await conversion.write(transcript.notebook_cells(), file)
             of_notebook = tracemalloc.get_traced_memory()[1]
             file.seek(0)
             tracemalloc.stop()

@@ -52,6 +52,17 @@ PLAIN_HTML = [
     '<img src="data:image/png;base64,AAAA" width=100>',
     '<a href="https://example.org/a?b=1&amp;c=2#d">x</a><!-- said -->',
     '<B TITLE="a > b <c>" aria-label=x>y</B>',
+    '<table><tr><th></th><th colspan="2" halign="left">v</th></tr></table>',
+    '<svg  width="550"><rect x="0" y="0" width="55" height="55" style="fill:#4878d0;stroke-width:2"/></svg>',
+    '<svg viewBox="0 0 1 1"><defs><linearGradient id="a"><stop offset="0"/></linearGradient></defs></svg>',
+    '<svg><path d="M0 0" fill="url(#a)" clip-path="url(#b)"/><text x1="1">x</text></svg>',
+    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mrow><mi>x</mi></mrow></math>',
+    '<math><semantics><mo stretchy="false">(</mo><annotation encoding="application/x-tex">x</annotation>',
+    "<progress style='width:60ex' max='3' value='0'></progress>",
+    "<details open><summary>more</summary><p>x</p></details>",
+    '<input id="a" type="checkbox" checked><label for="a" tabindex="0" hidden>b</label>',
+    '<div style="background-image: url(data:image/svg+xml;base64,AA)">x</div>',
+    "<style>/* its default behavior */ a:hover{b:c}</style>x",
 ]
 ACTIVE_HTML = [
     "<script>alert(1)</script>",
@@ -93,6 +104,26 @@ ACTIVE_HTML = [
     '<meta http-equiv="refresh" content="0;url=javascript:alert(1)">',
     "<link rel=stylesheet href=https://evil.example>",
     '<b style="background:url(javascript:alert(1))">x</b>',
+    '<b xmlns:xlink="a title=" href=javascript:alert(1)>x</b>',
+    '<rect x1="a title=" href=javascript:alert(1)>x',
+    "<svg><style>&lt;img src=x onerror=alert(1)&gt;</style></svg>",
+    '<svg><a xlink:href="javascript:alert(1)">x</a></svg>',
+    "<svg><animate onbegin=alert(1) attributeName=x dur=1s></svg>",
+    '<svg><set attributeName="href" to="javascript:alert(1)"/></svg>',
+    "<svg><foreignObject><img src=x onerror=alert(1)></foreignObject></svg>",
+    "<svg><title><img src=x onerror=alert(1)></title></svg>",
+    "<math><annotation-xml encoding='text/html'><img src=x onerror=alert(1)></annotation-xml></math>",
+    '<math><mi xlink:href="javascript:alert(1)">x</mi></math>',
+    '<math><maction href="javascript:alert(1)">x</maction></math>',
+    "<input type=checkbox autofocus onfocus=alert(1)>",
+    "<input>",
+    "<input type=text>",
+    "<input type=checkbox type=image src=x>",
+    "<button onclick=alert(1)>words</button>",
+    "<b>x</b><script>alert(1)",
+    "<b onclick=alert(1)>x</b><script>alert(1)</script>",
+    "<div id=figure></div><script>alert(1)</script>",
+    "<style>/*</style><script>alert(1)</script>*/</style>",
 ]
 MORE_THAN_PLAIN_HTML = [
     '<a href="data:text/html,x">x</a>',
@@ -103,6 +134,14 @@ MORE_THAN_PLAIN_HTML = [
     '<b style="background: URL(https://evil.example/x)">',
     "<style>never closed",
     "<b never closed",
+    '<svg><use href="https://evil.example/x.svg#a"/></svg>',
+    '<rect fill="url(https://evil.example/#a)"/>',
+    '<b style="background:url(data:text/html,x)">',
+    "<svg><style>*{background:u&#114;l(https://evil.example)}</style></svg>",
+    "<style>/* */@import 'https://evil.example'/*<a>*/</style>words",
+    "<style>/*/<a>*/@im/**/port 'x'; @import 'https://evil.example'</style>words",
+    '<annotation-xml encoding="text/html">x</annotation-xml>',
+    '<b data-root-id="x">',
 ]
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -139,7 +178,6 @@ MORE_THAN_PLAIN_SVG = [
     SVG + '><title><image src="https://evil.example"/></title></svg>',
     SVG + ">" + "<g>" * 300 + "</g>" * 300 + "</svg>",
     '<metadata xmlns="http://www.w3.org/2000/svg"/>',
-    "<svg><rect/></svg>",
     SVG + ">not closed",
     "",
 ]
@@ -183,6 +221,32 @@ def test_hostile_markup_is_not_in_the_file(
     }
     for trace in (b"alert", b"evil.example", b"<script", b"onerror"):
         assert trace not in data
+
+
+ESTIMATOR = (
+    "<style>a{{b:c}}{}</style>{}<div data-param-prefix='x'><pre>SVC()</pre><input class='a' type='checkbox'>"
+    '<label for="a">SVC</label><table><tr><td>{}</td><td>C</td></tr></table></div>{}'
+)
+
+
+def test_an_estimator_stays_without_its_script() -> None:
+    """What scikit-learn shows opens by its style sheet; the script and its buttons, which copy, go."""
+    button = (
+        '<button type="button" class="copy"\n aria-label="Copy C"\n onclick="copy(\'C\',\n this)"\n></button>'
+    )
+    script = "<script>/* < > */ copy(`</div>`)</script>"
+    shown_of = ESTIMATOR.format("/* for the `<a>` */", "<body>", button, script)
+    left = ESTIMATOR.format("", "", "", "")
+    told = {"text/html": left, "text/plain": "SVC()\n[scripts in text/html left out]"}
+    assert shown({"text/html": shown_of, "text/plain": "SVC()"}) == told
+    assert shown(told) == told
+
+
+def test_a_drawing_without_namespaces_gets_them() -> None:
+    """Within a page it needs none, and IPython's `SVG` shows it so; as a file it would be nothing."""
+    within = '<?xml version="1.0"?><!-- x --><svg width="9"><use xlink:href="#m"/></svg>'
+    assert plain_svg(within) == f'{SVG} width="9"><use xlink:href="#m" /></svg>'
+    assert plain_svg('<svg xmlns="urn:other"><rect/></svg>') is None
 
 
 def test_active_words_are_shown_as_their_source() -> None:
@@ -293,7 +357,12 @@ def test_character_of_many_digits_is_what_a_browser_sees(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["<b ", "<!--", '<b title="', "<style>", "<div>", "</b", "<", "< ", "on", "on  "]
+    "unit",
+    [
+        *("<b ", "<!--", '<b title="', "<style>", "<div>", "</b", "<", "< ", "on", "on  ", ">", "> "),
+        *("<script>", "<script ", "<style>/*", "<button>", "<button a='", "<svg ", "<input type=checkbox "),
+        *("<script></script>", "<button></button>", "<b x:y=' "),
+    ],
 )
 def test_hostile_length_is_no_more_than_length(unit: str) -> None:
     """A megabyte of what makes a careless pattern go back and forth is told within the test's time."""
@@ -301,6 +370,7 @@ def test_hostile_length_is_no_more_than_length(unit: str) -> None:
     shown({"text/html": html})
     shown({"text/html": html + "<script>"})
     assert not plain_html(html + "<script>")
+    shown({"image/svg+xml": html})
 
 
 FENCE = "```\n<script>alert(1)</script>\n```"

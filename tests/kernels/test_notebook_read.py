@@ -155,7 +155,7 @@ def test_unknown_cells_and_attachments_are_noted() -> None:
     assert found.notes == (
         "Cell 1 was left out: its type (sql) is not known.",
         "Cell 2 was left out: its type (none) is not known.",
-        "Cell 3: the files attached to it were left out.",
+        "Cell 3: files attached to it that are no pictures were left out.",
     )
 
 

@@ -69,14 +69,24 @@ def test_an_update_without_an_id_is_for_nothing() -> None:
 
 
 def test_an_update_of_an_earlier_cells_display_is_passed_on() -> None:
-    """The id is not of this cell, so the event goes on to whoever showed it; only so many ids can do that."""
-    outputs = Outputs(max_text=LIMIT, max_shown=LIMIT)
+    """The id is not of this cell, so it goes on to whoever showed it, and is told; of so many ids at most."""
+    outputs = Outputs(max_text=LIMIT, max_shown=1 << 20)
     assert outputs.add(png("a", "earlier", update=True)) == [png("a", "earlier", update=True)]
     passed = [
         outputs.add(png("a", f"forged {number}", update=True)) for number in range(module.ELSEWHERE * 2)
     ]
     assert sum(map(len, passed)) == module.ELSEWHERE - 1
-    assert outputs.cells() == ()
+    outputs.add(png("b", "earlier", update=True))
+    told = outputs.cells()
+    assert len(told) == module.ELSEWHERE
+    assert told[0] == {
+        "output_type": "update_display_data",
+        "data": {"image/png": "b"},
+        "metadata": {},
+        "transient": {"display_id": "earlier"},
+    }
+    outputs.add(ClearOutput(wait=False))
+    assert outputs.cells() == told  # what an earlier cell shows is not this one's to clear
 
 
 def test_a_progress_bar_is_one_moving_line() -> None:

@@ -1,0 +1,109 @@
+"""Displays that a later cell has updated (`DisplayHandle.update`), as they are in the end.
+
+    updates = Updates()
+    for output in outputs_of_all_cells: updates.note(output)
+    updates.rewind()
+    for output in outputs_of_all_cells: updates.applied(output)
+
+A cell's record says what it showed, and of a display of an earlier cell what it became: an output of the type
+`UPDATE`, which no notebook has. Every output that can be updated has its display's id in `transient`, as the
+messages of a kernel do. So nothing that was recorded is ever written again, and a notebook is made by going
+over the outputs twice.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kernels.weight import weight
+
+__all__ = ["UPDATE", "Updates", "display_id", "is_mark", "is_note", "is_update"]
+
+UPDATE = "update_display_data"
+MOST_HELD = 64 << 20  # bytes of updates that are held while a notebook is made
+MOST_IDS = 10_000  # displays that are followed
+TOO_MUCH = "[updated in a later cell, which is left out here: there are too many and too large updates]"
+
+
+def display_id(output: Mapping[str, Any]) -> str | None:
+    """The id under which an output can be updated."""
+    match output.get("transient"):
+        case {"display_id": str(found)}:
+            return found
+    return None
+
+
+def is_update(output: Any) -> bool:
+    """Whether it is what became of an earlier cell's display."""
+    return isinstance(output, Mapping) and output.get("output_type") == UPDATE
+
+
+def is_note(output: Any) -> bool:
+    """Whether it is of ours, and says in a record what the front has told beside the cell's outputs."""
+    match output:
+        case {"transient": {"note": True}}:
+            return True
+    return False
+
+
+def is_mark(output: Any) -> bool:
+    """Whether it only stands for displays, in a short form of a cell's outputs."""
+    return is_update(output) and display_id(output) is None
+
+
+def _updates_something(output: Any) -> bool:
+    """Whether displays before it that have its id show the same from then on."""
+    if not isinstance(output, Mapping) or not isinstance(transient := output.get("transient"), Mapping):
+        return False
+    return is_update(output) or transient.get("updated") is True
+
+
+class Updates:
+    """See the module's text."""
+
+    def __init__(self) -> None:
+        self.place = 0  # outputs that were gone over
+        self._shown: set[str] = set()  # ids of displays that an update may come for
+        self._newest: dict[str, tuple[int, Mapping[str, Any]]] = {}  # by id, with the place of the update
+        self._held = 0
+
+    def note(self, output: Mapping[str, Any]) -> None:
+        """Take note of the next output."""
+        self.place += 1
+        name = display_id(output)
+        if name is None:
+            return
+        if _updates_something(output) and name in self._shown:
+            _, before = self._newest.get(name, (0, {}))
+            size = weight(output.get("data"))
+            self._held += size - (weight(before.get("data")) if before else 0)
+            if self._held > MOST_HELD:
+                self._held -= size
+                output = {"data": {"text/plain": TOO_MUCH}, "metadata": {}}
+                self._held += weight(output["data"])
+            self._newest[name] = self.place, output
+        if not is_update(output) and len(self._shown) < MOST_IDS:
+            self._shown.add(name)
+
+    def pass_mark(self, mark: Mapping[str, Any]) -> bool:
+        """Take note of what a short form says of its displays; whether its outputs have to be read."""
+        match mark.get("transient"):
+            case {"shown": list(names), "updates": bool(updates)}:
+                self._shown.update(name for name in names if isinstance(name, str))
+                return updates
+        return True
+
+    def rewind(self) -> None:
+        """Begin again with the first output."""
+        self.place = 0
+
+    def applied(self, output: dict[str, Any]) -> dict[str, Any]:
+        """The next output as it is in the end."""
+        self.place += 1
+        return self.at(self.place, output)
+
+    def at(self, place: int, output: dict[str, Any]) -> dict[str, Any]:
+        """The output of this number, from 1, as it is in the end."""
+        updated, newest = self._newest.get(display_id(output) or "", (0, {}))
+        if updated <= place or is_update(output):
+            return output
+        return output | {"data": newest.get("data", {}), "metadata": newest.get("metadata", {})}
