@@ -197,8 +197,8 @@ async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(
         assert watches() == 2
         await wild.next(write_much)
         async with asyncio.timeout(20):
-            while watches() != 1:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110  nothing tells when a watcher is another one
+            while watches() != 1:  # noqa: ASYNC110  nothing tells when a watcher is another one
+                await asyncio.sleep(0.01)
         await calm.next(writer(workspace))
         await wild.next()
         await wild.next(write)
