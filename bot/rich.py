@@ -12,9 +12,23 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Shown", "as_file", "as_text", "is_picture", "only_script", "plotly_page", "says_nothing"]
+from kernels.figures import plain_figure
+from kernels.harmless import MOST_PARTS, parts, plain_svg
+
+__all__ = [
+    "SOURCE_OF_SVG",
+    "Shown",
+    "as_file",
+    "as_text",
+    "drawing",
+    "is_picture",
+    "only_script",
+    "plotly_page",
+    "says_nothing",
+]
 
 BINARY = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "application/pdf": ".pdf"}
+SOURCE_OF_SVG = ".svg.txt"
 PLOTLY = "application/vnd.plotly.v1+json"
 SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-Za-z0-9+/=]+)"')
 SAYS_NOTHING = re.compile(
@@ -41,7 +55,7 @@ def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Show
         if isinstance(bundle.get(mime), str):
             return _decoded(suffix, bundle[mime])
     if isinstance(bundle.get("image/svg+xml"), str):
-        return Shown(".svg", bundle["image/svg+xml"].encode())
+        return drawing(bundle["image/svg+xml"])
     if isinstance(bundle.get(PLOTLY), dict):
         return Shown(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
     page, text = bundle.get("text/html"), bundle.get("text/plain", "")
@@ -50,6 +64,13 @@ def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Show
     if sound := SOUND.search(page):
         return _decoded(f".{sound['kind']}", sound["data"])
     return Shown(".html", _page("Output", page).encode())
+
+
+def drawing(svg: str) -> Shown:
+    """An SVG as a file that only draws; of one that does more, or has too many parts, its source as text."""
+    plain = plain_svg(svg) if parts(svg) <= MOST_PARTS else None
+    suffix = SOURCE_OF_SVG if plain is None else ".svg"
+    return Shown(suffix, (plain or svg).encode("utf-8", "replace"))
 
 
 def as_text(bundle: Mapping[str, Any]) -> str:
@@ -82,9 +103,13 @@ def says_nothing(bundle: Mapping[str, Any]) -> bool:
 
 
 def plotly_page(figure: Mapping[str, Any], script: str) -> str:
-    """A page of its own that shows a plotly figure; it needs nothing else and no network."""
-    parts = [figure.get("data", []), figure.get("layout", {}), figure.get("config", {})]
-    data = ",".join(json.dumps(part) for part in parts).replace("<", "\\u003c")
+    """A page of its own that shows a plotly figure; it needs nothing else and no network.
+
+    No link in it leads to a script, and no setting to another page.
+    """
+    plain = plain_figure(figure)
+    pieces = [plain.get("data", []), plain.get("layout", {}), plain.get("config", {})]
+    data = ",".join(json.dumps(piece) for piece in pieces).replace("<", "\\u003c")
     draw = f'<script>Plotly.newPlot("figure",{data})</script>'
     return _page(_title(figure), f'<div id="figure"></div><script>{script}</script>{draw}')
 

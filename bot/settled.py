@@ -10,7 +10,8 @@ from bot.markup import fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
-from bot.rich import PLOTLY, as_file, as_text
+from bot.rich import PLOTLY, SOURCE_OF_SVG, as_file, as_text
+from bot.rich import drawing as as_drawing
 from bot.split import LONGEST, balanced, cut
 from bot.usage import TurnUsage
 from bot.written import Entry, Said, Shown, code_block
@@ -22,7 +23,7 @@ __all__ = ["Settled"]
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
-KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(
+KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: "drawing"} | dict.fromkeys(
     (".png", ".jpg", ".gif"), "picture"
 )
 
@@ -135,9 +136,11 @@ class Settled:
             self._add_output(drawing.text)
         else:
             self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
-            self._upload(
-                ".svg" if drawing.kind == "svg" else ".html", drawing.source.encode("utf-8", "replace")
+            source = drawing.source
+            shown = (
+                as_drawing(source) if drawing.kind == "svg" else (".html", source.encode("utf-8", "replace"))
             )
+            self._upload(*shown)
 
     def _attach(self, bundle: Mapping[str, Any]) -> None:
         if PLOTLY in bundle and not self._script():
