@@ -45,17 +45,19 @@ class Shown(NamedTuple):
     data: bytes
 
 
-def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Shown | None:
+def as_file(
+    bundle: Mapping[str, Any], plotly_script: Callable[[], str], *, most_parts: int = MOST_PARTS
+) -> Shown | None:
     """The best of a MIME bundle as a file, or None where its plain text is as good.
 
     `plotly_script` gives the JavaScript that an interactive plotly figure needs in its page; there is no way
-    to draw one as a picture without a browser.
+    to draw one as a picture without a browser. `most_parts` is as in `drawing`.
     """
     for mime, suffix in BINARY.items():
         if isinstance(bundle.get(mime), str):
             return _decoded(suffix, bundle[mime])
     if isinstance(bundle.get("image/svg+xml"), str):
-        return drawing(bundle["image/svg+xml"])
+        return drawing(bundle["image/svg+xml"], most_parts)
     if isinstance(bundle.get(PLOTLY), dict):
         return Shown(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
     page, text = bundle.get("text/html"), bundle.get("text/plain", "")
@@ -66,9 +68,12 @@ def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Show
     return Shown(".html", _page("Output", page).encode())
 
 
-def drawing(svg: str) -> Shown:
-    """An SVG as a file that only draws; of one that does more, or has too many parts, its source as text."""
-    plain = plain_svg(svg) if parts(svg) <= MOST_PARTS else None
+def drawing(svg: str, most_parts: int = MOST_PARTS) -> Shown:
+    """An SVG as a file that only draws; of one that does more, or has too many parts, its source as text.
+
+    Each of its parts, which are elements and attributes, takes some 3 us.
+    """
+    plain = plain_svg(svg) if parts(svg) <= most_parts else None
     suffix = SOURCE_OF_SVG if plain is None else ".svg"
     return Shown(suffix, (plain or svg).encode("utf-8", "replace"))
 

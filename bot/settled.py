@@ -23,6 +23,7 @@ __all__ = ["Settled"]
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # of a formula that is not drawn
 ALTERNATIVE = 300  # characters of a picture's description
+MOST_PARTS = 20_000  # of an SVG that is attached: everybody waits while it is looked through, for 60 ms
 KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: "drawing"} | dict.fromkeys(
     (".png", ".jpg", ".gif"), "picture"
 )
@@ -138,14 +139,16 @@ class Settled:
             self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
             source = drawing.source
             shown = (
-                as_drawing(source) if drawing.kind == "svg" else (".html", source.encode("utf-8", "replace"))
+                as_drawing(source, MOST_PARTS)
+                if drawing.kind == "svg"
+                else (".html", source.encode("utf-8", "replace"))
             )
             self._upload(*shown)
 
     def _attach(self, bundle: Mapping[str, Any]) -> None:
         if PLOTLY in bundle and not self._script():
             self._add("-# A figure of plotly: `/notebook` has it.")
-        elif (shown := as_file(bundle, self._script)) is not None:
+        elif (shown := as_file(bundle, self._script, most_parts=MOST_PARTS)) is not None:
             self._upload(shown.suffix, shown.data)
         else:
             self._add_output(as_text(bundle))

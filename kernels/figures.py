@@ -37,6 +37,8 @@ _SETTINGS = {  # of the configuration those that are no address and no text
 }
 _ADDRESSES = {"source", "href", "url", "geojson"}  # keys whose text is an address
 _HTML = {"attribution", "sourceattribution"}  # of a map, which is HTML that maps show as it is
+MOST = 50_000  # characters of links, formulas and addresses in a figure, which take 1 us each at worst
+_PICTURE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]*+", re.ASCII)
 _WORD = re.compile(r"[\w+ -]{0,100}", re.ASCII)
 _TAG = re.compile(r"<[^<>]*+>?+")
 _LINK = re.compile(
@@ -48,9 +50,10 @@ _LINK = re.compile(
 def plain_figure(figure: Mapping[str, Any]) -> dict[str, Any]:
     """The figure, nested no deeper than a kernel's messages may be, with what only shows."""
     kept: dict[str, Any] = {}
+    left = [MOST]
     for key, kind in (("data", list), ("layout", dict), ("frames", list)):
         if isinstance(figure.get(key), kind):
-            kept[key] = _plain(figure[key])
+            kept[key] = _plain(figure[key], left)
     if isinstance(figure.get("config"), dict):
         settings = figure["config"].items()
         kept["config"] = {key: value for key, value in settings if key in _SETTINGS and _is_setting(value)}
@@ -68,29 +71,37 @@ def _is_setting(value: Any) -> bool:
     return False
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, left: list[int]) -> Any:
     match value:
         case str():
-            return _text(value)
+            return _text(value, left)
         case list():
-            return [_plain(one) if isinstance(one, str | list | dict) else one for one in value]
+            return [_plain(one, left) if isinstance(one, str | list | dict) else one for one in value]
         case dict():
-            return {key: _plain(one) for key, one in value.items() if _is_kept(key, one)}
+            return {key: _plain(one, left) for key, one in value.items() if _is_kept(key, one, left)}
     return value
 
 
-def _is_kept(key: str, value: Any) -> bool:
+def _is_kept(key: str, value: Any, left: list[int]) -> bool:
     if key in _HTML:
         return False
     if key == "style":
         return value is None or (isinstance(value, str) and _WORD.fullmatch(value) is not None)
-    return key not in _ADDRESSES or not isinstance(value, str) or plain_source(value)
+    if key not in _ADDRESSES or not isinstance(value, str) or _PICTURE.fullmatch(value):
+        return True
+    left[0] -= len(value)
+    return left[0] >= 0 and plain_source(value)
 
 
-def _text(text: str) -> str:
-    if "<" in text:
-        text = _TAG.sub(_tag, text)
-    return without_scripts(text) if "\\" in text or "&" in text else text
+def _text(text: str, left: list[int]) -> str:
+    linked = "<" in text and "href" in text.lower()
+    formula = "$" in text and "\\" in text
+    if not linked and not formula:
+        return text
+    left[0] -= len(text)
+    if left[0] < 0:
+        return text.replace("<", "&lt;").replace("$", "&#36;")  # plotly shows what they stand for
+    return without_scripts(_TAG.sub(_tag, text))
 
 
 def _tag(found: re.Match[str]) -> str:
