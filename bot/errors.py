@@ -4,6 +4,7 @@ BotError
 |-- NothingRuns()          there is no cell to interrupt or to answer
 |-- NotOpened(cause)       a person's session could not be opened
 |-- NotAFile(path)         what is to be read is a pipe, a device or the like
+|-- NotText(encoding, line)   a script has bytes that are no text in its encoding
 |-- DataInUse(folder)      another program works on the same data folder
 |-- AtWork(kind)           the person has one of this kind under way already
 |-- TooBusy()              too much is under way for others, so this would wait too long
@@ -36,6 +37,7 @@ __all__ = [
     "NoSuchModel",
     "NotAFile",
     "NotOpened",
+    "NotText",
     "NothingRuns",
     "OutOfReach",
     "OverBudget",
@@ -69,6 +71,15 @@ class NotAFile(BotError):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.path = path
+
+
+class NotText(BotError):
+    """The line of this number has bytes that are no text in this encoding."""
+
+    def __init__(self, encoding: str, line: int) -> None:
+        super().__init__(f"line {line} is no {encoding}")
+        self.encoding = encoding
+        self.line = line
 
 
 class DataInUse(BotError):

@@ -25,6 +25,7 @@ from bot.errors import (
     NotAFile,
     NothingRuns,
     NotOpened,
+    NotText,
     OutOfReach,
     OverBudget,
     OverLimit,
@@ -124,6 +125,10 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     NoQuestion: lambda _: "no input() is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
     NotAFile: lambda error: f"{error.path} is a pipe or a device, not a file",
+    NotText: lambda error: (
+        f"line {error.line} of the script has bytes that are no text in {error.encoding}, so nothing was run:"
+        " save it as UTF-8, or name its encoding in the first line (# coding: latin-1)"
+    ),
     DataInUse: lambda error: (
         f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
     ),

@@ -11,6 +11,7 @@ stays.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import signal
@@ -19,8 +20,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
-from kernels import descriptors, sizes
+from kernels import descriptors, hints, sizes
 from kernels.capture import Capture, LateFiles, Scan
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.events import Restarted
@@ -45,7 +47,7 @@ TURN = 1.0  # seconds for which a start keeps others from theirs; as a rule it t
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel(KernelHere):
+class Kernel(KernelHere, hints.Hinting):
     """One session's kernel. Made by `Pool.kernel`, which owns the places and the end of it."""
 
     def __init__(
@@ -77,6 +79,7 @@ class Kernel(KernelHere):
         self._stack = AsyncExitStack()
         self._ending = asyncio.Lock()
         self._process: KernelProcess | None = None
+        self._columns: int | None = None
         self._starting: asyncio.Task[None] | None = None
         self._death: asyncio.Task[None] | None = None
         self._killing: asyncio.Task[None] | None = None
@@ -160,6 +163,22 @@ class Kernel(KernelHere):
         """Something in the workspace may have changed: look, unless the end of a cell will."""
         if self._process is not None:
             self._late_files.look()
+
+    async def widen(self, columns: int) -> None:
+        """From now on tables of text may be this wide, also in processes that start later."""
+        self._columns = columns
+        await self._hint(hints.COLUMNS, "", columns)
+
+    async def _hint(self, question: str, code: str, position: int) -> Any:
+        """The kernel's answer, as it comes; None where there is none in time."""
+        if self._process is None or self.dead or self.busy or len(code) > hints.LONGEST_CODE:
+            return None
+        asked = self._process.wire.send(
+            "shell", f"{question}_request", {"code": code, "cursor_pos": position}
+        )
+        with self._router.awaited(asked) as answer, contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(answer, hints.PATIENCE)
+        return None
 
     # What a run needs (RunHost):
 
@@ -312,6 +331,9 @@ class Kernel(KernelHere):
         except OSError as error:
             raise KernelStartFailed(str(error)) from error
         log.info("a kernel has started", extra={"session": self.session_id})
+        if self._columns is not None:
+            content = {"code": "", "cursor_pos": self._columns}
+            self._process.wire.send("shell", f"{hints.COLUMNS}_request", content)
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._mourn(self._process), name="kernel death")
 

@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol, Self
 from kernels.capture import Scan
 from kernels.events import Event
 from kernels.files import FileSource
+from kernels.hints import Completions
 from kernels.launch import Limits
 from kernels.result import Late, RunResult, Variable
 
@@ -98,6 +99,15 @@ class PersonKernel(Protocol):
 
     async def state(self) -> State:
         """The kernel as it is now."""
+
+    async def complete(self, code: str, position: int) -> Completions:
+        """How the code may go on at this position; nothing while a cell runs, or where no process is."""
+
+    async def inspect(self, code: str, position: int) -> str:
+        """What is known of the object at this position, as text, or ""; as `complete`."""
+
+    async def widen(self, columns: int) -> None:
+        """From now on tables of text may be this wide; at first it is 80."""
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. The files stay."""

@@ -12,7 +12,7 @@ called.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class Router:
         self._broken = 0
         self._cells: OrderedDict[str, _Cell] = OrderedDict()
         self.running_id = ""
+        self._answers: dict[str, asyncio.Future[Any]] = {}  # that are awaited, by what they answer
         self._question: Event | None = None  # it waits for the output before it
         self._marked = False
         self.running: Run | None = None
@@ -90,6 +91,15 @@ class Router:
         self.doubtful = False
         # Whether the kernel has said, when it was interrupted, that it does not run the cell.
         self.idle = False
+
+    @contextlib.contextmanager
+    def awaited(self, message_id: str) -> Iterator[asyncio.Future[Any]]:
+        """While entered, the content of the shell's answer to this message is the result of what is given."""
+        answer = self._answers[message_id] = asyncio.get_running_loop().create_future()
+        try:
+            yield answer
+        finally:
+            del self._answers[message_id]
 
     def begin(self, message_id: str, run: Run) -> None:
         """The request `message_id` runs the cell `run`."""
@@ -131,6 +141,8 @@ class Router:
         match message.channel, message.kind:
             case "iopub", "execute_reply" if run is not None:  # there, so that it comes after the output
                 self._reply(run, content, message.metadata)
+            case "shell", "complete_reply" | "inspect_reply":
+                self._answer(message.parent_id, content)
             case "control", "interrupt_reply" if self.running is not None:
                 self.idle = content.get("running") is False
                 self.running.interrupted()
@@ -147,6 +159,11 @@ class Router:
                     run.take(event)
                 elif event is not None:
                     self._take_late(self._cells[message.parent_id], event)
+
+    def _answer(self, asked: str, content: dict[str, Any]) -> None:
+        """Give an answer of the shell to whoever awaits it."""
+        if asked in self._answers and not self._answers[asked].done():
+            self._answers[asked].set_result(content)
 
     def _reply(self, run: Run, content: dict[str, Any], metadata: Any) -> None:
         payload = content.get("payload")

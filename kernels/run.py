@@ -30,7 +30,7 @@ from kernels import sizes
 from kernels.capture import Captured, Scan
 from kernels.clock import Clock
 from kernels.errors import NoQuestion
-from kernels.events import Event, Failure, InputRequest, Queued, Restarted, Stream
+from kernels.events import END_OF_INPUT, Event, Failure, InputRequest, Queued, Restarted, Stream
 from kernels.finish import to_the_end
 from kernels.here import CellHere
 from kernels.inbox import Inbox
@@ -134,7 +134,8 @@ class Run(CellHere):
         self._question = None
         self._host.answer(text := repair(text))
         self._clock.resume()
-        self.take(Stream("stdout", f"{question.prompt}{'' if question.password else text}\n"))
+        hidden = question.password or text == END_OF_INPUT
+        self.take(Stream("stdout", f"{question.prompt}{'' if hidden else text}\n"))
 
     def extend(self, limit: timedelta) -> None:
         """Let the cell work for `limit`, from its start; one that is being stopped is stopped."""

@@ -1,6 +1,6 @@
 """Where a person types: cells at a prompt, and answers to what a cell asks.
 
-    keyboard = Keyboard(data / "history")
+    keyboard = Keyboard(data / "history", terminal.kernel)
     text = await keyboard.typed(">>> ")
     keyboard.questions.put(session, question)
 
@@ -20,23 +20,31 @@ from prompt_toolkit.lexers import PygmentsLexer
 from prompt_toolkit.patch_stdout import patch_stdout
 from pygments.lexers.python import PythonLexer
 
+from bot.console.hints import Kernel, KernelCompleter, Signature
 from bot.console.question import Questions
 
 __all__ = ["Keyboard", "finished"]
 
 
 class Keyboard:
-    """The terminal's prompts. `history` is the file that what is typed is kept in."""
+    """The terminal's prompts. `history` is the file that what is typed is kept in; `kernel` helps to type."""
 
-    def __init__(self, history: Path) -> None:
+    def __init__(self, history: Path, kernel: Kernel) -> None:
         self.questions = Questions()
+        self._signature = Signature(kernel)
         self._prompt: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),
             multiline=True,
             lexer=PygmentsLexer(PythonLexer),
             key_bindings=_keys(),
+            completer=KernelCompleter(kernel),
+            complete_while_typing=False,
+            bottom_toolbar=lambda: self._signature.text or None,
+            reserve_space_for_menu=6,
             prompt_continuation=lambda width, _line, _wrapped: "." * (width - 1) + " ",
         )
+
+        self._prompt.default_buffer.on_text_changed += self._signature.follow
 
     async def typed(self, prompt: str) -> str:
         """A whole cell. What is shown meanwhile stands above it.
@@ -44,6 +52,7 @@ class Keyboard:
         Only meanwhile: what takes standard output's place writes from a thread of its own, which can collide
         with the next prompt being drawn. Raises: EOFError, KeyboardInterrupt.
         """
+        self._signature.text = ""
         with patch_stdout(raw=True):
             return await self._prompt.prompt_async(prompt)
 
@@ -60,6 +69,16 @@ def _keys() -> KeyBindings:
             opens_block = buffer.document.current_line_before_cursor.rstrip().endswith(":")
             buffer.newline(copy_margin=not buffer.document.current_line.isspace())
             buffer.insert_text("    " if opens_block else "")
+
+    @keys.add("tab", filter=has_focus(DEFAULT_BUFFER))
+    def _(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if not buffer.document.current_line_before_cursor.strip():
+            buffer.insert_text("    ")
+        elif buffer.complete_state:
+            buffer.complete_next()
+        else:
+            buffer.start_completion(insert_common_part=True)
 
     return keys
 

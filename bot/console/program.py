@@ -76,7 +76,7 @@ async def serve_person(settings: Settings) -> bool:
             if sys.stdin.isatty():
                 from bot.console.keyboard import Keyboard
 
-                await terminal.talk(Keyboard(settings.data / "history"))
+                await terminal.talk(Keyboard(settings.data / "history", terminal.kernel))
                 return True
             script = await whole()
             if not script.strip():
@@ -145,9 +145,14 @@ async def _say_nothing(_reply: Reply) -> None:
     """A replay shows its progress, and the outputs are in the notebook that it writes."""
 
 
+def _has_colour() -> bool:
+    """Whether the terminal takes escapes, and whoever sits there wants any (https://no-color.org)."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
 def _screen(settings: Settings) -> Screen:
     script = partial(plotly_script, settings.kernel_python)
-    return Screen(settings.data / "pictures", script, colour=sys.stdout.isatty())
+    return Screen(settings.data / "pictures", script, colour=_has_colour())
 
 
 def main() -> int:

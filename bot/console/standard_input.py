@@ -8,10 +8,14 @@ text = await whole()
 
 import asyncio
 import contextlib
+import io
 import sys
 import threading
+import tokenize
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import CancelledError
+
+from bot.errors import NotText
 
 __all__ = ["Lines", "whole"]
 
@@ -50,21 +54,33 @@ class Lines:
 
 
 async def whole() -> str:
-    """All of it, as text."""
+    """All of it, as text, in the encoding that a script of Python's says. Raises: NotText."""
     loop = asyncio.get_running_loop()
-    text: asyncio.Future[str] = loop.create_future()
+    text: asyncio.Future[bytes] = loop.create_future()
 
-    def give(read: str) -> None:
+    def give(read: bytes) -> None:
         if not text.done():
             text.set_result(read)
 
     def read() -> None:
-        found = sys.stdin.read()
+        found = sys.stdin.buffer.read()
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody listens any more
             loop.call_soon_threadsafe(give, found)
 
     _in_thread(read)
-    return await text
+    return _decoded(await text)
+
+
+def _decoded(script: bytes) -> str:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(script).readline)
+    except SyntaxError:  # an encoding that there is none of, or two first lines that are no UTF-8
+        encoding = "utf-8"
+    try:
+        return script.decode(encoding).replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        name = encoding.upper().removesuffix("-SIG")
+        raise NotText(name, 1 + script.count(b"\n", 0, error.start)) from None
 
 
 def _in_thread(work: Callable[[], None]) -> None:

@@ -1,12 +1,13 @@
 """A person at a terminal: type a cell, see it run. Without a terminal, cells are read from standard input.
 
-await Terminal(sessions, screen, user_id=1).talk(Keyboard(data / "history"))
+await Terminal(sessions, screen, user_id=1).talk(Keyboard(data / "history", terminal.kernel))
 await Terminal(sessions, screen, user_id=1).read(sys.stdin.read())
 """
 
 import asyncio
 import contextlib
 import re
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from filestore.records import CellRecord, SessionRecord
 from kernels.cells import Notebook
 from kernels.errors import KernelError
 from kernels.events import InputRequest
+from kernels.protocols import PersonKernel
 
 if TYPE_CHECKING:
     from bot.console.keyboard import Keyboard
@@ -52,6 +54,7 @@ class Terminal:
             sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
         self._questions: Questions | None = None  # nobody is there who could answer
+        self._columns = 0  # that the kernel knows the terminal to have
         self._failed = self._taking = self._ending = False
         self._welcomed = asyncio.Event()  # what was before is told
 
@@ -70,6 +73,7 @@ class Terminal:
                 return
             if text.strip() in LEAVING:
                 return
+            await self._widen()
             await self._take(text)
 
     async def read(self, script: str) -> bool:
@@ -88,6 +92,17 @@ class Terminal:
         """Begin nothing new: the program ends. Returns whether something is under way."""
         self._ending = True
         return self._taking
+
+    async def kernel(self) -> PersonKernel:
+        """The kernel of whoever sits here."""
+        return (await self._sessions.session(self._user_id, PLACE)).kernel
+
+    async def _widen(self) -> None:
+        """Tell the kernel how wide the terminal is, when that has changed."""
+        columns = shutil.get_terminal_size().columns
+        if columns != self._columns:
+            self._columns = columns
+            await (await self.kernel()).widen(columns)
 
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of its cell."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from kernels import codec, sizes
+from kernels import codec, hints, sizes
 from kernels.capture import Captured, Scan
 from kernels.client.cell import RemoteCell
 from kernels.client.ends import Connect
@@ -52,9 +52,15 @@ class KernelNode(Protocol):
         """How to get a connection to this session."""
 
     async def ask(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Any = None,
+        start: bool = True,
     ) -> bytes:
-        """One request; its answer's body. Raises: OSError, KernelError."""
+        """One request; its answer's body. Raises: OSError, KernelError; NodeGone without `start`."""
 
     def get(self, path: str) -> Any:
         """A request whose answer is read bit by bit."""
@@ -68,7 +74,7 @@ class _Lost:
     since: float | None = None
 
 
-class RemoteKernel:
+class RemoteKernel(hints.Hinting):
     """One session's kernel in a node; made by `Node.kernel`."""
 
     def __init__(self, node: KernelNode, session_id: str, source: FileSource) -> None:
@@ -141,6 +147,12 @@ class RemoteKernel:
         value = answer["value"]
         self._variables = codec.to_variables(value["variables"])
         return State(value["alive"], value["busy"], self._variables)
+
+    async def _hint(self, question: str, code: str, position: int) -> Any:
+        path, at = f"{self._path}/hints/{question}", {"position": str(position)}
+        with suppress(KernelError, OSError, TimeoutError):
+            asked = self._node.ask("POST", path, params=at, data=code.encode(), start=False)
+            return codec.loads(await asyncio.wait_for(asked, 2 * hints.PATIENCE))
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""

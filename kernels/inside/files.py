@@ -126,7 +126,7 @@ class _Files:
             pandas = import_module("pandas")
         except ImportError:
             return rows
-        return pandas.DataFrame(rows, columns=["id", "name", "type", "size", "created", "time left"])
+        return _shown_whole(pandas)(rows, columns=["id", "name", "type", "size", "created", "time left"])
 
     def _ask(self, op: str, wanted: "str | os.PathLike[str]" = "") -> tuple[dict[str, Any], bytes]:
         """The service's answer, and the bytes that came after it.
@@ -170,6 +170,27 @@ class _Files:
                     told = bool(newline)
                     data.write(rest)
             return bytes(line), data.getvalue()
+
+
+@functools.cache
+def _shown_whole(pandas: Any) -> Any:
+    """A table that is shown with whole names, however long these are and whatever pandas leaves out."""
+
+    class Files(pandas.DataFrame):  # type: ignore[misc]
+        """The files that can be loaded."""
+
+        def __repr__(self) -> str:
+            return str(self.to_string(max_colwidth=None)) if len(self) else "No files."
+
+        def _repr_html_(self) -> Any:
+            with pandas.option_context("display.max_colwidth", None, "display.max_columns", None):
+                return super()._repr_html_()
+
+        @property
+        def _constructor(self) -> Any:
+            return pandas.DataFrame  # a part of it is any table
+
+    return Files
 
 
 def _content(path: str) -> bytes:

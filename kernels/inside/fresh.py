@@ -5,7 +5,8 @@
     fresh.arguments()       # of any kernel's process: what programs look for in `sys.argv`
 
 Scripts read `sys.argv`, `%cd -` goes to where the shell was made, two kernels with one key understand each
-other's messages. `tests/live/test_fresh.py` compares a forked kernel with a stock one, one by one.
+other's messages. Two things cannot be made anew, and are the same in all kernels of a zygote: the seed of
+hashes, and where things lie in memory. `tests/live/test_fresh.py` compares a forked kernel with a stock one.
 """
 
 import logging
@@ -69,7 +70,11 @@ def _new_key() -> None:
 
 
 def _find_folders() -> None:
-    """Have matplotlib, which keeps what it has found, find its folders again."""
+    """Have matplotlib and parso, which keep what they have found, find their folders again."""
+    if (cache := sys.modules.get("parso.cache")) is not None:
+        cache._default_cache_path = cache._get_default_cache_path()  # type: ignore[attr-defined]
+    if (settings := sys.modules.get("jedi.settings")) is not None:
+        settings.cache_directory = os.path.expanduser("~/.cache/jedi")  # type: ignore[attr-defined]
     matplotlib = sys.modules.get("matplotlib")
     if matplotlib is None:
         return

@@ -32,7 +32,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from kernels import codec
+from kernels import codec, hints
 from kernels.capture import CapturedFile, FileChanged
 from kernels.files import Opened
 from kernels.node import PROTOCOL
@@ -170,6 +170,24 @@ class _Place(_Upload):
         except OSError as error:
             raise self.failure(error) from None
         self.finish(json.dumps({"name": placed}))
+
+
+class _Hints(_Asked):
+    """What the session's kernel knows of code that is being typed."""
+
+    @web.authenticated
+    async def post(self, session_id: str, question: str) -> None:
+        kernel, position = self.session(session_id).kernel, int(self.get_query_argument("position"))
+        code = self.request.body.decode("utf-8", "replace")
+        if question == hints.COMPLETE:
+            found = await kernel.complete(code, position)
+            place = {"cursor_start": found.start, "cursor_end": found.end}
+            self.finish(json.dumps({"matches": found.matches, **place}))
+        elif question == hints.COLUMNS:
+            await kernel.widen(position)
+            self.finish("{}")
+        else:
+            self.finish(json.dumps({"data": {"text/plain": await kernel.inspect(code, position)}}))
 
 
 class _Answer(_Upload):
@@ -348,6 +366,7 @@ def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, 
         session: _Session,
         f"{session}/files/([^/]+)": _Place,
         f"{session}/asked/([0-9]+)": _Answer,
+        f"{session}/hints/({hints.COMPLETE}|{hints.INSPECT}|{hints.COLUMNS})": _Hints,
         f"{session}/log/([0-9]+)": _News,
         f"{session}/log/([0-9]+)/files/([0-9]+)": _Captured,
         f"{session}/channel": _Channel,

@@ -23,7 +23,7 @@ from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import usage, users
 from kernels.sandbox.cgroup import Group, Groups, unique_name
-from kernels.sandbox.policy import SYSTEM, Paths, Tier, confine, environment
+from kernels.sandbox.policy import SYSTEM, WORKSPACE, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
 from kernels.threads import in_thread
 
@@ -148,6 +148,8 @@ class Sandbox:
         self._claiming = threading.Lock()
         self._root = folder / "root"
         told = environment(python, folder / "ipython", os.environ)
+        if tier.namespaces:  # libraries look for their folders when they are imported
+            told["HOME"] = str(WORKSPACE)
         self._fonts = Path(told["MPLCONFIGDIR"])
         self._forkserver = Forkserver(
             python,

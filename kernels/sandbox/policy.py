@@ -18,7 +18,7 @@ from kernels.inside.elsewhere import WORKSPACE_NAMES
 from kernels.launch import Limits
 from kernels.sandbox import seccomp
 
-__all__ = ["SYSTEM", "Confinement", "Paths", "Tier", "confine", "environment"]
+__all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine", "environment"]
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A

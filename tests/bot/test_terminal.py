@@ -4,6 +4,8 @@ import asyncio
 import io
 import os
 import signal
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,11 +15,14 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from bot.compose import compose
+from bot.console import program, standard_input
 from bot.console.commands import variable_name
 from bot.console.keyboard import Keyboard, finished
 from bot.console.prose import is_prose
 from bot.console.show import Screen, time_left
 from bot.console.terminal import Terminal
+from bot.errors import NotText
+from bot.failures import sentence
 from bot.reply import Reply
 from bot.sessions import Sessions
 from config.settings import load
@@ -38,7 +43,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
         keyboard.send_text("".join(line + ENTER for line in lines) + CTRL_D)
         terminal = Terminal(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
         sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
-        await terminal.talk(Keyboard(folder / "history"))
+        await terminal.talk(Keyboard(folder / "history", terminal.kernel))
     return shown.readouterr().out + screen.stdout.getvalue()
 
 
@@ -75,7 +80,7 @@ async def test_a_question_is_taken_away_when_its_cell_is_over(
         with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=drawn):
             keyboard.send_text("input('q? ')" + ENTER)
             terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
-            talking = asyncio.create_task(terminal.talk(Keyboard(tmp_path / "history")))
+            talking = asyncio.create_task(terminal.talk(Keyboard(tmp_path / "history", terminal.kernel)))
             async with asyncio.timeout(20):
                 while "nobody answered its question in time" not in printed:
                     await asyncio.sleep(0.05)
@@ -434,3 +439,54 @@ async def test_code_that_is_too_long_is_refused_with_a_sentence(
     out = await talk(sessions, f"len('{'x' * 200}')", "6 * 7", folder=tmp_path, shown=capsys)
     assert "The code is too large: 207 B, over the 100 B limit; put its data into a file" in out
     assert "42\n" in out
+
+
+async def test_tab_completes_and_a_call_shows_what_it_takes(sessions: Sessions, tmp_path: Path) -> None:
+    """By the kernel: a variable's name, and the signature below the prompt while the call is typed."""
+    screen = PlainTextOutput(io.StringIO())
+    with create_pipe_input() as typing, create_app_session(input=typing, output=screen):
+        terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+        keyboard = Keyboard(tmp_path / "history", terminal.kernel)
+        buffer = keyboard._prompt.default_buffer
+        await sessions.execute_code("answer_of_mine = 41\ndef told(one, two=3): ...", 1)
+        talking = asyncio.create_task(terminal.talk(keyboard))
+
+        async def until(condition: Callable[[], bool]) -> None:
+            async with asyncio.timeout(20):
+                while not condition():  # noqa: ASYNC110  nothing tells
+                    await asyncio.sleep(0.02)
+
+        typing.send_text("answer_o\t")
+        await until(lambda: buffer.text == "answer_of_mine")
+        typing.send_text("\b" * 20 + "told(")
+        await until(lambda: keyboard._signature.text == "told(one, two=3)")
+        typing.send_text("1)" + ENTER)
+        await until(lambda: keyboard._signature.text == "" and not buffer.text)
+        typing.send_text("\tx")
+        await until(lambda: buffer.text == "    x")
+        typing.send_text("\b" * 5 + CTRL_D)
+        await talking
+
+
+@pytest.mark.parametrize(
+    ("variables", "colour"),
+    [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)],
+)
+def test_a_terminal_without_colours_gets_none(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], colour: bool
+) -> None:
+    """A dumb one knows no escapes, and NO_COLOR is somebody's wish."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert program._has_colour() is colour
+
+
+def test_a_script_is_read_in_its_encoding_or_refused() -> None:
+    """UTF-8 unless its first lines say another; bytes that are no text are told, and nothing of it runs."""
+    assert standard_input._decoded("print('ä')\r\n".encode("utf-8-sig")) == "print('ä')\n"
+    assert standard_input._decoded("# coding: latin-1\n'ä'".encode("latin-1")) == "# coding: latin-1\n'ä'"
+    with pytest.raises(NotText) as refused:
+        standard_input._decoded(b"print(1)\nprint(2)\nprint('\xe4')\n")
+    assert sentence(refused.value).startswith("Line 3 of the script has bytes that are no text in UTF-8")

@@ -489,6 +489,9 @@ async def test_list_files_and_file_path_work_in_a_cell(sessions: Sessions) -> No
     listed = await sessions.execute_code("list_files()", 1)
     assert stored.file_id in listed.output
     assert "cities.csv" in listed.output
+    long = f"{'a very long name of a file ' * 4}.csv"
+    await sessions.upload(long, b"x\n1\n", 1)
+    assert long in (await sessions.execute_code("list_files()", 1)).output  # pandas cuts after 50
     await sessions.execute_code("import os; os.remove('cities.csv')", 1)
     placed = await sessions.execute_code(f"open(file_path('{stored.file_id}')).read()", 1)
     assert "Ulm" in placed.output

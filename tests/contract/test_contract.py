@@ -206,7 +206,7 @@ async def test_what_is_too_large_is_refused_before_it_is_sent_and_the_next_cell_
     kernel: PersonKernel,
 ) -> None:
     """A cell or an answer over its limit is an error with a sentence; the question still waits then."""
-    with pytest.raises(TooLarge, match="the limit is 4 MB; put its data into a file"):
+    with pytest.raises(TooLarge, match="over the 4 MB limit; put its data into a file"):
         kernel.run("x" * (LARGEST_CODE + 1))
     with pytest.raises(TooLarge):
         kernel.run("\U0001f600" * (LARGEST_CODE // 4 + 1))
@@ -435,3 +435,50 @@ async def test_a_name_that_is_no_folder_is_refused(kernels: Kernels, files: Some
     for name in ("../escape", "..", "a/b", ""):
         with pytest.raises((ValueError, OSError)):
             await kernels.remove(name)
+
+
+async def test_what_is_typed_is_completed_and_explained(kernel: PersonKernel) -> None:
+    """Variables, attributes and signatures, as the kernel itself knows them; nothing for what is not."""
+    await run(kernel, "answer_of_mine = 'text'\ndef told(one, two=3): ...")
+    found = await kernel.complete("print(answer_o", 14)
+    assert (found.matches, found.start, found.end) == (("answer_of_mine",), 6, 14)
+    assert ".upper" in (await kernel.complete("answer_of_mine.", 15)).matches
+    assert "one, two=3" in await kernel.inspect("told", 4)
+    assert (await kernel.complete("nosuchname_", 11)).matches == ()
+    assert await kernel.inspect("nosuchname_", 11) == ""
+
+
+async def test_a_running_cell_is_not_waited_for_to_complete(kernel: PersonKernel) -> None:
+    """Whoever types has an answer at once; and where no process is there is none either."""
+    await run(kernel, "name_of_mine = 1")
+    found = []
+
+    async def ask() -> None:
+        found.append(await kernel.complete("name_of_m", 9))
+
+    asking: list[asyncio.Task[None]] = []
+    await run(
+        kernel,
+        "print(1, flush=True)\nimport time; time.sleep(1)",
+        on_event=lambda _: asking or asking.append(asyncio.create_task(ask())),
+    )
+    await asking[0]
+    assert found[0].matches == ()
+    assert (await kernel.complete("name_of_m", 9)).matches == ("name_of_mine",)
+    await kernel.restart()
+    assert (await kernel.complete("name_of_m", 9)).matches == ()
+
+
+async def test_tables_are_as_wide_as_the_terminal(kernel: PersonKernel) -> None:
+    """In the process that runs, and in the next; but not where the person has said how wide."""
+    show = "import pandas as pd; print(pd.get_option('display.width'))"
+    await run(kernel, "1")
+    await kernel.widen(132)
+    assert (await run(kernel, show)).output == "132\n"
+    await kernel.restart()
+    assert (await run(kernel, show)).output == "132\n"
+    await run(kernel, "pd.set_option('display.width', 100)")
+    await kernel.widen(90)
+    assert (await run(kernel, show)).output == "100\n"
+    await kernel.restart()
+    await kernel.widen(80)

@@ -41,6 +41,7 @@ async def test_a_script_does_what_it_does_elsewhere(
     assert ran.status == script.status, ran.output
     assert re.search(script.said, ran.output.rstrip("\n"), re.MULTILINE), ran.output
     assert not ran.restarts
+    assert "\x04" not in ran.output  # the end of input is no text
     if script.status == "ok":
         assert "Traceback" not in ran.output
         assert "IProgress" not in ran.output

@@ -38,7 +38,12 @@ WRITING = WRITE | MAKE_AND_REMOVE | MAKE_DEVICES | TRUNCATE
 
 
 def confined(
-    tier: Tier, limits: Limits | None = None, *, counted: bool = True, paths: Paths = PATHS
+    tier: Tier,
+    limits: Limits | None = None,
+    *,
+    counted: bool = True,
+    full: bool = False,
+    paths: Paths = PATHS,
 ) -> Confinement:
     """The confinement of one kernel; in tier S with a user of its own."""
     return confine(
@@ -50,6 +55,7 @@ def confined(
         own_gid=567,
         outside=OUTSIDE,
         counted=counted,
+        full=full,
     )
 
 
@@ -83,7 +89,9 @@ def test_home_and_scratch_are_the_persons(tier: Tier) -> None:
     own = "/tmp" if tier.namespaces else large
     assert confinement.environment["HOME"] == str(confinement.folder)
     assert confinement.environment["TMPDIR"] == large
+    assert confinement.environment["JOBLIB_TEMP_FOLDER"] == confinement.environment["TMPDIR"]
     assert confinement.environment["IPYTHONDIR"].startswith(own)
+    assert confined(tier, full=True).environment["TMPDIR"] == own  # nothing can be written to the workspace
 
 
 @pytest.mark.parametrize("tier", TIERS)

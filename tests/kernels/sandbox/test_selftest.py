@@ -30,6 +30,8 @@ HELD: list[str] = []
 class Throwaway:
     """A child that is over."""
 
+    fault: str | None = None
+
     async def wait(self) -> int:
         return 0
 

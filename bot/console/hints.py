@@ -1,0 +1,69 @@
+"""What the person's kernel knows of what they type: Tab completes names, "(" shows what a function takes.
+
+completer, signature = KernelCompleter(kernel), Signature(kernel)      # kernel() gives the kernel
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+
+from prompt_toolkit.application import get_app
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from kernels import visible
+from kernels.protocols import PersonKernel
+
+__all__ = ["Kernel", "KernelCompleter", "Signature"]
+
+FIRST = re.compile(r"^(?:Init s|S)ignature:\s*(.*?)(?=^\w[\w ]*:|\Z)", re.MULTILINE | re.DOTALL)
+
+Kernel = Callable[[], Awaitable[PersonKernel]]
+
+
+class KernelCompleter(Completer):
+    """Completions by the kernel; none while a cell runs, or before the first one."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def get_completions(self, _document: Document, _complete_event: CompleteEvent) -> Iterable[Completion]:
+        """None: they come from elsewhere, and are awaited."""
+        return ()
+
+    async def get_completions_async(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002  prompt_toolkit passes it
+    ) -> AsyncGenerator[Completion, None]:
+        """What the kernel answers."""
+        at = document.cursor_position
+        found = await (await self._kernel()).complete(document.text, at)
+        for match in found.matches:
+            yield Completion(match, found.start - at, display=visible.text(match))
+
+
+class Signature:
+    """What the function takes whose call is being typed, for a line below the prompt."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._asking: asyncio.Task[None] | None = None
+        self.text = ""
+
+    def follow(self, buffer: Buffer) -> None:
+        """Something was typed."""
+        before = buffer.document.text_before_cursor
+        if before.endswith("(") and len(before) > 1:
+            if self._asking is not None:
+                self._asking.cancel()
+            self._asking = asyncio.ensure_future(self._ask(before))
+        elif not before or before.endswith((")", "\n")):
+            self.text = ""
+
+    async def _ask(self, before: str) -> None:
+        told = await (await self._kernel()).inspect(before[:-1], len(before) - 1)
+        found = FIRST.search(told)
+        self.text = " ".join(visible.text(found[1]).split()) if found else ""
+        get_app().invalidate()
