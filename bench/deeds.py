@@ -105,6 +105,19 @@ async def _print(sessions: Sessions, size: float) -> None:
     await _for_a_while(sessions, "while True: print('x' * 100)", size)
 
 
+async def _renames(sessions: Sessions, size: float) -> None:
+    code = """
+import os
+n = 0
+open("f0", "x").close()
+while True:
+    os.rename(f"f{n}", f"f{n + 1}")
+    n += 1
+"""
+    await _for_a_while(sessions, code, size)
+    await run(sessions, "import glob, os\nfor name in glob.glob('f*'): os.remove(name)")
+
+
 async def _children(sessions: Sessions, size: float) -> None:
     code = f"""
 import os, time
@@ -180,6 +193,7 @@ DEEDS: Mapping[str, Deed] = {
     "a stubborn cell reset": Deed(_stubborn),
     "seven pictures of 8 MB": Deed(_pictures),
     "print without end": Deed(_print),
+    "names changed without end": Deed(_renames),
     "100 busy children": Deed(_children),
     "30 starts, the zygote dead": Deed(_starts),
     "a full disk": Deed(_fill, disk=("64m", 100_000)),

@@ -44,6 +44,7 @@ README = """\
 
 `notebook.ipynb` is the session: open it in Jupyter. The files that it began with lie beside it, and those
 that its cells made in `files`, as far as they had not expired; `files.json` names all of them by their ids.
+A name that some system does not take, or that a command could take for an option, has an underscore in it.
 The first cell defines `load_file`, `file_path` and `list_files` for this folder. Cells that did not finish
 well are tagged `skip-execution`: Jupyter's own tools leave them out.
 

@@ -12,11 +12,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from kernels.figures import plain_figure
+from kernels.harmless import MOST_PARTS, parts, plain_svg
+
 __all__ = [
     "PICTURES",
+    "SOURCE_OF_SVG",
     "Shown",
     "as_file",
     "as_text",
+    "drawing",
     "is_picture",
     "only_script",
     "plotly_page",
@@ -34,6 +39,7 @@ PICTURES = {
     "image/x-icon": ".ico",
 }
 BINARY = {**PICTURES, "application/pdf": ".pdf"}
+SOURCE_OF_SVG = ".svg.txt"
 PLOTLY = "application/vnd.plotly.v1+json"
 SOUND = re.compile(r'src="data:audio/(?P<kind>[a-z0-9]{1,8});base64,(?P<data>[A-Za-z0-9+/=]+)"')
 A_FIGURE = "Figure({"  # how the plain text of a plotly figure begins, which is all of its data
@@ -52,17 +58,19 @@ class Shown(NamedTuple):
     data: bytes
 
 
-def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Shown | None:
+def as_file(
+    bundle: Mapping[str, Any], plotly_script: Callable[[], str], *, most_parts: int = MOST_PARTS
+) -> Shown | None:
     """The best of a MIME bundle as a file, or None where its plain text is as good.
 
     `plotly_script` gives the JavaScript that an interactive plotly figure needs in its page; there is no way
-    to draw one as a picture without a browser.
+    to draw one as a picture without a browser. `most_parts` is as in `drawing`.
     """
     for mime, suffix in BINARY.items():
         if isinstance(bundle.get(mime), str):
             return _decoded(suffix, bundle[mime])
     if isinstance(bundle.get("image/svg+xml"), str):
-        return Shown(".svg", bundle["image/svg+xml"].encode())
+        return drawing(bundle["image/svg+xml"], most_parts)
     if isinstance(bundle.get(PLOTLY), dict):
         return Shown(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
     page, text = bundle.get("text/html"), bundle.get("text/plain", "")
@@ -71,6 +79,16 @@ def as_file(bundle: Mapping[str, Any], plotly_script: Callable[[], str]) -> Show
     if sound := SOUND.search(page):
         return _decoded(f".{sound['kind']}", sound["data"])
     return Shown(".html", _page("Output", page).encode())
+
+
+def drawing(svg: str, most_parts: int = MOST_PARTS) -> Shown:
+    """An SVG as a file that only draws; of one that does more, or has too many parts, its source as text.
+
+    Each of its parts, which are elements and attributes, takes some 3 us.
+    """
+    plain = plain_svg(svg) if parts(svg) <= most_parts else None
+    suffix = SOURCE_OF_SVG if plain is None else ".svg"
+    return Shown(suffix, (plain or svg).encode("utf-8", "replace"))
 
 
 def as_text(bundle: Mapping[str, Any]) -> str:
@@ -128,9 +146,13 @@ def _data(value: Any) -> str:
 
 
 def plotly_page(figure: Mapping[str, Any], script: str) -> str:
-    """A page of its own that shows a plotly figure; it needs nothing else and no network."""
-    parts = [figure.get("data", []), figure.get("layout", {}), figure.get("config", {})]
-    data = ",".join(json.dumps(part) for part in parts).replace("<", "\\u003c")
+    """A page of its own that shows a plotly figure; it needs nothing else and no network.
+
+    No link in it leads to a script, and no setting to another page.
+    """
+    plain = plain_figure(figure)
+    pieces = [plain.get("data", []), plain.get("layout", {}), plain.get("config", {})]
+    data = ",".join(json.dumps(piece) for piece in pieces).replace("<", "\\u003c")
     draw = f'<script>Plotly.newPlot("figure",{data})</script>'
     return _page(_title(figure), f'<div id="figure"></div><script>{script}</script>{draw}')
 

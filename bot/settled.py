@@ -13,7 +13,8 @@ from bot.markup import LOOKED_AT, code_name, fenced, output_block, plain
 from bot.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
 from bot.receipt import generated, left_out, receipt
 from bot.reply import GeneratedFile
-from bot.rich import PICTURES, PLOTLY, as_file, as_text
+from bot.rich import PICTURES, PLOTLY, SOURCE_OF_SVG, as_file, as_text
+from bot.rich import drawing as as_drawing
 from bot.split import LONGEST, balanced, cut
 from bot.usage import TurnUsage
 from bot.written import Said, Snapshot, Still, code_block
@@ -29,7 +30,10 @@ MOST = 300  # texts, pictures and files of an answer, and one more of each cell
 TEXT = 8 << 20  # characters of one text
 COLOURED = 128 << 10  # characters, codes included, of texts in colour: 16 times what an answer can show
 LONG = LONGEST * MESSAGES  # characters of a text that surely goes into a file
-KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing"} | dict.fromkeys(PICTURES.values(), "picture")
+MOST_PARTS = 20_000  # of an SVG that is attached: it is looked through in 60 ms
+KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: "drawing"} | dict.fromkeys(
+    PICTURES.values(), "picture"
+)
 
 
 class Settled:
@@ -179,14 +183,18 @@ class Settled:
             self._add_output(drawing.text)
         else:
             self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
-            self._upload(
-                ".svg" if drawing.kind == "svg" else ".html", drawing.source.encode("utf-8", "replace")
+            source = drawing.source
+            shown = (
+                as_drawing(source, MOST_PARTS)
+                if drawing.kind == "svg"
+                else (".html", source.encode("utf-8", "replace"))
             )
+            self._upload(*shown)
 
     def _attach(self, bundle: Mapping[str, Any]) -> None:
         if PLOTLY in bundle and not self._script():
             self._add("-# A figure of plotly: `/notebook` has it.")
-        elif (shown := as_file(bundle, self._script)) is not None:
+        elif (shown := as_file(bundle, self._script, most_parts=MOST_PARTS)) is not None:
             if (name := self._same(shown.data)) is not None:
                 self._mark(name)
             else:

@@ -3,6 +3,7 @@
     plain_html("<b>3</b>")                  # True
     inert_html("<b>3</b><script>...")       # "<b>3</b>", or None
     plain_svg("<svg ...>...</svg>")         # the drawing written anew, or None
+    plain_link("https://a"), plain_source("data:image/png;base64,...")      # True
     wording("<b onclick=...>")              # "it had active content"
 
 HTML is recognised, not repaired. Only a small, strict grammar of known elements, attributes and values
@@ -19,7 +20,16 @@ from collections.abc import Iterable, Iterator
 from html import unescape
 from xml.etree import ElementTree as ET
 
-__all__ = ["MOST_PARTS", "inert_html", "parts", "plain_html", "plain_svg", "wording"]
+__all__ = [
+    "MOST_PARTS",
+    "inert_html",
+    "parts",
+    "plain_html",
+    "plain_link",
+    "plain_source",
+    "plain_svg",
+    "wording",
+]
 
 # Of HTML only what formats, of SVG what draws and refers to nothing, of MathML what HTML may not stand in
 # where it may not elsewhere. `style` and `input` have rules of their own; the rest is active.
@@ -193,10 +203,20 @@ def _is_plain(attribute: re.Match[str]) -> bool:
     name, value = attribute[1].lower(), _value(attribute)
     match name:
         case "href":
-            return _LINK.fullmatch(value.translate(_IGNORED_IN_URL)) is not None
+            return plain_link(value)
         case "src":
-            return _SOURCE.fullmatch(value.translate(_IGNORED_IN_URL)) is not None
+            return plain_source(value)
     return not _STYLES.fullmatch(name) or not _LOADS.search(value)
+
+
+def plain_link(address: str) -> bool:
+    """Whether an address leads to a web page, a mail or a place of the same page, by whatever is in it."""
+    return _LINK.fullmatch(_unescaped(address).translate(_IGNORED_IN_URL)) is not None
+
+
+def plain_source(address: str) -> bool:
+    """Whether an address is that of a picture, sound or film, of the web or within itself."""
+    return _SOURCE.fullmatch(_unescaped(address).translate(_IGNORED_IN_URL)) is not None
 
 
 def wording(markup: str) -> str:

@@ -20,7 +20,7 @@ __all__ = ["Launch", "Limits", "over_limit", "plan"]
 KiB, MiB = 1 << 10, 1 << 20
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 INSIDE = Path(__file__).parent / "inside"
-DELETES = "the new kernel can delete files, but not write; reset it afterwards to write again"
+DELETES = "the new kernel can delete files, but not write; when they fit again, you get one that can"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ def over_limit(fault: str, limits: Limits) -> str:
         case "folders":
             most = f"over {MOST_ENTRIES:,} files and folders, or folders more than {DEEPEST} deep"
             return f"its files cannot be counted, since there are {most}: {DELETES}"
+        case "room":
+            return "there is room for files again, and this kernel can write them"
         case "hiding":
             return "it hid its open files or its memory, which then cannot be counted"
         case "system":

@@ -7,6 +7,7 @@ Places(["data.csv"]).free("DATA.csv", "-2")     # "DATA-2.csv": a place in a fol
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 from itertools import count
@@ -14,6 +15,9 @@ from itertools import count
 from kernels.visible import shown
 
 LONGEST_NAME = 200  # bytes of UTF-8; file systems take 255, and a suffix must still fit
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_REFUSED = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
@@ -57,8 +61,12 @@ class Places:
             self._take(path)
 
     def free(self, name: str, suffix: str) -> str:
-        """A place for `name`, its folders included; where that is taken, one with `suffix` at the top."""
-        parts = [_safe_part(part) for part in name.split("/")]
+        """A place for `name`, its folders included; where that is taken, one with `suffix` at the top.
+
+        What Windows does not take as a name (`C:a`, `con`), and what a command takes for an option (`-rf`),
+        has underscores.
+        """
+        parts = [_anywhere(_safe_part(part)) for part in name.split("/")]
         path = "/".join(parts)
         wanted = (_keys(parts[-1])[0], suffix)
         for number in count(self._numbers.get(wanted, 2)):
@@ -89,6 +97,12 @@ def _keys(path: str) -> list[str]:
     """The path and the folders it is in, the innermost first, as the pickiest file system compares them."""
     parts = unicodedata.normalize("NFC", path).casefold().split("/")
     return ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
+
+
+def _anywhere(name: str) -> str:
+    """A safe name as one that Windows takes too, and that no command takes for an option."""
+    taken = name.translate(_REFUSED).rstrip(". ") or "file"
+    return f"_{taken}" if taken.startswith("-") or _DEVICE.fullmatch(taken) else taken
 
 
 def _shortened(name: str) -> str:

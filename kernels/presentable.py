@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
+from kernels import output_metadata
 from kernels.events import MAX_MIMES
+from kernels.figures import plain_figure
 from kernels.harmless import MOST_PARTS, inert_html, parts, plain_html, plain_svg, wording
 from kernels.markdown import without_scripts
 from kernels.text import clip, repair
@@ -25,13 +27,13 @@ MAX_MIME = 100  # characters of a kind that is told
 MOST_MIMES = MAX_MIMES  # kinds of one output; what comes from a kernel has no more either
 MOST_VALUES = 100_000  # values in the JSON of one kind
 MOST_LINES = 1000  # of a traceback; a longer one becomes a single text
+PLOTLY = "application/vnd.plotly.v1+json"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n \t"
 _ENCODED = re.compile(r"image/(?:png|jpeg|gif|webp|bmp)|application/pdf|(?:audio|video)/[a-z0-9.+-]+")
-# Data that a renderer draws. Those that carry code to run (widgets, bokeh, holoviews) are not among them.
-_JSON = re.compile(
-    r"application/(?:json|geo\+json|vnd\.plotly\.v1\+json|vnd\.vega(?:lite)?\.v\d+\+json"
-    r"|vnd\.dataresource\+json)"
-)
+# Data that a renderer draws. Not among them is what carries code to run (widgets, bokeh, holoviews), nor what
+# has texts that renderers take for HTML or addresses: Vega's tooltips and options, GeoJSON's properties.
+_JSON = re.compile(r"application/(?:json|vnd\.plotly\.v1\+json|vnd\.dataresource\+json)")
+_VEGA = re.compile(r"application/vnd\.vega(?:lite)?\.v[0-9.]+\+json")
 
 
 class _LeftOutError(Exception):
@@ -126,9 +128,7 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
     return {
         "data": bundle,
         "metadata": {
-            mime: about[mime]
-            for mime in bundle
-            if isinstance(about.get(mime), dict) and not has_more_values(about[mime], MOST_VALUES)
+            mime: known for mime in bundle if (known := output_metadata.kept(mime, about.get(mime)))
         },
     }
 
@@ -138,7 +138,7 @@ def _representation(mime: str, value: Any) -> Any:
     if _JSON.fullmatch(mime):
         if has_more_values(value, MOST_VALUES):
             raise _LeftOutError(f"it has more than {MOST_VALUES:,} values")
-        return value
+        return _figure(value) if mime == PLOTLY else value
     text = joined(value)
     if mime == "text/plain":
         return text
@@ -148,9 +148,17 @@ def _representation(mime: str, value: Any) -> Any:
         return text
     if mime in _MARKUP:
         return _MARKUP[mime](text)
+    if _VEGA.fullmatch(mime):
+        raise _LeftOutError("such a chart can run scripts; display it as a picture to keep it")
     raise _LeftOutError(
         "it had active content" if _is_active(mime) else "notebooks here do not hold this kind"
     )
+
+
+def _figure(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _LeftOutError("it is damaged")
+    return plain_figure(value)
 
 
 def _html(html: str) -> str:

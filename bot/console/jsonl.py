@@ -139,6 +139,9 @@ class JsonLines:
             if request["reset"] != "all":
                 raise BadRequest('reset is true or "all", or is left out', request)
         urgent = wanted[0] in URGENT
+        if self._ending and not urgent:
+            self._fail(user, request, KernelClosed())
+            return
         if (user, urgent) in self._queues:
             self._queues[user, urgent].append(request)
             return
@@ -168,6 +171,8 @@ class JsonLines:
             task = asyncio.current_task()
             if self._ending and (task is None or not task.cancelling()):  # its cell was let go
                 self._answer(user, request, {"event": "error", "error": "GoesOn", "message": GOES_ON})
+            elif self._ending:  # it was given up
+                self._fail(user, request, KernelClosed())
             raise
         except Exception as error:  # whatever fails in one request, the others go on
             if not isinstance(error, FileStoreError | KernelError | BotError | NotebookError | OSError):

@@ -14,7 +14,7 @@ from typing import Any
 from bot.compose import now
 from bot.failures import ending, restart
 from bot.reply import Reply
-from bot.rich import PICTURES, as_file, as_text, only_script
+from bot.rich import PICTURES, SOURCE_OF_SVG, as_file, as_text, only_script
 from bot.usage import TurnUsage
 from filestore.records import CellRecord, StoredFile
 from kernels import visible
@@ -25,7 +25,11 @@ from kernels.updates import is_mark
 
 __all__ = ["Screen"]
 
-KINDS = {".html": "page", ".pdf": "document"} | dict.fromkeys((*PICTURES.values(), ".svg"), "picture")
+KINDS = {
+    ".html": "page",
+    ".pdf": "document",
+    SOURCE_OF_SVG: "source of a picture that does more than show",
+} | dict.fromkeys((*PICTURES.values(), ".svg"), "picture")
 SHOWN_BEFORE = 12  # lines shown of each earlier cell
 
 

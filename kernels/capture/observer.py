@@ -8,20 +8,30 @@ What the watcher says is never taken for what is there. Its limits were measured
 name that is not UTF-8, so it is restarted and everyone is hinted. Told to watch a tree it follows links (a
 link to `/` put a watch on every folder of the host) and takes a watch a folder, so it is given the
 workspaces' own folders only; what changes deeper is found by the round.
+
+Code can change 30,000 names a second. The watcher's `awatch` makes an object of each on the loop, of 1.6
+seconds' names at once, which kept everybody waiting for up to 3 seconds. So a thread receives the names,
+those of a short time at once, and tells the loop only in which workspaces they are. A workspace with very
+many is then not listened to for a while.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from contextlib import aclosing, suppress
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from watchfiles import awatch
+from watchfiles import watch
 
 from kernels.lasting import lasting
+from kernels.threads import in_thread
 
-STEP = 100  # ms without a change after which changes are told
+STEP = 100  # ms without a change after which changes are told; under a storm of them every second step
+MANY = 1000  # changes told at once, after which a workspace is not listened to for a while
+REST = 2.0  # seconds of that; then it is hinted, whatever happened meanwhile
 TICK = 1000  # ms, the longest that a new workspace waits for its watch
 ROUND = 20.0  # seconds between hints to everyone, whatever the watcher says
 FIRST_DELAY = 0.1  # seconds before the watcher is started again; doubles up to LAST_DELAY
@@ -37,6 +47,7 @@ class Observer:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._hints: dict[str, Callable[[], None]] = {}
+        self._resting: set[str] = set()  # those that are not listened to for a while
         self._changed = asyncio.Event()  # the set of workspaces, or there is nothing to do any more
         self._stop = asyncio.Event()
         self._warned = False
@@ -77,7 +88,8 @@ class Observer:
         delay = FIRST_DELAY
         while not self._stop.is_set():
             self._changed.clear()
-            folders = [path for name in self._hints if (path := self._root / name).is_dir()]
+            names = self._hints.keys() - self._resting
+            folders = [path for name in names if (path := self._root / name).is_dir()]
             if not folders:
                 await self._changed.wait()
                 continue
@@ -91,21 +103,49 @@ class Observer:
                 self._hint(self._hints)
 
     async def _listen(self, folders: list[Path]) -> None:
-        watcher = awatch(
+        left = threading.Event()
+        try:
+            await in_thread(self._listen_apart, folders, asyncio.get_running_loop(), left)
+        finally:
+            left.set()
+
+    def _listen_apart(
+        self, folders: list[Path], loop: asyncio.AbstractEventLoop, left: threading.Event
+    ) -> None:
+        """In a thread: tell the loop in which workspaces something changed, once a batch of changes."""
+        watcher = watch(
             *folders,
             watch_filter=None,
+            debounce=0,  # the batches of a storm are no longer than two steps
             step=STEP,
-            stop_event=self._stop,
+            stop_event=_Either(self._stop, left),
             rust_timeout=TICK,
             yield_on_timeout=True,
             recursive=False,
         )
-        async with aclosing(watcher):
-            async for changes in watcher:
-                self._hint({path.removeprefix(f"{self._root}/").partition("/")[0] for _, path in changes})
-                # Only here, between two waits: stopping a watcher drops the changes that it holds.
-                if self._changed.is_set():
-                    return
+        for changes in watcher:
+            counts = Counter(path.removeprefix(f"{self._root}/").partition("/")[0] for _, path in changes)
+            if counts:
+                with suppress(RuntimeError):  # the loop was closed under us
+                    loop.call_soon_threadsafe(self._hear, counts)
+            # Only here, between two waits: stopping a watcher drops the changes that it holds.
+            if self._changed.is_set():
+                return
+
+    def _hear(self, counts: Mapping[str, int]) -> None:
+        """Hint the workspaces that changed, given with their numbers of changes."""
+        self._hint(counts)
+        for session_id, number in counts.items():
+            if number > MANY and session_id in self._hints and session_id not in self._resting:
+                self._resting.add(session_id)
+                self._changed.set()
+                asyncio.get_running_loop().call_later(REST, self._has_rested, session_id)
+
+    def _has_rested(self, session_id: str) -> None:
+        self._resting.discard(session_id)
+        self._changed.set()
+        if not self._stop.is_set():
+            self._hint([session_id])
 
     def _hint(self, session_ids: Iterable[str]) -> None:
         for session_id in list(session_ids):
@@ -126,6 +166,16 @@ class Observer:
             ROUND,
             error,
         )
+
+
+class _Either:
+    """Set when one of the events is."""
+
+    def __init__(self, *events: asyncio.Event | threading.Event) -> None:
+        self._events = events
+
+    def is_set(self) -> bool:
+        return any(event.is_set() for event in self._events)
 
 
 async def _is_set(event: asyncio.Event, seconds: float) -> bool:

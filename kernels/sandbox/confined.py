@@ -24,7 +24,7 @@ from kernels.launch import Limits
 from kernels.sandbox import usage, users
 from kernels.sandbox.cgroup import Group, Groups, unique_name
 from kernels.sandbox.policy import SYSTEM, WORKSPACE, Paths, Tier, confine, environment
-from kernels.sandbox.watchdog import MACHINE, MEMORY, Watchdog, Watched
+from kernels.sandbox.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
 from kernels.threads import in_thread
 
 __all__ = ["Confined", "Sandbox", "readable"]
@@ -45,6 +45,7 @@ class Confined:
         watchdog: Watchdog,
         *,
         began: int,
+        full_over: int | None,
         namespaces: bool,
     ) -> None:
         self.child = child
@@ -55,6 +56,7 @@ class Confined:
         self._killed = 0  # processes in the group that are told
         self._detached = False
         self._watchdog = watchdog
+        self._full_over = full_over  # bytes of its workspace, over which it was started unable to write
         self._watched = Watched(child.pid, watched, self._too_much, began=began)
         watchdog.watch(self._watched)
 
@@ -65,6 +67,8 @@ class Confined:
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
         """A cell has ended, and wrote files or not. What is over a limit ends the kernel, not the next cell.
 
+        So does room in a workspace that was full when the kernel was started.
+
         Whatever keeps running may use `background` of processor time until the next cell begins (None: no
         limit). Where control groups hold the other limits, a cell that wrote nothing is not looked at: a look
         takes 1 ms, and a cell 4.
@@ -72,6 +76,11 @@ class Confined:
         if wrote or self._group is None:
             await in_thread(self._watchdog.look, self._watched)
         self._watched.rest(background)
+        most = self._full_over
+        if most is None or self.fault is not None:
+            return
+        if await in_thread(usage.size, self._watched.workspace) <= most:
+            self._too_much(ROOM)  # no process loses a rule of Landlock, so it can never write; another can
 
     def damage(self) -> str | None:
         """Why the system has killed processes in it since the last call, if so: a name of a limit."""
@@ -189,6 +198,8 @@ class Sandbox:
         Raises: KernelStartFailed, OSError.
         """
         uid, began, ours = await in_thread(self._measured, workspace)
+        most = self._limits.workspace
+        full_over = most if most is not None and began > most else None
         confinement = confine(
             self.tier,
             Paths(workspace, self._root, readable(self._python), self._python),
@@ -197,7 +208,7 @@ class Sandbox:
             own_uid=os.geteuid(),
             own_gid=os.getegid(),
             own_threads=ours,
-            full=self._limits.workspace is not None and began > self._limits.workspace,
+            full=full_over is not None,
             outside=os.environ,
             counted=self._groups is not None,
         )
@@ -221,6 +232,7 @@ class Sandbox:
             workspace,
             self._watchdog,
             began=began,
+            full_over=full_over,
             namespaces=self.tier.namespaces,
         )
 

@@ -45,6 +45,7 @@ __all__ = [
     "MACHINE",
     "MEMORY",
     "PROCESSES",
+    "ROOM",
     "STEP",
     "SYSTEM",
     "WORKSPACE",
@@ -58,6 +59,7 @@ log = logging.getLogger(__name__)
 MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
 MACHINE = "machine"  # it kept within its limit, but the whole machine, or all kernels together, had no memory
 FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
+ROOM = "room"  # no limit: its workspace was full at its start, so it cannot write, and is full no longer
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
 QUICK = 0.01  # seconds of work that a look may take among the others', and at the end of each cell

@@ -15,6 +15,7 @@ from time import monotonic
 import pytest
 
 from kernels.kernel import Kernel
+from kernels.launch import over_limit
 from kernels.pool import Pool
 from kernels.sandbox.held_up import AT_FOLDER
 from tests.attacks.host import TRIES, refused
@@ -635,8 +636,22 @@ async def test_a_full_workspace_can_only_be_emptied(pool: Pool, kernel: Kernel) 
     assert "Permission denied" in (await run(kernel, "import os\nos.mkdir('more')")).output
     await refused(kernel, "tries('attribute', lambda: os.setxattr('0.bin', 'user.x', bytes(3000)))")
     assert (await run(kernel, "import glob, os\nfor f in glob.glob('*.bin'): os.unlink(f)")).status == "ok"
-    await kernel.restart()
-    assert await value(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)") == "1000000"
+    added = await run(kernel, "open('more.bin', 'wb').write(b'x' * 1_000_000)")
+    assert added.output.strip() == "1000000"
+    assert [restarted.reason for restarted in added.restarts] == [over_limit("room", kernel.limits)]
+
+
+async def test_once_too_many_folders_are_deleted_files_can_be_written(kernel: Kernel) -> None:
+    """The cell after that has a kernel that writes, and is told of the variables that went with the other."""
+    ran = await run(kernel, f"{GUARD}\n{DISK['folders within folders']}\ntime.sleep(5)")
+    assert (ran.status, ran.result.cause) == ("died", "folders")
+    assert "Permission denied" in (await run(kernel, "kept = 1\nopen('a', 'w')")).output
+    assert (await run(kernel, "import os\nos.system('rm -rf /workspace/* d')")).restarts == []
+    ran = await run(kernel, "open('a', 'w').write('xy')")
+    assert (ran.status, ran.output.strip()) == ("ok", "2")
+    assert [restarted.reason for restarted in ran.restarts] == [over_limit("room", kernel.limits)]
+    assert "kept" in ran.restarts[0].lost
+    assert (await run(kernel, "open('b', 'w').write('xy')")).restarts == []
 
 
 async def test_sparse_files_do_not_count_and_cannot_be_huge(kernel: Kernel) -> None:

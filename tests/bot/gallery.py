@@ -275,7 +275,12 @@ GALLERY = [
     ),
     Shown("d.details", "HTML('<details open><summary>x</summary>y</details>')", "text/plain text/html"),
     Shown("d.json", "D.JSON({'a':[1]})", "text/plain application/json"),
-    Shown("d.geojson", "D.GeoJSON({'type':'Point','coordinates':[1,2]})", "application/geo+json text/plain"),
+    Shown(
+        "d.geojson",
+        "D.GeoJSON({'type':'Point','coordinates':[1,2]})",
+        "text/plain",
+        {"application/geo+json": "notebooks here do not hold this kind"},
+    ),
     Shown("d.js", "D.Javascript('1')", "text/plain", {"application/javascript": ACTIVE}),
     Shown("d.audio", "D.Audio(np.zeros(10), rate=8000)", "stderr text/plain text/html"),
     Shown("d.video2", "D.Video(b'abc', embed=True, mimetype='video/mp4')", "text/plain text/html"),
@@ -294,7 +299,12 @@ GALLERY = [
     Shown(
         "d.vega",
         "display({'application/vnd.vegalite.v5+json':{'mark':'bar'},'text/plain':'x'}, raw=True)",
-        "application/vnd.vegalite.v5+json text/plain",
+        "text/plain",
+        {
+            "application/vnd.vegalite.v5+json": (
+                "such a chart can run scripts; display it as a picture to keep it"
+            )
+        },
     ),
     Shown("tab.html", "tabulate.tabulate([[1,2]], tablefmt='html')", "text/plain text/html"),
     Shown("tab.unsafe", "tabulate.tabulate([[1,'<b>x</b>']], tablefmt='unsafehtml')", "text/plain text/html"),

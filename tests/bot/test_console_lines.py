@@ -105,6 +105,25 @@ async def test_answers_that_were_sent_come_before_the_end_of_the_input() -> None
     assert set(lines.sessions.one.answers[3:]) <= {END_OF_INPUT}
 
 
+async def test_each_request_that_the_programs_end_leaves_undone_has_an_error() -> None:
+    """That which waits, those that come later, and, once it is given up, that which was under way."""
+    lines = Lines()
+    async with asyncio.timeout(30):
+        lines.send(user=2, reset=True, id="under way")
+        lines.send(user=2, upload="a.csv", id="queued")
+        lines.send(user=1, files=True, id="done")
+        assert (await lines.told.get())["event"] == "files"
+        assert lines.front.end()
+        lines.send(user=2, upload="a.csv", id="later")
+        lines.send(user=3, code="1", id="of somebody else")
+        told = [await lines.told.get() for _ in range(3)]
+        lines.serving.cancel()
+        await asyncio.wait([lines.serving])
+        told.append(await lines.told.get())
+    assert [fields["id"] for fields in told] == ["queued", "later", "of somebody else", "under way"]
+    assert {fields["error"] for fields in told} == {"KernelClosed"}
+
+
 async def test_nothing_is_kept_of_users_whose_requests_are_done() -> None:
     """Thousands of them come and go on one input."""
     lines = Lines()
@@ -129,4 +148,4 @@ async def test_a_cell_of_before_that_comes_to_no_result_is_an_error_of_its_own()
     await front.fail_resumed(record, 3, KernelClosed())
     fields = json.loads(told[0])
     assert (fields["user"], fields["cell"], fields["event"]) == (7, 3, "error")
-    assert fields["message"].startswith("the kernel is being shut down")
+    assert fields["message"].startswith("The kernel is being shut down")

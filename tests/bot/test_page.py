@@ -148,6 +148,11 @@ def test_what_must_be_drawn_is_told_and_shown_drawn(bundle: dict[str, str], kind
         ({"text_html": TABLE, "text_plain": "<x at 0x7f>"}, "This table could not be drawn", ["page-1.html"]),
         ({"text_latex": "$$x^2$$", "text_plain": "x**2"}, "```latex\nx^2\n```", []),
         ({"image_svg_xml": SQUARE}, "This svg could not be drawn", ["drawing-1.svg"]),
+        (
+            {"image_svg_xml": '<svg xmlns="http://www.w3.org/2000/svg" onload="steal()"/>'},
+            "This svg could not be drawn",
+            ["drawing-1.svg.txt"],
+        ),
     ],
 )
 def test_what_could_not_be_drawn_is_shown_another_way(

@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.rich import as_file, as_text, is_picture, only_script, plotly_page, says_nothing
+from bot.rich import as_file, as_text, drawing, is_picture, only_script, plotly_page, says_nothing
+from kernels.harmless import MOST_PARTS
 
+SQUARE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9">'
+    '<rect width="5" height="5" /></svg>'
+)
 PNG = base64.b64encode(b"\x89PNG...").decode()
 WAV = base64.b64encode(b"RIFF...").decode()
 
@@ -23,7 +28,11 @@ WAV = base64.b64encode(b"RIFF...").decode()
         ({"image/tiff": PNG}, ".tiff", b"\x89PNG..."),
         ({"image/x-icon": PNG}, ".ico", b"\x89PNG..."),
         ({"application/pdf": PNG}, ".pdf", b"\x89PNG..."),
-        ({"image/svg+xml": "<svg/>", "text/plain": "<IPython.core.display.SVG object>"}, ".svg", b"<svg/>"),
+        (
+            {"image/svg+xml": SQUARE, "text/plain": "<IPython.core.display.SVG object>"},
+            ".svg",
+            SQUARE.encode(),
+        ),
         (
             {
                 "text/html": f'<audio><source src="data:audio/wav;base64,{WAV}" type="audio/wav"/></audio>',
@@ -125,3 +134,28 @@ def test_what_a_bundle_is_to_a_front(bundle: dict[str, Any], picture: bool, noth
 def test_script_alone_is_nothing_to_see(bundle: dict[str, Any], only: bool) -> None:
     """However much of it there is, it is found out at once."""
     assert only_script(bundle) is only
+
+
+def test_a_plotly_page_leads_nowhere_else() -> None:
+    """No link to a script, and no button that sends the figure to an address of the code's choice."""
+    title = {"text": '<a href="javascript:alert(1)">x</a>'}
+    config = {"plotlyServerURL": "javascript:alert(1)", "showLink": True, "responsive": True}
+    page = plotly_page({"data": [], "layout": {"title": title}, "config": config}, "")
+    drawn = page.partition("<script></script>")[2]
+    assert "javascript" not in drawn
+    assert "showLink" not in drawn
+    assert '"responsive": true' in drawn
+
+
+@pytest.mark.parametrize(
+    "active", ["<script>alert(1)</script>", '<g onload="alert(1)"/>', '<a href="javascript:alert(1)"/>', "<x"]
+)
+def test_an_svg_that_does_more_than_draw_is_saved_as_text(active: str) -> None:
+    """Nothing of it is lost, and a browser that opens it runs nothing."""
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg">{active}</svg>'
+    assert as_file({"image/svg+xml": svg}, str) == (".svg.txt", svg.encode())
+
+
+def test_an_svg_of_too_many_parts_is_saved_as_text_unparsed() -> None:
+    """To look through it would take seconds."""
+    assert drawing("<svg>" + "<g/>" * MOST_PARTS + "</svg>").suffix == ".svg.txt"

@@ -206,7 +206,7 @@ async def test_what_is_too_large_is_refused_before_it_is_sent_and_the_next_cell_
     kernel: PersonKernel,
 ) -> None:
     """A cell or an answer over its limit is an error with a sentence; the question still waits then."""
-    with pytest.raises(TooLarge, match="the limit is 4 MB; put its data into a file"):
+    with pytest.raises(TooLarge, match="over the 4 MB limit; put its data into a file"):
         kernel.run("x" * (LARGEST_CODE + 1))
     with pytest.raises(TooLarge):
         kernel.run("\U0001f600" * (LARGEST_CODE // 4 + 1))

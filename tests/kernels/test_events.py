@@ -158,7 +158,9 @@ def test_a_display_over_the_limit_is_named() -> None:
     assert isinstance(event, Display)
     assert event.bundle["text/html"] == "<b>"
     assert "image/png" not in event.bundle
-    assert event.bundle["text/plain"].startswith("<Figure>\n[image/png of 201 B left out")
+    assert event.bundle["text/plain"].startswith(
+        "<Figure>\n[image/png left out: 201 B, over the 200 B limit]"
+    )
 
 
 def test_the_limit_holds_for_all_of_a_display_together() -> None:

@@ -65,6 +65,7 @@ def test_all_paths_are_absolute_and_writable_ones_are_named() -> None:
         ("memory", "it used more than 400 MB of memory"),
         ("workspace", "its files grew over 64 MB"),
         ("processes", "it had more than 48 processes"),
+        ("room", "there is room for files again"),
         ("system", "its open sockets, pipes, files and mappings could take more than its share of memory"),
         ("background", "what it left running used 90 min of processor time after its last cell had ended"),
     ],
@@ -85,6 +86,7 @@ def test_each_limit_has_a_reason_of_its_own() -> None:
         watchdog.WORKSPACE,
         watchdog.FOLDERS,
         watchdog.HIDING,
+        watchdog.ROOM,
         watchdog.SYSTEM,
         watchdog.BACKGROUND,
     )

@@ -67,6 +67,28 @@ def test_a_suffix_goes_before_the_extension() -> None:
     assert with_suffix("data.csv", "-2") == "data-2.csv"
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("C:evil.txt", "C_evil.txt"),
+        ("a.txt:stream", "a.txt_stream"),
+        ("con", "_con"),
+        ("NUL.tar.gz", "_NUL.tar.gz"),
+        ("aux .txt", "_aux .txt"),
+        ("lpt\u00b9", "_lpt\u00b9"),
+        ("-rf", "_-rf"),
+        ("-r/--no-preserve-root/x", "_-r/_--no-preserve-root/x"),
+        ('a?<"b|c*">.txt', "a___b_c___.txt"),
+        ("dots.. .", "dots"),
+        ("console.txt", "console.txt"),
+        ("a-b.csv", "a-b.csv"),
+    ],
+)
+def test_a_place_has_a_name_on_any_system(name: str, place: str) -> None:
+    """No drive, no stream, no device and no option of a command; what is fine stays as it is."""
+    assert Places().free(name, "-1") == place
+
+
 def test_places_never_meet() -> None:
     """A file stays in its folders; where its place is taken, or would be a file and a folder, it moves."""
     places = Places(["README.md", "lib/a.py"])

@@ -308,12 +308,80 @@ def test_kinds_that_run_are_left_out(mime: str) -> None:
         ("audio/wav", "AA=="),
         ("application/json", [1, {"a": None}]),
         ("application/vnd.plotly.v1+json", {"data": [{"y": [1.5, 2]}], "layout": {}}),
-        ("application/vnd.vegalite.v5+json", {"mark": "bar"}),
+        ("application/vnd.dataresource+json", {"data": [{"a": 1}], "schema": {"fields": []}}),
     ],
 )
 def test_kinds_that_only_show_stay(mime: str, value: Any) -> None:
     """Formulas, pictures, documents, sound and figures' data are in the notebook as they were."""
     assert shown({mime: value}) == {mime: value}
+
+
+VEGA = [
+    f"application/vnd.{name}.v{version}+json"
+    for name, versions in (("vega", range(2, 8)), ("vegalite", range(1, 8)))
+    for version in versions
+]
+
+
+@pytest.mark.parametrize("mime", [*VEGA, "application/vnd.vegalite.v5.1+json"])
+def test_charts_of_vega_are_left_out(mime: str) -> None:
+    """Their tooltips are HTML, and options within them, or in the metadata, name scripts and addresses."""
+    chart = {"usermeta": {"embedOptions": {"sourceHeader": "<script>alert(1)</script>"}}}
+    why = "such a chart can run scripts; display it as a picture to keep it"
+    picture = {"image/png": "AA=="}
+    assert shown({mime: chart} | picture) == {"text/plain": f"[{mime} left out: {why}]"} | picture
+
+
+@pytest.mark.parametrize(
+    "mime",
+    [
+        "application/geo+json",  # a map's popup shows the properties as HTML
+        "application/vdom.v1+json",
+        "application/xhtml+xml",
+        "text/vnd.mermaid",
+        "text/html; charset=utf-8",
+        "image/svg+xml;x=1",
+        "application/vnd.plotly.v2+json",
+        "application/x-new+json",
+    ],
+)
+def test_kinds_that_nobody_has_judged_are_left_out(mime: str) -> None:
+    """A renderer that we do not know can do anything with them."""
+    assert shown({mime: {"x": "<script>"}}) == {
+        "text/plain": f"[{mime} left out: notebooks here do not hold this kind]"
+    }
+
+
+@pytest.mark.parametrize(
+    ("mime", "kept"),
+    [
+        ("image/png", {"width": 300, "height": "50%", "needs_background": "light", "unconfined": True}),
+        ("image/svg+xml", {"isolated": True}),
+        ("text/html", {"isolated": True}),
+        ("application/json", {"expanded": False, "root": "root"}),
+        ("application/pdf", {"width": 300}),
+        ("text/plain", {}),
+        ("application/vnd.plotly.v1+json", {}),
+    ],
+)
+def test_of_metadata_only_what_is_known_is_kept(mime: str, kept: dict[str, Any]) -> None:
+    """No options of a renderer, no addresses, no markup, nor a value of another kind under a known name."""
+    hostile = {
+        "embed_options": {"editorUrl": "javascript:alert(1)"},
+        "layer_options": {"attribution": "<img src=x onerror=alert(1)>"},
+        "onload": "alert(1)",
+        "html": "<script>alert(1)</script>",
+    }
+    values = {"image/svg+xml": f"{SVG}/>", "application/json": 1, "application/vnd.plotly.v1+json": {}}
+    bundle = {mime: values.get(mime, "AA==")}
+    about = {mime: hostile | kept, "embed_options": hostile, "text/html": hostile} | {mime: hostile | kept}
+    output = {"output_type": "display_data", "data": bundle, "metadata": about}
+    (cell,) = json.loads(write([Code("x", (output,))]))["cells"]
+    assert cell["outputs"][0]["metadata"] == ({mime: kept} if kept else {})
+    wrong = dict.fromkeys(kept, '"><script>') | {"width": {"a": 1}, "height": "1 onload=1"}
+    output = {"output_type": "display_data", "data": bundle, "metadata": {mime: wrong}}
+    (cell,) = json.loads(write([Code("x", (output,))]))["cells"]
+    assert cell["outputs"][0]["metadata"] == {}
 
 
 def test_picture_that_is_not_base64_is_left_out() -> None:

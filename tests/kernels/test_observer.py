@@ -5,12 +5,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
+from watchfiles import Change
 
 from kernels.capture import Observer, observer
 from kernels.workspace import Workspace
@@ -138,16 +140,80 @@ async def test_a_name_that_is_not_text_ends_hints_for_nobody(
             assert bad.count
 
 
+async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names change at once, no name is looked at on the loop, and only one call comes there."""
+    told: list[int] = []
+    looked_at = Counter[int]()
+
+    class Name(str):
+        __slots__ = ()
+
+        def removeprefix(self, prefix: str, /) -> str:
+            looked_at[threading.get_ident()] += 1
+            return super().removeprefix(prefix)
+
+    def storm(*_: object, stop_event: threading.Event, **__: object) -> Iterator[set[tuple[Change, str]]]:
+        yield {(Change.added, Name(f"{root}/1/{number}")) for number in range(60_000)}
+        while not stop_event.is_set():
+            time.sleep(0.01)  # the real one asks in steps as well
+
+    hear = Observer._hear
+
+    def counted(self: Observer, counts: Mapping[str, int]) -> None:
+        told.append(len(counts))
+        hear(self, counts)
+
+    monkeypatch.setattr(observer, "watch", storm)
+    monkeypatch.setattr(Observer, "_hear", counted)
+    hints = Hints()
+    Workspace.open(root, "1")
+    async with Observer(root) as watching:
+        watching.watch("1", hints)
+        await hints.next()
+    assert (told, hints.count) == ([1], 1)
+    assert sum(looked_at.values()) == 60_000
+    assert threading.get_ident() not in looked_at
+
+
+async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no watch meanwhile, others keep theirs; then it is hinted, and watched again."""
+    monkeypatch.setattr(observer, "MANY", 10)
+    monkeypatch.setattr(observer, "REST", 1.0)
+    wild, calm = Hints(), Hints()
+    stormy, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
+    write = writer(stormy)
+
+    def write_much() -> None:
+        for _ in range(100):
+            write()
+
+    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    async with Observer(root) as watching:
+        watching.watch("1", wild)
+        watching.watch("2", calm)
+        await calm.next(writer(workspace))
+        assert watches() == 2
+        await wild.next(write_much)
+        async with asyncio.timeout(20):
+            while watches() != 1:  # noqa: ASYNC110  nothing tells when a watcher is another one
+                await asyncio.sleep(0.01)
+        await calm.next(writer(workspace))
+        await wild.next()
+        await wild.next(write)
+
+
 async def test_without_a_watcher_hints_still_come(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where inotify cannot be had every session is hinted now and then, and the log says so once."""
 
-    async def none_left(*_: object, **__: object) -> AsyncGenerator[None]:
+    def none_left(*_: object, **__: object) -> Iterator[None]:
         raise OSError("too many inotify instances")
         yield
 
-    monkeypatch.setattr(observer, "awatch", none_left)
+    monkeypatch.setattr(observer, "watch", none_left)
     monkeypatch.setattr(observer, "LAST_DELAY", 0.1)
     hints = Hints()
     Workspace.open(root, "1")

@@ -119,7 +119,7 @@ async def test_a_display_over_the_limit_is_named(kernel: Kernel) -> None:
         kernel, "from IPython.display import *\ndisplay({'image/png': 'x' * 2_000_000}, raw=True)"
     )
     (display,) = [event for event in ran.events if isinstance(event, Display)]
-    assert "left out: over the 1 MB limit" in display.bundle["text/plain"]
+    assert "left out: 1.9 MB, over the 1 MB limit" in display.bundle["text/plain"]
     assert ran.status == "ok"
 
 
