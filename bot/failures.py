@@ -126,8 +126,8 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     NothingRuns: lambda _: "nothing is running",
     NotAFile: lambda error: f"{error.path} is a pipe or a device, not a file",
     NotText: lambda error: (
-        f"line {error.line} of the script has bytes that are no text in {error.encoding}, so nothing was run:"
-        " save it as UTF-8, or name its encoding in the first line (# coding: latin-1)"
+        f"line {error.line} of the script has bytes that are no text in {error.encoding}, which are read as"
+        " \ufffd: save it as UTF-8, or name its encoding in the first line (# coding: latin-1)"
     ),
     DataInUse: lambda error: (
         f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"

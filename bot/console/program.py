@@ -22,7 +22,7 @@ from bot.console.show import Screen
 from bot.console.standard_input import Lines, whole
 from bot.console.terminal import Terminal, progress
 from bot.errors import BotError
-from bot.failures import at_start, ending
+from bot.failures import at_start, ending, sentence
 from bot.message import Incoming
 from bot.replay import replay
 from bot.reply import Reply
@@ -78,7 +78,9 @@ async def serve_person(settings: Settings) -> bool:
 
                 await terminal.talk(Keyboard(settings.data / "history", terminal.kernel))
                 return True
-            script = await whole()
+            script, odd = await whole()
+            if odd is not None:
+                print(sentence(odd), file=sys.stderr)
             if not script.strip():
                 screen.note("Kernelcord is set up. Run it at a terminal, or give it code on standard input.")
             return await terminal.read(script)

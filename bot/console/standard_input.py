@@ -3,7 +3,7 @@
 lines = Lines(longest)
 async for line in lines: ...
 lines.end()             # as if the input had ended here
-text = await whole()
+text, odd = await whole()
 """
 
 import asyncio
@@ -53,8 +53,8 @@ class Lines:
                 return
 
 
-async def whole() -> str:
-    """All of it, as text, in the encoding that a script of Python's says. Raises: NotText."""
+async def whole() -> tuple[str, NotText | None]:
+    """All of it, in the encoding that a script of Python's says, and what in it is no text there."""
     loop = asyncio.get_running_loop()
     text: asyncio.Future[bytes] = loop.create_future()
 
@@ -71,16 +71,18 @@ async def whole() -> str:
     return _decoded(await text)
 
 
-def _decoded(script: bytes) -> str:
+def _decoded(script: bytes) -> tuple[str, NotText | None]:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(script).readline)
     except SyntaxError:  # an encoding that there is none of, or two first lines that are no UTF-8
         encoding = "utf-8"
+    odd = None
     try:
-        return script.decode(encoding).replace("\r\n", "\n")
+        text = script.decode(encoding)
     except UnicodeDecodeError as error:
-        name = encoding.upper().removesuffix("-SIG")
-        raise NotText(name, 1 + script.count(b"\n", 0, error.start)) from None
+        odd = NotText(encoding.upper().removesuffix("-SIG"), 1 + script.count(b"\n", 0, error.start))
+        text = script.decode(encoding, "replace")
+    return text.replace("\r\n", "\n"), odd
 
 
 def _in_thread(work: Callable[[], None]) -> None:

@@ -483,10 +483,14 @@ def test_a_terminal_without_colours_gets_none(
     assert program._has_colour() is colour
 
 
-def test_a_script_is_read_in_its_encoding_or_refused() -> None:
-    """UTF-8 unless its first lines say another; bytes that are no text are told, and nothing of it runs."""
-    assert standard_input._decoded("print('ä')\r\n".encode("utf-8-sig")) == "print('ä')\n"
-    assert standard_input._decoded("# coding: latin-1\n'ä'".encode("latin-1")) == "# coding: latin-1\n'ä'"
-    with pytest.raises(NotText) as refused:
-        standard_input._decoded(b"print(1)\nprint(2)\nprint('\xe4')\n")
-    assert sentence(refused.value).startswith("Line 3 of the script has bytes that are no text in UTF-8")
+def test_a_script_is_read_in_its_encoding_or_what_is_no_text_is_told() -> None:
+    """UTF-8 unless its first lines say another; bytes that are no text there are told."""
+    assert standard_input._decoded("print('ä')\r\n".encode("utf-8-sig"))[0] == "print('ä')\n"
+    assert standard_input._decoded("# coding: latin-1\n'ä'".encode("latin-1")) == (
+        "# coding: latin-1\n'ä'",
+        None,
+    )
+    text, odd = standard_input._decoded(b"print(1)\nprint(2)\nprint('\xe4')\n")
+    assert "print('\ufffd')" in text
+    assert isinstance(odd, NotText)
+    assert sentence(odd).startswith("Line 3 of the script has bytes that are no text in UTF-8")
