@@ -44,6 +44,7 @@ from . import (
     open_files,
     reserve,
     shared,
+    spawned,
     stdin,
     streams,
     variables,
@@ -283,6 +284,7 @@ def made() -> Program:
     figures.follow()
     bars.follow()
     shared.follow()
+    spawned.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)
     return program

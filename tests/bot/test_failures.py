@@ -10,7 +10,7 @@ import pytest
 import bot.errors
 import filestore.errors
 import kernels.errors
-from bot.errors import DataInUse, NoModel, NoSuchAddress, NotAFile, NothingRuns, NotOpened, OverLimit
+from bot.errors import DataInUse, NoModel, NoSuchAddress, NotAFile, NothingRuns, NotOpened, NotText, OverLimit
 from bot.failures import (
     ADVICE,
     CLAUSES,
@@ -104,6 +104,7 @@ EXAMPLES: dict[type[BaseException], BaseException] = {
     QuotaExceeded: QuotaExceeded(900, 1024, 200),
     FileTooLarge: FileTooLarge(2048, 1024),
     TooManyFiles: TooManyFiles(10),
+    NotText: NotText("UTF-8", 3),
     KernelStartFailed: KernelStartFailed("ImportError: no numpy"),
     NotOpened: NotOpened(OSError(errno.EMFILE, "Too many open files")),
     NodeIncompatible: NodeIncompatible(7, newer=True),
@@ -194,6 +195,13 @@ def test_a_node_without_a_sandbox_is_told_as_the_kernels_here_are() -> None:
             ),
         ),
         (result("died", code=-9), "The kernel died (signal 9)."),
+        (
+            result("died", code=-7),
+            (
+                "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left"
+                " (SIGBUS)."
+            ),
+        ),
         (result("died", code=3), "The kernel died (exit code 3)."),
         (
             result("died", "system", -9),

@@ -165,6 +165,12 @@ def test_every_setting_but_the_secrets_has_a_flag(tmp_path: Path) -> None:
         ),
         ("KERNELCORD_DATA", " ", "KERNELCORD_DATA is ' ', which is not a path."),
         ("MAX_KERNELS", "0", "MAX_KERNELS is '0', which is not a whole number, 1 or more."),
+        ("DISCORD_FILES", "99", "DISCORD_FILES is '99', which is not a whole number, 1 to 10."),
+        (
+            "MAX_WORKSPACE",
+            "1KiB",
+            "MAX_WORKSPACE is '1KiB', which is not a size such as 50MiB or 1GiB, of 1MiB or more.",
+        ),
         ("SESSION_SCOPE", "server", "SESSION_SCOPE is 'server', which is not user or place."),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is 'loud', which is not debug or info or warning or error."),
     ],

@@ -82,6 +82,12 @@ SCRIPTS = [
         r"^x$",
     ),
     Script("shell", "!echo hi", r"^hi$"),
+    Script(
+        "shell without a terminal",
+        "def none(): raise OSError('out of pty devices')\nopenpty, os.openpty = os.openpty, none\n"
+        "!echo hi; exit 3\nprint(_exit_code)\nos.openpty = openpty",
+        r"^hi\n3$",
+    ),
     Script("shell variable", "word = 'there'\n!echo {word} $word", r"^there there$"),
     Script("cd", "%cd /\n%cd -\n%cd\n!pwd", r"^/\n(.+)\n\1\n\1$"),
     Script(
@@ -106,6 +112,15 @@ SCRIPTS = [
         "fork",
         "import multiprocessing as mp\ndef double(x): return 2 * x\nwith mp.get_context('fork').Pool(2) as pool:\n    print(pool.map(double, [1, 2]))",
         r"\[2, 4\]",
+    ),
+    Script(
+        "spawn of a cell's own",
+        "from concurrent.futures import ProcessPoolExecutor\nimport math\nfactor = 3\n"
+        "class Box:\n    def __init__(self, x): self.x = x\n"
+        "def thrice(box): return Box(math.floor(factor * box.x))\n"
+        "with ProcessPoolExecutor(1, mp_context=mp.get_context('spawn')) as pool:\n"
+        "    print([box.x for box in pool.map(thrice, [Box(1.5), Box(2)])])",
+        r"^\[4, 6\]$",
     ),
     Script(
         "spawn",

@@ -144,3 +144,17 @@ async def test_no_two_kernels_have_the_same_keys_and_numbers(tmp_path: Path) -> 
     async with pooled(tmp_path / "pool", libraries=("multiprocessing", "numpy")) as pool:
         one, other = await asyncio.gather(told(pool, "a"), told(pool, "b"))
     assert [first == second for first, second in zip(one, other, strict=True)] == [False] * 5
+
+
+async def test_a_kernel_begins_with_no_temporary_files(tmp_path: Path) -> None:
+    """What a killed one left would fill the workspace, unseen; a link there leads nobody astray."""
+    async with pooled(tmp_path / "pool") as pool:
+        kernel = pool.kernel("a", NoFiles())
+        fill = "import os, tempfile; os.makedirs('kept'); open('kept/x', 'w').close()\n"
+        await run(kernel, fill + "tempfile.mkdtemp(); print(len(os.listdir(os.environ['TMPDIR'])))")
+        await kernel.restart()
+        look = "import os; print(os.listdir(os.environ['TMPDIR']), os.listdir('kept'))"
+        assert (await run(kernel, look)).output.endswith("[] ['x']\n")
+        await run(kernel, "import shutil; shutil.rmtree('.tmp'); os.symlink('kept', '.tmp')")
+        await kernel.restart()
+        assert (await run(kernel, look)).output.endswith("[] ['x']\n")

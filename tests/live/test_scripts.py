@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OTHERS = [Tier.A, Tier.B] if os.getuid() == 0 else [Tier.B]
 TIERS = [None, *(pytest.param(tier, marks=pytest.mark.soak) for tier in OTHERS)]
 # Without the machine's shared memory there are no locks between processes, and no such memory.
-NOT_IN_B = {"fork", "spawn", "shared memory"}
+NOT_IN_B = {"fork", "spawn", "spawn of a cell's own", "shared memory"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=TIERS)
