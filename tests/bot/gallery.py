@@ -58,7 +58,8 @@ from pandas._config.config import _global_config
 from pandas.io.formats import console
 from polars._utils.various import _in_notebook
 from pip._vendor.rich.console import Console, _is_jupyter
-from tqdm import auto, autonotebook
+with __import__("warnings").catch_warnings(action="ignore"):  # a stock kernel advises to install widgets
+    from tqdm import auto, autonotebook
 import plotly.io as pio
 ip = get_ipython()
 

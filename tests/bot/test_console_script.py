@@ -73,7 +73,7 @@ async def test_commands_work_in_a_script(tmp_path: Path) -> None:
     assert 'my_cities = load_file("' in printed
     assert "DataFrame" in printed
     assert "(1, 2)" in printed
-    assert "no file nothing9here: it expired, or is not yours" in printed
+    assert "No file nothing9here: it expired, or is not yours" in printed
     assert "never" not in printed
 
 

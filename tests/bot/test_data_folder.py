@@ -92,10 +92,8 @@ async def test_a_cell_is_resumed_though_the_clock_was_ahead_when_it_began(tmp_pa
         assert await sessions.store.transcripts.unfinished(session_id) == []
 
 
-async def test_a_bundle_has_under_a_name_what_was_stored_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the clock said: the older version lies under its id."""
+async def test_a_bundle_has_each_version_by_its_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the clock said: the first is beside the notebook, which runs from its start."""
     async with compose(settings_of(tmp_path / "data")) as sessions:
         session = await sessions.session(1, "terminal")
         ahead = timedelta(hours=5)
@@ -110,8 +108,10 @@ async def test_a_bundle_has_under_a_name_what_was_stored_last(
         zipped = io.BytesIO()
         await bundle(session, sessions.files, zipped)
         with zipfile.ZipFile(zipped) as packed:
-            assert packed.read("a.csv") == b"newer"
-            assert packed.read(f"a-{older.file_id}.csv") == b"older"
+            assert packed.read("a.csv") == b"older"
+            assert packed.read("files/a.csv") == b"newer"
+            paths = {entry["file_id"]: entry["path"] for entry in json.loads(packed.read("files.json"))}
+        assert paths == {older.file_id: "a.csv", newer.file_id: "files/a.csv"}
 
 
 async def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

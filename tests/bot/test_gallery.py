@@ -38,7 +38,6 @@ PLAIN = [
     "!echo hi; echo there >&2",
     "1 / 0",
     "df.nowhere",
-    "raise SystemExit",
     "from IPython.display import clear_output\nprint('gone'); clear_output(); print('here')",
     "x = 3\nx",
     "%psearch nothinghere*",

@@ -32,7 +32,7 @@ FOLDER = Path(__file__).with_suffix("")
 PYTHON = ROOT / ".venv-kernels" / "bin" / "python"
 ID = re.compile(r"""(?:(?<=[`"])|(?<=\bid ))[2-9a-hjkmnp-z]{10}(?=[`"\\)])""")
 IDS = ("k7m3q9x2va", "h4wd8ptn6c", "r2yb5gje9u")
-RECEIPT = re.compile(r"^-# [\d.]+ s(?: · ([\d.]+) MB)?", re.MULTILINE)
+RECEIPT = re.compile(r"^-# (?:under )?[\d.]+ s(?: · ([\d.]+) MB)?", re.MULTILINE)
 MUCH = 4  # MB, between what a small cell takes and what a plot does
 
 Json = dict[str, Any]

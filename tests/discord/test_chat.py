@@ -80,11 +80,12 @@ async def test_code_of_a_person_called_like_the_model_is_theirs(discord: Discord
 
 
 async def test_without_a_model_words_are_answered_with_what_is_missing(discord: Discord, data: Path) -> None:
-    """Words get a sentence that names the missing key; nothing else stops working."""
+    """Words get a sentence without advice that a member cannot follow; nothing else stops working."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         asked = await ada.say(ada.dm(), "hello")
-        await asked.wait_for_reply(lambda m: "OPENAI" in m.content, timeout=SOON)
+        answer = await asked.wait_for_reply(lambda m: "no model here" in m.content, timeout=SOON)
+        assert "OPENAI" not in answer.content
         assert "3" in (await run(discord, ada, "1 + 2", ada.dm())).content
 
 

@@ -130,11 +130,12 @@ async def test_file_of_ask_that_is_not_stored_is_named(discord: Discord, data: P
 
 
 async def test_ask_without_a_model_says_what_is_missing(discord: Discord, data: Path) -> None:
-    """/ask names the setting."""
+    """/ask says so, and names no setting: a member cannot set one."""
     ada = discord.guild.member("ada")
     async with running(discord, data):
         asked = await ada.slash(ada.dm(), "ask", words="hello")
-        await asked.wait_for_message(lambda m: "OPENAI" in m.content, timeout=SOON)
+        answer = await asked.wait_for_message(lambda m: "no model here" in m.content, timeout=SOON)
+        assert "OPENAI" not in answer.content
 
 
 async def test_stop_vars_and_reset(discord: Discord, data: Path) -> None:
@@ -190,11 +191,11 @@ async def test_notebook_has_what_was_run_and_the_bundle_its_files(discord: Disco
         assert archive.testzip() is None
         held = {name: archive.read(name) for name in archive.namelist()}
     assert held["sizes.csv"] == SIZES
-    assert held["out/made.txt"] == b"made"
+    assert held["files/out/made.txt"] == b"made"
     assert not {"unused.bin", "bob.txt"} & set(held)
     assert {"README.md", "kernelcord_files/__init__.py", "kernelcord_files/loading/__init__.py"} <= set(held)
     index = {entry["path"]: entry["size"] for entry in json.loads(held["files.json"])}
-    assert index == {"sizes.csv": len(SIZES), "out/made.txt": 4}
+    assert index == {"sizes.csv": len(SIZES), "files/out/made.txt": 4}
     first, *others = valid(held["notebook.ipynb"]).cells
     assert "kernelcord_files" in first.source
     assert [(cell.source, cell.outputs) for cell in others] == [(c.source, c.outputs) for c in book.cells]

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.compose import kernels as composed
-from bot.failures import sentence
+from bot.failures import at_start
 from config.settings import load
 from kernels.client import Node, Place, at
 from kernels.errors import NodeIncompatible
@@ -150,7 +150,7 @@ EVERYTHING = {
 
 def test_a_node_of_another_version_is_told_with_what_to_do() -> None:
     """Nothing has to be killed."""
-    told = sentence(NodeIncompatible(17, newer=False))
+    told = at_start(NodeIncompatible(17, newer=False))
     assert "process 17" in told
     assert "start one of this version" in told
 
