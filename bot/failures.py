@@ -109,8 +109,8 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
         "the database cannot be reached, and no more of yours can wait for it; try again in a while"
     ),
     KernelStartFailed: lambda error: (
-        f"your kernel could not be started{error.reason and f': {error.reason}'}; try again."
-        f" {error.log.strip() and f'It said: {_last_line(error.log)}'}"
+        f"your kernel could not be started{error.reason and f': {error.reason}'}; try again"
+        f"{error.log.strip() and f'. It said: {_last_line(error.log)}'}"
     ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",

@@ -60,6 +60,11 @@ class Losses:
             self.told = lost
             yield lost
 
+    def missed(self, event: Event) -> None:
+        """An event of the cell that nobody has been told, since the turn has failed before."""
+        if isinstance(event, Restarted):
+            self._of_kernel = together(self._of_kernel, event)
+
     @property
     def undelivered(self) -> Restarted | None:
         """What has to be told again when the turn fails: a cell that goes on has its own in its result."""

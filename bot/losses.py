@@ -112,7 +112,8 @@ def holding(names: Iterable[str], untold: Held) -> Held:
 def unused_for(time: timedelta) -> str:
     """The reason for the end of a session that nobody used."""
     hours = time.total_seconds() / 3600
-    return f"your session was not used for {f'{hours:.0f} hours' if hours >= 2 else str(time)}"
+    told = f"{hours:.0f} hours" if hours >= 2 else f"{time.total_seconds() / 60:.0f} minutes"
+    return f"your session was not used for {told}"
 
 
 def together(first: Restarted | None, second: Restarted | None) -> Restarted | None:

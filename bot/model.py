@@ -45,7 +45,7 @@ TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may
 LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE)
 IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # what an error is about
 BLIND = re.compile(r"(not|n't) (currently )?support|unsupported|mmproj", re.IGNORECASE)
-MISSING_MODEL = re.compile(r"\b(model|deployment)\b.*(not|n't|unknown)", re.IGNORECASE)
+MISSING_MODEL = re.compile(r"\b(model|deployment)\b.*(not (found|exist)|n't exist|unknown)", re.IGNORECASE)
 # What servers say of a path that they do not have: OpenAI, llama.cpp, Ollama, LM Studio, Express.
 NO_PATH = re.compile(
     r"invalid url|^(file |page |404 page )?not found|unexpected endpoint|cannot post|not allowed",
@@ -180,7 +180,9 @@ class Model:
 
     def _not_found(self, error: openai.APIStatusError, said: str) -> ModelError:
         """Whether it is the model that is not there, or the API, or what else this one refuses so."""
-        if error.code == "model_not_found" or MISSING_MODEL.search(said) or self.name in said:
+        if IMAGE.search(said) and BLIND.search(said):
+            return Refused(said)  # it is asked again without pictures
+        if error.code == "model_not_found" or MISSING_MODEL.search(said):
             return NoSuchModel(self.name)
         has_said = isinstance(error.body, dict) and "message" in error.body
         return (

@@ -46,14 +46,14 @@ async def take_turn(
     """
     run = session.kernel.run(message.code, turn=message.turn, allow_input=message.can_answer)
     cell: CellRecord | None = None
-    events = Ahead(run)
-
-    def early(numbered: CellRecord) -> None:
-        nonlocal cell
-        cell, run.tag = numbered, numbered.seq
-        events.begin()
-
     async with session.notes.losses() as losses:
+        events = Ahead(run, losses.missed)
+
+        def early(numbered: CellRecord) -> None:
+            nonlocal cell
+            cell, run.tag = numbered, numbered.seq
+            events.begin()
+
         with session.turn():
             try:
                 async with run, session.at_work(run, message.place, asked), events:

@@ -53,7 +53,7 @@ def _completions(content: Any) -> Completions:
     try:
         found = [one for one in content["matches"][:MOST] if isinstance(one, str) and len(one) <= LONGEST]
         start, end = int(content["cursor_start"]), int(content["cursor_end"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Completions()
     return Completions(tuple(map(repair, found)), start, end) if 0 <= start <= end else Completions()
 
@@ -61,6 +61,7 @@ def _completions(content: Any) -> Completions:
 def _inspected(content: Any) -> str:
     """The text of a reply, without colours; "" where nothing is known."""
     try:
-        return strip_ansi(repair(str(content["data"]["text/plain"])[:WORDS]))
+        told = content["data"]["text/plain"]
+        return strip_ansi(repair(told[:WORDS])) if isinstance(told, str) else ""
     except (KeyError, TypeError):
         return ""

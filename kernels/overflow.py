@@ -71,6 +71,7 @@ class Overflow:
     def __init__(self, folder: Path, *, most: int) -> None:
         self._folder = folder
         self._most = most
+        self._writing: asyncio.Task[None] | None = None  # one at a time, also of what is not shown any more
         self._begin_again()
 
     def begin(self, shown: str) -> None:
@@ -111,7 +112,6 @@ class Overflow:
         self._waiting: list[str] = []
         self._held = 0  # characters in `_waiting`
         self._dropped = 0  # characters that nobody has taken
-        self._writing: asyncio.Task[None] | None = None
 
     def _taken(self) -> str:
         text = "".join(self._waiting)
@@ -119,17 +119,17 @@ class Overflow:
         return text
 
     def _write(self) -> None:
-        text = self._taken()
-        task = asyncio.create_task(in_thread(self._writer.write, text), name="long output")
+        text, writer = self._taken(), self._writer
+        task = asyncio.create_task(in_thread(writer.write, text), name="long output")
         self._writing = task
 
         def written(task: asyncio.Task[None]) -> None:
             failed = task.cancelled() or task.exception() is not None
-            if self._writing is task:
-                self._writing = None
-                self._dropped += len(text) if failed else 0
-                if self._held >= STEP:
-                    self._write()
+            self._writing = None
+            if failed and writer is self._writer:
+                self._dropped += len(text)
+            if self._held >= STEP:
+                self._write()
 
         task.add_done_callback(written)
 

@@ -12,12 +12,17 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from bot.errors import BotError
+from filestore.errors import FileStoreError
 from kernels import visible
+from kernels.errors import KernelError
 from kernels.protocols import PersonKernel
 
 __all__ = ["Kernel", "KernelCompleter", "Signature"]
 
 FIRST = re.compile(r"^(?:Init s|S)ignature:\s*(.*?)(?=^\w[\w ]*:|\Z)", re.MULTILINE | re.DOTALL)
+
+FAILING = (BotError, FileStoreError, KernelError, OSError)
 
 Kernel = Callable[[], Awaitable[PersonKernel]]
 
@@ -39,7 +44,10 @@ class KernelCompleter(Completer):
     ) -> AsyncGenerator[Completion, None]:
         """What the kernel answers."""
         at = document.cursor_position
-        found = await (await self._kernel()).complete(document.text, at)
+        try:
+            found = await (await self._kernel()).complete(document.text, at)
+        except FAILING:  # a cell that is run says it
+            return
         for match in found.matches:
             yield Completion(match, found.start - at, display=visible.text(match))
 
@@ -63,7 +71,10 @@ class Signature:
             self.text = ""
 
     async def _ask(self, before: str) -> None:
-        told = await (await self._kernel()).inspect(before[:-1], len(before) - 1)
+        try:
+            told = await (await self._kernel()).inspect(before[:-1], len(before) - 1)
+        except FAILING:
+            return
         found = FIRST.search(told)
         self.text = " ".join(visible.text(found[1]).split()) if found else ""
         get_app().invalidate()

@@ -102,7 +102,8 @@ class Terminal:
         columns = shutil.get_terminal_size().columns
         if columns != self._columns:
             self._columns = columns
-            await (await self.kernel()).widen(columns)
+            with contextlib.suppress(BotError, FileStoreError, KernelError):  # the cell says it
+                await (await self.kernel()).widen(columns)
 
     def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
         """Show what came after the end of its cell."""

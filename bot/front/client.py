@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import nextcord
@@ -61,6 +62,7 @@ class Client(nextcord.Client):
         self._chat = Chat(desk, self)
         self._controls = Controls(desk)
         self._registered = self._resumed = False
+        self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
         afterwards = Afterwards(desk)
@@ -132,7 +134,7 @@ class Client(nextcord.Client):
             return
         self._resumed = True
         try:
-            left = await unfinished(self._desk)
+            left = await unfinished(self._desk, self._began)
             await self._desk.sessions.resume()
         except (FileStoreError, KernelError):
             self._resumed = False

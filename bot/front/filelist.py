@@ -140,7 +140,7 @@ class _Listed(Passing):
         except FileStoreError as error:
             await privately(interaction, sentence(error))
             return
-        self.stop()
+        self.end()
         view = _Listed(self._desk, self._user_id, page, self._before) if page.files else None
         if view is not None:
             await view.interaction_check(interaction)
@@ -151,7 +151,7 @@ class _Listed(Passing):
         return await self._desk.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
 
     async def _change(self, interaction: Interaction, text: str, view: View | None = None) -> None:
-        shown = view if view is not None or self.is_finished() else self
+        shown = view if view is not None or self.ended else self
         await change(interaction, text, shown)
 
 

@@ -42,6 +42,7 @@ class Passing(View):
         self._over = OVER[name]
         self._message: Any = None  # of one of nextcord's kinds that can be edited
         self._used: Interaction | None = None  # whose token is good for longer than the message's
+        self.ended = False
 
     def shown(self, message: Any) -> None:
         """Know the message that has the buttons; None where it did not arrive."""
@@ -52,8 +53,14 @@ class Passing(View):
         self._used = interaction
         return True
 
+    def end(self) -> None:
+        """Another message stands in its place; `stop` would have nextcord forget the buttons of `Closed`."""
+        self.ended = True
+
     async def on_timeout(self) -> None:
         """Say that it is over, and how to have it again."""
+        if self.ended:
+            return
         edit = self._used.edit_original_message if self._used else getattr(self._message, "edit", None)
         if edit is None:
             return

@@ -50,11 +50,12 @@ class Confirmation(Passing):
         else:
             kept = f" {KEPT}" if self._desk.sessions.ledger.limited else ""
             text = f"All that I had of you is deleted.{kept}"
-        self.stop()
+        self.end()
         await change(interaction, text)
 
     async def on_error(self, error: Exception, item: Item["Confirmation"], interaction: Interaction) -> None:
         """What fails here is ours: it is logged, and the person is told."""
+        self._confirmed = False
         log.error("deleting failed at %s", item, exc_info=error)
         await privately(interaction, BROKEN)
 

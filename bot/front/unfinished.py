@@ -1,6 +1,6 @@
 """Answers of the model that a program before this one has left in the middle: nothing more comes of them.
 
-    left = await unfinished(desk)               # before its cells are resumed, which end their own answers
+    left = await unfinished(desk, began)        # before its cells are resumed, which end their own answers
     await end_unfinished(desk, left)
 
 What such an answer had said is known to its message alone. It stays there, with a sentence below.
@@ -9,12 +9,12 @@ What such an answer had said is known to its message alone. It stays there, with
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from nextcord.utils import time_snowflake
 
 from bot.delivery import Outgoing
-from bot.front.calls import Refused
+from bot.front.calls import Refusal, Refused
 from bot.front.desk import Desk
 from bot.front.owners import Claimed, record_of
 from bot.front.showing import FINISHED
@@ -27,19 +27,26 @@ __all__ = ["end_unfinished", "unfinished"]
 log = logging.getLogger(__name__)
 
 LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for an answer
+FOR_GOOD = {Refusal.MESSAGE_GONE, Refusal.CHANNEL_GONE, Refusal.FORBIDDEN}
 NOTE = "I was restarted before this answer was finished. Ask again."
 
 
-async def unfinished(desk: Desk) -> Sequence[MessageCell]:
-    """The messages of such answers, but for those whose cell still runs or waits. Raises: FileStoreError."""
-    since = time_snowflake(datetime.now(UTC) - LONGEST_AWAY)
+async def unfinished(desk: Desk, began: datetime) -> Sequence[MessageCell]:
+    """The messages of such answers, the newest first, but for those whose cell still runs or waits.
+
+    This program, which `began` then, has sent none of them. Raises: FileStoreError.
+    """
+    since, until = time_snowflake(began - LONGEST_AWAY), time_snowflake(began)
     found = await desk.sessions.store.message_cells.going_on(since)
-    return [noted for noted in found if not await _runs(desk, noted)]
+    earlier = [noted for noted in reversed(found) if noted.message_id < until]
+    return [noted for noted in earlier if not await _runs(desk, noted)]
 
 
 async def end_unfinished(desk: Desk, left: Sequence[MessageCell]) -> None:
     """Show each in a last state, unless it has one. Raises nothing of Discord's or the database's."""
     for noted in left:
+        if noted.message_id in desk.showings:
+            continue
         try:
             channel = await desk.channel(noted.channel_id, None)
             post = await channel.fetch(noted.message_id)
@@ -48,9 +55,12 @@ async def end_unfinished(desk: Desk, left: Sequence[MessageCell]) -> None:
                 await post.edit(Outgoing(broken_off(post.content, NOTE)), view)
         except Refused as refused:
             log.info("message %d is left as it is: %s", noted.message_id, refused)
+            if refused.kind not in FOR_GOOD:  # the next start tries again
+                continue
         try:
-            over = replace(noted, first=-noted.first if noted.seq else 0)
-            await desk.sessions.store.message_cells.set(over)
+            if await desk.sessions.store.message_cells.get(noted.message_id) == noted:
+                over = replace(noted, first=-noted.first if noted.seq else 0)
+                await desk.sessions.store.message_cells.set(over)
         except FileStoreError as error:
             log.warning("message %d is looked at again next time: %s", noted.message_id, error)
 

@@ -9,6 +9,7 @@ of the cell that updated it, and in the notebook.
 import logging
 import re
 from collections.abc import Collection
+from functools import partial
 
 from bot.delivery import plan
 from bot.earlier import told
@@ -24,7 +25,11 @@ __all__ = ["show_updated"]
 
 log = logging.getLogger(__name__)
 
-OURS = re.compile(r"[a-z]+-\d+\.\w+")  # the names that we give to what a cell shows, see `bot.settled`
+# The names that we give to what a cell shows, see `bot.settled` and `bot.fitting`.
+OURS = re.compile(
+    r"(?:output|words|answer|picture|page|document|drawing|sound|more-files)(?:-\d+)?(?:-part)?(?:\.\w+){1,2}"
+)
+ONCE = ("-# not kept:", "Not recorded", "Recorded in short")  # what a message alone says of its cell
 
 
 async def show_updated(
@@ -35,10 +40,15 @@ async def show_updated(
     if session is None:
         return
     try:
-        for record in await session.transcript.displaying(names, before=cell):
-            await _show_again(desk, session, record, buttons)
+        records = await session.transcript.displaying(names, before=cell)
     except FileStoreError:
         log.exception("what cell %d of %s has updated is not shown", cell, session_id)
+        return
+    for record in records:
+        try:
+            await _show_again(desk, session, record, buttons)
+        except Exception:  # whatever is wrong with one, the others are shown
+            log.exception("cell %d of %s is not shown as it is now", record.seq, session_id)
 
 
 async def _show_again(desk: Desk, session: Session, record: CellRecord, buttons: tuple[str, ...]) -> None:
@@ -48,7 +58,8 @@ async def _show_again(desk: Desk, session: Session, record: CellRecord, buttons:
     try:
         channel = await desk.channel(noted[0].channel_id, None)
         post = await channel.fetch(noted[0].message_id)
-        await _edit(desk, session, record, buttons, post)
+        if not any(words in post.content for words in ONCE):
+            await _edit(desk, session, record, buttons, post)
     except Refused as refused:
         log.info("message %d is not shown again: %s", noted[0].message_id, refused)
 
@@ -57,6 +68,7 @@ async def _edit(
     desk: Desk, session: Session, record: CellRecord, buttons: tuple[str, ...], post: ChannelPost
 ) -> None:
     """Raises: Refused, FileStoreError."""
+    user_id, made = session.record.user_id, desk.pages.made
     files = []
     for file_id in record.file_ids:
         try:
@@ -67,9 +79,11 @@ async def _edit(
     code = record.code if post.content.startswith(code_block(record.code)) else None
     draft = desk.draft(code)
     draft.add(told(record, tuple(files), code=""))
-    drawn = await desk.studio.draw(draft.to_draw, session.record.user_id) if draft.to_draw else {}
-    page = draft.final(drawn)
-    outgoings = plan(page.parts, page.uploads, desk.limits)
+    wanted = await made(user_id, draft.drawings())
+    drawn = await desk.studio.draw(wanted, user_id) if wanted else {}
+    page = await made(user_id, draft.last(drawn, largest=desk.limits.file))
+    outgoings = await made(user_id, partial(plan, page.parts, page.uploads, desk.limits))
     if len(outgoings) == 1:
-        kept = [name for name in post.attached if not OURS.fullmatch(name)]
+        theirs = {file.filename.rpartition("/")[2] for file in files}
+        kept = [name for name in post.attached if name in theirs or not OURS.fullmatch(name)]
         await post.edit_anew(outgoings[0], desk.buttons(buttons), kept)

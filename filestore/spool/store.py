@@ -211,6 +211,10 @@ class SpooledFiles:
         await self._catch_up.bring_in_all_of(person_key(user_id))
         await self._files.condemn_all(user_id)
 
+    async def bring_in(self, user_id: int) -> None:
+        """Bring in the rows of a person that wait. Raises: StoreUnavailable, while that cannot be."""
+        await self._catch_up.bring_in_all_of(person_key(user_id))
+
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
         """Also those of rows that wait: their bytes are no orphans."""
         waiting = {write.file.blob_key for write in self._spool.all_writes() if isinstance(write, FileAdded)}

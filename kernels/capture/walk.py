@@ -29,7 +29,7 @@ CACHES = frozenset(
 # Names that are given for a moment: in tier B the temporary folder, and what we place (kernels/workspace.py);
 # what NFS, FUSE and editors name so.
 PASSING = re.compile(
-    r"\.tmp(?:\..*)?|\.placing-.*|\.[0-9a-f]{16}|\.nfs[0-9a-f]+|\.fuse_hidden.*|\.~lock\..*#|\.#.*|\..*\.sw[a-p]"
+    r"\.tmp(?:\.[0-9a-f]{8})?|\.placing-.*|\.[0-9a-f]{16}|\.nfs[0-9a-f]+|\.fuse_hidden.*|\.~lock\..*#|\.#.*|\..*\.sw[a-p]"
 )
 # Folders of thousands of files that a tool makes and can make again, or that are of use only as a whole.
 WHOLE = frozenset({".git", ".hg", ".svn", ".venv"})

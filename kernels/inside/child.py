@@ -11,6 +11,7 @@ what the kernel's processes leave behind, and takes all of them with it when it 
 import gc
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -27,6 +28,7 @@ __all__ = ["main"]
 LONGEST = 1 << 20  # bytes of an order
 MOST_DESCRIPTORS = 16
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
+LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # it, and what could not be removed of it
 
 
 def main(gate: socket.socket, prepared: program.Program) -> None:
@@ -132,7 +134,10 @@ def _settle(temporary: str, matplotlib: str) -> None:
     files of IPython would run before a full workspace is closed, and what a killed process left would stay
     for good.
     """
-    _clear(os.path.join(os.environ["HOME"], LARGE))  # also where the workspace is full, and it not used
+    home = os.environ["HOME"]
+    for name in os.listdir(home):
+        if LEFT.fullmatch(name):  # also where the workspace is full, and it not used
+            _clear(os.path.join(home, name))
     os.makedirs(temporary, 0o700, exist_ok=True)
     for folder in (os.environ["IPYTHONDIR"], matplotlib):
         _clear(folder)
@@ -147,10 +152,16 @@ def _clear(path: str) -> None:
         if os.path.islink(path) or not os.path.isdir(path):
             os.unlink(path)
         else:
+            for folder, below, _ in os.walk(path):  # also what its owner has closed
+                for each in below:
+                    if not os.path.islink(inner := os.path.join(folder, each)):
+                        os.chmod(inner, 0o700)
             shutil.rmtree(path)
     except FileNotFoundError:
         return
     except (OSError, RecursionError):
+        if LEFT.fullmatch(os.path.basename(path)) and not path.endswith(LARGE):
+            return  # it has such a name already
         os.rename(path, f"{path}.{os.urandom(4).hex()}")
 
 

@@ -66,13 +66,23 @@ class OpenFiles:
     def _know(self, places: set[Place]) -> None:
         """Find the objects of these files; all objects are gone through only where there is a new file."""
         self._known = {place: files for place, files in self._known.items() if place in places}
-        new = {place[0]: place for place in places if place not in self._known}
+        new = {
+            place[0]: place
+            for place in places
+            if place not in self._known or _is_another(place, self._known[place])
+        }
         if not new:
             return
         self._known |= {place: [] for place in new.values()}
         for found in gc.get_objects():
             if issubclass(type(found), WRITERS) and (place := new.get(_descriptor(found))) is not None:
                 self._known[place].append(weakref.ref(found))
+
+
+def _is_another(place: Place, known: list[weakref.ref[Any]]) -> bool:
+    """Whether the file was closed and opened again, which can give it the same place."""
+    files = [file for ref in known if (file := ref()) is not None]
+    return bool(known) and all(_descriptor(file) != place[0] for file in files)
 
 
 def _descriptors() -> list[str]:

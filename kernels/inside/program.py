@@ -150,10 +150,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             self._open_files.flush()
             self.shell.forget()
             streams.settle(self.own_streams)
-            turn.end()
             children.reap()
         except KeyboardInterrupt:  # the cell does not run
             reply = self._failed("KeyboardInterrupt", "")
+        finally:
+            turn.end()
         if reply["status"] == "error":
             self.shell_stream.flush()  # what is waiting now is given up; see `_abort_queues`
         return reply

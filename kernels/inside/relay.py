@@ -14,6 +14,7 @@ import select
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 __all__ = ["Relay"]
 
@@ -22,6 +23,7 @@ PIECE = select.PIPE_BUF - HEAD.size  # bytes
 LENGTH = struct.Struct("=I")  # of each frame
 READ = 64 << 10  # bytes read at once
 PATIENCE = 10_000  # ms that a child waits for a kernel that does not read
+READS = 16  # of one call, during which nothing is sent
 UNFINISHED = 64  # messages that are kept while the rest of them comes; a child may end in the middle of one
 
 
@@ -54,8 +56,8 @@ class Relay:
                 return
 
     def take(self) -> Iterator[list[bytes]]:
-        """Messages that are complete, each as its frames."""
-        while True:
+        """Messages that are complete, each as its frames; of very many the next call has the rest."""
+        for _ in range(READS):
             try:
                 read = os.read(self._reading, READ)
             except OSError:  # there is no more, or the person has closed it
@@ -65,8 +67,8 @@ class Relay:
             self._read += read
             yield from self._complete()
 
-    def _complete(self) -> Iterator[list[bytes]]:
-        place = 0
+    def _complete(self) -> list[list[bytes]]:
+        place, complete = 0, list[list[bytes]]()
         while place + HEAD.size <= len(self._read):
             number, size, length = HEAD.unpack_from(self._read, place)
             end = place + HEAD.size + length
@@ -77,10 +79,12 @@ class Relay:
             place = end
             if len(message) >= size:
                 del self._unfinished[number]
-                yield _frames(message)
+                with suppress(struct.error):  # the person has written to it
+                    complete.append(_frames(message))
             elif len(self._unfinished) > UNFINISHED:
                 self._unfinished.popitem(last=False)
         del self._read[:place]
+        return complete
 
 
 def _frames(message: bytearray) -> list[bytes]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -78,10 +78,10 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, value, trace = super()._get_exc_info(exc_tuple)
-        if value is not None:
-            advice.add(value)
         _leave_out_ours(trace)
-        elsewhere.advise(value)
+        with suppress(BaseException):  # whatever the person's own error does when it is asked
+            advice.add(value)
+            elsewhere.advise(value)
         told = _with_text(value)
         return kind if told is value else type(told), told, trace
 

@@ -207,8 +207,9 @@ class Output(OutStream):  # type: ignore[misc]
                 message = self.session.msg("stream", content, parent=parent, metadata=known)
                 for hook in self._hooks:
                     if (message := hook(message)) is None:
-                        return
-                self.session.send(self.pub_thread, message, ident=self.topic)
+                        break
+                else:
+                    self.session.send(self.pub_thread, message, ident=self.topic)
 
     def _catch_up(self) -> None:
         """Wait until what is in the pipe now has been written here: it was there first."""

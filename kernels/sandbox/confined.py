@@ -23,7 +23,7 @@ from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import usage, users
 from kernels.sandbox.cgroup import Group, Groups, unique_name
-from kernels.sandbox.policy import SYSTEM, WORKSPACE, Paths, Tier, confine, environment
+from kernels.sandbox.policy import SYSTEM, TEMPORARY, WORKSPACE, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
 from kernels.threads import in_thread
 
@@ -249,7 +249,11 @@ class Sandbox:
     def _measured(self, workspace: Path) -> tuple[int | None, int, int]:
         """The workspace's user and size; and the threads of our own user, where a kernel has no other."""
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
-        size = 0 if self._limits.workspace is None else usage.size(workspace)
+        size = 0
+        if self._limits.workspace is not None:
+            size = usage.size(workspace)
+            if usage.UNCOUNTABLE > size > self._limits.workspace:  # the kernel empties its temporary folder
+                size -= usage.size(workspace / TEMPORARY)
         return self.own(workspace), size, ours
 
 

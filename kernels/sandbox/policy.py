@@ -22,6 +22,7 @@ __all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine", "en
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
+TEMPORARY = ".tmp"  # the workspace's folder for large temporary files, which each kernel empties
 INSIDE_UID = 1000  # who they are inside a user namespace
 MAPPED = 3 * GiB  # of address space beyond the memory limit: libraries map much that they never touch
 CLONE = {"mount": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "pid": 0x20000000}
@@ -205,7 +206,7 @@ def confine(
     """
     names = tier.namespaces
     folder = WORKSPACE if names else paths.workspace
-    large = str(folder / ".tmp")  # counts as the workspace's
+    large = str(folder / TEMPORARY)  # counts as the workspace's
     own = "/tmp" if names else large  # noqa: S108  a tmpfs, for little
     temporary = own if full else large
     flags = sum(CLONE.values()) if names else 0

@@ -251,7 +251,7 @@ class Watchdog:
         thorough, watched.size_thorough = watched.size_thorough, False
         mapped = thorough or began >= watched.mapped_due
         pids = usage.processes(watched.init)[1:]
-        short = thorough and self._machine.short
+        short = thorough and self._machine.disk_is_short
         named = usage.size(watched.workspace)
         nameless = usage.hidden(pids, (watched.workspace, WORKSPACE_INSIDE), mapped=mapped, doubt=not short)
         if mapped:
@@ -352,7 +352,7 @@ class _Machine:
         self._workspaces = workspaces
         self._steps = limits.memory // FELL, (limits.workspace or MiB << 9) // FELL, limits.processes // FELL
         self._last: list[int] | None = None
-        self.short = False
+        self.short = self.disk_is_short = False
 
     def fell(self) -> bool:
         """Whether there is less than at the last time that it fell, by a step."""
@@ -366,7 +366,8 @@ class _Machine:
         disk = os.statvfs(self._workspaces)
         running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
         free, room = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-        self.short = memory * SHORT < whole or free * SHORT < room
+        self.disk_is_short = free * SHORT < room
+        self.short = memory * SHORT < whole or self.disk_is_short
         left = [memory, free, -running]
         last = self._last = self._last or left
         fell = any(now <= before - step for now, before, step in zip(left, last, self._steps, strict=True))

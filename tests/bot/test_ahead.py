@@ -34,7 +34,7 @@ class Cell:
 async def test_the_events_are_those_of_the_cell(many: int, early: bool) -> None:
     """None twice, none left out, whether or not the cell was begun ahead."""
     cell = Cell(*EVENTS[:many])
-    async with Ahead(cell) as events:
+    async with Ahead(cell, print) as events:
         assert not cell.begun
         if early:
             events.begin()
@@ -48,7 +48,7 @@ async def test_a_cell_that_is_left_before_its_first_event_is_free_to_be_closed()
     cell, inside = Cell(*EVENTS), asyncio.Event()
 
     async def leave() -> None:
-        async with Ahead(cell) as events:
+        async with Ahead(cell, print) as events:
             events.begin()
             inside.set()
             await asyncio.Event().wait()
@@ -72,13 +72,13 @@ async def test_what_fails_ahead_is_told_to_who_takes_the_first_event() -> None:
         raise ConnectionResetError
         yield
 
-    async with Ahead(fails()) as events:
+    async with Ahead(fails(), print) as events:
         events.begin()
         with pytest.raises(ConnectionResetError):
             await anext(events)
 
     async def leave() -> None:
-        async with Ahead(fails()) as events:
+        async with Ahead(fails(), print) as events:
             events.begin()
             raise KeyError
 

@@ -80,7 +80,7 @@ def test_every_error_of_ours_has_a_sentence(module: object) -> None:
         (KernelStartFailed("one\nImportError: no numpy\n"), "It said: ImportError: no numpy"),
         (
             KernelStartFailed("", "it ended with exit code 3", "x"),
-            "started: it ended with exit code 3; try again.",
+            "started: it ended with exit code 3; try again",
         ),
         (FileNotFoundError(2, "No such file", "a.csv"), "there is no file a.csv"),
         (FileNotFoundError(2, "No such file", "/nowhere/x.ipynb"), "there is no folder /nowhere"),

@@ -50,6 +50,11 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
         other = await (await ada.slash(general, "files")).wait_for_message(lambda m: m.selects)
         asked = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
     async with running(discord, data):
+        fresh = await (await ada.slash(general, "files")).wait_for_message(lambda m: m.selects)
+        await ada.select(fresh, "made.txt")
+        await fresh.wait_for(lambda m: "expires" in m.content)
+        await ada.click(fresh, "Extend")  # a list that is turned must not take the names of its buttons along
+        await fresh.wait_for(lambda m: "stays" in m.content)
         await ada.select(listed, "made.txt")
         await listed.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)
         await ada.click(other, "Get")

@@ -689,9 +689,16 @@ async def test_a_traceback_ends_in_the_persons_own_code(
 
 
 @pytest.mark.parametrize("before", ["", "import asyncio\nawait asyncio.sleep(0)\n"], ids=["plain", "await"])
-async def test_an_error_without_a_text_shows_the_persons_code_alone(kernel: Kernel, before: str) -> None:
+@pytest.mark.parametrize("kind", ["Exception", "RuntimeError", "OSError"])  # of some we say more
+async def test_an_error_without_a_text_shows_the_persons_code_alone(
+    kernel: Kernel, before: str, kind: str
+) -> None:
     """Where an exception's `__str__` raises, its own traceback says so, once, and the next cell works."""
-    await run(kernel, "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0")
+    await run(
+        kernel,
+        f"class Mute({kind}):\n    filename = property(lambda self: 1 / 0)\n"
+        "    def __str__(self):\n        return 1 / 0",
+    )
     ran = await run(kernel, f"{before}raise Mute")
     (failure,) = ran.events
     assert isinstance(failure, Failure)

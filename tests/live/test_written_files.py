@@ -60,6 +60,10 @@ async def test_what_is_left_open_is_written_before_the_look(fresh: Kernel) -> No
     assert await contents(ran) == {"text.csv": b"a,b\n", "bytes.bin": b"123", "mine.txt": b"mine"}
     assert await contents(await run(fresh, "text.write('1,2\\n')")) == {"text.csv": b"a,b\n1,2\n"}
     assert await contents(await run(fresh, "text.close(); 1")) == {}
+    again = "text = open('text.csv', 'a'); text.write('3,4\\n')"
+    assert await contents(await run(fresh, again)) == {"text.csv": b"a,b\n1,2\n3,4\n"}
+    again = "text.close(); text = open('text.csv', 'w'); text.write('new\\n')"  # with the same inode
+    assert await contents(await run(fresh, again)) == {"text.csv": b"new\n"}
 
 
 async def test_a_database_that_is_open_is_stored_with_its_rows(fresh: Kernel) -> None:

@@ -32,7 +32,7 @@ LINES = 30
 PRINTS = f"""
 import pathlib, time
 for n in range({LINES // 2}): print(n, flush=True)
-while not pathlib.Path(".tmp.go").exists(): time.sleep(0.02)
+while not pathlib.Path(".~lock.go#").exists(): time.sleep(0.02)
 for n in range({LINES // 2}, {LINES}): print(n, flush=True)
 _ = open("a.txt", "w").write("abc")
 """
@@ -41,7 +41,7 @@ WHOLE = "".join(f"{n}\n" for n in range(LINES))
 
 def go_on(folder: Path) -> None:
     """Let the cell of session "a" print the other half."""
-    (folder / "workspaces" / "a" / ".tmp.go").touch()
+    (folder / "workspaces" / "a" / ".~lock.go#").touch()
 
 
 @pytest.fixture(autouse=True)

@@ -618,7 +618,7 @@ def test_when_the_machine_has_lost_much_the_next_look_at_each_is_thorough(
     monkeypatch.setattr(objects, "kept", lambda *_, **told: thorough.append(told["thorough"]) or 0)
     watchdog._round()
     assert thorough == []
-    watchdog._machine.short = True
+    watchdog._machine.short = watchdog._machine.disk_is_short = True
     watchdog._slow_round()
     assert (thorough, doubts) == ([True, True], [False])
     watched.due = watched.size_due = 0.0
