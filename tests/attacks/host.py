@@ -1,6 +1,7 @@
 """What stands on the host for attacks to reach, what they may leave behind, and the code that they share."""
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
@@ -87,6 +88,7 @@ async def refused(kernel: Kernel, code: str, **names: object) -> Ran:
 
 def leftovers(pool: Pool) -> set[str]:
     """What there is of kernels on the machine: processes, groups, mounts, files, descriptors of ours."""
+    gc.collect()  # what only objects that hold each other still have
     workspaces = str(pool._workspaces)
     found = {f"process {pid}" for pid in usage.processes(os.getpid())}
     for pid in usage.owned(os.geteuid()):

@@ -308,7 +308,8 @@ async def test_processes_have_a_limit(kernel: Kernel, bomb: str) -> None:
     if "made" in ran.output:
         assert int(ran.output.rpartition("made")[2]) < 200
     if ran.status == "died":
-        assert ran.result.cause in ("processes", None)
+        # Where the machine is busy, each look may meet only processes that have just ended.
+        assert ran.result.cause in ("processes", "hiding", None)
 
 
 async def test_threads_that_stay_do_not_hold_the_next_cell(kernel: Kernel) -> None:

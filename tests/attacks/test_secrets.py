@@ -47,8 +47,13 @@ for pid in (1, host_pid, os.getppid()):
     tries(f"the root of {pid}", lambda: read(f"/proc/{pid}/root{secret}"))
     tries(f"the folder of {pid}", lambda: os.listdir(f"/proc/{pid}/cwd/.."))
     tries(f"descriptors of {pid}", lambda: os.readlink(f"/proc/{pid}/fd/0"))
+OURS = {"user", "jovyan"}  # links to the workspace
+def listed(folder):
+    if not (found := set(os.listdir(folder)) - OURS):
+        raise FileNotFoundError(folder)
+    return found
 for private in ("/etc/shadow", "/var/log", "/home", "/etc/hostname"):
-    tries(private, lambda: os.listdir(private) if os.path.isdir(private) else read(private))
+    tries(private, lambda: listed(private) if os.path.isdir(private) else read(private))
 """
     await refused(kernel, code, secret=str(host.secret), host_pid=host.pid)
     assert host.secret.read_text() == "DISCORD_TOKEN=hush"

@@ -19,8 +19,9 @@ from config.settings import load
 from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import CellRecord
 from filestore.spool.transcripts import SHORT
-from kernels.errors import Misconfigured
+from kernels.errors import KernelStartFailed
 from kernels.events import Queued, Stream
+from tests.conftest import KERNEL_PYTHON
 from tests.filestore.faults import full
 from tests.live.cells import until
 
@@ -372,9 +373,14 @@ async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path
 
 async def test_a_kernel_that_cannot_start_is_an_error_and_the_session_recovers(tmp_path: Path) -> None:
     """The start's failure is raised with its log; the record does not stay "running"."""
-    settings = load(data=tmp_path / "data", kernel_python=Path("/bin/false"), sandbox="none")
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {KERNEL_PYTHON} "$@"\n')
+    python.chmod(0o755)
+    settings = load(data=tmp_path / "data", kernel_python=python, sandbox="none", node="none")
     async with compose(settings) as sessions:
-        with pytest.raises(Misconfigured, match="no Python that works"):
+        python.write_text("#!/bin/sh\nexit 1\n")
+        with pytest.raises(KernelStartFailed):
             await sessions.execute_code("1", 1)
         assert [cell.status for cell in await cells(sessions)] == ["interrupted"]
 
@@ -471,7 +477,7 @@ async def test_forgetting_a_person_leaves_nothing_of_theirs(sessions: Sessions) 
     assert (await sessions.list_user_files(1)).files == ()
     assert await sessions.store.transcripts.entries("u1") == []
     assert "NameError" in ((await sessions.execute_code("a", 1)).error or "")
-    assert (await sessions.execute_code("__import__('os').listdir()", 1)).output == "[]\n"
+    assert (await sessions.execute_code("__import__('glob').glob('*')", 1)).output == "[]\n"
     assert len((await sessions.list_user_files(2)).files) == 1
 
 

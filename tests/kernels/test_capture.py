@@ -820,7 +820,7 @@ async def test_the_loop_waits_for_no_lock_of_a_workspace(
 async def test_an_empty_workspace_costs_no_thread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most cells write nothing, and the folder itself tells that."""
     capture = Capture(folder)
-    (folder / ".hidden").touch()
+    (folder / ".tmp").mkdir()  # as in every workspace
     capture.accept()
     await asyncio.sleep(1.5 * TICK / 1e9)
     assert await capture.look() == Scan()

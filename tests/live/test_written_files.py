@@ -9,6 +9,7 @@ import pytest_asyncio
 from kernels.errors import SandboxUnavailable
 from kernels.inside.elsewhere import WORKSPACE_NAMES
 from kernels.kernel import Kernel
+from kernels.launch import Limits, MiB
 from kernels.pool import Pool
 from kernels.sandbox.policy import Tier
 from tests.live.cells import NoFiles, Ran, pooled, run
@@ -200,3 +201,21 @@ async def test_every_tier_keeps_what_is_written_elsewhere_or_says_so(held: Pool,
     if held.tier is Tier.B:
         ran = await run(kernel, "open('/tmp/u.csv', 'w').write('u')")
         assert "temporary ones can be in tempfile.gettempdir()" in ran.output
+
+
+async def test_temporary_files_that_filled_the_workspace_leave_room_for_the_next_cell(tmp_path: Path) -> None:
+    """The next kernel empties them when it starts: it is no kernel of a full workspace, and it stays."""
+    fills = (
+        "import os, tempfile\n"
+        "for _ in range(20):\n"
+        "    with tempfile.NamedTemporaryFile(delete=False) as file: file.write(os.urandom(20 << 20))\n"
+        "import time; time.sleep(60)"
+    )
+    async with pooled(tmp_path, Limits(workspace=64 * MiB)) as pool:
+        if pool.tier is Tier.NONE:
+            pytest.skip("without a sandbox nothing holds the workspace")
+        kernel = pool.kernel("a", NoFiles())
+        assert (await run(kernel, fills)).status == "died"
+        assert (await run(kernel, "x = 1; open('a.txt', 'w').write('abc')")).output == "3\n"
+        ran = await run(kernel, "x")
+        assert (ran.output, ran.restarts) == ("1\n", [])
