@@ -264,10 +264,10 @@ def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch:
     """Many that end at once are not taken for many that let nobody look."""
     field = usage._field
 
-    def ends(pid: int, file: str, *names: str) -> int:
+    def ends(pid: int, file: str, *names: bytes) -> int:
         if file == "smaps_rollup":
             os.kill(pid, signal.SIGKILL)
-            while field(pid, "status", "VmSize:"):
+            while field(pid, "status", b"VmSize"):
                 os.sched_yield()
         return field(pid, file, *names)
 
