@@ -531,6 +531,7 @@ def test_who_holds_its_folders_is_ended_after_several_short_waits(
     """No one look waits for long, but all of them do. A busy disk is hardly its kernel's fault."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
+    monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: False)  # whatever else the machine does
     watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
     monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: True)
     monkeypatch.setattr("kernels.sandbox.held_up._place", lambda _: "iterate_dir")
@@ -551,6 +552,7 @@ def test_a_wait_for_a_folder_now_and_then_is_forgiven(
     """A program that makes many files has its folder locked for moments, for years."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
+    monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: False)  # whatever else the machine does
     watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
     monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: True)
     monkeypatch.setattr("kernels.sandbox.held_up._place", lambda _: "iterate_dir")
