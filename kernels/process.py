@@ -191,7 +191,7 @@ class KernelProcess:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START):
                 while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110  nothing tells
-                    await asyncio.sleep(AGAIN)
+                    await asyncio.sleep(AGAIN)  # until its sockets are there, of which no event comes
                 while not (self.exited.is_set() or await self._answers(ASK_AGAIN)):
                     pid, state = self._provisioner.pid, self.state()
                     log.warning("the kernel process %s has not answered and is asked again: %s", pid, state)

@@ -266,7 +266,7 @@ class Node:
         with suppress(NodeUnavailable):  # it is ending, and whoever starts the next one waits for that
             async with asyncio.timeout(ENDING):
                 while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
-                    await asyncio.sleep(LOOK)
+                    await asyncio.sleep(LOOK)  # between two looks
 
     async def _greet(self, place: Place) -> None:
         """Ask the node there who it is. One that we know keeps its connections, those of all sessions."""

@@ -23,7 +23,7 @@ LONGEST = 10_000  # characters of a plain value
 MOST_CELLS = 1000  # that are looked through, the newest first
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
-# One after the other: what cannot be done there is left out, and told where it is used.
+# One after the other: whatever a definition raises there, it is left out, and told where it is used.
 EACH = "try:\n    exec({!r})\nexcept Exception:\n    pass\n"
 
 

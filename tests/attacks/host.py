@@ -121,5 +121,5 @@ async def settled(left: Callable[[], set[str]], seconds: float) -> set[str]:
     """What is left, after some time at most."""
     until = time.monotonic() + seconds
     while (found := left()) and time.monotonic() < until:  # noqa: ASYNC110  the system tells nobody
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # between two looks
     return found

@@ -82,6 +82,6 @@ def _of_zip(data: bytes) -> str:
                 return "xlsx"
             if "mimetype" in names and archive.read("mimetype").endswith(b"opendocument.spreadsheet"):
                 return "ods"
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):  # broken, or with a password: a zip
         pass
     return "zip"

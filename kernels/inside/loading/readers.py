@@ -83,7 +83,7 @@ def sas(source: Source) -> Any:
         read = getattr(import_module("pyreadstat"), name)
         try:
             return read(path, **source.options)[0]
-        except Exception as error:
+        except Exception as error:  # pyreadstat's own class is in a private module; others go on
             if "encoding" in source.options or "convert string" not in str(error):
                 raise
             frame = read(path, **source.options, encoding="WINDOWS-1252")[0]
@@ -112,7 +112,7 @@ def _on_disk(source: Source) -> Iterator[str]:
         file.flush()
         try:
             yield file.name
-        except Exception as error:
+        except Exception as error:  # of any reader's own class: its words alone matter
             if file.name not in str(error):
                 raise
             raise ValueError(str(error).replace(file.name, source.filename)) from None

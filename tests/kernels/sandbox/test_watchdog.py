@@ -524,11 +524,10 @@ def test_who_makes_a_look_wait_is_ended(
     assert watchdog._looks.waiting(1.0) == []
 
 
-@pytest.mark.parametrize("at_disk", [True, False])
-def test_who_holds_its_folders_is_ended_after_several_short_waits(
+def waiting_for_folders(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, *, at_disk: bool
-) -> None:
-    """No one look waits for long, but all of them do. A busy disk is hardly its kernel's fault."""
+) -> tuple[Watchdog, Watched, list[str]]:
+    """A watchdog each of whose looks waits for a folder of its kernel; the kernel, and its faults."""
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: False)  # whatever else the machine does
@@ -536,6 +535,15 @@ def test_who_holds_its_folders_is_ended_after_several_short_waits(
     monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: True)
     monkeypatch.setattr("kernels.sandbox.held_up._place", lambda _: "iterate_dir")
     monkeypatch.setattr(module, "waits_for_disk", lambda _: at_disk)
+    return watchdog, watched, faults
+
+
+@pytest.mark.parametrize("at_disk", [True, False])
+def test_who_holds_its_folders_is_ended_after_several_short_waits(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, *, at_disk: bool
+) -> None:
+    """No one look waits for long, but all of them do. A busy disk is hardly its kernel's fault."""
+    watchdog, watched, faults = waiting_for_folders(workspace, monkeypatch, at_disk=at_disk)
     waited, watched.mapped_due = 0, 1e9
     while not faults and waited < 150:
         with watchdog._looks.at(watched, patience=module.PATIENCE):
@@ -550,13 +558,7 @@ def test_a_wait_for_a_folder_now_and_then_is_forgiven(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program that makes many files has its folder locked for moments, for years."""
-    faults: list[str] = []
-    watchdog = Watchdog(LIMITS, workspace, memory=False)
-    monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: False)  # whatever else the machine does
-    watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
-    monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: True)
-    monkeypatch.setattr("kernels.sandbox.held_up._place", lambda _: "iterate_dir")
-    monkeypatch.setattr(module, "waits_for_disk", lambda _: False)
+    watchdog, watched, faults = waiting_for_folders(workspace, monkeypatch, at_disk=False)
     for _ in range(200):
         with watchdog._looks.at(watched, patience=module.PATIENCE):
             watchdog._end_who_holds_up()
