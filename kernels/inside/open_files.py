@@ -5,8 +5,9 @@
     open_files.flush()      # after a cell
 
 `file = open("x.csv", "w")` and `file.write(...)` without `close` leave an empty file, and an SQLite database
-that is open in WAL mode has its newest rows in another file. A cell that leaves nothing open costs a listing
-of some twenty descriptors, 0.05 ms.
+that is open in WAL mode has its newest rows in another file. A cell that leaves nothing open costs a look at
+how many descriptors there are (3 us; Linux 6.2, proc_pid_fd(5)); they are listed where the number is another
+one than when nothing was open (50 us).
 """
 
 import fcntl
@@ -33,12 +34,14 @@ class OpenFiles:
 
     def __init__(self) -> None:
         self._own: frozenset[str] | None = None
+        self._count = 0  # of descriptors when none of them wrote to a file; 0 where nobody knows
         self._known: dict[Place, list[weakref.ref[Any]]] = {}  # Python's objects for a file; none for C's
 
     def begin(self) -> None:
         """A cell begins; what is open before the first one is the kernel's."""
         if self._own is None:
             self._own = frozenset(filter(_is_open, _descriptors()))
+            self._count = _count()
 
     def flush(self) -> None:
         """Write what Python holds in buffers, and the rows that an SQLite database has in its log."""
@@ -47,11 +50,13 @@ class OpenFiles:
             self._flush()
 
     def _flush(self) -> None:
-        if self._own is None or not (new := [name for name in _descriptors() if name not in self._own]):
+        count = _count()
+        if self._own is None or (not self._known and 0 < self._count == count):
             return
-        written = dict(_written(new))
+        written = dict(_written([name for name in _descriptors() if name not in self._own]))
         if not written:
             self._known.clear()
+            self._count = count
             return
         self._know(set(written))
         for place, files in self._known.items():
@@ -83,6 +88,14 @@ def _is_another(place: Place, known: list[weakref.ref[Any]]) -> bool:
     """Whether the file was closed and opened again, which can give it the same place."""
     files = [file for ref in known if (file := ref()) is not None]
     return bool(known) and all(_descriptor(file) != place[0] for file in files)
+
+
+def _count() -> int:
+    """How many descriptors are open; 0 where the system does not say."""
+    try:
+        return os.stat(DESCRIPTORS).st_size
+    except OSError:
+        return 0
 
 
 def _descriptors() -> list[str]:

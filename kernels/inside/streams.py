@@ -6,12 +6,10 @@ a cell can be told finished while that thread still holds some: 55 of 300 cells 
 clock of its own: what is shown next must not be queued before it.
 """
 
-import array
 import codecs
 import contextvars
 import ctypes
 import errno
-import fcntl
 import io
 import os
 import select
@@ -40,6 +38,10 @@ LOOK = 0.0005  # seconds between looks
 AGAIN = (errno.EAGAIN, errno.EINTR)
 LINE_BUFFERED = 1  # _IOLBF of Linux's C libraries
 
+# Without letting Python's lock go, which the thread that sends would take: it is asked ten times a cell.
+_ioctl = ctypes.PyDLL(None).ioctl
+_ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
+
 _below: list[Callable[[], object]] = []  # flushes what writes to the descriptors and has a buffer of its own
 
 
@@ -53,6 +55,7 @@ class Sender(IOPubThread):  # type: ignore[misc]
     """
 
     _relay: Relay | None = None
+    _forked = False  # whether there may be children that send
 
     def _setup_event_pipe(self) -> None:
         pass
@@ -60,7 +63,11 @@ class Sender(IOPubThread):  # type: ignore[misc]
     def _setup_pipe_in(self) -> None:
         """Take what forked children send."""
         self._relay, self._relaying = Relay(), threading.Lock()
+        os.register_at_fork(before=self._note_fork)
         self.io_loop.asyncio_loop.add_reader(self._relay, self._take_from_children)
+
+    def _note_fork(self) -> None:
+        self._forked = True
 
     def _take_from_children(self) -> None:
         if self._relay is None:
@@ -78,7 +85,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
     def schedule(self, f: Callable[[], Any]) -> None:
         """Have `f` called in the thread, or here where it does not run, as in a forked child."""
         if self.thread.is_alive():
-            self._take_from_children()  # what they sent before this was asked for
+            if self._forked:
+                self._take_from_children()  # what they sent before this was asked for
             self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, f)
         else:
             f()
@@ -230,12 +238,9 @@ class Output(OutStream):  # type: ignore[misc]
         """Bytes that wait in the pipe."""
         if self._fid is None:
             return 0
-        waiting = array.array("i", [0])
-        try:
-            fcntl.ioctl(self._fid, termios.FIONREAD, waiting)
-        except OSError:  # the person has closed it
-            return 0
-        return waiting[0]
+        waiting = ctypes.c_int(0)
+        _ioctl(self._fid, termios.FIONREAD, ctypes.byref(waiting))
+        return waiting.value  # 0 where the person has closed it
 
     def at_rest(self) -> bool:
         """Whether nothing is in the pipe or on its way from it."""

@@ -745,7 +745,8 @@ async def test_no_path_of_the_machine_is_in_an_error_or_a_warning(kernel: Kernel
         ("import json\njson.loads('{')", "File python3.12/json/decoder.py:"),
         ("from numpy import nothing", "(site-packages/numpy/__init__.py)"),
         (
-            "import warnings\nwarnings.warn_explicit('w', UserWarning, json.__file__, 1)",
+            "import warnings\nwith warnings.catch_warnings(action='always'):\n"
+            "    warnings.warn_explicit('w', UserWarning, json.__file__, 1)",
             "python3.12/json/__init__.py:1",
         ),
     ):
