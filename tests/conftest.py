@@ -1,5 +1,6 @@
 """What all tests share: where the checkout is, and that its two environments are there."""
 
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,15 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"The kernels' environment is missing ({KERNEL_PYTHON}): run `make test`.", returncode=4)
     if openapi.expected() and openapi.document() is None:
         pytest.exit("Discord's OpenAPI document is missing: set DISCORD_OPENAPI to its place.", returncode=4)
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what was imported and collected out of the garbage collector's work.
+
+    There are 350,000 objects of it, and to look at them takes 0.2 s each time that a test asks what is left behind.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

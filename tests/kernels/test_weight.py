@@ -8,6 +8,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from sys import getsizeof
 from typing import Any
 
@@ -116,13 +117,16 @@ def test_an_event_costs_no_more_than_its_limits(kind: str, content: dict[str, An
         assert taken <= cost(made) + 64 * KiB
 
 
-SOME = [made for kind, content in WORST.values() if (made := event(kind, content)) is not None]
+@cache  # not at import: every worker of a run imports all tests
+def some() -> list[Event]:
+    """What the worst messages become."""
+    return [made for kind, content in WORST.values() if (made := event(kind, content)) is not None]
 
 
 def flood(times: int) -> Iterator[Event]:
     """All kinds of events, none shared with another, with what makes some of them go away between."""
     for number in range(times):
-        for worst in SOME:
+        for worst in some():
             yield codec.to_event(json.loads(json.dumps(codec.event(worst))))
             if number % 3 == 0:
                 yield ClearOutput(wait=True)
