@@ -26,6 +26,7 @@ class Program:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.seen: list[Answer] = []
+        self.user = 1  # who asks, where a request does not say
         self._new = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
         self._next_id = 0
@@ -63,7 +64,8 @@ class Program:
         """Send a request; returns its id, which the answers carry."""
         assert self.process.stdin is not None
         self._next_id += 1
-        self.process.stdin.write(json.dumps({"id": self._next_id} | request).encode() + b"\n")
+        whole = {"id": self._next_id, "user": self.user} | request
+        self.process.stdin.write(json.dumps(whole).encode() + b"\n")
         return self._next_id
 
     def send_raw(self, line: bytes) -> None:
@@ -83,9 +85,9 @@ class Program:
         assert answer is not None, f"no answer {wanted} before the program ended"
         return answer
 
-    async def run(self, code: str, *, user: int = 1, **more: Any) -> Answer:
+    async def run(self, code: str, **more: Any) -> Answer:
         """Run a cell and return its result."""
-        sent = self.send(user=user, code=code, **more)
+        sent = self.send(code=code, **more)
         return await self.answer(id=sent, event="result")
 
     def events(self, sent: int, kind: str) -> list[Answer]:
