@@ -113,7 +113,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
         yield {}
         return
     with running_mongodb() as uri:
-        yield {"MONGODB_URI": uri}
+        yield {"MONGODB_URI": uri, "NODE": "none"}  # with a node it is the same store
 
 
 async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
@@ -155,7 +155,7 @@ async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
 async def test_past_its_retention_a_file_is_gone_with_its_bytes_and_its_folder(tmp_path: Path) -> None:
     """An expired id reads as not found at once, and the sweep leaves no bytes and no empty folder."""
     kept = tmp_path / "data" / "files"
-    async with Program.start(tmp_path / "data", "--retention", "3s") as program:
+    async with Program.start(tmp_path / "data", "--retention", "3s", NODE="none") as program:
         written = await program.run("open('a.txt', 'w').write('x' * 1000)")
         (file_id,) = written["generated_file_ids"]
         assert (await program.run(f"len(load_file('{file_id}'))"))["output"] == "1000\n"
@@ -219,7 +219,7 @@ async def test_twenty_users_with_ten_cells_each_lose_nothing(own_program: Progra
 
 async def test_a_runaway_cell_ends_and_the_kernel_goes_on(tmp_path: Path) -> None:
     """`while True: pass` is stopped at its time, and the next cell finds its variables."""
-    async with Program.start(tmp_path / "data", "--timeout", "2s") as program:
+    async with Program.start(tmp_path / "data", "--timeout", "2s", NODE="none") as program:
         await program.run("x = 41")
         stopped = await program.run("while True: pass")
         assert (stopped["status"], stopped["return_code"]) == ("timeout", 124)
@@ -237,7 +237,7 @@ async def test_a_runaway_cell_ends_and_the_kernel_goes_on(tmp_path: Path) -> Non
 )
 async def test_a_cell_that_cannot_be_interrupted_ends_in_a_fresh_kernel(tmp_path: Path, code: str) -> None:
     """The kernel is replaced, what was lost is named, and the next cell works."""
-    async with Program.start(tmp_path / "data", "--timeout", "2s") as program:
+    async with Program.start(tmp_path / "data", "--timeout", "2s", NODE="none") as program:
         await program.run("precious = 1")
         stopped = await program.run(code)
         assert stopped["status"] == "timeout"
@@ -387,7 +387,7 @@ async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_pat
     """3 GB that are not on the disk: they would fill the memory."""
     with (tmp_path / "huge.bin").open("wb") as file:
         file.truncate(3 << 30)
-    async with Program.start(tmp_path / "data", "--max-file", "1MiB") as program:
+    async with Program.start(tmp_path / "data", "--max-file", "1MiB", NODE="none") as program:
         sent = program.send(upload=str(tmp_path / "huge.bin"))
         refused = await program.answer(id=sent, event="error")
         assert refused["message"] == "Not stored: over the 1 MB limit for one file."

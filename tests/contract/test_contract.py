@@ -255,14 +255,14 @@ async def test_six_megabytes_of_output_keep_head_and_tail(kernel: PersonKernel) 
 
 async def test_a_text_that_is_cut_is_a_file_until_the_cell_is_settled(kernel: PersonKernel) -> None:
     """All of it, which can be read like any captured file; it is none of the workspace."""
-    async with kernel.run("print(*range(300_000), sep='\\n')") as cell:
+    async with kernel.run("print(*range(180_000), sep='\\n')") as cell:
         cell.tag = 12
         async for _ in cell:
             pass
     (file,) = cell.result.captured
     assert (file.name, file.is_output) == ("output-12.txt", True)
     async with file.content() as content:
-        assert content.read() == "".join(f"{number}\n" for number in range(300_000)).encode()
+        assert content.read() == "".join(f"{number}\n" for number in range(180_000)).encode()
     cell.settle()
     assert await value(kernel, "__import__('glob').glob('output*')") == "[]"
 
