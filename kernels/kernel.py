@@ -353,7 +353,7 @@ class Kernel(KernelHere, hints.Hinting):
             await self._late_files.stop()
             if self._process is not None:
                 await self._process.end(now=now)
-                self._router.last_words(self._process.last_words())
+                self._router.last_words(await self._process.last_words())
             self._death = self._process = None
             await self._stack.aclose()
             if self._place is not None:
@@ -361,8 +361,7 @@ class Kernel(KernelHere, hints.Hinting):
 
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
-        await process.wire.drained()
-        self._router.last_words(process.last_words())
+        self._router.last_words(await process.last_words())
         if self._router.running is not None:
             self._router.running.died(process.exit_code or 0, self._why(), process.fault)
 

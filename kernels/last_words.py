@@ -18,15 +18,16 @@ import tempfile
 from types import TracebackType
 from typing import Self
 
+from kernels.inside import paths
+from kernels.inside.last_words import COUNT, LANDING, STREAMS
 from kernels.wire import Message
 
 __all__ = ["LastWords"]
 
-STREAMS = ("stdout", "stderr")
 KEPT = 60 << 10  # bytes of UTF-8 of each stream: less than one message may have
-COUNT = 8  # bytes at the beginning of a stream's part: the number of all its bytes
-PART = COUNT + KEPT  # bytes
+PART = COUNT + KEPT + COUNT + LANDING  # bytes of a stream's part: numbers stand before what they count
 PIPE = 64 << 10  # bytes that a pipe holds
+LONGEST = 1 << 16  # characters of one text that is told, as many as of one message
 GAP = "\n[... {:,} characters went with the kernel ...]\n"
 
 
@@ -89,22 +90,34 @@ class LastWords:
 
     def rest(self) -> list[tuple[str, str]]:
         """What was written and has not come, by stream; each word once. For a process that has ended."""
-        found = [(name, part(name)) for name in STREAMS for part in (self._kept, self._piped)]
-        return [(name, text) for name, text in found if text]
+        found: list[tuple[str, str]] = []
+        for name in STREAMS:
+            gap, kept = self._kept(name)
+            written = kept + self._landed(name) + self._piped(name)
+            text = gap + paths.in_tracebacks(written.decode("utf-8", "replace"))
+            found += [(name, text[start : start + LONGEST]) for start in range(0, len(text), LONGEST)]
+        return found
 
-    def _kept(self, name: str) -> str:
-        part = os.pread(self._memory, PART, PART * STREAMS.index(name))
+    def _kept(self, name: str) -> tuple[str, bytes]:
+        """What was kept of the stream, after a note of how much was not."""
+        part = os.pread(self._memory, COUNT + KEPT, PART * STREAMS.index(name))
         count, known = int.from_bytes(part[:COUNT], sys.byteorder), self._known[name]
         missing = count - known
         if missing <= 0 or count >= 1 << 62:
-            return ""
+            return "", b""
         self._known[name] = self._told[name] = count
         ring, end = part[COUNT:], count % KEPT
         last = (ring[end:] + ring[:end])[-min(missing, KEPT) :]
-        gap = GAP.format(missing - KEPT) if missing > KEPT else ""
-        return gap + last.decode("utf-8", "replace")
+        return GAP.format(missing - KEPT) if missing > KEPT else "", last
 
-    def _piped(self, name: str) -> str:
+    def _landed(self, name: str) -> bytes:
+        """What was out of the pipe, and not kept yet."""
+        place = PART * STREAMS.index(name) + COUNT + KEPT
+        part = os.pread(self._memory, COUNT + LANDING, place)
+        os.pwrite(self._memory, bytes(COUNT), place)
+        return part[COUNT:][: int.from_bytes(part[:COUNT], sys.byteorder)]
+
+    def _piped(self, name: str) -> bytes:
         """What is in the pipe. Its other end can be anybody's, who must not make us wait."""
         data = b""
         with contextlib.suppress(OSError):
@@ -114,7 +127,7 @@ class LastWords:
                     data += piece
             finally:
                 os.close(own)
-        return data.decode("utf-8", "replace")
+        return data
 
 
 def _memory(size: int) -> int:

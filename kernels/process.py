@@ -126,9 +126,15 @@ class KernelProcess:
         """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._provisioner.fault
 
-    def last_words(self) -> list[tuple[str, str]]:
-        """What it wrote and could not send any more, by stream; of one that lives nothing."""
-        return self._words.rest() if self.exited.is_set() else []
+    async def last_words(self) -> list[tuple[str, str]]:
+        """What it wrote and could not send any more, by stream; of one that lives nothing.
+
+        What it has sent was written first, and has been received when this returns.
+        """
+        if not self.exited.is_set():
+            return []
+        await self.wire.drained()
+        return self._words.rest()
 
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""

@@ -4,22 +4,25 @@
     kept = last_words.of("stdout")
     kept.add(text)                          # what was written
     kept.count                              # how many bytes of UTF-8 that are in all
+    landing = last_words.landing("stdout")  # for what comes out of its pipe, until that is kept
 
 Text waits here for a moment before it is sent, and ZeroMQ has a queue of its own. Whoever ends the process
 in between (`os._exit`, a crash, a lack of memory) would take with it what was printed last, which is what
 tells why. So the node has the last bytes of each stream, how many there were in all, and, from each message,
 how many it knows. The pipes behind the descriptors 1 and 2 are the node's for the same reason: the
-words of a crash (`faulthandler`, an assertion of C) are in there.
+words of a crash (`faulthandler`, an assertion of C) are in there. What the kernel takes out of them lands in
+that memory too: another thread may end the process before it is kept.
 """
 
 import ctypes
 import mmap
 import os
 
-__all__ = ["Kept", "of", "pipe", "share"]
+__all__ = ["LANDING", "Kept", "Landing", "landing", "of", "pipe", "share"]
 
 STREAMS = ("stdout", "stderr")
-COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its bytes
+COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its bytes; and of its landing
+LANDING = 36 << 10  # bytes out of a pipe that are not kept yet
 
 _memory: memoryview | None = None
 _pipes: dict[str, tuple[int, int]] = {}
@@ -53,6 +56,26 @@ class Kept:
         self._count[0] = count
 
 
+class Landing:
+    """Bytes that are out of a stream's pipe and not kept yet, from `address` on. One thread alone has it."""
+
+    def __init__(self, part: memoryview | None = None) -> None:
+        part = memoryview(bytearray(COUNT + LANDING)) if part is None else part
+        self._length = part[:COUNT].cast("Q")
+        self._bytes = part[COUNT:]
+        self.address = ctypes.addressof(ctypes.c_ubyte.from_buffer(self._bytes))
+
+    def landed(self, length: int) -> None:
+        """So many bytes are there now."""
+        self._length[0] = length
+
+    def hold(self, left: bytes) -> None:
+        """All but these is kept."""
+        self._length[0] = 0
+        self._bytes[: len(left)] = left
+        self._length[0] = len(left)
+
+
 def share(descriptors: dict[str, int]) -> None:
     """Keep the last words where these say, which are taken out; where there are none, for nobody.
 
@@ -76,11 +99,22 @@ def share(descriptors: dict[str, int]) -> None:
 
 def of(name: str) -> Kept:
     """What the stream of this name keeps."""
+    part = _part(name)
+    return Kept(part[: -(COUNT + LANDING)] if part is not None else None)
+
+
+def landing(name: str) -> Landing:
+    """Where that lands which comes out of the pipe of this stream."""
+    part = _part(name)
+    return Landing(part[-(COUNT + LANDING) :] if part is not None else None)
+
+
+def _part(name: str) -> memoryview | None:
     if _memory is None or name not in STREAMS:
-        return Kept()
+        return None
     half = len(_memory) // len(STREAMS)
     start = half * STREAMS.index(name)
-    return Kept(_memory[start : start + half])
+    return _memory[start : start + half]
 
 
 def pipe(name: str) -> tuple[int, int]:

@@ -21,8 +21,8 @@ MiB = 1 << 20
 FULL = "no room for {size:.0f} MiB of shared memory: there are {most:.0f} MiB, with {left:.0f} MiB left"
 NONE = "there is no shared memory here: use a file in tempfile.gettempdir(), as numpy.memmap does"
 NO_LOCKS = (
-    "processes cannot share locks here, nor a Pool or a Queue: use threads, as multiprocessing.pool.ThreadPool"
-    " and concurrent.futures.ThreadPoolExecutor do"
+    "processes cannot share locks here, nor a Pool or a Queue: use threads, as"
+    " multiprocessing.pool.ThreadPool and concurrent.futures.ThreadPoolExecutor do"
 )
 REFUSED = (errno.EACCES, errno.ENOENT, errno.ENOSYS, errno.EROFS)  # where nothing can be made
 

@@ -27,14 +27,18 @@ from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
-from . import last_words
+from . import last_words, paths
 from .buffers import Bytes
 from .relay import Relay
 
-READ = 64 * 1024  # bytes read at once
-PIECE = 32 * 1024  # characters, of which a message has two at most: each is drawn in one go, and a few wait
+PIECE = (
+    32 << 10
+)  # bytes read at once; characters, of which a message has two at most: each is drawn in one go
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
+HOLD = 10  # ms for which the beginning of a traceback's line waits for the rest of it
+LONGEST_LINE = 4096  # bytes of one that waits; it has to land together with what is read then
+FRAME = paths.FRAME.encode()
 AGAIN = (errno.EAGAIN, errno.EINTR)
 LINE_BUFFERED = 1  # _IOLBF of Linux's C libraries
 
@@ -154,27 +158,35 @@ class Output(OutStream):  # type: ignore[misc]
     def _watch_pipe_fd(self) -> None:
         """Pass on what arrives in the pipe; `reading` is true from before a read until that is done.
 
-        It is read without letting Python's lock go: a main thread that ends the process just then would take
-        with it what is out of the pipe and not kept yet (`last_words`).
+        It is read without letting Python's lock go, and lands where it outlives us: a main thread that ends
+        the process just then would take it along.
         """
-        read, buffer = ctypes.PyDLL(None, use_errno=True).read, ctypes.create_string_buffer(READ)
+        landing, held = last_words.landing(self.name), b""
+        read = ctypes.PyDLL(None, use_errno=True).read
         read.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
         os.set_blocking(self._fid, False)  # a forked child may be quicker
         ready = select.poll()
         ready.register(self._fid, select.POLLIN)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        line_begins = True  # with what comes next
         while True:
-            ready.poll()
+            more = bool(ready.poll(HOLD if held else None))
             self.reading = self.fetching = True
-            length = read(self._fid, buffer, READ)
-            piece = ctypes.string_at(buffer, max(0, length))
-            self.taken += len(piece)
+            length = read(self._fid, landing.address + len(held), PIECE) if more else 0
+            if length > 0:
+                landing.landed(len(held) + length)
+            data = ctypes.string_at(landing.address, len(held) + max(0, length))
+            self.taken += max(0, length)
             self.fetching = False
+            end = _whole(data, line_begins=line_begins) if length > 0 else len(data)
+            piece, held = data[:end], data[end:]
             if piece and self._should_watch:
-                self.write(decoder.decode(piece))
-            self.passed = self.taken
-            self.reading = False
-            if (length < 0 and ctypes.get_errno() not in AGAIN) or length == 0 or not self._should_watch:
+                line_begins = piece.endswith(b"\n")
+                self._put(paths.in_tracebacks(decoder.decode(piece)), partial(landing.hold, held))
+            self.passed = self.taken - len(held)
+            self.reading = bool(held)
+            ended = more and (length == 0 or (length < 0 and ctypes.get_errno() not in AGAIN))
+            if ended or not self._should_watch:
                 return
 
     def write(self, string: str) -> int | None:
@@ -182,16 +194,24 @@ class Output(OutStream):  # type: ignore[misc]
         if not isinstance(string, str):
             return super().write(string)
         string = str.__str__(string)  # of a class of the person's own it is the text
+        length = len(string)
+        if self.name == "stderr":
+            string = paths.in_tracebacks(string)
         self._catch_up()
         for start in range(0, max(len(string), 1), PIECE):
-            with self._buffer_lock:
-                super().write(piece := string[start : start + PIECE])
-                self._kept.add(piece)
-            self.waiting += len(piece)
-            if self.waiting > PIECE:
-                self.waiting = 0
-                self.flush()
-        return len(string)
+            self._put(string[start : start + PIECE])
+        return length
+
+    def _put(self, piece: str, kept: Callable[[], object] = lambda: None) -> None:
+        """Take a piece of text; `kept` is called as soon as it outlives us."""
+        with self._buffer_lock:
+            super().write(piece)
+            self._kept.add(piece)
+            kept()
+        self.waiting += len(piece)
+        if self.waiting > PIECE:
+            self.waiting = 0
+            self.flush()
 
     def flush(self) -> None:
         """Send what was written; where that is nothing, without asking the thread that sends (0.3 ms)."""
@@ -245,6 +265,15 @@ class Output(OutStream):  # type: ignore[misc]
     def at_rest(self) -> bool:
         """Whether nothing is in the pipe or on its way from it."""
         return self._in_pipe() == 0 and not self.reading
+
+
+def _whole(data: bytes, *, line_begins: bool) -> int:
+    """How many bytes can be passed on: a line that may be one of a traceback is shortened as a whole."""
+    start = data.rfind(b"\n") + 1
+    last = data[start:]
+    if not last or len(last) > LONGEST_LINE or not (start or line_begins):
+        return len(data)
+    return start if last.startswith(FRAME) or FRAME.startswith(last) else len(data)
 
 
 def usable(own: tuple[Output, Output]) -> None:

@@ -738,6 +738,11 @@ async def test_exit_says_at_once_that_the_variables_go(fresh: Kernel) -> None:
     assert ran.output.index("its variables go") < ran.output.index("still 7")
 
 
+WARNING = """import json, warnings
+with warnings.catch_warnings(action="always"):
+    warnings.warn_explicit("w", UserWarning, json.__file__, 1)"""
+
+
 async def test_no_path_of_the_machine_is_in_an_error_or_a_warning(kernel: Kernel) -> None:
     """Libraries' paths begin at their package, also in the words of an error."""
     for code, words in (
@@ -745,8 +750,7 @@ async def test_no_path_of_the_machine_is_in_an_error_or_a_warning(kernel: Kernel
         ("import json\njson.loads('{')", "File python3.12/json/decoder.py:"),
         ("from numpy import nothing", "(site-packages/numpy/__init__.py)"),
         (
-            "import warnings\nwith warnings.catch_warnings(action='always'):\n"
-            "    warnings.warn_explicit('w', UserWarning, json.__file__, 1)",
+            WARNING,
             "python3.12/json/__init__.py:1",
         ),
     ):

@@ -1,13 +1,17 @@
 """A kernel that dies, in whatever way, ends its cell, says so, and the next cell works."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 from kernels.kernel import Kernel
 from kernels.launch import Limits
+from kernels.router import Router
+from kernels.wire import Message
 from tests.live.cells import NoFiles, pooled, processes, run, until, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -204,3 +208,52 @@ async def test_a_text_that_has_come_is_not_told_again(fresh: Kernel) -> None:
     code = "import os, time\nprint('second', flush=True)\ntime.sleep(0.5)\nprint('third')\nos._exit(1)"
     ran = await run(fresh, code)
     assert ran.output == "second\nthird\n"
+
+
+async def test_what_was_sent_comes_before_the_last_words(
+    fresh: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that is killed has messages on their way: no text comes twice, or after what followed it."""
+    receive = Router.receive
+
+    def slowly(router: Router, message: Message | None) -> None:
+        if message is not None and message.kind == "stream":
+            sleep(0.03)  # longer than the wire takes in one go
+        receive(router, message)
+
+    monkeypatch.setattr(Router, "receive", slowly)
+    fresh.limits = Limits(cell=timedelta(seconds=1))
+    code = "import re\nfor number in range(40): print(number, flush=True)\nre.match('(a+)+b', 'a' * 100)"
+    ran = await run(fresh, code)
+    assert (ran.status, ran.output.split()) == ("timeout", [str(number) for number in range(40)])
+
+
+FAULTS = {
+    "a crash": "faulthandler.enable()\nctypes.string_at(0)",
+    "a look": "faulthandler.dump_traceback()",
+    "a later look": "faulthandler.dump_traceback_later(0.1)\ntime.sleep(1)",
+    "another program": "subprocess.run([sys.executable, '-c', 'import json; json.loads(str())'], stderr=2)",
+    "a thread": "thread = threading.Thread(target=json.loads, args=['x'])\nthread.start()\nthread.join()",
+    "a log": "try: json.loads('x')\nexcept ValueError: logging.exception('it failed')",
+}
+
+
+@pytest.mark.parametrize("code", FAULTS.values(), ids=FAULTS)
+async def test_no_path_of_the_machine_is_in_a_traceback_on_stderr(kernel: Kernel, code: str) -> None:
+    """Whoever writes it: a library's path begins at its package there too."""
+    modules = "ctypes, faulthandler, json, logging, subprocess, sys, threading, time"
+    ran = await run(kernel, f"import {modules}\n{code}")
+    assert ran.output.count(f'  File "python{sys.version_info.major}.') > 1, ran.output
+    paths = {line.split('"')[1] for line in ran.output.splitlines() if line.startswith('  File "/')}
+    workspace = str(kernel.workspace.path)
+    assert [path for path in paths if not path.startswith(("/workspace/", workspace))] == []
+
+
+async def test_the_beginning_of_a_line_is_not_kept_back(kernel: Kernel) -> None:
+    """What could become a line of a traceback is passed on where nothing more comes, whole or in pieces."""
+    ran = await run(kernel, "import os\nfor piece in (b' ', b' Fi', b'le \"/x'): _ = os.write(1, piece)")
+    assert ran.output == '  File "/x'
+    ran = await run(
+        kernel, "_ = os.write(2, b'  File \"/x/python3.12/y.py\", line 1 in z\\n  File'); os._exit(1)"
+    )
+    assert ran.output == '  File "python3.12/y.py", line 1 in z\n  File'
