@@ -8,6 +8,8 @@ from time import sleep
 
 import pytest
 
+from kernels import run as run_module
+from kernels.events import Event
 from kernels.kernel import Kernel
 from kernels.launch import Limits
 from kernels.router import Router
@@ -213,21 +215,33 @@ async def test_a_text_that_has_come_is_not_told_again(fresh: Kernel) -> None:
 async def test_what_was_sent_comes_before_the_last_words(
     fresh: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kernel that is killed has messages on their way: no text comes twice, or after what followed it."""
-    receive = Router.receive
+    """A kernel that is killed has messages on their way: none is lost, or comes after what followed it."""
+    receive, done = Router.receive, fresh.workspace.path / "done"
 
     def slowly(router: Router, message: Message | None) -> None:
-        if message is not None and message.kind == "stream":
+        if message is not None and message.channel == "iopub":
             sleep(0.03)  # longer than the wire takes in one go
         receive(router, message)
 
+    def block(_: Event) -> None:
+        while not done.exists():
+            sleep(0.01)
+
     monkeypatch.setattr(Router, "receive", slowly)
-    fresh.limits = Limits(cell=timedelta(seconds=1))
-    code = "import re\nfor number in range(40): print(number, flush=True)\nre.match('(a+)+b', 'a' * 100)"
-    ran = await run(fresh, code)
+    monkeypatch.setattr(run_module, "GRACE", timedelta(seconds=0.1))
+    fresh.limits = Limits(cell=timedelta(seconds=0.2))
+    ran = await run(fresh, SENT, on_event=block)
     assert (ran.status, ran.output.split()) == ("timeout", [str(number) for number in range(40)])
 
 
+SENT = """
+import pathlib, re
+for number in range(0, 40, 2):
+    print(number, flush=True)
+    display(number + 1)
+pathlib.Path("done").touch()
+re.match('(a+)+b', 'a' * 100)
+"""
 FAULTS = {
     "a crash": "faulthandler.enable()\nctypes.string_at(0)",
     "a look": "faulthandler.dump_traceback()",
