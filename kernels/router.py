@@ -26,6 +26,7 @@ from kernels.events import (
     execution_count,
     from_message,
 )
+from kernels.last_words import Text
 from kernels.launch import Limits
 from kernels.names import shown_name
 from kernels.result import Late, Variable
@@ -125,11 +126,15 @@ class Router:
         tag = next(reversed(self._cells.values())).tag if self._cells else 0
         self._tell_late(Late(tag, scan=scan))
 
-    def last_words(self, words: list[tuple[str, str]]) -> None:
-        """What the kernel's process wrote to each stream and could not send: the running cell's, or late."""
+    def last_words(self, words: list[Text | Message]) -> None:
+        """What the kernel's process wrote and displayed and could not send: the running cell's, or late."""
         cell = self.running_id or next(reversed(self._cells), "")
-        for name, text in words:
-            self.receive(Message("iopub", "stream", cell, {"name": name, "text": text}, {}))
+        for word in words:
+            if isinstance(word, Message):
+                self.receive(word)
+            else:
+                name, text = word
+                self.receive(Message("iopub", "stream", cell, {"name": name, "text": text}, {}))
 
     def receive(self, message: Message | None) -> None:
         """Sort one message; None is one that could not be parsed."""

@@ -39,6 +39,7 @@ from . import (
     figures,
     forked,
     fresh,
+    last_words,
     memory,
     nested,
     open_files,
@@ -141,6 +142,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             parent = self.get_parent("shell")
             children.reap()
             turn.begin(parent["header"]["msg_id"])
+            last_words.shown.begin()
             for stream in self.own_streams:  # what stands before them need not pass it on
                 stream.set_parent(parent)
             self.shell.coming = code

@@ -27,7 +27,7 @@ from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
-from . import last_words, paths
+from . import last_shown, last_words, paths
 from .buffers import Bytes
 from .relay import Relay
 
@@ -79,6 +79,12 @@ class Sender(IOPubThread):  # type: ignore[misc]
         with self._relaying:
             for frames in self._relay.take():
                 self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, partial(self._really_send, frames))
+
+    def send_multipart(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Send a message. What it displays is kept as well, for it is only on its way then."""
+        if last_shown.is_shown(msg[0]) and self._is_master_process():
+            last_words.shown.add(msg, last_words.counts())
+        super().send_multipart(msg, *args, **kwargs)
 
     def _really_send(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         if self._relay is None or self._is_master_process():

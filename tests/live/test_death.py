@@ -9,12 +9,12 @@ from time import sleep
 import pytest
 
 from kernels import run as run_module
-from kernels.events import Event
+from kernels.events import Display, Event
 from kernels.kernel import Kernel
 from kernels.launch import Limits
 from kernels.router import Router
 from kernels.wire import Message
-from tests.live.cells import NoFiles, pooled, processes, run, until, value
+from tests.live.cells import NoFiles, Ran, pooled, processes, run, until, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -195,6 +195,46 @@ async def test_what_was_printed_last_is_told(kernel: Kernel, code: str) -> None:
     assert ("and why" in ran.output) == ("why" in code)
     assert ("Fatal Python error: Segmentation fault" in ran.output) == ("faulthandler" in code)
     assert ran.streamed.count("step 1") == 1
+
+
+DISPLAYED = {
+    "display('one'); os._exit(1)": "'one'\n",
+    "print('one'); display('two'); print('three'); display('four'); os._exit(1)": (
+        "one\n'two'\nthree\n'four'\n"
+    ),
+    "print('one'); display('two'); print('three', file=sys.stderr); ctypes.string_at(0)": (
+        "one\n'two'\nthree\n"
+    ),
+    "it = display('one', display_id=True); it.update('two'); os._exit(1)": "'two'\n",
+    "print('one'); clear_output(); display('two'); os._exit(1)": "'two'\n",
+    "display('one'); sleep(.3); print('two'); display('three'); os._exit(1)": "'one'\ntwo\n'three'\n",
+}
+
+
+@pytest.mark.parametrize("code", DISPLAYED)
+async def test_what_was_displayed_last_is_told(kernel: Kernel, code: str) -> None:
+    """It is there, once and in its place among what was printed; what the cell before displayed is not."""
+    modules = "import ctypes, os, sys\nfrom time import sleep\nfrom IPython.display import clear_output"
+    await run(kernel, "display('before')")
+    ran = await run(kernel, f"{modules}\n{code}")
+    assert (ran.status, ran.output) == ("died", DISPLAYED[code])
+
+
+def displays(ran: Ran) -> list[Display]:
+    """What a cell displayed, as it was passed on."""
+    return [event for event in ran.events if isinstance(event, Display)]
+
+
+async def test_a_picture_that_was_shown_last_is_told(kernel: Kernel) -> None:
+    """A figure is there; and of more than is kept the last, in order."""
+    code = "import os\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nos._exit(1)"
+    (picture,) = displays(await run(kernel, code))
+    assert "image/png" in picture.bundle
+    shown = "display({'text/plain': str(number), 'text/html': 'x' * 5000}, raw=True)"
+    ran = await run(kernel, f"import os\nfor number in range(500):\n    {shown}\nos._exit(1)")
+    numbers = [int(display.bundle["text/plain"]) for display in displays(ran)]
+    assert numbers[-50:] == list(range(450, 500))
+    assert numbers == sorted(set(numbers))
 
 
 async def test_what_was_printed_before_code_that_nothing_stops_is_told(fresh: Kernel) -> None:
