@@ -21,7 +21,7 @@ _SHORT = {
     f"{sysconfig.get_path('stdlib')}/": f"{_LIBRARY}/",
     f"{sys.prefix}/lib/": "lib/",
     f"{sys.base_prefix}/lib/": "lib/",
-    f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/": "kernelcord/",
+    f"{os.path.abspath(__file__).rpartition('/inside/')[0]}/": "kernelcord/",
 }
 FRAME = '  File "/'  # how the line of a frame begins whose file has a whole path
 _FRAME = re.compile(rf'^([ |]*{FRAME[:-1]})(/[^"\n]+)(?=", line \d)', re.MULTILINE)

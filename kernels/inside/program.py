@@ -43,6 +43,7 @@ from . import (
     memory,
     nested,
     open_files,
+    questions,
     reserve,
     shared,
     spawned,
@@ -173,13 +174,17 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         async with self._main_asyncio_lock:  # in turn: after those that wait
             self._aborting = False
 
-    def _input_request(self, prompt: str, ident: Any, parent: Any, **options: Any) -> Any:
+    def _input_request(self, prompt: str, ident: Any, parent: Any, password: bool = False) -> str:
         """Ask, after a mark among the output: the question goes another way, and could overtake it."""
-        streams.settle(self.own_streams)
-        for stream in self.own_streams:
-            stream.flush()
-        self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
-        return super()._input_request(prompt, ident, parent, **options)
+
+        def mark() -> None:
+            streams.settle(self.own_streams)
+            for stream in self.own_streams:
+                stream.flush()
+            self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
+
+        answer: str = self.questions.ask(parent, ident, prompt, password=password, before=mark)
+        return answer
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Interrupt the cell that is named, or the one that runs.
@@ -200,6 +205,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 def _asked_by_us(request: Any) -> bool:
     """Whether a request says that its client knows what it has sent and when its cell runs."""
     return "kernelcord" in request.get("metadata", ())
+
+
+def _may_ask(cell: Any) -> bool:
+    """Whether this cell can be answered: our client answers the one that runs alone."""
+    return turn.runs(cell["header"]["msg_id"]) if _asked_by_us(cell) else True
 
 
 class Program(IPKernelApp):  # type: ignore[misc]
@@ -269,6 +279,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
+        self.kernel.questions = questions.Questions(self.session, self.kernel.stdin_socket, _may_ask)
         self.kernel._elsewhere = elsewhere.Outside(elsewhere.temporary(), os.getcwd())
         sys.stdin = stdin.Input(self.kernel.raw_input)
         nested.allow(lambda: self.kernel.io_loop.asyncio_loop)

@@ -48,6 +48,10 @@ class Turn:
                 raise KeyboardInterrupt
             self._running, self._heard = cell, False
 
+    def runs(self, cell: str) -> bool:
+        """Whether this is the cell that runs."""
+        return cell == self._running
+
     def end(self) -> None:
         """It is over."""
         with self._lock:
