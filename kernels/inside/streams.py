@@ -25,6 +25,7 @@ from functools import partial
 from io import StringIO
 from typing import Any
 
+import zmq
 from ipykernel.iostream import IOPubThread, OutStream
 
 from . import last_shown, last_words, paths
@@ -39,12 +40,14 @@ LOOK = 0.0005  # seconds between looks
 HOLD = 10  # ms for which the beginning of a traceback's line waits for the rest of it
 LONGEST_LINE = 4096  # bytes of one that waits; it has to land together with what is read then
 FRAME = paths.FRAME.encode()
+EVENTS = int(zmq.EVENTS)  # as an enumeration it takes as long as the question
 AGAIN = (errno.EAGAIN, errno.EINTR)
 LINE_BUFFERED = 1  # _IOLBF of Linux's C libraries
 
-# Without letting Python's lock go, which the thread that sends would take: it is asked ten times a cell.
+# Without letting Python's lock go, which the thread that sends would take: it is asked eight times a cell. So
+# its arguments are made once, which takes as long as the call.
 _ioctl = ctypes.PyDLL(None).ioctl
-_ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
+WAITING = ctypes.c_ulong(termios.FIONREAD)
 
 _below: list[Callable[[], object]] = []  # flushes what writes to the descriptors and has a buffer of its own
 
@@ -105,8 +108,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
         try:
             f()
         finally:
-            if not self.closed:
-                self._xpub_stream.on_recv(self._handle_subscription)  # looks whether one has come
+            if not self.closed and self._xpub_stream.socket.get(EVENTS) & zmq.POLLIN:
+                self._xpub_stream.on_recv(self._handle_subscription)  # deals with it
 
 
 class Output(OutStream):  # type: ignore[misc]
@@ -153,6 +156,9 @@ class Output(OutStream):  # type: ignore[misc]
     def _setup_stream_redirects(self, name: str) -> None:
         """Put a pipe behind the stream's descriptor, which is read in a thread."""
         self._fid, writing = last_words.pipe(name)
+        waiting = ctypes.c_int(0)
+        self._look = ctypes.c_int(self._fid), WAITING, ctypes.byref(waiting)
+        self._waiting_in_pipe = waiting
         self._original_stdstream_fd = getattr(sys, name).fileno()
         self._original_stdstream_copy = os.dup(self._original_stdstream_fd)
         os.dup2(writing, self._original_stdstream_fd)
@@ -264,9 +270,9 @@ class Output(OutStream):  # type: ignore[misc]
         """Bytes that wait in the pipe."""
         if self._fid is None:
             return 0
-        waiting = ctypes.c_int(0)
-        _ioctl(self._fid, termios.FIONREAD, ctypes.byref(waiting))
-        return waiting.value  # 0 where the person has closed it
+        if _ioctl(*self._look):
+            return 0  # the person has closed it
+        return int(self._waiting_in_pipe.value)
 
     def at_rest(self) -> bool:
         """Whether nothing is in the pipe or on its way from it."""
@@ -288,6 +294,8 @@ def usable(own: tuple[Output, Output]) -> None:
     The kernel flushes it before it tells an error, and before its reply, and would get to neither.
     """
     for name, stream in zip(("stdout", "stderr"), own, strict=True):
+        if getattr(sys, name, None) is stream:
+            continue
         try:
             getattr(sys, name).flush()
         except BaseException:  # noqa: BLE001  whatever their code raises
@@ -300,10 +308,7 @@ def settle(own: tuple[Output, Output]) -> None:
     for flush in _below:
         with suppress(BaseException):  # the person can replace all of it
             flush()
-    until = time.monotonic() + SETTLE
     for stream in own:
-        while not stream.at_rest() and time.monotonic() < until:
-            time.sleep(LOOK)  # the reading thread needs the GIL
         stream.flush()
 
 
