@@ -15,7 +15,6 @@
 import asyncio
 import atexit
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -55,6 +54,7 @@ from . import (
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
+from .turn import take_interrupts
 
 for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combined 50 times a cell, in 0.1 ms
     setattr(zmq, name, int(getattr(zmq, name)))
@@ -135,7 +135,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 
     def pre_handler_hook(self) -> None:
         """Take interrupts as they are meant: see `turn`."""
-        self.saved_sigint_handler = signal.signal(signal.SIGINT, turn.note)
+        self.saved_sigint_handler = take_interrupts(turn.note)
+
+    def post_handler_hook(self) -> None:
+        """Take them as before."""
+        take_interrupts(self.saved_sigint_handler)
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> Any:
         """Run the cell, and let what it has written through."""
