@@ -18,7 +18,7 @@ import hmac
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -52,7 +52,7 @@ class Message:
     parent_id: str
     content: Any
     metadata: Any
-    signature: bytes = b""  # of which no two messages have the same
+    signature: bytes = field(default=b"", compare=False)  # no two messages have the same
 
 
 class Wire:
