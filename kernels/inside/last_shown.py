@@ -13,6 +13,7 @@ import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 
 __all__ = ["SIZE", "Record", "Shown", "is_shown", "records"]
 
@@ -21,7 +22,8 @@ SIZE = 2 * HALF
 HEAD = struct.Struct("=QQ")  # of a half: which one in turn it is, and how many bytes of it are used
 RECORD = struct.Struct("=IQQ")  # of a message: its frames, and the bytes that stdout and stderr had before
 LENGTH = struct.Struct("=I")  # of each frame
-MOST = 512  # messages, the newest, and frames of one that a node takes
+MOST = 512  # messages, the newest, that a node takes
+MOST_RECORDS, MOST_FRAMES = 1200, 64  # that it looks at in a half, and in one; a display has six
 TOPIC = b"display_data"  # what the first frame of a display ends with, of an update and of `clear_output`
 
 Record = tuple[tuple[int, int], list[bytes]]
@@ -70,8 +72,8 @@ class Shown:
 def records(data: bytes) -> list[Record]:
     """The messages in the memory, each with the text before it; whatever a kernel has made of that."""
     halves = [data[start : start + HALF] for start in (0, HALF)]
-    halves.sort(key=lambda half: half[: HEAD.size] and HEAD.unpack_from(half)[0])
-    return [record for half in halves for record in _in_half(half)][-MOST:]
+    halves.sort(key=lambda half: int(HEAD.unpack_from(half)[0]))
+    return [record for half in halves for record in islice(_in_half(half), MOST_RECORDS)][-MOST:]
 
 
 def _in_half(half: bytes) -> Iterator[Record]:
@@ -82,7 +84,7 @@ def _in_half(half: bytes) -> Iterator[Record]:
             count, *text = RECORD.unpack_from(half, place)
             place += RECORD.size
             frames = []
-            for _ in range(min(count, MOST)):
+            for _ in range(min(count, MOST_FRAMES)):
                 (length,) = LENGTH.unpack_from(half, place)
                 place += LENGTH.size + length
                 frames.append(half[place - length : place])

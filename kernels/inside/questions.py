@@ -1,7 +1,7 @@
 """What cells ask by `input()` and `getpass`: one question at a time, each of which gets its own answer.
 
-    questions = Questions(send, stdin)
-    questions.ask(cell, "name? ", ...)      # in any thread
+    questions = Questions(session, stdin, runs)
+    questions.ask(cell, ident, "name? ", ...)       # in any thread
 
 A thread can ask when its cell is over, and nobody is asked then: it would take the answer that another cell
 waits for. A question has a number, which our client's answer names; a stock client's names none.

@@ -8,6 +8,7 @@ what to use instead. Only trying tells whether it can: `os.access` knows nothing
 import errno
 import functools
 import os
+import sys
 import tempfile
 from types import ModuleType
 from typing import Any
@@ -28,7 +29,9 @@ REFUSED = (errno.EACCES, errno.ENOENT, errno.ENOSYS, errno.EROFS)  # where nothi
 
 
 def follow() -> None:
-    """Have `multiprocessing` do so when its modules are imported."""
+    """Have `multiprocessing` do so when its modules are imported; elsewhere shared memory is no folder."""
+    if sys.platform != "linux":
+        return
     on_import.change("multiprocessing.shared_memory", _have_room)
     on_import.change("multiprocessing.synchronize", _say_no_locks)
     on_import.change("multiprocessing.heap", _choose_what_can_be_written)

@@ -32,9 +32,9 @@ from . import last_shown, last_words, paths
 from .buffers import Bytes
 from .relay import Relay
 
-PIECE = (
-    32 << 10
-)  # bytes read at once; characters, of which a message has two at most: each is drawn in one go
+# Bytes that are read at once; and characters, of which a message has two at most: each is drawn in one go,
+# and a few wait.
+PIECE = 32 << 10
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
 HOLD = 10  # ms for which the beginning of a traceback's line waits for the rest of it
