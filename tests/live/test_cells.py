@@ -284,7 +284,8 @@ async def test_a_child_that_writes_on_and_on_holds_up_no_print(kernel: Kernel) -
 async def test_a_forked_child_repeats_nothing(kernel: Kernel) -> None:
     """What the parent had printed is sent before it, and by the parent alone."""
     code = (
-        "import os, warnings\nwarnings.simplefilter('ignore')\nprint('before')\nif (pid := os.fork()) == 0:\n"
+        "import os, warnings\nprint('before')\n"
+        "with warnings.catch_warnings(action='ignore'): pid = os.fork()\nif pid == 0:\n"
         "    print('child', flush=True)\n    os._exit(0)\n_ = os.waitpid(pid, 0)\nprint('after')"
     )
     for _ in range(10):
