@@ -227,7 +227,10 @@ def _traceback(lines: Any, max_text: int) -> tuple[str, ...]:
 
 def _metadata(content: dict[str, Any]) -> dict[str, Any]:
     metadata = content.get("metadata")
-    return repair(metadata) if isinstance(metadata, dict) and weight(metadata) < MAX_METADATA else {}
+    if not metadata or not isinstance(metadata, dict) or weight(metadata) >= MAX_METADATA:
+        return {}
+    kept: dict[str, Any] = repair(metadata)
+    return kept
 
 
 def _bundle(content: dict[str, Any], max_text: int, max_display: int, *, whole: bool) -> Bundle:

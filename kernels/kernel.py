@@ -32,7 +32,7 @@ from kernels.here import KernelHere
 from kernels.launch import Limits, over_limit
 from kernels.line import Line, Ticket
 from kernels.process import KernelProcess, Starter, run_folder
-from kernels.router import Late, Router, Variable
+from kernels.router import NUMBER, Late, Router, Variable
 from kernels.run import Run
 from kernels.workspace import Workspace
 
@@ -234,9 +234,12 @@ class Kernel(KernelHere, hints.Hinting):
             run.died(self._process.exit_code or 0)
 
     def answer(self, text: str) -> None:
-        """Send the answer to an `input()`."""
+        """Send the answer to the `input()` that was asked last."""
         if self._process is not None:
-            self._process.wire.send("stdin", "input_reply", {"value": text})
+            content: dict[str, Any] = {"value": text}
+            if self._router.asked is not None:
+                content[NUMBER] = self._router.asked
+            self._process.wire.send("stdin", "input_reply", content)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the running cell; the router tells the run when it was."""
@@ -353,7 +356,7 @@ class Kernel(KernelHere, hints.Hinting):
             await self._late_files.stop()
             if self._process is not None:
                 await self._process.end(now=now)
-                self._router.last_words(self._process.last_words())
+                self._router.last_words(await self._process.last_words())
             self._death = self._process = None
             await self._stack.aclose()
             if self._place is not None:
@@ -361,8 +364,7 @@ class Kernel(KernelHere, hints.Hinting):
 
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
-        await process.wire.drained()
-        self._router.last_words(process.last_words())
+        self._router.last_words(await process.last_words())
         if self._router.running is not None:
             self._router.running.died(process.exit_code or 0, self._why(), process.fault)
 

@@ -43,6 +43,7 @@ EMPTIED, LOOK = 2.0, 0.002  # seconds until killed processes must have left thei
 # what the whole machine has for TCP. More of them are slow, and hold no more.
 CONNECTIONS = 64 << 20
 EVENTS_V1, EVENTS_V2 = "memory.oom_control", "memory.events"
+LONGEST_EVENTS = 4096  # bytes of such a file, which has some hundred
 MOST_USED = "memory.max_usage_in_bytes"  # in version 1
 NEAR = 32  # within 1/32 of the limit: what was asked for last, and denied, is not in what was used
 PERIOD = 100_000  # microseconds over which the processors' time is counted
@@ -151,15 +152,15 @@ class Group:
 
     def _count(self, wanted: str) -> int:
         """A number that `events` tells by its name; 0 where there is none."""
-        # Asked for after each cell: a path's `read_text` takes four times as long.
-        with (
-            contextlib.suppress(OSError, ValueError),
-            open(f"{self.folders[0]}/{self.events}", "rb") as lines,
-        ):
-            for line in lines:
-                name, _, count = line.partition(b" ")
-                if name == wanted.encode():
-                    return int(count)
+        # Asked for after each cell: a file object takes twice as long, and a path's `read_text` four times.
+        with contextlib.suppress(OSError, ValueError):
+            events = os.open(f"{self.folders[0]}/{self.events}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                told = os.read(events, LONGEST_EVENTS)
+            finally:
+                os.close(events)
+            _, name, after = b"\n".join((b"", told)).partition(f"\n{wanted} ".encode())
+            return int(after.partition(b"\n")[0]) if name else 0
         return 0
 
     async def remove(self) -> None:
