@@ -5,7 +5,8 @@
     questions.put(session, Unstopped(...))
     await questions.withdraw()      # the cell is over
 
-There is one prompt. Whether to kill is asked first: who has pressed Ctrl-C expects that, and no answer.
+There is one prompt. Whether to kill is asked first: who has pressed Ctrl-C expects that, and no answer. What
+it would cost is on the screen above.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from bot.errors import NothingRuns
 from bot.failures import sentence
 from bot.session import Session
-from bot.undecided import DOES_NOT_STOP, losing, otherwise
 from kernels import visible
 from kernels.errors import NoQuestion, TooLarge
 from kernels.events import END_OF_INPUT, InputRequest, Unstopped
@@ -27,7 +27,7 @@ from kernels.text import strip_ansi
 __all__ = ["Questions"]
 
 DECISIONS = {"w": False, "wait": False, "k": True, "kill": True}  # whether to kill, by what is typed
-DECIDE = "Type w to wait for it, k to kill it: "
+DECIDE = "Type w to wait, k to kill, or press Ctrl-C to interrupt it again: "
 
 
 class Questions:
@@ -59,19 +59,17 @@ class Questions:
         await to_the_end(stop(before))  # two prompts at a time would disturb each other
         with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
             if self._unstopped is not None:
-                await self._decide(session, self._unstopped)
+                await self._decide(session)
                 self._unstopped = None
             if self._question is not None:
                 await self._answer(session, self._question)
                 self._question = None
 
-    async def _decide(self, session: Session, unstopped: Unstopped) -> None:
-        why = f"{DOES_NOT_STOP} {losing(unstopped)} {otherwise(unstopped)} Ctrl-C interrupts it again."
-        prompt = f"{visible.text(strip_ansi(why))}\n{DECIDE}"
+    async def _decide(self, session: Session) -> None:
         while True:
             try:
                 with patch_stdout(raw=True):
-                    typed = await self._prompt.prompt_async(prompt, is_password=False, handle_sigint=False)
+                    typed = await self._prompt.prompt_async(DECIDE, is_password=False, handle_sigint=False)
             except EOFError:
                 typed = "wait"
             except KeyboardInterrupt:

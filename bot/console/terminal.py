@@ -189,13 +189,13 @@ class Terminal:
             if self._questions is not None:
                 await self._questions.withdraw()
         self._screen.show(reply)
-        match reply.event:
-            case (InputRequest() | Unstopped()) as question if self._questions is not None:
-                self._screen.end_line()
-                self._questions.put(session, question)
-            case Unstopped() as unstopped:
-                self._undecided = True
-                self._screen.note(f"{DOES_NOT_STOP} {losing(unstopped)} {otherwise(unstopped)} {AGAIN}")
+        if isinstance(reply.event, Unstopped):
+            told = f"{DOES_NOT_STOP} {losing(reply.event)} {otherwise(reply.event)}"
+            self._undecided = self._questions is None
+            self._screen.note(f"{told} {AGAIN}" if self._undecided else told)
+        if isinstance(reply.event, InputRequest | Unstopped) and self._questions is not None:
+            self._screen.end_line()
+            self._questions.put(session, reply.event)
 
     @contextlib.asynccontextmanager
     async def _stopping_with_ctrl_c(self, session: Session) -> AsyncIterator[None]:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.undecided import DOES_NOT_STOP
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.discord.loopback import Discord
@@ -11,7 +13,9 @@ from tests.discord.state import Channel
 from tests.model_server import ModelServer, calls, run_python, says
 
 DEAF = "import pathlib, time\nprint('on', flush=True)\nwhile not pathlib.Path('go').exists():\n"
-DEAF += "  try: time.sleep(0.02)\n  except KeyboardInterrupt: pass\npathlib.Path('go').unlink()\nprint('the end')"
+DEAF += (
+    "  try: time.sleep(0.02)\n  except KeyboardInterrupt: pass\npathlib.Path('go').unlink()\nprint('the end')"
+)
 
 
 def asks(message: Message) -> bool:
@@ -80,16 +84,22 @@ async def test_the_question_goes_when_its_cell_ends_by_itself(discord: Discord, 
         assert "7" in (await run(discord, ada, "print(kept_here)", ada.dm())).content
 
 
+@pytest.mark.soak
 async def test_without_an_answer_the_kernel_is_killed_at_the_cells_deadline(
     discord: Discord, data: Path
 ) -> None:
-    """And an edit of the message does not ask: what it replaces is killed as ever."""
+    """And not before."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, cell_timeout="5s", keep_running="1s"):
         asked, answer = await deaf(discord, ada, general)
         await answer.wait_for(lambda m: finished(m) and "until its time was up" in m.content, SOON)
         assert "Interrupted" in answer.content
-    async with running(discord, data, cell_timeout="60s"):
+
+
+async def test_an_edit_of_the_message_kills_without_a_question(discord: Discord, data: Path) -> None:
+    """What it replaces is nobody's any more, also while that is asked about."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
         asked, answer = await deaf(discord, ada, general)
         await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 7)')}")
         await answer.wait_for(lambda m: finished(m) and "42" in m.content, SOON)

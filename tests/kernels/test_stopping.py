@@ -196,10 +196,10 @@ async def test_who_waits_has_the_cells_own_time() -> None:
 
 async def test_a_stop_just_before_the_deadline_leaves_the_kernel_its_moment() -> None:
     """And no question: what would be asked is decided by then."""
-    host = deaf(limits=Limits(cell=SOON / 2))
+    host = deaf()
     async with running(host) as run:
         await run.stop()
-        await until(lambda: run._stop.time_is_up)
+        run._clock._ring()  # just now
         assert did(host) == ["interrupt"]
     assert [type(event) for event in run.told] == [Restarted]
     assert (run.result.status, did(host)) == ("interrupted", ["interrupt", "kill", "replace"])
@@ -207,20 +207,20 @@ async def test_a_stop_just_before_the_deadline_leaves_the_kernel_its_moment() ->
 
 async def test_a_stop_just_before_the_deadline_that_works_keeps_the_kernel() -> None:
     """The deadline that comes meanwhile kills nothing."""
-    host = deaf(limits=Limits(cell=SOON / 2))
+    host = deaf()
     async with running(host) as run:
         await run.stop()
-        await until(lambda: run._stop.time_is_up)
+        run._clock._ring()  # just now
         ends(run)
     assert (run.told, run.result.status, did(host)) == ([], "interrupted", ["interrupt"])
 
 
 async def test_more_time_is_more_time_for_a_cell_that_does_not_stop() -> None:
     """Asked for before the deadline, or in the moment that the kernel has beyond it."""
-    host = deaf(limits=Limits(cell=SOON / 2))
+    host = deaf()
     async with running(host) as run:
         await run.stop()
-        await until(lambda: run._stop.time_is_up)
+        run._clock._ring()  # just now
         run.extend(timedelta(seconds=30))
         await until(lambda: bool(run.told))
         await asyncio.sleep(2 * SOON.total_seconds())
