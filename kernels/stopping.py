@@ -36,9 +36,9 @@ class Stop:
         return self.awaited or self.undecided
 
     def begin(self, grace: timedelta) -> None:
-        """The cell has so long; once more, or while it is undecided, changes nothing."""
+        """The cell has so long; again, meanwhile, changes nothing."""
         self.wanted = True
-        if not self.pending:
+        if not self.awaited:
             self.time_is_up = False
             self._alarm = asyncio.get_running_loop().call_later(grace.total_seconds(), self._ring)
 

@@ -145,12 +145,14 @@ class RemoteCell:
 
     async def interrupt(self) -> None:
         """Stop the cell; the next one works."""
-        self._have_it_end("interrupt")
+        self._host.send("interrupt", run=self.key)
+        self._ends()
 
     async def stop(self) -> None:
         """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
         self._question = None
-        self._have_it_end("stop")
+        self._host.send("stop", run=self.key)
+        self._ends()
 
     def decide(self, *, kill: bool) -> None:
         """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
@@ -158,11 +160,10 @@ class RemoteCell:
         if number is None:
             raise NoQuestion
         self._unstopped = None
+        self._host.send("decide", run=self.key, kill=kill)
         self._host.acknowledge(number)
         if kill:
-            self._have_it_end("decide", kill=True)
-        else:
-            self._host.send("decide", run=self.key, kill=False)
+            self._ends()
 
     def answer(self, text: str) -> None:
         """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
@@ -230,6 +231,8 @@ class RemoteCell:
             if isinstance(event, InputRequest):
                 self._question = news["n"]
             if isinstance(event, Unstopped):  # what is done about it is yet to be said
+                if self._unstopped is not None:  # it was stopped once more
+                    self._host.acknowledge(self._unstopped)
                 self._unstopped, self._stopping = news["n"], False
             if event == Queued(0):  # it stood in line until now
                 self.began = time()
@@ -292,9 +295,8 @@ class RemoteCell:
         self._sent.append(self._host.send("start", run=self.key, tag=self.tag))
         self._host.flush()  # the cell's record may be written next
 
-    def _have_it_end(self, do: str, **fields: Any) -> None:
-        """Have the node end the cell, and wait for that no longer than the node can be reached."""
-        self._host.send(do, run=self.key, **fields)
+    def _ends(self) -> None:
+        """The node is told to end the cell: that is waited for only while the node answers."""
         self._stopping = True
         if self._told_to_wait:
             self.give_up(NodeUnavailable(SILENT))
@@ -309,7 +311,8 @@ class RemoteCell:
         """Stop the cell unless it is over, and wait for its result, which the node has soon."""
         await self._events.aclose()
         if self._result is None and not self.goes_on:
-            self._have_it_end("leave")
+            self._host.send("leave", run=self.key)
+            self._ends()
             while self._result is None and not self.goes_on:
                 news = await self._next()
                 if "event" not in news:

@@ -91,7 +91,7 @@ async def test_without_an_answer_the_kernel_is_killed_at_the_cells_deadline(
     """And not before."""
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data, cell_timeout="5s", keep_running="1s"):
-        asked, answer = await deaf(discord, ada, general)
+        _, answer = await deaf(discord, ada, general)
         await answer.wait_for(lambda m: finished(m) and "until its time was up" in m.content, SOON)
         assert "Interrupted" in answer.content
 
