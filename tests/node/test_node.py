@@ -368,8 +368,8 @@ async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(node: Node, set
 
 async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: Node) -> None:
     """The one before it has gone while it was asked; the kernel was left alone until somebody answers."""
-    code = "import time\nwhile True:\n  try: print('on', flush=True); time.sleep(600)\n"
-    code += "  except KeyboardInterrupt: pass"
+    code = "import time\nprint('on', flush=True)\nwhile True:\n"
+    code += "  try: time.sleep(600)\n  except KeyboardInterrupt: pass"
     kernel = node.kernel("undecided", SomeFiles())
     await run(kernel, "kept = 5")
     async with kernel.run(code, tag=2) as cell:
@@ -388,7 +388,7 @@ async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: Node) -> Non
             if isinstance(event, Unstopped):
                 left.decide(kill=True)
     left.settle()
-    asked, restarted = told[-2:]
+    asked, restarted = told
     assert isinstance(asked, Unstopped)
     assert isinstance(restarted, Restarted)
     assert asked.lost == restarted.lost == ("kept",)
