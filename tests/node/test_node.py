@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -372,13 +373,21 @@ async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: Node) -> Non
     code += "  try: time.sleep(600)\n  except KeyboardInterrupt: pass"
     kernel = node.kernel("undecided", SomeFiles())
     await run(kernel, "kept = 5")
-    async with kernel.run(code, tag=2) as cell:
-        async for event in cell:
-            if isinstance(event, Stream):
-                await cell.stop()
-            if isinstance(event, Unstopped):
-                break
+    letting_go: list[asyncio.Task[None]] = []
+
+    async def let_go() -> None:
+        await asyncio.sleep(0.3)  # what has been told is acknowledged by then
         await node.release("undecided")
+
+    with suppress(asyncio.CancelledError):
+        async with kernel.run(code, tag=2) as cell:
+            async for event in cell:
+                if isinstance(event, Stream):
+                    await cell.stop()
+                if isinstance(event, Unstopped):
+                    letting_go.append(asyncio.create_task(let_go()))
+    assert cell.goes_on
+    await asyncio.wait(letting_go)
     again = node.kernel("undecided", SomeFiles())
     (left,) = (await again.left_running()).values()
     told = list[object]()
