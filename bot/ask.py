@@ -71,7 +71,7 @@ async def ask(
 ) -> Answer:
     """Answer the words of a person, telling each piece, cell event and at last what it took.
 
-    One at a time in a session and place. `session.interrupt()` stops request and cell, of this turn alone
+    One at a time in a session and place. `session.stop()` stops request and cell, of this turn alone
     `asked.stop()`, also while it waits for another; what was said so far is kept and returned. When the model
     fails, what was said and run so far is kept as well, and what it took is told; then it raises.
 

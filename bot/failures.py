@@ -70,6 +70,7 @@ __all__ = [
     "advice",
     "at_start",
     "clause",
+    "counted_names",
     "ending",
     "lost_with",
     "put_off",
@@ -122,7 +123,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     Misconfigured: lambda _: "code cannot be run here just now: whoever runs me has to see to it",
     TooLarge: str,
-    NoQuestion: lambda _: "no input() is waiting for an answer",
+    NoQuestion: lambda _: "no question is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
     NotAFile: lambda error: f"{error.path} is a pipe or a device, not a file",
     NotText: lambda error: (
@@ -327,14 +328,18 @@ def restart(restarted: Restarted) -> str:
 
 def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
     """What a person is told of lost variables; "" where there are none."""
-    names = ", ".join(variables[:NAMED])
-    if len(variables) > NAMED:
-        names += f" and {len(variables) - NAMED} more"
+    names = counted_names(variables)
     if earlier:
         names += f"{', and ' if names else ''}{EARLIER}"
     if unnamed:
         names += f"{', and ' if names else ''}whatever the cell that was running had defined"
     return names and f"Lost: {names}."
+
+
+def counted_names(variables: Sequence[str]) -> str:
+    """Names of variables: the first ones, and how many there are more."""
+    names = ", ".join(variables[:NAMED])
+    return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
 
 
 def lost_with(result: ExecutionResult) -> str:

@@ -27,6 +27,7 @@ LOOK = 1.5  # seconds for the database, out of Discord's three until we must hav
 NO_CODE = "There is no Python block in that message, and it is no code by itself."
 GONE = "Your workspace, your stored files and all that was said and run with the last one are deleted."
 KEPT = "Your files are kept."
+STOPPING = "Stopping. If a cell goes on, its answer asks you whether to wait for it."
 CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
 
 
@@ -86,11 +87,11 @@ class Running(ClientCog):
         try:
             if session is None:
                 raise NothingRuns
-            await session.interrupt(place_of(interaction))
+            await session.stop(place_of(interaction))
         except EXPECTED as error:
             await privately(interaction, sentence(error))
         else:
-            await privately(interaction, "Stopped.")
+            await privately(interaction, STOPPING)
 
     @slash("reset", "Begin with a fresh kernel")
     async def reset(

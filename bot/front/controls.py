@@ -32,7 +32,7 @@ from bot.front.take_away import give
 from bot.front.turns import Wanted, begin
 from filestore.errors import FileStoreError
 from kernels.cells import NotebookError
-from kernels.errors import KernelError
+from kernels.errors import KernelError, NoQuestion
 from kernels.events import InputRequest
 
 __all__ = ["EXPECTED", "Controls", "run_for", "show_form"]
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 NOTHING = "Nothing of this runs any more."
 GONE = "The code of this cell is not kept any more."
 TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
+DECIDED = "The cell has ended, or this is decided already."
+AGAIN = "I was restarted just now. Please click again in a moment."
 ANSWERED = "No question waits for an answer here any more."
 EXPECTED = (BotError, KernelError, FileStoreError, NotebookError)
 
@@ -53,6 +55,8 @@ class Controls:
         self._desk = desk
         self.verbs = {
             "stop": self.stop,
+            "wait": self.wait,
+            "kill": self.kill,
             "answer": self.answer,
             "keep": self.keep,
             "rerun": self.rerun,
@@ -72,9 +76,17 @@ class Controls:
             return
         try:  # of an earlier program, which this one has perhaps not yet gone on with
             session = await self._desk.sessions.session(cell.user_id, cell.place)
-            await session.interrupt_cell(cell.seq)
+            await session.stop_cell(cell.seq)
         except EXPECTED:
             await privately(interaction, NOTHING)
+
+    async def wait(self, interaction: Interaction) -> None:
+        """Wait for a cell that does not stop."""
+        await self._decide(interaction, kill=False)
+
+    async def kill(self, interaction: Interaction) -> None:
+        """Kill the kernel of a cell that does not stop."""
+        await self._decide(interaction, kill=True)
 
     async def keep(self, interaction: Interaction) -> None:
         """Give the cell more time, and tell the person when it ends."""
@@ -149,6 +161,22 @@ class Controls:
         await defer(interaction, private=True)
         if await claimed(self._desk, interaction) is not None:
             await FileList(self._desk).show(interaction)
+
+    async def _decide(self, interaction: Interaction, *, kill: bool) -> None:
+        await defer(interaction, message=False)
+        cell = await claimed(self._desk, interaction)
+        if cell is None:
+            return
+        try:
+            session = await self._desk.sessions.session(cell.user_id, cell.place)
+            session.decide(cell.seq, kill=kill)
+        except NoQuestion:  # what an earlier program has asked is asked again when its cell is gone on with
+            await privately(interaction, DECIDED if cell.showing is not None else AGAIN)
+        except EXPECTED:
+            await privately(interaction, NOTHING)
+        else:
+            if cell.showing is not None:
+                cell.showing.decided()
 
     async def _answered(
         self, interaction: Interaction, message_id: int, question: InputRequest, text: str

@@ -156,6 +156,8 @@ class RemoteKernel(hints.Hinting):
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
+        for key in self._given_up:  # nobody could be asked about these
+            self.send("interrupt", run=key)
         self.acknowledge((await self._link.call("restart"))["n"])
         self._variables, self._restarted = (), None
 
@@ -244,15 +246,8 @@ class RemoteKernel(hints.Hinting):
         known = {cell.key for cell in self._left.values()} | self._cells.keys() | self._given_up.keys()
         for run in hello["runs"]:
             if run["run"] not in known:
-                cell = RemoteCell(
-                    self,
-                    run["run"],
-                    run.get("code", ""),
-                    tag=run["tag"],
-                    turn=run.get("turn", ""),
-                    allow_input=True,
-                    begun=True,
-                )
+                code, about = run.get("code", ""), {"tag": run["tag"], "turn": run.get("turn", "")}
+                cell = RemoteCell(self, run["run"], code, **about, allow_input=True, begun=True)
                 cell.began = run.get("began")
                 self._left[cell.tag] = self._cells[cell.key] = cell
 

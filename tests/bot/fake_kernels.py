@@ -52,6 +52,12 @@ class FakeCell:
     async def interrupt(self) -> None:
         pass
 
+    async def stop(self) -> None:
+        pass
+
+    def decide(self, *, kill: bool) -> None:
+        pass
+
     def answer(self, text: str) -> None:
         pass
 

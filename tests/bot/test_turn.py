@@ -67,7 +67,7 @@ async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> N
     )
     await begun.wait()
     assert [cell.status for cell in await cells(sessions)] == ["running"]
-    await (await sessions.session(1, "terminal")).interrupt()
+    await (await sessions.session(1, "terminal")).stop()
     assert (await turn).status == "interrupted"
 
 
@@ -90,7 +90,7 @@ async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Se
         await turn
     assert not session.busy
     with pytest.raises(NothingRuns):
-        await session.interrupt()
+        await session.stop()
     assert await session.transcript.unfinished() == []
     _, ended = await cells(sessions)
     (file,) = (await sessions.list_user_files(1)).files

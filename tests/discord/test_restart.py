@@ -116,6 +116,29 @@ async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Disco
         await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
 
 
+@pytest.mark.soak
+async def test_bot_that_was_killed_while_it_asked_whether_to_kill_asks_again(
+    discord: Discord, home: Path
+) -> None:
+    """In the same message, which nobody but its owner may decide in; no variable is lost until they do."""
+    ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
+    deaf = "import time\nprint('on')\nwhile True:\n  try: time.sleep(1)\n  except KeyboardInterrupt: pass"
+    async with started(discord, home) as process:
+        await run(discord, ada, "kept = 7")
+        answer = await asked_for(discord, deaf, "\non\n")
+        await (await ada.click(answer, "Stop")).wait_for_ack()
+        await answer.wait_for(lambda m: labels(m)[:2] == ["Wait", "Kill"], SOON)
+        process.kill()
+        await process.wait()
+    shown = len(answer.history_of_states)
+    async with started(discord, home):
+        await answer.wait_for(lambda m: len(m.history_of_states) > shown and "Kill" in labels(m), SOON)
+        refused = await (await bob.click(answer, "Kill")).wait_for_message(lambda m: m.ephemeral)
+        assert "person whose cell" in refused.content
+        await (await ada.click(answer, "Kill")).wait_for_ack()
+        await answer.wait_for(lambda m: finished(m) and "Lost: kept" in m.content, SOON)
+
+
 async def test_bot_that_is_told_to_end_leaves_every_message_in_a_last_state(
     discord: Discord, home: Path
 ) -> None:
