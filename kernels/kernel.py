@@ -30,7 +30,7 @@ from kernels.files import Broker, FileSource
 from kernels.finish import cancel, stop, to_the_end
 from kernels.here import KernelHere
 from kernels.launch import Limits, over_limit
-from kernels.line import Line, Ticket
+from kernels.line import Line, Ticket, Turns
 from kernels.process import KernelProcess, Starter, run_folder
 from kernels.router import NUMBER, Late, Router, Variable
 from kernels.run import Run
@@ -59,7 +59,7 @@ class Kernel(KernelHere, hints.Hinting):
         starter: Callable[[int], Starter],
         run_root: Path,
         places: Line,
-        starts: Line,
+        starts: Turns,
         limits: Limits,
     ) -> None:
         super().__init__()
@@ -311,10 +311,7 @@ class Kernel(KernelHere, hints.Hinting):
         With 30 starts at once on two processors, another person's `1+1` took 200 ms instead of 40, and all of
         the starts together took as long.
         """
-        async with self._starts.enter() as turn:
-            async for _ in turn:
-                pass
-            asyncio.get_running_loop().call_later(TURN, turn.leave)
+        async with self._starts.one(TURN):
             await self._start_now()
 
     async def _start_now(self) -> None:

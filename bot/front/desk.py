@@ -12,6 +12,7 @@ from bot.delivery import Limits
 from bot.front.outlets import ChannelOutlet, Outlet
 from bot.front.pages import Pages
 from bot.front.rate import Rate
+from bot.locks import Locks
 from bot.page import Draft
 from bot.pictures import Studio
 from bot.sessions import Sessions
@@ -48,6 +49,7 @@ class Desk:
         self.closing = False
         self.showings: dict[int, Showing] = {}  # by the id of their first message
         self.tasks: set[asyncio.Task[None]] = set()  # turns
+        self.updating = Locks()  # who shows messages of a session again
         self.forgets: list[Callable[[int], None]] = []  # called with the person of whom nothing may be kept
         self._ending: set[asyncio.Task[None]] = set()  # those of them that show their last state
         # Set by the client, which knows how to make them:

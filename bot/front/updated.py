@@ -39,16 +39,18 @@ async def show_updated(
     session = desk.sessions.opened(session_id)
     if session is None:
         return
-    try:
-        records = await session.transcript.displaying(names, before=cell)
-    except FileStoreError:
-        log.exception("what cell %d of %s has updated is not shown", cell, session_id)
-        return
-    for record in records:
+    # One after the other, and read in its turn: else what an earlier update has read could be shown last.
+    async with desk.updating.one(session.record.user_id, session_id):
         try:
-            await _show_again(desk, session, record, buttons)
-        except Exception:  # whatever is wrong with one, the others are shown
-            log.exception("cell %d of %s is not shown as it is now", record.seq, session_id)
+            records = await session.transcript.displaying(names, before=cell)
+        except FileStoreError:
+            log.exception("what cell %d of %s has updated is not shown", cell, session_id)
+            return
+        for record in records:
+            try:
+                await _show_again(desk, session, record, buttons)
+            except Exception:  # whatever is wrong with one, the others are shown
+                log.exception("cell %d of %s is not shown as it is now", record.seq, session_id)
 
 
 async def _show_again(desk: Desk, session: Session, record: CellRecord, buttons: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbo
     await kernel.release()
 """
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.finish import to_the_end
 from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import usage, users
@@ -117,7 +119,7 @@ class Confined:
         self._watchdog.forget(self._watched)
         self.child.close()
         if self._group is not None and not self._detached:
-            await self._group.remove()
+            await to_the_end(in_thread(self._group.remove))
 
     def _too_much(self, fault: str) -> None:
         self.fault = fault
@@ -215,16 +217,16 @@ class Sandbox:
         child = await self._forkserver.fork(confinement.clone_flags)
         group = None
         try:
-            if self._groups is not None:
-                group = self._groups.make(name, self._limits)
-                group.take(child.pid)
+            group = await self._grouped(name, child.pid)
             described = {"confinement": confinement.description(), "environment": confinement.environment}
             child.order({**order, **described}, descriptors)
-        except OSError as error:
+        except BaseException as error:  # also a cancellation leaves no process
             child.close()
             if group is not None:
-                await group.remove()
-            raise KernelStartFailed(str(error)) from error
+                await to_the_end(in_thread(group.remove))
+            if isinstance(error, OSError):
+                raise KernelStartFailed(str(error)) from error
+            raise
         return Confined(
             child,
             self._forkserver,
@@ -235,6 +237,27 @@ class Sandbox:
             full_over=full_over,
             namespaces=self.tier.namespaces,
         )
+
+    async def _grouped(self, name: str, pid: int) -> Group | None:
+        """The process's own group, where there are groups. Raises: OSError, and none is left."""
+        if self._groups is None:
+            return None
+        making = asyncio.ensure_future(in_thread(self._grouped_now, self._groups, name, pid))
+        try:
+            return await to_the_end(making)
+        except asyncio.CancelledError:
+            if making.exception() is None:
+                await to_the_end(in_thread(making.result().remove))
+            raise
+
+    def _grouped_now(self, groups: Groups, name: str, pid: int) -> Group:
+        group = groups.make(name, self._limits)
+        try:
+            group.take(pid)
+        except OSError:
+            group.remove()
+            raise
+        return group
 
     def own(self, workspace: Path) -> int | None:
         """The user to whom this workspace is given, once for good; None where kernels run as our own.
