@@ -93,6 +93,11 @@ class Run(CellHere):
         return self._result
 
     @property
+    def question(self) -> int | None:
+        """The number of the question that waits for an answer, from 1."""
+        return self._questions if self._question is not None and not self.over else None
+
+    @property
     def ids(self) -> dict[str, object]:
         """What a line of the log is about, for its `extra`."""
         return {"session": self._host.session_id, "cell": self.tag, "turn": self.turn}

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import nextcord
-from nextcord import ApplicationError, ApplicationInvokeError
+from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
 from nextcord.abc import Messageable
 
 from bot.failures import sentence
@@ -31,6 +31,7 @@ from bot.front.desk import Desk
 from bot.front.interaction import Interaction, privately
 from bot.front.outlets import NO_MENTIONS, ChannelOutlet, DirectOutlet
 from bot.front.passing import Closed
+from bot.front.submitted import Submitted
 from bot.front.tools import Tools
 from bot.front.unfinished import end_unfinished, unfinished
 from filestore.errors import FileStoreError
@@ -44,6 +45,7 @@ NEEDED = {
     "READY",
     "RESUMED",
 }  # events without which nothing works: what is wrong with them ends the connection
+UNKNOWN = "I do not know this button any more. `/help` says what I can do."
 REGISTER_AGAIN = 60.0  # seconds until commands that Discord did not take are offered again
 
 Parser = Callable[[Any], None]
@@ -61,6 +63,7 @@ class Client(nextcord.Client):
         self._desk = desk
         self._chat = Chat(desk, self)
         self._controls = Controls(desk)
+        self._submitted = Submitted(desk)
         self._registered = self._resumed = False
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
@@ -78,11 +81,13 @@ class Client(nextcord.Client):
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
         self.add_cog(Running(desk))
         self.add_cog(Tools(desk))
-        self.add_view(Buttons(self._controls.verbs))
-        self.add_view(Closed())
+        standing = (Buttons(self._controls.verbs), Closed())
+        self._known = {getattr(item, "custom_id", None) for view in standing for item in view.children}
+        for view in standing:
+            self.add_view(view)
 
     async def reopen(self) -> None:
-        """Be ready to connect again, with commands, buttons and forms as they are, after a connection failed.
+        """Be ready to connect again, with commands and buttons as they are, after a connection failed.
 
         Requests to Discord that are under way go on.
         """
@@ -141,6 +146,15 @@ class Client(nextcord.Client):
             log.exception("cells that were running are not resumed")
         else:
             self._desk.spawn(end_unfinished(self._desk, left), "answers that were left in the middle")
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Somebody has used a command, sent a window, or clicked something that no view of ours knows."""
+        if interaction.type is InteractionType.modal_submit:
+            await self._submitted.take(interaction)
+        elif interaction.type is not InteractionType.component:
+            await super().on_interaction(interaction)
+        elif interaction.data is not None and interaction.data.get("custom_id") not in self._known:
+            await privately(interaction, UNKNOWN)
 
     async def on_message(self, message: nextcord.Message) -> None:
         """Somebody has written something."""
