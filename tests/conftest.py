@@ -3,13 +3,18 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
-from tests import openapi
+from bot.console.show import Screen
+from kernels.capture import Scan
+from kernels.result import RunResult
+from kernels.run import Run
+from tests import openapi, sentences
 from tests.attacks import tiers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,3 +78,45 @@ def root() -> Path:
 def kernel_python() -> Path:
     """The interpreter of the kernels' environment."""
     return KERNEL_PYTHON
+
+
+@pytest.fixture(autouse=True)
+def _overheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the terminal shows and what cells say, in this process, is looked at: see `tests.sentences`."""
+    write, result = Screen._write, Run._make_result
+
+    def written(screen: Screen, text: str) -> None:
+        own = (screen._pictures.parent, Path.cwd())
+        sentences.read("the terminal", text, operator=True, own=own)
+        write(screen, text)
+
+    def made(run: Run, scan: Scan, text: Any) -> RunResult:
+        sentences.written(run.code)
+        told = result(run, scan, text)
+        reasons = [one.reason for one in told.skipped]
+        traceback = told.error and told.error.traceback
+        restarted = told.restarted and told.restarted.reason
+        sentences.read("a cell", (told.output, [*told.outputs], reasons, traceback, restarted))
+        return told
+
+    monkeypatch.setattr(Screen, "_write", written)
+    monkeypatch.setattr(Run, "_make_result", made)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Fails a test in which a person was told what they should not read."""
+    yield
+    _nothing_wrong()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """The same of what they were told at its end."""
+    yield
+    _nothing_wrong()
+
+
+def _nothing_wrong() -> None:
+    wrong = sentences.take()
+    assert not wrong, "a person was told what they should not read:\n" + "\n".join(wrong)
