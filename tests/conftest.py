@@ -86,8 +86,7 @@ def _overheard(monkeypatch: pytest.MonkeyPatch) -> None:
     write, result = Screen._write, Run._make_result
 
     def written(screen: Screen, text: str) -> None:
-        own = (screen._pictures.parent, Path.cwd())
-        sentences.read("the terminal", text, operator=True, own=own)
+        sentences.read("the terminal", text, operator=True, own=[screen._pictures.parent])
         write(screen, text)
 
     def made(run: Run, scan: Scan, text: Any) -> RunResult:
@@ -107,16 +106,17 @@ def _overheard(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_runtest_call() -> Iterator[None]:
     """Fails a test in which a person was told what they should not read."""
     yield
-    _nothing_wrong()
+    nothing_wrong()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Iterator[None]:
     """The same of what they were told at its end."""
     yield
-    _nothing_wrong()
+    nothing_wrong()
 
 
-def _nothing_wrong() -> None:
+def nothing_wrong() -> None:
+    """Fails if a person was told what they should not read, since this was asked last."""
     wrong = sentences.take()
     assert not wrong, "a person was told what they should not read:\n" + "\n".join(wrong)
