@@ -13,6 +13,7 @@ the kernel's word, and bounded like its messages.
 import contextlib
 import fcntl
 import os
+import re
 import sys
 import tempfile
 from types import TracebackType
@@ -27,6 +28,10 @@ KEPT = 60 << 10  # bytes of UTF-8 of each stream: less than one message may have
 COUNT = 8  # bytes at the beginning of a stream's part: the number of all its bytes
 PART = COUNT + KEPT  # bytes
 PIPE = 64 << 10  # bytes that a pipe holds
+# In a traceback, what stands before a library's own path, and before ours: see `kernels.inside.paths`.
+LIBRARY = re.compile(
+    r'(File ")/[^"\n]*/(?=(?:site-packages|python3\.\d+(?!/site-packages)|kernels(?=/zygote\.py|/inside/))/)'
+)
 GAP = "\n[... {:,} characters went with the kernel ...]\n"
 
 
@@ -90,7 +95,7 @@ class LastWords:
     def rest(self) -> list[tuple[str, str]]:
         """What was written and has not come, by stream; each word once. For a process that has ended."""
         found = [(name, part(name)) for name in STREAMS for part in (self._kept, self._piped)]
-        return [(name, text) for name, text in found if text]
+        return [(name, LIBRARY.sub(r"\1", text)) for name, text in found if text]
 
     def _kept(self, name: str) -> str:
         part = os.pread(self._memory, PART, PART * STREAMS.index(name))

@@ -27,7 +27,7 @@ from typing import Any
 
 from ipykernel.iostream import IOPubThread, OutStream
 
-from . import last_words
+from . import last_words, paths
 from .buffers import Bytes
 from .relay import Relay
 
@@ -211,7 +211,7 @@ class Output(OutStream):  # type: ignore[misc]
             self.session.pid = os.getpid()  # what ipykernel does too: this thread is safe to be forked
             for number, (parent, text) in enumerate(told, 1):
                 known = {"kernelcord": end} if number == len(told) and self._is_master_process() else {}
-                content = {"name": self.name, "text": text}
+                content = {"name": self.name, "text": paths.traced(text)}
                 message = self.session.msg("stream", content, parent=parent, metadata=known)
                 for hook in self._hooks:
                     if (message := hook(message)) is None:
