@@ -44,7 +44,7 @@ ADVICE = {
     "a flag of the program": rf"(?<![\w-])--(?:{'|'.join(FLAGS)})(?![\w-])",
     "a target of make": rf"\bmake (?:{'|'.join(TARGETS)})\b(?! it\b| them\b)",
     "a file of the checkout": r"\bsetup\.cfg\b|\bpyproject\.toml\b|(?<!\w)\.env\b(?!/)",
-    "a thing that only an operator sees": r"\b(?:README(?!\.md)|cgroups?|AppArmor|seccomp)\b|\b[Tt]ier [SAB]\b",
+    "what only an operator sees": r"\b(?:README(?!\.md)|cgroups?|AppArmor|seccomp)\b|\b[Tt]ier [SAB]\b",
     "a command for whoever runs it": (
         r"\bpip3? install\b|\bapt(?:-get)? install\b|\bsudo\b|\bsystemctl\b|\bsysctl\b|\bnpm install\b"
     ),

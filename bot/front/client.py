@@ -81,10 +81,8 @@ class Client(nextcord.Client):
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
         self.add_cog(Running(desk))
         self.add_cog(Tools(desk))
-        standing = (Buttons(self._controls.verbs), Closed())
-        self._known = {getattr(item, "custom_id", None) for view in standing for item in view.children}
-        for view in standing:
-            self.add_view(view)
+        self.add_view(Buttons(self._controls.verbs))
+        self.add_view(Closed())
 
     async def reopen(self) -> None:
         """Be ready to connect again, with commands and buttons as they are, after a connection failed.
@@ -153,7 +151,7 @@ class Client(nextcord.Client):
             await self._submitted.take(interaction)
         elif interaction.type is not InteractionType.component:
             await super().on_interaction(interaction)
-        elif interaction.data is not None and interaction.data.get("custom_id") not in self._known:
+        elif not interaction.response.is_done() and not self._has(interaction):
             await privately(interaction, UNKNOWN)
 
     async def on_message(self, message: nextcord.Message) -> None:
@@ -180,6 +178,13 @@ class Client(nextcord.Client):
             return
         log.error("command %s failed", interaction.application_command, exc_info=error)
         await privately(interaction, BROKEN)
+
+    def _has(self, interaction: Interaction) -> bool:
+        """Whether one of our views has what was clicked."""
+        clicked = interaction.data.get("custom_id") if interaction.data else None
+        views = (*self.views(), *self.views(persistent=False))
+        items = (item for view in views for item in view.children)
+        return any(getattr(item, "custom_id", None) == clicked for item in items)
 
     def _pausing(self, connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """The same, after a pause when connections have ended soon after their beginning."""
