@@ -276,8 +276,7 @@ def clause(error: BaseException, *, paths: bool = False) -> str:
     text = CLAUSES[known](error).removesuffix(".") if known else _unforeseen(error)
     if paths or (known and not issubclass(known, FROM_BELOW)):
         return text
-    own = OURS.get(error.errno) if isinstance(error, OSError) else None
-    return own or folderless(text)
+    return (isinstance(error, OSError) and OURS.get(error.errno)) or folderless(text)
 
 
 def advice(error: BaseException) -> str:
