@@ -124,7 +124,7 @@ class _Turn:
             await self._tell(Reply(0, usage=self._usage))
         ids = {"session": self._session.record.session_id, "turn": self._asked.id}
         if failed is not None:
-            why = f"{sentence(failed)} {advice(failed)}".rstrip()
+            why = f"{sentence(failed, paths=True)} {advice(failed)}".rstrip()
             log.warning("the model's turn failed: %s", why, extra=ids)
             raise failed
         log.info(

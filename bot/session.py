@@ -28,6 +28,7 @@ from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledStore
+from kernels.errors import NoQuestion
 from kernels.finish import stop
 from kernels.lasting import lasting
 from kernels.protocols import Cell, Kernels, PersonKernel
@@ -263,6 +264,17 @@ class Session:
     def answer(self, text: str) -> None:
         """Answer the `input()` of the running cell. Raises: NothingRuns, NoQuestion."""
         self._running().answer(text)
+
+    def question_of(self, seq: int) -> int | None:
+        """The number of the question that this cell waits with, also for the program after this one."""
+        return next((run.question for run in self._runs if run.tag == seq), None)
+
+    def answer_to(self, seq: int, question: int, text: str) -> None:
+        """Answer this question of this cell, and no other. Raises: NothingRuns, NoQuestion, TooLarge."""
+        run = self._run_of(seq)
+        if run.question != question:
+            raise NoQuestion
+        run.answer(text)
 
     async def reset(self) -> None:
         """End the kernel, with its variables, and a running cell first; files and transcript stay."""

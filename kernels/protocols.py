@@ -50,6 +50,13 @@ class Cell(Protocol):
     def goes_on(self) -> bool:
         """Whether the block was left with the cell running on, for whoever comes back to it."""
 
+    @property
+    def question(self) -> int | None:
+        """The number of the question that waits for an answer: no other question of the cell has it.
+
+        A program that goes on with the cell finds the same number.
+        """
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(

@@ -58,6 +58,7 @@ log = logging.getLogger(__name__)
 
 OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by the fault
 GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
+NOT_STOPPED = f"it did not stop within {GRACE.total_seconds():.0f} s"
 OUT_OF_TIME = "it did not stop until its time was up"
 ON_REQUEST = "it did not stop, and was killed as you wanted"
 
@@ -106,6 +107,11 @@ class Run(CellHere):
         if self._result is None:
             raise RuntimeError("the run has no result before its block is left")
         return self._result
+
+    @property
+    def question(self) -> int | None:
+        """The number of the question that waits for an answer, from 1."""
+        return self._questions if self._question is not None and not self.over else None
 
     @property
     def ids(self) -> dict[str, object]:
@@ -311,7 +317,7 @@ class Run(CellHere):
         """Time is up: the cell's own, that for an answer, or that for ending."""
         if self._status is not None:
             if not self.over:
-                self._kill(_within_grace())
+                self._kill(NOT_STOPPED)
         elif self._question is not None:
             self._end("timeout", "no answer")
         elif self._stop.undecided:
@@ -325,7 +331,7 @@ class Run(CellHere):
         """A person has stopped the cell, and it has not ended within `GRACE`."""
         self._stop.ask()
         if self._replied or self._stop.time_is_up:
-            self._kill(_within_grace())
+            self._kill(NOT_STOPPED)
             return
         log.info("the cell does not stop", extra=self.ids)
         names = tuple(variable.name for variable in self._host.variables)
@@ -390,7 +396,3 @@ class Run(CellHere):
             restarted=self._restarted,
             memory=self._memory,
         )
-
-
-def _within_grace() -> str:
-    return f"it did not stop within {GRACE.total_seconds():.0f} s"

@@ -4,13 +4,18 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
-from tests import openapi
+from bot.console.show import Screen
+from kernels.capture import Scan
+from kernels.result import RunResult
+from kernels.run import Run
+from tests import openapi, sentences
 from tests.attacks import tiers
 
 HERE = Path(__file__).resolve().parent
@@ -90,3 +95,45 @@ def root() -> Path:
 def kernel_python() -> Path:
     """The interpreter of the kernels' environment."""
     return KERNEL_PYTHON
+
+
+@pytest.fixture(autouse=True)
+def _overheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the terminal shows and what cells say, in this process, is looked at: see `tests.sentences`."""
+    write, result = Screen._write, Run._make_result
+
+    def written(screen: Screen, text: str) -> None:
+        sentences.read("the terminal", text, operator=True, own=[screen._pictures.parent])
+        write(screen, text)
+
+    def made(run: Run, scan: Scan, text: Any) -> RunResult:
+        sentences.written(run.code)
+        told = result(run, scan, text)
+        reasons = [one.reason for one in told.skipped]
+        traceback = told.error and told.error.traceback
+        restarted = told.restarted and told.restarted.reason
+        sentences.read("a cell", (told.output, [*told.outputs], reasons, traceback, restarted))
+        return told
+
+    monkeypatch.setattr(Screen, "_write", written)
+    monkeypatch.setattr(Run, "_make_result", made)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Fails a test in which a person was told what they should not read."""
+    yield
+    nothing_wrong()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """The same of what they were told at its end."""
+    yield
+    nothing_wrong()
+
+
+def nothing_wrong() -> None:
+    """Fails if a person was told what they should not read, since this was asked last."""
+    wrong = sentences.take()
+    assert not wrong, "a person was told what they should not read:\n" + "\n".join(wrong)

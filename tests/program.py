@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import sentences
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 50.0  # seconds for an answer on a loaded machine; more than any cell here needs
 LINE = 256 * 1024 * 1024  # bytes; an answer can carry a large file
@@ -64,12 +66,14 @@ class Program:
         """Send a request; returns its id, which the answers carry."""
         assert self.process.stdin is not None
         self._next_id += 1
+        sentences.written(request, _sent_file(request))
         whole = {"id": self._next_id, "user": self.user} | request
         self.process.stdin.write(json.dumps(whole).encode() + b"\n")
         return self._next_id
 
     def send_raw(self, line: bytes) -> None:
         """Send a line as it is."""
+        sentences.written(line)
         assert self.process.stdin is not None
         self.process.stdin.write(line)
 
@@ -112,7 +116,19 @@ class Program:
         while line := await self.process.stdout.readline():
             async with self._new:
                 if line.endswith(b"\n"):  # the last line of a killed program may be half of one
-                    self.seen.append(json.loads(line))
+                    answer = json.loads(line)
+                    for name, value in answer.items():
+                        sentences.read(f"--json, {answer['event']}, {name}", value, operator=name == "advice")
+                    self.seen.append(answer)
                 self._new.notify_all()
         async with self._new:
             self._new.notify_all()
+
+
+def _sent_file(request: Answer) -> bytes:
+    """The content of a file that a request hands over."""
+    path = request.get("upload") or request.get("replay")
+    try:
+        return Path(path).read_bytes() if isinstance(path, str) else b""
+    except OSError:
+        return b""

@@ -179,7 +179,8 @@ class JsonLines:
             self._fail(user, request, error)
 
     def _fail(self, user: int, request: Request, error: Exception) -> None:
-        fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+        told = sentence(error, paths=not PATHS.isdisjoint(request))
+        fields = {"event": "error", "error": type(error).__name__, "message": told}
         if advised := advice(error):
             fields["advice"] = advised
         self._answer(user, request, fields)

@@ -120,7 +120,7 @@ class Terminal:
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say what went wrong with such a cell."""
-        self._screen.note(f"{sentence(error)} {advice(error)}".strip())
+        self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
     async def _take(self, text: str) -> None:
         self._taking = True
@@ -158,7 +158,7 @@ class Terminal:
                 await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
-            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
+            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
     async def _run_code(self, code: str) -> None:
         try:
@@ -169,7 +169,7 @@ class Terminal:
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
-            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
+            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
     async def _run_notebook(self, notebook: Notebook) -> None:
         session = await self._sessions.session(self._user_id, PLACE)

@@ -10,10 +10,10 @@ from bot.codeblocks import code_of
 from bot.errors import NothingRuns
 from bot.failures import sentence
 from bot.front.chat import refusal
-from bot.front.controls import EXPECTED, run_for, show_form
+from bot.front.controls import EXPECTED, run_for
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, place_of, privately
-from bot.front.modals import code_form
+from bot.front.modals import code_form, show_form
 from bot.front.owners import cell_of, record_of
 from bot.front.slash import menu, slash
 from bot.written import cut_short
@@ -45,10 +45,9 @@ class Running(ClientCog):
     ) -> None:
         """Run code; without any, open a window for it."""
         if not code:
-            await show_form(interaction, code_form("run", self._submitted))
+            await show_form(interaction, code_form("run"))
             return
-        usable = await defer(interaction)
-        await run_for(self._desk, interaction, code_of(code) or code, usable=usable)
+        await run_for(self._desk, interaction, code_of(code) or code, typed=code)
 
     @slash("ask", "Ask the model, which can run code for you")
     async def ask(
@@ -58,9 +57,8 @@ class Running(ClientCog):
         file: Attachment = SlashOption(description="A file to work with", required=False),
     ) -> None:
         """Ask the model."""
-        usable = await defer(interaction)
         files = [file] if file else []
-        await run_for(self._desk, interaction, None, words, usable=usable, files=files)
+        await run_for(self._desk, interaction, None, words, files=files, typed=words)
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
@@ -73,8 +71,7 @@ class Running(ClientCog):
         if code is None:
             await privately(interaction, NO_CODE if shown is None else CUT_SHORT)
             return
-        usable = await defer(interaction)
-        await run_for(self._desk, interaction, code, usable=usable)
+        await run_for(self._desk, interaction, code)
 
     @slash("stop", "Stop what runs for you here")
     async def stop(self, interaction: Interaction) -> None:
@@ -127,7 +124,3 @@ class Running(ClientCog):
             log.warning("the code of message %d is not known: %r", message.id, error)
             return None
         return record.code if record else None
-
-    async def _submitted(self, interaction: Interaction, code: str) -> None:
-        usable = await defer(interaction)
-        await run_for(self._desk, interaction, code, usable=usable)

@@ -129,6 +129,11 @@ class RemoteCell:
             raise RuntimeError("the cell has no result before its block is left")
         return self._result
 
+    @property
+    def question(self) -> int | None:
+        """The number of the news that brought the question: the node tells it again by the same number."""
+        return self._question
+
     async def __aenter__(self) -> Self:
         if not self._entered:
             self._entered = True

@@ -23,6 +23,7 @@ class FakeCell:
     """A cell that shows its events and ends well; it defines the variables that its code names."""
 
     goes_on = False
+    question: int | None = None
 
     def __init__(self, kernel: "FakeKernel | None", code: str, tag: int = 0, turn: str = "") -> None:
         self.code, self.tag, self.turn = code, tag, turn

@@ -295,7 +295,7 @@ async def test_an_export_for_which_the_disk_has_no_room_is_told(
     async with running(discord, data):
         asked = await ada.slash(general, "privacy", what="export")
         message = await asked.wait_for_message()
-        assert message.content == "Not written: the disk is full; make room and try again."
+        assert message.content.startswith("The disk is full. Delete files with /files, or wait")
         assert message.ephemeral
 
 
