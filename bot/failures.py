@@ -1,7 +1,6 @@
 """The sentences that people read when something went wrong: one table, whatever the front.
 
-sentence(error)          # of an exception of ours: "The database cannot be reached just now; ..."
-sentence(error, paths=True)     # the same for who has named a path of this machine, or runs the program
+sentence(error)          # "The database cannot be reached just now; ..."; `paths=True` for whoever runs us
 clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
 advice(error)            # what whoever runs the program can do about it; nobody else is told
 at_start(error)          # of one that ended the program, to whoever started it
@@ -98,7 +97,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
     FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
-    StoreInUse: lambda error: f"another Kernelcord ({error.pid} on {error.host}) works with this database",
+    StoreInUse: lambda error: f"another Kernelcord, process {error.pid} on {error.host}, uses this database",
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     StoreFull: lambda _: (
         "the disk is full and takes nothing new; delete files, in a cell or with /files, and try again"
@@ -156,7 +155,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     FileExistsError: lambda error: f"{error.filename} is a file, not a folder",
     NotADirectoryError: lambda error: f"a part of {error.filename} is a file, not a folder",
     IsADirectoryError: lambda error: f"{error.filename} is a folder, not a file",
-    PermissionError: lambda error: f"{error.filename or 'the file'} may not be read or written",
+    PermissionError: lambda error: f"the file {error.filename or 'here'} may not be read or written",
     OSError: lambda error: REFUSED.get(error.errno) or _unforeseen(error),
 }
 
