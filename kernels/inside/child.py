@@ -28,6 +28,7 @@ __all__ = ["main"]
 LONGEST = 1 << 20  # bytes of an order
 MOST_DESCRIPTORS = 16
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
+FEW = 200  # files of an earlier kernel that are removed while one waits for this one
 LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # it, and what could not be removed of it
 
 
@@ -132,18 +133,75 @@ def _settle(temporary: str, matplotlib: str) -> None:
 
     The temporary folder is as a rule in the workspace, where cells of before may have left anything: startup
     files of IPython would run before a full workspace is closed, and what a killed process left would stay
-    for good.
+    for good. Removing many files takes a minute, so they only get another name here, and another process
+    removes them while the kernel answers. Until then they count as the workspace's.
     """
     home = os.environ["HOME"]
-    for name in os.listdir(home):
-        if LEFT.fullmatch(name):  # also where the workspace is full, and it not used
-            _clear(os.path.join(home, name))
+    left = [os.path.join(home, name) for name in os.listdir(home) if LEFT.fullmatch(name)]
+    many = [path for path in left if not _cleared_at_once(path)]  # also where the workspace is full
+    if many:
+        _clear_apart([_aside(path) for path in many])
     os.makedirs(temporary, 0o700, exist_ok=True)
     for folder in (os.environ["IPYTHONDIR"], matplotlib):
         _clear(folder)
     given = os.path.join(os.environ["VIRTUAL_ENV"], "matplotlib")
     if os.path.isdir(given):
         shutil.copytree(given, matplotlib)
+
+
+def _cleared_at_once(path: str) -> bool:
+    """Remove what has a few files; returns whether there is nothing left."""
+    try:
+        if os.path.islink(path) or not os.path.isdir(path):
+            os.unlink(path)
+            return True
+        count, folders = 0, [path]
+        for folder in folders:  # grows as we go
+            with os.scandir(folder) as listing:
+                for entry in listing:
+                    count += 1
+                    if count > FEW:
+                        return False
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        shutil.rmtree(path)
+    except OSError:
+        return not os.path.lexists(path)
+    return True
+
+
+def _aside(path: str) -> str:
+    """Free the name of the temporary folder; returns what it is called now."""
+    if not path.endswith(LARGE):
+        return path  # it has another name already
+    aside = f"{path}.{os.urandom(4).hex()}"
+    os.rename(path, aside)
+    return aside
+
+
+def _clear_apart(paths: list[str]) -> None:
+    """Remove what is there in a process of its own, which is confined as the kernel is.
+
+    It is the init's child and not the kernel's, whose cells may wait for all of theirs. It ends with the
+    kernel; the next one goes on with what is left.
+    """
+    try:
+        pid = os.fork()
+    except OSError:  # as many processes as there may be
+        return
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        if os.fork() == 0:
+            _use_null()
+            os.dup2(0, 2)
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # whoever reads a pipe would not see its end
+            os.nice(19)
+            for path in paths:
+                _clear(path)
+    finally:
+        os._exit(0)
 
 
 def _clear(path: str) -> None:
