@@ -28,6 +28,7 @@ __all__ = ["main"]
 LONGEST = 1 << 20  # bytes of an order
 MOST_DESCRIPTORS = 16
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
+WAIT = 20.0  # seconds for the files of an earlier kernel, where the workspace is over its limit with them
 FEW = 200  # files of an earlier kernel that are removed while one waits for this one
 LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # it, and what could not be removed of it
 
@@ -113,7 +114,7 @@ def _be_kernel(
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.enable()
-    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
+    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"], over=order.get("over", False))
     fresh.process()
     if "probes" in order:
         os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
@@ -128,19 +129,20 @@ def _be_kernel(
     return 0
 
 
-def _settle(temporary: str, matplotlib: str) -> None:
+def _settle(temporary: str, matplotlib: str, *, over: bool = False) -> None:
     """Make the folders of this kernel anew; matplotlib wants to write where it finds its list of fonts.
 
     The temporary folder is as a rule in the workspace, where cells of before may have left anything: startup
     files of IPython would run before a full workspace is closed, and what a killed process left would stay
     for good. Removing many files takes a minute, so they only get another name here, and another process
-    removes them while the kernel answers. Until then they count as the workspace's.
+    removes them while the kernel answers. Until then they count as the workspace's; so the kernel of one that
+    is over its limit with them waits a while, or it would be ended for it.
     """
     home = os.environ["HOME"]
     left = [os.path.join(home, name) for name in os.listdir(home) if LEFT.fullmatch(name)]
     many = [path for path in left if not _cleared_at_once(path)]  # also where the workspace is full
     if many:
-        _clear_apart([_aside(path) for path in many])
+        _clear_apart([_aside(path) for path in many], WAIT if over else 0)
     os.makedirs(temporary, 0o700, exist_ok=True)
     for folder in (os.environ["IPYTHONDIR"], matplotlib):
         _clear(folder)
@@ -179,25 +181,34 @@ def _aside(path: str) -> str:
     return aside
 
 
-def _clear_apart(paths: list[str]) -> None:
-    """Remove what is there in a process of its own, which is confined as the kernel is.
+def _clear_apart(paths: list[str], wait: float) -> None:
+    """Remove what is there in a process of its own; `wait` so many seconds for its end.
 
-    It is the init's child and not the kernel's, whose cells may wait for all of theirs. It ends with the
-    kernel; the next one goes on with what is left.
+    It is confined as the kernel is, and the init's child and not the kernel's, whose cells may wait for all of
+    theirs. It ends with the kernel; the next one goes on with what is left.
     """
+    ended, alive = os.pipe()
     try:
         pid = os.fork()
     except OSError:  # as many processes as there may be
-        return
+        pid = -1
     if pid:
-        os.waitpid(pid, 0)
+        os.close(alive)
+        if pid > 0:
+            os.waitpid(pid, 0)
+            poll = select.poll()
+            poll.register(ended, select.POLLIN)
+            poll.poll(wait * 1000)
+        os.close(ended)
         return
     try:
         if os.fork() == 0:
             _use_null()
             os.dup2(0, 2)
-            os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # whoever reads a pipe would not see its end
-            os.nice(19)
+            os.dup2(alive, 3)
+            os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # whoever reads a pipe would not see its end
+            if not wait:
+                os.nice(19)
             for path in paths:
                 _clear(path)
     finally:
@@ -210,6 +221,7 @@ def _clear(path: str) -> None:
         if os.path.islink(path) or not os.path.isdir(path):
             os.unlink(path)
         else:
+            os.chmod(path, 0o700)
             for folder, below, _ in os.walk(path):  # also what its owner has closed
                 for each in below:
                     if not os.path.islink(inner := os.path.join(folder, each)):

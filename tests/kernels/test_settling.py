@@ -12,12 +12,17 @@ from kernels.inside import child
 
 def held(path):
     # A person's cells run meanwhile.
-    while not os.path.exists(os.path.join(os.environ["HOME"], "go")):
+    end = time.monotonic() + 60
+    while not os.path.exists(os.path.join(os.environ["HOME"], "go")) and time.monotonic() < end:
         time.sleep(0.01)
     cleared(path)
 
 cleared, child._clear = child._clear, lambda path: held(path) if ".tmp." in path else cleared(path)
-child._settle(os.environ["TMPDIR"], os.path.join(os.environ["TMPDIR"], "matplotlib"))
+child.WAIT = 0.5
+begun = time.monotonic()
+matplotlib = os.path.join(os.environ["TMPDIR"], "matplotlib")
+child._settle(os.environ["TMPDIR"], matplotlib, over="OVER" in os.environ)
+assert time.monotonic() - begun >= 0.5 or "OVER" not in os.environ
 print(os.listdir(os.environ["TMPDIR"]), sum(".tmp." in name for name in os.listdir(os.environ["HOME"])))
 try:
     os.waitpid(-1, os.WNOHANG)
@@ -26,16 +31,16 @@ except ChildProcessError:
 """
 
 
-def settled(home: Path) -> str:
+def settled(home: Path, program: str = PROGRAM, **more: str) -> str:
     """What a kernel finds that begins in this workspace."""
     environment = {
         "HOME": str(home),
         "TMPDIR": str(home / ".tmp"),
         "IPYTHONDIR": str(home / ".tmp" / ".ipython"),
         "VIRTUAL_ENV": str(home / "none"),
-    }
-    program = subprocess.run(
-        [PYTHON, "-c", PROGRAM],
+    } | more
+    ended = subprocess.run(
+        [PYTHON, "-c", program],
         env=environment,
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
@@ -43,7 +48,15 @@ def settled(home: Path) -> str:
         check=True,
         timeout=60,
     )
-    return program.stdout
+    return ended.stdout
+
+
+def gone(home: Path) -> None:
+    """Wait until what was put aside is removed."""
+    deadline = time.monotonic() + 60
+    while any(home.glob(".tmp.*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_many_files_of_an_earlier_kernel_are_removed_later(tmp_path: Path) -> None:
@@ -64,10 +77,8 @@ def test_many_files_of_an_earlier_kernel_are_removed_later(tmp_path: Path) -> No
     assert int(told.splitlines()[0].split()[1]) >= 2
     assert told.splitlines()[1] == "no child"
     (tmp_path / "go").touch()
-    deadline = time.monotonic() + 60
-    while sorted(path.name for path in tmp_path.iterdir()) != [".tmp", "go", "kept"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    gone(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp", "go", "kept"]
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["x"]
 
 
@@ -77,3 +88,17 @@ def test_a_few_files_are_removed_at_once(tmp_path: Path) -> None:
     (tmp_path / ".tmp.00000001").symlink_to("/")
     (tmp_path / ".tmp.00000002").touch()
     assert settled(tmp_path) == "[] 0\nno child\n"
+
+
+def test_a_workspace_over_its_limit_is_waited_for(tmp_path: Path) -> None:
+    """For a while; or a kernel with room for its files would be ended for those of the one before."""
+    (tmp_path / ".tmp").mkdir()
+    for number in range(300):
+        (tmp_path / ".tmp" / str(number)).touch()
+    assert settled(tmp_path, OVER="1") == "[] 1\nno child\n"
+    (tmp_path / "go").touch()
+    gone(tmp_path)
+    for number in range(300):
+        (tmp_path / ".tmp" / str(number)).touch()
+    program = PROGRAM.replace("child.WAIT = 0.5", "child.WAIT = 60").replace("assert", "True or")
+    assert settled(tmp_path, program, OVER="1") == "[] 0\nno child\n"
