@@ -184,8 +184,8 @@ def _aside(path: str) -> str:
 def _clear_apart(paths: list[str], wait: float) -> None:
     """Remove what is there in a process of its own; `wait` so many seconds for its end.
 
-    It is confined as the kernel is, and the init's child and not the kernel's, whose cells may wait for all of
-    theirs. It ends with the kernel; the next one goes on with what is left.
+    It is confined as the kernel is. Its parent is the init and not the kernel, whose cells may wait for all
+    of their children. It ends with the kernel, and the next one goes on with what is left.
     """
     ended, alive = os.pipe()
     try:
