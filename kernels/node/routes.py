@@ -9,7 +9,8 @@
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
     GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
                                                         and the outputs of its result, a line each
-    GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names
+    GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names; with ?latest=BYTES
+                                                        as it is now, if it has no more
     GET    kernelcord/sessions/ID/channel               the websocket
 
 Everything asks for the token: Jupyter's handlers refuse whoever has none. The first two are the same in every
