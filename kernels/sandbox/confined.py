@@ -199,7 +199,7 @@ class Sandbox:
 
         Raises: KernelStartFailed, OSError.
         """
-        uid, began, ours = await in_thread(self._measured, workspace)
+        uid, began, ours, over = await in_thread(self._measured, workspace)
         most = self._limits.workspace
         full_over = most if most is not None and began > most else None
         confinement = confine(
@@ -218,7 +218,11 @@ class Sandbox:
         group = None
         try:
             group = await self._grouped(name, child.pid)
-            described = {"confinement": confinement.description(), "environment": confinement.environment}
+            described = {
+                "confinement": confinement.description(),
+                "environment": confinement.environment,
+                "over": over,
+            }
             child.order({**order, **described}, descriptors)
         except BaseException as error:  # also a cancellation leaves no process
             child.close()
@@ -269,15 +273,19 @@ class Sandbox:
         with self._claiming:
             return users.claim(self._workspaces, workspace, self._users)
 
-    def _measured(self, workspace: Path) -> tuple[int | None, int, int]:
-        """The workspace's user and size; and the threads of our own user, where a kernel has no other."""
+    def _measured(self, workspace: Path) -> tuple[int | None, int, int, bool]:
+        """The workspace's user and size; and the threads of our own user, where a kernel has no other.
+
+        Last whether it is over its limit with what the kernel has to remove.
+        """
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
-        size = 0
+        size, over = 0, False
         if self._limits.workspace is not None:
             size = usage.size(workspace)
+            over = size > self._limits.workspace
             if usage.UNCOUNTABLE > size > self._limits.workspace:  # the kernel empties its temporary folder
                 size -= usage.size(workspace / TEMPORARY)
-        return self.own(workspace), size, ours
+        return self.own(workspace), size, ours, over
 
 
 def readable(python: Path) -> tuple[Path, ...]:

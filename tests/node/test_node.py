@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from kernels.capture import FileChanged
 from kernels.client import Node, Place, at, local_node
 from kernels.client.files import RemoteFile
 from kernels.client.start import recorded, socket_for
@@ -200,6 +201,35 @@ async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: Node) ->
     for elsewhere in (replace(file.here, workspace=Path("/nowhere")), replace(file.here, stamp=())):
         async with replace(file, here=elsewhere).content() as content:
             assert content.read() == b"abc"
+    cell.settle()
+
+
+async def test_a_file_that_changes_while_it_is_fetched_is_told(node: Node) -> None:
+    """Where the bot sees another disk, too; and then it is fetched as it is by now."""
+    async with node.kernel("torn", SomeFiles()).run("open('a', 'wb').write(b'x' * (32 << 20)); 0") as cell:
+        async for _ in cell:
+            pass
+    (file,) = cell.result.captured
+    assert isinstance(file, RemoteFile)
+    assert file.here is not None
+    path = file.here.workspace / file.here.path
+    elsewhere = replace(file, here=None)
+    async with file.get() as response:
+        await response.content.read(1)
+        with path.open("r+b") as writer:  # the node waits for us: sockets hold less than the file has
+            writer.write(b"y")
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.content.read()
+    with pytest.raises(FileChanged):
+        async with elsewhere.content():
+            pass
+    with pytest.raises(FileChanged):
+        async with elsewhere.content(latest=1000):
+            pass
+    async with elsewhere.content(latest=32 << 20) as content:
+        assert content.read() == b"y" + b"x" * ((32 << 20) - 1)
+    async with file.content(latest=32 << 20) as content:
+        assert content.read(2) == b"yx"
     cell.settle()
 
 
