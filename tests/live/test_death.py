@@ -286,7 +286,7 @@ FAULTS = {
     "a crash": "faulthandler.enable()\nctypes.string_at(0)",
     "a look": "faulthandler.dump_traceback()",
     "a later look": "faulthandler.dump_traceback_later(0.1)\ntime.sleep(1)",
-    "another program": "subprocess.run([sys.executable, '-c', 'import json; json.loads(str())'], stderr=2)",
+    "another program": "subprocess.run([sys.executable, '-c', 'import json; json.loads(str())'], stderr=2);",
     "a thread": "thread = threading.Thread(target=json.loads, args=['x'])\nthread.start()\nthread.join()",
     "a log": "try: json.loads('x')\nexcept ValueError: logging.exception('it failed')",
 }
