@@ -33,6 +33,7 @@ from bot.front.outlets import NO_MENTIONS, ChannelOutlet, DirectOutlet
 from bot.front.passing import Closed
 from bot.front.tools import Tools
 from bot.front.unfinished import end_unfinished, unfinished
+from bot.front.updated import ShownAgain
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
@@ -69,6 +70,7 @@ class Client(nextcord.Client):
         desk.sessions.tell_late = afterwards.tell_late
         desk.sessions.tell_resumed = afterwards.tell_resumed
         desk.sessions.fail_resumed = afterwards.fail_resumed
+        desk.show_again = ShownAgain(desk).note
         desk.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
         desk.direct = lambda user_id: DirectOutlet(self, user_id)
         desk.channel = self._channel
