@@ -30,14 +30,10 @@ class _Channel:
 
 
 class Traffic:
-    """See the module's text. `pause` and `longest` are in seconds.
+    """See the module's text; `pause` is in seconds. Channels where nothing goes on take no memory."""
 
-    Channels where nothing goes on take no memory.
-    """
-
-    def __init__(self, pause: float, longest: float = LONGEST) -> None:
+    def __init__(self, pause: float) -> None:
         self._pause = pause
-        self._longest = longest
         self._channels: dict[int, _Channel] = {}
         self._hurried = asyncio.Event()
 
@@ -59,10 +55,14 @@ class Traffic:
         """From now on nothing pauses; answers that move still go first."""
         self._hurried.set()
 
-    async def quiet(self, channel_id: int) -> None:
-        """Until no answer in the channel moves, or for the longest wait."""
-        with self._asking(channel_id) as channel, suppress(TimeoutError):
-            await asyncio.wait_for(channel.quiet.wait(), self._longest)
+    async def quiet(self, channel_id: int) -> bool:
+        """Until no answer in the channel moves, or for the longest wait. Whether there was one."""
+        with self._asking(channel_id) as channel:
+            if not channel.live:
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(channel.quiet.wait(), LONGEST)
+            return True
 
     @asynccontextmanager
     async def edit(self, channel_id: int) -> AsyncIterator[None]:

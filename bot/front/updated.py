@@ -131,9 +131,9 @@ class ShownAgain:
 
     async def _show_one(self, waiting: _Waiting) -> bool:
         """Edit one message, that of which the last edit is longest ago; whether there is more to be done."""
-        notes, names = waiting.notes, list(waiting.names)
+        notes = waiting.notes
         try:
-            records = await waiting.session.transcript.displaying(names, before=waiting.before)
+            records = await self._records(waiting)
         except FileStoreError:
             log.exception("what %s has updated is not shown", waiting.session.record.session_id)
             return waiting.notes > notes
@@ -142,32 +142,39 @@ class ShownAgain:
             return waiting.settle(records) or waiting.notes > notes
         record = min(stale, key=lambda record: waiting.shown.get(record.seq, 0))
         try:
-            if await self._show_again(waiting.session, record):
-                waiting.shown[record.seq] = notes
+            notes = await self._show_again(waiting, record)
         except Exception:  # whatever is wrong with one, the others are shown
             log.exception("cell %d of %s is not shown as it is now", record.seq, record.session_id)
-            waiting.shown[record.seq] = notes
+        waiting.shown[record.seq] = max(notes, waiting.shown.get(record.seq, 0))
         return True
 
-    async def _show_again(self, session: Session, record: CellRecord) -> bool:
-        """Whether it needs to be shown no more; not while its message moves. Raises: FileStoreError."""
-        desk = self._desk
+    async def _records(self, waiting: _Waiting) -> list[CellRecord]:
+        """The cells whose messages may have to be shown again, as they are now. Raises: FileStoreError."""
+        return await waiting.session.transcript.displaying(list(waiting.names), before=waiting.before)
+
+    async def _show_again(self, waiting: _Waiting, record: CellRecord) -> int:
+        """The number of notes up to which the message needs to be shown no more. Raises: FileStoreError."""
+        desk, notes = self._desk, waiting.notes
         noted = await desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
         if len(noted) != 1 or noted[0].first or not noted[0].channel_id:
             await desk.traffic.rest()
-            return True
-        await desk.traffic.quiet(noted[0].channel_id)
-        if noted[0].message_id in desk.showings:
-            return False
+            return notes
+        if await desk.traffic.quiet(noted[0].channel_id):  # that took its time
+            notes = waiting.notes
+            found = [now for now in await self._records(waiting) if now.seq == record.seq]
+            if not found or noted[0].message_id in desk.showings:
+                return 0
+            record = found[0]
         try:
             channel = await desk.channel(noted[0].channel_id, None)
             post = await channel.fetch(noted[0].message_id)
-            if not any(words in post.content for words in ONCE) and await self._edit(session, record, post):
-                return True  # after a pause
+            alone = any(words in post.content for words in ONCE)
+            if not alone and await self._edit(waiting.session, record, post):
+                return notes  # after a pause
         except Refused as refused:
             log.info("message %d is not shown again: %s", noted[0].message_id, refused)
         await desk.traffic.rest()  # looking for it has cost the database and Discord something, too
-        return True
+        return notes
 
     async def _edit(self, session: Session, record: CellRecord, post: ChannelPost) -> bool:
         """Whether that was possible. Raises: Refused, FileStoreError."""
