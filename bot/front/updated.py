@@ -66,11 +66,17 @@ class _Waiting:
         seen = self.shown.get(record.seq, 0)
         return shows(record.outputs, {name for name, note in self.names.items() if note > seen})
 
-    def settle(self, records: Collection[CellRecord]) -> bool:
-        """Forget the displays that these cells, of which none is stale, have; whether others are left."""
-        settled = {name for record in records for name in shown(record.outputs)}
-        left = {name: note for name, note in self.names.items() if name not in settled}
-        self.names = left if len(left) < len(self.names) else {}
+    def settle(self, records: Collection[CellRecord], notes: int) -> bool:
+        """Forget the displays that these cells have, of which none is stale; whether others are left.
+
+        Where none has any, only those are left that came after the first `notes`, for which they were read.
+        """
+        settled = {name for record in records for name in shown(record.outputs)} & self.names.keys()
+        self.names = {
+            name: note
+            for name, note in self.names.items()
+            if name not in settled and (settled or note > notes)
+        }
         return bool(self.names)
 
 
@@ -139,7 +145,7 @@ class ShownAgain:
             return waiting.notes > notes
         stale = [record for record in records if waiting.stale(record)]
         if not stale:
-            return waiting.settle(records) or waiting.notes > notes
+            return waiting.settle(records, notes)
         record = min(stale, key=lambda record: waiting.shown.get(record.seq, 0))
         try:
             notes = await self._show_again(waiting, record)
