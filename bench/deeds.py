@@ -66,7 +66,7 @@ async def _for_a_while(sessions: Sessions, code: str, size: float) -> None:
     session = sessions.opened(sessions.id_of(HOSTILE, PLACE))
     if session is not None and not running.done():
         with contextlib.suppress(BotError):
-            await session.interrupt()
+            await session.stop(kill=True)
     await running
 
 

@@ -71,7 +71,7 @@ async def ask(
 ) -> Answer:
     """Answer the words of a person, telling each piece, cell event and at last what it took.
 
-    One at a time in a session and place. `session.interrupt()` stops request and cell, of this turn alone
+    One at a time in a session and place. `session.stop()` stops request and cell, of this turn alone
     `asked.stop()`, also while it waits for another; what was said so far is kept and returned. When the model
     fails, what was said and run so far is kept as well, and what it took is told; then it raises.
 
@@ -124,7 +124,7 @@ class _Turn:
             await self._tell(Reply(0, usage=self._usage))
         ids = {"session": self._session.record.session_id, "turn": self._asked.id}
         if failed is not None:
-            why = f"{sentence(failed)} {advice(failed)}".rstrip()
+            why = f"{sentence(failed, paths=True)} {advice(failed)}".rstrip()
             log.warning("the model's turn failed: %s", why, extra=ids)
             raise failed
         log.info(

@@ -1,6 +1,6 @@
 """The sentences that people read when something went wrong: one table, whatever the front.
 
-sentence(error)          # of an exception of ours: "The database cannot be reached just now; ..."
+sentence(error)          # "The database cannot be reached just now; ..."; `paths=True` for whoever runs us
 clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
 advice(error)            # what whoever runs the program can do about it; nobody else is told
 at_start(error)          # of one that ended the program, to whoever started it
@@ -35,6 +35,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.reply import ExecutionResult
+from bot.withheld import folderless, of_request
 from filestore.errors import (
     FileTooLarge,
     NoSuchFile,
@@ -70,6 +71,7 @@ __all__ = [
     "advice",
     "at_start",
     "clause",
+    "counted_names",
     "ending",
     "lost_with",
     "put_off",
@@ -95,10 +97,7 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
     FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
-    StoreInUse: lambda error: (
-        f"another Kernelcord, process {error.pid} on {error.host}, works with the database that"
-        " MONGODB_URI names: end it, or name another database"
-    ),
+    StoreInUse: lambda error: f"another Kernelcord, process {error.pid} on {error.host}, uses this database",
     StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
     StoreFull: lambda _: (
         "the disk is full and takes nothing new; delete files, in a cell or with /files, and try again"
@@ -122,16 +121,14 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     ),
     Misconfigured: lambda _: "code cannot be run here just now: whoever runs me has to see to it",
     TooLarge: str,
-    NoQuestion: lambda _: "no input() is waiting for an answer",
+    NoQuestion: lambda _: "no question is waiting for an answer",
     NothingRuns: lambda _: "nothing is running",
     NotAFile: lambda error: f"{error.path} is a pipe or a device, not a file",
     NotText: lambda error: (
         f"line {error.line} of the script has bytes that are no text in {error.encoding}, which are read as"
         " \ufffd: save it as UTF-8, or name its encoding in the first line (# coding: latin-1)"
     ),
-    DataInUse: lambda error: (
-        f"another Kernelcord works in {error.folder}: end it, or choose another --data folder"
-    ),
+    DataInUse: lambda error: f"another Kernelcord works in {error.folder}",
     AtWork: lambda error: f"you have {error.kind} under way already: wait until it is done, or stop it",
     TooBusy: lambda _: "too many others are having this done just now; try again in a minute",
     OverLimit: lambda error: f"it would be larger than {human_size(error.limit)}",
@@ -153,23 +150,26 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     RateLimited: lambda _: "the model's API takes no more requests just now; try again in a moment",
     OutOfReach: lambda _: "the model cannot be reached just now; try again in a moment",
     CutOff: lambda _: "the model's answer broke off; ask again to go on",
-    Refused: lambda error: f"the model's API refused this: {error.detail or 'it gave no reason'}",
+    Refused: lambda error: f"the model's API refused this: {_why(error.detail)}",
     FileNotFoundError: lambda error: _missing(error.filename or ""),
     FileExistsError: lambda error: f"{error.filename} is a file, not a folder",
     NotADirectoryError: lambda error: f"a part of {error.filename} is a file, not a folder",
     IsADirectoryError: lambda error: f"{error.filename} is a folder, not a file",
-    PermissionError: lambda error: f"{error.filename or 'the file'} may not be read or written",
-    OSError: lambda error: REFUSED.get(error.errno, _unforeseen(error)),
+    PermissionError: lambda error: f"the file {error.filename or 'here'} may not be read or written",
+    OSError: lambda error: REFUSED.get(error.errno) or _unforeseen(error),
 }
 
 ADVICE: dict[type[Exception], Callable[[Any], str]] = {
     StoreDamaged: lambda _: REPAIR,
     StoreFull: lambda _: "The disk is full: make room on it, and start again.",
+    StoreInUse: lambda _: "Either end it, or name another database in MONGODB_URI.",
+    DataInUse: lambda _: "Either end it, or choose another folder by --data.",
     NodeIncompatible: lambda error: (
         f"The node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
         f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps"
         " its kernels until you end it."
     ),
+    NodeUnavailable: lambda error: error.remedy,
     NoModel: lambda _: "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.",
     BadKey: lambda _: "Set another OPENAI_API_KEY.",
     NoSuchModel: lambda _: "Set MODEL to one that this API has.",
@@ -178,7 +178,11 @@ ADVICE: dict[type[Exception], Callable[[Any], str]] = {
     ),
     TooLong: lambda _: "If this happens often, lower HISTORY_TOKENS.",
     NoCredit: lambda _: "Add credit to the account whose OPENAI_API_KEY is set.",
+    Refused: lambda error: f"It said: {error.detail}" if of_request(error.detail) != error.detail else "",
 }
+
+# Errors whose words come from the system or from a program, and may name paths of this machine.
+FROM_BELOW = (OSError, KernelStartFailed, NodeUnavailable, NotOpened)
 
 REFUSED: dict[int | None, str] = {
     errno.ENOSPC: "not written: the disk is full; make room and try again",
@@ -188,6 +192,11 @@ REFUSED: dict[int | None, str] = {
 }
 
 FULL = "the disk is full. Delete files with /files, or wait until its operator has made room, and try again"
+OURS: dict[int | None, str] = {  # of the disk where we keep things, to who has no other
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EROFS: "not written: the disk can only be read; try again in a while",
+}
 NOT_OPENED: dict[int | None, str] = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
@@ -245,19 +254,25 @@ SIGNALS: dict[int, str] = {
 }
 
 
-def sentence(error: BaseException) -> str:
-    """What a person is told of an exception, from its capital to its full stop; never a traceback."""
-    text = clause(error)
+def sentence(error: BaseException, *, paths: bool = False) -> str:
+    """What a person is told of an exception, from its capital to its full stop; never a traceback.
+
+    With `paths` it is somebody who has named a path of this machine, or runs the program.
+    """
+    text = clause(error, paths=paths)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
-def clause(error: BaseException) -> str:
+def clause(error: BaseException, *, paths: bool = False) -> str:
     """The same, to go on with after a colon; what surrounds it brings the full stop."""
     error = _known(error)
-    for kind in type(error).__mro__:
-        if kind in CLAUSES:
-            return CLAUSES[kind](error).removesuffix(".")
-    return _unforeseen(error)
+    if isinstance(error, OSError) and isinstance(error.filename, str) and not paths:
+        error = OSError(error.errno, error.strerror, os.path.basename(error.filename))
+    known = next((kind for kind in type(error).__mro__ if kind in CLAUSES), None)
+    text = CLAUSES[known](error).removesuffix(".") if known else _unforeseen(error)
+    if paths or (known and not issubclass(known, FROM_BELOW)):
+        return text
+    return (isinstance(error, OSError) and OURS.get(error.errno)) or folderless(text)
 
 
 def advice(error: BaseException) -> str:
@@ -276,7 +291,7 @@ def at_start(error: BaseException) -> str:
         return f"{str(error).rstrip('.')}. {advice(error)}".strip()
     if isinstance(error, StoreUnavailable) and not isinstance(error, StoreInUse):
         return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
-    return f"{sentence(error)} {advice(error)}".strip()
+    return f"{sentence(error, paths=True)} {advice(error)}".strip()
 
 
 def ending(result: ExecutionResult) -> str | None:
@@ -327,14 +342,18 @@ def restart(restarted: Restarted) -> str:
 
 def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
     """What a person is told of lost variables; "" where there are none."""
-    names = ", ".join(variables[:NAMED])
-    if len(variables) > NAMED:
-        names += f" and {len(variables) - NAMED} more"
+    names = counted_names(variables)
     if earlier:
         names += f"{', and ' if names else ''}{EARLIER}"
     if unnamed:
         names += f"{', and ' if names else ''}whatever the cell that was running had defined"
     return names and f"Lost: {names}."
+
+
+def counted_names(variables: Sequence[str]) -> str:
+    """Names of variables: the first ones, and how many there are more."""
+    names = ", ".join(variables[:NAMED])
+    return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
 
 
 def lost_with(result: ExecutionResult) -> str:
@@ -344,6 +363,11 @@ def lost_with(result: ExecutionResult) -> str:
 
 def _unforeseen(error: BaseException) -> str:
     return f"something failed on our side ({type(error).__name__}: {error})"
+
+
+def _why(detail: str) -> str:
+    """Of an API's refusal, as far as it is about what was asked."""
+    return of_request(detail) or ("whoever runs me can see why" if detail else "it gave no reason")
 
 
 def _missing(path: str) -> str:

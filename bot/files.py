@@ -5,10 +5,12 @@ await files.bring(["k7m3q9x2va"])              # into the workspace, under their
 kept = await files.keep(captured, skipped, cell)
 """
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
 from bot.failures import clause, put_off
@@ -17,6 +19,7 @@ from filestore.errors import (
     FileStoreError,
     NoSuchFile,
     NotRecordedYet,
+    QuotaExceeded,
     StoreFull,
     StoreUnavailable,
     TooManyFiles,
@@ -33,7 +36,12 @@ __all__ = ["Kept", "PersonFiles"]
 
 log = logging.getLogger(__name__)
 
+TRIES = 3  # for a file that changes while it is copied
+NAMED = 5  # files for which there is no room that are named one by one
 PUT_OFF = 200  # files that are tried again later, at most
+# Seconds until a file that changed while it was copied is tried again, until a cell has used up all of these:
+# meanwhile the person waits for the cell's end.
+PAUSES = (0.05, 0.2) * 3
 PASSING = (StoreUnavailable, OSError)  # reasons that pass; the file itself is fine
 LISTED = 200  # files that `list_files()` shows in a cell
 
@@ -68,32 +76,48 @@ class PersonFiles:
         """
         files: list[GeneratedFile] = []
         left = list(skipped)
+        no_room: list[Skipped] = []
         fresh = list(captured)
+        pauses = iter(PAUSES)
         earlier, self._put_off = self._put_off, {}
         for number, file in enumerate(fresh):
             earlier.pop(file.name, None)
             try:
-                files.append(await self._store_captured(file, cell))
+                files.append(await self._store_captured(file, cell, pauses))
             except NotRecordedYet as error:  # it is stored, and will get its id
                 left.append(Skipped(file.name, clause(error)))
             except TooManyFiles as error:  # each of the others would be written to the disk, and refused
                 more = len(fresh) - number - 1
                 left.append(Skipped(f"{file.name} and {more:,} more" if more else file.name, clause(error)))
                 break
+            except QuotaExceeded as error:  # a smaller one may fit, and the store refuses by size first
+                no_room.append(Skipped(file.name, clause(error)))
             except PASSING as error:
                 left.append(Skipped(file.name, put_off(error)))
                 self._put_off[file.name] = file
             except (FileStoreError, FileChanged, KernelError) as error:
                 left.append(Skipped(file.name, clause(error)))
         files += await self._try_again(earlier, cell)
-        return Kept(tuple(files), tuple(left))
+        return Kept(tuple(files), (*left, *_together(no_room)))
 
-    async def _store_captured(self, file: Captured, cell: int | None) -> GeneratedFile:
-        async with file.content() as content:
-            stored = await self._store.put(
-                self._user_id, self._session_id, file.name, content, source="generated", cell=cell
-            )
-        return self.generated(stored)
+    async def _store_captured(
+        self, file: Captured, cell: int | None, pauses: Iterator[float]
+    ) -> GeneratedFile:
+        """Store the file as it was captured, or as it is after a pause, when nobody may be writing to it."""
+        waits = islice(pauses, TRIES - 1)
+        content = file.content()
+        while True:
+            try:
+                stored = await self._store.put(
+                    self._user_id, self._session_id, file.name, content, source="generated", cell=cell
+                )
+            except FileChanged:
+                if (pause := next(waits, None)) is None:
+                    raise
+                await asyncio.sleep(pause)
+                content = file.content(latest=self._store.max_file)
+            else:
+                return self.generated(stored)
 
     async def _try_again(self, earlier: dict[str, Captured], cell: int | None) -> list[GeneratedFile]:
         """Store what could not be stored before. Only success is told, not each try."""
@@ -101,7 +125,7 @@ class PersonFiles:
         while earlier and not self._put_off:  # else there is still no room
             name, file = earlier.popitem()
             try:
-                files.append(await self._store_captured(file, cell))
+                files.append(await self._store_captured(file, cell, iter(())))
             except NotRecordedYet:
                 pass
             except PASSING:
@@ -190,3 +214,11 @@ class PersonFiles:
             )
             for file in page.files
         ]
+
+
+def _together(refused: list[Skipped]) -> list[Skipped]:
+    """The files for which there is no room; of many the last are counted."""
+    if len(refused) <= NAMED + 1:
+        return refused
+    first, *more = refused[NAMED:]
+    return [*refused[:NAMED], Skipped(f"{first.name} and {len(more):,} more", first.reason)]

@@ -1,6 +1,6 @@
 """The one message that moves while a turn goes on: the end of the answer, as much as fits.
 
-live(entries, question, waiting=0, elapsed=12.0)
+live(entries, question, unstopped, waiting=0, elapsed=12.0)
 
 It is made anew with every edit, from its end, and only as far as the message has room: what it takes does not
 depend on how much there is to show.
@@ -12,8 +12,9 @@ from bot.markup import output_block, plain
 from bot.pieces import Piece, Text, Traceback, Words
 from bot.receipt import duration
 from bot.split import LONGEST, balanced, cut, length
+from bot.undecided import DOES_NOT_STOP, losing, otherwise
 from bot.written import Said, Snapshot, Still, code_block
-from kernels.events import InputRequest
+from kernels.events import InputRequest, Unstopped
 
 __all__ = ["LAST", "broken_off", "live"]
 
@@ -26,9 +27,18 @@ STATUS = "-# "  # the beginning of its last line
 SMALLEST = 200  # room below which nothing more is begun
 
 
-def live(entries: Sequence[Still], question: InputRequest | None, waiting: int, elapsed: float) -> str:
+def live(
+    entries: Sequence[Still],
+    question: InputRequest | None,
+    unstopped: Unstopped | None,
+    waiting: int,
+    elapsed: float,
+) -> str:
     """The message's text; `waiting` cells go first, `elapsed` is in seconds."""
-    status = _question(question) if question else _status(entries, waiting, elapsed)
+    asked = [_question(question)] if question else []
+    if unstopped is not None:
+        asked.append(_unstopped(unstopped))
+    status = "\n".join(asked) or _status(entries, waiting, elapsed)
     room = LONGEST - length(status) - 1
     shown: list[str] = []
     for block, is_whole in _from_the_end(entries):
@@ -45,6 +55,8 @@ def broken_off(shown: str, note: str) -> str:
     """The last state of a message of `live` of which nobody knows more than it shows, with a note below."""
     words, _, status = shown.rpartition("\n")
     words = words if status.startswith(STATUS) else shown
+    before, _, asked = words.rpartition("\n")
+    words = before if asked.startswith(f"**{DOES_NOT_STOP}**") else words
     return f"{_end(words, LONGEST - length(note) - 4)}\n-# {note}".lstrip()
 
 
@@ -94,6 +106,11 @@ def _question(question: InputRequest) -> str:
     if question.password:
         return f"**Asks for a password:** {prompt}\n-# What you answer is never shown or stored."
     return f"**Asks:** {prompt or 'for input'}"
+
+
+def _unstopped(unstopped: Unstopped) -> str:
+    ask = "Wait for it, or kill it?"
+    return f"**{DOES_NOT_STOP}** {ask} {plain(losing(unstopped))}\n{STATUS}{otherwise(unstopped)}"
 
 
 def _status(entries: Sequence[Still], waiting: int, elapsed: float) -> str:

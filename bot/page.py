@@ -23,7 +23,7 @@ from bot.reply import GeneratedFile, Reply
 from bot.settled import Settled
 from bot.usage import TurnUsage
 from bot.written import Entry, Said, Shown, Snapshot, Still, still
-from kernels.events import InputRequest, Queued, Restarted
+from kernels.events import InputRequest, Queued, Restarted, Unstopped
 
 __all__ = ["Draft", "Page"]
 
@@ -56,6 +56,7 @@ class Draft:
         self._typed = code
         self._plotly_script = plotly_script
         self._question: InputRequest | None = None
+        self._unstopped: Unstopped | None = None
         self._waiting = 0  # cells before this one
         self._waiting_told = 0  # the number that the message says
         self._told_at = 0.0  # since when it does, by the clock of `page`
@@ -76,13 +77,22 @@ class Draft:
             self._happened(shown, reply)
         if reply.result is not None:
             self._held += shown.end(reply.result, self._held)
-            self._question = None
+            self._question = self._unstopped = None
         shown.files.extend(reply.files)
         shown.skipped.extend(reply.skipped)
 
     def answered(self) -> None:
         """The question has its answer."""
         self._question = None
+
+    def decided(self) -> None:
+        """The cell is waited for, or its kernel was killed."""
+        self._unstopped = None
+
+    @property
+    def unstopped(self) -> Unstopped | None:
+        """That the running cell was stopped and goes on, while nobody has decided what is to be done."""
+        return self._unstopped
 
     @property
     def question(self) -> InputRequest | None:
@@ -107,13 +117,9 @@ class Draft:
         """Makes the page of `page`."""
         if self._started is None:
             self._started = now
-        entries, question, waiting, elapsed = (
-            self._still(LAST),
-            self._question,
-            self._before(now),
-            now - self._started,
-        )
-        return lambda: Page((live(entries, question, waiting, elapsed),))
+        entries, waiting, elapsed = self._still(LAST), self._before(now), now - self._started
+        question, unstopped = self._question, self._unstopped
+        return lambda: Page((live(entries, question, unstopped, waiting, elapsed),))
 
     def final(
         self, drawn: Mapping[int, bytes] | None = None, *, note: str = "", largest: int = Limits().file
@@ -176,12 +182,19 @@ class Draft:
         return entry
 
     def _happened(self, shown: Shown, reply: Reply) -> None:
-        self._question = reply.event if isinstance(reply.event, InputRequest) else None
+        match reply.event:
+            case InputRequest() as question:
+                self._question = question
+            case Unstopped(asks=asks) as unstopped:
+                self._question = self._question if asks else None
+                self._unstopped = unstopped
+            case _:
+                self._question = None
         self._waiting = reply.event.position if isinstance(reply.event, Queued) else 0
         match reply.event:
             case Restarted() as restarted:
                 shown.notes.append(plain(restart(restarted)))
-            case InputRequest() | Queued() | None:
+            case InputRequest() | Unstopped() | Queued() | None:
                 return
             case event:
                 shown.outputs.add(event)

@@ -2,7 +2,7 @@
 
 session = await Session.open(record, store, files, pool, clock, tell_late)
 result = await take_turn(session, message, tell)
-await session.interrupt()
+await session.stop()
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledStore
+from kernels.errors import NoQuestion
 from kernels.finish import stop
 from kernels.lasting import lasting
 from kernels.protocols import Cell, Kernels, PersonKernel
@@ -56,13 +57,16 @@ class Asked:
         self._request: asyncio.Task[None] | None = None
         self._run: Cell | None = None
 
-    async def stop(self) -> None:
-        """End the request or the cell that is under way; nothing of the turn may begin after it."""
+    async def stop(self, *, kill: bool = False) -> None:
+        """End the request or the cell that is under way; nothing of the turn may begin after it.
+
+        A cell that does not stop is asked about; with `kill` its kernel is killed.
+        """
         self.stopped = True
         if self._request is not None:
             self._request.cancel()
         if self._run is not None:
-            await self._run.interrupt()
+            await _end(self._run, kill=kill)
 
     async def begin(self, run: Cell) -> None:
         """Take note of the turn's own cell; of a turn that was stopped meanwhile it does not run."""
@@ -175,7 +179,7 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
-        """While entered, `interrupt` and `answer` mean this run, once those before it are over.
+        """While entered, `stop` and `answer` mean this run, once those before it are over.
 
         With `asked` it is a cell of that turn's model.
         """
@@ -226,23 +230,32 @@ class Session:
         """Whether a turn goes on: a cell runs or waits, or the model answers."""
         return self._turns > 0
 
-    async def interrupt(self, place: str | None = None) -> None:
+    async def stop(self, place: str | None = None, *, kill: bool = False) -> None:
         """Stop the running cell, and the model's answers, cells and all: in one place, or (None) in all.
 
-        Where nothing goes on in `place`, it is the running cell. Raises: NothingRuns.
+        Where nothing goes on in `place`, it is the running cell. One that does not stop is asked about
+        (`Unstopped`, `decide`); with `kill` its kernel is killed after two seconds. Raises: NothingRuns.
         """
         asked = [turn for turn in self._asked if place in (None, turn.place)]
         runs = [run for run, where in self._runs.items() if place in (None, where)]
         if not asked and not runs:
             runs = [self._running()]
         for turn in asked:
-            await turn.stop()
+            await turn.stop(kill=kill)
         for run in runs[:1]:
-            await run.interrupt()
+            await _end(run, kill=kill)
 
-    async def interrupt_cell(self, seq: int) -> None:
-        """Stop this cell, also while it waits for those before it. Raises: NothingRuns."""
-        await self._run_of(seq).interrupt()
+    async def stop_cell(self, seq: int, *, kill: bool = False) -> None:
+        """As `stop`, this cell, also while it waits for those before it. Raises: NothingRuns."""
+        await _end(self._run_of(seq), kill=kill)
+
+    def decide(self, seq: int | None = None, *, kill: bool) -> None:
+        """Kill the kernel of the running cell, or of this one, which does not stop; or wait for its end.
+
+        Raises: NothingRuns; NoQuestion where that is not asked, or not any more.
+        """
+        run = self._running() if seq is None else self._run_of(seq)
+        run.decide(kill=kill)
 
     def extend(self, seq: int, limit: timedelta) -> None:
         """Let this cell take so long, from its start. Raises: NothingRuns."""
@@ -251,6 +264,17 @@ class Session:
     def answer(self, text: str) -> None:
         """Answer the `input()` of the running cell. Raises: NothingRuns, NoQuestion."""
         self._running().answer(text)
+
+    def question_of(self, seq: int) -> int | None:
+        """The number of the question that this cell waits with, also for the program after this one."""
+        return next((run.question for run in self._runs if run.tag == seq), None)
+
+    def answer_to(self, seq: int, question: int, text: str) -> None:
+        """Answer this question of this cell, and no other. Raises: NothingRuns, NoQuestion, TooLarge."""
+        run = self._run_of(seq)
+        if run.question != question:
+            raise NoQuestion
+        run.answer(text)
 
     async def reset(self) -> None:
         """End the kernel, with its variables, and a running cell first; files and transcript stay."""
@@ -268,7 +292,7 @@ class Session:
 
     async def _stop_all(self) -> None:
         for turn in list(self._asked):
-            await turn.stop()
+            await turn.stop(kill=True)
         for run in list(self._runs):
             await run.interrupt()
 
@@ -340,3 +364,8 @@ class Session:
         if kept.files or kept.skipped:
             await self.transcript.add_late(cell, None, kept)
             await self._tell_late(Reply(cell, files=kept.files, skipped=kept.skipped, late=True))
+
+
+async def _end(run: Cell, *, kill: bool) -> None:
+    """End a cell; unless its kernel is to be killed where it does not end, somebody is asked about it."""
+    await (run.interrupt() if kill else run.stop())

@@ -44,6 +44,7 @@ from kernels.descriptors import need
 from kernels.errors import KernelError
 from kernels.events import Restarted
 from kernels.finish import to_the_end
+from kernels.line import Turns
 from kernels.protocols import Cell, Kernels
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -56,6 +57,8 @@ log = logging.getLogger(__name__)
 NOTED = timedelta(minutes=1)  # between notes that an open session is in use: each waits for the disk
 LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
 OPENING = 90.0  # seconds; a node that has to be started takes some of them
+AT_ONCE = 4  # openings; 130 at once kept a neighbour's cell waiting for half a second
+TURN = 1.0  # seconds for which one keeps others from theirs; as a rule it takes 0.01
 REMOVING = 60.0  # seconds for one old session, whose kernel has to end
 IDLE = 600.0  # seconds without use after which a session's connections go, where its kernel lives on
 LOOK = 30.0  # seconds between looks for idle sessions, and for what the kernels of such ones tell
@@ -108,6 +111,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._resumed = Resumed()
         self._locks = Locks()  # no session is opened while it is removed
+        self._openings = Turns(AT_ONCE)
         self._restored = restored
         self._seen: set[str] = set()  # the sessions that this program has opened once
         self._let_go: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
@@ -154,7 +158,7 @@ class Sessions:
         if (session := self._open.get(session_id)) is not None:
             return session
         try:
-            async with asyncio.timeout(OPENING):
+            async with asyncio.timeout(OPENING), self._openings.one(TURN):
                 need(DESCRIPTORS)
                 session = await self._opened(session_id, user_id, place)
         except BaseException as error:  # also a cancellation leaves no half of a session
@@ -176,8 +180,7 @@ class Sessions:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
         late = self._late_of(record)
         session = Session(record, self.store, self.files, self.pool, self._clock, late, self.jobs)
-        restored = self._restored and session_id not in self._seen
-        await session.open(restored=restored)
+        await session.open(restored=self._restored and session_id not in self._seen)
         self._seen.add(session_id)
         return session
 
@@ -333,8 +336,7 @@ class Sessions:
                     log.warning("what idle sessions have to tell is not known now: %r", error)
 
     async def _remove_if_unused(self, session_id: str, now: datetime) -> None:
-        record = await self.store.sessions.get(session_id)
-        session = self._open.get(session_id)
+        record, session = await self.store.sessions.get(session_id), self._open.get(session_id)
         if record is None or (session and session.busy):
             return
         last_used = session.last_used if session else record.last_used_at
@@ -349,16 +351,14 @@ class Sessions:
 
     async def _end(self, session_id: str) -> None:
         """End the turns of a session, so that nothing is told or kept of them after its deletion."""
-        session = self._open.get(session_id)
-        if session is not None:
+        if (session := self._open.get(session_id)) is not None:
             await session.end()
 
     async def _remove(self, session_id: str) -> None:
         """End the session's kernel and remove its workspace."""
         self._let_go.pop(session_id, None)
-        session = self._open.pop(session_id, None)
         log.info("the kernel and the workspace are removed", extra={"session": session_id})
-        if session is not None:
+        if (session := self._open.pop(session_id, None)) is not None:
             await session.close()
         await self.pool.remove(session_id)
         await self.pool.remove(beside(session_id))

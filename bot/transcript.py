@@ -232,15 +232,13 @@ class Transcript:
             if not isinstance(entry, CellRecord) or not isinstance(cell, Code):
                 yield cell
             elif not entry.outside:
+                updates.begin(entry.seq)
                 outputs = tuple(map(updates.applied, entry.outputs))
                 yield replace(
                     cell, outputs=(*outputs, *cell.outputs[len(outputs) :])
                 )  # and a note of its end
             else:
-                count = _count(entry)
-                one_by_one = self._updated(entry, updates, updates.place)
-                updates.place += count
-                yield Streamed(replace(cell, outputs=()), count, one_by_one)
+                yield Streamed(replace(cell, outputs=()), _count(entry), self._updated(entry, updates))
 
     async def displaying(self, names: Collection[str], *, before: int) -> list[CellRecord]:
         """The newest cells before this number with one of these displays, as they are now.
@@ -250,20 +248,19 @@ class Transcript:
         if before > LONGEST_AGAIN:  # going over all of it for each update would take the database's time
             return []
         updates = await self._updates()
-        found: deque[tuple[int, CellRecord]] = deque(maxlen=MOST_AGAIN)
+        found: deque[CellRecord] = deque(maxlen=MOST_AGAIN)
         async for entry in self.each():
             if not isinstance(entry, CellRecord) or entry.seq >= before:
                 continue
             if shows(entry.outputs, names) and sum(part.size for part in entry.outside) <= LARGEST_AGAIN:
-                found.append((updates.place, entry))
-            updates.place += _count(entry)
+                found.append(entry)
         return [
             replace(
                 entry,
-                outputs=tuple([output async for output in self._updated(entry, updates, place)]),
+                outputs=tuple([output async for output in self._updated(entry, updates)]),
                 outside=(),
             )
-            for place, entry in reversed(found)
+            for entry in reversed(found)
         ]
 
     async def _updates(self) -> Updates:
@@ -272,19 +269,18 @@ class Transcript:
         async for entry in self.each():
             if not isinstance(entry, CellRecord):
                 continue
-            end = updates.place + _count(entry)
+            updates.begin(entry.seq)
             marks = [updates.pass_mark(output) for output in entry.outputs if is_mark(output)]
             if not entry.outside or any(marks):
                 async for output in self.outputs(entry):
                     updates.note(output)
-            updates.place = end
-        updates.rewind()
         return updates
 
-    async def _updated(self, entry: CellRecord, updates: Updates, place: int) -> AsyncIterator[Output]:
+    async def _updated(self, entry: CellRecord, updates: Updates) -> AsyncIterator[Output]:
+        number = 0
         async for output in self.outputs(entry):
-            place += 1
-            yield updates.at(place, output)
+            number += 1
+            yield updates.at((entry.seq, number), output)
 
 
 def _before(ran: RunResult) -> list[Output]:

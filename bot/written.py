@@ -45,7 +45,11 @@ class Shown:
 
     def end(self, result: ExecutionResult, held: int) -> int:
         """The cell has this result, and those before it hold `held` bytes; returns how many it holds."""
-        size = weight(list(result.outputs))
+        size = 0
+        for output in result.outputs:
+            size += weight(output)
+            if size > HELD:  # how much more makes no difference
+                break
         if held and held + size > HELD:
             told = {"output_type": "stream", "name": "stderr", "text": LEFT_OUT}
             result, size = replace(result, outputs=(told,), output=""), 0

@@ -60,6 +60,16 @@ def copy(content: BinaryIO | bytes, target: Path, *, limit: int) -> Written:
         return Written(size, digest.hexdigest(), os.pread(descriptor, HEAD, 0))
 
 
+def size_left(content: BinaryIO | bytes) -> int:
+    """How many bytes there are from the content's position on; 0 where only reading tells."""
+    if isinstance(content, bytes):
+        return len(content)
+    if isinstance(content, io.BytesIO):
+        return content.getbuffer().nbytes - content.tell()
+    regular = _regular_file(content)
+    return regular.left if regular else 0
+
+
 @dataclass(frozen=True, slots=True)
 class _RegularFile:
     descriptor: int

@@ -13,23 +13,26 @@ import errno
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from filestore.blobs import Blobs
-from filestore.copying import Written
+from filestore.copying import Written, size_left
 from filestore.errors import (
     BlobExists,
     BlobMissing,
     FileIdTaken,
+    FileTooLarge,
     NoSuchFile,
     QuotaExceeded,
     SpoolFull,
     StoreFull,
+    StoreUnavailable,
     TooManyFiles,
 )
 from filestore.filetypes import file_type
+from filestore.finish import to_the_end
 from filestore.names import clean_name, file_id_of, new_file_id
 from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
 from filestore.removal import remove_expired
@@ -42,6 +45,7 @@ MOST_FILES = 2000  # a person: each costs a row, a file on the disk, and time at
 MAX_FILE = 50 * MIB
 PAGE_LIMIT = 200  # files a page at most
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+ASKED_FOR = 64 * 1024  # bytes from which on the quota is asked for room before a file is copied
 ID_TRIES = 10  # ids drawn for one file; a second is needed once in 8e14 files or so
 
 log = logging.getLogger(__name__)
@@ -79,7 +83,7 @@ class FileStore:
         user_id: int,
         session_id: str,
         filename: str,
-        content: BinaryIO | bytes,
+        content: BinaryIO | bytes | AbstractAsyncContextManager[BinaryIO],
         *,
         source: Source,
         cell: int | None = None,
@@ -87,7 +91,8 @@ class FileStore:
         """Keep a file, from the content's position to its end, and give it an id.
 
         The same bytes as the newest version of this name in the session keep that version's id and renew its
-        expiry; other bytes are the next version.
+        expiry; other bytes are the next version. Content that is to be entered is left as soon as its bytes
+        are copied: if that raises, they are deleted and nothing is kept.
 
         Raises:
             FileTooLarge: the file is above `max_file`.
@@ -100,7 +105,7 @@ class FileStore:
         name = clean_name(filename)
         if source != "generated":  # its row cannot wait: its bytes would take room that counts for nobody
             await self._store.files.used(user_id, self._clock())
-        file_id, key, written = await self._write(user_id, content)
+        file_id, key, written = await self._written(user_id, session_id, name, content)
         for _ in range(ID_TRIES):
             now = self._clock()
             file = StoredFile(
@@ -276,6 +281,48 @@ class FileStore:
         if not found or found.user_id != user_id:
             raise NoSuchFile(file_id)
         return found
+
+    async def _written(
+        self,
+        user_id: int,
+        session_id: str,
+        name: str,
+        content: BinaryIO | bytes | AbstractAsyncContextManager[BinaryIO],
+    ) -> tuple[str, str, Written]:
+        if not isinstance(content, AbstractAsyncContextManager):
+            await self._refuse_by_size(user_id, session_id, name, content)
+            return await self._write(user_id, content)
+        key = ""
+        try:
+            async with content as entered:
+                await self._refuse_by_size(user_id, session_id, name, entered)
+                file_id, key, written = await self._write(user_id, entered)
+        except BaseException:
+            if key:  # it is left only now, and says that the bytes are not to be kept
+                await to_the_end(self._blobs.delete(key))
+            raise
+        return file_id, key, written
+
+    async def _refuse_by_size(
+        self, user_id: int, session_id: str, name: str, content: BinaryIO | bytes
+    ) -> None:
+        """Refuse what the quota surely has no room for before its bytes are copied, hashed and synced.
+
+        Not those that may be the newest version once more, nor where the database cannot be asked.
+        Raises: FileTooLarge, QuotaExceeded.
+        """
+        size = size_left(content)
+        if size > self.max_file:
+            raise FileTooLarge(size, self.max_file)
+        if size < ASKED_FOR:
+            return
+        now = self._clock()
+        with suppress(StoreUnavailable):
+            used = await self._store.files.used(user_id, now)
+            if used + size > self._quota:
+                newest = await self._store.files.named(name, user_id, now, session_id)
+                if newest is None or newest.file_size != size:
+                    raise QuotaExceeded(used, self._quota, size)
 
     async def _write(self, user_id: int, content: BinaryIO | bytes) -> tuple[str, str, Written]:
         """Keep the bytes under the id that the file will most likely have."""

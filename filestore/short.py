@@ -37,6 +37,8 @@ def size_of(outputs: Sequence[Output]) -> int:
         if isinstance(part, dict):
             waiting += [*part, *part.values()]
         elif isinstance(part, list | tuple):
+            if len(part) > ENOUGH:  # each of which takes a character at least
+                return len(part)
             waiting += part
         elif isinstance(part, int):
             total += part.bit_length() // 4

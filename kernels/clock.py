@@ -52,6 +52,11 @@ class Clock:
         if running:
             self.start(self._left)
 
+    @property
+    def limited(self) -> bool:
+        """Whether it rings some time, if it goes on."""
+        return self._left is not None
+
     def stop(self) -> None:
         """Stand still, and never ring."""
         if self._since is not None:

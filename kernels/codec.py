@@ -24,6 +24,7 @@ from kernels.events import (
     Restarted,
     Result,
     Stream,
+    Unstopped,
 )
 from kernels.overflow import TextFile
 from kernels.result import RunResult, Variable
@@ -50,7 +51,7 @@ Open = Callable[[Fields], Captured]  # makes a file that can be read of the fiel
 UNKNOWN = "[... something was shown here that this version of Kernelcord does not know ({}) ...]\n"
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
-    for kind in (Queued, Stream, Display, Result, Failure, ClearOutput, InputRequest, Restarted)
+    for kind in (Queued, Stream, Display, Result, Failure, ClearOutput, InputRequest, Restarted, Unstopped)
 }
 
 

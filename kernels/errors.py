@@ -7,7 +7,7 @@ KernelError
 |-- KernelClosed()              the kernel was detached or shut down, and takes no more cells
 |-- NoQuestion()                an answer was given, but no `input()` is waiting for one
 |-- TooLarge(what, size, limit, remedy)   more than may be sent to a kernel at once
-|-- NodeUnavailable(reason)     no node answers, and none can be started
+|-- NodeUnavailable(reason, remedy)   no node answers, and none can be started
 |   `-- NodeGone(reason)        the node that answered before has ended, with all its kernels
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
@@ -91,11 +91,12 @@ class TooLarge(KernelError):
 
 
 class NodeUnavailable(KernelError):
-    """No node answers; `reason` says more."""
+    """No node answers; `reason` says more, and `remedy`, in a sentence, what its operator can do."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"No node can be reached: {reason}")
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"No node can be reached: {reason}{remedy and f'. {remedy}'}")
         self.reason = reason
+        self.remedy = remedy
 
 
 class NodeGone(NodeUnavailable):

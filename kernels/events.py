@@ -31,6 +31,7 @@ __all__ = [
     "Restarted",
     "Result",
     "Stream",
+    "Unstopped",
     "cost",
     "execution_count",
     "from_message",
@@ -119,7 +120,21 @@ class Restarted:
     earlier: bool = False
 
 
-Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted
+@dataclass(frozen=True, slots=True)
+class Unstopped:
+    """The cell was told to stop and does not: it is to be waited for, or its kernel killed.
+
+    `lost` names the variables that would go with the kernel, beside whatever the cell has defined. `limited`
+    is whether the cell's time is; then the kernel is killed at its end, if nobody has answered. With `asks`
+    an `input()` of the cell waits for its answer as well.
+    """
+
+    lost: tuple[str, ...]
+    limited: bool
+    asks: bool
+
+
+Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted | Unstopped
 
 
 class Bundle(dict[str, Any]):
@@ -227,7 +242,10 @@ def _traceback(lines: Any, max_text: int) -> tuple[str, ...]:
 
 def _metadata(content: dict[str, Any]) -> dict[str, Any]:
     metadata = content.get("metadata")
-    return repair(metadata) if isinstance(metadata, dict) and weight(metadata) < MAX_METADATA else {}
+    if not metadata or not isinstance(metadata, dict) or weight(metadata) >= MAX_METADATA:
+        return {}
+    kept: dict[str, Any] = repair(metadata)
+    return kept
 
 
 def _bundle(content: dict[str, Any], max_text: int, max_display: int, *, whole: bool) -> Bundle:

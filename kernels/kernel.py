@@ -30,9 +30,9 @@ from kernels.files import Broker, FileSource
 from kernels.finish import cancel, stop, to_the_end
 from kernels.here import KernelHere
 from kernels.launch import Limits, over_limit
-from kernels.line import Line, Ticket
+from kernels.line import Line, Ticket, Turns
 from kernels.process import KernelProcess, Starter, run_folder
-from kernels.router import Late, Router, Variable
+from kernels.router import NUMBER, Late, Router, Variable
 from kernels.run import Run
 from kernels.workspace import Workspace
 
@@ -59,7 +59,7 @@ class Kernel(KernelHere, hints.Hinting):
         starter: Callable[[int], Starter],
         run_root: Path,
         places: Line,
-        starts: Line,
+        starts: Turns,
         limits: Limits,
     ) -> None:
         super().__init__()
@@ -234,9 +234,12 @@ class Kernel(KernelHere, hints.Hinting):
             run.died(self._process.exit_code or 0)
 
     def answer(self, text: str) -> None:
-        """Send the answer to an `input()`."""
+        """Send the answer to the `input()` that was asked last."""
         if self._process is not None:
-            self._process.wire.send("stdin", "input_reply", {"value": text})
+            content: dict[str, Any] = {"value": text}
+            if self._router.asked is not None:
+                content[NUMBER] = self._router.asked
+            self._process.wire.send("stdin", "input_reply", content)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the running cell; the router tells the run when it was."""
@@ -308,10 +311,7 @@ class Kernel(KernelHere, hints.Hinting):
         With 30 starts at once on two processors, another person's `1+1` took 200 ms instead of 40, and all of
         the starts together took as long.
         """
-        async with self._starts.enter() as turn:
-            async for _ in turn:
-                pass
-            asyncio.get_running_loop().call_later(TURN, turn.leave)
+        async with self._starts.one(TURN):
             await self._start_now()
 
     async def _start_now(self) -> None:
@@ -353,7 +353,7 @@ class Kernel(KernelHere, hints.Hinting):
             await self._late_files.stop()
             if self._process is not None:
                 await self._process.end(now=now)
-                self._router.last_words(self._process.last_words())
+                self._router.last_words(await self._process.last_words())
             self._death = self._process = None
             await self._stack.aclose()
             if self._place is not None:
@@ -361,8 +361,7 @@ class Kernel(KernelHere, hints.Hinting):
 
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()
-        await process.wire.drained()
-        self._router.last_words(process.last_words())
+        self._router.last_words(await process.last_words())
         if self._router.running is not None:
             self._router.running.died(process.exit_code or 0, self._why(), process.fault)
 

@@ -3,7 +3,7 @@
     words = stack.enter_context(LastWords())
     words.descriptors                       # for the kernel, by name (`kernels.inside.last_words`)
     if words.is_news(message): ...          # each message that comes
-    words.rest()                            # [("stdout", "step 5\\n")], of what no message had
+    words.rest(parse)                       # [("stdout", "step 5\\n"), Message(...)], of what has not come
 
 A kernel holds what it prints for a moment, and is gone at once when it crashes, is killed, or calls
 `os._exit`: without this a cell that prints where it is would be silent about just the last step. All of it is
@@ -15,18 +15,24 @@ import fcntl
 import os
 import sys
 import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
+from kernels.inside import last_shown, paths
+from kernels.inside.last_words import COUNT, KEPT, LANDING, PART, STREAMS
 from kernels.wire import Message
 
-__all__ = ["LastWords"]
+__all__ = ["LastWords", "Text"]
 
-STREAMS = ("stdout", "stderr")
-KEPT = 60 << 10  # bytes of UTF-8 of each stream: less than one message may have
-COUNT = 8  # bytes at the beginning of a stream's part: the number of all its bytes
-PART = COUNT + KEPT  # bytes
+Text = tuple[str, str]  # of a stream, by its name
+Parse = Callable[[list[bytes]], Message | None]
+
 PIPE = 64 << 10  # bytes that a pipe holds
+LONGEST = 1 << 16  # characters of one text that is told, as many as of one message
+DISPLAYS = 2048  # that are known to have come, of the last; more than the memory holds
+SHOWING = ("display_data", "update_display_data", "clear_output")
 GAP = "\n[... {:,} characters went with the kernel ...]\n"
 
 
@@ -36,11 +42,12 @@ class LastWords:
     def __init__(self) -> None:
         self._known = dict.fromkeys(STREAMS, 0)  # bytes that have come
         self._told = dict.fromkeys(STREAMS, 0)  # bytes that `rest` had: no message is news below it
+        self._displayed: deque[int] = deque(maxlen=DISPLAYS)  # hashes of the signatures of what has come
         self._memory = -1
         self._pipes: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
-        self._memory = _memory(PART * len(STREAMS))
+        self._memory = _memory(PART * len(STREAMS) + last_shown.SIZE)
         with contextlib.ExitStack() as stack:
             stack.callback(self.__exit__, None, None, None)
             for name in STREAMS:
@@ -78,6 +85,8 @@ class LastWords:
 
     def is_news(self, message: Message) -> bool:
         """Note how much of a stream a message has; False for one whose text `rest` had."""
+        if message.channel == "iopub" and message.kind in SHOWING:
+            self._displayed.append(hash(message.signature))
         if message.channel != "iopub" or message.kind != "stream":
             return True
         name = message.content.get("name") if isinstance(message.content, dict) else None
@@ -87,24 +96,53 @@ class LastWords:
         self._known[name] = max(self._known[name], end)
         return end > self._told[name]
 
-    def rest(self) -> list[tuple[str, str]]:
-        """What was written and has not come, by stream; each word once. For a process that has ended."""
-        found = [(name, part(name)) for name in STREAMS for part in (self._kept, self._piped)]
-        return [(name, text) for name, text in found if text]
+    def rest(self, parse: Parse = lambda _: None) -> list[Text | Message]:
+        """What was written and displayed and has not come; each word once. For a process that has ended."""
+        known, kept = dict(self._known), {name: self._kept(name) for name in STREAMS}
+        found: list[Text | Message] = []
+        for ends, message in self._shown(parse):
+            for name, end in zip(STREAMS, ends, strict=True):
+                gap, text = kept[name]
+                size = len(text) - (self._known[name] - end)
+                if end > known[name] and size > 0:
+                    found += _told(name, gap, text[:size])
+                    kept[name] = "", text[size:]
+            found.append(message)
+        for name in STREAMS:
+            gap, text = kept[name]
+            found += _told(name, gap, text + self._landed(name) + self._piped(name))
+        return found
 
-    def _kept(self, name: str) -> str:
-        part = os.pread(self._memory, PART, PART * STREAMS.index(name))
+    def _shown(self, parse: Parse) -> Iterator[tuple[tuple[int, int], Message]]:
+        """The displays that have not come, each with the bytes that the streams had before it."""
+        data = os.pread(self._memory, last_shown.SIZE, PART * len(STREAMS))
+        come = set(self._displayed)
+        for ends, frames in last_shown.records(data):
+            message = parse(frames)
+            if message is not None and message.kind in SHOWING and hash(message.signature) not in come:
+                self._displayed.append(hash(message.signature))
+                yield ends, message
+
+    def _kept(self, name: str) -> tuple[str, bytes]:
+        """What was kept of the stream, after a note of how much was not."""
+        part = os.pread(self._memory, COUNT + KEPT, PART * STREAMS.index(name))
         count, known = int.from_bytes(part[:COUNT], sys.byteorder), self._known[name]
         missing = count - known
         if missing <= 0 or count >= 1 << 62:
-            return ""
+            return "", b""
         self._known[name] = self._told[name] = count
         ring, end = part[COUNT:], count % KEPT
         last = (ring[end:] + ring[:end])[-min(missing, KEPT) :]
-        gap = GAP.format(missing - KEPT) if missing > KEPT else ""
-        return gap + last.decode("utf-8", "replace")
+        return GAP.format(missing - KEPT) if missing > KEPT else "", last
 
-    def _piped(self, name: str) -> str:
+    def _landed(self, name: str) -> bytes:
+        """What was out of the pipe, and not kept yet."""
+        place = PART * STREAMS.index(name) + COUNT + KEPT
+        part = os.pread(self._memory, COUNT + LANDING, place)
+        os.pwrite(self._memory, bytes(COUNT), place)
+        return part[COUNT:][: int.from_bytes(part[:COUNT], sys.byteorder)]
+
+    def _piped(self, name: str) -> bytes:
         """What is in the pipe. Its other end can be anybody's, who must not make us wait."""
         data = b""
         with contextlib.suppress(OSError):
@@ -114,7 +152,12 @@ class LastWords:
                     data += piece
             finally:
                 os.close(own)
-        return data.decode("utf-8", "replace")
+        return data
+
+
+def _told(name: str, gap: str, written: bytes) -> list[Text | Message]:
+    text = gap + paths.in_tracebacks(written.decode("utf-8", "replace"))
+    return [(name, text[start : start + LONGEST]) for start in range(0, len(text), LONGEST)]
 
 
 def _memory(size: int) -> int:

@@ -4,7 +4,10 @@
         async for position in ticket: ...     # 2, 1; ends when it is this one's turn
         ...                                   # the place is held until the block is left
 
-First come, first served. One kernel is a line before one place; a pool is a line before many.
+First come, first served. One kernel is a line before one place; a pool is a line before many. Where nobody
+asks for a position, and whoever takes long must not keep the others:
+
+    async with turns.one(1.0): ...              # after so many seconds the next one has their turn too
 """
 
 import asyncio
@@ -13,7 +16,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Line", "Ticket"]
+__all__ = ["Line", "Ticket", "Turns"]
 
 
 class Line:
@@ -98,3 +101,23 @@ class Ticket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.leave()
+
+
+class Turns:
+    """At most `places` at a time, first come, first served; to wait costs nothing, unlike in a line."""
+
+    def __init__(self, places: int) -> None:
+        self._free = asyncio.Semaphore(places)
+
+    @contextlib.asynccontextmanager
+    async def one(self, seconds: float) -> AsyncIterator[None]:
+        """Wait for a place, and keep it for so many seconds at most; the block may go on without it."""
+        await self._free.acquire()
+        place = contextlib.ExitStack()
+        place.callback(self._free.release)
+        leaving = asyncio.get_running_loop().call_later(seconds, place.close)
+        try:
+            yield
+        finally:
+            leaving.cancel()
+            place.close()  # again does nothing

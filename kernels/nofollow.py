@@ -58,6 +58,19 @@ def open_plain(name: str, inside: int) -> int:
     raise NotPlain(f"{name!r} is not a plain file")
 
 
+def open_path(path: str, top: int) -> int:
+    """`open_plain` for a path below the folder `top`.
+
+    Raises:
+        OSError: as `folder` and `open_plain` do.
+    """
+    parents, _, name = path.rpartition("/")
+    if not parents:
+        return open_plain(name, top)
+    with folder(parents, inside=top) as here:
+        return open_plain(name, here)
+
+
 def unlock(path: str | Path, inside: int | None = None) -> None:
     """Give ourselves all rights on a folder, which code may have closed, by a descriptor that needs none.
 

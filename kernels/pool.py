@@ -35,7 +35,7 @@ from kernels.forkserver import LIBRARIES
 from kernels.kernel import DIED, Kernel
 from kernels.lasting import lasting
 from kernels.launch import Limits
-from kernels.line import Line
+from kernels.line import Line, Turns
 from kernels.process import Starter
 from kernels.removal import Removal
 from kernels.sandbox.confined import Sandbox
@@ -91,7 +91,7 @@ class Pool:
         self._sandbox: Sandbox | None = None
         self._places = Line(size)
         self._helpers = Line(HELPERS)
-        self._starts = Line(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+        self._starts = Turns(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
         self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
         self._stack = AsyncExitStack()

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -24,7 +25,7 @@ from jupyter_client.manager import AsyncKernelManager
 from kernels.doing import doing
 from kernels.errors import KernelStartFailed
 from kernels.finish import stop, to_the_end
-from kernels.last_words import LastWords
+from kernels.last_words import LastWords, Text
 from kernels.temporary import DETACHED
 from kernels.wire import Message, Wire
 
@@ -126,9 +127,15 @@ class KernelProcess:
         """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
         return self._provisioner.fault
 
-    def last_words(self) -> list[tuple[str, str]]:
-        """What it wrote and could not send any more, by stream; of one that lives nothing."""
-        return self._words.rest() if self.exited.is_set() else []
+    async def last_words(self) -> list[Text | Message]:
+        """What it wrote and displayed and could not send any more; of one that lives nothing.
+
+        What it has sent came first, and has been received when this returns.
+        """
+        if not self.exited.is_set():
+            return []
+        await self.wire.drained()
+        return self._words.rest(partial(self.wire.parsed, "iopub"))
 
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""

@@ -50,6 +50,13 @@ class Cell(Protocol):
     def goes_on(self) -> bool:
         """Whether the block was left with the cell running on, for whoever comes back to it."""
 
+    @property
+    def question(self) -> int | None:
+        """The number of the question that waits for an answer: no other question of the cell has it.
+
+        A program that goes on with the cell finds the same number.
+        """
+
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
@@ -59,7 +66,13 @@ class Cell(Protocol):
     def __aiter__(self) -> AsyncIterator[Event]: ...
 
     async def interrupt(self) -> None:
-        """Stop the cell; the next one works."""
+        """Stop the cell; its kernel is killed if that takes over two seconds. The next cell works."""
+
+    async def stop(self) -> None:
+        """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
+
+    def decide(self, *, kill: bool) -> None:
+        """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
 
     def answer(self, text: str) -> None:
         """Answer the question that the cell asks. Raises: NoQuestion."""

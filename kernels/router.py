@@ -26,6 +26,7 @@ from kernels.events import (
     execution_count,
     from_message,
 )
+from kernels.last_words import Text
 from kernels.launch import Limits
 from kernels.names import shown_name
 from kernels.result import Late, Variable
@@ -41,6 +42,8 @@ RECENT = 64  # cells whose late output is still told apart
 LATE_COST = 1000, 64
 MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are left out
 LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is left out
+NUMBER = "kernelcord_question"  # see `kernels.inside.questions`, which nothing but a kernel can import
+MOST_QUESTIONS = 1 << 53  # numbers that are one in every JSON
 MOST_MEMORY = 1 << 48  # bytes that a reply can name
 MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are told of; characters of each
 OUTSIDE = "files there are not kept, only those in your workspace: write it there, or copy it"
@@ -81,6 +84,7 @@ class Router:
         self.running_id = ""
         self._answers: dict[str, asyncio.Future[Any]] = {}  # that are awaited, by what they answer
         self._question: Event | None = None  # it waits for the output before it
+        self.asked: int | None = None  # the number of the last question, which its answer names
         self._marked = False
         self.running: Run | None = None
         self.late = _LateQueue(2 * MOST_LATE)
@@ -125,11 +129,15 @@ class Router:
         tag = next(reversed(self._cells.values())).tag if self._cells else 0
         self._tell_late(Late(tag, scan=scan))
 
-    def last_words(self, words: list[tuple[str, str]]) -> None:
-        """What the kernel's process wrote to each stream and could not send: the running cell's, or late."""
+    def last_words(self, words: list[Text | Message]) -> None:
+        """What the kernel's process wrote and displayed and could not send: the running cell's, or late."""
         cell = self.running_id or next(reversed(self._cells), "")
-        for name, text in words:
-            self.receive(Message("iopub", "stream", cell, {"name": name, "text": text}, {}))
+        for word in words:
+            if isinstance(word, Message):
+                self.receive(word)
+            else:
+                name, text = word
+                self.receive(Message("iopub", "stream", cell, {"name": name, "text": text}, {}))
 
     def receive(self, message: Message | None) -> None:
         """Sort one message; None is one that could not be parsed."""
@@ -151,6 +159,7 @@ class Router:
                 self._ask(run)
             case "stdin", "input_request" if run is not None:
                 self._question = self._event("input_request", message.content)
+                self.asked = _number(content.get(NUMBER))
                 self._ask(run)
             case "iopub", kind if run is not None or self._may_be_late(message.parent_id):
                 event = self._event(kind, message.content, whole=run is not None)
@@ -219,6 +228,11 @@ class Router:
         self._broken += 1
         if self._broken == BROKEN:
             self._too_broken()
+
+
+def _number(named: Any) -> int | None:
+    """A question's number as a kernel names it; a hostile one may name anything."""
+    return named if isinstance(named, int) and 0 <= named < MOST_QUESTIONS else None
 
 
 def _late_cost(event: Event) -> int:

@@ -12,6 +12,8 @@ The steps of a cell, in order:
 3. The code is sent. Events come until the kernel has replied *for this cell*, which it does after its output.
 4. When time is up, or somebody interrupts, the kernel is interrupted; if it has not stopped after `GRACE` it
    is killed, and `Restarted` tells what was lost. A kernel that dies by itself is told in the same way.
+   Where a person stops the cell it is not killed then: `Unstopped` asks whether to wait or to kill. Without
+   an answer the cell goes on; it is killed when its own time is up.
 5. When the block is left the workspace is scanned for files, and the next cell may go. Where the cell has
    printed more than is kept, a file with all of it comes last.
 
@@ -30,7 +32,16 @@ from kernels import sizes
 from kernels.capture import Captured, Scan
 from kernels.clock import Clock
 from kernels.errors import NoQuestion
-from kernels.events import END_OF_INPUT, Event, Failure, InputRequest, Queued, Restarted, Stream
+from kernels.events import (
+    END_OF_INPUT,
+    Event,
+    Failure,
+    InputRequest,
+    Queued,
+    Restarted,
+    Stream,
+    Unstopped,
+)
 from kernels.finish import to_the_end
 from kernels.here import CellHere
 from kernels.inbox import Inbox
@@ -38,6 +49,7 @@ from kernels.outputs import Outputs
 from kernels.overflow import Overflow
 from kernels.result import RunResult
 from kernels.runhost import RunHost
+from kernels.stopping import Stop
 from kernels.text import repair
 
 __all__ = ["Run", "RunResult"]
@@ -46,6 +58,9 @@ log = logging.getLogger(__name__)
 
 OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by the fault
 GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
+NOT_STOPPED = f"it did not stop within {GRACE.total_seconds():.0f} s"
+OUT_OF_TIME = "it did not stop until its time was up"
+ON_REQUEST = "it did not stop, and was killed as you wanted"
 
 
 class Run(CellHere):
@@ -83,6 +98,7 @@ class Run(CellHere):
         self._extended: timedelta | None = None  # its limit, where it was given more time before it was sent
         self._question: InputRequest | None = None
         self._questions = 0
+        self._stop = Stop(self._not_stopped)
         self._result: RunResult | None = None
 
     @property
@@ -91,6 +107,11 @@ class Run(CellHere):
         if self._result is None:
             raise RuntimeError("the run has no result before its block is left")
         return self._result
+
+    @property
+    def question(self) -> int | None:
+        """The number of the question that waits for an answer, from 1."""
+        return self._questions if self._question is not None and not self.over else None
 
     @property
     def ids(self) -> dict[str, object]:
@@ -117,13 +138,35 @@ class Run(CellHere):
     async def interrupt(self) -> None:
         """Stop the cell: its events end within `GRACE` seconds, and the next cell works."""
         if self._sent:
-            self._stop("interrupted")
+            self._end("interrupted")
         elif self._result is None:
             self._status = "interrupted"
             if self._ticket.served:
                 self._host.withdraw()
             else:
                 self._ticket.leave()
+
+    async def stop(self) -> None:
+        """A person stops the cell: `Unstopped` asks if it has not ended after `GRACE`; see `decide`."""
+        if not self._sent:
+            await self.interrupt()
+        elif self._status is None and not self.over:
+            log.info("the cell is interrupted: somebody stopped it", extra=self.ids)
+            if self._question is not None:
+                self._question = None
+                self._clock.resume()
+            self._stop.begin(GRACE)
+            self._interrupt()
+
+    def decide(self, *, kill: bool) -> None:
+        """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
+        if not self._stop.undecided or self.over:
+            raise NoQuestion
+        log.info("the cell is %s", "to be killed" if kill else "waited for", extra=self.ids)
+        if kill:
+            self._kill(ON_REQUEST)
+        else:
+            self._stop.forget()
 
     def answer(self, text: str) -> None:
         """Answer the `input()` that the last `InputRequest` asked. Raises: NoQuestion, TooLarge."""
@@ -142,6 +185,7 @@ class Run(CellHere):
         if not self._sent:
             self._extended = limit
         elif self._status is None and not self.over:
+            self._stop.time_is_up = False
             self._clock.extend(limit)
 
     # What the kernel's reader reports:
@@ -159,8 +203,11 @@ class Run(CellHere):
     def reply(self, status: str, count: int | None, memory: int | None = None) -> None:
         """The kernel has answered the request: `status` is "ok", "error" or "aborted"; `memory` in bytes."""
         self._replied, self._count, self._memory = True, count, memory
-        if status != "ok" and self._status is None:
-            self._status = "error"
+        if self._status is None:
+            self._status = self._ended_as(status)
+        if self._interrupting and self._stop.wanted:  # else nothing might bound the wait for `interrupted`
+            self._stop.forget()
+            self._stop.begin(GRACE)
         self._note_the_end()
 
     def interrupted(self) -> None:
@@ -247,34 +294,68 @@ class Run(CellHere):
                 scan = await self._host.look()
             self._result = self._make_result(scan, await self._whole_text())
         finally:
+            self._stop.forget()
             self._clock.stop()
             self._ticket.leave()
 
-    def _stop(self, status: str, cause: str | None = None) -> None:
+    def _end(self, status: str, cause: str | None = None) -> None:
         """Interrupt the cell, once; it has `GRACE` then."""
         if not self.over and self._status is None:
             log.info("the cell is interrupted: %s", cause or "somebody stopped it", extra=self.ids)
             self._status, self._cause = status, cause
             self._question = None
-            self._interrupting = True
+            self._stop.forget()
             self._clock.start(GRACE)
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if not self._interrupting:  # else an interrupt is on its way
+            self._interrupting = True
             self._host.interrupt()
 
     def _ring(self) -> None:
-        """Time is up: the cell's own, that for an answer, or that for stopping."""
-        if self._status is None:
-            self._stop("timeout", "no answer" if self._question else "deadline")
-        elif not self.over:
-            self._host.kill()
-            self._fall(f"it did not stop within {GRACE.total_seconds():.0f} s")
+        """Time is up: the cell's own, that for an answer, or that for ending."""
+        if self._status is not None:
+            if not self.over:
+                self._kill(NOT_STOPPED)
+        elif self._question is not None:
+            self._end("timeout", "no answer")
+        elif self._stop.undecided:
+            self._kill(OUT_OF_TIME)
+        elif self._stop.awaited:
+            self._stop.time_is_up = True
+        else:
+            self._end("timeout", "deadline")
+
+    def _not_stopped(self) -> None:
+        """A person has stopped the cell, and it has not ended within `GRACE`."""
+        self._stop.ask()
+        if self._replied or self._stop.time_is_up:
+            self._kill(NOT_STOPPED)
+            return
+        log.info("the cell does not stop", extra=self.ids)
+        names = tuple(variable.name for variable in self._host.variables)
+        self._inbox.put(Unstopped(names, self._clock.limited, self._question is not None))
+
+    def _ended_as(self, status: str) -> str | None:
+        """How the cell has ended, whose reply has this status; None where all is well."""
+        by_interrupt = self._error is not None and self._error.ename == "KeyboardInterrupt"
+        if self._stop.pending or (self._stop.wanted and by_interrupt):
+            return "interrupted"
+        return None if status == "ok" else "error"
+
+    def _kill(self, reason: str) -> None:
+        self._host.kill()
+        self._fall(reason)
 
     def _fall(self, reason: str) -> None:
         self._fallen = reason
-        self._status = self._status or "died"
+        self._status = self._status or ("interrupted" if self._stop.pending else "died")
         self._note_the_end()
 
     def _note_the_end(self) -> None:
         if self.over:
+            self._stop.forget()
             self._clock.stop()
         self._inbox.wake()
 
@@ -284,7 +365,7 @@ class Run(CellHere):
             return
         self._questions += 1
         if self._questions > self._host.limits.questions:
-            self._stop("timeout", "too many questions")
+            self._end("timeout", "too many questions")
         else:
             self._question = question
             self._clock.pause(self._host.limits.answer)

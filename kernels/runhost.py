@@ -8,6 +8,7 @@ from kernels.capture import Scan
 from kernels.events import Restarted
 from kernels.launch import Limits
 from kernels.line import Line
+from kernels.result import Variable
 
 if TYPE_CHECKING:
     from kernels.run import Run
@@ -22,6 +23,10 @@ class RunHost(Protocol):
     line: Line
     limits: Limits
     outputs: Path  # a folder on the disk that takes what is printed beyond the limit
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The person's variables, as the last cell left them."""
 
     def ready(self) -> AsyncGenerator[int]:
         """Have a live process; gives the position in line while it waits for a place."""

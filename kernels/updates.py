@@ -1,14 +1,18 @@
 """Displays that a later cell has updated (`DisplayHandle.update`), as they are in the end.
 
     updates = Updates()
-    for output in outputs_of_all_cells: updates.note(output)
-    updates.rewind()
-    for output in outputs_of_all_cells: updates.applied(output)
+    for cell in cells:
+        updates.begin(cell.seq)
+        for output in cell.outputs: updates.note(output)
+    for cell in cells:
+        updates.begin(cell.seq)
+        for output in cell.outputs: updates.applied(output)
 
 A cell's record says what it showed, and of a display of an earlier cell what it became: an output of the type
 `UPDATE`, which no notebook has. Every output that can be updated has its display's id in `transient`, as the
 messages of a kernel do. So nothing that was recorded is ever written again, and a notebook is made by going
-over the outputs twice.
+over the outputs twice. An output's place is its cell's number and its own within the cell: what comes late is
+added at the end of its cell, and moves no other, so it may come while they are gone over.
 """
 
 import re
@@ -32,6 +36,7 @@ __all__ = [
 UPDATE = "update_display_data"
 MOST_HELD = 64 << 20  # bytes of updates that are held while a notebook is made
 MOST_IDS = 10_000  # displays that are followed
+FIRST = 0, 0  # the place before all
 _BY_LOT = re.compile(r"[0-9a-f]{32}")  # as IPython makes them
 TOO_MUCH = "[updated in a later cell, which is left out here: there are too many and too large updates]"
 
@@ -109,26 +114,30 @@ class Updates:
     """See the module's text."""
 
     def __init__(self) -> None:
-        self.place = 0  # outputs that were gone over
+        self._place = 0, 0  # of the last output that was gone over: its cell's number, and its own from 1
         self._shown: set[str] = set()  # ids of displays that an update may come for
-        self._newest: dict[str, tuple[int, Mapping[str, Any]]] = {}  # by id, with the place of the update
+        self._newest: dict[str, tuple[tuple[int, int], Mapping[str, Any]]] = {}  # by id, with its place
         self._held = 0
+
+    def begin(self, cell: int) -> None:
+        """The next output is the first one of the cell of this number."""
+        self._place = cell, 0
 
     def note(self, output: Mapping[str, Any]) -> None:
         """Take note of the next output."""
-        self.place += 1
+        self._next()
         name = display_id(output)
         if name is None:
             return
         if _updates_something(output) and name in self._shown:
-            _, before = self._newest.get(name, (0, {}))
+            _, before = self._newest.get(name, (FIRST, {}))
             size = weight(output.get("data"))
             self._held += size - (weight(before.get("data")) if before else 0)
             if self._held > MOST_HELD:
                 self._held -= size
                 output = {"data": {"text/plain": TOO_MUCH}, "metadata": {}}
                 self._held += weight(output["data"])
-            self._newest[name] = self.place, output
+            self._newest[name] = self._place, output
         if not is_update(output) and len(self._shown) < MOST_IDS:
             self._shown.add(name)
 
@@ -140,18 +149,18 @@ class Updates:
                 return updates
         return True
 
-    def rewind(self) -> None:
-        """Begin again with the first output."""
-        self.place = 0
-
     def applied(self, output: dict[str, Any]) -> dict[str, Any]:
         """The next output as it is in the end."""
-        self.place += 1
-        return self.at(self.place, output)
+        return self.at(self._next(), output)
 
-    def at(self, place: int, output: dict[str, Any]) -> dict[str, Any]:
-        """The output of this number, from 1, as it is in the end."""
-        updated, newest = self._newest.get(display_id(output) or "", (0, {}))
+    def at(self, place: tuple[int, int], output: dict[str, Any]) -> dict[str, Any]:
+        """The output of this cell, and of this number in it, from 1, as it is in the end."""
+        updated, newest = self._newest.get(display_id(output) or "", (FIRST, {}))
         if updated <= place or is_update(output):
             return output
         return output | {"data": newest.get("data", {}), "metadata": newest.get("metadata", {})}
+
+    def _next(self) -> tuple[int, int]:
+        cell, number = self._place
+        self._place = cell, number + 1
+        return self._place

@@ -7,6 +7,7 @@ A limit on the characters of the JSON, or of the texts in it, does not limit thi
 no characters at all. So every limit on what a kernel may make us hold is in this unit.
 """
 
+from itertools import chain
 from json.encoder import encode_basestring
 from sys import getsizeof
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 __all__ = ["weight"]
 
 
+FLOAT, EMPTY = getsizeof(0.0), getsizeof("")  # a text of ASCII takes a byte a character more
 CONTROLS = tuple(map(chr, (*range(0x20), 0x7F)))
 LONG = 1 << 16  # characters from which looking for each control by itself is the quicker way
 
@@ -23,20 +25,30 @@ def weight(value: Any) -> int:
 
     An object counts each time that it occurs: once written and read again, it is not shared any more.
     """
-    total, rest = 0, [[value]]
-    while rest:
-        inside = rest.pop()
-        total += sum(map(getsizeof, inside))
-        for one in inside:
-            kind = type(one)
-            if kind is str:
-                if _may_grow(one):
-                    total += max(0, len(encode_basestring(one)) - getsizeof(one))
-            elif kind is list or kind is tuple:
-                rest.append(one)
-            elif kind is dict:
-                rest += [list(one), list(one.values())]
+    total, level = 0, [value]
+    while level:
+        kinds = {kind: _of(kind, level) for kind in set(map(type, level))}
+        total += sum(_of_one_kind(kind, values) for kind, values in kinds.items())
+        lists = chain(kinds.get(list, ()), kinds.get(tuple, ()), kinds.get(dict, ()))
+        level = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, kinds.get(dict, ())))]
     return total
+
+
+def _of(kind: type, level: list[Any]) -> list[Any]:
+    return [value for value in level if type(value) is kind]
+
+
+def _of_one_kind(kind: type, values: list[Any]) -> int:
+    """What they take without what is in them. A look at each takes 0.2 us, at 100,000 together far less."""
+    if kind is float:
+        return FLOAT * len(values)
+    if kind is not str:
+        return sum(map(getsizeof, values))
+    whole = "".join(values) if len(values) > 1 else ""
+    if whole.isascii() and whole.isprintable() and whole:
+        return EMPTY * len(values) + len(whole)
+    grown = (len(encode_basestring(one)) - getsizeof(one) for one in values if _may_grow(one))
+    return sum(map(getsizeof, values)) + sum(max(0, more) for more in grown)
 
 
 def _may_grow(text: str) -> bool:

@@ -18,7 +18,7 @@ import hmac
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -52,6 +52,7 @@ class Message:
     parent_id: str
     content: Any
     metadata: Any
+    signature: bytes = field(default=b"", compare=False)  # no two messages have the same
 
 
 class Wire:
@@ -141,7 +142,7 @@ class Wire:
         began, received = self._loop.time(), channel.received
         for count, frames in enumerate(channel.messages(), 1):
             try:
-                self._receive(self._parse(name, frames))
+                self._receive(self.parsed(name, frames))
             except Exception:  # a fault of ours with one message must not cost the kernel its reader
                 log.exception("a message of a kernel could not be taken")
             took = self._loop.time() - began
@@ -151,8 +152,8 @@ class Wire:
                 return 0
         return None
 
-    def _parse(self, channel: str, frames: list[bytes]) -> Message | None:
-        """The message in `frames`, or None.
+    def parsed(self, channel: str, frames: list[bytes]) -> Message | None:
+        """The message in `frames`, or None where it is none of this kernel's.
 
         https://jupyter-client.readthedocs.io/en/stable/messaging.html#wire-protocol
         """
@@ -165,7 +166,7 @@ class Wire:
             kind, parent_id = parsed["msg_type"], parent_header.get("msg_id", "")
             if not isinstance(kind, str) or not isinstance(parent_id, str):
                 return None
-            return Message(channel, kind, parent_id, _loads(content), _loads(metadata))
+            return Message(channel, kind, parent_id, _loads(content), _loads(metadata), signature)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
 

@@ -17,10 +17,12 @@ import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from aiohttp import web
+
+from tests import sentences
 
 PATIENCE = 30.0  # seconds to wait for a request on a loaded machine
 ENDS = ("length", "content_filter")  # of an answer that is not whole and yet no error
@@ -131,6 +133,7 @@ class ModelServer:
     def will(self, *answers: Answer | Fault) -> None:
         """Answer the next requests so."""
         self._script += answers
+        sentences.written(*map(asdict, answers))  # the model's words are not ours
 
     async def requested(self, count: int) -> Request:
         """The request of this number, from 1, once it is there."""

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests import sentences
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 50.0  # seconds for an answer on a loaded machine; more than any cell here needs
 LINE = 256 * 1024 * 1024  # bytes; an answer can carry a large file
@@ -26,6 +28,7 @@ class Program:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.seen: list[Answer] = []
+        self.user = 1  # who asks, where a request does not say
         self._new = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
         self._next_id = 0
@@ -63,11 +66,14 @@ class Program:
         """Send a request; returns its id, which the answers carry."""
         assert self.process.stdin is not None
         self._next_id += 1
-        self.process.stdin.write(json.dumps({"id": self._next_id} | request).encode() + b"\n")
+        sentences.written(request, _sent_file(request))
+        whole = {"id": self._next_id, "user": self.user} | request
+        self.process.stdin.write(json.dumps(whole).encode() + b"\n")
         return self._next_id
 
     def send_raw(self, line: bytes) -> None:
         """Send a line as it is."""
+        sentences.written(line)
         assert self.process.stdin is not None
         self.process.stdin.write(line)
 
@@ -83,9 +89,9 @@ class Program:
         assert answer is not None, f"no answer {wanted} before the program ended"
         return answer
 
-    async def run(self, code: str, *, user: int = 1, **more: Any) -> Answer:
+    async def run(self, code: str, **more: Any) -> Answer:
         """Run a cell and return its result."""
-        sent = self.send(user=user, code=code, **more)
+        sent = self.send(code=code, **more)
         return await self.answer(id=sent, event="result")
 
     def events(self, sent: int, kind: str) -> list[Answer]:
@@ -110,7 +116,19 @@ class Program:
         while line := await self.process.stdout.readline():
             async with self._new:
                 if line.endswith(b"\n"):  # the last line of a killed program may be half of one
-                    self.seen.append(json.loads(line))
+                    answer = json.loads(line)
+                    for name, value in answer.items():
+                        sentences.read(f"--json, {answer['event']}, {name}", value, operator=name == "advice")
+                    self.seen.append(answer)
                 self._new.notify_all()
         async with self._new:
             self._new.notify_all()
+
+
+def _sent_file(request: Answer) -> bytes:
+    """The content of a file that a request hands over."""
+    path = request.get("upload") or request.get("replay")
+    try:
+        return Path(path).read_bytes() if isinstance(path, str) else b""
+    except OSError:
+        return b""

@@ -18,6 +18,7 @@ from kernels.events import (
     Restarted,
     Result,
     Stream,
+    Unstopped,
 )
 
 __all__ = ["answer_fields", "event_fields", "file_fields", "result_fields", "step_fields"]
@@ -31,6 +32,7 @@ NAMES: dict[type[Event], str] = {
     ClearOutput: "clear",
     InputRequest: "question",
     Restarted: "restarted",
+    Unstopped: "unstopped",
 }
 
 

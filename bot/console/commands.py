@@ -103,7 +103,7 @@ class Commands:
         try:
             await self._verbs[words[0]](words[1:])
         except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
-            raise CommandFailed(f"{sentence(error)} {advice(error)}".strip()) from error
+            raise CommandFailed(f"{sentence(error, paths=True)} {advice(error)}".strip()) from error
         return True
 
     async def _help(self, _words: list[str]) -> None:

@@ -4,7 +4,7 @@
     {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
     {"user": 1, "reset": true}  {"user": 1, "reset": "all"}  {"user": 1, "notebook": "out.ipynb"}
     {"user": 1, "bundle": "out.zip"}  {"user": 1, "replay": "in.ipynb", "keep_going": false}
-    {"user": 1, "ask": "plot it"}
+    {"user": 1, "ask": "plot it"}  {"user": 1, "interrupt": "kill"}
 
 `user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
 request. The requests of one user are carried out in order, those of different users at the same time; `input`
@@ -53,7 +53,7 @@ SHORT, MOST_PARTS = (
     10_000,
 )  # bytes of a line that cannot cost much; values and names of a longer one
 PATHS = {"upload", "notebook", "bundle", "replay"}  # left as they are: a repaired one would be another file's
-FLAGS = {"files", "reset", "interrupt"}  # which say all by being there, and are true
+FLAGS = {"files": (), "reset": ("all",), "interrupt": ("kill",)}  # are true, or one of these
 URGENT = {"input", "interrupt"}
 Request = dict[str, Any]
 
@@ -133,11 +133,10 @@ class JsonLines:
         if len(wanted) != 1:
             had = f"; this one has {' and '.join(wanted)}" if wanted else ""
             raise BadRequest(f"a request has one of: {', '.join(self._verbs)}{had}", request)
-        if wanted[0] in FLAGS and request[wanted[0]] is not True:
-            if wanted[0] != "reset":
-                raise BadRequest(f"{wanted[0]} is true, or is left out", request)
-            if request["reset"] != "all":
-                raise BadRequest('reset is true or "all", or is left out', request)
+        flag = wanted[0]
+        if flag in FLAGS and request[flag] is not True and request[flag] not in FLAGS[flag]:
+            more = "".join(f' or "{value}"' for value in FLAGS[flag])
+            raise BadRequest(f"{flag} is true{more}, or is left out", request)
         urgent = wanted[0] in URGENT
         if self._ending and not urgent:
             self._fail(user, request, KernelClosed())
@@ -180,7 +179,8 @@ class JsonLines:
             self._fail(user, request, error)
 
     def _fail(self, user: int, request: Request, error: Exception) -> None:
-        fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+        told = sentence(error, paths=not PATHS.isdisjoint(request))
+        fields = {"event": "error", "error": type(error).__name__, "message": told}
         if advised := advice(error):
             fields["advice"] = advised
         self._answer(user, request, fields)
@@ -208,7 +208,7 @@ class JsonLines:
         if "input" in request:
             session.answer(_text(request, "input"))
         else:
-            await session.interrupt()
+            await session.stop(kill=request["interrupt"] == "kill")
 
     async def _upload(self, user: int, request: Request) -> None:
         path, limit = _text(request, "upload"), self._sessions.files.max_file

@@ -80,7 +80,7 @@ async def serve_person(settings: Settings) -> bool:
                 return True
             script, odd = await whole()
             if odd is not None:
-                print(sentence(odd), file=sys.stderr)
+                print(sentence(odd, paths=True), file=sys.stderr)
             if not script.strip():
                 screen.note("Kernelcord is set up. Run it at a terminal, or give it code on standard input.")
             return await terminal.read(script)

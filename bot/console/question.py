@@ -1,8 +1,12 @@
-"""What a cell asks by `input()`, put to the person at the keyboard for as long as the cell waits.
+"""What a cell asks by `input()`, and whether one that does not stop is killed, put to whoever types.
 
-questions = Questions()
-questions.put(session, InputRequest("name? "))
-await questions.withdraw()      # the cell is over
+    questions = Questions()
+    questions.put(session, InputRequest("name? "))
+    questions.put(session, Unstopped(...))
+    await questions.withdraw()      # the cell is over
+
+There is one prompt. Whether to kill is asked first: who has pressed Ctrl-C expects that, and no answer. What
+it would cost is on the screen above.
 """
 
 import asyncio
@@ -16,10 +20,14 @@ from bot.failures import sentence
 from bot.session import Session
 from kernels import visible
 from kernels.errors import NoQuestion, TooLarge
-from kernels.events import END_OF_INPUT, InputRequest
+from kernels.events import END_OF_INPUT, InputRequest, Unstopped
+from kernels.finish import stop, to_the_end
 from kernels.text import strip_ansi
 
 __all__ = ["Questions"]
+
+DECISIONS = {"w": False, "wait": False, "k": True, "kill": True}  # whether to kill, by what is typed
+DECIDE = "Type w to wait, k to kill, or press Ctrl-C to interrupt it again: "
 
 
 class Questions:
@@ -27,38 +35,69 @@ class Questions:
 
     def __init__(self) -> None:
         self._prompt: PromptSession[str] = PromptSession(erase_when_done=True)  # the cell's output shows both
+        self._question: InputRequest | None = None  # that is not answered yet
+        self._unstopped: Unstopped | None = None  # likewise
         self._asking: asyncio.Task[None] | None = None
 
-    def put(self, session: Session, question: InputRequest) -> None:
-        """Ask, and give the session's cell what is typed; what is shown meanwhile stands above."""
-        self._asking = asyncio.create_task(self._ask(session, question), name="a cell's question")
+    def put(self, session: Session, question: InputRequest | Unstopped) -> None:
+        """Ask, and tell the session's cell what is typed; what is shown meanwhile stands above."""
+        if isinstance(question, InputRequest):
+            self._question = question
+        else:
+            self._unstopped = question
+            if not question.asks:
+                self._question = None
+        self._asking = asyncio.create_task(self._ask(session, self._asking), name="a cell's question")
 
     async def withdraw(self) -> None:
         """Take the prompt away if it still stands there: what is typed from now on is no answer."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait([self._asking])
-            self._asking = None
+        self._question = self._unstopped = None
+        await stop(self._asking)
+        self._asking = None
 
-    async def _ask(self, session: Session, question: InputRequest) -> None:
+    async def _ask(self, session: Session, before: asyncio.Task[None] | None) -> None:
+        await to_the_end(stop(before))  # two prompts at a time would disturb each other
         with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
-            told = ""
-            while True:
-                try:
-                    with patch_stdout(raw=True):
-                        answer = await self._prompt.prompt_async(
-                            told + visible.text(strip_ansi(question.prompt)),
-                            is_password=question.password,
-                            handle_sigint=False,
-                        )
-                except EOFError:
-                    answer = END_OF_INPUT
-                except KeyboardInterrupt:
-                    await session.interrupt()
-                    return
-                try:
-                    session.answer(answer)
-                except TooLarge as error:  # the cell still waits
-                    told = f"[{sentence(error)}]\n"
-                else:
-                    return
+            if self._unstopped is not None:
+                await self._decide(session)
+                self._unstopped = None
+            if self._question is not None:
+                await self._answer(session, self._question)
+                self._question = None
+
+    async def _decide(self, session: Session) -> None:
+        while True:
+            try:
+                with patch_stdout(raw=True):
+                    typed = await self._prompt.prompt_async(DECIDE, is_password=False, handle_sigint=False)
+            except EOFError:
+                typed = "wait"
+            except KeyboardInterrupt:
+                await session.stop()
+                continue
+            kill = DECISIONS.get(typed.strip().lower())
+            if kill is not None:
+                session.decide(kill=kill)
+                return
+
+    async def _answer(self, session: Session, question: InputRequest) -> None:
+        told = ""
+        while True:
+            try:
+                with patch_stdout(raw=True):
+                    answer = await self._prompt.prompt_async(
+                        told + visible.text(strip_ansi(question.prompt)),
+                        is_password=question.password,
+                        handle_sigint=False,
+                    )
+            except EOFError:
+                answer = END_OF_INPUT
+            except KeyboardInterrupt:
+                await session.stop()
+                return
+            try:
+                session.answer(answer)
+            except TooLarge as error:  # the cell still waits
+                told = f"[{sentence(error)}]\n"
+            else:
+                return

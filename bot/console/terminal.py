@@ -24,11 +24,12 @@ from bot.reply import Reply
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.turn import take_turn
+from bot.undecided import DOES_NOT_STOP, losing, otherwise
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
 from kernels.cells import Notebook
-from kernels.errors import KernelError
-from kernels.events import InputRequest
+from kernels.errors import KernelError, NoQuestion
+from kernels.events import InputRequest, Unstopped
 from kernels.protocols import PersonKernel
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = ["PLACE", "Terminal", "progress"]
 PLACE = "terminal"
 LEAVING = ("exit", "quit", "exit()", "quit()")  # as a whole line; in a cell they end its kernel
 REMEMBERED = 5  # earlier cells shown when a person comes back
+AGAIN = "Press Ctrl-C again to kill it."
 CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
 
 
@@ -54,6 +56,7 @@ class Terminal:
             sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
         )
         self._questions: Questions | None = None  # nobody is there who could answer
+        self._undecided = False  # a cell does not stop, and the next Ctrl-C kills it
         self._columns = 0  # that the kernel knows the terminal to have
         self._failed = self._taking = self._ending = False
         self._welcomed = asyncio.Event()  # what was before is told
@@ -117,7 +120,7 @@ class Terminal:
 
     async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
         """Say what went wrong with such a cell."""
-        self._screen.note(f"{sentence(error)} {advice(error)}".strip())
+        self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
     async def _take(self, text: str) -> None:
         self._taking = True
@@ -151,27 +154,27 @@ class Terminal:
         self._failed = True
         try:
             session = await self._sessions.session(self._user_id, PLACE)
-            async with _stopping_with_ctrl_c(session):
+            async with self._stopping_with_ctrl_c(session):
                 await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
-            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
+            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
     async def _run_code(self, code: str) -> None:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
-            async with _stopping_with_ctrl_c(session):
+            async with self._stopping_with_ctrl_c(session):
                 message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._questions is not None)
                 result = await take_turn(session, message, lambda reply: self._tell(session, reply))
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
-            self._screen.note(f"{sentence(error)} {advice(error)}".strip())
+            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
     async def _run_notebook(self, notebook: Notebook) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
         message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
-        async with _stopping_with_ctrl_c(session):
+        async with self._stopping_with_ctrl_c(session):
             async for step in replay(
                 session, notebook, message, lambda reply: self._tell(session, reply), keep_going=False
             ):
@@ -181,12 +184,43 @@ class Terminal:
             self._screen.note(note)
 
     async def _tell(self, session: Session, reply: Reply) -> None:
-        if reply.result is not None and self._questions is not None:
-            await self._questions.withdraw()
+        if reply.result is not None:
+            self._undecided = False
+            if self._questions is not None:
+                await self._questions.withdraw()
         self._screen.show(reply)
-        if isinstance(reply.event, InputRequest) and self._questions is not None:
+        if isinstance(reply.event, Unstopped):
+            told = f"{DOES_NOT_STOP} {losing(reply.event)} {otherwise(reply.event)}"
+            self._undecided = self._questions is None
+            self._screen.note(f"{told} {AGAIN}" if self._undecided else told)
+        if isinstance(reply.event, InputRequest | Unstopped) and self._questions is not None:
             self._screen.end_line()
             self._questions.put(session, reply.event)
+
+    @contextlib.asynccontextmanager
+    async def _stopping_with_ctrl_c(self, session: Session) -> AsyncIterator[None]:
+        """While entered, Ctrl-C stops the cell and the model, and not the program.
+
+        Without a keyboard it also kills a cell that does not stop: there it is all that a person can press.
+        """
+        stopping: set[asyncio.Task[None]] = set()
+
+        def stop() -> None:
+            undecided, self._undecided = self._undecided, False
+            with contextlib.suppress(NothingRuns, NoQuestion):
+                if undecided:
+                    session.decide(kill=True)
+                else:
+                    stopping.add(asyncio.ensure_future(session.stop()))
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+            if stopping:
+                await asyncio.wait(stopping)
 
     async def _welcome_back(self) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
@@ -206,7 +240,7 @@ class Terminal:
             self._screen.note("The last cell goes on:")
         self._welcomed.set()
         if session.resumed:
-            async with _stopping_with_ctrl_c(session):
+            async with self._stopping_with_ctrl_c(session):
                 await asyncio.wait(session.resumed)
 
     async def _tell_of_before(self, session: Session, cells: list[CellRecord]) -> None:
@@ -227,22 +261,3 @@ def progress(step: Step) -> str:
     said = [step.refused] if step.refused else step.differs
     more = f"; {', '.join(said)}" if said else ""
     return f"[cell {step.number} of {step.total}: {ending}{more}]"
-
-
-@contextlib.asynccontextmanager
-async def _stopping_with_ctrl_c(session: Session) -> AsyncIterator[None]:
-    """While entered, Ctrl-C stops the cell and the model, and not the program."""
-    stopping: set[asyncio.Task[None]] = set()
-
-    def stop() -> None:
-        with contextlib.suppress(NothingRuns):
-            stopping.add(asyncio.ensure_future(session.interrupt()))
-
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        if stopping:
-            await asyncio.wait(stopping)

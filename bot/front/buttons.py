@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 BROKEN = "Something failed on our side. Please try again."
 LOOKS = {
     "stop": ("Stop", nextcord.ButtonStyle.danger),
+    "wait": ("Wait", nextcord.ButtonStyle.primary),
+    "kill": ("Kill", nextcord.ButtonStyle.danger),
     "answer": ("Answer", nextcord.ButtonStyle.primary),
     "keep": ("Keep running", nextcord.ButtonStyle.primary),
     "rerun": ("Re-run", nextcord.ButtonStyle.secondary),

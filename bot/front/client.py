@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import nextcord
-from nextcord import ApplicationError, ApplicationInvokeError
+from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
 from nextcord.abc import Messageable
 
 from bot.failures import sentence
@@ -31,6 +31,7 @@ from bot.front.desk import Desk
 from bot.front.interaction import Interaction, privately
 from bot.front.outlets import NO_MENTIONS, ChannelOutlet, DirectOutlet
 from bot.front.passing import Closed
+from bot.front.submitted import Submitted
 from bot.front.tools import Tools
 from bot.front.unfinished import end_unfinished, unfinished
 from bot.front.updated import ShownAgain
@@ -45,6 +46,7 @@ NEEDED = {
     "READY",
     "RESUMED",
 }  # events without which nothing works: what is wrong with them ends the connection
+UNKNOWN = "I do not know this button any more. `/help` says what I can do."
 REGISTER_AGAIN = 60.0  # seconds until commands that Discord did not take are offered again
 
 Parser = Callable[[Any], None]
@@ -62,6 +64,7 @@ class Client(nextcord.Client):
         self._desk = desk
         self._chat = Chat(desk, self)
         self._controls = Controls(desk)
+        self._submitted = Submitted(desk)
         self._registered = self._resumed = False
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
@@ -84,7 +87,7 @@ class Client(nextcord.Client):
         self.add_view(Closed())
 
     async def reopen(self) -> None:
-        """Be ready to connect again, with commands, buttons and forms as they are, after a connection failed.
+        """Be ready to connect again, with commands and buttons as they are, after a connection failed.
 
         Requests to Discord that are under way go on.
         """
@@ -144,6 +147,15 @@ class Client(nextcord.Client):
         else:
             self._desk.spawn(end_unfinished(self._desk, left), "answers that were left in the middle")
 
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Somebody has used a command, sent a window, or clicked something that no view of ours knows."""
+        if interaction.type is InteractionType.modal_submit:
+            await self._submitted.take(interaction)
+        elif interaction.type is not InteractionType.component:
+            await super().on_interaction(interaction)
+        elif not interaction.response.is_done() and not self._has(interaction):
+            await privately(interaction, UNKNOWN)
+
     async def on_message(self, message: nextcord.Message) -> None:
         """Somebody has written something."""
         await self._chat.on_message(message)
@@ -168,6 +180,13 @@ class Client(nextcord.Client):
             return
         log.error("command %s failed", interaction.application_command, exc_info=error)
         await privately(interaction, BROKEN)
+
+    def _has(self, interaction: Interaction) -> bool:
+        """Whether one of our views has what was clicked."""
+        clicked = interaction.data.get("custom_id") if interaction.data else None
+        views = (*self.views(), *self.views(persistent=False))
+        items = (item for view in views for item in view.children)
+        return any(getattr(item, "custom_id", None) == clicked for item in items)
 
     def _pausing(self, connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """The same, after a pause when connections have ended soon after their beginning."""

@@ -10,10 +10,10 @@ from bot.codeblocks import code_of
 from bot.errors import NothingRuns
 from bot.failures import sentence
 from bot.front.chat import refusal
-from bot.front.controls import EXPECTED, run_for, show_form
+from bot.front.controls import EXPECTED, run_for
 from bot.front.desk import Desk
 from bot.front.interaction import Interaction, defer, place_of, privately
-from bot.front.modals import code_form
+from bot.front.modals import code_form, show_form
 from bot.front.owners import cell_of, record_of
 from bot.front.slash import menu, slash
 from bot.written import cut_short
@@ -27,6 +27,7 @@ LOOK = 1.5  # seconds for the database, out of Discord's three until we must hav
 NO_CODE = "There is no Python block in that message, and it is no code by itself."
 GONE = "Your workspace, your stored files and all that was said and run with the last one are deleted."
 KEPT = "Your files are kept."
+STOPPING = "Stopping. If a cell goes on, its answer asks you whether to wait for it."
 CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
 
 
@@ -44,10 +45,9 @@ class Running(ClientCog):
     ) -> None:
         """Run code; without any, open a window for it."""
         if not code:
-            await show_form(interaction, code_form("run", self._submitted))
+            await show_form(interaction, code_form("run"))
             return
-        usable = await defer(interaction)
-        await run_for(self._desk, interaction, code_of(code) or code, usable=usable)
+        await run_for(self._desk, interaction, code_of(code) or code, typed=code)
 
     @slash("ask", "Ask the model, which can run code for you")
     async def ask(
@@ -57,9 +57,8 @@ class Running(ClientCog):
         file: Attachment = SlashOption(description="A file to work with", required=False),
     ) -> None:
         """Ask the model."""
-        usable = await defer(interaction)
         files = [file] if file else []
-        await run_for(self._desk, interaction, None, words, usable=usable, files=files)
+        await run_for(self._desk, interaction, None, words, files=files, typed=words)
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
@@ -72,8 +71,7 @@ class Running(ClientCog):
         if code is None:
             await privately(interaction, NO_CODE if shown is None else CUT_SHORT)
             return
-        usable = await defer(interaction)
-        await run_for(self._desk, interaction, code, usable=usable)
+        await run_for(self._desk, interaction, code)
 
     @slash("stop", "Stop what runs for you here")
     async def stop(self, interaction: Interaction) -> None:
@@ -86,11 +84,11 @@ class Running(ClientCog):
         try:
             if session is None:
                 raise NothingRuns
-            await session.interrupt(place_of(interaction))
+            await session.stop(place_of(interaction))
         except EXPECTED as error:
             await privately(interaction, sentence(error))
         else:
-            await privately(interaction, "Stopped.")
+            await privately(interaction, STOPPING)
 
     @slash("reset", "Begin with a fresh kernel")
     async def reset(
@@ -126,7 +124,3 @@ class Running(ClientCog):
             log.warning("the code of message %d is not known: %r", message.id, error)
             return None
         return record.code if record else None
-
-    async def _submitted(self, interaction: Interaction, code: str) -> None:
-        usable = await defer(interaction)
-        await run_for(self._desk, interaction, code, usable=usable)

@@ -1,12 +1,12 @@
 """What must hold on every connection to Discord, however often one begins again.
 
-    outlast_ready(client._connection)       # commands and open forms stay when a new session begins
+    outlast_ready(client._connection)       # commands stay when a new session begins
     pauses = Pauses(time.monotonic)
     await asyncio.sleep(pauses.next())      # before each connection
     pauses.begun()                          # once it is made
 
-nextcord takes READY for the start of its life: it forgets all commands and all open forms, and afterwards
-answers neither. It also connects again at once and without end when a gateway hangs up at once.
+nextcord takes READY for the start of its life: it forgets all commands, and no longer answers them. It also
+connects again at once and without end when a gateway hangs up at once.
 """
 
 from collections import deque
@@ -21,7 +21,6 @@ OUTLASTING = (
     "_application_commands",
     "_application_command_signatures",
     "_application_command_ids",
-    "_modal_store",
 )  # of nextcord's state: what stays true when the session is a new one
 FREE = 4  # connections that may follow each other without a pause ...
 WITHIN = 600.0  # ... in so many seconds
@@ -29,7 +28,7 @@ LONGEST = 45.0  # seconds; nextcord gives a connection 60 to be made, this pause
 
 
 def outlast_ready(state: ConnectionState) -> None:
-    """Keep commands and open forms when Discord begins a new session; Discord keeps their ids as well."""
+    """Keep commands when Discord begins a new session; Discord keeps their ids as well."""
     ready = state.parsers["READY"]
 
     def parse(data: Any) -> None:

@@ -12,37 +12,38 @@ import nextcord
 from bot.errors import BotError
 from bot.failures import sentence
 from bot.front.attachments import receive, tell_of
-from bot.front.calls import Refused, attempt
 from bot.front.chat import refusal
 from bot.front.desk import Desk
 from bot.front.filelist import FileList
 from bot.front.interaction import (
-    AT_ONCE,
     Interaction,
     InteractionOutlet,
     channel_of,
     defer,
+    give_back,
     place_of,
     privately,
 )
-from bot.front.modals import LONGEST, Form, answer_form, code_form
+from bot.front.modals import LONGEST, answer_form, code_form, show_form
 from bot.front.outlets import DirectOutlet
 from bot.front.owners import claimed, record_of
 from bot.front.take_away import give
 from bot.front.turns import Wanted, begin
 from filestore.errors import FileStoreError
 from kernels.cells import NotebookError
-from kernels.errors import KernelError
-from kernels.events import InputRequest
+from kernels.errors import KernelError, NoQuestion
 
-__all__ = ["EXPECTED", "Controls", "run_for", "show_form"]
+__all__ = ["ANSWERED", "EXPECTED", "Controls", "run_for"]
 
 log = logging.getLogger(__name__)
 
 NOTHING = "Nothing of this runs any more."
 GONE = "The code of this cell is not kept any more."
 TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
-ANSWERED = "No question waits for an answer here any more."
+DECIDED = "The cell has ended, or this is decided already."
+AGAIN = "I was restarted just now. Please click again in a moment."
+NOTHING_ASKS = "No question waits for an answer here any more."
+ANSWERED = "No question waits for this answer any more."
 EXPECTED = (BotError, KernelError, FileStoreError, NotebookError)
 
 
@@ -53,6 +54,8 @@ class Controls:
         self._desk = desk
         self.verbs = {
             "stop": self.stop,
+            "wait": self.wait,
+            "kill": self.kill,
             "answer": self.answer,
             "keep": self.keep,
             "rerun": self.rerun,
@@ -72,9 +75,17 @@ class Controls:
             return
         try:  # of an earlier program, which this one has perhaps not yet gone on with
             session = await self._desk.sessions.session(cell.user_id, cell.place)
-            await session.interrupt_cell(cell.seq)
+            await session.stop_cell(cell.seq)
         except EXPECTED:
             await privately(interaction, NOTHING)
+
+    async def wait(self, interaction: Interaction) -> None:
+        """Wait for a cell that does not stop."""
+        await self._decide(interaction, kill=False)
+
+    async def kill(self, interaction: Interaction) -> None:
+        """Kill the kernel of a cell that does not stop."""
+        await self._decide(interaction, kill=True)
 
     async def keep(self, interaction: Interaction) -> None:
         """Give the cell more time, and tell the person when it ends."""
@@ -96,19 +107,16 @@ class Controls:
     async def answer(self, interaction: Interaction) -> None:
         """Open the form for the answer to the cell's question."""
         cell = await claimed(self._desk, interaction)
-        question = cell.showing.draft.question if cell and cell.showing else None
-        if cell is None or interaction.message is None:
+        if cell is None:
             return
-        if question is None:
-            await privately(interaction, ANSWERED)
+        question = cell.showing.draft.question if cell.showing else None
+        session = self._desk.sessions.opened(cell.session_id)
+        number = session.question_of(cell.seq) if session else None
+        if question is None or number is None:
+            await privately(interaction, NOTHING_ASKS)
             return
-        message_id = interaction.message.id  # and not the showing, which an open form would keep alive
-
-        async def submitted(interaction: Interaction, text: str) -> None:
-            await defer(interaction, message=False)
-            await self._answered(interaction, message_id, question, text)
-
-        await show_form(interaction, answer_form(submitted, question.prompt, password=question.password))
+        name = f"{'password' if question.password else 'answer'}:{cell.seq}:{number}"
+        await show_form(interaction, answer_form(name, question.prompt, password=question.password))
 
     async def rerun(self, interaction: Interaction) -> None:
         """Run the cell's code again, as an answer of its own."""
@@ -131,7 +139,7 @@ class Controls:
         if record is None or len(record.code) > LONGEST:
             await privately(interaction, TOO_LONG if record else GONE)
             return
-        await show_form(interaction, code_form("edit", self._run_submitted, record.code))
+        await show_form(interaction, code_form("edit", record.code))
 
     async def notebook(self, interaction: Interaction) -> None:
         """Give the session as a notebook."""
@@ -150,26 +158,21 @@ class Controls:
         if await claimed(self._desk, interaction) is not None:
             await FileList(self._desk).show(interaction)
 
-    async def _answered(
-        self, interaction: Interaction, message_id: int, question: InputRequest, text: str
-    ) -> None:
-        showing = self._desk.showings.get(message_id)
-        session = self._desk.sessions.opened(showing.session_id) if showing else None
-        # A form of an earlier question may come late: what was typed for a password is no answer to another.
-        if session is None or showing is None or showing.draft.question is not question:
-            await privately(interaction, ANSWERED)
+    async def _decide(self, interaction: Interaction, *, kill: bool) -> None:
+        await defer(interaction, message=False)
+        cell = await claimed(self._desk, interaction)
+        if cell is None:
             return
         try:
-            session.answer(text)
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-            return
-        showing.draft.answered()
-        showing.touch()
-
-    async def _run_submitted(self, interaction: Interaction, code: str) -> None:
-        usable = await defer(interaction, message=False)
-        await run_for(self._desk, interaction, code, usable=usable, deferred=False)
+            session = await self._desk.sessions.session(cell.user_id, cell.place)
+            session.decide(cell.seq, kill=kill)
+        except NoQuestion:  # what an earlier program has asked is asked again when its cell is gone on with
+            await privately(interaction, DECIDED if cell.showing is not None else AGAIN)
+        except EXPECTED:
+            await privately(interaction, NOTHING)
+        else:
+            if cell.showing is not None:
+                cell.showing.decided()
 
 
 async def run_for(
@@ -178,20 +181,25 @@ async def run_for(
     code: str | None,
     words: str = "",
     *,
-    usable: bool,
+    usable: bool | None = None,
     deferred: bool = True,
     files: Sequence[nextcord.Attachment] = (),
+    typed: str = "",
 ) -> None:
     """Begin a turn for who caused the interaction; its answer goes where that was.
 
-    `usable` is whether the interaction could be acknowledged, `deferred` whether an answer was announced.
+    It acknowledges the interaction, unless that was done: then `usable` is whether it could be. `deferred` is
+    whether that announces an answer of its own. `typed` is what the person would have to type once more, and
+    gets back where no turn begins.
     """
     user = interaction.user
     if user is None:
         return
     if reason := refusal(desk, user.id):
-        await privately(interaction, reason)
+        await give_back(interaction, reason, typed)  # privately only where no public answer was announced
         return
+    if usable is None:
+        usable = await defer(interaction, message=deferred)
     outlet = InteractionOutlet(interaction, channel_of(interaction), desk.clock, deferred=deferred)
     if not usable:
         outlet.expire()
@@ -208,11 +216,3 @@ async def run_for(
         shown=True,
     )
     begin(desk, wanted, [outlet, DirectOutlet(interaction.client, user.id)])
-
-
-async def show_form(interaction: Interaction, form: Form) -> None:
-    """Open a window; it has to be the first answer to an interaction."""
-    try:
-        await attempt(lambda: interaction.response.send_modal(form), AT_ONCE)
-    except Refused as refused:
-        log.info("a form could not be opened: %s", refused)

@@ -20,8 +20,10 @@ from nextcord.ui import View
 from bot.delivery import Outgoing, Upload
 from bot.front.calls import PATIENCE, Patience, Refusal, Refused, attempt, files_of
 from bot.front.outlets import NO_MENTIONS, ChannelOutlet, ChannelPost, Post, changed, only
+from bot.markup import fenced, unfenced
+from bot.split import LONGEST, length
 
-__all__ = ["Interaction", "InteractionOutlet", "channel_of", "defer", "place_of", "privately"]
+__all__ = ["Interaction", "InteractionOutlet", "channel_of", "defer", "give_back", "place_of", "privately"]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,19 @@ async def privately(
         if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
             await privately(interaction, NOT_TAKEN)
         return None
+
+
+async def give_back(interaction: Interaction, reason: str, text: str) -> None:
+    """Say privately why nothing came of what a person typed, and give it to them to send again."""
+    if not text.strip():
+        await privately(interaction, reason)
+        return
+    told = f"{reason} You typed:\n{fenced(text)}"
+    if length(told) <= LONGEST and unfenced(text) == text:
+        await privately(interaction, told)
+    else:
+        file = Upload("typed.txt", text.encode("utf-8", "replace"))
+        await privately(interaction, f"{reason} This is what you typed:", uploads=[file])
 
 
 def place_of(interaction: Interaction) -> str:

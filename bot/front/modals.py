@@ -1,69 +1,52 @@
-"""Windows in which a person types: code to run, and the answer to an `input()`."""
+"""Windows in which a person types: code to run, and the answer to an `input()`.
+
+    await show_form(interaction, code_form("run"))
+    name = name_of(interaction), text = typed(interaction)     # once it is sent, see `submitted`
+
+A window's name says all that there is to know of it. Nothing of it is kept here, so that it is of use for as
+long as it is open: after a restart of the bot as well, and beside others of its person.
+"""
 
 import logging
-from collections.abc import Awaitable, Callable
+from typing import Any
 
 import nextcord
 from nextcord.ui import Modal, TextInput, View
 
-from bot.front.buttons import BROKEN
-from bot.front.interaction import Interaction, privately
+from bot.front.calls import Refused, attempt
+from bot.front.interaction import AT_ONCE, Interaction
 
-__all__ = ["LONGEST", "Form", "answer_form", "code_form"]
+__all__ = ["LONGEST", "Form", "answer_form", "code_form", "name_of", "show_form", "typed"]
 
 log = logging.getLogger(__name__)
 
 LONGEST = 4000  # characters that a text field takes
 LABEL = 45  # characters of its label
-OPEN = 15 * 60.0  # seconds that a window is waited for
+OURS = "kernelcord:"
 SEEN = "Shown while you type, never stored"
-
-Submitted = Callable[[Interaction, str], Awaitable[None]]
 
 
 class Form(Modal):
-    """One text field; `submitted` gets what was typed.
+    """One text field. `name` is what `name_of` finds when it is sent."""
 
-    Of a person's forms with one `name` the newest is kept, for as often as it is sent. Without a name each
-    one is kept, and sent once: then what was typed, perhaps a password, is forgotten.
-    """
-
-    def __init__(
-        self, title: str, field: "TextInput[View]", submitted: Submitted, name: str | None = None
-    ) -> None:
-        ids: dict[str, str] = {"custom_id": f"kernelcord:{name}"} if name else {}
-        super().__init__(title, timeout=OPEN, auto_defer=False, **ids)
-        self._field = field
-        self._submitted = submitted
-        self._once = name is None
+    def __init__(self, title: str, field: "TextInput[View]", name: str) -> None:
+        super().__init__(title, timeout=None, auto_defer=False, custom_id=f"{OURS}{name}")
         self.add_item(field)
 
-    async def callback(self, interaction: Interaction) -> None:
-        """Hand on what was typed."""
-        await self._submitted(interaction, self._field.value or "")
-        if self._once and interaction.response.is_done():  # else Discord asks the person to send it again
-            self.stop()
 
-    async def on_error(self, error: Exception, interaction: Interaction) -> None:
-        """What fails here is ours: it is logged, and the person is told."""
-        log.error("a form failed", exc_info=error)
-        await privately(interaction, BROKEN)
-
-
-def code_form(name: str, submitted: Submitted, code: str = "") -> Form:
+def code_form(name: str, code: str = "") -> Form:
     """For code; at most 4,000 characters."""
     field: TextInput[View] = TextInput(
         "Python",
-        custom_id="kernelcord:text",  # what an older window of this name sends is found in the newest form
         style=nextcord.TextInputStyle.paragraph,
         required=True,
         max_length=LONGEST,
         default_value=code or None,
     )
-    return Form("Run code", field, submitted, name)
+    return Form("Run code", field, name)
 
 
-def answer_form(submitted: Submitted, prompt: str, *, password: bool) -> Form:
+def answer_form(name: str, prompt: str, *, password: bool) -> Form:
     """For the answer to a question. Discord has no password field, and this says so."""
     plain = " ".join(prompt.split()) or "Your answer"
     field: TextInput[View] = TextInput(
@@ -73,5 +56,28 @@ def answer_form(submitted: Submitted, prompt: str, *, password: bool) -> Form:
         max_length=LONGEST,
         placeholder=SEEN if password else None,
     )
-    title = "Discord has no password field" if password else "The cell asks"
-    return Form(title, field, submitted)
+    return Form("Discord has no password field" if password else "The cell asks", field, name)
+
+
+async def show_form(interaction: Interaction, form: Form) -> None:
+    """Open a window; it has to be the first answer to an interaction."""
+    try:
+        await attempt(lambda: interaction.response.send_modal(form), AT_ONCE)
+    except Refused as refused:
+        log.info("a form could not be opened: %s", refused)
+    finally:
+        form.stop()  # nextcord would keep it until it is sent, and many never are
+
+
+def name_of(interaction: Interaction) -> str:
+    """The name of the window that was sent; "" of one that is none of ours."""
+    data: Any = interaction.data
+    custom_id: str = data["custom_id"]
+    return custom_id.removeprefix(OURS) if custom_id.startswith(OURS) else ""
+
+
+def typed(interaction: Interaction) -> str:
+    """What was typed into the window."""
+    data: Any = interaction.data
+    rows: list[dict[str, Any]] = data["components"]
+    return "\n".join(field.get("value") or "" for row in rows for field in row.get("components", []))

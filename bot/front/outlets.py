@@ -22,7 +22,7 @@ __all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outle
 
 log = logging.getLogger(__name__)
 
-STOP = "kernelcord:stop"  # the custom id of the button, see `buttons`
+MOVING = {"kernelcord:stop", "kernelcord:kill"}  # the custom ids of buttons that end a cell, see `buttons`
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
 
@@ -63,9 +63,9 @@ class ChannelPost:
 
     @property
     def moves(self) -> bool:
-        """Whether it looks as if more were coming: it has the button that stops that."""
+        """Whether it looks as if more were coming: it has a button that stops that."""
         rows = (getattr(row, "children", ()) for row in self._message.components)
-        return any(getattr(item, "custom_id", "") == STOP for row in rows for item in row)
+        return any(getattr(item, "custom_id", "") in MOVING for row in rows for item in row)
 
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE

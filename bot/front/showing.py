@@ -72,7 +72,7 @@ class Showing:
         self.several = several or asked is not None
         self._first = first
         self._late = late
-        self._stopped = False  # before a cell was known that could be
+        self._stopped: bool | None = None  # before a cell was known that could be: whether with `kill`
         self.kept = False  # one of its cells runs on, because the person wanted it
         self._desk = desk
         self._outlets = list(outlets)
@@ -119,8 +119,8 @@ class Showing:
             self._first = self._first or reply.cell
             self._set_bell()
             await self.note()
-            if self._stopped:
-                await self.stop()
+            if self._stopped is not None:
+                await self.stop(kill=self._stopped)
         match reply:
             case Reply(event=Restarted() as restarted):
                 self._lost = together(self._lost, restarted)
@@ -187,16 +187,19 @@ class Showing:
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None
 
-    async def stop(self) -> None:
-        """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError."""
+    async def stop(self, *, kill: bool = False) -> None:
+        """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError.
+
+        A cell that does not stop is asked about; with `kill` its kernel is killed.
+        """
         if self.asked is not None:
-            await self.asked.stop()
+            await self.asked.stop(kill=kill)
             return
-        self._stopped = not self.cell
+        self._stopped = None if self.cell else kill
         session = self._desk.sessions.opened(self.session_id)
         try:
             if session is not None:
-                await session.interrupt_cell(self.cell)
+                await session.stop_cell(self.cell, kill=kill)
         except NothingRuns:
             return
 
@@ -214,12 +217,19 @@ class Showing:
         self.kept, self._asks_to_keep = True, False
         self.touch()
 
+    def decided(self) -> None:
+        """The person has said what is to be done about a cell that does not stop."""
+        self.draft.decided()
+        self.touch()
+
     async def _made[T](self, work: Callable[[], T]) -> T:
         """The page, or another piece of an answer, made where it holds up nobody."""
         return await self._desk.pages.made(self.user_id, work)
 
     async def _look(self) -> Look:
         buttons = [] if self._late else ["stop"]
+        if self.draft.unstopped is not None:
+            buttons = ["wait", "kill"]
         if self.draft.question is not None:
             buttons.append("answer")
         if self._asks_to_keep:

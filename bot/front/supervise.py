@@ -2,9 +2,10 @@
 
     await supervise(client, token)          # Raises: CannotServe, when trying again is of no use
 
-nextcord comes back from most failures by itself. From a gateway that refuses at the start and from an answer
-that it cannot read it does not: those, and all else, come here, and after a while that grows the client
-connects again.
+nextcord comes back from most failures by itself. It logs each with its traceback through the libraries below,
+of which we pass on the last line. From a gateway that refuses at the start and from an answer that it cannot
+read it does not come back: those, and all else, come here, and after a while that grows the client connects
+again.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 FIRST = 1.0  # seconds until the first new try
 LONGEST = 60.0  # seconds
+RECONNECT = "Attempting a reconnect in %.2fs"  # what nextcord logs then
 STEADY = 60.0  # seconds of a connection after which the next failure counts as the first
 
 REFUSED = "Discord does not take DISCORD_TOKEN: copy the bot's token from the developer portal again."
@@ -50,8 +52,29 @@ class CannotServe(Exception):
     """Discord does not want this bot as it is set up; the text says what to do."""
 
 
+class _InALine(logging.Filter):
+    """Has nextcord tell of a connection that failed in one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let it pass, without its traceback if it is such a record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and record.msg == RECONNECT:
+            record.msg, record.args = f"%s: {RECONNECT}", (_brief(error), *(record.args or ()))
+            record.exc_info = record.exc_text = None
+        return True
+
+
+IN_A_LINE = _InALine()
+
+
+def _brief(error: BaseException) -> str:
+    """An error as the last line of its traceback."""
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
 async def supervise(client: Client, token: str, *, first: float = FIRST) -> None:
     """Connect, and connect again, until cancelled. Raises: CannotServe."""
+    logging.getLogger("nextcord.client").addFilter(IN_A_LINE)  # again does nothing
     wait = first
     while True:
         began = time.monotonic()
@@ -64,7 +87,7 @@ async def supervise(client: Client, token: str, *, first: float = FIRST) -> None
         except Exception as error:  # noqa: BLE001 - a fault of the network or of the library must not end the service
             if isinstance(error, nextcord.ConnectionClosed) and error.code in REASONS:
                 raise CannotServe(_reason(error.code)) from None
-            why = f"{type(error).__name__}: {error}"
+            why = _brief(error)
         else:
             why = "it was closed"
         if time.monotonic() - began > STEADY:

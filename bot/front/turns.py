@@ -62,9 +62,9 @@ class Turn:
         self._task = desk.spawn(self._take(wanted, showing), f"turn of {wanted.user_id} in {wanted.place}")
 
     async def stop(self) -> None:
-        """End it, if it still goes on, and wait for its last state."""
+        """End it, if it still goes on, whatever that costs, and wait for its last state."""
         if self._showing is not None:
-            await self._showing.stop()
+            await self._showing.stop(kill=True)
             await asyncio.wait([self._task])
 
     async def one_post(self) -> Post | None:

@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
-from kernels.nofollow import folder, open_plain
+from kernels.capture.clean import make_clean
+from kernels.capture.databases import SQLITE, is_being_written
+from kernels.nofollow import folder, open_path
 from kernels.threads import in_thread
 
 
@@ -58,8 +60,14 @@ class Captured(Protocol):
     def is_output(self) -> bool:
         """Whether it is no file of the workspace, but what the cell has printed (`kernels.overflow`)."""
 
-    def content(self) -> AbstractAsyncContextManager[BinaryIO]:
-        """The file's bytes from the start, to be entered. Raises: FileChanged."""
+    def content(self, latest: int | None = None) -> AbstractAsyncContextManager[BinaryIO]:
+        """The file's bytes from the start, to be entered.
+
+        What was read is one state of the file only if the block is left without FileChanged. With `latest`
+        it is the file as it is now rather than as it was captured, if it has no more than so many bytes.
+
+        Raises: FileChanged, also when the block is left.
+        """
 
 
 @dataclass(frozen=True)
@@ -94,11 +102,49 @@ class CapturedFile:
             raise FileChanged(self.name)
         return os.fdopen(descriptor, "rb")
 
+    def check(self, file: BinaryIO) -> None:
+        """See that what was read of `file`, which `open` gave, is one state of it.
+
+        Writing sets the ctime. A database can also be left half written for a while: SQLite's cache was full
+        in the middle of a transaction. Its journal is looked at first, since a transaction that ends between
+        the two looks has written to the database.
+
+        Raises:
+            FileChanged: it was written to since it was captured, or is not written to the end yet.
+        """
+        if os.pread(file.fileno(), len(SQLITE), 0) == SQLITE:
+            with suppress(OSError), folder(self.workspace) as top:
+                if is_being_written(self.path, top):
+                    raise FileChanged(self.name)
+        if Stamp.of(os.fstat(file.fileno())) != self.stamp:
+            raise FileChanged(self.name)
+
+    def renewed(self, limit: int) -> "CapturedFile":
+        """The file as it is now, if it has at most `limit` bytes. Raises: FileChanged."""
+        try:
+            with folder(self.workspace) as top:
+                descriptor = open_path(self.path, top)
+                try:
+                    make_clean(descriptor)  # or writing by a mapping would not set its times
+                    status = os.fstat(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError:
+            raise FileChanged(self.name) from None
+        if status.st_size > limit:
+            raise FileChanged(self.name)
+        return replace(self, size=status.st_size, mtime=status.st_mtime, stamp=Stamp.of(status))
+
     @asynccontextmanager
-    async def content(self) -> AsyncIterator[BinaryIO]:
-        """As `open`, but in a thread, and closed when the block is left. Raises: FileChanged, OSError."""
-        with await self.opened() as file:
+    async def content(self, latest: int | None = None) -> AsyncIterator[BinaryIO]:
+        """As `open`, but in a thread; checked and closed when the block is left.
+
+        Raises: FileChanged, OSError.
+        """
+        now = self if latest is None else await in_thread(self.renewed, latest)
+        with await now.opened() as file:
             yield file
+            await in_thread(now.check, file)
 
     async def opened(self) -> BinaryIO:
         """As `open`, in a thread: code in the workspace can hold its folders' locks for seconds.
@@ -134,16 +180,3 @@ class Scan:
     captured: tuple[Captured, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     unrested: bool = False
-
-
-def open_path(path: str, top: int) -> int:
-    """`open_plain` for a path below the folder `top`.
-
-    Raises:
-        OSError: as `folder` and `open_plain` do.
-    """
-    parents, _, name = path.rpartition("/")
-    if not parents:
-        return open_plain(name, top)
-    with folder(parents, inside=top) as here:
-        return open_plain(name, here)

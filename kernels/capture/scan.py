@@ -16,11 +16,11 @@ from itertools import islice
 from pathlib import Path
 
 from kernels.capture.clean import make_clean
-from kernels.capture.databases import database_of, is_database, is_in_use, lacking
-from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp, open_path
+from kernels.capture.databases import database_of, is_database, is_in_use, is_sqlites, lacking
+from kernels.capture.found import CapturedFile, Scan, Skipped, Stamp
 from kernels.capture.walk import UNREADABLE, VANISHED, Entry, Walk, passed_over
 from kernels.names import shown_name
-from kernels.nofollow import folder
+from kernels.nofollow import folder, open_path
 from kernels.text import human_size, over
 from kernels.threads import in_thread
 
@@ -217,7 +217,12 @@ class Capture:
 
     def _report(self, entry: Entry, top: int, survey: "_Survey") -> None:
         database = database_of(entry.path)
-        if database and is_database(database, top):
+        if (
+            database
+            and not entry.problem
+            and is_database(database, top)
+            and is_sqlites(entry.path, top, entry.stamp.size)
+        ):
             self._report_companion(entry, database, survey, in_use=is_in_use(entry.path, top))
             return
         if entry.problem == VANISHED:

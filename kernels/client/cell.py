@@ -5,8 +5,8 @@
     cell.result
     cell.settle()       # once it is recorded: until then the node keeps it, for us or for who comes after us
 
-An event is acknowledged when the next one is asked for, since only then has it been told; a question when it
-was answered.
+An event is acknowledged when the next one is asked for, since only then has it been told; a question, and
+`Unstopped`, when it was answered.
 
 While the node does not answer, the cell waits and says so, once. Whoever stops it then, or has waited for too
 long, gets what came until then as its result; if the node comes back, what the cell still shows is told as
@@ -15,7 +15,7 @@ late.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic, time
@@ -25,7 +25,7 @@ from typing import Any, Protocol, Self
 from kernels import codec, sizes
 from kernels.capture import Captured
 from kernels.errors import NodeUnavailable, NoQuestion
-from kernels.events import Event, InputRequest, Queued, Restarted, Stream
+from kernels.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.finish import to_the_end
 from kernels.launch import Limits
 from kernels.outputs import Outputs
@@ -113,6 +113,7 @@ class RemoteCell:
         self._news: deque[Fields] = deque()
         self._some = asyncio.Event()
         self._question: int | None = None
+        self._unstopped: int | None = None
         self._sent: list[int] = []  # the commands that make it run
         self._told_to_wait = self._stopping = self._given_up = False
         self._restarted: Restarted | None = None
@@ -127,6 +128,11 @@ class RemoteCell:
         if self._result is None:
             raise RuntimeError("the cell has no result before its block is left")
         return self._result
+
+    @property
+    def question(self) -> int | None:
+        """The number of the news that brought the question: the node tells it again by the same number."""
+        return self._question
 
     async def __aenter__(self) -> Self:
         if not self._entered:
@@ -145,9 +151,24 @@ class RemoteCell:
     async def interrupt(self) -> None:
         """Stop the cell; the next one works."""
         self._host.send("interrupt", run=self.key)
-        self._stopping = True
-        if self._told_to_wait:
-            self.give_up(NodeUnavailable(SILENT))
+        self._ends()
+
+    async def stop(self) -> None:
+        """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
+        self._question = None
+        self._host.send("stop", run=self.key)
+        self._ends()
+
+    def decide(self, *, kill: bool) -> None:
+        """Answer `Unstopped`: kill the kernel now, or wait for the cell's end. Raises: NoQuestion."""
+        number = self._unstopped
+        if number is None:
+            raise NoQuestion
+        self._unstopped = None
+        self._host.send("decide", run=self.key, kill=kill)
+        self._host.acknowledge(number)
+        if kill:
+            self._ends()
 
     def answer(self, text: str) -> None:
         """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
@@ -203,7 +224,7 @@ class RemoteCell:
                 self._host.withdraw(number)
             self.fail(error)
         elif not self._given_up:
-            self._given_up, self._question = True, None
+            self._given_up, self._question, self._unstopped = True, None, None
             self._host.leave_behind(self)
             self._news.append({"given up": True})
             self._some.set()
@@ -214,25 +235,29 @@ class RemoteCell:
             news["event"] = event = codec.to_event(news["event"])
             if isinstance(event, InputRequest):
                 self._question = news["n"]
+            if isinstance(event, Unstopped):  # what is done about it is yet to be said
+                if self._unstopped is not None:  # it was stopped once more
+                    self._host.acknowledge(self._unstopped)
+                self._unstopped, self._stopping = news["n"], False
             if event == Queued(0):  # it stood in line until now
                 self.began = time()
             self._outputs.add(event)
         else:
-            self._question = None
+            self._question = self._unstopped = None
         self._news.append(news)
         self._some.set()
 
     def die(self, restarted: Restarted) -> None:
         """The node has ended, and the cell with it."""
         self._outputs.close()
-        self._question = None
+        self._question = self._unstopped = None
         self._news.append({"event": restarted, "n": 0})
         self._news.append({"died": restarted})
         self._some.set()
 
     def fail(self, error: BaseException) -> None:
         """Nothing more will come."""
-        self._question = None
+        self._question = self._unstopped = None
         self._news.append({"failed": error})
         self._some.set()
 
@@ -244,8 +269,7 @@ class RemoteCell:
     # The cell itself:
 
     async def _cell(self) -> AsyncGenerator[Event]:
-        if (restarted := self._host.restarted()) is not None:
-            self._restarted = restarted
+        for restarted in self._restarts():
             yield restarted
         if not self.started:
             self.started = True
@@ -253,20 +277,34 @@ class RemoteCell:
             self._start()
         while self._result is None:
             news = await self._next()
+            for restarted in self._restarts():  # of a cell that we have given up, and that has ended by now
+                yield restarted
             if "event" not in news:
                 self._end(news)
                 break
             yield news["event"]
-            if news["n"] and not isinstance(news["event"], InputRequest):
+            if news["n"] and not isinstance(news["event"], InputRequest | Unstopped):
                 self._host.acknowledge(news["n"])
         if self.goes_on:  # let go while its end lay here unread: who comes after us reads it
             raise asyncio.CancelledError
         if self._error is not None:
             raise self._error
 
+    def _restarts(self) -> Iterator[Restarted]:
+        """The restart that has to be told, if there was one."""
+        if (restarted := self._host.restarted()) is not None:
+            self._restarted = restarted
+            yield restarted
+
     def _start(self) -> None:
         self._sent.append(self._host.send("start", run=self.key, tag=self.tag))
         self._host.flush()  # the cell's record may be written next
+
+    def _ends(self) -> None:
+        """The node is told to end the cell: that is waited for only while the node answers."""
+        self._stopping = True
+        if self._told_to_wait:
+            self.give_up(NodeUnavailable(SILENT))
 
     async def _next(self) -> Fields:
         while not self._news:
@@ -279,9 +317,7 @@ class RemoteCell:
         await self._events.aclose()
         if self._result is None and not self.goes_on:
             self._host.send("leave", run=self.key)
-            self._stopping = True
-            if self._told_to_wait:
-                self.give_up(NodeUnavailable(SILENT))
+            self._ends()
             while self._result is None and not self.goes_on:
                 news = await self._next()
                 if "event" not in news:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import BinaryIO
@@ -25,39 +25,38 @@ class RemoteFile:
     name: str
     size: int
     mtime: float
-    get: Callable[[], AbstractAsyncContextManager[aiohttp.ClientResponse]] = field(repr=False)
+    get: Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]] = field(repr=False)
     here: CapturedFile | None = field(default=None, repr=False)
     is_output: bool = False
 
     @asynccontextmanager
-    async def content(self) -> AsyncIterator[BinaryIO]:
+    async def content(self, latest: int | None = None) -> AsyncIterator[BinaryIO]:
         """The file's bytes from the start, to be entered. Raises: FileChanged, OSError, KernelError."""
-        opened = await self._opened()
-        if opened is None:
-            async with self._fetched() as fetched:
-                yield fetched
-        else:
-            with opened:
-                yield opened
+        async with AsyncExitStack() as stack:
+            try:
+                file = await stack.enter_async_context(self._here(latest))
+            except FileChanged:  # or not to be had here: the node, which may see another disk, can tell
+                file = await stack.enter_async_context(self._fetched(latest))
+            yield file
 
-    async def _opened(self) -> BinaryIO | None:
-        """The file itself; None where it cannot be had: the node, which may see another disk, can tell."""
-        if self.here is not None:
-            with suppress(FileChanged):
-                return await self.here.opened()
-        return None
+    def _here(self, latest: int | None) -> AbstractAsyncContextManager[BinaryIO]:
+        if self.here is None:
+            raise FileChanged(self.name)
+        return self.here.content(latest)
 
     @asynccontextmanager
-    async def _fetched(self) -> AsyncIterator[BinaryIO]:
-        with BytesIO() if self.size <= IN_MEMORY else tempfile.TemporaryFile() as file:
+    async def _fetched(self, latest: int | None) -> AsyncIterator[BinaryIO]:
+        in_memory = (self.size if latest is None else latest) <= IN_MEMORY
+        query = {} if latest is None else {"latest": str(latest)}
+        with BytesIO() if in_memory else tempfile.TemporaryFile() as file:
             try:
-                async with self.get() as response:
+                async with self.get(params=query) as response:
                     if response.status in CHANGED:
                         raise FileChanged(self.name)
                     response.raise_for_status()
                     async for chunk in response.content.iter_chunked(CHUNK):
                         file.write(chunk)
-            except aiohttp.ClientPayloadError:  # it has shrunk while it was sent
+            except aiohttp.ClientPayloadError:  # it changed while it was sent
                 raise FileChanged(self.name) from None
             except aiohttp.ClientError as error:
                 raise OSError(str(error)) from error

@@ -92,6 +92,7 @@ class RemoteKernel(hints.Hinting):
         self._variables: tuple[Variable, ...] = ()
         self._restarted: Restarted | None = None
         self._unknown: _Lost | None = None  # a node was lost, and the next one has to know the workspace
+        self._columns: int | None = None  # how wide tables may be, where somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
         self._client = secrets.token_hex(4)  # of this kernel: whoever opens the session anew begins anew
         hello = {"client": self._client, "limits": limits_to(node.limits)}
@@ -154,8 +155,15 @@ class RemoteKernel(hints.Hinting):
             asked = self._node.ask("POST", path, params=at, data=code.encode(), start=False)
             return codec.loads(await asyncio.wait_for(asked, 2 * hints.PATIENCE))
 
+    async def widen(self, columns: int) -> None:
+        """From now on tables of text may be this wide, in whatever node the kernel lives."""
+        self._columns = columns
+        await super().widen(columns)
+
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
+        for key in self._given_up:  # nobody could be asked about these
+            self.send("interrupt", run=key)
         self.acknowledge((await self._link.call("restart"))["n"])
         self._variables, self._restarted = (), None
 
@@ -239,20 +247,15 @@ class RemoteKernel(hints.Hinting):
     def greet(self, hello: Fields) -> None:
         """Know the cells that were begun before us, and the limits that apply."""
         self.limits = limits_from(hello.get("limits", {}), self.limits)
+        if self._columns is not None:  # it may be another node, which has not been told
+            self._keep(asyncio.create_task(self.widen(self._columns), name="width for a node"))
         for cell in self._cells.values():
             cell.back()
         known = {cell.key for cell in self._left.values()} | self._cells.keys() | self._given_up.keys()
         for run in hello["runs"]:
             if run["run"] not in known:
-                cell = RemoteCell(
-                    self,
-                    run["run"],
-                    run.get("code", ""),
-                    tag=run["tag"],
-                    turn=run.get("turn", ""),
-                    allow_input=True,
-                    begun=True,
-                )
+                code, about = run.get("code", ""), {"tag": run["tag"], "turn": run.get("turn", "")}
+                cell = RemoteCell(self, run["run"], code, **about, allow_input=True, begun=True)
                 cell.began = run.get("began")
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
@@ -386,11 +389,8 @@ class RemoteKernel(hints.Hinting):
     async def _give(self, number: int, wanted: str) -> None:
         opened = await self._source.open(wanted)
         with opened.file:
-            about = {
-                "file_id": opened.file_id,
-                "filename": opened.filename,
-                "file_type": opened.file_type,
-            }
+            names = ("file_id", "filename", "file_type")
+            about = {name: getattr(opened, name) for name in names}
             await self._node.ask("PUT", f"{self._path}/asked/{number}", params=about, data=opened.file)
 
 

@@ -195,11 +195,13 @@ class Node:
         """Whether the node is on this machine, as a Unix socket tells."""
         return self._place is not None and self._place.unix
 
-    def get(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """A request whose answer is read bit by bit. Raises: NodeUnavailable once the node is gone."""
         if self._http is None:
             raise NodeGone
-        return self._http.get(f"kernelcord/{path}")
+        return self._http.get(f"kernelcord/{path}", params=params)
 
     async def connected(self, known: str = "", *, start: bool = True) -> str:
         """Be in touch with a node, or with the one of the id `known`; returns its id.

@@ -91,7 +91,9 @@ def socket_for(folder: Path) -> str:
     parent.mkdir(mode=0o700, exist_ok=True)
     found = parent.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise NodeUnavailable(f"{parent} is not a folder of ours alone")
+        raise NodeUnavailable(
+            "its socket has no place", f"{parent} is not a folder of ours alone: remove it."
+        )
     return str(parent / "socket")
 
 
@@ -225,7 +227,7 @@ def _find_or_start(settings: NodeSettings) -> tuple[Place, list[_Record]]:
         _start(home)
         found = _record(home.folder)
         if found is None:
-            raise NodeUnavailable(f"it has ended at once; its log is {home.folder / LOG}")
+            raise NodeUnavailable("it has ended at once", f"Its log is {home.folder / LOG}.")
         return found.place, others
 
 
@@ -238,8 +240,9 @@ def _settled(folder: Path) -> _Record | None:
             return found
         if monotonic() > until:
             raise NodeUnavailable(
-                f"a node (`python -m kernels.node`) uses {folder}, but has neither become ready nor ended"
-                f" within {UP:.0f} s: end its process and start again; its log is {folder / LOG}"
+                f"another one has neither become ready nor ended within {UP:.0f} s",
+                f"It is a process `python -m kernels.node` that uses {folder}: end it and start again."
+                f" Its log is {folder / LOG}.",
             )
         sleep(LOOK)
 

@@ -28,6 +28,8 @@ __all__ = ["main"]
 LONGEST = 1 << 20  # bytes of an order
 MOST_DESCRIPTORS = 16
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
+WAIT = 20.0  # seconds for the files of an earlier kernel, where the workspace is over its limit with them
+FEW = 200  # files of an earlier kernel that are removed while one waits for this one
 LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # it, and what could not be removed of it
 
 
@@ -112,7 +114,7 @@ def _be_kernel(
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.enable()
-    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"])
+    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"], over=order.get("over", False))
     fresh.process()
     if "probes" in order:
         os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
@@ -127,17 +129,20 @@ def _be_kernel(
     return 0
 
 
-def _settle(temporary: str, matplotlib: str) -> None:
+def _settle(temporary: str, matplotlib: str, *, over: bool = False) -> None:
     """Make the folders of this kernel anew; matplotlib wants to write where it finds its list of fonts.
 
     The temporary folder is as a rule in the workspace, where cells of before may have left anything: startup
     files of IPython would run before a full workspace is closed, and what a killed process left would stay
-    for good.
+    for good. Removing many files takes a minute, so they only get another name here, and another process
+    removes them while the kernel answers. Until then they count as the workspace's; so the kernel of one that
+    is over its limit with them waits a while, or it would be ended for it.
     """
     home = os.environ["HOME"]
-    for name in os.listdir(home):
-        if LEFT.fullmatch(name):  # also where the workspace is full, and it not used
-            _clear(os.path.join(home, name))
+    left = [os.path.join(home, name) for name in os.listdir(home) if LEFT.fullmatch(name)]
+    many = [path for path in left if not _cleared_at_once(path)]  # also where the workspace is full
+    if many:
+        _clear_apart([_aside(path) for path in many], WAIT if over else 0)
     os.makedirs(temporary, 0o700, exist_ok=True)
     for folder in (os.environ["IPYTHONDIR"], matplotlib):
         _clear(folder)
@@ -146,12 +151,77 @@ def _settle(temporary: str, matplotlib: str) -> None:
         shutil.copytree(given, matplotlib)
 
 
+def _cleared_at_once(path: str) -> bool:
+    """Remove what has a few files; returns whether there is nothing left."""
+    try:
+        if os.path.islink(path) or not os.path.isdir(path):
+            os.unlink(path)
+            return True
+        count, folders = 0, [path]
+        for folder in folders:  # grows as we go
+            with os.scandir(folder) as listing:
+                for entry in listing:
+                    count += 1
+                    if count > FEW:
+                        return False
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        shutil.rmtree(path)
+    except OSError:
+        return not os.path.lexists(path)
+    return True
+
+
+def _aside(path: str) -> str:
+    """Free the name of the temporary folder; returns what it is called now."""
+    if not path.endswith(LARGE):
+        return path  # it has another name already
+    aside = f"{path}.{os.urandom(4).hex()}"
+    os.rename(path, aside)
+    return aside
+
+
+def _clear_apart(paths: list[str], wait: float) -> None:
+    """Remove what is there in a process of its own; `wait` so many seconds for its end.
+
+    It is confined as the kernel is. Its parent is the init and not the kernel, whose cells may wait for all
+    of their children. It ends with the kernel, and the next one goes on with what is left.
+    """
+    ended, alive = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:  # as many processes as there may be
+        pid = -1
+    if pid:
+        os.close(alive)
+        if pid > 0:
+            os.waitpid(pid, 0)
+            poll = select.poll()
+            poll.register(ended, select.POLLIN)
+            poll.poll(wait * 1000)
+        os.close(ended)
+        return
+    try:
+        if os.fork() == 0:
+            _use_null()
+            os.dup2(0, 2)
+            os.dup2(alive, 3)
+            os.closerange(4, os.sysconf("SC_OPEN_MAX"))  # whoever reads a pipe would not see its end
+            if not wait:
+                os.nice(19)
+            for path in paths:
+                _clear(path)
+    finally:
+        os._exit(0)
+
+
 def _clear(path: str) -> None:
     """Remove what is there; what cannot be removed gets another name."""
     try:
         if os.path.islink(path) or not os.path.isdir(path):
             os.unlink(path)
         else:
+            os.chmod(path, 0o700)
             for folder, below, _ in os.walk(path):  # also what its owner has closed
                 for each in below:
                     if not os.path.islink(inner := os.path.join(folder, each)):

@@ -5,11 +5,9 @@
 """
 
 import os
-import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+
+from . import on_import
 
 __all__ = ["install"]
 
@@ -19,42 +17,8 @@ SYSTEM = "/sys/devices/system/cpu"
 
 def install() -> None:
     """From now on joblib, once it is imported, finds the number of processors known."""
-    if os.path.isdir(SYSTEM):
-        return
-    if CONTEXT in sys.modules:  # the zygote was told to import it
-        _complete(sys.modules[CONTEXT])
-    else:
-        sys.meta_path.insert(0, _Finder())
-
-
-class _Finder(MetaPathFinder):
-    """Finds the module as Python does, and completes it once it is there; then it is gone."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name != CONTEXT:
-            return None
-        sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Counted(spec.loader)  # type: ignore[assignment]  # as far as Python asks
-        return spec
-
-
-class _Counted:
-    """A loader that notes the number in the module that it has loaded."""
-
-    def __init__(self, loader: object) -> None:
-        self._loader = loader
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._loader, name)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)  # type: ignore[attr-defined]
-        module.__loader__ = module.__spec__.loader = self._loader  # type: ignore[assignment,union-attr]
-        _complete(module)
+    if not os.path.isdir(SYSTEM):
+        on_import.change(CONTEXT, _complete)
 
 
 def _complete(module: ModuleType) -> None:

@@ -12,17 +12,17 @@ writes the figure that was shown last. A figure that was saved as it is shown sa
 """
 
 import functools
-import importlib.machinery
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from IPython.core.getipython import get_ipython
+
+from . import on_import
 
 __all__ = ["follow", "forget"]
 
@@ -44,10 +44,7 @@ _age = 0  # and how many cells ago: it may be large
 
 def follow() -> None:
     """Have pyplot do so, now or when it is imported."""
-    if PYPLOT in sys.modules:
-        _change(sys.modules[PYPLOT])
-    else:
-        sys.meta_path.insert(0, _Finder())
+    on_import.change(PYPLOT, _change)
 
 
 def forget() -> None:
@@ -56,28 +53,6 @@ def forget() -> None:
     _age += 1
     if _age > 1:
         _shown = None
-
-
-class _Finder:
-    """Finds pyplot once, and changes it when it has been imported."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if name != PYPLOT:
-            return None
-        with suppress(ValueError):
-            sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            load = spec.loader.exec_module
-
-            def load_and_change(module: ModuleType) -> None:
-                load(module)
-                _change(module)
-
-            spec.loader.exec_module = load_and_change  # type: ignore[method-assign]
-        return spec
 
 
 def _change(pyplot: Any) -> None:

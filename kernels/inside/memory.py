@@ -4,6 +4,7 @@ memory.begin()      # in the forked child
 memory.taken()      # bytes
 """
 
+import os
 import resource
 
 STATM = "/proc/self/statm"  # in pages: size, resident, and of that what is of files
@@ -24,8 +25,11 @@ def taken() -> int:
 
 def _resident() -> int:
     try:
-        with open(STATM, "rb", buffering=0) as file:
-            resident, of_files = file.read(200).split()[1:3]
+        statm = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)  # a file object takes twice as long
+        try:
+            resident, of_files = os.read(statm, 200).split()[1:3]
+        finally:
+            os.close(statm)
     except (OSError, ValueError):
         return 0
     return (int(resident) - int(of_files)) * resource.getpagesize()

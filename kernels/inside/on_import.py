@@ -11,36 +11,50 @@ from types import ModuleType
 
 __all__ = ["change"]
 
+Change = Callable[[ModuleType], object]
 
-def change(name: str, how: Callable[[ModuleType], object]) -> None:
-    """Call `how` with the module of this name once it has been imported."""
+_awaited: dict[str, list[Change]] = {}  # by the module's name
+
+
+def change(name: str, how: Change) -> None:
+    """Call `how` with the module of this name once it has been imported; the same `how` only once."""
     if name in sys.modules:
         how(sys.modules[name])
-    else:
-        sys.meta_path.insert(0, _Finder(name, how))
+        return
+    changes = _awaited.setdefault(name, [])
+    if how not in changes:
+        changes.append(how)
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
 
 
 class _Finder(MetaPathFinder):
-    """Finds one module as Python does, has it changed once it is there, and is gone."""
-
-    def __init__(self, name: str, how: Callable[[ModuleType], object]) -> None:
-        self._name = name
-        self._how = how
+    """Finds the modules that are awaited as Python does, and has each changed once it is there."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != self._name:
+        if name not in _awaited:
             return None
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
+            loader, execute = spec.loader, spec.loader.exec_module
 
             def execute_and_change(module: ModuleType) -> None:
+                vars(loader).pop("exec_module", None)  # the loader is as Python made it again
                 execute(module)
-                self._how(module)
+                _change(name, module)
 
-            spec.loader.exec_module = execute_and_change  # type: ignore[method-assign]
+            loader.exec_module = execute_and_change  # type: ignore[method-assign]
         return spec
+
+
+def _change(name: str, module: ModuleType) -> None:
+    """Make the changes, now that the import has succeeded: one that fails or is only looked up is none."""
+    for how in _awaited.pop(name, ()):
+        how(module)
+    if not _awaited and _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)
+
+
+_finder = _Finder()

@@ -17,15 +17,16 @@ import os
 import stat
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import Any
+
+from . import sqlite_log
 
 __all__ = ["OpenFiles"]
 
 DESCRIPTORS = "/proc/self/fd"
 # Their own methods are called, and not those that a person's class has in their place.
 WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-LOG = "-wal"  # how SQLite names the log of a database
 Place = tuple[int, int, int]  # a descriptor, and the device and number of its file
 
 
@@ -64,9 +65,14 @@ class OpenFiles:
                 if (file := one()) is not None and _descriptor(file) == place[0]:
                     with suppress(Exception):  # a full disk, or whatever a person's class raises
                         _kind(file).flush(file)
-        for path in written.values():
-            if path.endswith(LOG):
-                _checkpoint(path.removesuffix(LOG))
+        # A log that Python itself writes to is being copied: SQLite has no such object for its own.
+        foreign = {path: place[0] for place, path in written.items() if not self._has_object(place)}
+        for path in foreign:
+            if path.endswith(sqlite_log.LOG):
+                sqlite_log.checkpoint(path.removesuffix(sqlite_log.LOG), foreign)
+
+    def _has_object(self, place: Place) -> bool:
+        return any(one() is not None for one in self._known.get(place, ()))
 
     def _know(self, places: set[Place]) -> None:
         """Find the objects of these files; all objects are gone through only where there is a new file."""
@@ -137,14 +143,3 @@ def _descriptor(file: Any) -> int:
     except Exception:  # noqa: BLE001  a person's class can stand below the buffer
         return -1
     return number if type(number) is int else -1
-
-
-def _checkpoint(database: str) -> None:
-    """Have SQLite write committed rows from the log into the database itself, as far as nobody reads it."""
-    import sqlite3  # a kernel that uses no database does without
-
-    with suppress(sqlite3.Error, OSError):
-        if not os.path.isfile(database):
-            return
-        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
-            connection.execute("pragma wal_checkpoint(truncate)").fetchall()

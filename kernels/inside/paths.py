@@ -2,14 +2,17 @@
 
 shortened('File "/opt/kernelcord/.venv-kernels/lib/python3.12/site-packages/pandas/core/frame.py"')
 # 'File "site-packages/pandas/core/frame.py"'
+in_tracebacks(text)         # the same, in lines of tracebacks alone: those of `faulthandler` and `traceback`
 warnings.formatwarning = warning
 """
 
+import os
+import re
 import sys
 import sysconfig
 import warnings
 
-__all__ = ["shortened", "warning"]
+__all__ = ["FRAME", "in_tracebacks", "shortened", "warning"]
 
 _LIBRARY = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # The longest first: packages lie below the standard library.
@@ -18,7 +21,13 @@ _SHORT = {
     f"{sysconfig.get_path('stdlib')}/": f"{_LIBRARY}/",
     f"{sys.prefix}/lib/": "lib/",
     f"{sys.base_prefix}/lib/": "lib/",
+    f"{os.path.abspath(__file__).rpartition('/inside/')[0]}/": "kernelcord/",
 }
+FRAME = '  File "/'  # how the line of a frame begins whose file has a whole path
+_FRAME = re.compile(rf'^([ |]*{FRAME[:-1]})(/[^"\n]+)(?=", line \d)', re.MULTILINE)
+# Where a library's own path begins, whichever Python it belongs to. What the person has put into their
+# workspace is theirs.
+_OF_A_LIBRARY = re.compile(r"/(?!workspace/)(?:.*?/(?=(?:site|dist)-packages/)|.*/(?=python3\.\d+/))")
 
 _format = warnings.formatwarning
 
@@ -28,6 +37,17 @@ def shortened(text: str) -> str:
     for path, short in _SHORT.items():
         text = text.replace(path, short)
     return text
+
+
+def in_tracebacks(text: str) -> str:
+    """The text with libraries' paths shortened where they stand in a traceback's line, of any process."""
+    return _FRAME.sub(_short_frame, text) if FRAME in text else text
+
+
+def _short_frame(line: re.Match[str]) -> str:
+    path = line[2]
+    short = shortened(path)
+    return line[1] + (_OF_A_LIBRARY.sub("", path, count=1) if short == path else short)
 
 
 def warning(

@@ -15,7 +15,6 @@
 import asyncio
 import atexit
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -39,9 +38,11 @@ from . import (
     figures,
     forked,
     fresh,
+    last_words,
     memory,
     nested,
     open_files,
+    questions,
     reserve,
     shared,
     spawned,
@@ -53,6 +54,7 @@ from . import (
 from .absent import NoSubshells, Unwalked
 from .heartbeat import ListeningHeartbeat
 from .shell import Shell, turn
+from .turn import take_interrupts
 
 for name in ("POLLIN", "POLLOUT", "SNDMORE"):  # of enumerations they are combined 50 times a cell, in 0.1 ms
     setattr(zmq, name, int(getattr(zmq, name)))
@@ -133,7 +135,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 
     def pre_handler_hook(self) -> None:
         """Take interrupts as they are meant: see `turn`."""
-        self.saved_sigint_handler = signal.signal(signal.SIGINT, turn.note)
+        self.saved_sigint_handler = take_interrupts(turn.note)
+
+    def post_handler_hook(self) -> None:
+        """Take them as before."""
+        take_interrupts(self.saved_sigint_handler)
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> Any:
         """Run the cell, and let what it has written through."""
@@ -141,6 +147,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             parent = self.get_parent("shell")
             children.reap()
             turn.begin(parent["header"]["msg_id"])
+            last_words.shown.begin()
             for stream in self.own_streams:  # what stands before them need not pass it on
                 stream.set_parent(parent)
             self.shell.coming = code
@@ -171,13 +178,17 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         async with self._main_asyncio_lock:  # in turn: after those that wait
             self._aborting = False
 
-    def _input_request(self, prompt: str, ident: Any, parent: Any, **options: Any) -> Any:
+    def _input_request(self, prompt: str, ident: Any, parent: Any, password: bool = False) -> str:
         """Ask, after a mark among the output: the question goes another way, and could overtake it."""
-        streams.settle(self.own_streams)
-        for stream in self.own_streams:
-            stream.flush()
-        self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
-        return super()._input_request(prompt, ident, parent, **options)
+
+        def mark() -> None:
+            streams.settle(self.own_streams)
+            for stream in self.own_streams:
+                stream.flush()
+            self.session.send(self.iopub_socket, "kernelcord_question", {}, parent)
+
+        answer: str = self.questions.ask(parent, ident, prompt, password=password, before=mark)
+        return answer
 
     async def interrupt_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Interrupt the cell that is named, or the one that runs.
@@ -198,6 +209,11 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 def _asked_by_us(request: Any) -> bool:
     """Whether a request says that its client knows what it has sent and when its cell runs."""
     return "kernelcord" in request.get("metadata", ())
+
+
+def _may_ask(cell: Any) -> bool:
+    """Whether this cell can be answered: our client answers the one that runs alone."""
+    return turn.runs(cell["header"]["msg_id"]) if _asked_by_us(cell) else True
 
 
 class Program(IPKernelApp):  # type: ignore[misc]
@@ -267,6 +283,7 @@ class Program(IPKernelApp):  # type: ignore[misc]
         finally:
             ipkernel.sys = sys
         self.kernel.own_streams = sys.stdout, sys.stderr
+        self.kernel.questions = questions.Questions(self.session, self.kernel.stdin_socket, _may_ask)
         self.kernel._elsewhere = elsewhere.Outside(elsewhere.temporary(), os.getcwd())
         sys.stdin = stdin.Input(self.kernel.raw_input)
         nested.allow(lambda: self.kernel.io_loop.asyncio_loop)

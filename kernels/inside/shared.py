@@ -1,12 +1,15 @@
 """Shared memory that is made has its room: else who writes to it dies by a signal, and says nothing.
 
-`/dev/shm` is small, and a file there can be longer than what is left. Where there is none, as in tier B, the
-error says what to use instead.
+`/dev/shm` is small, and a file there can be longer than what is left. Where nothing can be written to it, as
+in tier B, arrays of `multiprocessing` are files in the temporary folder, and for what needs it the error says
+what to use instead. Only trying tells whether it can: `os.access` knows nothing of Landlock.
 """
 
 import errno
 import functools
 import os
+import sys
+import tempfile
 from types import ModuleType
 from typing import Any
 
@@ -18,11 +21,20 @@ FOLDER = "/dev/shm"  # noqa: S108  where Linux has it
 MiB = 1 << 20
 FULL = "no room for {size:.0f} MiB of shared memory: there are {most:.0f} MiB, with {left:.0f} MiB left"
 NONE = "there is no shared memory here: use a file in tempfile.gettempdir(), as numpy.memmap does"
+NO_LOCKS = (
+    "processes cannot share locks here, nor a Pool or a Queue: use threads, as"
+    " multiprocessing.pool.ThreadPool and concurrent.futures.ThreadPoolExecutor do"
+)
+REFUSED = (errno.EACCES, errno.ENOENT, errno.ENOSYS, errno.EROFS)  # where nothing can be made
 
 
 def follow() -> None:
-    """Have `multiprocessing.shared_memory` do so when it is imported."""
+    """Have `multiprocessing` do so when its modules are imported; elsewhere shared memory is no folder."""
+    if sys.platform != "linux":
+        return
     on_import.change("multiprocessing.shared_memory", _have_room)
+    on_import.change("multiprocessing.synchronize", _say_no_locks)
+    on_import.change("multiprocessing.heap", _choose_what_can_be_written)
 
 
 def _have_room(module: ModuleType) -> None:
@@ -33,7 +45,7 @@ def _have_room(module: ModuleType) -> None:
 def _with_room(begin: Any) -> Any:
     @functools.wraps(begin)
     def init(self: Any, name: str | None = None, create: bool = False, size: int = 0, **more: Any) -> None:
-        if create and not os.access(FOLDER, os.W_OK):
+        if create and not _writable():
             raise OSError(errno.ENOSYS, NONE)
         if create and isinstance(size, int) and size > _left(space := os.statvfs(FOLDER)):
             raise _full(size, space)
@@ -49,6 +61,43 @@ def _with_room(begin: Any) -> Any:
             raise (_full(size, space) if error.errno == errno.ENOSPC else error) from None
 
     return init
+
+
+def _say_no_locks(module: ModuleType) -> None:
+    lock: Any = module.SemLock
+    begin = lock.__init__
+
+    @functools.wraps(begin)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            begin(self, *args, **kwargs)
+        except OSError as error:
+            if error.errno not in REFUSED:
+                raise
+            raise OSError(errno.ENOSYS, NO_LOCKS) from None
+
+    lock.__init__ = init
+
+
+def _choose_what_can_be_written(module: ModuleType) -> None:
+    arena: Any = module.Arena
+    choose = arena._choose_dir
+
+    @functools.wraps(choose)
+    def choose_dir(self: Any, size: int) -> str:
+        folder: str = choose(self, size)
+        return tempfile.gettempdir() if folder == FOLDER and not _writable() else folder
+
+    arena._choose_dir = choose_dir
+
+
+def _writable() -> bool:
+    """Whether a file can be made there."""
+    try:
+        os.close(os.open(FOLDER, os.O_TMPFILE | os.O_RDWR, 0o600))
+    except OSError as error:
+        return error.errno not in REFUSED
+    return True
 
 
 def _left(space: os.statvfs_result) -> int:

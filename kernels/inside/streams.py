@@ -25,22 +25,29 @@ from functools import partial
 from io import StringIO
 from typing import Any
 
+import zmq
 from ipykernel.iostream import IOPubThread, OutStream
 
-from . import last_words
+from . import last_shown, last_words, paths
 from .buffers import Bytes
 from .relay import Relay
 
-READ = 64 * 1024  # bytes read at once
-PIECE = 32 * 1024  # characters, of which a message has two at most: each is drawn in one go, and a few wait
+# Bytes that are read at once; and characters, of which a message has two at most: each is drawn in one go,
+# and a few wait.
+PIECE = 32 << 10
 SETTLE = 1.0  # seconds `settle` waits at most: a child process may never stop writing
 LOOK = 0.0005  # seconds between looks
+HOLD = 10  # ms for which the beginning of a traceback's line waits for the rest of it
+LONGEST_LINE = 4096  # bytes of one that waits; it has to land together with what is read then
+FRAME = paths.FRAME.encode()
+EVENTS = int(zmq.EVENTS)  # as an enumeration it takes as long as the question
 AGAIN = (errno.EAGAIN, errno.EINTR)
 LINE_BUFFERED = 1  # _IOLBF of Linux's C libraries
 
-# Without letting Python's lock go, which the thread that sends would take: it is asked ten times a cell.
+# Without letting Python's lock go, which the thread that sends would take: it is asked eight times a cell. So
+# its arguments are made once, which takes as long as the call.
 _ioctl = ctypes.PyDLL(None).ioctl
-_ioctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p]
+WAITING = ctypes.c_ulong(termios.FIONREAD)
 
 _below: list[Callable[[], object]] = []  # flushes what writes to the descriptors and has a buffer of its own
 
@@ -76,6 +83,12 @@ class Sender(IOPubThread):  # type: ignore[misc]
             for frames in self._relay.take():
                 self.io_loop.asyncio_loop.call_soon_threadsafe(self._do, partial(self._really_send, frames))
 
+    def send_multipart(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Send a message. What it displays is kept as well, for it is only on its way then."""
+        if last_shown.is_shown(msg[0]) and self._is_master_process():
+            last_words.shown.add(msg, last_words.counts())
+        super().send_multipart(msg, *args, **kwargs)
+
     def _really_send(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         if self._relay is None or self._is_master_process():
             super()._really_send(msg, *args, **kwargs)
@@ -95,8 +108,8 @@ class Sender(IOPubThread):  # type: ignore[misc]
         try:
             f()
         finally:
-            if not self.closed:
-                self._xpub_stream.on_recv(self._handle_subscription)  # looks whether one has come
+            if not self.closed and self._xpub_stream.socket.get(EVENTS) & zmq.POLLIN:
+                self._xpub_stream.on_recv(self._handle_subscription)  # deals with it
 
 
 class Output(OutStream):  # type: ignore[misc]
@@ -143,6 +156,9 @@ class Output(OutStream):  # type: ignore[misc]
     def _setup_stream_redirects(self, name: str) -> None:
         """Put a pipe behind the stream's descriptor, which is read in a thread."""
         self._fid, writing = last_words.pipe(name)
+        waiting = ctypes.c_int(0)
+        self._look = ctypes.c_int(self._fid), WAITING, ctypes.byref(waiting)
+        self._waiting_in_pipe = waiting
         self._original_stdstream_fd = getattr(sys, name).fileno()
         self._original_stdstream_copy = os.dup(self._original_stdstream_fd)
         os.dup2(writing, self._original_stdstream_fd)
@@ -154,27 +170,35 @@ class Output(OutStream):  # type: ignore[misc]
     def _watch_pipe_fd(self) -> None:
         """Pass on what arrives in the pipe; `reading` is true from before a read until that is done.
 
-        It is read without letting Python's lock go: a main thread that ends the process just then would take
-        with it what is out of the pipe and not kept yet (`last_words`).
+        It is read without letting Python's lock go, and lands where it outlives us: a main thread that ends
+        the process just then would take it along.
         """
-        read, buffer = ctypes.PyDLL(None, use_errno=True).read, ctypes.create_string_buffer(READ)
+        landing, held = last_words.landing(self.name), b""
+        read = ctypes.PyDLL(None, use_errno=True).read
         read.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
         os.set_blocking(self._fid, False)  # a forked child may be quicker
         ready = select.poll()
         ready.register(self._fid, select.POLLIN)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        line_begins = True  # with what comes next
         while True:
-            ready.poll()
+            more = bool(ready.poll(HOLD if held else None))
             self.reading = self.fetching = True
-            length = read(self._fid, buffer, READ)
-            piece = ctypes.string_at(buffer, max(0, length))
-            self.taken += len(piece)
+            length = read(self._fid, landing.address + len(held), PIECE) if more else 0
+            if length > 0:
+                landing.landed(len(held) + length)
+            data = ctypes.string_at(landing.address, len(held) + max(0, length))
+            self.taken += max(0, length)
             self.fetching = False
+            end = _whole(data, line_begins=line_begins) if length > 0 else len(data)
+            piece, held = data[:end], data[end:]
             if piece and self._should_watch:
-                self.write(decoder.decode(piece))
-            self.passed = self.taken
-            self.reading = False
-            if (length < 0 and ctypes.get_errno() not in AGAIN) or length == 0 or not self._should_watch:
+                line_begins = piece.endswith(b"\n")
+                self._put(paths.in_tracebacks(decoder.decode(piece)), partial(landing.hold, held))
+            self.passed = self.taken - len(held)
+            self.reading = bool(held)
+            ended = more and (length == 0 or (length < 0 and ctypes.get_errno() not in AGAIN))
+            if ended or not self._should_watch:
                 return
 
     def write(self, string: str) -> int | None:
@@ -182,16 +206,24 @@ class Output(OutStream):  # type: ignore[misc]
         if not isinstance(string, str):
             return super().write(string)
         string = str.__str__(string)  # of a class of the person's own it is the text
+        length = len(string)
+        if self.name == "stderr":
+            string = paths.in_tracebacks(string)
         self._catch_up()
         for start in range(0, max(len(string), 1), PIECE):
-            with self._buffer_lock:
-                super().write(piece := string[start : start + PIECE])
-                self._kept.add(piece)
-            self.waiting += len(piece)
-            if self.waiting > PIECE:
-                self.waiting = 0
-                self.flush()
-        return len(string)
+            self._put(string[start : start + PIECE])
+        return length
+
+    def _put(self, piece: str, kept: Callable[[], object] = lambda: None) -> None:
+        """Take a piece of text; `kept` is called as soon as it outlives us."""
+        with self._buffer_lock:
+            super().write(piece)
+            self._kept.add(piece)
+            kept()
+        self.waiting += len(piece)
+        if self.waiting > PIECE:
+            self.waiting = 0
+            self.flush()
 
     def flush(self) -> None:
         """Send what was written; where that is nothing, without asking the thread that sends (0.3 ms)."""
@@ -238,13 +270,22 @@ class Output(OutStream):  # type: ignore[misc]
         """Bytes that wait in the pipe."""
         if self._fid is None:
             return 0
-        waiting = ctypes.c_int(0)
-        _ioctl(self._fid, termios.FIONREAD, ctypes.byref(waiting))
-        return waiting.value  # 0 where the person has closed it
+        if _ioctl(*self._look):
+            return 0  # the person has closed it
+        return int(self._waiting_in_pipe.value)
 
     def at_rest(self) -> bool:
         """Whether nothing is in the pipe or on its way from it."""
         return self._in_pipe() == 0 and not self.reading
+
+
+def _whole(data: bytes, *, line_begins: bool) -> int:
+    """How many bytes can be passed on: a line that may be one of a traceback is shortened as a whole."""
+    start = data.rfind(b"\n") + 1
+    last = data[start:]
+    if not last or len(last) > LONGEST_LINE or not (start or line_begins):
+        return len(data)
+    return start if last.startswith(FRAME) or FRAME.startswith(last) else len(data)
 
 
 def usable(own: tuple[Output, Output]) -> None:
@@ -253,6 +294,8 @@ def usable(own: tuple[Output, Output]) -> None:
     The kernel flushes it before it tells an error, and before its reply, and would get to neither.
     """
     for name, stream in zip(("stdout", "stderr"), own, strict=True):
+        if getattr(sys, name, None) is stream:
+            continue
         try:
             getattr(sys, name).flush()
         except BaseException:  # noqa: BLE001  whatever their code raises
@@ -265,10 +308,7 @@ def settle(own: tuple[Output, Output]) -> None:
     for flush in _below:
         with suppress(BaseException):  # the person can replace all of it
             flush()
-    until = time.monotonic() + SETTLE
     for stream in own:
-        while not stream.at_rest() and time.monotonic() < until:
-            time.sleep(LOOK)  # the reading thread needs the GIL
         stream.flush()
 
 

@@ -16,19 +16,27 @@ drops. And within a message that is being sent it would leave half of it. So it 
 """
 
 import asyncio
+import inspect
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from jupyter_client.session import Session
 
-__all__ = ["Turn"]
-
+__all__ = ["Turn", "take_interrupts"]
 
 AGAIN, MOST = 0.02, 50  # seconds between two signals of one interrupt; signals at most
+# What Python has around it makes enumerations of all, which takes 10 us; each cell asks for it four times.
+_handle: Callable[[int, Any], Any] = inspect.unwrap(signal.signal)
+
+
+def take_interrupts(handler: Any) -> Any:
+    """Have `handler` called for an interrupt; returns the one before, as `signal.signal` does."""
+    return _handle(signal.SIGINT, handler)
 
 
 class Turn:
@@ -47,6 +55,10 @@ class Turn:
             if cell == self._refused:
                 raise KeyboardInterrupt
             self._running, self._heard = cell, False
+
+    def runs(self, cell: str) -> bool:
+        """Whether this is the cell that runs."""
+        return cell == self._running
 
     def end(self) -> None:
         """It is over."""
@@ -101,11 +113,11 @@ class Turn:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        before = take_interrupts(signal.default_int_handler)
         try:
             if self._noted:
                 self._noted = False
                 raise KeyboardInterrupt
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            take_interrupts(before)

@@ -12,18 +12,19 @@ __all__ = ["follow"]
 
 LEAST, MOST = 40, 400  # columns
 OPTION = "display.width"
+FIRST = 80  # columns, which pandas begins with
 
-_columns = 80  # which pandas begins with
+_before = _columns = FIRST
 
 
 def follow(columns: int) -> None:
     """Have tables of that width, unless the person has set another one."""
-    global _columns
-    before, _columns = _columns, min(max(int(columns), LEAST), MOST)
+    global _before, _columns
+    _before, _columns = _columns, min(max(int(columns), LEAST), MOST)
     os.environ["COLUMNS"] = str(_columns)
+    on_import.change("pandas", _widen)
 
-    def widen(pandas: ModuleType) -> None:
-        if pandas.get_option(OPTION) in (before, 80):
-            pandas.set_option(OPTION, _columns)
 
-    on_import.change("pandas", widen)
+def _widen(pandas: ModuleType) -> None:
+    if pandas.get_option(OPTION) in (_before, FIRST):
+        pandas.set_option(OPTION, _columns)

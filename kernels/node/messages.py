@@ -52,6 +52,8 @@ COMMANDS: Mapping[str, Shape] = {
     "start": {"run": str, "tag": int},
     "leave": {"run": str},
     "interrupt": {"run": str},
+    "stop": {"run": str},
+    "decide": {"run": str, "kill": bool},
     "answer": {"run": str, "text": str},
     "extend": {"run": str, "seconds": NUMBER},
     "settle": {"run": str},

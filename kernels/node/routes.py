@@ -9,7 +9,8 @@
     PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
     GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
                                                         and the outputs of its result, a line each
-    GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names
+    GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names; with ?latest=BYTES
+                                                        as it is now, if it has no more
     GET    kernelcord/sessions/ID/channel               the websocket
 
 Everything asks for the token: Jupyter's handlers refuse whoever has none. The first two are the same in every
@@ -227,7 +228,10 @@ class _Captured(_Asked):
         file = files[int(place)] if int(place) < len(files) else None
         if not isinstance(file, CapturedFile | TextFile):
             raise web.HTTPError(404)
+        latest = self.get_query_argument("latest", "")
         try:
+            if latest and isinstance(file, CapturedFile):
+                file = await in_thread(file.renewed, int(latest))
             opened = await file.opened()
         except FileChanged:
             raise web.HTTPError(GONE) from None
@@ -236,15 +240,26 @@ class _Captured(_Asked):
         with opened:
             self.set_header("Content-Type", "application/octet-stream")
             self.set_header("Content-Length", str(file.size))
-            await self._send(opened, file.size)
+            await self._send(opened, file)
 
-    async def _send(self, file: BinaryIO, left: int) -> None:
+    async def _send(self, opened: BinaryIO, file: CapturedFile | TextFile) -> None:
+        """Send it all but for the last piece, and that only if the whole is one state of the file.
+
+        The reader must see that it has shrunk or was written to meanwhile.
+        """
+        left = file.size
         with suppress(StreamClosedError):
-            while left and (chunk := await in_thread(file.read, min(left, CHUNK))):
+            while left and (chunk := await in_thread(opened.read, min(left, CHUNK))):
                 left -= len(chunk)
+                if not left and isinstance(file, CapturedFile):
+                    try:
+                        await in_thread(file.check, opened)
+                    except FileChanged:
+                        left = len(chunk)
+                        break
                 self.write(chunk)
                 await self.flush()
-            if left:  # it has shrunk: the reader must see that
+            if left:
                 self.detach().close()
 
 

@@ -95,6 +95,8 @@ class Session:
             "start": self._start,
             "leave": self._leave,
             "interrupt": self._interrupt,
+            "stop": self._stop,
+            "decide": self._decide,
             "answer": self._answer,
             "extend": self._extend,
             "settle": self._settle,
@@ -210,6 +212,15 @@ class Session:
     def _interrupt(self, command: Fields) -> None:
         if (cell := self._cells.get(command["run"])) is not None:
             self._spawn(cell.run.interrupt())
+
+    def _stop(self, command: Fields) -> None:
+        if (cell := self._cells.get(command["run"])) is not None:
+            self._spawn(cell.run.stop())
+
+    def _decide(self, command: Fields) -> None:
+        if (cell := self._cells.get(command["run"])) is not None:
+            with suppress(NoQuestion):  # the cell was over before this came
+                cell.run.decide(kill=command["kill"])
 
     def _answer(self, command: Fields) -> None:
         if (cell := self._cells.get(command["run"])) is not None:

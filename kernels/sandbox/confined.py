@@ -7,6 +7,7 @@ with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbo
     await kernel.release()
 """
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
+from kernels.finish import to_the_end
 from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import usage, users
@@ -117,7 +119,7 @@ class Confined:
         self._watchdog.forget(self._watched)
         self.child.close()
         if self._group is not None and not self._detached:
-            await self._group.remove()
+            await to_the_end(in_thread(self._group.remove))
 
     def _too_much(self, fault: str) -> None:
         self.fault = fault
@@ -197,7 +199,7 @@ class Sandbox:
 
         Raises: KernelStartFailed, OSError.
         """
-        uid, began, ours = await in_thread(self._measured, workspace)
+        uid, began, ours, over = await in_thread(self._measured, workspace)
         most = self._limits.workspace
         full_over = most if most is not None and began > most else None
         confinement = confine(
@@ -215,16 +217,20 @@ class Sandbox:
         child = await self._forkserver.fork(confinement.clone_flags)
         group = None
         try:
-            if self._groups is not None:
-                group = self._groups.make(name, self._limits)
-                group.take(child.pid)
-            described = {"confinement": confinement.description(), "environment": confinement.environment}
+            group = await self._grouped(name, child.pid)
+            described = {
+                "confinement": confinement.description(),
+                "environment": confinement.environment,
+                "over": over,
+            }
             child.order({**order, **described}, descriptors)
-        except OSError as error:
+        except BaseException as error:  # also a cancellation leaves no process
             child.close()
             if group is not None:
-                await group.remove()
-            raise KernelStartFailed(str(error)) from error
+                await to_the_end(in_thread(group.remove))
+            if isinstance(error, OSError):
+                raise KernelStartFailed(str(error)) from error
+            raise
         return Confined(
             child,
             self._forkserver,
@@ -236,6 +242,27 @@ class Sandbox:
             namespaces=self.tier.namespaces,
         )
 
+    async def _grouped(self, name: str, pid: int) -> Group | None:
+        """The process's own group, where there are groups. Raises: OSError, and none is left."""
+        if self._groups is None:
+            return None
+        making = asyncio.ensure_future(in_thread(self._grouped_now, self._groups, name, pid))
+        try:
+            return await to_the_end(making)
+        except asyncio.CancelledError:
+            if making.exception() is None:
+                await to_the_end(in_thread(making.result().remove))
+            raise
+
+    def _grouped_now(self, groups: Groups, name: str, pid: int) -> Group:
+        group = groups.make(name, self._limits)
+        try:
+            group.take(pid)
+        except OSError:
+            group.remove()
+            raise
+        return group
+
     def own(self, workspace: Path) -> int | None:
         """The user to whom this workspace is given, once for good; None where kernels run as our own.
 
@@ -246,15 +273,19 @@ class Sandbox:
         with self._claiming:
             return users.claim(self._workspaces, workspace, self._users)
 
-    def _measured(self, workspace: Path) -> tuple[int | None, int, int]:
-        """The workspace's user and size; and the threads of our own user, where a kernel has no other."""
+    def _measured(self, workspace: Path) -> tuple[int | None, int, int, bool]:
+        """The workspace's user and size; and the threads of our own user, where a kernel has no other.
+
+        Last whether it is over its limit with what the kernel has to remove.
+        """
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
-        size = 0
+        size, over = 0, False
         if self._limits.workspace is not None:
             size = usage.size(workspace)
+            over = size > self._limits.workspace
             if usage.UNCOUNTABLE > size > self._limits.workspace:  # the kernel empties its temporary folder
                 size -= usage.size(workspace / TEMPORARY)
-        return self.own(workspace), size, ours
+        return self.own(workspace), size, ours, over
 
 
 def readable(python: Path) -> tuple[Path, ...]:

@@ -13,7 +13,8 @@ deadline, and what works on after it a budget of processor time.
 
 A look comes five times a second while something changes, and every few seconds while nothing does; but the
 machine's own counts of free memory, free disk and processes are read each time, and when one of them falls,
-everything is looked at at once. What a kernel can do between two looks is bounded by its rlimits.
+everything that has run since its last look is looked at at once. What a kernel can do between two looks is
+bounded by its rlimits.
 
 What makes one kernel slow to look at does not hold up the looks at others: there is a bound on what is read
 of it, and a second thread for those whose looks took long, in which each has its turn. A third thread ends
@@ -37,6 +38,7 @@ from kernels.sandbox import objects, usage
 from kernels.sandbox.held_up import Looks, waits_for_disk
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 from kernels.sandbox.spent import Spent
+from kernels.sandbox.still import Still, have_run
 
 __all__ = [
     "BACKGROUND",
@@ -95,6 +97,8 @@ class Watched:
         self.pause = FIRST
         self.seen = (0, 0)
         self.size = began
+        self.nameless = 0  # bytes of it that no file's name tells
+        self.still = Still()
         self.took = self.size_took = 0.0  # seconds of work, the last look at memory, and at the workspace
         self.slow = self.size_slow = False  # whether one look took long; it is looked at apart from then on
         self.thorough = self.size_thorough = False  # whether the next look is
@@ -250,10 +254,16 @@ class Watchdog:
         began, worked, cells = monotonic(), thread_time(), watched.cells
         thorough, watched.size_thorough = watched.size_thorough, False
         mapped = thorough or began >= watched.mapped_due
-        pids = usage.processes(watched.init)[1:]
+        pids = usage.processes(watched.init)
+        ran = have_run(pids)
         short = thorough and self._machine.disk_is_short
+        depth = mapped + thorough + short
         named = usage.size(watched.workspace)
-        nameless = usage.hidden(pids, (watched.workspace, WORKSPACE_INSIDE), mapped=mapped, doubt=not short)
+        if still := watched.still.known("size", ran, depth):
+            nameless = watched.nameless
+        else:
+            places = watched.workspace, WORKSPACE_INSIDE
+            nameless = watched.nameless = usage.hidden(pids[1:], places, mapped=mapped, doubt=not short)
         if mapped:
             watched.mapped_due = began + MAPPED
         watched.size = named + nameless
@@ -261,8 +271,10 @@ class Watchdog:
             hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
             hides = SYSTEM if nameless >= usage.CROWDED else hides
             self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
-        elif thorough and self._passes_on(watched):
+        elif thorough and not still and self._passes_on(watched):
             self._end(watched, HIDING)
+        elif not still:
+            watched.still.note("size", ran, 1 if watched.passing else depth)
         watched.size_took = thread_time() - worked
         watched.size_slow = watched.size_slow or watched.size_took > QUICK
         pause = max(self._paused(watched), SHARE * (monotonic() - began))
@@ -286,6 +298,10 @@ class Watchdog:
         thorough = watched.thorough and not quick
         watched.thorough = watched.thorough and quick
         pids = usage.processes(watched.init)
+        ran = None if quick else have_run(pids)
+        if watched.still.known("memory", ran, thorough):
+            watched.due = monotonic() + self._paused(watched)
+            return
         held = 0
         if self._memory:
             if usage.threads(pids) > self._limits.processes:
@@ -308,6 +324,7 @@ class Watchdog:
         if quick:
             return
         self._look_at_rest(watched, pids)
+        watched.still.note("memory", ran, thorough)
         watched.slow = watched.slow or watched.took > QUICK
         pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
         # Else a cell has begun or ended meanwhile, and what it does was not seen.

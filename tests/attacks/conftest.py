@@ -16,6 +16,7 @@ from kernels.errors import SandboxUnavailable
 from kernels.kernel import Kernel
 from kernels.launch import Limits, MiB
 from kernels.pool import Pool
+from kernels.sandbox.cgroup import Groups, unique_name
 from kernels.sandbox.policy import Tier
 from tests.attacks import tiers
 from tests.attacks.host import Host, leftovers, settled
@@ -32,6 +33,34 @@ LIMITS = Limits(
 TIERS = [Tier(name) for name in os.environ.get("ATTACK_TIERS", "S,A,B").split(",")]
 AFTER = 15.0  # seconds until what an attack has left must be gone
 _numbers = count(1)
+
+
+@pytest.hookimpl(tryfirst=True)  # before what is marked is left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves to `make soak` the tiers that a test's mark `tiers` does not name: they share what it tries.
+
+    Where the machine cannot do tier S, all that it can do are attacked with everything.
+    """
+    left = [item for item in items if (tier := _tier(item)) and (named := _named(item)) and tier not in named]
+    if left and "ATTACK_TIERS" not in os.environ and _has_s():
+        for item in left:
+            item.add_marker(pytest.mark.soak)
+
+
+def _named(item: pytest.Item) -> set[str]:
+    return {str(tier) for mark in item.iter_markers("tiers") for tier in mark.args}
+
+
+def _tier(item: pytest.Item) -> str:
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("pool", "")) if callspec else ""
+
+
+def _has_s() -> bool:
+    if os.geteuid() != 0 or (groups := Groups.found(unique_name())) is None:
+        return False
+    groups.close()
+    return True
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=TIERS, ids=lambda tier: f"tier-{tier}")

@@ -12,7 +12,8 @@ from tests.attacks.conftest import AFTER
 from tests.attacks.host import TRIES, leftovers, settled
 from tests.live.cells import NoFiles, run, value
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# In one tier: the broker is the same.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 BELL = f"""{TRIES}
 import json

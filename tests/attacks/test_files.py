@@ -57,6 +57,7 @@ async def test_what_is_no_file_is_not_captured(kernel: Kernel, host: Host) -> No
         assert reason in told
 
 
+@pytest.mark.tiers("S")  # capture is the same
 async def test_a_swap_between_looking_and_reading_wins_nothing(kernel: Kernel, host: Host) -> None:
     """While a thread swaps a file with a link to a secret, no capture ever holds the secret."""
     code = f"""
@@ -94,6 +95,7 @@ async def test_a_workspace_of_links_is_given_to_its_user_and_nothing_else(
     assert (host.secret.stat().st_uid, host.secret.stat().st_mode) == (before.st_uid, before.st_mode)
 
 
+@pytest.mark.tiers("S")  # capture is the same
 async def test_a_file_that_grows_is_taken_when_it_rests(kernel: Kernel) -> None:
     """A file that is being written is not captured half."""
     code = """
@@ -111,6 +113,7 @@ threading.Thread(target=grow).start()
     await asyncio.sleep(0.8)  # it rests
 
 
+@pytest.mark.tiers("S")  # capture is the same
 async def test_a_thousand_files_are_counted_and_not_named(kernel: Kernel) -> None:
     """At most 64 files come of one cell, and one over its size does not; the rest is a count."""
     ran = await run(

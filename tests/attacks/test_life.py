@@ -12,7 +12,8 @@ from kernels.pool import Pool
 from tests.attacks.conftest import LIMITS
 from tests.live.cells import NoFiles, run, until, value
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# In one tier: what ends is the same but for the init's namespace, which B has not.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 DEATHS = {
     "os._exit(7)": 7,
@@ -25,6 +26,7 @@ DEATHS = {
 }
 
 
+@pytest.mark.tiers("B")
 @pytest.mark.parametrize(("code", "exit_code"), DEATHS.items())
 async def test_death_is_told_with_what_was_lost(kernel: Kernel, code: str, exit_code: int) -> None:
     """However it dies, the cell says so, with the exit code and the variables that are gone."""
@@ -63,6 +65,7 @@ IN_THE_WAY = {
 }
 
 
+@pytest.mark.tiers("B")
 @pytest.mark.parametrize("code", IN_THE_WAY.values(), ids=IN_THE_WAY)
 async def test_nothing_that_is_left_is_in_the_way_of_the_next_kernel(kernel: Kernel, code: str) -> None:
     """Its folders are made anew, and nothing of before runs in it, where they are in the workspace too."""
@@ -76,6 +79,7 @@ async def test_nothing_that_is_left_is_in_the_way_of_the_next_kernel(kernel: Ker
     assert await value(kernel, shown) == "(None, False)"
 
 
+@pytest.mark.tiers("B")
 @pytest.mark.parametrize("code", HANGS.values(), ids=HANGS)
 async def test_a_hang_ends_at_the_deadline(kernel: Kernel, code: str) -> None:
     """Interrupt, then kill: the cell ends as timed out or died, with a fresh kernel where it had to be."""
@@ -119,6 +123,7 @@ DAEMONS = {
 }
 
 
+@pytest.mark.tiers("B")
 @pytest.mark.parametrize("how", DAEMONS.values(), ids=DAEMONS)
 async def test_no_process_outlives_its_kernel(kernel: Kernel, how: str) -> None:
     """A daemon goes with its kernel, whichever way that ends; the fixture looks for it."""
@@ -127,6 +132,7 @@ async def test_no_process_outlives_its_kernel(kernel: Kernel, how: str) -> None:
     await run(kernel, "import os\nos._exit(1)")
 
 
+@pytest.mark.tiers("B")
 async def test_a_kernel_that_does_not_shut_down_is_killed(kernel: Kernel) -> None:
     """It is asked, then told, then ended; closing it takes seconds and not for ever."""
     code = """
@@ -138,6 +144,7 @@ atexit.register(time.sleep, 1000)
     assert (await run(kernel, code)).status == "ok"
 
 
+@pytest.mark.tiers("B")
 async def test_a_zygote_that_is_gone_costs_no_kernel(kernel: Kernel, pool: Pool) -> None:
     """Running kernels go on, and the next one is forked from a new zygote."""
     assert pool._sandbox is not None
@@ -152,6 +159,7 @@ async def test_a_zygote_that_is_gone_costs_no_kernel(kernel: Kernel, pool: Pool)
     pool.workspace("second").remove()
 
 
+@pytest.mark.tiers("B")
 async def test_an_init_that_is_killed_takes_its_kernel_along(kernel: Kernel, pool: Pool) -> None:
     """Whatever kills it from outside: nothing of the kernel goes on by itself."""
     assert kernel._process is not None

@@ -15,7 +15,8 @@ from kernels.weight import weight
 from tests.attacks.conftest import LIMITS
 from tests.live.cells import run, value
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# In one tier: what a kernel sends is read by the same code.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.tiers("S")]
 
 LIAR = """
 import os, threading, time, zmq

@@ -197,6 +197,7 @@ for path in sockets:
         pool.workspace("victim").remove()
 
 
+@pytest.mark.tiers("S")  # the zygote is the same
 async def test_no_memory_holds_the_key_of_another_kernel(kernel: Kernel, pool: Pool) -> None:
     """Kernels are copies of one process, which has never seen any of their keys."""
     other = pool.kernel("victim", NoFiles())

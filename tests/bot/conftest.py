@@ -1,6 +1,6 @@
 """Sessions on an empty data folder, with real kernels in this process; programs have theirs in a node."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from bot.sessions import Sessions
 from config.settings import load
 from tests.model_server import ModelServer
 from tests.nodes import end_nodes
+from tests.zygotes import Lent, lent_zygotes
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +19,19 @@ async def _no_node_is_left(tmp_path: Path) -> AsyncIterator[None]:
     """A node that a test's program has started ends with the test."""
     yield
     await end_nodes(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def lend_zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Lent]]:
+    """Zygotes that all tests have in common."""
+    with lent_zygotes(tmp_path_factory.mktemp("zygotes")) as lend:
+        yield lend
+
+
+@pytest.fixture(autouse=True)
+def _zygotes_are_lent(monkeypatch: pytest.MonkeyPatch, lend_zygote: Callable[..., Lent]) -> None:
+    """No test here is about a zygote's start, and that is most of what a composed bot takes."""
+    monkeypatch.setattr("kernels.sandbox.confined.Forkserver", lend_zygote)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class FakeCell:
     """A cell that shows its events and ends well; it defines the variables that its code names."""
 
     goes_on = False
+    question: int | None = None
 
     def __init__(self, kernel: "FakeKernel | None", code: str, tag: int = 0, turn: str = "") -> None:
         self.code, self.tag, self.turn = code, tag, turn
@@ -50,6 +51,12 @@ class FakeCell:
             yield event
 
     async def interrupt(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def decide(self, *, kill: bool) -> None:
         pass
 
     def answer(self, text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.ahead import Ahead
-from kernels.events import Event, Stream
+from kernels.events import Event, Queued, Restarted, Stream
 
 EVENTS = [Stream("stdout", "a"), Stream("stdout", "b")]
 
@@ -84,3 +84,46 @@ async def test_what_fails_ahead_is_told_to_who_takes_the_first_event() -> None:
 
     with pytest.raises(KeyError):
         await leave()
+
+
+BEFORE = [Queued(2), Queued(1), Restarted("it was idle", ("files",), ("x",)), Queued(0)]
+
+
+async def test_what_comes_before_the_code_does_not_keep_it_from_being_sent() -> None:
+    """A kernel that was started again tells that first; nobody has taken it yet, and the code is sent."""
+    sent = False
+
+    async def cell() -> AsyncIterator[Event]:
+        nonlocal sent
+        for event in BEFORE:
+            await asyncio.sleep(0)
+            yield event
+        sent = True
+        for event in EVENTS:
+            yield event
+
+    async with Ahead(cell(), print) as events, asyncio.timeout(10):
+        events.begin()
+        while not sent:  # noqa: ASYNC110  nobody takes any
+            await asyncio.sleep(0)
+        assert [event async for event in events] == BEFORE + EVENTS
+
+
+@pytest.mark.parametrize("taken", range(5))
+async def test_each_event_that_nobody_has_taken_is_missed(taken: int) -> None:
+    """In their order, and none that was taken."""
+    missed: list[Event] = []
+    told: list[Event] = []
+    waits = asyncio.Event()
+
+    async def cell() -> AsyncIterator[Event]:
+        for event in BEFORE:
+            yield event
+        waits.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10), Ahead(cell(), missed.append) as events:
+        events.begin()
+        told += [await anext(events) for _ in range(taken)]
+        await waits.wait()
+    assert (told, missed) == (BEFORE[:taken], BEFORE[taken:])

@@ -257,7 +257,7 @@ async def test_stop_during_the_stream_ends_the_request_and_keeps_the_words(
     server.will(says("So far", hold=asyncio.Event()))
     turn = asyncio.create_task(front.ask("tell me"))
     await front.until("So far")
-    await (await asked.session(1, "here")).interrupt()
+    await (await asked.session(1, "here")).stop()
     answer = await turn
     await server.left()
     assert (answer.words, answer.stopped) == ("So far", True)
@@ -278,7 +278,7 @@ async def test_stop_during_a_cell_ends_the_turn_and_the_kernel_works_on(
     server.will(calls(run_python(SLEEP), run_python("second = 1")), says("never"))
     turn = asyncio.create_task(front.ask("sleep"))
     await front.until("begun")
-    await (await asked.session(1, "here")).interrupt("here")
+    await (await asked.session(1, "here")).stop("here")
     answer = await turn
     assert answer.stopped
     assert [result.status for result in answer.results] == ["interrupted"]
@@ -296,7 +296,7 @@ async def test_stop_in_one_place_leaves_the_other_alone(asked: Sessions, server:
     await here.until("Here")
     second = asyncio.create_task(there.ask("2", place="there"))
     await there.until("There")
-    await (await asked.session(1, "here")).interrupt("here")
+    await (await asked.session(1, "here")).stop("here")
     assert (await first).stopped
     goes_on.set()
     assert not (await second).stopped

@@ -4,13 +4,18 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.model_server import ModelServer, calls, run_python, says
 from tests.mongodb import running_mongodb
+from tests.nodes import end_nodes
 from tests.program import Program
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # that of the program which tests share
 
 EIGHT_FILES = """
 import json, pickle, zipfile
@@ -55,7 +60,8 @@ BAD = [
     (b'{"code": "1", "reset": true}\n', "this one has code and reset"),
     (b'{"reset": 0}\n', 'reset is true or "all", or is left out'),
     (b'{"reset": "everything"}\n', 'reset is true or "all", or is left out'),
-    (b'{"interrupt": false}\n', "interrupt is true, or is left out"),
+    (b'{"interrupt": false}\n', 'interrupt is true or "kill", or is left out'),
+    (b'{"interrupt": "all"}\n', 'interrupt is true or "kill", or is left out'),
     (b'{"files": null}\n', "files is true, or is left out"),
     (b'{"replay": "a.ipynb", "keep_going": 1}\n', "keep_going is true or false"),
     (b'{"code": "1", "user_files": "abc"}\n', "user_files is a list"),
@@ -73,11 +79,32 @@ BAD = [
 ]
 
 
-@pytest.fixture
-async def program(tmp_path: Path) -> AsyncIterator[Program]:
+_users = count(100)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_program(tmp_path: Path) -> AsyncIterator[Program]:
     """The program on an empty data folder."""
     async with Program.start(tmp_path / "data", "--timeout", "40s") as program:
         yield program
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_program(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Program]:
+    """The program that tests share: with its node it takes three seconds of the processor to start."""
+    data = tmp_path_factory.mktemp("shared") / "data"
+    async with Program.start(data, "--timeout", "40s") as program:
+        yield program
+    await end_nodes(data.parent)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def program(one_program: Program) -> AsyncIterator[Program]:
+    """The shared program, for somebody who has not been there; all of theirs is gone afterwards."""
+    one_program.user = next(_users)
+    one_program.seen.clear()
+    yield one_program
+    await one_program.answer(id=one_program.send(reset="all"), event="reset")
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])
@@ -87,7 +114,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
         yield {}
         return
     with running_mongodb() as uri:
-        yield {"MONGODB_URI": uri}
+        yield {"MONGODB_URI": uri, "NODE": "none"}  # with a node it is the same store
 
 
 async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
@@ -129,7 +156,7 @@ async def test_eight_files_are_listed_with_ids_and_types_and_load_again_by_id(
 async def test_past_its_retention_a_file_is_gone_with_its_bytes_and_its_folder(tmp_path: Path) -> None:
     """An expired id reads as not found at once, and the sweep leaves no bytes and no empty folder."""
     kept = tmp_path / "data" / "files"
-    async with Program.start(tmp_path / "data", "--retention", "3s") as program:
+    async with Program.start(tmp_path / "data", "--retention", "3s", NODE="none") as program:
         written = await program.run("open('a.txt', 'w').write('x' * 1000)")
         (file_id,) = written["generated_file_ids"]
         assert (await program.run(f"len(load_file('{file_id}'))"))["output"] == "1000\n"
@@ -168,28 +195,32 @@ async def test_variables_stay_and_are_never_seen_by_others(program: Program) -> 
 
 
 @pytest.mark.timeout(180)
-async def test_twenty_users_with_ten_cells_each_lose_nothing(program: Program) -> None:
+async def test_twenty_users_with_ten_cells_each_lose_nothing(own_program: Program) -> None:
     """Twenty people at once get each of their ten results, in order, with their own values."""
     people = range(1, 21)
     sent = {
         user: [
-            program.send(user=user, code=f"mine = globals().get('mine', []) + [{user} * 100 + {cell}]; mine")
+            own_program.send(
+                user=user, code=f"mine = globals().get('mine', []) + [{user} * 100 + {cell}]; mine"
+            )
         ]
         for user in people
         for cell in [0]
     }
     for cell in range(1, 10):
         for user in people:
-            sent[user].append(program.send(user=user, code=f"mine = mine + [{user} * 100 + {cell}]; mine"))
+            sent[user].append(
+                own_program.send(user=user, code=f"mine = mine + [{user} * 100 + {cell}]; mine")
+            )
     for user in people:
         for cell, request in enumerate(sent[user]):
-            result = await program.answer(id=request, event="result")
+            result = await own_program.answer(id=request, event="result")
             assert result["output"] == f"{[user * 100 + n for n in range(cell + 1)]}\n"
 
 
 async def test_a_runaway_cell_ends_and_the_kernel_goes_on(tmp_path: Path) -> None:
     """`while True: pass` is stopped at its time, and the next cell finds its variables."""
-    async with Program.start(tmp_path / "data", "--timeout", "2s") as program:
+    async with Program.start(tmp_path / "data", "--timeout", "2s", NODE="none") as program:
         await program.run("x = 41")
         stopped = await program.run("while True: pass")
         assert (stopped["status"], stopped["return_code"]) == ("timeout", 124)
@@ -207,7 +238,7 @@ async def test_a_runaway_cell_ends_and_the_kernel_goes_on(tmp_path: Path) -> Non
 )
 async def test_a_cell_that_cannot_be_interrupted_ends_in_a_fresh_kernel(tmp_path: Path, code: str) -> None:
     """The kernel is replaced, what was lost is named, and the next cell works."""
-    async with Program.start(tmp_path / "data", "--timeout", "2s") as program:
+    async with Program.start(tmp_path / "data", "--timeout", "2s", NODE="none") as program:
         await program.run("precious = 1")
         stopped = await program.run(code)
         assert stopped["status"] == "timeout"
@@ -244,14 +275,14 @@ async def test_what_is_too_large_is_refused_and_what_is_sent_next_works(program:
     assert (await program.answer(id=sent, event="result"))["output"] == "Bob\n3\n"
 
 
-async def test_at_the_end_of_the_input_nobody_is_waited_for(program: Program) -> None:
+async def test_at_the_end_of_the_input_nobody_is_waited_for(own_program: Program) -> None:
     """A question that is open then, and each later one, finds the end of its own input."""
-    open_one = program.send(user=1, code="input('open? ')")
-    later = program.send(user=1, code="input('later? ')")
-    await program.answer(id=open_one, event="question")
-    assert await program.end() == 0
+    open_one = own_program.send(user=1, code="input('open? ')")
+    later = own_program.send(user=1, code="input('later? ')")
+    await own_program.answer(id=open_one, event="question")
+    assert await own_program.end() == 0
     for sent in (open_one, later):
-        result = await program.answer(id=sent, event="result")
+        result = await own_program.answer(id=sent, event="result")
         assert (result["status"], "EOFError" in result["error"]) == ("error", True)
 
 
@@ -357,7 +388,7 @@ async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_pat
     """3 GB that are not on the disk: they would fill the memory."""
     with (tmp_path / "huge.bin").open("wb") as file:
         file.truncate(3 << 30)
-    async with Program.start(tmp_path / "data", "--max-file", "1MiB") as program:
+    async with Program.start(tmp_path / "data", "--max-file", "1MiB", NODE="none") as program:
         sent = program.send(upload=str(tmp_path / "huge.bin"))
         refused = await program.answer(id=sent, event="error")
         assert refused["message"] == "Not stored: over the 1 MB limit for one file."
@@ -365,9 +396,9 @@ async def test_a_file_over_the_limit_is_refused_before_all_of_it_is_read(tmp_pat
     assert int(peak) < 1_000_000, "kB of memory"
 
 
-async def test_two_programs_on_one_data_folder_are_refused(program: Program, tmp_path: Path) -> None:
+async def test_two_programs_on_one_data_folder_are_refused(own_program: Program, tmp_path: Path) -> None:
     """The second one says what to do and exits 2; the first goes on."""
-    await program.run("1")
+    await own_program.run("1")
     second = await asyncio.create_subprocess_exec(
         *(__import__("sys").executable, "-m", "bot.console", "--json", "--data", str(tmp_path / "data")),
         stdin=asyncio.subprocess.DEVNULL,
@@ -376,9 +407,10 @@ async def test_two_programs_on_one_data_folder_are_refused(program: Program, tmp
     _, told = await second.communicate()
     assert second.returncode == 2
     assert b"Another Kernelcord works in" in told
-    assert (await program.run("2"))["output"] == "2\n"
+    assert (await own_program.run("2"))["output"] == "2\n"
 
 
+@pytest.mark.asyncio(loop_scope="function")  # that of the server
 async def test_asking_is_told_in_events_and_can_be_interrupted(tmp_path: Path, server: ModelServer) -> None:
     """`words`, `code`, the cell's own events, `usage`, `answer`; `interrupt` stops the model."""
     server.will(calls(run_python("6 * 7"), words=["So: "]), says("42."), says("Well", hold=asyncio.Event()))

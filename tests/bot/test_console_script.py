@@ -29,6 +29,8 @@ async def script(data: Path, text: str, *flags: str) -> tuple[int, str]:
             *(flags or LIGHT),
         ),
         cwd=ROOT,
+        env=os.environ
+        | {"NODE": "none"},  # what is not about nodes needs none: test_console_ending.py has scripts with one
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -153,7 +155,7 @@ async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_pat
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(tmp_path / "data")),
         cwd=ROOT,
-        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PRELOAD": "none"},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -13,7 +13,7 @@ from filestore.blobs import LocalBlobs
 from filestore.janitor import Janitor
 from tests.program import Program
 
-KILLS, MANY = 12, 50
+KILLS, MANY = 6, 50
 AT_ONCE = 2  # programs, each on a data folder of its own
 LONGEST_LIFE = 1.0  # seconds from the first result to the kill; a cell and its capture take some 30 ms
 WRITE = """

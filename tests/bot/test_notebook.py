@@ -225,6 +225,7 @@ async def replayed(folder: Path, *flags: str, out: str = "out.ipynb") -> tuple[i
         *(sys.executable, "-m", "bot.console", "--log-level", "error", "--data", str(folder / "replays")),
         *("--replay", str(folder / "in.ipynb"), "--out", str(folder / out), *flags),
         cwd=ROOT,
+        env=os.environ | {"PRELOAD": "none", "NODE": "none"},  # a start of 2 s instead of 5
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -17,7 +17,17 @@ from bot.split import length
 from bot.usage import TurnUsage
 from bot.written import Shown
 from kernels.capture import Skipped
-from kernels.events import ClearOutput, Display, Event, Failure, InputRequest, Queued, Restarted, Result
+from kernels.events import (
+    ClearOutput,
+    Display,
+    Event,
+    Failure,
+    InputRequest,
+    Queued,
+    Restarted,
+    Result,
+    Unstopped,
+)
 from kernels.text import left_out
 from tests.bot.markups import SQUARE, TABLE
 from tests.bot.replies import RESULT, cell, made, printed, shown
@@ -226,6 +236,39 @@ def test_a_question_is_shown_until_it_is_answered() -> None:
     assert secret.question is None
 
 
+def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() -> None:
+    """What it goes on to show changes nothing; names cannot shout; the last state has nothing of it."""
+    unstopped = Unstopped(("@everyone", "d*f"), limited=True, asks=False)
+    asked = draft(running(InputRequest("who? ", False), unstopped, printed("more\n")))
+    assert (asked.unstopped, asked.question) == (unstopped, None)  # the stop has ended the `input()`
+    told = asked.page(now=0).parts[0].rpartition("```\n")[2]
+    assert told == (
+        "**The cell does not stop.** Wait for it, or kill it? Killing its kernel loses \\@everyone, d\\*f,"
+        " and whatever this cell has defined; your files stay."
+        "\n-# Without an answer it goes on, and is killed when its time is up."
+    )
+    asked.decided()
+    assert asked.unstopped is None
+    assert asked.page(now=0).parts[0].endswith("-# Running …")
+    asked.add(Reply(1, unstopped))
+    asked.add(Reply(1, result=RESULT))
+    assert asked.unstopped is None
+    assert "does not stop" not in asked.final().parts[0]
+
+
+def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
+    """In whichever order they come; each goes by itself."""
+    question, unstopped = InputRequest("really? ", False), Unstopped((), limited=False, asks=True)
+    for events in ((question, unstopped), (replace(unstopped, asks=False), question)):
+        asked = draft(running(*events))
+        assert asked.question == question
+        text = asked.page(now=0).parts[0]
+        assert text.startswith("**Asks:** really?\n**The cell does not stop.**")
+        assert text.endswith("-# Without an answer it goes on until it ends.")
+        asked.answered()
+        assert asked.page(now=0).parts[0].startswith("**The cell does not stop.**")
+
+
 def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
     """Id, type, size and time left; ten are named; names cannot shout; the page has them all to send."""
     files = tuple(made(f"f{n}.csv", f"abcdefgh{n:02}") for n in range(12))
@@ -415,6 +458,8 @@ def test_a_page_that_nobody_goes_on_with_keeps_its_words_and_says_so() -> None:
     assert broken_off("It was\n-# Writing … 20 s", "Ask again.") == "It was\n-# Ask again."
     assert broken_off("-# Thinking …", "Ask again.") == "-# Ask again."
     assert broken_off("no status", "Ask again.") == "no status\n-# Ask again."
+    undecided = draft([Reply(0, words="It was"), *running(Unstopped(("x",), limited=True, asks=False))])
+    assert broken_off(undecided.page(now=0).parts[0], "Ask again.") == "It was\n-# Ask again."
     long = broken_off("word " * 399 + "\n-# Writing …", "Ask again." * 20)
     assert len(long) <= 2000
     assert long.endswith("Ask again.")

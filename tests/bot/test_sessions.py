@@ -13,7 +13,7 @@ from bot.failures import sentence
 from bot.losses import Held
 from bot.reply import Reply
 from bot.session import beside
-from bot.sessions import IDLE, Sessions
+from bot.sessions import AT_ONCE, IDLE, Sessions
 from filestore.errors import StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
 from kernels.capture import Capture
@@ -44,16 +44,44 @@ async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> 
     """Neither new people nor open sessions; once it is given up the person can try again."""
     async with Program(world) as sessions, asyncio.timeout(20):
         await sessions.session(3, "dm")
-        world.kernels.of["u1"].opening = hangs
-        opening = asyncio.create_task(sessions.session(1, "dm"))
-        await asyncio.sleep(0.05)  # it hangs by now
+        hanging = [f"u{user_id}" for user_id in (1, *range(11, 10 + AT_ONCE))]
+        for name in hanging:  # each of those who can open at a time
+            world.kernels.of[name].opening = hangs
+        opening = [asyncio.create_task(sessions.session(int(name[1:]), "dm")) for name in hanging]
+        await asyncio.sleep(0.05)  # they hang by now
         assert (await sessions.execute_code("x", user_id=2)).success
         assert (await sessions.execute_code("x", user_id=3)).success
-        opening.cancel()
-        await asyncio.wait([opening])
-        assert world.kernels.released == ["u1"]
+        for task in opening:
+            task.cancel()
+        await asyncio.wait(opening)
+        assert sorted(world.kernels.released) == sorted(hanging)
         del world.kernels.of["u1"]
         assert (await sessions.execute_code("x", user_id=1)).success
+
+
+async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """130 people who came at once kept a neighbour's cell waiting for half a second."""
+    opening: list[int] = []
+    go_on = asyncio.Event()
+
+    async def waits() -> None:
+        opening.append(len(opening))
+        await go_on.wait()
+
+    monkeypatch.setattr("bot.sessions.TURN", 60)
+    crowd = range(10, 30)
+    async with Program(world) as sessions, asyncio.timeout(20):
+        await sessions.session(3, "dm")
+        for user_id in crowd:
+            world.kernels.of[f"u{user_id}"].opening = waits
+        coming = [asyncio.create_task(sessions.session(user_id, "dm")) for user_id in crowd]
+        await until(lambda: len(opening) == AT_ONCE)
+        assert (await sessions.execute_code("x", user_id=3)).success
+        assert len(opening) == AT_ONCE
+        go_on.set()
+        await asyncio.gather(*coming)
 
 
 async def test_an_opening_that_never_ends_is_given_up_in_words(

@@ -24,6 +24,8 @@ from config.settings import load
 from filestore import CellRecord, LargeOutputs, LocalBlobs, QuotaExceeded, open_store
 from filestore.spool import SpooledStore, spooled
 from kernels import conversion, notebook
+from kernels.cells import Code, Streamed
+from kernels.updates import UPDATE, Updates
 
 MIB = 1 << 20
 SHOWN, EACH = 12, 4 * MIB  # outputs of one cell, and their characters
@@ -180,3 +182,34 @@ async def test_large_displays_are_as_later_cells_have_updated_them(
     assert texts == [["new", large, "same"], ["between"], [], []]
     for entry in await transcript.entries():
         assert not isinstance(entry, CellRecord) or len(of_record(entry)) < 3000
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_what_comes_late_while_a_notebook_is_made_moves_no_update(
+    store: SpooledStore, transcript: Transcript, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    """It is added to its own cell, before the others, between the two times that all of it is gone over."""
+
+    def display(text: str, kind: str = "display_data") -> dict[str, Any]:
+        data = {"text/plain": text + "x" * large * 2 * MIB}
+        return {"output_type": kind, "data": data, "metadata": {}, "transient": {"display_id": "d"}}
+
+    text = {"output_type": "stream", "name": "stdout", "text": "a"}
+    first = await run(store, text)
+    shown = await run(store, display("old"))
+    await run(store, display("new", UPDATE))
+    gone_over = transcript._updates
+
+    async def then_late() -> Updates:
+        updates = await gone_over()
+        await store.transcripts.append_outputs("u1", first.seq, [text, text], ())
+        return updates
+
+    monkeypatch.setattr(transcript, "_updates", then_late)
+    cells = [cell async for cell in transcript.notebook_cells()]
+    cell = cells[1]
+    assert isinstance(cell, Streamed if large else Code)
+    outputs = [one async for one in cell.outputs] if isinstance(cell, Streamed) else cell.outputs  # type: ignore[union-attr]
+    assert [one["data"]["text/plain"][:3] for one in outputs] == ["new"]
+    (again,) = await transcript.displaying({"d"}, before=shown.seq + 1)
+    assert [one["data"]["text/plain"][:3] for one in again.outputs] == ["new"]

@@ -67,7 +67,7 @@ async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> N
     )
     await begun.wait()
     assert [cell.status for cell in await cells(sessions)] == ["running"]
-    await (await sessions.session(1, "terminal")).interrupt()
+    await (await sessions.session(1, "terminal")).stop()
     assert (await turn).status == "interrupted"
 
 
@@ -90,7 +90,7 @@ async def test_a_cancelled_turn_is_recorded_and_its_kernel_works_on(sessions: Se
         await turn
     assert not session.busy
     with pytest.raises(NothingRuns):
-        await session.interrupt()
+        await session.stop()
     assert await session.transcript.unfinished() == []
     _, ended = await cells(sessions)
     (file,) = (await sessions.list_user_files(1)).files
@@ -406,7 +406,7 @@ async def test_two_uploads_of_one_name_are_both_kept(sessions: Sessions) -> None
 
 async def test_a_file_beyond_the_quota_is_skipped_with_its_reason(tmp_path: Path) -> None:
     """The cell's result stands; the sentence says how much is used and what to do, of many files once."""
-    settings = load(data=tmp_path / "data", quota="1000", quota_files=2, preload="none")
+    settings = load(data=tmp_path / "data", quota="1000", quota_files=2, node="none", preload="none")
     async with compose(settings) as sessions:
         result = await sessions.execute_code("open('big.bin', 'wb').write(b'x' * 2000); 1", 1)
         assert result.success
@@ -483,7 +483,9 @@ async def test_forgetting_a_person_leaves_nothing_of_theirs(sessions: Sessions) 
 
 async def test_with_scope_place_each_place_has_a_kernel_of_its_own(tmp_path: Path) -> None:
     """The same person's variables in one place are not there in another."""
-    async with compose(load(data=tmp_path / "data", session_scope="place")) as sessions:
+    async with compose(
+        load(data=tmp_path / "data", session_scope="place", node="none", preload="none")
+    ) as sessions:
         await sessions.execute_code("x = 1", 1, place="here")
         assert (await sessions.execute_code("x", 1, place="here")).output == "1\n"
         assert "NameError" in ((await sessions.execute_code("x", 1, place="there")).error or "")

@@ -38,6 +38,7 @@ def node_settings(folder: Path, limits: Limits | None = None) -> NodeSettings:
         limits=limits or Limits(),
         size=SIZE,
         lonely=timedelta(seconds=60),
+        libraries=(),  # to import them takes a second and a half of the processor
         log_level="info",
     )
 
@@ -62,7 +63,8 @@ async def noded(settings: NodeSettings) -> AsyncIterator[Node]:
             await until(lambda: recorded(settings.folder) is None)
 
 
-@pytest.fixture(scope="module", params=["here", "node", "network"])
+# One over the network differs in its address alone: test_node.py and test_outage.py in tests/node reach one.
+@pytest.fixture(scope="module", params=["here", "node", pytest.param("network", marks=pytest.mark.soak)])
 def where(request: pytest.FixtureRequest) -> str:
     """Where the kernels live."""
     return str(request.param)
@@ -73,7 +75,9 @@ async def kernels(where: str, tmp_path_factory: pytest.TempPathFactory) -> Async
     """The kernels of a module."""
     folder = tmp_path_factory.mktemp(where)
     if where == "here":
-        async with Pool(python=KERNEL_PYTHON, workspaces=folder / "w", limits=Limits(), size=SIZE) as pool:
+        async with Pool(
+            python=KERNEL_PYTHON, workspaces=folder / "w", limits=Limits(), size=SIZE, libraries=()
+        ) as pool:
             yield pool
     else:
         settings = node_settings(folder)

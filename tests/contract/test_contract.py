@@ -9,7 +9,7 @@ import pytest
 
 from kernels.capture import FileChanged
 from kernels.errors import NoQuestion, TooLarge
-from kernels.events import Display, Event, Failure, InputRequest, Queued, Result, Stream
+from kernels.events import Display, Event, Failure, InputRequest, Queued, Result, Stream, Unstopped
 from kernels.launch import Limits
 from kernels.protocols import Kernels, PersonKernel
 from kernels.result import Late
@@ -95,6 +95,34 @@ async def test_an_interrupt_ends_the_cell_and_keeps_the_variables(kernel: Person
                 await cell.interrupt()
     assert cell.result.status == "interrupted"
     cell.settle()
+    assert await value(kernel, "kept") == "5"
+
+
+async def test_a_cell_that_a_person_stops_and_waits_for_keeps_its_kernel(kernel: PersonKernel) -> None:
+    """It does not stop: that is asked about, and who waits has what the cell comes to, and all variables."""
+    await run(kernel, "kept = 5")
+    joins = "from concurrent.futures import ThreadPoolExecutor as Pool\nimport pathlib, time\ndef work():\n"
+    joins += "  while not pathlib.Path('joined').exists(): time.sleep(0.02)\n  print('worked')\n"
+    joins += "with Pool() as pool:\n  pool.submit(work)\n  print('begun', flush=True)\n  time.sleep(600)"
+    asked = list[Unstopped]()
+    async with kernel.run(joins) as cell:
+        with pytest.raises(NoQuestion):
+            cell.decide(kill=True)  # nobody has asked
+        async for event in cell:
+            if isinstance(event, Stream) and "begun" in event.text:
+                await cell.stop()
+            elif isinstance(event, Unstopped):
+                asked.append(event)
+                cell.decide(kill=False)
+                with pytest.raises(NoQuestion):
+                    cell.decide(kill=True)
+                await kernel.place("joined", b"")
+    cell.settle()
+    ((lost, limited, asks),) = [(one.lost, one.limited, one.asks) for one in asked]
+    assert "kept" in lost
+    assert (limited, asks) == (True, False)
+    assert (cell.result.status, cell.result.restarted) == ("interrupted", None)  # after all
+    assert cell.result.output.startswith("begun\nworked\n")
     assert await value(kernel, "kept") == "5"
 
 
@@ -255,14 +283,14 @@ async def test_six_megabytes_of_output_keep_head_and_tail(kernel: PersonKernel) 
 
 async def test_a_text_that_is_cut_is_a_file_until_the_cell_is_settled(kernel: PersonKernel) -> None:
     """All of it, which can be read like any captured file; it is none of the workspace."""
-    async with kernel.run("print(*range(300_000), sep='\\n')") as cell:
+    async with kernel.run("print(*range(180_000), sep='\\n')") as cell:
         cell.tag = 12
         async for _ in cell:
             pass
     (file,) = cell.result.captured
     assert (file.name, file.is_output) == ("output-12.txt", True)
     async with file.content() as content:
-        assert content.read() == "".join(f"{number}\n" for number in range(300_000)).encode()
+        assert content.read() == "".join(f"{number}\n" for number in range(180_000)).encode()
     cell.settle()
     assert await value(kernel, "__import__('glob').glob('output*')") == "[]"
 

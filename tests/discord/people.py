@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from tests import sentences
 from tests.discord import payloads, permissions
 from tests.discord.commands import MESSAGE_COMMAND, SLASH, USER_COMMAND
 from tests.discord.errors import NotPossible
@@ -77,6 +78,7 @@ class Person:
             raise NotPossible(f"{len(text)} characters, {len(files)} files")
         message = Message(self._world.ids.next(), channel, self.user, self._world.clock.now(), text.strip())
         message.attachments = [self._world.attachment(name, data) for name, data in files]
+        sentences.written(text, list(files))
         if reply_to is not None:
             self._must_see(reply_to)
             if reply_to.channel is not channel or reply_to.ephemeral:
@@ -96,6 +98,7 @@ class Person:
         if message.author is not self.user:
             raise NotPossible("somebody else's message")
         message.content = text
+        sentences.written(text)
         self._world.edited(message)
         return message
 
@@ -252,6 +255,7 @@ class Person:
         source: Interaction | None = None,
     ) -> Interaction:
         self._must(channel)
+        sentences.written({key: value for key, value in data.items() if key != "resolved"})
         context, user_installed = self._context(channel)
         if user_installed and not self.has_installed_bot:
             raise NotPossible(f"{self.user.name} has not installed the bot, which is not here")

@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests import sentences
 from tests.discord import cdn, rules
 from tests.discord.errors import Refusal
 from tests.discord.faults import Fault, Faults, Request, Requests
@@ -91,6 +92,7 @@ class Server:
         try:
             form = await read(request, self._world.limits)
             entry.body, entry.files = form.body, form.files
+            sentences.read(f"Discord, {entry.method} {entry.route}", (form.body, list(form.files.values())))
         except Refusal as refusal:
             form = refusal
         fault = self.faults.find(entry.method, entry.path)

@@ -1,8 +1,11 @@
 """Messages of ours, through a nextcord client and nothing else of the bot."""
 
 import nextcord
+import pytest
 
 from bot.delivery import Outgoing, Upload
+from bot.front.buttons import LOOKS, Buttons
+from bot.front.interaction import Interaction
 from bot.front.outlets import ChannelOutlet
 from tests.discord.loopback import Discord
 
@@ -31,3 +34,23 @@ async def test_file_is_whole_when_it_is_sent_again(discord: Discord, tiny_bot: n
     await ChannelOutlet(channel).send(Outgoing("one", (Upload("a.txt", b"abc"),)))
     message = await general.wait_for(lambda m: m.content == "one")
     assert message.file("a.txt").data == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("buttons", "moves"),
+    [(("stop", "keep"), True), (("wait", "kill"), True), (("rerun", "edit", "notebook", "files"), False)],
+)
+async def test_message_moves_while_it_has_a_button_that_ends_its_cell(
+    discord: Discord, tiny_bot: nextcord.Client, buttons: tuple[str, ...], moves: bool
+) -> None:
+    """That is how the next program knows an answer that was left in the middle, also one that asked."""
+
+    async def nothing(_interaction: Interaction) -> None:
+        """No button is clicked."""
+
+    channel = tiny_bot.get_channel(discord.guild.channel("general").id)
+    assert isinstance(channel, nextcord.TextChannel)
+    outlet = ChannelOutlet(channel)
+    view = Buttons(dict.fromkeys(LOOKS, nothing), buttons)
+    post = await outlet.send(Outgoing("one"), view)
+    assert (await outlet.fetch(post.message_id)).moves is moves

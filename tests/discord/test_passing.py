@@ -1,10 +1,10 @@
-"""Private messages with buttons: used once, left for too long, or sent by a bot before this one."""
+"""Private messages with buttons, and windows: used once, left for too long, or of a bot before this one."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.discord.kernelcord import SOON, labels, run, running
+from tests.discord.kernelcord import SOON, finished, labels, run, running
 from tests.discord.loopback import Discord
 
 
@@ -62,3 +62,64 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
         await ada.click(asked, "Delete all of mine")
         await asked.wait_for(lambda m: "`/privacy` asks it again" in m.content, SOON)
         assert labels(asked) == labels(other) == []
+
+
+async def test_a_window_of_a_bot_before_this_one_runs_its_code(discord: Discord, data: Path) -> None:
+    """Of /run and of Edit & run, the second sent before the first: each runs what was typed into it."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        answer = await run(discord, ada, "n = 20")
+        forms = [await (await ada.slash(general, "run")).wait_for_modal() for _ in range(2)]
+        forms.append(await (await ada.click(answer, "Edit & run")).wait_for_modal())
+    async with running(discord, data):
+        for number, form in reversed(list(enumerate(forms, 1))):
+            sent = await ada.submit_modal(form, {"Python": f"print('sum', {number} + 20)"})
+            ran = await sent.wait_for_message(lambda m: m is not answer and finished(m), timeout=SOON)
+            assert f"sum {number + 20}\n" in ran.content
+            assert f"print('sum', {number} + 20)" in ran.content
+
+
+async def test_what_was_typed_comes_back_where_nothing_is_begun(discord: Discord, data: Path) -> None:
+    """Of a window, of /run and of /ask: Discord has forgotten it by then. What is long comes as a file."""
+    ada, bob, general = (
+        discord.guild.member("ada"),
+        discord.guild.member("bob"),
+        discord.guild.channel("general"),
+    )
+    async with running(discord, data, rate=1):
+        form = await (await ada.slash(general, "run")).wait_for_modal()
+        long = await (await ada.slash(general, "run")).wait_for_modal()
+        await run(discord, ada, "1")
+        asked = {
+            "print('mine')": await ada.submit_modal(form, {"Python": "print('mine')"}),
+            "print('line')": await ada.slash(general, "run", code="print('line')"),
+            "in words": await ada.slash(general, "ask", words="in words"),
+        }
+        for typed, interaction in asked.items():
+            told = await interaction.wait_for_message()
+            assert told.ephemeral
+            assert "a lot in one minute" in told.content
+            assert f"```\n{typed}\n```" in told.content
+        text = "#" * 3999 + "!"
+        told = await (await ada.submit_modal(long, {"Python": text})).wait_for_message()
+        assert told.file("typed.txt").data == text.encode()
+        assert "one minute" in told.content
+        assert bob.sees(general)[-1].content.count("mine") == 0
+
+
+async def test_a_window_or_a_button_that_nobody_knows_is_answered(discord: Discord, data: Path) -> None:
+    """Of another version of the bot, perhaps; what was typed may be a password, and is not repeated."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        answer = await run(discord, ada, "1")
+        for custom_id in ("0123456789abcdef" * 2, "kernelcord:other", "kernelcord:answer:x:y:z"):
+            form = await (await ada.slash(general, "run")).wait_for_modal()
+            form.custom_id = custom_id
+            told = await (await ada.submit_modal(form, {"Python": "swordfish"})).wait_for_message()
+            assert told.ephemeral
+            assert "do not know this window" in told.content
+            assert "swordfish" not in told.content
+        (rerun,) = [part for part in answer.parts() if part.get("label") == "Re-run"]
+        rerun["custom_id"] = "kernelcord:other"
+        told = await (await ada.click(answer, "Re-run")).wait_for_message(lambda m: m.ephemeral)
+        assert "do not know this button" in told.content

@@ -181,3 +181,27 @@ def test_pauses_grow_and_are_forgotten() -> None:
     assert pauses.next() == pauses.next() == LONGEST  # one that is not made does not count
     now += 700.0
     assert pauses.next() == 0.0
+
+
+async def test_a_connection_that_fails_is_told_in_one_line(
+    discord: Discord, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with a traceback through the libraries, each time that a network is away."""
+
+    async def fails(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError(111, "refused")
+
+    async def reopen() -> None:
+        raise KeyError("nothing is tried again")
+
+    monkeypatch.setattr("nextcord.gateway.DiscordWebSocket.from_client", fails)
+    monkeypatch.setattr("nextcord.backoff.ExponentialBackoff.delay", lambda _: 0.0)
+    client = tiny()
+    monkeypatch.setattr(client, "reopen", reopen, raising=False)
+    with pytest.raises(KeyError):
+        await supervise(client, discord.token, first=0)  # type: ignore[arg-type]  # as above
+    await client.close()
+    (told,) = (one for one in caplog.records if one.name == "nextcord.client" and one.levelname == "ERROR")
+    assert told.getMessage() == "ConnectionRefusedError: [Errno 111] refused: Attempting a reconnect in 0.00s"
+    assert told.exc_info is None
+    assert told.exc_text is None

@@ -98,10 +98,18 @@ async def test_cell_that_ended_with_bot_and_kernel_gets_a_last_state(discord: Di
 
 
 async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Discord, home: Path) -> None:
-    """A cell that asked before the bot was killed is answered by the next one, by its owner only."""
+    """A cell that asked before the bot was killed is answered by the next one, by its owner only.
+
+    Also by a window that was opened before, whose question waits still; one of a question before it is not.
+    """
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
+    asks = "from getpass import getpass\nkey = getpass('key? ')\nprint('for', input('who? '), len(key))\n"
     async with started(discord, home) as process:
-        answer = await asked_for(discord, "print('for', input('who? '))\nwhile True: pass", "who?")
+        answer = await asked_for(discord, f"{asks}print('and', input('you? '))\nwhile True: pass", "key?")
+        first, stale = [await (await ada.click(answer, "Answer")).wait_for_modal() for _ in range(2)]
+        await ada.submit_modal(first, {first.fields()[0][0]: "swordfish"})
+        await answer.wait_for(lambda m: "who?" in m.content, SOON)
+        opened = await (await ada.click(answer, "Answer")).wait_for_modal()
         process.kill()
         await process.wait()
     shown = len(answer.history_of_states)
@@ -109,11 +117,40 @@ async def test_buttons_of_an_earlier_bot_stop_and_answer_its_cell(discord: Disco
         await answer.wait_for(lambda m: len(m.history_of_states) > shown and "Answer" in labels(m), SOON)
         refused = await (await bob.click(answer, "Stop")).wait_for_message(lambda m: m.ephemeral)
         assert "person whose cell" in refused.content
+        late = await ada.submit_modal(stale, {stale.fields()[0][0]: "swordfish"})
+        told = await late.wait_for_message(lambda m: m.ephemeral)
+        assert "click **Answer** again" in told.content
+        assert "swordfish" not in told.content
+        await ada.submit_modal(opened, {opened.fields()[0][0]: "ada"})
+        await answer.wait_for(lambda m: "for ada 9" in m.content and "you?" in m.content, SOON)
         modal = await (await ada.click(answer, "Answer")).wait_for_modal()
-        await ada.submit_modal(modal, {modal.fields()[0][0]: "ada"})
-        await answer.wait_for(lambda m: "for ada" in m.content, SOON)
+        await ada.submit_modal(modal, {modal.fields()[0][0]: "bob"})
+        await answer.wait_for(lambda m: "and bob" in m.content, SOON)
         await (await ada.click(answer, "Stop")).wait_for_ack()
         await answer.wait_for(lambda m: finished(m) and "Interrupted" in m.content, SOON)
+
+
+@pytest.mark.soak
+async def test_bot_that_was_killed_while_it_asked_whether_to_kill_asks_again(
+    discord: Discord, home: Path
+) -> None:
+    """In the same message, which nobody but its owner may decide in; no variable is lost until they do."""
+    ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
+    deaf = "import time\nprint('on')\nwhile True:\n  try: time.sleep(1)\n  except KeyboardInterrupt: pass"
+    async with started(discord, home) as process:
+        await run(discord, ada, "kept = 7")
+        answer = await asked_for(discord, deaf, "\non\n")
+        await (await ada.click(answer, "Stop")).wait_for_ack()
+        await answer.wait_for(lambda m: labels(m)[:2] == ["Wait", "Kill"], SOON)
+        process.kill()
+        await process.wait()
+    shown = len(answer.history_of_states)
+    async with started(discord, home):
+        await answer.wait_for(lambda m: len(m.history_of_states) > shown and "Kill" in labels(m), SOON)
+        refused = await (await bob.click(answer, "Kill")).wait_for_message(lambda m: m.ephemeral)
+        assert "person whose cell" in refused.content
+        await (await ada.click(answer, "Kill")).wait_for_ack()
+        await answer.wait_for(lambda m: finished(m) and "Lost: kept" in m.content, SOON)
 
 
 async def test_bot_that_is_told_to_end_leaves_every_message_in_a_last_state(

@@ -5,6 +5,7 @@ import re
 import secrets
 from typing import Any
 
+from tests import sentences
 from tests.discord import mentions, message_payloads, payloads, permissions
 from tests.discord.cdn import Cdn
 from tests.discord.clock import Clock, Snowflakes, Watch
@@ -103,6 +104,7 @@ class World:
     def upload(self, channel: Channel, name: str, data: bytes, resolved: Json) -> str:
         """A file that comes with a command: kept in an invisible message, told in `resolved`; its id."""
         attachment = self.attachment(name, data, ephemeral=True)
+        sentences.written(name, data)
         holder = Message(self.ids.next(), channel, self.bot, self.clock.now(), ephemeral_for=0)
         holder.attachments = [attachment]
         channel.ever[holder.id] = holder

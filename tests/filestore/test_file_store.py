@@ -3,9 +3,12 @@
 import asyncio
 import hashlib
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -19,6 +22,7 @@ from filestore import (
     StoredFile,
     TooManyFiles,
 )
+from filestore.copying import Written
 from tests.filestore.people import ANN, BOB, SESSION, bytes_on_disk, put
 
 KIB = 1024
@@ -115,6 +119,55 @@ async def test_quota_counts_what_is_unexpired(store: Store, blobs: LocalBlobs, c
     clock.advance(hours=48)
     assert await files.used(ANN) == 0
     await put(files, "b.bin", bytes(3 * KIB))
+
+
+async def test_content_that_is_refused_when_it_is_left_is_not_kept(files: FileStore, tmp_path: Path) -> None:
+    """Whoever hands it over finds out only then whether the copy is good; no row and no bytes remain."""
+
+    @asynccontextmanager
+    async def content(*, good: bool) -> AsyncIterator[io.BytesIO]:
+        yield io.BytesIO(b"copied")
+        if not good:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await put(files, content=content(good=False))
+    assert bytes_on_disk(tmp_path) == []
+    assert (await files.list_user_files(ANN)).files == ()
+    stored = await put(files, content=content(good=True))
+    assert (await files.load_file(stored.file_id, ANN)).data == b"copied"
+    with pytest.raises(LookupError):
+        await put(files, content=content(good=False))
+    assert bytes_on_disk(tmp_path) == [stored.file_id]
+
+
+async def test_what_the_quota_has_no_room_for_is_not_copied(
+    store: Store, blobs: LocalBlobs, clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size tells; but the newest version once more is renewed, which needs no room."""
+    files = FileStore(store, blobs, clock=clock, quota=200 * KIB)
+    kept = await put(files, "a.bin", bytes(150 * KIB))
+    copied, copy = [], blobs.put
+
+    async def noted(key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
+        copied.append(key)
+        return await copy(key, content, limit=limit)
+
+    monkeypatch.setattr(blobs, "put", noted)
+    (tmp_path / "sparse").touch()
+    os.truncate(tmp_path / "sparse", 100 * KIB)
+    for content in (bytes(100 * KIB), io.BytesIO(bytes(100 * KIB))):
+        with pytest.raises(QuotaExceeded) as caught:
+            await put(files, "b.bin", content)  # type: ignore[arg-type]
+        assert (caught.value.used, caught.value.quota, caught.value.size) == (150 * KIB, 200 * KIB, 100 * KIB)
+    with (tmp_path / "sparse").open("rb") as sparse, pytest.raises(QuotaExceeded):
+        await put(files, "a.bin", sparse)  # type: ignore[arg-type]
+    assert copied == []
+    assert (await put(files, "a.bin", bytes(150 * KIB))).file_id == kept.file_id
+    with pytest.raises(QuotaExceeded):
+        await put(files, "a.bin", b"x" * (150 * KIB))
+    assert len(copied) == 2
+    assert bytes_on_disk(tmp_path) == [kept.file_id]
 
 
 async def test_quota_holds_under_puts_at_once(store: Store, blobs: LocalBlobs, clock) -> None:

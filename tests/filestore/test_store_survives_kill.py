@@ -13,7 +13,7 @@ import pytest
 
 from filestore import FileStore, Janitor, LocalBlobs, open_store
 
-KILLS = 10
+KILLS, MANY = 5, 30
 PROGRAM = """
 import asyncio, os, sys
 from datetime import UTC, datetime
@@ -40,16 +40,18 @@ asyncio.run(main(Path(sys.argv[1]), sys.argv[2] or None))
 """
 
 
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(MANY, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("backend", ["sqlite", "mongodb"])
 async def test_kill_at_any_moment_leaves_only_files_that_load(
-    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+    backend: str, kills: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """After each SIGKILL announced files and rows load, and all other bytes are found and swept."""
     uri = request.getfixturevalue("mongodb_uri") if backend == "mongodb" else None
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     announced: set[tuple[int, str]] = set()
-    for _ in range(KILLS):
+    for _ in range(kills):
         announced |= await asyncio.to_thread(_run_and_kill, tmp_path, uri, moments.randrange(1, 25))
         async with open_store(tmp_path, mongodb_uri=uri) as store:
             blobs = LocalBlobs(tmp_path / "files")

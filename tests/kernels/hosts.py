@@ -10,6 +10,7 @@ from kernels.capture import Scan
 from kernels.events import Restarted
 from kernels.launch import Limits
 from kernels.line import Line
+from kernels.result import Variable
 from kernels.run import Run
 
 Script = Callable[[Run], None]
@@ -23,6 +24,7 @@ class Host:
         self.line = Line(1)
         self.limits = limits or Limits(cell=timedelta(seconds=30))
         self.outputs = Path(tempfile.gettempdir())
+        self.variables = (Variable("x", "int", "1"),)
         self.asked: list[str] = []
         self.pool = Line(1)
         self.cells: list[Run] = []

@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -286,14 +287,15 @@ def test_files_come_in_the_order_of_writing_and_of_too_many_the_first(folder: Pa
 def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
     """An index and an empty log pass in silence, what may have rows is said; any other -wal is a file."""
     (folder / "x.db").write_bytes(b"SQLite format 3\0" + bytes(100))
-    for name in ("x.db-shm", "notes-wal", "notes"):
+    (folder / "x.db-shm").write_bytes((3007000).to_bytes(4, sys.byteorder) + bytes(32764))
+    for name in ("notes-wal", "notes"):
         (folder / name).write_bytes(b"some")
     (folder / "x.db-wal").touch()
     capture = Capture(folder)
     assert names(scan := capture.scan()) == ["x.db", "notes-wal", "notes"]
     assert scan.skipped == ()
-    (folder / "x.db-wal").write_bytes(b"rows")
-    (folder / "x.db-journal").write_bytes(b"rows")
+    (folder / "x.db-wal").write_bytes(b"\x37\x7f\x06\x82rows")
+    (folder / "x.db-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7rows")
     scan = capture.scan()
     assert names(scan) == []
     assert reasons(scan).keys() == {"x.db-wal", "x.db-journal"}
@@ -301,6 +303,77 @@ def test_what_sqlite_keeps_beside_a_database_is_no_file(folder: Path) -> None:
     assert capture.scan() == Scan()
     (folder / "x.db-journal").write_bytes(bytes(512))  # kept after a commit, with journal_mode=persist
     assert capture.scan() == Scan()
+
+
+def test_what_is_read_is_one_state_of_the_file(folder: Path) -> None:
+    """Whoever writes to it meanwhile is noticed when the reading ends; later it is read as it is then."""
+
+    async def read(file: Captured, meanwhile: Callable[[], object], latest: int | None = None) -> bytes:
+        async with file.content(latest) as stream:
+            first = stream.read(1)
+            meanwhile()
+            return first + stream.read()
+
+    path = folder / "data.bin"
+    path.write_bytes(b"old" * 1000)
+    (file,) = Capture(folder).scan().captured
+    assert asyncio.run(read(file, lambda: None)) == b"old" * 1000
+    time.sleep(2 * COARSE)  # the file system's clock has a tick
+    with path.open("r+b") as writer, pytest.raises(FileChanged, match=r"data\.bin"):
+        asyncio.run(read(file, lambda: os.pwrite(writer.fileno(), b"new", 2997)))
+    with pytest.raises(FileChanged):
+        asyncio.run(read(file, lambda: None))
+    assert asyncio.run(read(file, lambda: None, latest=3000)) == b"old" * 999 + b"new"
+    with pytest.raises(FileChanged):
+        asyncio.run(read(file, lambda: None, latest=2999))
+    time.sleep(2 * COARSE)
+    with pytest.raises(FileChanged):
+        asyncio.run(read(file, lambda: path.write_bytes(b"other"), latest=3000))
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    with pytest.raises(FileChanged):
+        asyncio.run(read(file, lambda: None, latest=50_000))
+
+
+@pytest.mark.parametrize("mode", ["delete", "truncate", "persist"])
+def test_a_database_in_the_middle_of_being_written_is_not_read(folder: Path, mode: str) -> None:
+    """A cache too small for a transaction leaves it half written for long; until then it is whole."""
+
+    def captured() -> Captured:
+        (file,) = (file for file in Capture(folder).scan().captured if file.name == "x.db")
+        return file
+
+    async def read() -> bytes:
+        async with captured().content() as stream:
+            return stream.read()
+
+    with closing(sqlite3.connect(folder / "x.db")) as base:
+        base.execute(f"pragma journal_mode={mode}")
+        base.execute("create table t (x)")
+        base.executemany("insert into t values (?)", [("x" * 900,)] * 400)
+        base.commit()
+        whole = asyncio.run(read())
+        base.execute("update t set x = 1 where rowid = 1")
+        assert asyncio.run(read()) == whole
+        base.execute("pragma cache_size=1")
+        base.execute("update t set x = replace(x, 'x', 'y')")
+        assert (folder / "x.db").read_bytes() != whole
+        with pytest.raises(FileChanged):
+            asyncio.run(read())
+        base.commit()
+        assert asyncio.run(read()) == (folder / "x.db").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_a_file_that_is_only_called_like_sqlites_is_a_file(folder: Path, ending: str) -> None:
+    """Beside a real database too, with a page of text as large as SQLite's own; a link is said to be one."""
+    (folder / "x.db").write_bytes(b"SQLite format 3\0" + bytes(100))
+    (folder / f"x.db{ending}").write_bytes(b"mine" * 8192)
+    (folder / "y.db").write_bytes(b"SQLite format 3\0" + bytes(100))
+    (folder / f"y.db{ending}").symlink_to("x.db")
+    scan = Capture(folder).scan()
+    assert sorted(names(scan)) == ["x.db", f"x.db{ending}", "y.db"]
+    assert reasons(scan).keys() == {f"y.db{ending}"}
 
 
 def test_caches_are_passed_over(folder: Path) -> None:

@@ -1,13 +1,15 @@
 """What a kernel wrote last can be read when it is gone, once, whatever it has made of it."""
 
+import ctypes
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from kernels import last_words as module
+from kernels.inside import last_shown
 from kernels.inside import last_words as inside
-from kernels.last_words import KEPT, LastWords
+from kernels.inside.last_words import COUNT, KEPT, LANDING, PART
+from kernels.last_words import LastWords
 from kernels.wire import Message
 
 
@@ -55,7 +57,9 @@ def test_text_goes_round(words: LastWords, size: int) -> None:
         piece = (f"{number}." * size)[:size]
         out.add(piece)
         text += piece
-    ((_, told),) = words.rest()
+    (word,) = words.rest()
+    assert isinstance(word, tuple)
+    told = word[1]
     assert told.endswith(text[-KEPT:])
     if len(text) > KEPT:
         assert told.startswith(f"\n[... {len(text) - KEPT:,} characters went with the kernel ...]\n")
@@ -76,13 +80,95 @@ def test_what_is_in_the_pipes_is_told_without_waiting(words: LastWords) -> None:
     assert words.rest() == []
 
 
+def test_what_is_out_of_the_pipe_is_told_until_it_is_kept(words: LastWords) -> None:
+    """With what came before it and after it; and a line of a traceback in two parts is shortened as one."""
+    landing, err = inside.landing("stderr"), inside.of("stderr")
+    err.add("first\n")
+    arrived = b'second\n  File "/x/lib/python3.12/'
+    ctypes.memmove(landing.address, arrived, len(arrived))
+    landing.landed(len(arrived))
+    reading, writing = inside.pipe("stderr")
+    os.write(writing, b'json/decoder.py", line 1 in f\n')
+    told = 'first\nsecond\n  File "python3.12/json/decoder.py", line 1 in f\n'
+    assert words.rest() == [("stderr", told)]
+    assert words.rest() == []
+    err.add("second\n")
+    landing.hold(b"third")
+    assert words.rest() == [("stderr", "second\nthird")]
+    os.close(reading)
+    os.close(writing)
+
+
+def displayed(number: int, size: int = 0) -> list[bytes]:
+    """The frames of a message, as `parsed` takes them."""
+    return [b"kernel.x.display_data", str(number).encode(), b"x" * size]
+
+
+def parsed(frames: list[bytes]) -> Message | None:
+    """As the wire does."""
+    return Message("iopub", "display_data", "1", int(frames[1]), {}, frames[1]) if len(frames) == 3 else None
+
+
+def test_what_was_displayed_is_told_in_its_place(words: LastWords) -> None:
+    """Once, among the text around it, unless its message has come; a cell begins without it."""
+    out = inside.of("stdout")
+    inside.shown.add(displayed(1), inside.counts())
+    assert words.is_news(Message("iopub", "display_data", "1", 1, {}, b"1"))
+    out.add("one\n")
+    assert words.is_news(sent("stdout", out.count))
+    out.add("two\n")
+    inside.shown.add(displayed(2), inside.counts())
+    inside.shown.add(displayed(3), inside.counts())
+    out.add("three\n")
+    two, three = parsed(displayed(2)), parsed(displayed(3))
+    assert words.rest(parsed) == [("stdout", "two\n"), two, three, ("stdout", "three\n")]
+    assert words.rest(parsed) == []
+    inside.shown.begin()
+    inside.shown.add(displayed(4), inside.counts())
+    assert words.rest(parsed) == [parsed(displayed(4))]
+
+
+@pytest.mark.parametrize("size", [1, 1000, 100_000, last_shown.HALF - 100])
+def test_of_more_displays_than_are_kept_the_last_are_told(words: LastWords, size: int) -> None:
+    """In order, at least a half of the memory of them, and one that is too large costs no other its place."""
+    for number in range(1000):
+        inside.shown.add(displayed(number, size), (0, 0))
+    inside.shown.add(displayed(1000, last_shown.HALF), (0, 0))
+    told = [message.content for message in words.rest(parsed) if isinstance(message, Message)]
+    assert told == list(range(1000))[-len(told) :]
+    assert len(told) >= min(last_shown.MOST, last_shown.HALF // (size + 100))
+
+
+def test_whatever_a_kernel_writes_as_displays_is_bounded(words: LastWords) -> None:
+    """Lengths and numbers that cannot be, and very many messages of nothing."""
+    assert inside._memory is not None
+    memory = inside._memory[2 * PART :]
+    counted = []
+    for head in (
+        b"\xff" * 100,
+        last_shown.HEAD.pack(1, 1 << 62) + b"\xff" * 1000,
+        last_shown.HEAD.pack(0, 1 << 20),
+    ):
+        memory[: len(head)] = head
+        memory[last_shown.HALF :][: len(head)] = head
+        assert words.rest(lambda frames: counted.append(sum(map(len, frames)))) == []
+    assert len(counted) <= 3 * last_shown.MOST
+    assert max(counted, default=0) <= last_shown.HALF
+    memory[:] = bytes(last_shown.SIZE)
+    inside._memory[COUNT + KEPT :][:COUNT].cast("Q")[0] = 1 << 63
+    ((name, text),) = words.rest()  # type: ignore[misc]
+    assert (name, len(text)) == ("stdout", LANDING)
+
+
 @pytest.mark.parametrize("count", [1 << 63, (1 << 64) - 1, 1 << 62, 5])
 def test_a_kernel_may_have_written_anything(words: LastWords, count: int) -> None:
     """A number that cannot be, bytes that are no text, and messages that name what never was."""
     assert inside._memory is not None
-    inside._memory[: module.COUNT].cast("Q")[0] = count
-    inside._memory[module.COUNT : module.COUNT + 5] = b"\xff\x00\xfe\xed\xa0"
-    for name, text in words.rest():
+    inside._memory[:COUNT].cast("Q")[0] = count
+    inside._memory[COUNT : COUNT + 5] = b"\xff\x00\xfe\xed\xa0"
+    for word in words.rest():
+        assert isinstance(word, tuple)
+        name, text = word
         assert (name, len(text) <= 1 << 16) == ("stdout", True)
     for end in (True, -1, 1 << 200, "x", None, [], {}):
         words.is_news(sent("stdout", end))

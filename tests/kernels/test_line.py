@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.line import Line, Ticket
+from kernels.line import Line, Ticket, Turns
 
 
 async def positions(ticket: Ticket) -> list[int]:
@@ -89,3 +89,32 @@ def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bo
     assert [line.position(ticket) for ticket in inside] == expected
     assert [ticket.served for ticket in inside] == [position == 0 for position in expected]
     assert (line.served, line.waiting) == (min(len(inside), places), max(0, len(inside) - places))
+
+
+async def test_turns_are_taken_in_order_and_given_back_once() -> None:
+    """Who takes too long keeps nobody waiting, and gives no second place away at its end."""
+    turns, inside, most = Turns(1), 0, 0
+    order: list[int] = []
+
+    async def come(number: int, seconds: float, done: asyncio.Event) -> None:
+        nonlocal inside, most
+        async with turns.one(seconds):
+            order.append(number)
+            inside += 1
+            most = max(most, inside)
+            await done.wait()
+            inside -= 1
+
+    done = asyncio.Event()
+    slow = asyncio.create_task(come(0, 0.01, done))
+    while not order:  # noqa: ASYNC110  as below
+        await asyncio.sleep(0)
+    next_ones = [asyncio.create_task(come(number, 60, done)) for number in (1, 2, 3)]
+    while len(order) < 2:  # noqa: ASYNC110  it is a matter of time passing
+        await asyncio.sleep(0.001)
+    next_ones[1].cancel()  # who does not wait any more keeps nobody waiting
+    await asyncio.sleep(0.02)
+    assert order == [0, 1]
+    done.set()
+    await asyncio.wait([slow, *next_ones])
+    assert (order, most) == ([0, 1, 3], 2)

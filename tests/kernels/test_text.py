@@ -125,6 +125,13 @@ def test_what_is_nested_too_deep_is_refused() -> None:
         repair(value)
 
 
+@given(JSON)
+def test_what_needs_no_repair_comes_back_as_it_is(value: object) -> None:
+    """A second repair finds nothing to do, and makes no copy."""
+    repaired = repair(value)
+    assert repair(repaired) is repaired
+
+
 @given(st.text(max_size=300), st.integers(min_value=2, max_value=100))
 def test_clipped_text_keeps_head_and_tail(text: str, limit: int) -> None:
     """A text over the limit keeps its ends and says how much is missing; one within it stays as it is."""

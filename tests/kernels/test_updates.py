@@ -25,7 +25,7 @@ def in_the_end(*outputs: dict[str, Any]) -> list[str]:
     updates = Updates()
     for output in outputs:
         updates.note(output)
-    updates.rewind()
+    updates.begin(0)
     done = [updates.applied(output) for output in outputs]
     return [one["data"]["text/plain"] for one in done if one["output_type"] != UPDATE]
 
@@ -59,9 +59,9 @@ def test_a_short_form_says_whether_its_outputs_have_to_be_read() -> None:
     updates = Updates()
     assert updates.pass_mark(mark) is False
     updates.note(update("b", "7"))
-    updates.rewind()
-    assert updates.at(0, outputs[7])["data"] == {"text/plain": "b"}
-    assert updates.at(0, outputs[8]) == outputs[8]
+    updates.begin(0)
+    assert updates.at((0, 0), outputs[7])["data"] == {"text/plain": "b"}
+    assert updates.at((0, 0), outputs[8]) == outputs[8]
     for more in (update("b", "z"), shown("b", "z", updated=True), shown("b", "z" * 1000)):
         (mark,) = filter(is_mark, short([*outputs, more]))
         assert updates.pass_mark(mark) is True

@@ -11,17 +11,13 @@ from kernels.names import shown_name
 from kernels.visible import drawn, escaped, shown, text
 
 JOINERS = "\u200c\u200d"
-HIDDEN = [
-    letter
-    for letter in map(chr, range(sys.maxunicode + 1))
-    if unicodedata.category(letter) in ESCAPED and letter not in JOINERS
-]
 
 
 def test_what_is_hidden_is_what_unicode_calls_so() -> None:
     """Controls, format characters, surrogates and separators; and nothing else, such as emoji or Persian."""
-    found = [letter for letter in map(chr, range(sys.maxunicode + 1)) if shown(letter) != letter]
-    assert found == HIDDEN
+    letters = [chr(code) for code in range(sys.maxunicode + 1)]
+    hidden = [one for one in letters if unicodedata.category(one) in ESCAPED and one not in JOINERS]
+    assert [letter for letter in letters if shown(letter) != letter] == hidden
 
 
 @pytest.mark.parametrize("letter", ["\x1b", "\x9b", "\x85", "\u202e", "\u061c", "\u200b", "\u2028", "\ufeff"])

@@ -5,9 +5,12 @@ Each parser gets its worst cases. Memory is counted by tracemalloc, against the 
 
 import gc
 import json
+import math
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from sys import getsizeof
 from typing import Any
 
@@ -51,6 +54,14 @@ VALUES: dict[str, Any] = {
     "controls": "\x01" * 20_000,
     "characters of four bytes": "\U0001f600" * 20_000,
     "nothing but quotes": '"\\' * 10_000,
+}
+MANY: dict[str, Any] = {
+    "numbers": [number / 7 for number in range(90_000)],
+    "integers": list(range(90_000)),
+    "short texts": ["ab"] * 90_000,
+    "points": [[number / 7, number] for number in range(30_000)],
+    "records": [{"x": number / 7} for number in range(30_000)],
+    "not a number": [math.nan, *(number / 7 for number in range(90_000))],
 }
 DEEP = json.loads("[" * 90 + "]" * 90)
 WORST: dict[str, tuple[str, dict[str, Any]]] = {
@@ -116,13 +127,16 @@ def test_an_event_costs_no_more_than_its_limits(kind: str, content: dict[str, An
         assert taken <= cost(made) + 64 * KiB
 
 
-SOME = [made for kind, content in WORST.values() if (made := event(kind, content)) is not None]
+@cache  # not at import: every worker of a run imports all tests
+def some() -> list[Event]:
+    """What the worst messages become."""
+    return [made for kind, content in WORST.values() if (made := event(kind, content)) is not None]
 
 
 def flood(times: int) -> Iterator[Event]:
     """All kinds of events, none shared with another, with what makes some of them go away between."""
     for number in range(times):
-        for worst in SOME:
+        for worst in some():
             yield codec.to_event(json.loads(json.dumps(codec.event(worst))))
             if number % 3 == 0:
                 yield ClearOutput(wait=True)
@@ -322,3 +336,23 @@ def test_a_long_text_that_grows_as_json_is_found(grows: str) -> None:
     text = "a" * 100_000 + grows + "b" * 100_000
     assert weight(text) == max(getsizeof(text), len(json.dumps(text, ensure_ascii=False)))
     assert weight("a" * 200_000) == getsizeof("a" * 200_000)
+
+
+@pytest.mark.parametrize("value", MANY.values(), ids=MANY)
+def test_many_values_are_looked_at_together(value: Any) -> None:
+    """A display of 90,000 values takes some calls, and not some for each value: others wait for all of it."""
+    content = {"data": {"application/json": value, "text/plain": "v"}, "metadata": {}}
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        event = from_message("display_data", content, max_text=1 << 16, max_display=64 << 20)
+    finally:
+        sys.setprofile(None)
+    assert isinstance(event, Display)
+    assert len(event.bundle["application/json"]) == len(value)
+    assert calls < 1000

@@ -135,7 +135,7 @@ SCRIPTS = [
     ),
     Script(
         "faulthandler",
-        "import faulthandler\nfaulthandler.dump_traceback(sys.stderr)",
+        "import faulthandler, sys\nfaulthandler.dump_traceback(sys.stderr)",
         r"most recent call first",
     ),
     Script("ctypes", "import ctypes\nctypes.CDLL(None).puts(b'from C')", r"from C"),

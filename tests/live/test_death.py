@@ -1,14 +1,20 @@
 """A kernel that dies, in whatever way, ends its cell, says so, and the next cell works."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 
+from kernels import run as run_module
+from kernels.events import Display, Event
 from kernels.kernel import Kernel
 from kernels.launch import Limits
-from tests.live.cells import NoFiles, pooled, processes, run, until, value
+from kernels.router import Router
+from kernels.wire import Message
+from tests.live.cells import NoFiles, Ran, pooled, processes, run, until, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -191,6 +197,46 @@ async def test_what_was_printed_last_is_told(kernel: Kernel, code: str) -> None:
     assert ran.streamed.count("step 1") == 1
 
 
+DISPLAYED = {
+    "display('one'); os._exit(1)": "'one'\n",
+    "print('one'); display('two'); print('three'); display('four'); os._exit(1)": (
+        "one\n'two'\nthree\n'four'\n"
+    ),
+    "print('one'); display('two'); print('three', file=sys.stderr); ctypes.string_at(0)": (
+        "one\n'two'\nthree\n"
+    ),
+    "it = display('one', display_id=True); it.update('two'); os._exit(1)": "'two'\n",
+    "print('one'); clear_output(); display('two'); os._exit(1)": "'two'\n",
+    "display('one'); sleep(.3); print('two'); display('three'); os._exit(1)": "'one'\ntwo\n'three'\n",
+}
+
+
+@pytest.mark.parametrize("code", DISPLAYED)
+async def test_what_was_displayed_last_is_told(kernel: Kernel, code: str) -> None:
+    """It is there, once and in its place among what was printed; what the cell before displayed is not."""
+    modules = "import ctypes, os, sys\nfrom time import sleep\nfrom IPython.display import clear_output"
+    await run(kernel, "display('before')")
+    ran = await run(kernel, f"{modules}\n{code}")
+    assert (ran.status, ran.output) == ("died", DISPLAYED[code])
+
+
+def displays(ran: Ran) -> list[Display]:
+    """What a cell displayed, as it was passed on."""
+    return [event for event in ran.events if isinstance(event, Display)]
+
+
+async def test_a_picture_that_was_shown_last_is_told(kernel: Kernel) -> None:
+    """A figure is there; and of more than is kept the last, in order."""
+    code = "import os\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nos._exit(1)"
+    (picture,) = displays(await run(kernel, code))
+    assert "image/png" in picture.bundle
+    shown = "display({'text/plain': str(number), 'text/html': 'x' * 5000}, raw=True)"
+    ran = await run(kernel, f"import os\nfor number in range(500):\n    {shown}\nos._exit(1)")
+    numbers = [int(display.bundle["text/plain"]) for display in displays(ran)]
+    assert numbers[-50:] == list(range(450, 500))
+    assert numbers == sorted(set(numbers))
+
+
 async def test_what_was_printed_before_code_that_nothing_stops_is_told(fresh: Kernel) -> None:
     """Code in C that holds Python's lock keeps what was printed; it is told when the kernel is killed."""
     fresh.limits = Limits(cell=timedelta(seconds=0.5))
@@ -204,3 +250,64 @@ async def test_a_text_that_has_come_is_not_told_again(fresh: Kernel) -> None:
     code = "import os, time\nprint('second', flush=True)\ntime.sleep(0.5)\nprint('third')\nos._exit(1)"
     ran = await run(fresh, code)
     assert ran.output == "second\nthird\n"
+
+
+async def test_what_was_sent_comes_before_the_last_words(
+    fresh: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that is killed has messages on their way: none is lost, or comes after what followed it."""
+    receive, done = Router.receive, fresh.workspace.path / "done"
+
+    def slowly(router: Router, message: Message | None) -> None:
+        if message is not None and message.channel == "iopub":
+            sleep(0.03)  # longer than the wire takes in one go
+        receive(router, message)
+
+    def block(_: Event) -> None:
+        while not done.exists():
+            sleep(0.01)
+
+    monkeypatch.setattr(Router, "receive", slowly)
+    monkeypatch.setattr(run_module, "GRACE", timedelta(seconds=0.1))
+    fresh.limits = Limits(cell=timedelta(seconds=0.2))
+    ran = await run(fresh, SENT, on_event=block)
+    assert (ran.status, ran.output.split()) == ("timeout", [str(number) for number in range(40)])
+
+
+SENT = """
+import pathlib, re
+for number in range(0, 40, 2):
+    print(number, flush=True)
+    display(number + 1)
+pathlib.Path("done").touch()
+re.match('(a+)+b', 'a' * 100)
+"""
+FAULTS = {
+    "a crash": "faulthandler.enable()\nctypes.string_at(0)",
+    "a look": "faulthandler.dump_traceback()",
+    "a later look": "faulthandler.dump_traceback_later(0.1)\ntime.sleep(1)",
+    "another program": "subprocess.run([sys.executable, '-c', 'import json; json.loads(str())'], stderr=2)",
+    "a thread": "thread = threading.Thread(target=json.loads, args=['x'])\nthread.start()\nthread.join()",
+    "a log": "try: json.loads('x')\nexcept ValueError: logging.exception('it failed')",
+}
+
+
+@pytest.mark.parametrize("code", FAULTS.values(), ids=FAULTS)
+async def test_no_path_of_the_machine_is_in_a_traceback_on_stderr(kernel: Kernel, code: str) -> None:
+    """Whoever writes it: a library's path begins at its package there too."""
+    modules = "ctypes, faulthandler, json, logging, subprocess, sys, threading, time"
+    ran = await run(kernel, f"import {modules}\n{code}")
+    assert ran.output.count(f'  File "python{sys.version_info.major}.') > 1, ran.output
+    paths = {line.split('"')[1] for line in ran.output.splitlines() if line.startswith('  File "/')}
+    workspace = str(kernel.workspace.path)
+    assert [path for path in paths if not path.startswith(("/workspace/", workspace))] == []
+
+
+async def test_the_beginning_of_a_line_is_not_kept_back(kernel: Kernel) -> None:
+    """What could become a line of a traceback is passed on where nothing more comes, whole or in pieces."""
+    ran = await run(kernel, "import os\nfor piece in (b' ', b' Fi', b'le \"/x'): _ = os.write(1, piece)")
+    assert ran.output == '  File "/x'
+    ran = await run(
+        kernel, "_ = os.write(2, b'  File \"/x/python3.12/y.py\", line 1 in z\\n  File'); os._exit(1)"
+    )
+    assert ran.output == '  File "python3.12/y.py", line 1 in z\n  File'

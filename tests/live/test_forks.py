@@ -1,6 +1,7 @@
 """What cells fork, in a real kernel: it ends with its cell, and what has ended uses up nothing."""
 
 import asyncio
+from textwrap import indent
 
 import pytest
 
@@ -34,6 +35,7 @@ thread.join()
 """
 IN_CALLBACK = """
 import asyncio
+from textwrap import indent
 def work():
     global child
     child = os.fork()
@@ -154,7 +156,8 @@ for n in range(2):
     _ = os.waitpid(child, 0)
     print("parent", n)
 """
-    ran = await run(kernel, f"import warnings\nwarnings.simplefilter('ignore')\n{code}")
+    quiet = f"import warnings\nwith warnings.catch_warnings(action='ignore'):\n{indent(code, '    ')}"
+    ran = await run(kernel, quiet)
     shown = [
         event.text if isinstance(event, Stream) else event.bundle["text/html"].lstrip("x")
         for event in ran.events

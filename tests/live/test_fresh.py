@@ -10,8 +10,10 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from kernels.errors import SandboxUnavailable
 from kernels.forkserver import LIBRARIES
 from kernels.pool import Pool
+from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import PATIENCE, NoFiles, pooled, run, value
 
@@ -158,3 +160,37 @@ async def test_a_kernel_begins_with_no_temporary_files(tmp_path: Path) -> None:
         await run(kernel, "import shutil; shutil.rmtree('.tmp'); os.symlink('kept', '.tmp')")
         await kernel.restart()
         assert (await run(kernel, look)).output.endswith("[] ['x']\n")
+
+
+@pytest.mark.parametrize("tier", [Tier.S, Tier.A, Tier.B], ids=str)
+async def test_many_temporary_files_are_removed_while_the_next_kernel_answers(
+    tmp_path: Path, tier: Tier
+) -> None:
+    """In each tier, by a process that no cell has to wait for; closed folders are no hindrance."""
+    try:
+        making = pooled(tmp_path / "pool", tier=tier)
+        pool = await making.__aenter__()
+    except SandboxUnavailable as error:
+        pytest.skip(f"tier {tier}: {error}")
+    try:
+        kernel = pool.kernel("a", NoFiles())
+        fill = (
+            "import os, tempfile\n"
+            "for n in range(60):\n"
+            "    os.makedirs(f'{tempfile.gettempdir()}/{n}/' + '/'.join('e' * 20))\n"
+            "    os.chmod(f'{tempfile.gettempdir()}/{n}', 0)\n"
+            "len(os.listdir(tempfile.gettempdir()))"
+        )
+        assert int((await run(kernel, fill)).output) >= 60
+        await kernel.restart()
+        look = (
+            "import os, time\n"
+            "print([name for name in os.listdir(os.environ['TMPDIR']) if name[0] != '.'])\n"
+            "try: print(os.waitpid(-1, os.WNOHANG))\n"
+            "except ChildProcessError: print('no child')\n"
+            "while any(name.startswith('.tmp.') for name in os.listdir('.')): time.sleep(0.05)\n"
+            "print(os.listdir('.'))"
+        )
+        assert (await run(kernel, look)).output == "[]\nno child\n['.tmp']\n"
+    finally:
+        await making.__aexit__(None, None, None)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from kernels.events import InputRequest, Stream
+from kernels.events import Event, InputRequest, Stream
 from kernels.kernel import Kernel
 from kernels.launch import Limits
 from tests.live.cells import run, value
@@ -62,3 +62,63 @@ async def test_a_question_that_nobody_answers_ends(fresh: Kernel) -> None:
 async def test_answers_with_surrogates_are_repaired(kernel: Kernel) -> None:
     """Text that UTF-8 cannot hold can be answered with."""
     assert (await run(kernel, "input()", answers=["\ud800"])).status == "ok"
+
+
+LATE = """
+import threading, time
+got = []
+def ask():
+    while not asked.is_set(): time.sleep(0.01)
+    try: got.append(input('late? '))
+    except Exception as error: got.append(type(error).__name__)
+asked = threading.Event()
+thread = threading.Thread(target=ask)
+thread.start()
+"""
+
+
+@pytest.mark.parametrize("when", ["before the next", "while the next asks", "before its own is over"])
+async def test_a_thread_takes_no_answer_of_another_cell(kernel: Kernel, when: str) -> None:
+    """Its question is of a cell that is over: it is told so, and the answer goes to who asked."""
+    if when == "before the next":
+        await run(kernel, f"{LATE}\nasked.set()\ntime.sleep(0)")
+        await run(kernel, "thread.join()")
+    elif when == "while the next asks":
+        await run(kernel, LATE)
+    else:
+        ran = await run(kernel, f"{LATE}\nasked.set()\ntime.sleep(0.3)")
+        assert InputRequest("late? ", password=False) in ran.events
+    ran = await run(kernel, "asked.set()\ntime.sleep(0.3)\nname = input('name? ')", answers=["Bob"])
+    assert (ran.status, ran.output) == ("ok", "name? Bob\n")
+    assert await value(kernel, "thread.join(); (name, got)") == "('Bob', ['StdinNotImplementedError'])"
+
+
+async def test_questions_of_threads_come_one_at_a_time(kernel: Kernel) -> None:
+    """Each of them gets its own answer, while their cell runs."""
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(4) as threads:
+    told = list(threads.map(lambda number: (number, input(f"{number}? ")), range(4)))
+print(all(str(number) == answer for number, answer in told))
+"""
+    events: list[InputRequest] = []
+    async with kernel.run(code) as cell:
+        async for event in cell:
+            if isinstance(event, InputRequest):
+                events.append(event)
+                cell.answer(event.prompt.rstrip("? "))
+    assert len(events) == 4
+    assert cell.result.output.endswith("True\n")
+
+
+async def test_an_answer_to_another_question_is_none(kernel: Kernel) -> None:
+    """One that comes late, as after a Stop, is not taken for that of the next."""
+    stale = {"value": "stale", "kernelcord_question": 1}
+
+    def send(event: Event) -> None:
+        if isinstance(event, InputRequest) and kernel._process is not None:
+            kernel._process.wire.send("stdin", "input_reply", stale)
+
+    await run(kernel, "input()", answers=["first"])
+    ran = await run(kernel, "input()", answers=["right"], on_event=send)
+    assert ran.output.endswith("'right'\n")

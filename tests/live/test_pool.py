@@ -410,9 +410,9 @@ async def start_and_end(workspaces: Path, number: int) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_a_hundred_kernels_leave_nothing_behind(tmp_path: Path) -> None:
+async def test_fifty_kernels_leave_nothing_behind(tmp_path: Path) -> None:
     """Processes, sockets, folders, descriptors and threads are back to where they were."""
-    await start_and_end(tmp_path, 100)
+    await start_and_end(tmp_path, 50)
 
 
 async def test_twenty_sessions_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from kernels import kernel as module
 from kernels.errors import KernelStartFailed
-from kernels.line import Line
+from kernels.line import Turns
 from kernels.pool import Pool
 from kernels.process import KernelProcess
 from kernels.sandbox.policy import Tier
@@ -42,7 +42,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> Starts:
 
 def five(pool: Pool) -> list[asyncio.Task[None]]:
     """People who start at the same time, with two at a time."""
-    pool._starts = Line(2)
+    pool._starts = Turns(2)
 
     async def one(name: str) -> None:
         with suppress(KernelStartFailed):

@@ -90,6 +90,24 @@ async def test_a_database_that_is_open_is_stored_with_its_rows(fresh: Kernel) ->
     assert ran.output == "(10,)\n(11,)\n"
 
 
+async def test_only_the_log_of_an_open_database_is_touched(held: Pool) -> None:
+    """In each tier: a file of one's own that is called so is stored, and rows leave the log."""
+    kernel = held.kernel("logs", NoFiles())
+    ran = await run(
+        kernel,
+        "open('notes', 'w').close(); own = open('notes-wal', 'w'); own.write('precious')\n"
+        "import sqlite3; base = sqlite3.connect('x.db'); base.execute('pragma journal_mode=wal')\n"
+        "base.execute('create table t (a)'); base.execute('insert into t values (1)'); base.commit()",
+    )
+    assert left(ran) == []
+    found = await contents(ran)
+    assert found.keys() == {"notes", "notes-wal", "x.db"}
+    assert found["notes-wal"] == b"precious"
+    assert len(found["x.db"]) == 2 * 4096
+    ran = await run(kernel, "import os; print(os.fstat(own.fileno()).st_nlink, os.path.getsize('x.db-wal'))")
+    assert ran.output == "1 0\n"
+
+
 async def test_a_database_in_the_middle_of_reading_or_writing_says_what_it_lacks(fresh: Kernel) -> None:
     """A reader keeps rows in the log; a transaction is not in the file yet. It is said, and stored later."""
     ran = await run(
@@ -203,12 +221,16 @@ async def test_every_tier_keeps_what_is_written_elsewhere_or_says_so(held: Pool,
         assert "temporary ones can be in tempfile.gettempdir()" in ran.output
 
 
-async def test_temporary_files_that_filled_the_workspace_leave_room_for_the_next_cell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [20, 400])
+async def test_temporary_files_that_filled_the_workspace_leave_room_for_the_next_cell(
+    tmp_path: Path, number: int
+) -> None:
     """The next kernel empties them when it starts: it is no kernel of a full workspace, and it stays."""
     fills = (
         "import os, tempfile\n"
-        "for _ in range(20):\n"
-        "    with tempfile.NamedTemporaryFile(delete=False) as file: file.write(os.urandom(20 << 20))\n"
+        f"for _ in range({number}):\n"
+        "    with tempfile.NamedTemporaryFile(delete=False) as file:\n"
+        f"        file.write(os.urandom({(400 << 20) // number}))\n"
         "import time; time.sleep(60)"
     )
     async with pooled(tmp_path, Limits(workspace=64 * MiB)) as pool:

@@ -9,9 +9,13 @@ import pytest
 from kernels import codec
 from kernels.capture import Captured
 from kernels.client.cell import RemoteCell
+from kernels.client.ends import Connect, Connected
+from kernels.client.kernel import RemoteKernel
+from kernels.errors import NodeUnavailable
 from kernels.events import Queued, Restarted, Stream
 from kernels.launch import Limits
 from kernels.result import RunResult
+from tests.live.cells import NoFiles
 
 
 class Host:
@@ -87,3 +91,37 @@ def test_a_cell_begins_when_its_turn_has_come() -> None:
     cell.take({"n": 3, "run": "a-1", "event": codec.event(Queued(0))})
     assert cell.began is not None
     assert cell.began >= before
+
+
+class Asked:
+    """A node that is asked, and never reached by a connection."""
+
+    limits = Limits()
+    local = True
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, object]] = []
+
+    def connect_to(self, session_id: str) -> Connect:
+        async def connect(known: str) -> Connected:
+            raise NodeUnavailable("nobody is there")
+
+        return connect
+
+    async def ask(
+        self, method: str, path: str, *, params: Any = None, data: Any = None, start: bool = True
+    ) -> bytes:
+        self.asked.append((path, params))
+        return b"{}"
+
+
+async def test_the_next_node_is_told_how_wide_tables_may_be() -> None:
+    """The one before it took that along; nothing is said where nobody has asked for a width."""
+    node = Asked()
+    kernel = RemoteKernel(node, "u1", NoFiles())  # type: ignore[arg-type]  # what is asked of it, it has
+    kernel.greet({"runs": []})
+    await kernel.widen(132)
+    kernel.greet({"runs": []})
+    await asyncio.wait(kernel._answering)
+    assert node.asked == [("sessions/u1/hints/columns", {"position": "132"})] * 2
+    await kernel.detach()

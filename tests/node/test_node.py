@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,11 +14,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from kernels.capture import FileChanged
 from kernels.client import Node, Place, at, local_node
 from kernels.client.files import RemoteFile
 from kernels.client.start import recorded, socket_for
 from kernels.errors import NodeUnavailable
-from kernels.events import Display, InputRequest, Stream
+from kernels.events import Display, InputRequest, Restarted, Stream, Unstopped
 from kernels.launch import Limits
 from kernels.node.settings import NodeSettings, limits_from, limits_to
 from kernels.sizes import MESSAGE
@@ -202,6 +204,35 @@ async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: Node) ->
     cell.settle()
 
 
+async def test_a_file_that_changes_while_it_is_fetched_is_told(node: Node) -> None:
+    """Where the bot sees another disk, too; and then it is fetched as it is by now."""
+    async with node.kernel("torn", SomeFiles()).run("open('a', 'wb').write(b'x' * (32 << 20)); 0") as cell:
+        async for _ in cell:
+            pass
+    (file,) = cell.result.captured
+    assert isinstance(file, RemoteFile)
+    assert file.here is not None
+    path = file.here.workspace / file.here.path
+    elsewhere = replace(file, here=None)
+    async with file.get() as response:
+        await response.content.read(1)
+        with path.open("r+b") as writer:  # the node waits for us: sockets hold less than the file has
+            writer.write(b"y")
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.content.read()
+    with pytest.raises(FileChanged):
+        async with elsewhere.content():
+            pass
+    with pytest.raises(FileChanged):
+        async with elsewhere.content(latest=1000):
+            pass
+    async with elsewhere.content(latest=32 << 20) as content:
+        assert content.read() == b"y" + b"x" * ((32 << 20) - 1)
+    async with file.content(latest=32 << 20) as content:
+        assert content.read(2) == b"yx"
+    cell.settle()
+
+
 async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
     """With neither kernel nor bot; nothing of it is left but its log."""
     settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=3))
@@ -364,6 +395,45 @@ async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(node: Node, set
     async with left:
         await left.interrupt()
     left.settle()
+
+
+async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: Node) -> None:
+    """The one before it has gone while it was asked; the kernel was left alone until somebody answers."""
+    code = "import time\nprint('on', flush=True)\nwhile True:\n"
+    code += "  try: time.sleep(600)\n  except KeyboardInterrupt: pass"
+    kernel = node.kernel("undecided", SomeFiles())
+    await run(kernel, "kept = 5")
+    letting_go: list[asyncio.Task[None]] = []
+
+    async def let_go() -> None:
+        await asyncio.sleep(0.3)  # what has been told is acknowledged by then
+        await node.release("undecided")
+
+    with suppress(asyncio.CancelledError):
+        async with kernel.run(code, tag=2) as cell:
+            async for event in cell:
+                if isinstance(event, Stream):
+                    await cell.stop()
+                if isinstance(event, Unstopped):
+                    letting_go.append(asyncio.create_task(let_go()))
+    assert cell.goes_on
+    await asyncio.wait(letting_go)
+    again = node.kernel("undecided", SomeFiles())
+    (left,) = (await again.left_running()).values()
+    told = list[object]()
+    async with asyncio.timeout(30), left:
+        async for event in left:
+            told.append(event)
+            if isinstance(event, Unstopped):
+                left.decide(kill=True)
+    left.settle()
+    asked, restarted = told
+    assert isinstance(asked, Unstopped)
+    assert isinstance(restarted, Restarted)
+    assert asked.lost == restarted.lost == ("kept",)
+    assert (left.result.status, left.result.restarted) == ("interrupted", restarted)
+    assert await value(again, "'kept' in globals()") == "False"
+    await node.release("undecided")
 
 
 async def test_the_next_bot_can_ask_before_it_takes_what_a_cell_has_shown(node: Node) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -17,10 +17,12 @@ from kernels.client import node as node_module
 from kernels.client.cell import RUNS_ON, STANDS, RemoteCell
 from kernels.client.start import recorded
 from kernels.errors import NodeGone, NodeUnavailable
-from kernels.events import Event, Stream
+from kernels.events import Event, Stream, Unstopped
 from kernels.finish import stop
 from kernels.node.settings import NodeSettings
+from kernels.protocols import Cell, PersonKernel
 from kernels.result import Late
+from kernels.run import ON_REQUEST
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import Ran, run, until, value
@@ -167,6 +169,78 @@ async def test_who_stops_a_cell_in_an_outage_waits_no_longer(tmp_path: Path) -> 
         assert [file.name for one in late if one.scan for file in one.scan.captured] == ["a.txt"]
         assert not kernel.goes_on
         listening.cancel()
+
+
+DEAF = """
+import time
+while True:
+    try: print("on", flush=True); time.sleep(600)
+    except KeyboardInterrupt: pass
+"""
+
+
+async def undecided(kernel: PersonKernel, then: Callable[[Cell, Event], Awaitable[object]]) -> Ran:
+    """A cell that is stopped and goes on; `then` is called with all that comes from the question on."""
+    events = list[Event]()
+    async with asyncio.timeout(60), kernel.run(DEAF, tag=3) as cell:
+        async for event in cell:
+            events.append(event)
+            if events == [Stream("stdout", "on\n")]:
+                await cell.stop()
+            if any(isinstance(one, Unstopped) for one in events):
+                await then(cell, event)
+    cell.settle()
+    return Ran(cell.result, events)
+
+
+async def test_a_cell_that_is_asked_about_can_be_decided_on_after_an_outage(tmp_path: Path) -> None:
+    """Nobody has decided anything yet, so the cell waits for its node as others do, and says so."""
+    async with behind_a_network(tmp_path) as (node, between):
+        kernel = node.kernel("a", SomeFiles())
+
+        async def then(cell: Cell, event: Event) -> None:
+            if isinstance(event, Unstopped):
+                await between.down()
+            elif event == Stream("stderr", RUNS_ON):
+                await between.up()
+                await kernel.state()  # it answers again
+                cell.decide(kill=True)
+
+        ran = await undecided(kernel, then)
+        assert ran.events[-2] == Stream("stderr", RUNS_ON)
+        assert [one.reason for one in ran.restarts] == [ON_REQUEST]
+        assert await value(kernel, "1") == "1"
+
+
+@pytest.mark.parametrize("kill", [pytest.param(True, marks=pytest.mark.soak), False])
+async def test_who_stops_or_kills_in_an_outage_waits_no_longer(tmp_path: Path, kill: bool) -> None:
+    """Once the node answers again a kill is carried out; a cell that was stopped a second time goes on there.
+
+    Of that one nobody can be asked, and its time has no limit: a fresh kernel is to be had all the same.
+    """
+    async with behind_a_network(tmp_path) as (node, between):
+        node.limits = replace(node.limits, cell=None)
+        kernel = node.kernel("a", SomeFiles())
+
+        async def then(cell: Cell, event: Event) -> None:
+            if isinstance(event, Unstopped):
+                await between.down()
+            elif event == Stream("stderr", RUNS_ON):
+                if kill:
+                    cell.decide(kill=True)
+                else:
+                    await cell.stop()
+
+        ran = await undecided(kernel, then)
+        assert (ran.status, ran.result.cause, kernel.goes_on) == ("interrupted", "unreachable", True)
+        await between.up()
+        if kill:
+            next_one = await run(kernel, "1")
+            assert [one.reason for one in next_one.restarts] == [ON_REQUEST]
+        else:
+            async with asyncio.timeout(20):
+                await kernel.restart()
+        assert await value(kernel, "6 * 7") == "42"
 
 
 async def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,12 @@
 """Control groups: real ones of this machine, and the files of version 2 as they are laid out."""
 
-import asyncio
 import contextlib
 import fcntl
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,11 +31,11 @@ def groups() -> Iterator[Groups]:
 
 
 @pytest.fixture
-async def group(groups: Groups) -> AsyncIterator[Group]:
+def group(groups: Groups) -> Iterator[Group]:
     """A kernel's group."""
     made = groups.make("kernel", LIMITS)
     yield made
-    await made.remove()
+    made.remove()
     assert not any(folder.exists() for folder in made.folders)
 
 
@@ -57,7 +56,7 @@ def test_what_a_process_starts_is_in_its_group(groups: Groups) -> None:
         made.take(one.pid)
         output, _ = one.communicate(timeout=30)
     assert "/kernel\n" in output.decode()
-    asyncio.run(made.remove())
+    made.remove()
 
 
 def test_too_much_memory_is_death_and_proof(group: Group) -> None:
@@ -91,17 +90,17 @@ def test_too_many_processes_are_refused(group: Group) -> None:
         os.kill(int(pid), signal.SIGKILL)
 
 
-async def test_removal_waits_for_the_last_process(groups: Groups) -> None:
+def test_removal_waits_for_the_last_process(groups: Groups) -> None:
     """A group of processes that were killed goes as soon as they have."""
     made = groups.make("kernel", LIMITS)
     with program("") as one:
         made.take(one.pid)
         one.kill()
-        await made.remove()
+        made.remove()
         assert not made.folders[0].exists()
 
 
-async def test_a_group_that_keeps_a_process_is_left_and_said(
+def test_a_group_that_keeps_a_process_is_left_and_said(
     groups: Groups, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Removal is given up after a while, with a line in the log; closing our part takes it later."""
@@ -109,16 +108,16 @@ async def test_a_group_that_keeps_a_process_is_left_and_said(
     made = groups.make("kernel", LIMITS)
     with program("") as one:
         made.take(one.pid)
-        await made.remove()
+        made.remove()
         assert "is left behind" in caplog.text
         one.kill()
 
 
-async def test_removing_again_does_nothing(groups: Groups) -> None:
+def test_removing_again_does_nothing(groups: Groups) -> None:
     """A group that is gone is no error."""
     made = groups.make("kernel", LIMITS)
-    await made.remove()
-    await made.remove()
+    made.remove()
+    made.remove()
 
 
 def test_a_limit_that_cannot_be_set_is_an_error_that_leaves_no_group(groups: Groups) -> None:

@@ -1,0 +1,130 @@
+"""Storing what a cell wrote while something still writes to it, and what there is no room for."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from bot.files import PersonFiles
+from filestore import FileStore, LocalBlobs, open_store
+from filestore.copying import Written
+from filestore.records import SessionRecord
+from kernels.capture import Capture, Captured
+from tests.bot.fake_kernels import FakeKernels
+
+MIB = 1024 * 1024
+
+
+class WatchedBlobs(LocalBlobs):
+    """Says what is copied; `meanwhile` is done when the bytes are copied, and nobody has been told yet."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.copied: list[str] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    async def put(self, key: str, content: BinaryIO | bytes, *, limit: int) -> Written:
+        written = await super().put(key, content, limit=limit)
+        self.copied.append(key)
+        self.meanwhile()
+        return written
+
+
+class World:
+    """A person's workspace and store. Files are written as cells write them."""
+
+    def __init__(self, folder: Path, files: FileStore, blobs: WatchedBlobs) -> None:
+        now = datetime.now(UTC)
+        record = SessionRecord("u1", 1, "terminal", None, {}, now, now)
+        self.folder, self.store, self.blobs = folder / "workspace", files, blobs
+        self.folder.mkdir()
+        self.files = PersonFiles(files, record, FakeKernels())
+        self.bytes = folder / "files"
+
+    def captured(self) -> tuple[Captured, ...]:
+        return Capture(self.folder).scan().captured
+
+    def on_disk(self) -> list[Path]:
+        return [path for path in self.bytes.rglob("*") if path.is_file()]
+
+
+@asynccontextmanager
+async def a_world(folder: Path, quota: int = 64 * MIB) -> AsyncIterator[World]:
+    """With a store on SQLite."""
+    async with open_store(folder / "data") as store:
+        blobs = WatchedBlobs(folder / "files")
+        files = FileStore(store, blobs, clock=lambda: datetime.now(UTC), quota=quota)
+        yield World(folder, files, blobs)
+
+
+async def test_a_file_that_changes_while_it_is_copied_is_stored_as_it_is_then(tmp_path: Path) -> None:
+    """The first two copies are torn, the third is whole: it is stored once, and no other bytes are kept."""
+    async with a_world(tmp_path) as world:
+        path = world.folder / "log.txt"
+        path.write_bytes(b"one\n")
+
+        def write() -> None:
+            if len(world.blobs.copied) < 3:
+                with path.open("ab") as log:
+                    log.write(b"more\n")
+
+        world.blobs.meanwhile = write
+        kept = await world.files.keep(world.captured(), (), 1)
+        assert [file.filename for file in kept.files] == ["log.txt"]
+        assert await kept.files[0].data() == b"one\nmore\nmore\n"
+        assert kept.skipped == ()
+        assert len(world.blobs.copied) == 3
+        assert len(world.on_disk()) == 1
+
+
+async def test_a_file_that_never_rests_is_told_and_not_stored(tmp_path: Path) -> None:
+    """Of many such files each is copied once, when the cell's pauses are used up; no bytes remain."""
+    async with a_world(tmp_path) as world:
+        for number in range(10):
+            (world.folder / f"{number}.bin").write_bytes(b"x" * 100)
+
+        def write() -> None:
+            for path in world.folder.iterdir():
+                os.utime(path)
+
+        captured, world.blobs.meanwhile = world.captured(), write
+        kept = await world.files.keep(captured, (), 1)
+        assert kept.files == ()
+        assert [one.name for one in kept.skipped] == [f"{number}.bin" for number in range(10)]
+        assert {one.reason for one in kept.skipped} == {
+            "not stored: it changed while it was being read; the next cell takes it up again"
+        }
+        # The first fills its three tries; the copies of the others, which had changed by then, begin after a
+        # pause, and without one they are not begun.
+        assert len(world.blobs.copied) == 3 + 2 + 2
+        assert world.on_disk() == []
+        assert (await world.store.list_user_files(1)).files == ()
+
+
+@pytest.mark.parametrize("full", [True, False])
+async def test_what_there_is_no_room_for_is_not_copied(tmp_path: Path, *, full: bool) -> None:
+    """Sparse files cost nobody time. A small one that fits is stored, and so is one that is there already."""
+    async with a_world(tmp_path, quota=4 * MIB) as world:
+        if full:
+            (world.folder / "full.bin").write_bytes(bytes(4 * MIB - 100))
+            await world.files.keep(world.captured(), (), 1)
+            (world.folder / "full.bin").unlink()
+            world.blobs.copied.clear()
+        for number in range(20):
+            with (world.folder / f"{number:02}.bin").open("wb") as sparse:
+                sparse.truncate(50 * MIB)
+        (world.folder / "small.txt").write_bytes(b"small")
+        (world.folder / "full.bin").write_bytes(bytes(4 * MIB - 100))
+        kept = await world.files.keep(world.captured(), (), 2)
+        assert sorted(file.filename for file in kept.files) == ["full.bin", "small.txt"]
+        assert len(world.blobs.copied) == 2
+        assert len(world.on_disk()) == 2
+        names = [one.name for one in kept.skipped]
+        assert names == [*(f"{number:02}.bin" for number in range(5)), "05.bin and 14 more"]
+        assert all(
+            "50 MB more would be over your 4 MB" in one.reason.replace(".0 MB", " MB") for one in kept.skipped
+        )
