@@ -21,7 +21,17 @@ from typing import Any
 
 from kernels.weight import weight
 
-__all__ = ["UPDATE", "Updates", "display_id", "is_mark", "is_note", "is_update", "shows", "updated_ids"]
+__all__ = [
+    "UPDATE",
+    "Updates",
+    "display_id",
+    "is_mark",
+    "is_note",
+    "is_update",
+    "shown",
+    "shows",
+    "updated_ids",
+]
 
 UPDATE = "update_display_data"
 MOST_HELD = 64 << 20  # bytes of updates that are held while a notebook is made
@@ -86,6 +96,18 @@ def shows(outputs: Iterable[Mapping[str, Any]], names: Collection[str]) -> bool:
             case {"shown": list(found)} if not set(names).isdisjoint(found):
                 return True
     return False
+
+
+def shown(outputs: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The displays that are among the outputs of a cell, or are named in their short form."""
+    found: set[str] = set()
+    for output in outputs:
+        match output.get("transient"):
+            case {"display_id": str(name)} if not is_update(output):
+                found.add(name)
+            case {"shown": list(names)}:
+                found.update(names)
+    return found
 
 
 class Updates:

@@ -28,6 +28,7 @@ from bot.reply import GeneratedFile, Reply
 from bot.session import Session
 from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell, Said, SessionRecord
+from kernels.events import Display
 
 __all__ = ["Afterwards"]
 
@@ -69,6 +70,9 @@ class Afterwards:
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Tell what a thread printed or wrote after its cell's end."""
+        match reply.event:
+            case Display(update=True, display_id=str(name)):
+                self._desk.show_again(record.session_id, reply.cell + 1, {name})
         key = (record.session_id, reply.cell)
         if key not in self._late:
             if self._told.get(key, 0) >= LATE_MESSAGES or self._desk.closing:

@@ -34,6 +34,7 @@ from bot.front.passing import Closed
 from bot.front.submitted import Submitted
 from bot.front.tools import Tools
 from bot.front.unfinished import end_unfinished, unfinished
+from bot.front.updated import ShownAgain
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
 
@@ -72,6 +73,7 @@ class Client(nextcord.Client):
         desk.sessions.tell_late = afterwards.tell_late
         desk.sessions.tell_resumed = afterwards.tell_resumed
         desk.sessions.fail_resumed = afterwards.fail_resumed
+        desk.show_again = ShownAgain(desk).note
         desk.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
         desk.direct = lambda user_id: DirectOutlet(self, user_id)
         desk.channel = self._channel

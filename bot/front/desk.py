@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from bot.delivery import Limits
 from bot.front.outlets import ChannelOutlet, Outlet
 from bot.front.pages import Pages
 from bot.front.rate import Rate
-from bot.locks import Locks
+from bot.front.traffic import Traffic
 from bot.page import Draft
 from bot.pictures import Studio
 from bot.sessions import Sessions
@@ -26,6 +26,9 @@ __all__ = ["Desk"]
 
 log = logging.getLogger(__name__)
 
+APART = (
+    2.5  # paces between two edits in a channel that can wait: at most two of Discord's five in five seconds
+)
 LEAVING = 0.3  # seconds in which turns see that their kernels were let go
 LAST_STATE = 5.0  # seconds for the last states of their answers, which Discord may let wait
 
@@ -49,11 +52,12 @@ class Desk:
         self.closing = False
         self.showings: dict[int, Showing] = {}  # by the id of their first message
         self.tasks: set[asyncio.Task[None]] = set()  # turns
-        self.updating = Locks()  # who shows messages of a session again
+        self.traffic = Traffic(APART * self.pace)
         self.forgets: list[Callable[[int], None]] = []  # called with the person of whom nothing may be kept
         self._ending: set[asyncio.Task[None]] = set()  # those of them that show their last state
         # Set by the client, which knows how to make them:
         self.buttons: Callable[[tuple[str, ...]], View | None] = lambda _: None
+        self.show_again: Callable[[str, int, Collection[str]], None] = lambda *_: None  # see `updated`
         self.direct: Callable[[int], Outlet]
         self.channel: Callable[[int, tuple[int, int] | None], Awaitable[ChannelOutlet]]
 
@@ -84,6 +88,7 @@ class Desk:
         Every answer then reaches its last state, within a second or two.
         """
         self.closing = True
+        self.traffic.hurry()
         log.info("the bot ends, in %.0f s at most for the cells of %d turns", grace, len(self.tasks))
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=grace)
@@ -92,8 +97,9 @@ class Desk:
             await asyncio.wait(self.tasks, timeout=LEAVING)
         for task in self.tasks - self._ending:  # what waits for something else is told to end
             task.cancel()
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=LAST_STATE)
+        until = asyncio.get_running_loop().time() + LAST_STATE
+        while self.tasks and (left := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self.tasks, timeout=left)  # the last state of one may begin another task
         for task in tuple(self.tasks):
             task.cancel()
 

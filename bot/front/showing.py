@@ -21,14 +21,13 @@ from bot.front.deliver import Delivery
 from bot.front.desk import Desk
 from bot.front.live import Live, Look
 from bot.front.outlets import Outlet, Post
-from bot.front.updated import show_updated
 from bot.losses import together
 from bot.page import Draft, Page
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Display, Queued, Restarted
+from kernels.events import Queued, Restarted
 from kernels.updates import updated_ids
 
 __all__ = ["FINISHED", "Showing"]
@@ -79,6 +78,7 @@ class Showing:
         self._outlets = list(outlets)
         self._post = post
         self._posts: list[Post] = []
+        self._moves_in: int | None = None  # the channel, while it is not in its last state
         self._live: Live | None = None
         self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
         self._before = 0
@@ -108,6 +108,8 @@ class Showing:
         self._post = live.post
         if self._post is not None:
             self._desk.showings[self._post.message_id] = self
+            self._moves_in = self._post.channel_id
+            self._desk.traffic.begin(self._moves_in)
         await self.note()
 
     async def tell(self, reply: Reply) -> None:
@@ -130,8 +132,6 @@ class Showing:
                 self.runs = False
                 self._silence()
                 self._note_updated(updated_ids(result.outputs), reply.cell)
-            case Reply(event=Display(update=True, display_id=str(name))) if reply.late:
-                self._note_updated({name}, reply.cell + 1)
         self.draft.add(reply)
         self.touch()
 
@@ -162,8 +162,7 @@ class Showing:
             await self._note(self._posts, is_over=not self.runs)
             await self._ping()
             if self._updated:
-                again = show_updated(self._desk, self.session_id, self._before, self._updated, FINISHED)
-                self._desk.spawn(again, f"displays that {self.session_id} has updated")
+                self._desk.show_again(self.session_id, self._before, self._updated)
             is_whole &= last is not None
             if not is_whole and self._lost is not None:
                 await self._desk.sessions.tell_again(self.session_id, self._lost)
@@ -171,6 +170,9 @@ class Showing:
         finally:
             if self._post is not None:
                 self._desk.showings.pop(self._post.message_id, None)
+            if self._moves_in is not None:
+                self._desk.traffic.end(self._moves_in)
+                self._moves_in = None
 
     async def note(self) -> None:
         """Note whose the message is, and that the answer goes on, once its session is known."""

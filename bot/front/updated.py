@@ -1,11 +1,18 @@
 """Messages of earlier cells, shown again when a later cell has updated a display of theirs.
 
-    await show_updated(desk, session_id, cell, names)       # the ids of the displays that `cell` has updated
+    shown_again = ShownAgain(desk)
+    shown_again.note(session_id, cell, names)       # the ids of displays of cells before `cell`, at once
+    shown_again.forget(user_id)                     # nothing of this person's is shown again
+
+Nobody waits for these messages. So each person has one task that edits one of them at a time and gives way
+to the answers that move in the same channel: see `traffic`. What is updated meanwhile is merged, and each
+message is made from its displays just before it is edited, so that its last state always comes.
 
 An answer of the model, or one of several messages, stays as it was: what its display became is in the answer
 of the cell that updated it, and in the notebook.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Collection
@@ -16,12 +23,14 @@ from bot.earlier import told
 from bot.front.calls import Refused
 from bot.front.desk import Desk
 from bot.front.outlets import ChannelPost
+from bot.front.showing import FINISHED
 from bot.session import Session
 from bot.written import code_block
 from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord
+from kernels.updates import shown, shows
 
-__all__ = ["show_updated"]
+__all__ = ["ShownAgain"]
 
 log = logging.getLogger(__name__)
 
@@ -30,62 +39,171 @@ OURS = re.compile(
     r"(?:output|words|answer|picture|page|document|drawing|sound|more-files)(?:-\d+)?(?:-part)?(?:\.\w+){1,2}"
 )
 ONCE = ("-# not kept:", "Not recorded", "Recorded in short")  # what a message alone says of its cell
+MOST_NAMES = 200  # displays of a session that wait to be shown again; beyond them the oldest are not
 
 
-async def show_updated(
-    desk: Desk, session_id: str, cell: int, names: Collection[str], buttons: tuple[str, ...]
-) -> None:
-    """Edit the messages of the cells before `cell` that have these displays. Raises nothing."""
-    session = desk.sessions.opened(session_id)
-    if session is None:
-        return
-    # One after the other, and read in its turn: else what an earlier update has read could be shown last.
-    async with desk.updating.one(session.record.user_id, session_id):
+class _Waiting:
+    """What of a session waits to be shown: displays, each with the number of the note that named it last."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.before = 0  # cells before this one have them
+        self.notes = 0
+        self.names: dict[str, int] = {}
+        self.shown: dict[int, int] = {}  # cells, each with the number of notes that its message has seen
+
+    def note(self, cell: int, names: Collection[str]) -> None:
+        self.before = max(self.before, cell)
+        self.notes += 1
+        for name in names:
+            self.names.pop(name, None)
+            self.names[name] = self.notes
+        while len(self.names) > MOST_NAMES:
+            del self.names[next(iter(self.names))]
+
+    def stale(self, record: CellRecord) -> bool:
+        """Whether its message does not show what it should."""
+        seen = self.shown.get(record.seq, 0)
+        return shows(record.outputs, {name for name, note in self.names.items() if note > seen})
+
+    def settle(self, records: Collection[CellRecord], notes: int) -> bool:
+        """Forget the displays that these cells have, of which none is stale; whether others are left.
+
+        Where none has any, only those are left that came after the first `notes`, for which they were read.
+        """
+        settled = {name for record in records for name in shown(record.outputs)} & self.names.keys()
+        self.names = {
+            name: note
+            for name, note in self.names.items()
+            if name not in settled and (settled or note > notes)
+        }
+        return bool(self.names)
+
+
+class ShownAgain:
+    """See the module's text. Its tasks are the desk's, which waits for them when the bot ends."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._waiting: dict[int, dict[str, _Waiting]] = {}  # by person and session
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        desk.forgets.append(self.forget)
+
+    def note(self, session_id: str, cell: int, names: Collection[str]) -> None:
+        """Show the messages of the cells before `cell` that have these displays again, by and by."""
+        user_id = self._add(session_id, cell, names)
+        if user_id is not None and user_id not in self._tasks:
+            name = f"displays that {user_id} has updated"
+            self._tasks[user_id] = self._desk.spawn(self._show_all(user_id), name)
+
+    def forget(self, user_id: int) -> None:
+        """Show nothing of this person again."""
+        self._waiting.pop(user_id, {}).clear()
+        if user_id in self._tasks:
+            self._tasks.pop(user_id).cancel()
+
+    def _add(self, session_id: str, cell: int, names: Collection[str]) -> int | None:
+        """Merge these displays with what waits. Returns whose they are, None where that is not known."""
+        session = self._desk.sessions.opened(session_id)
+        if session is None:  # let go, as all are when the bot ends
+            found = [of[session_id].session for of in self._waiting.values() if session_id in of]
+            if not found:
+                return None
+            session = found[0]
+        user_id = session.record.user_id
+        of_person = self._waiting.setdefault(user_id, {})
+        waiting = of_person.setdefault(session_id, _Waiting(session))
+        waiting.session = session
+        waiting.note(cell, names)
+        return user_id
+
+    async def _show_all(self, user_id: int) -> None:
+        self._desk.ends()
+        of_person = self._waiting[user_id]
         try:
-            records = await session.transcript.displaying(names, before=cell)
+            while of_person:
+                session_id, waiting = next(iter(of_person.items()))
+                del of_person[session_id]
+                of_person[session_id] = waiting  # its turn comes again after the others
+                if not await self._show_one(waiting) and of_person.get(session_id) is waiting:
+                    del of_person[session_id]
+        except asyncio.CancelledError:
+            for session_id in of_person:
+                log.warning("not all that %s has updated is shown: its notebook has it", session_id)
+            raise
+        finally:
+            if self._waiting.get(user_id) is of_person:
+                del self._waiting[user_id], self._tasks[user_id]
+
+    async def _show_one(self, waiting: _Waiting) -> bool:
+        """Edit one message, that of which the last edit is longest ago; whether there is more to be done."""
+        notes = waiting.notes
+        try:
+            records = await self._records(waiting)
         except FileStoreError:
-            log.exception("what cell %d of %s has updated is not shown", cell, session_id)
-            return
-        for record in records:
-            try:
-                await _show_again(desk, session, record, buttons)
-            except Exception:  # whatever is wrong with one, the others are shown
-                log.exception("cell %d of %s is not shown as it is now", record.seq, session_id)
-
-
-async def _show_again(desk: Desk, session: Session, record: CellRecord, buttons: tuple[str, ...]) -> None:
-    noted = await desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
-    if len(noted) != 1 or noted[0].first or not noted[0].channel_id or noted[0].message_id in desk.showings:
-        return
-    try:
-        channel = await desk.channel(noted[0].channel_id, None)
-        post = await channel.fetch(noted[0].message_id)
-        if not any(words in post.content for words in ONCE):
-            await _edit(desk, session, record, buttons, post)
-    except Refused as refused:
-        log.info("message %d is not shown again: %s", noted[0].message_id, refused)
-
-
-async def _edit(
-    desk: Desk, session: Session, record: CellRecord, buttons: tuple[str, ...], post: ChannelPost
-) -> None:
-    """Raises: Refused, FileStoreError."""
-    user_id, made = session.record.user_id, desk.pages.made
-    files = []
-    for file_id in record.file_ids:
+            log.exception("what %s has updated is not shown", waiting.session.record.session_id)
+            return waiting.notes > notes
+        stale = [record for record in records if waiting.stale(record)]
+        if not stale:
+            return waiting.settle(records, notes)
+        record = min(stale, key=lambda record: waiting.shown.get(record.seq, 0))
         try:
-            found = await desk.sessions.files.find(file_id, session.record.user_id, record.session_id)
-        except NoSuchFile:
-            continue
-        files.append(session.files.generated(found))
-    code = record.code if post.content.startswith(code_block(record.code)) else None
-    draft = desk.draft(code)
-    draft.add(told(record, tuple(files), code=""))
-    wanted = await made(user_id, draft.drawings())
-    drawn = await desk.studio.draw(wanted, user_id) if wanted else {}
-    page = await made(user_id, draft.last(drawn, largest=desk.limits.file))
-    outgoings = await made(user_id, partial(plan, page.parts, page.uploads, desk.limits))
-    if len(outgoings) == 1:
+            notes = await self._show_again(waiting, record)
+        except Exception:  # whatever is wrong with one, the others are shown
+            log.exception("cell %d of %s is not shown as it is now", record.seq, record.session_id)
+        waiting.shown[record.seq] = max(notes, waiting.shown.get(record.seq, 0))
+        return True
+
+    async def _records(self, waiting: _Waiting) -> list[CellRecord]:
+        """The cells whose messages may have to be shown again, as they are now. Raises: FileStoreError."""
+        return await waiting.session.transcript.displaying(list(waiting.names), before=waiting.before)
+
+    async def _show_again(self, waiting: _Waiting, record: CellRecord) -> int:
+        """The number of notes up to which the message needs to be shown no more. Raises: FileStoreError."""
+        desk, notes = self._desk, waiting.notes
+        noted = await desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
+        if len(noted) != 1 or noted[0].first or not noted[0].channel_id:
+            await desk.traffic.rest()
+            return notes
+        if await desk.traffic.quiet(noted[0].channel_id):  # that took its time
+            notes = waiting.notes
+            found = [now for now in await self._records(waiting) if now.seq == record.seq]
+            if not found or noted[0].message_id in desk.showings:
+                return 0
+            record = found[0]
+        try:
+            channel = await desk.channel(noted[0].channel_id, None)
+            post = await channel.fetch(noted[0].message_id)
+            alone = any(words in post.content for words in ONCE)
+            if not alone and await self._edit(waiting.session, record, post):
+                return notes  # after a pause
+        except Refused as refused:
+            log.info("message %d is not shown again: %s", noted[0].message_id, refused)
+        await desk.traffic.rest()  # looking for it has cost the database and Discord something, too
+        return notes
+
+    async def _edit(self, session: Session, record: CellRecord, post: ChannelPost) -> bool:
+        """Whether that was possible. Raises: Refused, FileStoreError."""
+        desk, user_id = self._desk, session.record.user_id
+        made = desk.pages.made
+        files = []
+        for file_id in record.file_ids:
+            try:
+                found = await desk.sessions.files.find(file_id, user_id, record.session_id)
+            except NoSuchFile:
+                continue
+            files.append(session.files.generated(found))
+        code = record.code if post.content.startswith(code_block(record.code)) else None
+        draft = desk.draft(code)
+        draft.add(told(record, tuple(files), code=""))
+        wanted = await made(user_id, draft.drawings())
+        drawn = await desk.studio.draw(wanted, user_id) if wanted else {}
+        page = await made(user_id, draft.last(drawn, largest=desk.limits.file))
+        outgoings = await made(user_id, partial(plan, page.parts, page.uploads, desk.limits))
+        if len(outgoings) != 1:
+            return False
         theirs = {file.filename.rpartition("/")[2] for file in files}
         kept = [name for name in post.attached if name in theirs or not OURS.fullmatch(name)]
-        await post.edit_anew(outgoings[0], desk.buttons(buttons), kept)
+        async with desk.traffic.edit(post.channel_id):
+            await post.edit_anew(outgoings[0], desk.buttons(FINISHED), kept)
+        return True

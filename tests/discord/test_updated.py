@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
-from tests.discord.kernelcord import SOON, run, running
+import pytest
+
+from bot.front import afterwards, desk, traffic
+from tests.discord.faults import Request
+from tests.discord.kernelcord import SOON, answered, code, finished, run, running
 from tests.discord.loopback import Discord
+from tests.discord.messages import Message
+from tests.discord.people import Person
 
 PICTURE = (
     "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots(); axes.plot([1, 2]); plt.close(figure)\n"
@@ -28,3 +34,92 @@ async def test_an_updated_display_changes_the_message_of_its_cell(discord: Disco
         await drawn.wait_for(lambda m: {one.id for one in m.attachments} != before, SOON)
         names = sorted(one.filename for one in drawn.attachments)
         assert names == ["kept.txt", "picture-1.png"]
+
+
+class Displays:
+    """Messages, each with a display of its own, `h0` and so on, which shows "d"."""
+
+    def __init__(self, discord: Discord) -> None:
+        self._discord = discord
+        self._before = 0  # requests until all was shown
+        self.messages: list[Message] = []
+
+    async def show(self, person: Person, displays: int) -> None:
+        """Show so many."""
+        for number in range(displays):
+            text = f"h{number} = display('d', display_id='k{number}')"
+            self.messages.append(await run(self._discord, person, text))
+        self._before = len(self._discord.requests.all)
+
+    @property
+    def edits(self) -> list[Request]:
+        """The requests since then that have edited the messages, in order."""
+        ids = {str(message.id) for message in self.messages}
+        since = self._discord.requests.all[self._before :]
+        return [r for r in since if r.method == "PATCH" and r.path.rpartition("/")[2] in ids]
+
+
+async def test_updated_messages_wait_for_answers_that_move_and_are_edited_once(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two cells update two messages while the cell of another person runs in the channel.
+
+    Discord counts all edits in the channel together, so each of these would make that person wait.
+    """
+    monkeypatch.setattr(traffic, "LONGEST", 10 * SOON)
+    ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
+    displays = Displays(discord)
+    async with running(discord, data):
+        await displays.show(ada, 2)
+        endless = code("import time\nwhile True: print(1, flush=True); time.sleep(0.1)")
+        asked = await bob.say(discord.guild.channel("general"), f"{discord.bot.mention} {endless}")
+        answer = await asked.wait_for_reply(lambda m: "1" in m.content, timeout=SOON)
+        for value in "ac":
+            await run(discord, ada, f"for h in (h0, h1): h.update({value!r})")
+        assert not displays.edits
+        await bob.click(answer, "Stop")
+        await answered(asked)
+        for message in displays.messages:
+            await message.wait_for(lambda m: "'c'" in m.content, SOON)
+        made = displays.edits
+    assert len(made) == 2
+    last = discord.requests.matching("PATCH", f"/channels/*/messages/{answer.id}")[-1]
+    order = discord.requests.all.index
+    assert order(made[0]) > order(last)
+    assert not [request.line() for request in discord.requests.all if request.status == 429]
+
+
+async def test_what_is_updated_meanwhile_is_merged_and_the_end_shows_the_rest(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a pause that does not end there is one edit; a bot that ends makes the others.
+
+    Each shows the last state, also where they are more than the transcript gives at once.
+    """
+    monkeypatch.setattr(desk, "APART", 100 * SOON)
+    ada, displays = discord.guild.member("ada"), Displays(discord)
+    async with running(discord, data):
+        await displays.show(ada, 6)
+        for value in "ac":
+            await run(discord, ada, f"for h in (h0, h1, h2, h3, h4, h5): h.update({value!r})")
+        assert len(displays.edits) <= 1
+    assert ["'c'" in message.content for message in displays.messages] == [True] * 6
+    assert len(displays.edits) <= 7
+    assert all(map(finished, displays.messages))
+
+
+async def test_a_late_update_is_shown_whatever_was_told_before_it(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The messages that late output may have are used up."""
+    monkeypatch.setattr(afterwards, "LATE_MESSAGES", 0)
+    ada, displays = discord.guild.member("ada"), Displays(discord)
+    async with running(discord, data):
+        await displays.show(ada, 1)
+        text = (
+            "import threading, time\ndef later():\n    time.sleep(2)\n    for n in range(50): h0.update(n)\n"
+            "    h0.update('late')\nthreading.Thread(target=later).start()"
+        )
+        await run(discord, ada, text)
+        await displays.messages[0].wait_for(lambda m: "'late'" in m.content, SOON)
+        assert len(displays.edits) < 25

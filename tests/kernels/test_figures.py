@@ -7,6 +7,11 @@ import pytest
 
 from kernels.figures import plain_figure
 
+PNG = "data:image/png;base64,iVBORw0KGgoAAAA="
+SOMEWHERE = "https://example.org/javascript.json"
+WITHIN = "data:application/json;base64,amF2YXNjcmlwdA=="
+# Whatever kind it claims to be, a map reads it as the document that its bytes are.
+DISGUISED = "data:image/png;base64,eyJhdHRyaWJ1dGlvbiI6ICI8aW1nIHNyYz14IG9uZXJyb3I9YWxlcnQoMSk+In0="
 GOOD = {
     "data": [
         {"type": "bar", "x": ["a < b", "<b>c</b>", "R & D"], "y": [1, 2.5, None], "name": "JavaScript: 20%"},
@@ -16,13 +21,34 @@ GOOD = {
             "y": {"dtype": "f8", "bdata": "AA=="},
         },
         {"type": "choropleth", "geojson": {"type": "FeatureCollection", "features": []}},
-        {"type": "image", "source": "data:image/png;base64,AA=="},
+        {"type": "image", "source": PNG},
         {"type": "pie", "labels": ["x<br>y", '<a href="https://example.org/?a=1" target="_blank">z</a>']},
     ],
     "layout": {
         "title": {"text": "<a href='mailto:a@example.org'>$\\alpha^2$</a>", "font": {"style": "italic"}},
         "images": [{"source": "https://example.org/a.png"}],
-        "mapbox": {"style": "open-street-map"},
+        "mapbox": {
+            "style": "open-street-map",
+            "layers": [
+                {"sourcetype": "raster", "source": ["https://example.org/{z}/{y}/{x}"]},
+                {"sourcetype": "image", "source": PNG},
+                {"sourcetype": "geojson", "source": {"type": "FeatureCollection", "features": []}},
+            ],
+        },
+        "updatemenus": [
+            {
+                "buttons": [
+                    {"method": "restyle", "args": ["type", "surface"]},
+                    {"method": "update", "args": [{"visible": [True, False]}, {"title.text": "b"}, [0]]},
+                    {
+                        "method": "relayout",
+                        "args": ["mapbox.style", "white-bg"],
+                        "args2": ["title.text", "c"],
+                    },
+                ]
+            }
+        ],
+        "sliders": [{"steps": [{"method": "animate", "args": [["1"], {"mode": "immediate"}]}]}],
     },
     "frames": [{"name": "1", "data": []}],
     "config": {
@@ -54,7 +80,41 @@ HOSTILE_LAYOUT: list[dict[str, Any]] = [
     {"mapbox": {"style": {"sources": {"a": {"attribution": "<img src=x onerror=javascript:alert(1)>"}}}}},
     {"map": {"style": "https://example.org/javascript:.json"}},
     {"map": {"layers": [{"sourceattribution": "<img src=x onerror=javascript:alert(1)>"}]}},
+    {"mapbox.layers[0].sourceattribution": "javascript"},
+    {"x.__proto__.y": "javascript"},
+    {"x." * 1000: "javascript"},
+    {"map": {"style": "javascript"}},
 ]
+ADDRESSES = (SOMEWHERE, WITHIN, DISGUISED)
+
+
+def _changed(address: str) -> list[dict[str, Any]]:
+    """Layouts of which each makes a map read the document at an address."""
+    layer = {"sourcetype": "vector", "source": address, "sourcelayer": "x", "type": "fill"}
+    changes: list[list[Any]] = [
+        ["mapbox.style", address],
+        ["mapbox.layers[0].source", address],
+        ["map.layers", [layer]],
+        ["mapbox", {"style": address}],
+        [{"mapbox.style": address}],
+        [{"mapbox": {"layers": [layer]}}],
+        [{}, {"map.layers[0]": layer}],
+        [[{"layout": {"mapbox.style": address}}], {"mode": "immediate"}],
+        ["updatemenus[0].buttons[0].args", ["mapbox.style", address]],
+        ["updatemenus[0].buttons[0].args[1]", address],
+        [{"sliders[0].steps[0].args[1]": address}],
+        ["geojson", [address]],
+    ]
+    return [
+        {"mapbox": {"layers": [layer]}},
+        {"map": {"style": address}},
+        {"mapbox.style": address},
+        {"mapbox.layers[0].source": address},
+        {"mapbox.style.sources.a.url": address},
+        *({"updatemenus": [{"buttons": [{"method": "update", "args": args}]}]} for args in changes),
+        *({"updatemenus": [{"buttons": [{"method": "skip", "args2": args}]}]} for args in changes),
+        *({"sliders": [{"steps": [{"method": "relayout", "args": args}]}]} for args in changes),
+    ]
 
 
 def test_what_only_shows_stays_as_it_is() -> None:
@@ -78,10 +138,37 @@ def test_no_text_links_to_a_script(link: str) -> None:
     assert plain_figure(plain) == plain
 
 
-@pytest.mark.parametrize("layout", HOSTILE_LAYOUT, ids=str)
+@pytest.mark.parametrize("layout", HOSTILE_LAYOUT, ids=lambda layout: str(layout)[:60])
 def test_no_address_in_the_layout_is_a_script_or_a_style_of_a_map(layout: dict[str, Any]) -> None:
     """Pictures are of the web or within, and a map has one of the styles that plotly knows by name."""
     assert "javascript" not in json.dumps(plain_figure({"data": [], "layout": layout}))
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nothing_makes_a_map_read_a_document(address: str) -> None:
+    """At once, by a template, by a frame, or later by a button or a slider: its attribution may be HTML."""
+    for layout in _changed(address):
+        figure = {
+            "data": [{"type": "choroplethmapbox", "geojson": address}, {"type": "image", "source": address}],
+            "layout": layout | {"template": {"layout": layout}},
+            "frames": [{"layout": layout, "data": [{"geojson": address}]}],
+        }
+        plain = plain_figure(figure)
+        assert address not in json.dumps(plain), layout
+        assert plain_figure(plain) == plain
+
+
+def test_a_template_makes_no_link_to_a_script() -> None:
+    """Neither of an address that stands elsewhere, nor as a formula that it puts between dollars."""
+    script = r"\href{javascript:alert(1)}{x}"
+    few = [script, '<a href="%{customdata[0]}">x</a>']
+    many = [script * 3000]
+    plain = plain_figure({"data": [{"customdata": few}, {"customdata": many}]})
+    written = json.dumps(plain)
+    assert "href=" not in written
+    assert r"\\href{" not in written
+    assert plain["data"][1]["customdata"] == [script.replace("\\", "&#92;") * 3000]
+    assert plain_figure(plain) == plain
 
 
 def test_of_the_configuration_only_harmless_settings_are_kept() -> None:

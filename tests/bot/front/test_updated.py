@@ -1,13 +1,15 @@
 """Messages that a later cell has updated: which state they show in the end."""
 
 import asyncio
+from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from bot.front import updated
-from bot.locks import Locks
+from bot.front.updated import ShownAgain, _Waiting
+from bot.session import Session
+from filestore.records import CellRecord
 
 
 async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,24 +18,60 @@ async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.
     takes_long = asyncio.Event()
 
     async def displaying(_names: object, *, before: int) -> list[Any]:
-        return [SimpleNamespace(seq=1, text=display)]
+        return [SimpleNamespace(seq=1, text=display, outputs=cell(1, "d").outputs)]
 
-    async def show(_desk: object, _session: object, record: Any, _buttons: object) -> None:
+    async def show(_shown_again: object, waiting: _Waiting, record: Any) -> int:
+        notes = waiting.notes
         if record.text == "one":
             await takes_long.wait()
         shown.append(record.text)
+        return notes
 
-    monkeypatch.setattr(updated, "_show_again", show)
+    monkeypatch.setattr(ShownAgain, "_show_again", show)
     session = SimpleNamespace(
-        record=SimpleNamespace(user_id=1), transcript=SimpleNamespace(displaying=displaying)
+        record=SimpleNamespace(user_id=1, session_id="u1"), transcript=SimpleNamespace(displaying=displaying)
     )
-    desk: Any = SimpleNamespace(sessions=SimpleNamespace(opened=lambda _: session), updating=Locks())
-    first = asyncio.create_task(updated.show_updated(desk, "u1", 2, {"d"}, ()))
+    tasks: list[asyncio.Task[None]] = []
+    desk: Any = SimpleNamespace(
+        sessions=SimpleNamespace(opened=lambda _: session),
+        spawn=lambda work, _: tasks.append(asyncio.create_task(work)),
+        ends=lambda: None,
+        forgets=[],
+    )
+    shown_again = ShownAgain(desk)
+    shown_again.note("u1", 2, {"d"})
     await asyncio.sleep(0)
     display = "two"
-    second = asyncio.create_task(updated.show_updated(desk, "u1", 3, {"d"}, ()))
+    shown_again.note("u1", 3, {"d"})
     for _ in range(10):
         await asyncio.sleep(0)
     takes_long.set()
-    await asyncio.wait([first, second])
+    await asyncio.gather(*tasks)
     assert shown == ["one", "two"]
+    assert len(tasks) == 1
+
+
+def cell(seq: int, *names: str) -> CellRecord:
+    """A cell that has shown these displays."""
+    outputs: tuple[dict[str, Any], ...] = tuple(
+        {"output_type": "display_data", "data": {}, "metadata": {}, "transient": {"display_id": name}}
+        for name in names
+    )
+    return CellRecord(
+        "s", seq, "place", "ada", "1", outputs=outputs, status="ok", started_at=datetime.now(UTC)
+    )
+
+
+def test_a_display_that_is_updated_while_others_are_looked_up_is_looked_up_next() -> None:
+    """Whether the others were found or not."""
+    for found in ([], [cell(1, "a")]):
+        waiting = _Waiting(cast(Session, None))
+        waiting.note(5, {"a"})
+        waiting.shown[1] = 1
+        waiting.note(6, {"b"})
+        assert waiting.settle(found, 1)
+        assert list(waiting.names) == ["b"]
+        assert waiting.stale(cell(2, "b"))
+        waiting.shown[2] = 2
+        assert not waiting.stale(cell(2, "b"))
+        assert not waiting.settle([cell(2, "b")], 2)

@@ -1,0 +1,97 @@
+"""Edits that can wait, in each channel: one at a time, a pause after each, and answers that move go first.
+
+    traffic.begin(channel_id)                       # an answer there moves
+    traffic.end(channel_id)                         # it is in its last state
+    await traffic.quiet(channel_id)                 # until no answer there moves
+    async with traffic.edit(channel_id): ...        # one edit of a message that can wait
+
+Discord takes five edits in five seconds of all the messages of a channel together, so whoever edits old
+messages there takes from the answers that people wait for.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+__all__ = ["Traffic"]
+
+LONGEST = (
+    30.0  # seconds that an edit waits for answers: in a channel where one always moves it goes between them
+)
+
+
+class _Channel:
+    def __init__(self) -> None:
+        self.live = 0  # answers that move
+        self.asking = 0  # who waits, or edits
+        self.quiet = asyncio.Event()
+        self.quiet.set()
+        self.lane = asyncio.Lock()
+
+
+class Traffic:
+    """See the module's text; `pause` is in seconds. Channels where nothing goes on take no memory."""
+
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+        self._channels: dict[int, _Channel] = {}
+        self._hurried = asyncio.Event()
+
+    def begin(self, channel_id: int) -> None:
+        """An answer in the channel moves from now on, until `end`."""
+        channel = self._channels.setdefault(channel_id, _Channel())
+        channel.live += 1
+        channel.quiet.clear()
+
+    def end(self, channel_id: int) -> None:
+        """One of the answers that moved is in its last state."""
+        channel = self._channels[channel_id]
+        channel.live -= 1
+        if not channel.live:
+            channel.quiet.set()
+        self._let_go(channel_id)
+
+    def hurry(self) -> None:
+        """From now on nothing pauses; answers that move still go first."""
+        self._hurried.set()
+
+    async def quiet(self, channel_id: int) -> bool:
+        """Until no answer in the channel moves, or for the longest wait. Whether there was one."""
+        with self._asking(channel_id) as channel:
+            if not channel.live:
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(channel.quiet.wait(), LONGEST)
+            return True
+
+    @asynccontextmanager
+    async def edit(self, channel_id: int) -> AsyncIterator[None]:
+        """While entered, nothing else that can wait is edited in the channel; leaving takes the pause.
+
+        Whoever fails in it is not made to pause.
+        """
+        with self._asking(channel_id) as channel:
+            async with channel.lane:
+                await self.quiet(channel_id)
+                yield
+                await self.rest()
+
+    async def rest(self) -> None:
+        """One pause."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurried.wait(), self._pause)
+
+    @contextmanager
+    def _asking(self, channel_id: int) -> Iterator[_Channel]:
+        channel = self._channels.setdefault(channel_id, _Channel())
+        channel.asking += 1
+        try:
+            yield channel
+        finally:
+            channel.asking -= 1
+            self._let_go(channel_id)
+
+    def _let_go(self, channel_id: int) -> None:
+        channel = self._channels[channel_id]
+        if not channel.live and not channel.asking:
+            del self._channels[channel_id]

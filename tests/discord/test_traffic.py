@@ -1,0 +1,89 @@
+"""Edits that can wait: one at a time in each channel, with pauses, and after the answers that move there."""
+
+import asyncio
+
+import pytest
+
+from bot.front import traffic as module
+from bot.front.traffic import Traffic
+
+FOREVER = 1000.0  # seconds
+HERE, THERE = 1, 2
+
+
+class Edits:
+    """Edits by tasks of their own; what they have done is in `done`, in order."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.traffic = traffic
+        self.done: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def begin(self, name: str, channel_id: int) -> None:
+        """Begin one, and let it come as far as it can without time passing."""
+        self.tasks.append(asyncio.create_task(self._edit(name, channel_id)))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let all come as far as they can."""
+        for _ in range(20):
+            await asyncio.sleep(0)  # one step of the loop
+
+    async def _edit(self, name: str, channel_id: int) -> None:
+        async with self.traffic.edit(channel_id):
+            self.done.append(name)
+
+
+async def test_edits_of_a_channel_come_one_after_the_other_with_a_pause() -> None:
+    """Whoever makes them; those of another channel do not wait. Without pauses all come in their order."""
+    edits = Edits(Traffic(FOREVER))
+    for name, channel_id in (("a", HERE), ("b", HERE), ("c", HERE), ("d", THERE)):
+        await edits.begin(name, channel_id)
+    assert edits.done == ["a", "d"]
+    edits.traffic.hurry()
+    await asyncio.gather(*edits.tasks)
+    assert edits.done == ["a", "d", "b", "c"]
+
+
+async def test_answers_that_move_go_first() -> None:
+    """All of those in the same channel, also when nothing pauses any more."""
+    edits = Edits(Traffic(0.0))
+    edits.traffic.begin(HERE)
+    edits.traffic.begin(HERE)
+    edits.traffic.hurry()
+    await edits.begin("here", HERE)
+    await edits.begin("there", THERE)
+    edits.traffic.end(HERE)
+    await edits.settle()
+    assert edits.done == ["there"]
+    edits.traffic.end(HERE)
+    await asyncio.gather(*edits.tasks)
+    assert edits.done == ["there", "here"]
+
+
+async def test_an_answer_that_moves_without_end_does_not_keep_an_edit_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the longest wait it goes between two states of the answer."""
+    monkeypatch.setattr(module, "LONGEST", 0.01)
+    edits = Edits(Traffic(0.0))
+    edits.traffic.begin(HERE)
+    await edits.begin("here", HERE)
+    await asyncio.gather(*edits.tasks)
+    assert edits.done == ["here"]
+
+
+async def test_an_edit_that_fails_or_is_cancelled_lets_the_next_one_go() -> None:
+    """And a channel where nothing goes on is forgotten."""
+    edits = Edits(Traffic(0.0))
+    with pytest.raises(ValueError, match="x"):
+        async with edits.traffic.edit(HERE):
+            raise ValueError("x")
+    edits.traffic.begin(HERE)
+    await edits.begin("cancelled", HERE)
+    edits.tasks.pop().cancel()
+    await edits.begin("next", HERE)
+    edits.traffic.end(HERE)
+    await asyncio.gather(*edits.tasks)
+    assert edits.done == ["next"]
+    assert not edits.traffic._channels
