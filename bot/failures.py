@@ -62,6 +62,7 @@ from kernels.errors import (
 )
 from kernels.events import Restarted
 from kernels.text import human_size
+from kernels.visible import shown
 
 __all__ = [
     "ENDINGS",
@@ -252,12 +253,10 @@ def sentence(error: BaseException) -> str:
 
 
 def clause(error: BaseException) -> str:
-    """The same, to go on with after a colon; what surrounds it brings the full stop."""
+    """The same, to go on with after a colon; what surrounds it brings the full stop. It is one line."""
     error = _known(error)
-    for kind in type(error).__mro__:
-        if kind in CLAUSES:
-            return CLAUSES[kind](error).removesuffix(".")
-    return _unforeseen(error)
+    told = next((CLAUSES[kind] for kind in type(error).__mro__ if kind in CLAUSES), _unforeseen)
+    return shown(told(error), " ").removesuffix(".")
 
 
 def advice(error: BaseException) -> str:
@@ -327,7 +326,7 @@ def restart(restarted: Restarted) -> str:
 
 def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
     """What a person is told of lost variables; "" where there are none."""
-    names = ", ".join(variables[:NAMED])
+    names = ", ".join(map(shown, variables[:NAMED]))
     if len(variables) > NAMED:
         names += f" and {len(variables) - NAMED} more"
     if earlier:
