@@ -63,6 +63,7 @@ from kernels.errors import (
 )
 from kernels.events import Restarted
 from kernels.text import human_size
+from kernels.visible import shown
 
 __all__ = [
     "ENDINGS",
@@ -264,12 +265,12 @@ def sentence(error: BaseException, *, paths: bool = False) -> str:
 
 
 def clause(error: BaseException, *, paths: bool = False) -> str:
-    """The same, to go on with after a colon; what surrounds it brings the full stop."""
+    """The same, to go on with after a colon; what surrounds it brings the full stop. It is one line."""
     error = _known(error)
     if isinstance(error, OSError) and isinstance(error.filename, str) and not paths:
         error = OSError(error.errno, error.strerror, os.path.basename(error.filename))
     known = next((kind for kind in type(error).__mro__ if kind in CLAUSES), None)
-    text = CLAUSES[known](error).removesuffix(".") if known else _unforeseen(error)
+    text = shown(CLAUSES[known](error) if known else _unforeseen(error), " ").removesuffix(".")
     if paths or (known and not issubclass(known, FROM_BELOW)):
         return text
     return (isinstance(error, OSError) and OURS.get(error.errno)) or folderless(text)
@@ -278,10 +279,8 @@ def clause(error: BaseException, *, paths: bool = False) -> str:
 def advice(error: BaseException) -> str:
     """What whoever runs the program can do about it, in sentences; "" where the error itself says all."""
     error = _known(error)
-    for kind in type(error).__mro__:
-        if kind in ADVICE:
-            return ADVICE[kind](error)
-    return ""
+    known = next((kind for kind in type(error).__mro__ if kind in ADVICE), None)
+    return ADVICE[known](error) if known else ""
 
 
 def at_start(error: BaseException) -> str:
@@ -352,7 +351,7 @@ def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> 
 
 def counted_names(variables: Sequence[str]) -> str:
     """Names of variables: the first ones, and how many there are more."""
-    names = ", ".join(variables[:NAMED])
+    names = ", ".join(map(shown, variables[:NAMED]))
     return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
 
 

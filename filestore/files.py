@@ -318,11 +318,10 @@ class FileStore:
             return
         now = self._clock()
         with suppress(StoreUnavailable):
-            used = await self._store.files.used(user_id, now)
-            if used + size > self._quota:
+            if await self._store.files.used(user_id, now, outputs=False) + size > self._quota:
                 newest = await self._store.files.named(name, user_id, now, session_id)
                 if newest is None or newest.file_size != size:
-                    raise QuotaExceeded(used, self._quota, size)
+                    raise QuotaExceeded(await self._store.files.used(user_id, now), self._quota, size)
 
     async def _write(self, user_id: int, content: BinaryIO | bytes) -> tuple[str, str, Written]:
         """Keep the bytes under the id that the file will most likely have."""

@@ -74,8 +74,11 @@ class Files(Protocol):
     ) -> StoredFile | None:
         """Let the person's own file live until `expires_at`, if that is later than it would."""
 
-    async def used(self, user_id: int, now: datetime) -> int:
-        """Bytes of the person's unexpired files, and of what their transcripts hold."""
+    async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
+        """Bytes of the person's unexpired files, and of what their transcripts hold.
+
+        Without `outputs` those are left out that can make room (`Transcripts.make_room`).
+        """
 
     async def recount(self) -> int:
         """Count everybody's sums anew, and set right those that are wrong; how many there were."""

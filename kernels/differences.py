@@ -14,6 +14,7 @@ from typing import Any
 
 from kernels.presentable import joined, presentable
 from kernels.text_differences import difference
+from kernels.visible import shown
 
 __all__ = ["differences"]
 
@@ -82,7 +83,7 @@ def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
     if kind == "an error":
         name, before = text.partition(":")[0], old[1].partition(":")[0]
         if name != before:
-            return f"another error ({name} instead of {before})"
+            return f"another error ({shown(name)} instead of {shown(before)})"
         how = difference(old[1], text)
         return f"the error's message differs: {how}" if how else ""
     how = difference(old[1], text)

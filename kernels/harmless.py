@@ -28,6 +28,7 @@ __all__ = [
     "plain_link",
     "plain_source",
     "plain_svg",
+    "unescaped",
     "wording",
 ]
 
@@ -187,7 +188,7 @@ def _after_idle(html: str, place: int) -> int:
 
 def _loads(sheet: str) -> bool:
     """Whether a style sheet may load something; within a drawing a browser resolves its references."""
-    return any(_LOADS.search(text) or "<" in text for text in (sheet, _unescaped(sheet)))
+    return any(_LOADS.search(text) or "<" in text for text in (sheet, unescaped(sheet)))
 
 
 def _is_ticked(attributes: Iterable[re.Match[str]]) -> bool:
@@ -196,7 +197,7 @@ def _is_ticked(attributes: Iterable[re.Match[str]]) -> bool:
 
 
 def _value(attribute: re.Match[str]) -> str:
-    return _unescaped(attribute[2].lstrip("= \t\n\f\r").strip("\"'"))
+    return unescaped(attribute[2].lstrip("= \t\n\f\r").strip("\"'"))
 
 
 def _is_plain(attribute: re.Match[str]) -> bool:
@@ -211,20 +212,20 @@ def _is_plain(attribute: re.Match[str]) -> bool:
 
 def plain_link(address: str) -> bool:
     """Whether an address leads to a web page, a mail or a place of the same page, by whatever is in it."""
-    return _LINK.fullmatch(_unescaped(address).translate(_IGNORED_IN_URL)) is not None
+    return _LINK.fullmatch(unescaped(address).translate(_IGNORED_IN_URL)) is not None
 
 
 def plain_source(address: str) -> bool:
     """Whether an address is that of a picture, sound or film, of the web or within itself."""
-    return _SOURCE.fullmatch(_unescaped(address).translate(_IGNORED_IN_URL)) is not None
+    return _SOURCE.fullmatch(unescaped(address).translate(_IGNORED_IN_URL)) is not None
 
 
 def wording(markup: str) -> str:
     """Why `markup`, which did not pass, was left out."""
-    return "it had active content" if _ACTIVE.search(_unescaped(markup)) else "it is more than plain markup"
+    return "it had active content" if _ACTIVE.search(unescaped(markup)) else "it is more than plain markup"
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
     """`text` with its character references resolved, even those with too many digits for Python's `int`."""
     return unescape(_NO_CHARACTER.sub("&#0;", _ZEROS.sub("", text)))
 

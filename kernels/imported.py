@@ -14,6 +14,7 @@ from kernels.originals import original
 from kernels.outputs import ENDINGS, MOST
 from kernels.presentable import count, joined, presentable
 from kernels.text import clip, human_size, repair
+from kernels.visible import shown
 
 __all__ = ["MAX_SIZE", "fewer", "load", "refuse_too_large", "refuse_too_many", "source", "taken_over"]
 
@@ -101,9 +102,10 @@ def refuse_too_many(cells: Sequence[Any]) -> None:
 
 
 def fewer(notes: Sequence[str]) -> tuple[str, ...]:
-    """The first `MOST_NOTES` notes, and a last one with the number of the others."""
+    """The first `MOST_NOTES` notes, each in one line, and a last one with the number of the others."""
     more = len(notes) - MOST_NOTES
-    return (*notes[:MOST_NOTES], f"And {more:,} more notes like these.") if more > 0 else tuple(notes)
+    kept = tuple(map(shown, notes[:MOST_NOTES]))
+    return (*kept, f"And {more:,} more notes like these.") if more > 0 else kept
 
 
 def _markdown(raw: dict[str, Any]) -> Markdown:

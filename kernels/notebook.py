@@ -25,7 +25,7 @@ from kernels import originals
 from kernels.cells import RAISES, SKIP, Cell, Code, Imported, Markdown, NotebookError, Raw
 from kernels.differences import differences
 from kernels.imported import MAX_NAME, MAX_SIZE, fewer, load, refuse_too_many, source, taken_over
-from kernels.markdown import harmless
+from kernels.markdown import harmless, without_scripts
 from kernels.presentable import count, presentable
 from kernels.room import MAX_TIME, MAX_WRITTEN, Room, dumped, no_outputs
 from kernels.text import clip, repair
@@ -124,7 +124,9 @@ def _written(
     more: dict[str, Any] = {}
     match cell:
         case Markdown():
-            kind, text = "markdown", Markdown(harmless(source(cell.text)), cell.author).source
+            words = harmless(source(cell.text), Markdown("", cell.author).source)
+            # Markdown drops the backslashes that escape a name, and a page then looks for formulas in it.
+            kind, text = "markdown", without_scripts(Markdown(words, cell.author).source)
             if cell.author:
                 metadata |= {"kernelcord": {"author": repair(cell.author)}}
         case Raw():

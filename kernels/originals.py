@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from kernels.formulas import unlinked
 from kernels.harmless import plain_html
 from kernels.text import clip, repair
 
@@ -92,12 +93,16 @@ def attachments(raw: Any) -> dict[str, dict[str, str]]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is JSON that can be stored, of a sensible size and without markup that acts."""
+    """Whether it is JSON that can be stored, of a sensible size and without markup or a formula that acts."""
     try:
         text = json.dumps(value, ensure_ascii=False)
-        return len(text) <= LARGEST and repair(value) == value and all(map(plain_html, _texts(value)))
+        return len(text) <= LARGEST and repair(value) == value and all(map(_only_shows, _texts(value)))
     except (RecursionError, TypeError, ValueError):
         return False
+
+
+def _only_shows(text: str) -> bool:
+    return plain_html(text) and unlinked(text) == text
 
 
 def _texts(value: Any) -> list[str]:
@@ -110,6 +115,6 @@ def _texts(value: Any) -> list[str]:
             waiting += [*part, *part.values()]
         elif isinstance(part, list):
             waiting += part
-        elif isinstance(part, str) and "<" in part:
+        elif isinstance(part, str) and any(sign in part for sign in "<\\&"):
             texts.append(part)
     return texts

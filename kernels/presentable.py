@@ -15,8 +15,9 @@ from typing import Any
 from kernels import output_metadata
 from kernels.events import MAX_MIMES
 from kernels.figures import plain_figure
+from kernels.formulas import unlinked, unlinked_texts
 from kernels.harmless import MOST_PARTS, inert_html, parts, plain_html, plain_svg, wording
-from kernels.markdown import without_scripts
+from kernels.markdown import plain_words, without_hidden, without_scripts
 from kernels.text import clip, repair
 from kernels.updates import is_update
 
@@ -112,7 +113,7 @@ def _shown(output: dict[str, Any]) -> dict[str, Any]:
         mime = key.strip().lower()
         try:
             bundle[mime] = _representation(mime, value)
-            if mime == "text/html" and bundle[mime] != joined(value):
+            if mime == "text/html" and bundle[mime] != unlinked(joined(value)):
                 notes.append("[scripts in text/html left out]")
         except _LeftOutError as why:
             if mime == "text/markdown":
@@ -138,7 +139,7 @@ def _representation(mime: str, value: Any) -> Any:
     if _JSON.fullmatch(mime):
         if has_more_values(value, MOST_VALUES):
             raise _LeftOutError(f"it has more than {MOST_VALUES:,} values")
-        return _figure(value) if mime == PLOTLY else value
+        return _figure(value) if mime == PLOTLY else unlinked_texts(value)
     text = joined(value)
     if mime == "text/plain":
         return text
@@ -165,13 +166,14 @@ def _html(html: str) -> str:
     inert = html if plain_html(html) else inert_html(html)
     if inert is None:
         raise _LeftOutError(wording(html))
-    return inert
+    return unlinked(inert)
 
 
 def _markdown(words: str) -> str:
-    if not plain_html(words):  # there may be HTML in it
+    shown = without_hidden(words)
+    if not plain_words(shown):  # there may be HTML in it
         raise _LeftOutError(wording(words))
-    return without_scripts(words)
+    return without_scripts(shown)
 
 
 def _drawing(svg: str) -> str:
@@ -180,7 +182,7 @@ def _drawing(svg: str) -> str:
     drawing = plain_svg(svg)
     if drawing is None:
         raise _LeftOutError(wording(svg))
-    return drawing
+    return unlinked(drawing)
 
 
 _MARKUP: dict[str, Callable[[str], str]] = {

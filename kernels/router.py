@@ -32,6 +32,7 @@ from kernels.names import shown_name
 from kernels.result import Late, Variable
 from kernels.run import Run
 from kernels.text import repair
+from kernels.visible import shown
 from kernels.wire import Message
 
 __all__ = ["Late", "Router", "Variable"]
@@ -259,11 +260,11 @@ def _elsewhere(metadata: Any) -> tuple[Skipped, ...]:
 
 
 def _variables(metadata: Any) -> tuple[Variable, ...]:
-    """The variables that a reply names; a hostile one names none."""
+    """The variables that a reply names, each in one line; a hostile one names none."""
     try:
         described = metadata["kernelcord"]["variables"][:MOST_VARIABLES]
         return tuple(
-            Variable(*(repair(str(part)[:LONGEST]) for part in (name, kind, detail)))
+            Variable(*(shown(repair(str(part)[:LONGEST])) for part in (name, kind, detail)))
             for name, kind, detail in described
         )
     except (TypeError, KeyError, ValueError, RecursionError):

@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 
 OF_MEMORY = {"memory": ("out of memory", None), "machine": ("out of memory", "machine")}  # by the fault
 GRACE = timedelta(seconds=2)  # that an interrupted cell has to end by itself
-NOT_STOPPED = f"it did not stop within {GRACE.total_seconds():.0f} s"
+NOT_STOPPED = "it did not stop within {:.0f} s"
 OUT_OF_TIME = "it did not stop until its time was up"
 ON_REQUEST = "it did not stop, and was killed as you wanted"
 
@@ -317,7 +317,7 @@ class Run(CellHere):
         """Time is up: the cell's own, that for an answer, or that for ending."""
         if self._status is not None:
             if not self.over:
-                self._kill(NOT_STOPPED)
+                self._kill(NOT_STOPPED.format(GRACE.total_seconds()))
         elif self._question is not None:
             self._end("timeout", "no answer")
         elif self._stop.undecided:
@@ -331,7 +331,7 @@ class Run(CellHere):
         """A person has stopped the cell, and it has not ended within `GRACE`."""
         self._stop.ask()
         if self._replied or self._stop.time_is_up:
-            self._kill(NOT_STOPPED)
+            self._kill(NOT_STOPPED.format(GRACE.total_seconds()))
             return
         log.info("the cell does not stop", extra=self.ids)
         names = tuple(variable.name for variable in self._host.variables)

@@ -31,6 +31,7 @@ from kernels.cells import Notebook
 from kernels.errors import KernelError, NoQuestion
 from kernels.events import InputRequest, Unstopped
 from kernels.protocols import PersonKernel
+from kernels.visible import shown
 
 if TYPE_CHECKING:
     from bot.console.keyboard import Keyboard
@@ -260,4 +261,4 @@ def progress(step: Step) -> str:
     ending = "left out" if step.result is None else step.result.status
     said = [step.refused] if step.refused else step.differs
     more = f"; {', '.join(said)}" if said else ""
-    return f"[cell {step.number} of {step.total}: {ending}{more}]"
+    return shown(f"[cell {step.number} of {step.total}: {ending}{more}]", " ")

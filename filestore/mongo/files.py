@@ -87,8 +87,8 @@ class MongoFiles:
     ) -> StoredFile | None:
         return await self._renew(equal(file_id=file_id, user_id=user_id), now, expires_at)
 
-    async def used(self, user_id: int, now: datetime) -> int:
-        return (await self._quotas.taken(user_id, now))[0]
+    async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
+        return await self._quotas.used(user_id, now, outputs=outputs)
 
     async def condemn(self, file_id: str, user_id: int, now: datetime) -> StoredFile | None:
         own = equal(file_id=file_id, user_id=user_id) | _unexpired(now)

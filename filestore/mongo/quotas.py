@@ -93,6 +93,12 @@ class MongoQuotas:
         ledger = await self._quotas.one(equal(_id=user_id)) or {}
         return (await self._taken(ledger | {"_id": user_id}, now))[1], int(ledger.get("large_bytes", 0))
 
+    async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
+        """See store.Files."""
+        ledger = await self._quotas.one(equal(_id=user_id)) or {}
+        taken = (await self._taken(ledger | {"_id": user_id}, now))[1]
+        return taken - (0 if outputs else int(ledger.get("output_bytes", 0)))
+
     async def forget(self, user_id: int) -> None:
         """Delete a person's sums."""
         await self._quotas.delete(equal(_id=user_id))

@@ -82,8 +82,13 @@ class SqliteFiles:
             now,
         )
 
-    async def used(self, user_id: int, now: datetime) -> int:
-        return await self._database.read(lambda connection: taken(connection, user_id, now)[1])
+    async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
+        def work(connection: Connection) -> int:
+            query = "SELECT output_bytes FROM people WHERE user_id = ?"
+            row = None if outputs else connection.execute(query, (user_id,)).fetchone()
+            return taken(connection, user_id, now)[1] - (row[0] if row else 0)
+
+        return await self._database.read(work)
 
     async def recount(self) -> int:
         sums = ("SELECT * FROM people", COUNTED)

@@ -5,9 +5,10 @@
         observer.unwatch(session_id)
 
 What the watcher says is never taken for what is there. Its limits were measured: it ends for everyone at a
-name that is not UTF-8, so it is restarted and everyone is hinted. Told to watch a tree it follows links (a
-link to `/` put a watch on every folder of the host) and takes a watch a folder, so it is given the
-workspaces' own folders only; what changes deeper is found by the round.
+name that is not UTF-8. It says where that name is, so it is started again at once without that workspace,
+which is left to the round for a while, each time for longer, and everyone is hinted. Told to watch a tree it
+follows links (a link to `/` put a watch on every folder of the host) and takes a watch a folder, so it is
+given the workspaces' own folders only; what changes deeper is found by the round.
 
 Code can change 30,000 names a second. The watcher's `awatch` makes an object of each on the loop, of 1.6
 seconds' names at once, which kept everybody waiting for up to 3 seconds. So a thread receives the names,
@@ -34,6 +35,9 @@ MANY = 1000  # changes told at once, after which a workspace is not listened to 
 REST = 2.0  # seconds of that; then it is hinted, whatever happened meanwhile
 TICK = 1000  # ms, the longest that a new workspace waits for its watch
 ROUND = 20.0  # seconds between hints to everyone, whatever the watcher says
+LONGEST_REST = (
+    3600.0  # seconds; a workspace with names that are no text rests for a round, then twice as long
+)
 FIRST_DELAY = 0.1  # seconds before the watcher is started again; doubles up to LAST_DELAY
 LAST_DELAY = 10.0  # seconds
 
@@ -48,6 +52,7 @@ class Observer:
         self._root = root.absolute()
         self._hints: dict[str, Callable[[], None]] = {}
         self._resting: set[str] = set()  # those that are not listened to for a while
+        self._rests: dict[str, float] = {}  # seconds of the last rest of those with names that are no text
         self._changed = asyncio.Event()  # the set of workspaces, or there is nothing to do any more
         self._stop = asyncio.Event()
         self._warned = False
@@ -70,6 +75,7 @@ class Observer:
 
     def unwatch(self, session_id: str) -> None:
         """Hint no more for `session_id`; one that is not watched is fine."""
+        self._rests.pop(session_id, None)
         if self._hints.pop(session_id, None):
             self._changed.set()
 
@@ -83,9 +89,13 @@ class Observer:
             self._hint(self._hints)
 
     async def _follow(self) -> None:
-        """Keep a watcher: a new one when the set of workspaces changes, and after a pause when it dies."""
+        """Keep a watcher: a new one when the set of workspaces changes, and after a pause when it dies.
+
+        When it dies of a name in one workspace, there is a new one without that workspace at once.
+        """
         clock = asyncio.get_running_loop().time
         delay = FIRST_DELAY
+        died = False
         while not self._stop.is_set():
             self._changed.clear()
             names = self._hints.keys() - self._resting
@@ -95,24 +105,51 @@ class Observer:
                 continue
             started = clock()
             try:
-                await self._listen(folders)
+                await self._listen(folders, after_a_death=died)
+                died = False
             except Exception as error:  # noqa: BLE001  whatever it dies of, the rounds go on
+                died = True
+                if (session_id := _where(error)) in names:
+                    self._leave_alone(session_id)
+                    continue
                 self._warn(error)
                 delay = FIRST_DELAY if clock() - started > LAST_DELAY else min(delay * 2, LAST_DELAY)
                 await _is_set(self._stop, delay)
                 self._hint(self._hints)
 
-    async def _listen(self, folders: list[Path]) -> None:
+    def _leave_alone(self, session_id: str) -> None:
+        """Leave a workspace to the round: nobody can end the watcher more often than a few times an hour."""
+        rest = min(2 * self._rests.get(session_id, ROUND / 2), LONGEST_REST)
+        self._rests[session_id] = rest
+        self._rest(session_id, rest)
+        logger.info(
+            "Workspace %s has a name that is not UTF-8: for %.0f s, a file that comes up there after its cell"
+            " may be announced up to %.0f s late",
+            session_id,
+            rest,
+            ROUND,
+        )
+
+    async def _listen(self, folders: list[Path], *, after_a_death: bool) -> None:
         left = threading.Event()
         try:
-            await in_thread(self._listen_apart, folders, asyncio.get_running_loop(), left)
+            loop = asyncio.get_running_loop()
+            await in_thread(self._listen_apart, folders, loop, left, after_a_death)
         finally:
             left.set()
 
     def _listen_apart(
-        self, folders: list[Path], loop: asyncio.AbstractEventLoop, left: threading.Event
+        self,
+        folders: list[Path],
+        loop: asyncio.AbstractEventLoop,
+        left: threading.Event,
+        after_a_death: bool,
     ) -> None:
-        """In a thread: tell the loop in which workspaces something changed, once a batch of changes."""
+        """In a thread: tell the loop in which workspaces something changed, once a batch of changes.
+
+        After a death everything may have changed until the watches are there, which they are at the first
+        batch or time-out.
+        """
         watcher = watch(
             *folders,
             watch_filter=None,
@@ -125,6 +162,9 @@ class Observer:
         )
         for changes in watcher:
             counts = Counter(path.removeprefix(f"{self._root}/").partition("/")[0] for _, path in changes)
+            if after_a_death:
+                after_a_death = False
+                counts.update(dict.fromkeys([folder.name for folder in folders], 1))
             if counts:
                 with suppress(RuntimeError):  # the loop was closed under us
                     loop.call_soon_threadsafe(self._hear, counts)
@@ -137,9 +177,12 @@ class Observer:
         self._hint(counts)
         for session_id, number in counts.items():
             if number > MANY and session_id in self._hints and session_id not in self._resting:
-                self._resting.add(session_id)
-                self._changed.set()
-                asyncio.get_running_loop().call_later(REST, self._has_rested, session_id)
+                self._rest(session_id, REST)
+
+    def _rest(self, session_id: str, seconds: float) -> None:
+        self._resting.add(session_id)
+        self._changed.set()
+        asyncio.get_running_loop().call_later(seconds, self._has_rested, session_id)
 
     def _has_rested(self, session_id: str) -> None:
         self._resting.discard(session_id)
@@ -166,6 +209,16 @@ class Observer:
             ROUND,
             error,
         )
+
+
+def _where(error: Exception) -> str:
+    """The workspace with the name that the watcher died of, "" when it died of something else.
+
+    The error's text is: Unable to decode path "/root/session/name" to string. A name has no slash.
+    """
+    if isinstance(error, RuntimeError) and "decode path" in str(error):
+        return str(error).rpartition("/")[0].rpartition("/")[2]
+    return ""
 
 
 class _Either:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .loading import load
+from .loading import load, one_line
 
 FOLDER = Path(__file__).resolve().parent.parent
 
@@ -24,7 +24,7 @@ def load_file(id_or_name: str, *, raw: bool = False, **options: Any) -> Any:
         return data
     loaded = load(data, name, options)
     if told := loaded.told(f"load_file({id_or_name!r})"):
-        print(f"[{name}: {told}]", file=sys.stderr)
+        print(f"[{one_line(name)}: {told}]", file=sys.stderr)
     return loaded.value
 
 
@@ -58,4 +58,4 @@ def _find(wanted: str) -> tuple[Path, str]:
     for entry in entries:
         if entry["filename"] == wanted:
             return FOLDER / entry["path"], entry["filename"]
-    raise FileNotFoundError(f"no file {wanted}: it is not in this folder")
+    raise FileNotFoundError(f"no file {one_line(wanted)}: it is not in this folder")

@@ -151,7 +151,7 @@ def _notebook(document: dict[str, Any]) -> list[str]:
     if cells is None:
         cells = [cell for sheet in document.get("worksheets", []) for cell in sheet.get("cells", [])]
     kinds = Counter(str(cell.get("cell_type")) for cell in cells)
-    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    told = ", ".join(f"{count:,} {_short(kind, NAME)}" for kind, count in kinds.items())
     lines = [f"notebook, {_count(len(cells), 'cell')}" + (f": {told}" if told else "")]
     for cell in cells:
         source = cell.get("source", "")

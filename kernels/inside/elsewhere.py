@@ -49,7 +49,8 @@ def advise(error: BaseException) -> None:
         return
     note = ""
     if inside := in_workspace(path):
-        note = f"There is no {path} here. Files are kept in your working folder: use {inside!r}."
+        named = path if path.isprintable() else ascii(path)[1:-1]  # on one line
+        note = f"There is no {named} here. Files are kept in your working folder: use {inside!r}."
     elif isinstance(error, PermissionError) and os.path.join(_here(), path).startswith(SHARED):
         note = "Files are kept in your working folder; temporary ones can be in tempfile.gettempdir()."
     if note and note not in getattr(error, "__notes__", ()):

@@ -77,9 +77,10 @@ class _Files:
         try:
             loaded = loading.load(data, filename, options)
         except loading.NotLoaded as problem:
-            raise ValueError(f"{filename} {problem} ({call[:-1]}, raw=True) gives its bytes)") from None
+            told = f"{loading.one_line(filename)} {problem} ({call[:-1]}, raw=True) gives its bytes)"
+            raise ValueError(loading.one_line(told, " ")) from None
         if told := loaded.told(call):
-            print(f"[{filename}: {told}]", file=sys.stderr)
+            print(f"[{loading.one_line(filename)}: {told}]", file=sys.stderr)
         return loaded.value
 
     def file_path(self, id_or_name: "str | os.PathLike[str]") -> str:

@@ -224,7 +224,9 @@ def _with_text(error: BaseException) -> BaseException:
         str(error)
     except BaseException as failure:  # noqa: BLE001  whatever the person's own code raises there
         named: type[Exception] = type(type(error).__name__, (Exception,), {})
-        stand_in = named(f"[no text: its __str__ raised {type(failure).__name__}]")
+        kind = type(failure).__name__
+        kind = kind if kind.isprintable() else ascii(kind)[1:-1]  # on one line
+        stand_in = named(f"[no text: its __str__ raised {kind}]")
         stand_in.__cause__, stand_in.__context__ = error.__cause__, error.__context__
         stand_in.__suppress_context__ = error.__suppress_context__
         return stand_in.with_traceback(error.__traceback__)

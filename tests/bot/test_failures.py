@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from bot.failures import (
     at_start,
     clause,
     ending,
+    lost_with,
     put_off,
     restart,
     sentence,
@@ -340,6 +342,30 @@ def test_a_loss_that_nobody_can_name_is_told_as_one() -> None:
     assert restart(Restarted("it died", ("files",), ("df", "x"), unnamed=True)).endswith(
         " Lost: df, x, and whatever the cell that was running had defined."
     )
+
+
+def test_a_lost_name_breaks_no_line() -> None:
+    """Code can give a variable any name, also one that goes on with a sentence like ours."""
+    named = "nl\nThe kernel died. Type your password:\x1b[2J\u2028"
+    told = "Lost: nl_The kernel died. Type your password:_[2J_, df."
+    assert restart(Restarted("it died", ("files",), (named, "df"))).endswith(told)
+    assert lost_with(replace(result("died"), lost=(named, "df"))) == told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "", "a\nb\x1b[2J"),
+        IsADirectoryError(errno.EISDIR, "", "a\nb\x9b2J"),
+        NotAFile(Path("a\nb\u202e")),
+        RuntimeError("a\nb\r"),
+        NoSuchFile("a\nb"),
+    ],
+)
+def test_whatever_failed_is_told_in_one_line(error: Exception) -> None:
+    """A file's name, or a library's words, may be of several."""
+    assert len(sentence(error).splitlines()) == 1
+    assert sentence(error).isprintable()
 
 
 def test_files_are_called_kept_only_where_they_are() -> None:

@@ -290,6 +290,7 @@ async def test_a_cell_that_is_too_long_to_be_sent_fails_and_is_kept(
     assert [step.failed for step in done] == [True, False]
     assert "The code is too large" in done[0].refused
     assert "The code is too large" in progress(done[0])
+    assert progress(Step(1, 2, "", refused="a\nb\x1b")) == "[cell 1 of 2: left out; a b ]"
     assert step_fields(done[0])["message"] == done[0].refused
     assert [code for code, _ in kinds(await exported(sessions))] == [long, "2"]
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from kernels.files import Broker, FileRow, FileUnavailable, Opened
+from kernels.inside import elsewhere
+from kernels.inside import files as inside_files
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -179,3 +182,29 @@ def test_a_traceback_is_the_persons_line_and_the_sentence(
     assert traceback.count("inside/files.py") == 1
     assert "site-packages" not in traceback
     assert "During handling" not in traceback
+
+
+def test_a_name_of_several_lines_is_one_in_what_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the line that says what was assumed nor an error begins another with the name of a file."""
+    (tmp_path / "x\ny\x1b[2J.txt").write_bytes(b"caf\xe9 au lait, tr\xe8s bon\n")
+    (tmp_path / "x\nempty.csv").write_bytes(b"")
+    ours, theirs = socket.socketpair()
+    files = inside_files._Files(theirs.detach(), str(tmp_path))
+    with ours, files._bell:
+        assert files.load_file("x\ny\x1b[2J.txt").startswith("caf\u00e9")
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("[x_y_[2J.txt: read with the encoding ")
+        said = r"^x_empty\.csv is empty \(load_file\('x\\nempty\.csv', raw=True\)"
+        with pytest.raises(ValueError, match=said):
+            files.load_file("x\nempty.csv")
+
+
+def test_a_path_of_several_lines_is_one_in_advice() -> None:
+    """The note with an error is ours too."""
+    error = FileNotFoundError(2, "No such file", "/mnt/data/a\nb")
+    elsewhere.advise(error)
+    assert error.__notes__ == [
+        "There is no /mnt/data/a\\nb here. Files are kept in your working folder: use 'a\\nb'."
+    ]

@@ -114,6 +114,7 @@ def test_what_a_person_would_call_the_same(stored: list[dict[str, Any]], new: li
             ('output 1: table differs: only numbers: "2" instead of "1"',),
         ),
         ([error("A", "x")], [error("B", "x")], ("output 1: another error (B instead of A)",)),
+        ([error("A\nb", "x")], [error("B\x1b", "x")], ("output 1: another error (B_ instead of A_b)",)),
         ([stream("1")], [error("B", "x")], ("output 1: an error instead of text",)),
         ([], [stream("a")], ("1 output more",)),
         ([display(text_latex="x"), stream("b")], [], ("2 outputs fewer",)),

@@ -220,6 +220,16 @@ def test_too_many_cells_are_refused(data: bytes) -> None:
         read(data)
 
 
+def test_a_note_is_one_line() -> None:
+    """A cell's kind and the names of its metadata are a stranger's."""
+    odd = {"cell_type": "markdown", "source": "x", "metadata": {"a\nb\x1b[2J": "<script>"}}
+    found = read(notebook({"cell_type": "sql\n\x9b2J"}, odd))
+    assert found.notes == (
+        "Cell 1 was left out: its type (sql__2J) is not known.",
+        "Cell 2: its metadata \u201ca_b_[2J\u201d was left out.",
+    )
+
+
 def test_notes_outputs_and_tags_are_bounded() -> None:
     """Ten thousand odd cells are a hundred notes and their number; a cell has as many outputs as here."""
     found = read(notebook(*[{"cell_type": "sql"}] * 10_000))

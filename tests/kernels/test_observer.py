@@ -118,26 +118,88 @@ async def test_sessions_come_and_go(root: Path) -> None:
         assert first.count == before
 
 
-async def test_a_name_that_is_not_text_ends_hints_for_nobody(
-    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The watcher ends for everyone at such a name: all are hinted, it is restarted, one line is logged."""
-    monkeypatch.setattr(observer, "LAST_DELAY", 0.1)
-    bad, good = Hints(), Hints()
-    hostile, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
+def bad_writer(workspace: Workspace) -> Callable[[], object]:
+    """Each call writes another file, whose name is not UTF-8."""
     numbers = count()
 
     def write_badly() -> None:
-        Path(os.fsdecode(os.fsencode(hostile.path) + b"/\xff%d" % next(numbers))).touch()
+        name = b'\xff" to \n%d' % next(numbers)
+        os.close(os.open(os.fsencode(workspace.path) + b"/" + name, os.O_CREAT | os.O_WRONLY))
 
-    with one_warning(caplog):
+    return write_badly
+
+
+async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another's files are heard of while such names come all the time: only their workspace is left alone."""
+    monkeypatch.setattr(observer, "FIRST_DELAY", 60.0)  # a pause for all would be seen
+    monkeypatch.setattr(observer, "LAST_DELAY", 60.0)
+    bad, good = Hints(), Hints()
+    hostile, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
+    write, write_badly = writer(workspace), bad_writer(hostile)
+
+    def write_both() -> None:
+        write_badly()
+        write()
+
+    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    with caplog.at_level(logging.INFO, logger="kernels"):
         async with Observer(root) as watching:
             watching.watch("1", bad)
             watching.watch("2", good)
-            await good.next(write_badly)
-            await good.next(write_badly)
-            await good.next(writer(workspace))
-            assert bad.count
+            async with asyncio.timeout(20):
+                while not caplog.records:
+                    write_badly()
+                    await asyncio.sleep(0.05)
+            for _ in range(3):
+                await good.next(write_both)
+            assert watches() == 1
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert caplog.records[0].getMessage().startswith("Workspace 1 has a name that is not UTF-8: for 20 s")
+
+
+async def test_what_changed_while_there_was_no_watcher_is_hinted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After such a name everyone is hinted once there are watches again, though nothing changes any more."""
+    hints = Hints()
+    for session_id in ("1", "2"):
+        Workspace.open(root, session_id)
+    given: list[list[str]] = []
+
+    def dies_once(*folders: Path, stop_event: threading.Event, **_: object) -> Iterator[set[object]]:
+        given.append(sorted(folder.name for folder in folders))
+        if len(given) == 1:
+            raise RuntimeError(f'Unable to decode path "{root}/1/\\xFF" to string')
+        while not stop_event.is_set():
+            time.sleep(0.01)  # the real one asks in steps as well
+            yield set()
+
+    monkeypatch.setattr(observer, "watch", dies_once)
+    async with Observer(root) as watching:
+        watching.watch("1", Hints())
+        watching.watch("2", hints)
+        await hints.next()
+    assert given == [["1", "2"], ["2"]]
+
+
+async def test_a_workspace_with_such_names_rests_for_longer_each_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So nobody ends the watcher often; after its rest it is hinted and watched again."""
+    monkeypatch.setattr(observer, "ROUND", 0.2)
+    monkeypatch.setattr(observer, "LONGEST_REST", 0.6)
+    hints = Hints()
+    write = bad_writer(Workspace.open(root, "1"))
+    with caplog.at_level(logging.INFO, logger="kernels"):
+        async with Observer(root) as watching, asyncio.timeout(20):
+            watching.watch("1", hints)
+            while len(caplog.records) < 4:
+                write()
+                await asyncio.sleep(0.02)
+    rests = [record.args[1] for record in caplog.records[:4] if isinstance(record.args, tuple)]
+    assert rests == [0.2, 0.4, 0.6, 0.6]
 
 
 async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

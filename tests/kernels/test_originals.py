@@ -69,6 +69,7 @@ def test_what_a_notebook_has_beside_code_is_written_again() -> None:
         ({"trusted": True}, {}),
         ({"widgets": {"application/vnd.jupyter.widget-state+json": {}}}, {}),
         ({"title": "<script>alert(1)</script>"}, {}),
+        ({"title": r"$\href{javascript:alert(1)}{x}$"}, {}),
         ({"a": [{"<img src=x onerror=alert(1)>": 1}]}, {}),
         ({"large": "x" * 70_000}, {}),
         ({"deep": json.loads("[" * 90 + "]" * 90), "deeper": json.loads("[" * 150 + "]" * 150)}, {}),

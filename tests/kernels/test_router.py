@@ -188,6 +188,15 @@ async def test_late_text_that_nobody_takes_costs_no_file() -> None:
     assert [late.scan for late in told[module.MOST_LATE :]] == [Scan()]
 
 
+async def test_a_variable_is_named_in_one_line() -> None:
+    """Its name, its class and what is said of it can be anything; every front writes them into sentences."""
+    routing = router()
+    begun(routing)
+    metadata = {"kernelcord": {"variables": [["a\nb", "T\x1b[2J", "1\u2028"]]}}
+    routing.receive(message("execute_reply", {"status": "ok"}, metadata=metadata))
+    assert routing.variables == (Variable("a_b", "T_[2J", "1_"),)
+
+
 async def test_a_reply_tells_the_variables() -> None:
     """Name, type and detail of each come with the reply, and are forgotten with the process."""
     routing = router()

@@ -7,6 +7,7 @@ import pytest
 
 from config.log import ESCAPED
 from filestore.names import clean_name
+from kernels.inside.loading import Loaded, one_line
 from kernels.names import shown_name
 from kernels.visible import drawn, escaped, shown, text
 
@@ -27,7 +28,24 @@ def test_names_logs_and_stored_files_hide_the_same(letter: str) -> None:
     assert letter not in escaped(f"a{letter}b")
     assert letter not in shown_name(f"a{letter}b")
     assert clean_name(f"a{letter}b") == "a_b"
+    assert one_line(f"a{letter}b") == "a_b"
     assert unicodedata.category(letter) in ESCAPED
+
+
+def test_a_kernel_hides_what_we_hide() -> None:
+    """What runs inside, and in a bundle, has a copy of the rule."""
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    assert one_line(everything) == shown(everything)
+    assert one_line("a b\u200c") == "a b\u200c"
+
+
+def test_what_was_assumed_of_a_file_is_one_line() -> None:
+    """The names of its sheets, and of what is in an archive, are a stranger's."""
+    loaded = Loaded(None, "xlsx", {"sheet_name": 'sheet "a\nb"'}, ["it is c\x1b[2J.csv of the archive"])
+    assert loaded.told("load_file('x')") == (
+        'it is c_[2J.csv of the archive; read with sheet "a_b";'
+        " to say another: load_file('x', sheet_name=...)"
+    )
 
 
 def test_text_of_lines_keeps_tabs_and_newlines() -> None:

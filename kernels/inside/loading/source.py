@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .lines import one_line
+
 __all__ = ["Loaded", "NotLoaded", "Source"]
 
 
@@ -46,4 +48,4 @@ class Loaded:
             *most, last = self.assumed.values()
             taken = f"{', '.join(most)} and {last}" if most else last
             parts.append(f"read with {taken}; {how}")
-        return "; ".join(parts)
+        return one_line("; ".join(parts))
