@@ -111,7 +111,7 @@ async def test_a_node_that_neither_starts_nor_ends_is_told_of(
         fcntl.flock(alive, fcntl.LOCK_EX)
         with pytest.raises(NodeUnavailable) as raised:
             await local_node(settings)(True)
-    assert "end its process" in raised.value.remedy.lower()
+    assert "end it and start again" in raised.value.remedy
     assert not (settings.folder / "log").exists()
 
 
