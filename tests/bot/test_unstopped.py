@@ -32,9 +32,21 @@ from kernels import run as module
 from kernels.events import Unstopped
 from tests.program import ROOT, Program
 
-DEAF = "import pathlib, time; print('on', flush=True)\nwhile not pathlib.Path('go').exists():\n"
-DEAF += "  try: time.sleep(0.02)\n  except KeyboardInterrupt: print('caught', flush=True)\n"
-DEAF += "pathlib.Path('go').unlink(); print('the ' + 'end')\n"
+DEAF = """import pathlib, time
+said = "on"
+while True:
+    try:
+        if said:
+            word, said = said, ""
+            print(word, flush=True)
+        while not pathlib.Path("go").exists():
+            time.sleep(0.02)
+        break
+    except KeyboardInterrupt:
+        print("caught", flush=True)
+pathlib.Path("go").unlink()
+print("the " + "end")
+"""
 ASKS = "import time; print('on', flush=True)\ntry: time.sleep(600)\n"
 ASKS += "except KeyboardInterrupt: print('so', input('really? '))\n"
 ENTER, CTRL_C, CTRL_D = "\r", "\x03", "\x04"
@@ -152,9 +164,15 @@ async def test_whoever_types_w_waits_and_loses_nothing(
             await person.until(lambda _, keys=keys: _undecided(person) is not bool(keys))
         person.go()
         await person.until(lambda seen: "the end\n" in seen)
+        await person.until(lambda _: not _busy(person))
         person.type("kept * 6" + ENTER)  # no answer to the question any more
         await person.until(lambda seen: "42\n" in seen)
         assert "Fresh kernel" not in person.seen
+
+
+def _busy(person: Typing) -> bool:
+    session = person.sessions.opened("u1")
+    return session is not None and session.busy
 
 
 def _undecided(person: Typing) -> bool:
@@ -225,6 +243,7 @@ async def test_at_a_real_terminal_the_keys_do_what_the_question_says(tmp_path: P
         os.write(leader, b"k\r")
         await until(b"killed as you wanted")
         await until(b"Lost: kept")
+        await until(b">>>")
         os.write(leader, CTRL_D.encode())
         assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
     finally:

@@ -12,10 +12,21 @@ from tests.discord.people import Person
 from tests.discord.state import Channel
 from tests.model_server import ModelServer, calls, run_python, says
 
-DEAF = "import pathlib, time\nprint('on', flush=True)\nwhile not pathlib.Path('go').exists():\n"
-DEAF += (
-    "  try: time.sleep(0.02)\n  except KeyboardInterrupt: pass\npathlib.Path('go').unlink()\nprint('the end')"
-)
+DEAF = """import pathlib, time
+said = "on"
+while True:
+    try:
+        if said:
+            word, said = said, ""
+            print(word, flush=True)
+        while not pathlib.Path("go").exists():
+            time.sleep(0.02)
+        break
+    except KeyboardInterrupt:
+        pass
+pathlib.Path("go").unlink()
+print("the end")
+"""
 
 
 def asks(message: Message) -> bool:
