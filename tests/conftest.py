@@ -123,17 +123,17 @@ def _overheard(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_runtest_call() -> Iterator[None]:
     """Fails a test in which a person was told what they should not read."""
     yield
-    nothing_wrong()
+    nothing_wrong(over=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Iterator[None]:
     """The same of what they were told at its end."""
     yield
-    nothing_wrong()
+    nothing_wrong(over=True)
 
 
-def nothing_wrong() -> None:
+def nothing_wrong(*, over: bool) -> None:
     """Fails if a person was told what they should not read, since this was asked last."""
-    wrong = sentences.take()
+    wrong = sentences.take(over=over)
     assert not wrong, "a person was told what they should not read:\n" + "\n".join(wrong)

@@ -9,10 +9,12 @@ hooks of `conftest` fail the test in which something was wrong. `ALLOWED` has th
 
 import io
 import json
+import lzma
 import os
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from config.settings import VARIABLES, Settings
 ROOT = Path(__file__).resolve().parent.parent
 LOOKED_AT = 1 << 18  # characters of the beginning of a text, and of its end; bytes of a file in an archive
 ARCHIVE = b"PK\x03\x04"
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 AROUND = 60  # characters told before and after what is wrong
 
 _REST = r"[^\s'\"`<>|]*"  # of a path; what goes before is not looked for, which can take long
@@ -93,11 +96,12 @@ def problems(text: str, *, operator: bool = False, own: Iterable[Path] = ()) -> 
             yield f"{kind}, {piece!r}: …{text[start:end]}…"
 
 
-def take() -> list[str]:
-    """What was wrong since this was called last, each once; what was written is forgotten."""
+def take(*, over: bool) -> list[str]:
+    """What was wrong since this was called last, each once; if a test is `over`, forget what was written."""
     found = list(dict.fromkeys(_wrong))
     _wrong.clear()
-    _written.clear()
+    if over:
+        _written.clear()
     return found
 
 
@@ -133,5 +137,5 @@ def _in_file(data: bytes) -> Iterator[str]:
                         yield from _in_file(member.read(LOOKED_AT))
         else:
             yield from _texts([json.loads(data)])
-    except (ValueError, RecursionError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (ValueError, RecursionError, RuntimeError, OSError, EOFError, *DAMAGED):
         yield data.decode("utf-8", "ignore")  # text that is no JSON, or an archive that is none

@@ -135,7 +135,7 @@ def test_what_nobody_should_read_is_found(told: str) -> None:
     assert told[:20] in found
     sentences.written({"code": [f"print({told!r})"]})
     assert list(problems(f"Look: {told}")) == []
-    sentences.take()
+    sentences.take(over=True)
     assert list(problems(told)) != []
 
 
@@ -162,7 +162,7 @@ def test_files_and_archives_are_looked_into() -> None:
         zipped.writestr("inner/notebook.ipynb", notebook)
     for data in (notebook, archive.getvalue(), path.encode()):
         sentences.read("a file", {"files": [("name", data)]})
-        (found,) = sentences.take()
+        (found,) = sentences.take(over=True)
         assert path in found
 
 
@@ -170,11 +170,11 @@ def test_a_test_in_which_it_was_told_fails_with_the_sentence(tmp_path: Path) -> 
     """The terminal's user runs the program: they may read advice and their own paths, and no others."""
     screen = Screen(tmp_path / "pictures", str, colour=False)
     screen.note(f"Set OPENAI_API_KEY. [picture: {tmp_path}/pictures/cell-1-1.png]")
-    nothing_wrong()
+    nothing_wrong(over=True)
     screen.note(f"UserWarning at {ROOT}/.venv/odd.py")
     with pytest.raises(AssertionError, match=r"the terminal: the repository, .*odd\.py"):
-        nothing_wrong()
-    nothing_wrong()
+        nothing_wrong(over=True)
+    nothing_wrong(over=True)
 
 
 PLANTED = "Ask again once MAX_MEMORY is larger."
@@ -188,7 +188,7 @@ async def test_everything_that_a_bot_sends_to_discord_is_looked_at() -> None:
     async with loopback() as discord, raw_client(discord) as raw:
         ada, general = discord.guild.member("ada"), discord.guild.channel("general")
         await raw.register({"name": "run", "description": "Run", "options": [option]})
-        assert sentences.take() == []
+        assert sentences.take(over=True) == []
         for body, files in (
             ({"content": PLANTED}, None),
             ({"embeds": [{"title": "a", "description": PLANTED}]}, None),
@@ -197,32 +197,32 @@ async def test_everything_that_a_bot_sends_to_discord_is_looked_at() -> None:
             ({"content": "a"}, {0: ("a.txt", PLANTED.encode())}),
         ):
             await raw("POST", f"/channels/{general.id}/messages", body, files)
-            assert len(sentences.take()) == 1, body
+            assert len(sentences.take(over=True)) == 1, body
         typed = await ada.autocomplete(general, "run", "code", "a")
         await raw.callback(typed, 8, {"choices": [{"name": PLANTED, "value": "a"}]})
         for kind, data in (
             (4, {"content": PLANTED, "flags": 64}),
             (9, {"title": PLANTED, "custom_id": "x", "components": [field]}),
         ):
-            assert len(sentences.take()) == 1
+            assert len(sentences.take(over=True)) == 1
             await raw.callback(await ada.slash(general, "run", code="a"), kind, data)
-        (found,) = sentences.take()
+        (found,) = sentences.take(over=True)
         assert found.startswith("Discord, POST /interactions/")
         assert PLANTED in found
         await ada.say(general, f"What is {PLANTED}")
         await raw("POST", f"/channels/{general.id}/messages", {"content": f"You said: {PLANTED}"})
-        assert sentences.take() == []
+        assert sentences.take(over=True) == []
 
 
 async def test_everything_that_the_program_answers_is_looked_at(tmp_path: Path) -> None:
     """A cell's output, its result and errors; what the person has written is left out, and `advice`."""
     async with Program.start(tmp_path, NODE="none", SANDBOX="none") as program:
         await program.run("print('Raise MAX' '_MEMORY')")
-        found = sentences.take()
+        found = sentences.take(over=True)
         assert {place.split(": ")[0] for place in found} == {"--json, stream, text", "--json, result, output"}
         await program.answer(id=program.send(ask="Hello"), event="error")
         await program.run("print('Raise MAX_MEMORY')")
-        assert sentences.take() == []
+        assert sentences.take(over=True) == []
 
 
 async def test_everything_that_a_cell_shows_is_looked_at(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ async def test_everything_that_a_cell_shows_is_looked_at(tmp_path: Path) -> None
     settings = load(data=tmp_path, node="none", preload="none", sandbox="none")
     async with compose(settings) as sessions:
         await sessions.execute_code("1 / int('0')  # MAX_TEXT", 1)
-        assert sentences.take() == []
+        assert sentences.take(over=True) == []
         await sessions.execute_code("raise ValueError('MAX' '_TEXT')", 1)
-        (found, *_) = sentences.take()
+        (found, *_) = sentences.take(over=True)
     assert found.startswith("a cell: a setting, 'MAX_TEXT'")

@@ -39,13 +39,13 @@ def lent_zygotes(folder: Path) -> Iterator[Callable[..., Lent]]:
         started: dict[object, Forkserver] = {}
 
         def lend(python: Path, its_folder: Path, **options: Any) -> Lent:
-            asked = (python, tuple(options["libraries"]), options["protected"])
+            own_to = {
+                name: text.replace(str(its_folder), "{}") for name, text in options["environment"].items()
+            }
+            asked = (python, tuple(options["libraries"]), options["protected"], *sorted(own_to.items()))
             if asked not in started:
                 own = folder / str(len(started))  # the borrower's goes with its pool
-                told = {
-                    name: text.replace(str(its_folder), str(own))
-                    for name, text in options["environment"].items()
-                }
+                told = {name: text.replace("{}", str(own)) for name, text in own_to.items()}
                 started[asked] = stack.enter_context(
                     Forkserver(python, own, **{**options, "environment": told})
                 )

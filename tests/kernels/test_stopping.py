@@ -184,7 +184,7 @@ async def test_without_an_answer_it_is_killed_when_its_time_is_up_and_not_before
 
 async def test_who_waits_has_the_cells_own_time() -> None:
     """Its end is the time-out that it is for every cell: an interrupt, and a moment for it."""
-    host = deaf(limits=Limits(cell=timedelta(seconds=0.5)))
+    host = deaf(limits=Limits(cell=timedelta(seconds=3)))
     async with running(host) as run:
         await run.stop()
         await until(lambda: bool(run.told))
@@ -277,7 +277,7 @@ async def _stop_when_it_runs(host: Host, run: Run) -> None:
 
 async def test_a_question_is_withdrawn_by_a_stop_and_the_cells_time_goes_on() -> None:
     """Not the time that an answer may take: what was left of the cell's own."""
-    host = deaf(limits=Limits(cell=timedelta(seconds=0.5), answer=timedelta(seconds=60)))
+    host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
     async with running(host) as run:
         run.take(QUESTION)
         await run.stop()
@@ -306,7 +306,7 @@ async def test_a_cell_that_asks_when_it_is_stopped_can_be_answered_and_killed() 
 
 async def test_an_answer_that_nothing_comes_of_leaves_it_asked_about() -> None:
     """The kernel is killed neither for it nor for the stop, and the cell's time goes on after the answer."""
-    host = deaf(limits=Limits(cell=timedelta(seconds=0.5), answer=timedelta(seconds=60)))
+    host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
     async with running(host) as run:
         await run.stop()
         run.take(QUESTION)

@@ -783,7 +783,7 @@ async def test_a_path_that_a_cell_prints_is_as_it_is(kernel: Kernel) -> None:
     ran = await run(kernel, "import json\nprint(json.__file__)\nprint('In', repr(json.__file__))")
     assert ran.output == f"{found[1:-1]}\nIn {found}\n"
     assert Path(found[1:-1]).is_absolute()
-    sentences.take()
+    sentences.take(over=True)
 
 
 async def test_a_recursion_without_end_is_summed_up(kernel: Kernel) -> None:
