@@ -36,8 +36,8 @@ _LINK = re.compile(r"\](?=[(:])")
 _IMAGE = re.compile(r"!\[(?![^\[\]\\\"$]*+\])")  # whose description is more than a few words
 _LED_TO = re.compile(r"\][(\[:]")
 _IN_LINK = {"(": re.compile(r"[()$\\]"), ":": re.compile(r"[$\\]|\n(?=\n)")}
-_BARE_LINK = re.compile(r"(?:https?|ftp|www)(?=(?::/|\.)[^\s<$\\]{0,2000}+[^\s<])", re.IGNORECASE)
-_INFO = re.compile(r"^([\s>*+\d.)-]*+(?:``|~~))(?=[`~]+[^\n]*[$\\])", re.MULTILINE)
+_BARE_LINK = re.compile(r"(?:https?|ftp|www)(?=(?::/|\.)[^\s<$\\]{0,200}+[^\s<])", re.IGNORECASE)
+_INFO = re.compile(r"^((?:[^\S\n]|[>*+\d.)-])*+(?:``|~~))(?=[`~]++[^\n$\\]*+[$\\])", re.MULTILINE)
 _ADDRESS = re.compile(r"(?P<before>\]\s*|\\)(?=[(:]|(?:href|url)\b)", re.IGNORECASE)
 # With these TeX makes a new name for \\href, or its own element with an address.
 _MACRO = re.compile(

@@ -23,7 +23,7 @@ HEAD = struct.Struct("=QQ")  # of a half: which one in turn it is, and how many 
 RECORD = struct.Struct("=IQQ")  # of a message: its frames, and the bytes that stdout and stderr had before
 LENGTH = struct.Struct("=I")  # of each frame
 MOST = 512  # messages, the newest, that a node takes
-MOST_RECORDS, MOST_FRAMES = 1200, 64  # that it looks at in a half, and in one; a display has six
+MOST_RECORDS, MOST_FRAMES = 1200, 16  # that it looks at in a half, and in one; a display has six
 TOPIC = b"display_data"  # what the first frame of a display ends with, of an update and of `clear_output`
 
 Record = tuple[tuple[int, int], list[bytes]]
@@ -39,7 +39,7 @@ class Shown:
 
     def __init__(self, memory: memoryview | None = None) -> None:
         self._memory = memory
-        self._adding = threading.Lock()
+        self._adding = threading.RLock()  # a signal handler may display something, too
         self._turn = self._used = 0
 
     def begin(self) -> None:
@@ -52,7 +52,7 @@ class Shown:
 
     def add(self, frames: Sequence[bytes], text: tuple[int, int]) -> None:
         """Keep this too."""
-        if self._memory is None:
+        if self._memory is None or sum(map(len, frames)) > HALF:
             return
         record = RECORD.pack(len(frames), *text) + b"".join(
             LENGTH.pack(len(frame)) + bytes(frame) for frame in frames

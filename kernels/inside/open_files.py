@@ -35,7 +35,7 @@ class OpenFiles:
 
     def __init__(self) -> None:
         self._own: frozenset[str] | None = None
-        self._count = 0  # of descriptors when none of them wrote to a file; 0 where nobody knows
+        self._count = 0  # of descriptors when all of them were the kernel's own; 0 where nobody knows
         self._known: dict[Place, list[weakref.ref[Any]]] = {}  # Python's objects for a file; none for C's
 
     def begin(self) -> None:
@@ -54,10 +54,12 @@ class OpenFiles:
         count = _count()
         if self._own is None or (not self._known and 0 < self._count == count):
             return
-        written = dict(_written([name for name in _descriptors() if name not in self._own]))
+        new = [name for name in _descriptors() if name not in self._own]
+        written = dict(_written(new))
         if not written:
             self._known.clear()
-            self._count = count
+            # One that is read from can be closed, and another one opened: then they are as many as before.
+            self._count = 0 if any(map(_is_open, new)) else count
             return
         self._know(set(written))
         for place, files in self._known.items():

@@ -23,10 +23,11 @@ _SHORT = {
     f"{sys.base_prefix}/lib/": "lib/",
     f"{os.path.abspath(__file__).rpartition('/inside/')[0]}/": "kernelcord/",
 }
+LONGEST = 4096  # characters of a path, as in Linux (PATH_MAX)
 FRAME = '  File "/'  # how the line of a frame begins whose file has a whole path
-_FRAME = re.compile(rf'^([ |]*{FRAME[:-1]})(/[^"\n]+)(?=", line \d)', re.MULTILINE)
+_FRAME = re.compile(rf'^([ |]*{FRAME[:-1]})(/[^"\n]{{1,{LONGEST}}})(?=", line \d)', re.MULTILINE)
 # Where a library's own path begins, whichever Python it belongs to. What the person has put into their
-# workspace is theirs.
+# workspace is theirs. Only matched at the start of a path: searched for, it would take quadratic time.
 _OF_A_LIBRARY = re.compile(r"/(?!workspace/)(?:.*?/(?=(?:site|dist)-packages/)|.*/(?=python3\.\d+/))")
 
 _format = warnings.formatwarning
@@ -47,7 +48,9 @@ def in_tracebacks(text: str) -> str:
 def _short_frame(line: re.Match[str]) -> str:
     path = line[2]
     short = shortened(path)
-    return line[1] + (_OF_A_LIBRARY.sub("", path, count=1) if short == path else short)
+    if short == path and (before := _OF_A_LIBRARY.match(path)):
+        short = path[before.end() :]
+    return line[1] + short
 
 
 def warning(

@@ -25,7 +25,7 @@ from kernels.forkserver import LIBRARIES, Child, Forkserver
 from kernels.launch import Limits
 from kernels.sandbox import usage, users
 from kernels.sandbox.cgroup import Group, Groups, unique_name
-from kernels.sandbox.policy import SYSTEM, TEMPORARY, WORKSPACE, Paths, Tier, confine, environment
+from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine, environment
 from kernels.sandbox.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
 from kernels.threads import in_thread
 
@@ -47,6 +47,7 @@ class Confined:
         watchdog: Watchdog,
         *,
         began: int,
+        removed: int = 0,
         full_over: int | None,
         namespaces: bool,
     ) -> None:
@@ -59,11 +60,13 @@ class Confined:
         self._detached = False
         self._watchdog = watchdog
         self._full_over = full_over  # bytes of its workspace, over which it was started unable to write
-        self._watched = Watched(child.pid, watched, self._too_much, began=began)
+        self._watched = Watched(child.pid, watched, self._too_much, began=began + removed)
+        self._began = began
         watchdog.watch(self._watched)
 
     def begins(self) -> None:
         """A cell begins."""
+        self._watched.began = self._began  # what is left of before has been removed, or it counts
         self._watched.stir()
 
     async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
@@ -199,7 +202,7 @@ class Sandbox:
 
         Raises: KernelStartFailed, OSError.
         """
-        uid, began, ours, over = await in_thread(self._measured, workspace)
+        uid, began, ours, removed = await in_thread(self._measured, workspace)
         most = self._limits.workspace
         full_over = most if most is not None and began > most else None
         confinement = confine(
@@ -221,7 +224,7 @@ class Sandbox:
             described = {
                 "confinement": confinement.description(),
                 "environment": confinement.environment,
-                "over": over,
+                "over": removed > 0,
             }
             child.order({**order, **described}, descriptors)
         except BaseException as error:  # also a cancellation leaves no process
@@ -238,6 +241,7 @@ class Sandbox:
             workspace,
             self._watchdog,
             began=began,
+            removed=removed,
             full_over=full_over,
             namespaces=self.tier.namespaces,
         )
@@ -273,19 +277,19 @@ class Sandbox:
         with self._claiming:
             return users.claim(self._workspaces, workspace, self._users)
 
-    def _measured(self, workspace: Path) -> tuple[int | None, int, int, bool]:
+    def _measured(self, workspace: Path) -> tuple[int | None, int, int, int]:
         """The workspace's user and size; and the threads of our own user, where a kernel has no other.
 
-        Last whether it is over its limit with what the kernel has to remove.
+        Of a workspace over its limit the last is what the kernel removes, which the size is without.
         """
         ours = 0 if self.tier.namespaces else usage.threads(usage.owned(os.geteuid()))
-        size, over = 0, False
+        size = removed = 0
         if self._limits.workspace is not None:
             size = usage.size(workspace)
-            over = size > self._limits.workspace
-            if usage.UNCOUNTABLE > size > self._limits.workspace:  # the kernel empties its temporary folder
-                size -= usage.size(workspace / TEMPORARY)
-        return self.own(workspace), size, ours, over
+            if usage.UNCOUNTABLE > size > self._limits.workspace:
+                left = [name for name in os.listdir(workspace) if TEMPORARY_LEFT.fullmatch(name)]
+                removed = sum(usage.size(workspace / name) for name in left)
+        return self.own(workspace), size - removed, ours, removed
 
 
 def readable(python: Path) -> tuple[Path, ...]:

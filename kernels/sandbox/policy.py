@@ -9,6 +9,7 @@ nothing.
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,7 @@ __all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine", "en
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
 TEMPORARY = ".tmp"  # the workspace's folder for large temporary files, which each kernel empties
+TEMPORARY_LEFT = re.compile(rf"{re.escape(TEMPORARY)}(?:\.[0-9a-f]{{8}})?")  # it, and those not yet removed
 INSIDE_UID = 1000  # who they are inside a user namespace
 MAPPED = 3 * GiB  # of address space beyond the memory limit: libraries map much that they never touch
 CLONE = {"mount": 0x00020000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000, "pid": 0x20000000}

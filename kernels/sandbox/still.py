@@ -1,6 +1,6 @@
 """A kernel that has not run since it was last looked at has nothing new to be seen.
 
-    ran = have_run(pids)                    # before anything is looked at; None where nobody can tell
+    ran = ran_since_start(init, pids)       # before anything is looked at; None where nobody can tell
     if not still.known(KIND, ran, depth):   # nothing of it has run since a look of this depth found no fault
         ...                                 # look
         still.note(KIND, ran, depth)        # no fault was found
@@ -17,9 +17,9 @@ https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
 import os
 from collections.abc import Iterable
 
-from kernels.sandbox.usage import PROC
+from kernels.sandbox.usage import PROC, processes
 
-__all__ = ["Ran", "Still", "have_run"]
+__all__ = ["Ran", "Still", "have_run", "ran_since_start"]
 
 MOST = 1000  # threads that are asked about; more are looked at each time
 NEVER = b"0 0 0\n"  # a system that keeps no account tells this of every thread
@@ -41,6 +41,12 @@ def have_run(pids: Iterable[int]) -> Ran | None:
     except OSError:  # one has ended, or this system has no such files
         return None
     return None if NEVER in found.values() else found
+
+
+def ran_since_start(init: int, pids: list[int]) -> Ran | None:
+    """As `have_run`, of the processes of a kernel; None where there are others by now."""
+    ran = have_run(pids)
+    return ran if processes(init) == pids else None
 
 
 class Still:

@@ -38,7 +38,7 @@ from kernels.sandbox import objects, usage
 from kernels.sandbox.held_up import Looks, waits_for_disk
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 from kernels.sandbox.spent import Spent
-from kernels.sandbox.still import Still, have_run
+from kernels.sandbox.still import Still, ran_since_start
 
 __all__ = [
     "BACKGROUND",
@@ -89,8 +89,7 @@ class Watched:
     def __init__(
         self, init: int, workspace: Path, too_much: Callable[[str], None], *, began: int = 0
     ) -> None:
-        self.init = init
-        self.workspace = workspace
+        self.init, self.workspace = init, workspace
         self.too_much = too_much
         self.began = began
         self.due = self.size_due = 0.0
@@ -113,9 +112,8 @@ class Watched:
     def stir(self) -> None:
         """A cell begins: look often again."""
         self.cells += 1
-        self.budget = None
+        self.budget, self.pause = None, FIRST
         self.due = self.size_due = 0.0
-        self.pause = FIRST
 
     def rest(self, budget: timedelta | None) -> None:
         """A cell has ended: what goes on may use this much of the processors until the next (None: any)."""
@@ -255,7 +253,7 @@ class Watchdog:
         thorough, watched.size_thorough = watched.size_thorough, False
         mapped = thorough or began >= watched.mapped_due
         pids = usage.processes(watched.init)
-        ran = have_run(pids)
+        ran = ran_since_start(watched.init, pids)
         short = thorough and self._machine.disk_is_short
         depth = mapped + thorough + short
         named = usage.size(watched.workspace)
@@ -294,13 +292,13 @@ class Watchdog:
         return watched.passing and (before or self._machine.short)
 
     def _look_at_memory(self, watched: Watched, *, quick: bool = False) -> None:
-        worked, cells, budget = thread_time(), watched.cells, watched.budget
+        worked, since = thread_time(), (watched.cells, watched.budget)
         thorough = watched.thorough and not quick
         watched.thorough = watched.thorough and quick
         pids = usage.processes(watched.init)
-        ran = None if quick else have_run(pids)
+        ran = None if quick else ran_since_start(watched.init, pids)
         if watched.still.known("memory", ran, thorough):
-            watched.due = monotonic() + self._paused(watched)
+            self._leave_alone(watched, self._paused(watched), since)
             return
         held = 0
         if self._memory:
@@ -327,8 +325,11 @@ class Watchdog:
         watched.still.note("memory", ran, thorough)
         watched.slow = watched.slow or watched.took > QUICK
         pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
-        # Else a cell has begun or ended meanwhile, and what it does was not seen.
-        if cells == watched.cells and budget is watched.budget:
+        self._leave_alone(watched, pause, since)
+
+    def _leave_alone(self, watched: Watched, pause: float, since: tuple[int, object]) -> None:
+        """Look again after a pause, unless a cell has begun or ended since: what it does was not seen."""
+        if since == (watched.cells, watched.budget):
             watched.due = monotonic() + pause
 
     def _look_at_rest(self, watched: Watched, pids: list[int]) -> None:

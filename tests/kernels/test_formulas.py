@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from kernels.formulas import unlinked, unlinked_texts
-from kernels.markdown import harmless
+from kernels.markdown import harmless, without_hidden
 from kernels.notebook import Code, Markdown, write
 
 FENCE = "```"
@@ -269,6 +269,16 @@ def test_a_name_is_no_formula() -> None:
     code = f"{FENCE}\n{SCRIPT}\n{FENCE}"
     assert SCRIPT in words_of(write([Markdown(code, author="Ada (she) [x]")]))
     assert SCRIPT not in words_of(write([Markdown(code, author="$$")]))
+
+
+@pytest.mark.parametrize(
+    "words", ['$"\n```' + "`" * 100_000 + 'x"', '$"' + "\n" * 200_000 + 'x"', '$"' + "http:/a" * 50_000 + '"']
+)
+def test_hostile_fences_take_time_by_their_length(words: str) -> None:
+    """No fence, line or address is searched again from each of its characters."""
+    began = time.thread_time()
+    without_hidden(words)
+    assert time.thread_time() - began < 5
 
 
 def test_hostile_formulas_take_time_by_their_length() -> None:

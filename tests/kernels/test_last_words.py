@@ -2,11 +2,12 @@
 
 import ctypes
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from kernels.inside import last_shown
+from kernels.inside import last_shown, paths
 from kernels.inside import last_words as inside
 from kernels.inside.last_words import COUNT, KEPT, LANDING, PART
 from kernels.last_words import LastWords
@@ -187,3 +188,28 @@ def test_nobody_can_make_the_memory_larger_and_nothing_stays(words: LastWords) -
         others.started()
         assert len(os.listdir("/proc/self/fd")) == before + 3
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/opt/x/lib/python3.12/site-packages/a/b.py", "site-packages/a/b.py"),
+        ("/opt/x/lib/python3.12/json/decoder.py", "python3.12/json/decoder.py"),
+        ("/workspace/venv/lib/python3.12/site-packages/x.py", None),
+        ("/workspace/lib/python3.12/foo.py", None),
+    ],
+)
+def test_a_path_in_a_traceback_begins_at_its_library_and_the_persons_own_stay(
+    path: str, told: str | None
+) -> None:
+    """A path is shortened at its start, or it is the person's and stays as it is."""
+    line = '  File "{}", line 1 in f\n'
+    assert paths.in_tracebacks(line.format(path)) == line.format(told or path)
+
+
+def test_a_path_without_end_takes_no_time() -> None:
+    """A node looks at what a dead kernel has written last, which can be a path that nobody has."""
+    line = f'  File "{"/" * 160_000}", line 1\n'
+    began = time.thread_time()
+    assert paths.in_tracebacks(line) == line
+    assert time.thread_time() - began < 1
