@@ -299,7 +299,8 @@ class FileStore:
                 file_id, key, written = await self._write(user_id, entered)
         except BaseException:
             if key:  # it is left only now, and says that the bytes are not to be kept
-                await to_the_end(self._blobs.delete(key))
+                with suppress(OSError):  # the janitor finds them
+                    await to_the_end(self._blobs.delete(key))
             raise
         return file_id, key, written
 

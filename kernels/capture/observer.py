@@ -51,7 +51,7 @@ class Observer:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._hints: dict[str, Callable[[], None]] = {}
-        self._resting: set[str] = set()  # those that are not listened to for a while
+        self._resting: dict[str, asyncio.TimerHandle] = {}  # those that are not listened to for a while
         self._rests: dict[str, float] = {}  # seconds of the last rest of those with names that are no text
         self._changed = asyncio.Event()  # the set of workspaces, or there is nothing to do any more
         self._stop = asyncio.Event()
@@ -76,6 +76,8 @@ class Observer:
     def unwatch(self, session_id: str) -> None:
         """Hint no more for `session_id`; one that is not watched is fine."""
         self._rests.pop(session_id, None)
+        if (rest := self._resting.pop(session_id, None)) is not None:
+            rest.cancel()
         if self._hints.pop(session_id, None):
             self._changed.set()
 
@@ -98,7 +100,7 @@ class Observer:
         died = False
         while not self._stop.is_set():
             self._changed.clear()
-            names = self._hints.keys() - self._resting
+            names = self._hints.keys() - self._resting.keys()
             folders = [path for name in names if (path := self._root / name).is_dir()]
             if not folders:
                 await self._changed.wait()
@@ -180,12 +182,14 @@ class Observer:
                 self._rest(session_id, REST)
 
     def _rest(self, session_id: str, seconds: float) -> None:
-        self._resting.add(session_id)
+        if (before := self._resting.get(session_id)) is not None:
+            before.cancel()
+        loop = asyncio.get_running_loop()
+        self._resting[session_id] = loop.call_later(seconds, self._has_rested, session_id)
         self._changed.set()
-        asyncio.get_running_loop().call_later(seconds, self._has_rested, session_id)
 
     def _has_rested(self, session_id: str) -> None:
-        self._resting.discard(session_id)
+        del self._resting[session_id]
         self._changed.set()
         if not self._stop.is_set():
             self._hint([session_id])

@@ -356,3 +356,16 @@ def test_leaving_ends_the_watcher(root: Path) -> None:
     for thread in set(threading.enumerate()) - threads:  # anyio keeps its worker until the loop is closed
         thread.join(timeout=5)
         assert not thread.is_alive()
+
+
+async def test_a_workspace_that_is_watched_anew_has_no_rest_left(tmp_path: Path) -> None:
+    """A rest may be an hour; it is its watching's, and the longest of two is the one that counts."""
+    observer = Observer(tmp_path)
+    observer.watch("a", lambda: None)
+    observer._rest("a", 0.01)
+    observer._rest("a", 3600)
+    await asyncio.sleep(0.1)
+    assert "a" in observer._resting
+    observer.unwatch("a")
+    observer.watch("a", lambda: None)
+    assert "a" not in observer._resting
