@@ -8,8 +8,8 @@ import re
 
 __all__ = ["folderless", "of_request"]
 
-# Addresses are kept; of a path all but the last name goes. A folder that is not in quotes may have spaces in its
-# name where another folder comes before it, and no punctuation, which would be that of a sentence.
+# Addresses are kept; of a path all but the last name goes. A folder that is not in quotes may have spaces in
+# its name where another folder comes before it, and no punctuation, which would be that of a sentence.
 _FOLDERS = re.compile(
     r"""
     (?P<address> \b(?!file:)[a-z][a-z0-9+.-]{0,20}://[^\s'"]* )

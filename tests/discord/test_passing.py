@@ -128,8 +128,8 @@ async def test_an_answer_comes_back_where_its_cell_cannot_be_found(
             field = forms[0].fields()[0][0]
             with monkeypatch.context() as patched:
                 patched.setattr("bot.front.owners.cell_of", nothing)
-                told = await (await ada.submit_modal(forms[0], {field: word})).wait_for_message()
-            assert told.ephemeral
+                sent = await ada.submit_modal(forms[0], {field: word})
+                told = await sent.wait_for_message(lambda m: m.ephemeral)
             assert ("database" if known else "do not know this cell") in told.content
             assert (word in told.content, typed in told.content) == (bool(typed), True)
             await ada.submit_modal(forms[1], {forms[1].fields()[0][0]: word})
