@@ -1,7 +1,9 @@
 """A cell's events, the first of which can be asked for ahead: that is what sends the code to the kernel.
 
 What is told before the code is sent (places in line, a kernel that was started again) is asked for ahead too,
-however much it is: the code does not wait until somebody has taken it.
+however much it is: the code does not wait until somebody has taken it. A node then has it acknowledged
+before it is told: if this program is killed in that moment, whoever resumes the cell finds in its result what
+was lost.
 
 async with Ahead(run, losses.missed) as events:
     events.begin()                  # the kernel works from here on, and nothing is told

@@ -6,7 +6,8 @@
     await questions.withdraw()      # the cell is over
 
 There is one prompt. Whether to kill is asked first: who has pressed Ctrl-C expects that, and no answer. What
-it would cost is on the screen above.
+it would cost is on the screen above. Once it is asked, whatever comes waits for the decision, so that nothing
+that was typed is lost.
 """
 
 import asyncio
@@ -41,13 +42,16 @@ class Questions:
 
     def put(self, session: Session, question: InputRequest | Unstopped) -> None:
         """Ask, and tell the session's cell what is typed; what is shown meanwhile stands above."""
+        deciding = self._unstopped is not None and self._asking is not None and not self._asking.done()
         if isinstance(question, InputRequest):
             self._question = question
         else:
             self._unstopped = question
             if not question.asks:
                 self._question = None
-        self._asking = asyncio.create_task(self._ask(session, self._asking), name="a cell's question")
+        if not deciding:
+            asking = self._ask(session, self._asking)
+            self._asking = asyncio.create_task(asking, name="a cell's question")
 
     async def withdraw(self) -> None:
         """Take the prompt away if it still stands there: what is typed from now on is no answer."""
@@ -59,8 +63,10 @@ class Questions:
         await to_the_end(stop(before))  # two prompts at a time would disturb each other
         with contextlib.suppress(NoQuestion, NothingRuns):  # the cell was over before the answer came
             if self._unstopped is not None:
-                await self._decide(session)
-                self._unstopped = None
+                try:
+                    await self._decide(session)
+                finally:  # what comes after it is another question, also where nobody wanted this answer
+                    self._unstopped = None
             if self._question is not None:
                 await self._answer(session, self._question)
                 self._question = None

@@ -205,14 +205,19 @@ class Terminal:
         Without a keyboard it also kills a cell that does not stop: there it is all that a person can press.
         """
         stopping: set[asyncio.Task[None]] = set()
+        self._undecided = False  # about an earlier cell, which may have ended without a result
+
+        async def interrupt() -> None:
+            with contextlib.suppress(NothingRuns):
+                await session.stop()
 
         def stop() -> None:
             undecided, self._undecided = self._undecided, False
-            with contextlib.suppress(NothingRuns, NoQuestion):
-                if undecided:
+            if undecided:
+                with contextlib.suppress(NothingRuns, NoQuestion):
                     session.decide(kill=True)
-                else:
-                    stopping.add(asyncio.ensure_future(session.stop()))
+                    return
+            stopping.add(asyncio.ensure_future(interrupt()))
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, stop)

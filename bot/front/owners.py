@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.failures import sentence
 from bot.front.desk import Desk
-from bot.front.interaction import Interaction, privately
+from bot.front.interaction import Interaction, give_back, privately
 from bot.front.showing import Showing
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord
@@ -32,8 +32,11 @@ class Claimed:
     showing: Showing | None = None
 
 
-async def claimed(desk: Desk, interaction: Interaction) -> Claimed | None:
-    """What the buttons of the clicked message mean, if they are this person's; else they are told so."""
+async def claimed(desk: Desk, interaction: Interaction, typed: str = "") -> Claimed | None:
+    """What the buttons of the clicked message mean, if they are this person's; else they are told so.
+
+    `typed` is what they have typed into a window, and get back where their cell cannot be found.
+    """
     message, user = interaction.message, interaction.user
     if message is None or user is None:
         return None
@@ -41,10 +44,13 @@ async def claimed(desk: Desk, interaction: Interaction) -> Claimed | None:
         cell = await cell_of(desk, message.id)
     except FileStoreError as error:
         log.exception("nobody knows whose message %d is", message.id)
-        await privately(interaction, sentence(error))
+        await give_back(interaction, sentence(error), typed)
         return None
-    if cell is None or cell.user_id != user.id:
-        await privately(interaction, FOREIGN if cell else FORGOTTEN)
+    if cell is None:
+        await give_back(interaction, FORGOTTEN, typed)
+        return None
+    if cell.user_id != user.id:
+        await privately(interaction, FOREIGN)
         return None
     return cell
 

@@ -57,7 +57,8 @@ class Submitted:
         """Answer this question of this cell. What was typed for a password is no answer to another one."""
         await defer(interaction, message=False)
         text = typed(interaction)
-        cell = await claimed(self._desk, interaction)
+        returned = "" if secret else text
+        cell = await claimed(self._desk, interaction, returned)
         if cell is None:
             return
         session = self._desk.sessions.opened(cell.session_id)
@@ -67,7 +68,7 @@ class Submitted:
             session.answer_to(seq, question, text)
         except EXPECTED as error:
             gone = isinstance(error, NoQuestion | NothingRuns)
-            await give_back(interaction, ASK_AGAIN if gone else sentence(error), "" if secret else text)
+            await give_back(interaction, ASK_AGAIN if gone else sentence(error), returned)
             return
         if cell.showing is not None:
             cell.showing.draft.answered()

@@ -5,8 +5,9 @@
     cell.result
     cell.settle()       # once it is recorded: until then the node keeps it, for us or for who comes after us
 
-An event is acknowledged when the next one is asked for, since only then has it been told; a question, and
-`Unstopped`, when it was answered.
+An event is acknowledged when the next one is asked for, since it has been told by then, or will be: places in
+line and a restart may be asked past before they are told (`bot.ahead`), and the result names the restart once
+more. A question, and `Unstopped`, are acknowledged when they were answered or withdrawn.
 
 While the node does not answer, the cell waits and says so, once. Whoever stops it then, or has waited for too
 long, gets what came until then as its result; if the node comes back, what the cell still shows is told as
@@ -149,13 +150,17 @@ class RemoteCell:
         await to_the_end(self._leave())
 
     async def interrupt(self) -> None:
-        """Stop the cell; the next one works."""
+        """Stop the cell; the next one works. Nobody is asked anything any more."""
+        self._withdraw_question()
+        if self._unstopped is not None:
+            self._host.acknowledge(self._unstopped)
+            self._unstopped = None
         self._host.send("interrupt", run=self.key)
         self._ends()
 
     async def stop(self) -> None:
         """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
-        self._question = None
+        self._withdraw_question()
         self._host.send("stop", run=self.key)
         self._ends()
 
@@ -169,6 +174,8 @@ class RemoteCell:
         self._host.acknowledge(number)
         if kill:
             self._ends()
+        else:
+            self._stopping = False  # also if it was stopped again meanwhile: the node forgets that
 
     def answer(self, text: str) -> None:
         """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
@@ -234,6 +241,7 @@ class RemoteCell:
         if "event" in news:
             news["event"] = event = codec.to_event(news["event"])
             if isinstance(event, InputRequest):
+                self._withdraw_question()  # an earlier one, if the cell has given that up
                 self._question = news["n"]
             if isinstance(event, Unstopped):  # what is done about it is yet to be said
                 if self._unstopped is not None:  # it was stopped once more
@@ -299,6 +307,12 @@ class RemoteCell:
     def _start(self) -> None:
         self._sent.append(self._host.send("start", run=self.key, tag=self.tag))
         self._host.flush()  # the cell's record may be written next
+
+    def _withdraw_question(self) -> None:
+        """Nobody answers it any more, and who comes after us is not asked it again."""
+        if self._question is not None:
+            self._host.acknowledge(self._question)
+            self._question = None
 
     def _ends(self) -> None:
         """The node is told to end the cell: that is waited for only while the node answers."""

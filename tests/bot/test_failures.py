@@ -143,6 +143,9 @@ FOLDER = "/srv/kernelcord/data files/ada"
             "python: No module named ipykernel",
         ),
         (NodeUnavailable(f"x\nOSError: [Errno 28] No space left on device: '{FOLDER}/log'"), "device: 'log'"),
+        (NodeUnavailable(f"Cannot connect to unix:{FOLDER}/node.sock"), "connect to unix:node.sock"),
+        (NodeUnavailable(f"no file://{FOLDER}/x or {FOLDER}/y"), "no file://x or y"),
+        (RuntimeError(f"cannot make {FOLDER}/my own files/a.txt"), "cannot make a.txt"),
     ],
 )
 def test_nobody_else_is_told_where_things_lie_on_the_machine(error: Exception, words: str) -> None:
@@ -154,9 +157,12 @@ def test_nobody_else_is_told_where_things_lie_on_the_machine(error: Exception, w
 
 
 def test_commands_and_addresses_are_no_paths() -> None:
-    """They stay as they are."""
-    kept = RuntimeError("see https://sqlite.org/recovery.html, use /files or /notebook, 1/2, a/b.csv")
-    assert str(kept) in sentence(kept)
+    """They stay as they are, and so do paths that name no folder of this machine."""
+    for text in (
+        "see https://sqlite.org/recovery.html, use /files or /notebook, 1/2, a/b.csv",
+        "see https://example.com/a-/b/c, ./data/x, ~/data/x or ../data/x",
+    ):
+        assert text in sentence(RuntimeError(text))
 
 
 def test_what_a_models_api_says_of_its_account_is_for_who_runs_the_program() -> None:
@@ -169,6 +175,21 @@ def test_what_a_models_api_says_of_its_account_is_for_who_runs_the_program() -> 
     assert account in advice(Refused(account))
     assert advice(Refused("The image is too small.")) == ""
     assert "it gave no reason" in sentence(Refused())
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("The image at https://cdn.example.com/x.png cannot be read.", None),
+        ("Project not found", None),
+        ("The image is too small. See https://platform.example.com/docs.", "The image is too small."),
+        ("The image is too small. Your project has no access.", "The image is too small."),
+        ("The image is too small. Find your key at https://platform.example.com.", "The image is too small."),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_told_also_with_an_address(said: str, told: str | None) -> None:
+    """That of their own picture; where the owner of the account has to look does not concern them."""
+    assert sentence(Refused(said)).rstrip(".").endswith(f"refused this: {told or said}".rstrip("."))
 
 
 def test_what_can_be_done_about_a_node_is_for_who_runs_the_program() -> None:

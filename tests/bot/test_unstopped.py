@@ -25,10 +25,13 @@ from bot.console.keyboard import Keyboard
 from bot.console.question import DECIDE
 from bot.console.show import Screen
 from bot.console.terminal import AGAIN, Terminal
+from bot.errors import NothingRuns
+from bot.reply import Reply
 from bot.sessions import Sessions
 from bot.undecided import DOES_NOT_STOP, losing, otherwise
 from config.settings import load
 from kernels import run as module
+from kernels.errors import NoQuestion
 from kernels.events import Unstopped
 from tests.program import ROOT, Program
 
@@ -283,6 +286,43 @@ async def test_a_script_says_it_and_a_second_ctrl_c_kills(tmp_path: Path, again:
     assert printed.count("caught\n") == 1
     assert "Lost: kept, and whatever the cell that was running had defined." in printed
     assert "never" not in printed
+
+
+class Stops:
+    """A session whose cells are stopped, and of which nothing is to be decided, or one thing."""
+
+    def __init__(self, *, asks: bool) -> None:
+        self.asks = asks
+        self.done: list[str] = []
+
+    def decide(self, *, kill: bool) -> None:
+        if not self.asks:
+            raise NoQuestion
+        self.done.append("kill" if kill else "wait")
+
+    async def stop(self) -> None:
+        self.done.append("stop")
+        raise NothingRuns  # it was over in this moment: nobody minds
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize("earlier", [True, False])
+async def test_ctrl_c_in_a_script_is_never_lost(
+    sessions: Sessions, tmp_path: Path, asks: bool, earlier: bool
+) -> None:
+    """If an earlier cell was asked about and failed, or this one is not asked about any more, it stops."""
+    terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+    session, seen = Stops(asks=asks), asyncio.Event()
+    told = Reply(1, event=Unstopped((), limited=True, asks=False))
+    if earlier:
+        await terminal._tell(session, told)  # type: ignore[arg-type]  # what is asked of it, it has
+    async with terminal._stopping_with_ctrl_c(session):  # type: ignore[arg-type]
+        if not earlier:
+            await terminal._tell(session, told)  # type: ignore[arg-type]
+        asyncio.get_running_loop().call_later(0.05, seen.set)
+        os.kill(os.getpid(), signal.SIGINT)
+        await seen.wait()
+    assert session.done == ["kill" if asks and not earlier else "stop"]
 
 
 async def test_a_program_is_told_and_nothing_is_killed_unless_it_says_so(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.discord.kernelcord import SOON, finished, labels, run, running
+from filestore.errors import StoreUnavailable
+from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.discord.loopback import Discord
 
 
@@ -105,6 +106,36 @@ async def test_what_was_typed_comes_back_where_nothing_is_begun(discord: Discord
         assert told.file("typed.txt").data == text.encode()
         assert "one minute" in told.content
         assert bob.sees(general)[-1].content.count("mine") == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_answer_comes_back_where_its_cell_cannot_be_found(
+    discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """The database is away, or has forgotten the message; a password is not repeated."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+
+    async def nothing(*_: object) -> None:
+        if known:
+            raise StoreUnavailable("away")
+
+    async with running(discord, data):
+        text = "from getpass import getpass\nprint(len(getpass()), input('Name? '))"
+        asked = await ada.say(general, f"{discord.bot.mention} {code(text)}")
+        answer = await asked.wait_for_reply(lambda m: "Answer" in labels(m), timeout=SOON)
+        for word, typed in (("swordfish", ""), ("Ada", "```\nAda\n```")):
+            forms = [await (await ada.click(answer, "Answer")).wait_for_modal() for _ in range(2)]
+            field = forms[0].fields()[0][0]
+            with monkeypatch.context() as patched:
+                patched.setattr("bot.front.owners.cell_of", nothing)
+                sent = await ada.submit_modal(forms[0], {field: word})
+                told = await sent.wait_for_message(lambda m: m.ephemeral)
+            assert ("database" if known else "do not know this cell") in told.content
+            assert (word in told.content, typed in told.content) == (bool(typed), True)
+            await ada.submit_modal(forms[1], {forms[1].fields()[0][0]: word})
+            if not typed:
+                await answer.wait_for(lambda m: "Name?" in m.content, SOON)
+        await answer.wait_for(lambda m: finished(m) and "9 Ada" in m.content, SOON)
 
 
 async def test_a_window_or_a_button_that_nobody_knows_is_answered(discord: Discord, data: Path) -> None:

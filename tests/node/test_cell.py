@@ -11,8 +11,8 @@ from kernels.capture import Captured
 from kernels.client.cell import RemoteCell
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
-from kernels.errors import NodeUnavailable
-from kernels.events import Queued, Restarted, Stream
+from kernels.errors import NodeUnavailable, NoQuestion
+from kernels.events import InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.launch import Limits
 from kernels.result import RunResult
 from tests.live.cells import NoFiles
@@ -23,11 +23,15 @@ class Host:
 
     limits = Limits()
 
+    def __init__(self) -> None:
+        self.acknowledged: list[int] = []
+        self.left_behind: list[RemoteCell] = []
+
     def send(self, do: str, **fields: Any) -> int:
         return 1
 
     def acknowledge(self, number: int) -> None:
-        pass
+        self.acknowledged.append(number)
 
     def opened(self, number: int, fields: dict[str, Any]) -> Captured:
         raise AssertionError
@@ -37,6 +41,18 @@ class Host:
 
     def over(self, cell: RemoteCell) -> None:
         pass
+
+    def withdraw(self, number: int) -> bool:
+        return False
+
+    def flush(self) -> None:
+        pass
+
+    def has_arrived(self, number: int) -> bool:
+        return True
+
+    def leave_behind(self, cell: RemoteCell) -> None:
+        self.left_behind.append(cell)
 
 
 @pytest.fixture
@@ -91,6 +107,56 @@ def test_a_cell_begins_when_its_turn_has_come() -> None:
     cell.take({"n": 3, "run": "a-1", "event": codec.event(Queued(0))})
     assert cell.began is not None
     assert cell.began >= before
+
+
+UNSTOPPED = codec.event(Unstopped((), limited=True, asks=False))
+QUESTION = codec.event(InputRequest("who? ", password=False))
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_cell_that_is_waited_for_is_not_given_up_when_the_node_is_silent(waits: bool) -> None:
+    """Also if it was stopped once more before that was said; one that is being stopped is given up."""
+    host = Host()
+    cell = RemoteCell(host, "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    await cell.stop()
+    cell.take({"n": 1, "run": "a-1", "event": UNSTOPPED})
+    await cell.stop()
+    if waits:
+        cell.decide(kill=False)
+    cell.wait()
+    assert host.left_behind == ([] if waits else [cell])
+
+
+@pytest.mark.parametrize("how", ["stop", "interrupt", "asks again"])
+async def test_a_withdrawn_question_does_not_come_back(how: str) -> None:
+    """It is acknowledged, so that the node does not tell it to the program after this one."""
+    host = Host()
+    cell = RemoteCell(host, "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    cell.take({"n": 1, "run": "a-1", "event": QUESTION})
+    assert host.acknowledged == []
+    if how == "asks again":
+        cell.take({"n": 2, "run": "a-1", "event": QUESTION})
+        assert (host.acknowledged, cell.question) == ([1], 2)
+        return
+    await getattr(cell, how)()
+    assert host.acknowledged == [1]
+    with pytest.raises(NoQuestion):
+        cell.answer("Ada")
+    assert host.acknowledged == [1]
+
+
+async def test_nobody_decides_about_a_cell_that_is_ended_anyway() -> None:
+    """Its kernel is killed if it does not stop, and nobody waits for a node that is silent."""
+    host = Host()
+    cell = RemoteCell(host, "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    await cell.stop()
+    cell.take({"n": 1, "run": "a-1", "event": UNSTOPPED})
+    await cell.interrupt()
+    with pytest.raises(NoQuestion):
+        cell.decide(kill=False)
+    assert host.acknowledged == [1]
+    cell.wait()
+    assert host.left_behind == [cell]
 
 
 class Asked:
