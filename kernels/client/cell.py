@@ -284,9 +284,10 @@ class RemoteCell:
             self._since, self.began = monotonic(), time()
             self._start()
         while self._result is None:
-            news = await self._next()
+            await self._arrived()
             for restarted in self._restarts():  # of a cell that we have given up, and that has ended by now
                 yield restarted
+            news = await self._next()  # only now: who leaves at that event waits for the end, too
             if "event" not in news:
                 self._end(news)
                 break
@@ -320,10 +321,13 @@ class RemoteCell:
         if self._told_to_wait:
             self.give_up(NodeUnavailable(SILENT))
 
-    async def _next(self) -> Fields:
+    async def _arrived(self) -> None:
         while not self._news:
             self._some.clear()
             await self._some.wait()
+
+    async def _next(self) -> Fields:
+        await self._arrived()
         return self._news.popleft()
 
     async def _leave(self) -> None:
