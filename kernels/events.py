@@ -99,10 +99,14 @@ class ClearOutput:
 
 @dataclass(frozen=True, slots=True)
 class InputRequest:
-    """The cell asks `prompt` and waits; with `password` the answer must not be shown or stored."""
+    """The cell asks `prompt` and waits; with `password` the answer must not be shown or stored.
+
+    `number` is that of `Cell.question` while this one waits, 0 before the cell has passed it on.
+    """
 
     prompt: str
     password: bool
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ clock does not depend on how quickly the events are taken.
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -367,9 +368,9 @@ class Run(CellHere):
         if self._questions > self._host.limits.questions:
             self._end("timeout", "too many questions")
         else:
-            self._question = question
+            self._question = replace(question, number=self._questions)
             self._clock.pause(self._host.limits.answer)
-            self._inbox.put(question)
+            self._inbox.put(self._question)
 
     async def _whole_text(self) -> tuple[Captured, ...]:
         """A file with all of the cell's text, where some of it was left out."""

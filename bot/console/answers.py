@@ -37,8 +37,11 @@ NAMES: dict[type[Event], str] = {
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """An event of a running cell."""
-    return {"event": NAMES[type(event)], **asdict(event)}
+    """An event of a running cell. A question's number is left out: who answers here answers the last one."""
+    fields = asdict(event)
+    if isinstance(event, InputRequest):
+        del fields["number"]
+    return {"event": NAMES[type(event)], **fields}
 
 
 def answer_fields(answer: Answer) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from bot.front.desk import Desk
 from bot.front.ending import uncancelled
 from bot.front.outlets import Outlet, Post
 from bot.front.owners import Claimed, record_of
-from bot.front.showing import Showing
+from bot.front.showing import Showing, closed_on_failure
 from bot.page import Draft
 from bot.reply import GeneratedFile, Reply
 from bot.session import Session
@@ -55,7 +55,8 @@ class Afterwards:
         if key not in self._resumed:
             self._resumed[key] = await self._again(record, reply.cell)
         showing, others = self._resumed[key]
-        await showing.tell(reply)
+        with closed_on_failure(showing):
+            await showing.tell(reply)
         if reply.result is not None:
             del self._resumed[key]
             end = self._end(showing, others)
@@ -119,7 +120,8 @@ class Afterwards:
             first=first,
         )
         try:
-            await showing.open()
+            with closed_on_failure(showing):
+                await showing.open()
         except Refused as refused:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
         if begun is None:
@@ -182,14 +184,15 @@ class Afterwards:
                 self._desk.draft(),
                 late=True,
             )
-            await showing.open()
-            try:
-                while (reply := await self._next(key)) is not None:
-                    await showing.tell(reply)
-            except asyncio.CancelledError:
-                if not self._desk.closing:
-                    raise
-                uncancelled()
+            with closed_on_failure(showing):
+                await showing.open()
+                try:
+                    while (reply := await self._next(key)) is not None:
+                        await showing.tell(reply)
+                except asyncio.CancelledError:
+                    if not self._desk.closing:
+                        raise
+                    uncancelled()
         finally:
             del self._late[key]
         await showing.finish()

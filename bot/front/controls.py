@@ -111,11 +111,11 @@ class Controls:
             return
         question = cell.showing.draft.question if cell.showing else None
         session = self._desk.sessions.opened(cell.session_id)
-        number = session.question_of(cell.seq) if session else None
-        if question is None or number is None:
+        # The form shows this question, so it is this one that it answers, though another may come meanwhile.
+        if question is None or session is None or session.question_of(cell.seq) != question.number:
             await privately(interaction, NOTHING_ASKS)
             return
-        name = f"{'password' if question.password else 'answer'}:{cell.seq}:{number}"
+        name = f"{'password' if question.password else 'answer'}:{cell.seq}:{question.number}"
         await show_form(interaction, answer_form(name, question.prompt, password=question.password))
 
     async def rerun(self, interaction: Interaction) -> None:

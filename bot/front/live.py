@@ -73,9 +73,13 @@ class Live:
         """Something may be new."""
         self._news.set()
 
+    def close(self) -> None:
+        """Edit no more; one edit may still be on its way."""
+        self._ending.set()
+
     async def stop(self) -> None:
         """End the live edits, and wait until Discord may be asked for the last one."""
-        self._ending.set()
+        self.close()
         if self._task is not None:
             await self._task
             await asyncio.sleep(max(0.0, self._next - time.monotonic()))  # the pace, for the last state too

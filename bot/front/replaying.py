@@ -13,7 +13,7 @@ from bot.front.desk import Desk
 from bot.front.ending import note_of
 from bot.front.interaction import Interaction, InteractionOutlet, channel_of, place_of, privately
 from bot.front.outlets import DirectOutlet, Outlet
-from bot.front.showing import Showing
+from bot.front.showing import Showing, closed_on_failure
 from bot.message import Incoming
 from bot.remembered import person
 from bot.replay import imported, replay
@@ -46,11 +46,13 @@ async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachmen
 
 async def _replay(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> None:
     try:
-        await showing.open()
+        with closed_on_failure(showing):
+            await showing.open()
+            note = await note_of(desk, showing, _run(desk, showing, author, attachment))
     except Refused as refused:
         log.warning("a replay of %d has nowhere to be answered: %s", showing.user_id, refused)
         return
-    await showing.finish(await note_of(desk, showing, _run(desk, showing, author, attachment)))
+    await showing.finish(note)
 
 
 async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> str:

@@ -4,6 +4,7 @@
     await showing.open()
     await showing.tell(reply)                   # every Reply of the turn
     await showing.finish(note)                  # pictures are drawn, files sent, buttons set
+    with closed_on_failure(showing): ...        # around all before `finish`
 
 The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that
 comes back finds where to tell the rest.
@@ -11,7 +12,8 @@ comes back finds where to tell the rest.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 from bot.delivery import Outgoing, Upload
@@ -30,7 +32,7 @@ from filestore.records import MessageCell
 from kernels.events import Queued, Restarted
 from kernels.updates import updated_ids
 
-__all__ = ["FINISHED", "Showing"]
+__all__ = ["FINISHED", "Showing", "closed_on_failure"]
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class Showing:
     async def open(self) -> None:
         """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
         while True:
+            self._hold()  # before the message that is taken over changes: nobody else edits it from here on
             live = Live(
                 self._outlets[0], self._look, self._desk.buttons, pace=self._desk.pace, post=self._post
             )
@@ -96,6 +99,7 @@ class Showing:
                 await live.open()
             except Refused as refused:
                 log.info("an answer begins elsewhere: %s", refused)
+                self._let_go()
                 if self._post is not None:
                     self._post = None
                 elif len(self._outlets) > 1:
@@ -106,11 +110,29 @@ class Showing:
                 break
         self._live = live
         self._post = live.post
-        if self._post is not None:
+        self._hold()
+        await self.note()
+
+    def _hold(self) -> None:
+        """The message is this answer's, and moves, until `_let_go`."""
+        if self._post is not None and self._moves_in is None:
             self._desk.showings[self._post.message_id] = self
             self._moves_in = self._post.channel_id
             self._desk.traffic.begin(self._moves_in)
-        await self.note()
+
+    def _let_go(self) -> None:
+        if self._post is not None and self._desk.showings.get(self._post.message_id) is self:
+            del self._desk.showings[self._post.message_id]
+        if self._moves_in is not None:
+            self._desk.traffic.end(self._moves_in)
+            self._moves_in = None
+
+    def close(self) -> None:
+        """Leave the message as it is; others may edit it from now on."""
+        self._silence()
+        if self._live is not None:
+            self._live.close()
+        self._let_go()
 
     async def tell(self, reply: Reply) -> None:
         """Take in what is told of the turn."""
@@ -168,11 +190,7 @@ class Showing:
                 await self._desk.sessions.tell_again(self.session_id, self._lost)
             return is_whole
         finally:
-            if self._post is not None:
-                self._desk.showings.pop(self._post.message_id, None)
-            if self._moves_in is not None:
-                self._desk.traffic.end(self._moves_in)
-                self._moves_in = None
+            self.close()
 
     async def note(self) -> None:
         """Note whose the message is, and that the answer goes on, once its session is known."""
@@ -195,7 +213,7 @@ class Showing:
         if self.asked is not None:
             await self.asked.stop(kill=kill)
             return
-        self._stopped = None if self.cell else kill
+        self._stopped = None if self.cell else kill or bool(self._stopped)  # a kill stays one
         session = self._desk.sessions.opened(self.session_id)
         try:
             if session is not None:
@@ -302,3 +320,13 @@ class Showing:
         if self._bell is not None:
             self._bell.cancel()
             self._bell = None
+
+
+@contextmanager
+def closed_on_failure(showing: Showing) -> Iterator[None]:
+    """Close the answer where this fails or is cancelled, since no last state of it will come."""
+    try:
+        yield
+    except BaseException:
+        showing.close()
+        raise

@@ -2,7 +2,6 @@
 
     traffic.begin(channel_id)                       # an answer there moves
     traffic.end(channel_id)                         # it is in its last state
-    await traffic.quiet(channel_id)                 # until no answer there moves
     async with traffic.edit(channel_id): ...        # one edit of a message that can wait
 
 Discord takes five edits in five seconds of all the messages of a channel together, so whoever edits old
@@ -55,24 +54,18 @@ class Traffic:
         """From now on nothing pauses; answers that move still go first."""
         self._hurried.set()
 
-    async def quiet(self, channel_id: int) -> bool:
-        """Until no answer in the channel moves, or for the longest wait. Whether there was one."""
-        with self._asking(channel_id) as channel:
-            if not channel.live:
-                return False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(channel.quiet.wait(), LONGEST)
-            return True
-
     @asynccontextmanager
     async def edit(self, channel_id: int) -> AsyncIterator[None]:
         """While entered, nothing else that can wait is edited in the channel; leaving takes the pause.
 
-        Whoever fails in it is not made to pause.
+        It is entered when no answer in the channel moves, or after the longest wait for those that do. What
+        is to be shown should be made in here: what was made before may be old by now. Whoever fails in it is
+        not made to pause.
         """
         with self._asking(channel_id) as channel:
             async with channel.lane:
-                await self.quiet(channel_id)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(channel.quiet.wait(), LONGEST)
                 yield
                 await self.rest()
 

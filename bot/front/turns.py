@@ -16,7 +16,7 @@ from bot.front.deliver import take_away
 from bot.front.desk import Desk
 from bot.front.ending import note_of
 from bot.front.outlets import Outlet, Post
-from bot.front.showing import Showing
+from bot.front.showing import Showing, closed_on_failure
 from bot.message import Asking, Incoming, Picture
 from bot.remembered import person
 from bot.session import Asked
@@ -85,8 +85,10 @@ class Turn:
 
     async def _take(self, wanted: Wanted, showing: Showing) -> None:
         try:
-            await showing.open()
-            await showing.finish(await note_of(self._desk, showing, _have(self._desk, wanted, showing)))
+            with closed_on_failure(showing):
+                await showing.open()
+                note = await note_of(self._desk, showing, _have(self._desk, wanted, showing))
+            await showing.finish(note)
         except Refused as refused:  # by `open` alone
             log.warning("a turn of %d has nowhere to be answered: %s", wanted.user_id, refused)
         finally:

@@ -18,7 +18,7 @@ import re
 from collections.abc import Collection
 from functools import partial
 
-from bot.delivery import plan
+from bot.delivery import Outgoing, plan
 from bot.earlier import told
 from bot.front.calls import Refused
 from bot.front.desk import Desk
@@ -27,7 +27,7 @@ from bot.front.showing import FINISHED
 from bot.session import Session
 from bot.written import code_block
 from filestore.errors import FileStoreError, NoSuchFile
-from filestore.records import CellRecord
+from filestore.records import CellRecord, MessageCell
 from kernels.updates import shown, shows
 
 __all__ = ["ShownAgain"]
@@ -51,6 +51,8 @@ class _Waiting:
         self.notes = 0
         self.names: dict[str, int] = {}
         self.shown: dict[int, int] = {}  # cells, each with the number of notes that its message has seen
+        self._tries = 0
+        self._tried: dict[int, int] = {}  # cells, each with the number of its last try, also of one in vain
 
     def note(self, cell: int, names: Collection[str]) -> None:
         self.before = max(self.before, cell)
@@ -60,6 +62,13 @@ class _Waiting:
             self.names[name] = self.notes
         while len(self.names) > MOST_NAMES:
             del self.names[next(iter(self.names))]
+
+    def next_of(self, records: Collection[CellRecord]) -> CellRecord:
+        """The one whose last try is longest ago: one that cannot be shown yet keeps no other waiting."""
+        record = min(records, key=lambda record: self._tried.get(record.seq, 0))
+        self._tries += 1
+        self._tried[record.seq] = self._tries
+        return record
 
     def stale(self, record: CellRecord) -> bool:
         """Whether its message does not show what it should."""
@@ -136,7 +145,7 @@ class ShownAgain:
                 del self._waiting[user_id], self._tasks[user_id]
 
     async def _show_one(self, waiting: _Waiting) -> bool:
-        """Edit one message, that of which the last edit is longest ago; whether there is more to be done."""
+        """Edit one message, that of which the last try is longest ago; whether there is more to be done."""
         notes = waiting.notes
         try:
             records = await self._records(waiting)
@@ -146,7 +155,7 @@ class ShownAgain:
         stale = [record for record in records if waiting.stale(record)]
         if not stale:
             return waiting.settle(records, notes)
-        record = min(stale, key=lambda record: waiting.shown.get(record.seq, 0))
+        record = waiting.next_of(stale)
         try:
             notes = await self._show_again(waiting, record)
         except Exception:  # whatever is wrong with one, the others are shown
@@ -161,29 +170,49 @@ class ShownAgain:
     async def _show_again(self, waiting: _Waiting, record: CellRecord) -> int:
         """The number of notes up to which the message needs to be shown no more. Raises: FileStoreError."""
         desk, notes = self._desk, waiting.notes
-        noted = await desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
-        if len(noted) != 1 or noted[0].first or not noted[0].channel_id:
-            await desk.traffic.rest()
-            return notes
-        if await desk.traffic.quiet(noted[0].channel_id):  # that took its time
-            notes = waiting.notes
-            found = [now for now in await self._records(waiting) if now.seq == record.seq]
-            if not found or noted[0].message_id in desk.showings:
-                return 0
-            record = found[0]
-        try:
-            channel = await desk.channel(noted[0].channel_id, None)
-            post = await channel.fetch(noted[0].message_id)
-            alone = any(words in post.content for words in ONCE)
-            if not alone and await self._edit(waiting.session, record, post):
-                return notes  # after a pause
-        except Refused as refused:
-            log.info("message %d is not shown again: %s", noted[0].message_id, refused)
+        noted = await self._message_of(record)
+        if noted is not None:
+            try:
+                async with desk.traffic.edit(noted.channel_id):  # which may have waited: all is read again
+                    return await self._edit(waiting, record.seq, noted)
+            except Refused as refused:
+                log.info("message %d is not shown again: %s", noted.message_id, refused)
         await desk.traffic.rest()  # looking for it has cost the database and Discord something, too
         return notes
 
-    async def _edit(self, session: Session, record: CellRecord, post: ChannelPost) -> bool:
-        """Whether that was possible. Raises: Refused, FileStoreError."""
+    async def _message_of(self, record: CellRecord) -> MessageCell | None:
+        """The message of this cell, where it has one and that is of no other cell. Raises: FileStoreError."""
+        noted = await self._desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
+        return noted[0] if len(noted) == 1 and not noted[0].first and noted[0].channel_id else None
+
+    async def _edit(self, waiting: _Waiting, seq: int, noted: MessageCell) -> int:
+        """As `_show_again`, in whose lane this happens. Raises: Refused, FileStoreError."""
+        desk, notes = self._desk, waiting.notes
+        record = next((now for now in await self._records(waiting) if now.seq == seq), None)
+        if record is None or noted.message_id in desk.showings:
+            return 0
+        channel = await desk.channel(noted.channel_id, None)
+        post = await channel.fetch(noted.message_id)
+        if any(words in post.content for words in ONCE):
+            return notes
+        outgoing, kept = await self._made(waiting.session, record, post)
+        if outgoing is None:
+            return notes
+        # Meanwhile the person may have edited their own message: then this one has a new answer.
+        if await self._message_of(record) != noted:
+            return notes
+        if noted.message_id in desk.showings:
+            return 0
+        await post.edit_anew(outgoing, desk.buttons(FINISHED), kept)
+        return notes
+
+    async def _made(
+        self, session: Session, record: CellRecord, post: ChannelPost
+    ) -> tuple[Outgoing | None, Collection[str]]:
+        """The message as it should be, None where one is not enough, and the names of the files that stay.
+
+        Raises: FileStoreError.
+        """
         desk, user_id = self._desk, session.record.user_id
         made = desk.pages.made
         files = []
@@ -200,10 +229,6 @@ class ShownAgain:
         drawn = await desk.studio.draw(wanted, user_id) if wanted else {}
         page = await made(user_id, draft.last(drawn, largest=desk.limits.file))
         outgoings = await made(user_id, partial(plan, page.parts, page.uploads, desk.limits))
-        if len(outgoings) != 1:
-            return False
         theirs = {file.filename.rpartition("/")[2] for file in files}
         kept = [name for name in post.attached if name in theirs or not OURS.fullmatch(name)]
-        async with desk.traffic.edit(post.channel_id):
-            await post.edit_anew(outgoings[0], desk.buttons(FINISHED), kept)
-        return True
+        return (outgoings[0] if len(outgoings) == 1 else None), kept

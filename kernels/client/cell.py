@@ -239,10 +239,12 @@ class RemoteCell:
     def take(self, news: Fields) -> None:
         """Something came of the cell."""
         if "event" in news:
-            news["event"] = event = codec.to_event(news["event"])
+            event = codec.to_event(news["event"])
             if isinstance(event, InputRequest):
                 self._withdraw_question()  # an earlier one, if the cell has given that up
                 self._question = news["n"]
+                event = replace(event, number=news["n"])
+            news["event"] = event
             if isinstance(event, Unstopped):  # what is done about it is yet to be said
                 if self._unstopped is not None:  # it was stopped once more
                     self._host.acknowledge(self._unstopped)

@@ -251,6 +251,7 @@ async def test_input_is_asked_and_answered(program: Program) -> None:
     sent = program.send(code="name = input('name? '); print('hello', name)")
     question = await program.answer(id=sent, event="question")
     assert (question["prompt"], question["password"]) == ("name? ", False)
+    assert "number" not in question
     program.send(input="Bob")
     result = await program.answer(id=sent, event="result")
     assert result["output"] == "name? Bob\nhello Bob\n"

@@ -89,6 +89,22 @@ async def test_updated_messages_wait_for_answers_that_move_and_are_edited_once(
     assert not [request.line() for request in discord.requests.all if request.status == 429]
 
 
+async def test_an_update_of_an_old_cell_does_not_replace_a_newer_answer(discord: Discord, data: Path) -> None:
+    """The person edits theirs while its answer is about to be shown again: a new one is in it then."""
+    ada, general = discord.guild.member("ada"), discord.guild.channel("general")
+    async with running(discord, data):
+        asked = await ada.say(general, f"{discord.bot.mention} {code('h = display("one", display_id=True)')}")
+        answer = await answered(asked)
+        looked_at = discord.faults.hold("GET", f"/channels/*/messages/{answer.id}")
+        await run(discord, ada, "h.update('two')", ada.dm())
+        await looked_at.wait_for_hit()
+        await ada.edit(asked, f"{discord.bot.mention} {code('print(6 * 7)')}")
+        await answer.wait_for(lambda m: finished(m) and "42" in m.content, SOON)
+        looked_at.release()
+    assert "42" in answer.content
+    assert "two" not in answer.content
+
+
 async def test_what_is_updated_meanwhile_is_merged_and_the_end_shows_the_rest(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -219,7 +219,8 @@ async def test_the_deadline_pauses_during_a_question() -> None:
     async with asyncio.timeout(10), Run(host, "code") as run:
         async for event in run:
             assert event in (QUESTION, says("name? Bob\n"))
-            if event == QUESTION:
+            if isinstance(event, InputRequest):
+                assert event.number == run.question == 1
                 await asyncio.sleep(3 * SOON.total_seconds())  # longer than the cell's own time
                 run.answer("Bob")
                 ends(run)

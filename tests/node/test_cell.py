@@ -87,6 +87,17 @@ async def test_a_cell_that_is_let_go_before_its_end_was_read_goes_on(cell: Remot
     assert cell.goes_on
 
 
+async def test_a_question_has_the_number_that_its_cell_waits_with() -> None:
+    """That of the news, whatever the node has counted: the next program finds the same."""
+    cell = RemoteCell(Host(), "a-1", "", tag=3, turn="", allow_input=True, begun=True)
+    told = codec.event(InputRequest("name? ", password=False, number=1))
+    cell.take({"n": 5, "run": "a-1", "event": told})
+    async for event in cell:
+        assert isinstance(event, InputRequest)
+        assert event.number == cell.question == 5
+        break
+
+
 async def test_a_cell_whose_end_was_read_is_over_when_it_is_let_go(cell: RemoteCell) -> None:
     """Its result is there to be recorded."""
     async with cell:

@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from bot.front.desk import Desk
+from bot.front.traffic import Traffic
 from bot.front.updated import ShownAgain, _Waiting
 from bot.session import Session
-from filestore.records import CellRecord
+from filestore.records import CellRecord, MessageCell
 
 
 async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +51,57 @@ async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.
     await asyncio.gather(*tasks)
     assert shown == ["one", "two"]
     assert len(tasks) == 1
+
+
+async def test_a_message_that_cannot_be_shown_yet_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as one in which a newer answer moves: it is tried again after the others."""
+    tried: list[int] = []
+
+    async def displaying(_names: object, *, before: int) -> list[CellRecord]:
+        return [cell(1, "d"), cell(2, "d"), cell(3, "d")]
+
+    async def show(_shown_again: object, waiting: _Waiting, record: CellRecord) -> int:
+        tried.append(record.seq)
+        return 0 if record.seq == 1 and len(tried) < 6 else waiting.notes
+
+    monkeypatch.setattr(ShownAgain, "_show_again", show)
+    shown_again = ShownAgain(cast(Desk, SimpleNamespace(forgets=[])))
+    record = SimpleNamespace(user_id=1, session_id="u1")
+    transcript = SimpleNamespace(displaying=displaying)
+    waiting = _Waiting(cast(Session, SimpleNamespace(record=record, transcript=transcript)))
+    waiting.note(4, {"d"})
+    while await shown_again._show_one(waiting):
+        pass
+    assert tried == [1, 2, 3, 1, 1, 1]
+
+
+async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> None:
+    """What was read before the wait may be old, and whoever waited twice would wait too long."""
+    traffic = Traffic(0.0)
+    read: list[bool] = []
+
+    async def of_cell(session_id: str, seq: int) -> list[MessageCell]:
+        return [MessageCell(100, session_id, seq, 10)]
+
+    async def displaying(_names: object, *, before: int) -> list[CellRecord]:
+        read.append(traffic._channels[10].lane.locked())
+        return []
+
+    store = SimpleNamespace(message_cells=SimpleNamespace(of_cell=of_cell))
+    desk = SimpleNamespace(forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), showings={})
+    session = SimpleNamespace(transcript=SimpleNamespace(displaying=displaying))
+    waiting = _Waiting(cast(Session, session))
+    waiting.note(2, {"d"})
+    traffic.begin(10)
+    shown = asyncio.create_task(ShownAgain(cast(Desk, desk))._show_again(waiting, cell(1, "d")))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not read
+    traffic.end(10)
+    await shown
+    assert read == [True]
 
 
 def cell(seq: int, *names: str) -> CellRecord:
