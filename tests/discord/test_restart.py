@@ -136,7 +136,10 @@ async def test_bot_that_was_killed_while_it_asked_whether_to_kill_asks_again(
 ) -> None:
     """In the same message, which nobody but its owner may decide in; no variable is lost until they do."""
     ada, bob = discord.guild.member("ada"), discord.guild.member("bob")
-    deaf = "import time\nprint('on')\nwhile True:\n  try: time.sleep(1)\n  except KeyboardInterrupt: pass"
+    deaf = (
+        "import time\nsaid = 'on'\nwhile True:\n  try:\n    word, said = said, ''\n    if word: print(word)\n"
+    )
+    deaf += "    time.sleep(1)\n  except KeyboardInterrupt: pass"
     async with started(discord, home) as process:
         await run(discord, ada, "kept = 7")
         answer = await asked_for(discord, deaf, "\non\n")
