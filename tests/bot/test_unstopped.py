@@ -33,23 +33,10 @@ from config.settings import load
 from kernels import run as module
 from kernels.errors import NoQuestion
 from kernels.events import Unstopped
+from tests.live.cells import deaf
 from tests.program import ROOT, Program
 
-DEAF = """import pathlib, time
-said = "on"
-while True:
-    try:
-        if said:
-            word, said = said, ""
-            print(word, flush=True)
-        while not pathlib.Path("go").exists():
-            time.sleep(0.02)
-        break
-    except KeyboardInterrupt:
-        print("caught", flush=True)
-pathlib.Path("go").unlink()
-print("the " + "end")
-"""
+DEAF = deaf('print("caught", flush=True)')
 ASKS = "import time; print('on', flush=True)\ntry: time.sleep(600)\n"
 ASKS += "except KeyboardInterrupt: print('so', input('really? '))\n"
 ENTER, CTRL_C, CTRL_D = "\r", "\x03", "\x04"

@@ -10,23 +10,10 @@ from tests.discord.loopback import Discord
 from tests.discord.messages import Message
 from tests.discord.people import Person
 from tests.discord.state import Channel
+from tests.live.cells import deaf
 from tests.model_server import ModelServer, calls, run_python, says
 
-DEAF = """import pathlib, time
-said = "on"
-while True:
-    try:
-        if said:
-            word, said = said, ""
-            print(word, flush=True)
-        while not pathlib.Path("go").exists():
-            time.sleep(0.02)
-        break
-    except KeyboardInterrupt:
-        pass
-pathlib.Path("go").unlink()
-print("the end")
-"""
+DEAF = deaf()
 
 
 def asks(message: Message) -> bool:

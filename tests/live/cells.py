@@ -19,6 +19,25 @@ from tests.conftest import KERNEL_PYTHON
 PATIENCE = 100  # seconds that anything may take on a loaded machine
 
 
+def deaf(caught: str = "pass") -> str:
+    """A cell that says "on", does this wherever an interrupt meets it, and ends when a file "go" is there."""
+    return f"""import pathlib, time
+said = "on"
+while True:
+    try:
+        if said:
+            word, said = said, ""
+            print(word, flush=True)
+        while not pathlib.Path("go").exists():
+            time.sleep(0.02)
+        break
+    except KeyboardInterrupt:
+        {caught}
+pathlib.Path("go").unlink()
+print("the " + "end")
+"""
+
+
 class NoFiles:
     """A person without stored files."""
 
