@@ -114,7 +114,7 @@ class PersonFiles:
             except FileChanged:
                 if (pause := next(waits, None)) is None:
                     raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # nothing tells when its writer is at rest
                 content = file.content(latest=self._store.max_file)
             else:
                 return self.generated(stored)

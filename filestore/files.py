@@ -297,7 +297,7 @@ class FileStore:
             async with content as entered:
                 await self._refuse_by_size(user_id, session_id, name, entered)
                 file_id, key, written = await self._write(user_id, entered)
-        except BaseException:
+        except BaseException:  # also of a cancelled cell: bytes without a row would stay
             if key:  # it is left only now, and says that the bytes are not to be kept
                 with suppress(OSError):  # the janitor finds them
                     await to_the_end(self._blobs.delete(key))

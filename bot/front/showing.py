@@ -327,6 +327,6 @@ def closed_on_failure(showing: Showing) -> Iterator[None]:
     """Close the answer where this fails or is cancelled, since no last state of it will come."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # a cancellation as well: it goes on to whoever waits for it
         showing.close()
         raise

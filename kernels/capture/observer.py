@@ -218,7 +218,7 @@ class Observer:
 def _where(error: Exception) -> str:
     """The workspace with the name that the watcher died of, "" when it died of something else.
 
-    The error's text is: Unable to decode path "/root/session/name" to string. A name has no slash.
+    The error's text is: Unable to decode path ".../session/name" to string. A name has no slash.
     """
     if isinstance(error, RuntimeError) and "decode path" in str(error):
         return str(error).rpartition("/")[0].rpartition("/")[2]
