@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import itemgetter
 from sys import getsizeof
 from typing import Any
 
@@ -95,6 +96,17 @@ def traced() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
+def least[T](make: Callable[[], T]) -> tuple[T, int]:
+    """What is made, and the bytes of it: the fewest of three times, as other threads only add to them."""
+    made: list[tuple[int, T]] = []
+    for _ in range(3):
+        with traced() as held:
+            one = make()
+            made.append((held(), one))
+    taken, one = min(made, key=itemgetter(0))
+    return one, taken
+
+
 def event(kind: str, content: dict[str, Any]) -> Event | None:
     """What comes of a message, of which nothing is shared: it was read from JSON."""
     try:
@@ -107,9 +119,7 @@ def event(kind: str, content: dict[str, Any]) -> Event | None:
 def test_a_value_weighs_what_it_takes_and_what_its_json_takes(value: Any) -> None:
     """It is never less, and not a multiple: an honest value must not count for much more than it is."""
     text = json.dumps(value)
-    with traced() as held:
-        parsed = json.loads(text)
-        taken = held()
+    parsed, taken = least(lambda: json.loads(text))
     assert taken <= weight(parsed) + 8 * KiB  # and what Python itself takes meanwhile
     assert len(json.dumps(parsed, ensure_ascii=False)) <= 3 * weight(parsed)
     assert weight(parsed) <= 6 * max(taken, len(text))
@@ -118,9 +128,7 @@ def test_a_value_weighs_what_it_takes_and_what_its_json_takes(value: Any) -> Non
 @pytest.mark.parametrize(("kind", "content"), WORST.values(), ids=WORST)
 def test_an_event_costs_no_more_than_its_limits(kind: str, content: dict[str, Any]) -> None:
     """Whatever the message was, what is kept of it is bounded, and `cost` says how much that is."""
-    with traced() as held:
-        made = event(kind, content)
-        taken = held()
+    made, taken = least(lambda: event(kind, content))
     if made is not None:
         assert cost(made) <= MOST
         assert weight(getattr(made, "metadata", {})) < 4 * KiB
