@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.bundle import notebook
 from bot.errors import BotError
+from bot.notebooks.bundle import notebook
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
 from kernels.client import Node

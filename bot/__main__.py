@@ -11,11 +11,11 @@ import sys
 import time
 
 from bot.compose import compose
+from bot.discord.client import Client
+from bot.discord.context import Desk
+from bot.discord.supervise import CannotServe, supervise
 from bot.errors import BotError
-from bot.failures import at_start
-from bot.front.client import Client
-from bot.front.desk import Desk
-from bot.front.supervise import CannotServe, supervise
+from bot.wording.error_messages import at_start
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.day_secrets import DaySecrets
 from bot.errors import DataInUse
 from bot.sessions import Sessions
-from bot.usage import Ledger
+from bot.spending.day_secrets import DaySecrets
+from bot.spending.usage import Ledger
 from config.settings import Settings
 from filestore import belonging, open_store
 from filestore.belonging import Belonging
@@ -38,7 +38,7 @@ from kernels.sandbox.policy import Tier
 from kernels.threads import in_thread
 
 if TYPE_CHECKING:  # it takes a second to import
-    from bot.model import Model
+    from bot.model.client import Model
 
 __all__ = ["compose"]
 
@@ -258,7 +258,7 @@ def now() -> datetime:
 def _model(settings: Settings) -> "Model | None":
     if not settings.has_model:
         return None
-    from bot.model import Model
+    from bot.model.client import Model
 
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     address = None if settings.openai_base_url == "none" else settings.openai_base_url

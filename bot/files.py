@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from bot.failures import clause, put_off
 from bot.reply import GeneratedFile
+from bot.wording.error_messages import clause, put_off
 from filestore.errors import (
     FileStoreError,
     NoSuchFile,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.usage import TurnUsage
+from bot.spending.usage import TurnUsage
 from filestore.records import StoredFile
 from kernels.capture import Skipped
 from kernels.events import Event

@@ -15,14 +15,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
-from bot.apart import Apart
+from bot.continuity.kernel_notes import KernelNotes
+from bot.continuity.late_ids import tell_recorded
 from bot.errors import NothingRuns
 from bot.files import Kept, PersonFiles
-from bot.jobs import Jobs
-from bot.kernel_notes import KernelNotes
-from bot.message import new_turn
-from bot.recorded import tell_recorded
 from bot.reply import Reply, Tell
+from bot.request import new_turn
+from bot.scheduling.jobs import Jobs
+from bot.scratch.kernel import Apart
 from bot.transcript import Transcript
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore

@@ -20,22 +20,22 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from bot.ask import Answer, ask
-from bot.earlier import broken_off
+from bot.continuity.earlier_answer import broken_off
+from bot.continuity.kernel_notes import note_swept, note_untold
+from bot.continuity.losses import Held
+from bot.continuity.resumed_turns import Resumed, unknown
 from bot.errors import NoModel, NotOpened
-from bot.jobs import Jobs
-from bot.kernel_notes import note_swept, note_untold
-from bot.locks import Locks
-from bot.losses import Held
-from bot.message import Asking, Incoming
+from bot.model.turn import Answer, ask
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.resumed import Resumed, unknown
+from bot.request import Asking, Incoming
+from bot.scheduling.concurrently import for_each
+from bot.scheduling.jobs import Jobs
+from bot.scheduling.locks import Locks
+from bot.scheduling.periodic import sweep_often
 from bot.session import Asked, Session, beside
-from bot.several import for_each
-from bot.sweeping import sweep_often
+from bot.spending.usage import Ledger
 from bot.transcript import Transcript
 from bot.turn import take_turn
-from bot.usage import Ledger
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
@@ -48,7 +48,7 @@ from kernels.line import Turns
 from kernels.protocols import Cell, Kernels
 
 if TYPE_CHECKING:  # it takes a second to import
-    from bot.model import Model
+    from bot.model.client import Model
 
 __all__ = ["Sessions", "TellLate"]
 
@@ -233,7 +233,7 @@ class Sessions:
         return await take_turn(session, message, tell or _say_nothing)
 
     async def ask(self, asking: Asking, tell: Tell, asked: Asked | None = None) -> Answer:
-        """Answer a person's words with the model. See `bot.ask.ask`. Raises: NoModel where there is none."""
+        """Answer a person's words with the model, as `bot.model.turn.ask` does. Raises: NoModel."""
         if self.model is None:
             raise NoModel
         session = await self.session(asking.user_id, asking.place)
@@ -289,7 +289,7 @@ class Sessions:
                 log.exception("session %s could not be removed", record.session_id)
 
     async def sweep_often(self, every: timedelta) -> None:
-        """`sweep` from time to time, until cancelled; see `bot.sweeping`."""
+        """`sweep` from time to time, until cancelled; see `bot.scheduling.periodic`."""
         await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed")
 
     async def let_idle_go(self, now: float) -> None:

@@ -13,10 +13,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
-from bot.failures import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
 from bot.files import Kept
-from bot.message import Incoming
 from bot.reply import ExecutionResult, return_code
+from bot.request import Incoming
+from bot.wording.error_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import Early, SpooledTranscripts

@@ -19,11 +19,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from bot.ahead import Ahead
+from bot.continuity.early_events import Ahead
+from bot.continuity.losses import together
 from bot.files import Kept
-from bot.losses import together
-from bot.message import Incoming
 from bot.reply import ExecutionResult, Reply, Tell
+from bot.request import Incoming
 from bot.session import Asked, Session
 from filestore.records import CellRecord
 from kernels.events import Event, Restarted

@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from bot.console.show import Screen
+from bot.terminal.screen import Screen
 from kernels.capture import Scan
 from kernels.result import RunResult
 from kernels.run import Run

@@ -20,8 +20,8 @@ SOLE_IMPORTERS = {
     "jupyter_server": "kernels/node",
     "motor": "filestore/mongo",
     "nbformat": "kernels/notebook.py",
-    "nextcord": "bot/front/",
-    "openai": "bot/model.py",
+    "nextcord": "bot/discord/",
+    "openai": "bot/model/client.py",
     "watchfiles": "kernels/capture",
 }
 BANNED = {
@@ -124,7 +124,7 @@ def test_planted_violation_is_caught(path: str, source: str) -> None:
             "bot/turn.py",
             "from kernels.run import Run\nimport filestore, config.settings\nfrom bot import reply",
         ),
-        ("bot/front/client.py", "import nextcord"),
+        ("bot/discord/client.py", "import nextcord"),
         ("filestore/mongo/files.py", "import motor.motor_asyncio"),
         ("kernels/capture/observer.py", "import watchfiles"),
         ("kernels/inside/files.py", "from .limits import cap\nfrom kernels.inside import limits"),

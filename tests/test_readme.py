@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from bot.console import answers, jsonl
-from bot.console.jsonl import JsonLines
+from bot.terminal import json_fields, jsonl
+from bot.terminal.jsonl import JsonLines
 from config.settings import table
 
 
@@ -88,8 +88,8 @@ async def test_requests_and_events_are_all_there(readme: str) -> None:
     await JsonLines(cast(Any, None), told.append).serve(lines())
     taken = json.loads(told[0])["message"].partition(": ")[2].split(", ")
     assert set(re.findall(r"`(\w+)`", requests)) == {*taken, "user_files", "keep_going"}
-    sources = "".join(Path(module.__file__).read_text("utf-8") for module in (answers, jsonl))
-    said = {*answers.NAMES.values(), *re.findall(r'"event": "(\w+)"', sources)}
+    sources = "".join(Path(module.__file__).read_text("utf-8") for module in (json_fields, jsonl))
+    said = {*json_fields.NAMES.values(), *re.findall(r'"event": "(\w+)"', sources)}
     assert set(re.findall(r"`(\w+)`", events)) == said
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.compose import compose
-from bot.console.show import Screen
+from bot.terminal.screen import Screen
 from config.settings import load
 from tests import sentences
 from tests.conftest import nothing_wrong
@@ -33,10 +33,10 @@ CALLS = {"log", "Misconfigured", "SandboxUnavailable"}
 # Where other such texts stand, and why nobody else reads them.
 OPERATORS: dict[tuple[str, str], str] = {
     ("bot/__main__.py", "UNSET"): "the program ends with it",
-    ("bot/failures.py", "ADVICE"): "`advice` alone tells it, to whoever runs the program",
-    ("bot/failures.py", "at_start"): "the program ends with it",
-    ("bot/front/supervise.py", "REFUSED"): "the program ends with it",
-    ("bot/prompt.py", "NETWORK"): "the model can do it, in the person's kernel",
+    ("bot/wording/error_messages.py", "ADVICE"): "`advice` alone tells it, to whoever runs the program",
+    ("bot/wording/error_messages.py", "at_start"): "the program ends with it",
+    ("bot/discord/supervise.py", "REFUSED"): "the program ends with it",
+    ("bot/model/prompt.py", "NETWORK"): "the model can do it, in the person's kernel",
     ("kernels/sandbox/selftest.py", "REMEDIES"): "it is the remedy of SandboxUnavailable",
 }
 

@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from bot.console.program import main
+    from bot.terminal.program import main
 
     status = main()
 except KeyboardInterrupt:

@@ -6,8 +6,9 @@
     cell.settle()       # once it is recorded: until then the node keeps it, for us or for who comes after us
 
 An event is acknowledged when the next one is asked for, since it has been told by then, or will be: places in
-line and a restart may be asked past before they are told (`bot.ahead`), and the result names the restart once
-more. A question, and `Unstopped`, are acknowledged when they were answered or withdrawn.
+line and a restart may be asked past before they are told (`bot.continuity.early_events`), and the result
+names the restart once more. A question, and `Unstopped`, are acknowledged when they were answered or
+withdrawn.
 
 While the node does not answer, the cell waits and says so, once. Whoever stops it then, or has waited for too
 long, gets what came until then as its result; if the node comes back, what the cell still shows is told as

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bot.delivery import plan
-from bot.page import Draft
-from bot.pictures import Studio
+from bot.discord.format.answer import Draft
+from bot.discord.format.attachments import plan
+from bot.discord.format.split import length
 from bot.reply import Reply
+from bot.scratch.drawing import Studio
 from bot.sessions import Sessions
-from bot.split import length
 
 CODE = """
 import pandas as pd, sympy

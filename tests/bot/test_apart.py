@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Self, cast
 
 import pytest
 
-from bot.apart import Apart
-from bot.pictures import Studio, ToDraw
+from bot.scratch.drawing import Studio, ToDraw
+from bot.scratch.kernel import Apart
 from kernels.errors import KernelStartFailed
 from kernels.events import Display, Event
 from kernels.files import FileSource

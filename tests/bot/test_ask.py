@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bot.ask import Answer
 from bot.compose import compose
 from bot.errors import BadKey, CutOff, ModelError, NoModel, OverBudget
-from bot.failures import advice, sentence
-from bot.message import Asking, Picture
+from bot.model.turn import Answer
 from bot.reply import Reply
+from bot.request import Asking, Picture
 from bot.session import Asked
 from bot.sessions import Sessions
+from bot.wording.error_messages import advice, sentence
 from config.settings import load
 from filestore.records import EPOCH, CellRecord, Said
 from kernels.events import Stream

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.codeblocks import code_of
+from bot.discord.format.codeblocks import code_of
 
 
 @pytest.mark.parametrize(

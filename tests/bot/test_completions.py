@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from bot.completions import Reader
-from bot.conversation import Piece, Step, ToolCall
+from bot.model.chat_completions import Reader
+from bot.model.conversation import Piece, Step, ToolCall
 
 
 def delta(index: int | None, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from bot.console.jsonl import JsonLines
 from bot.sessions import Sessions
+from bot.terminal.jsonl import JsonLines
 from filestore.records import EPOCH, Page, SessionRecord
 from kernels.errors import KernelClosed
 from kernels.events import END_OF_INPUT

@@ -165,6 +165,6 @@ async def test_a_terminal_that_cannot_show_a_letter_gets_a_question_mark(tmp_pat
 
 async def test_a_script_loads_nothing_of_the_keyboard() -> None:
     """It would be a quarter of its start."""
-    code = "import sys, bot.console.program; sys.exit('prompt_toolkit' in sys.modules)"
+    code = "import sys, bot.terminal.program; sys.exit('prompt_toolkit' in sys.modules)"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
     assert await process.wait() == 0

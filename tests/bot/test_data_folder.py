@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.bundle import bundle
 from bot.compose import compose
+from bot.notebooks.bundle import bundle
 from config.settings import Settings, load
 from filestore import LocalBlobs, StoreFull
 from filestore.sqlite.identity import SqliteIdentity

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.delivery import Limits, Outgoing, Upload, plan, without_uploads
-from bot.split import length
+from bot.discord.format.attachments import Limits, Outgoing, Upload, plan, without_uploads
+from bot.discord.format.split import length
 
 SMALL = Limits(files=3, request=20_000, file=2_000, text=500, messages=2, loose=6)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bot.earlier import earlier, told
-from bot.page import Draft
-from bot.remembered import MODEL
+from bot.continuity.earlier_answer import earlier, told
+from bot.discord.format.answer import Draft
+from bot.model.history import MODEL
 from filestore.records import CellRecord, Said
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

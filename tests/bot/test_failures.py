@@ -21,7 +21,8 @@ from bot.errors import (
     OverLimit,
     Refused,
 )
-from bot.failures import (
+from bot.reply import ExecutionResult
+from bot.wording.error_messages import (
     ADVICE,
     CLAUSES,
     advice,
@@ -34,7 +35,6 @@ from bot.failures import (
     sentence,
     unrecorded,
 )
-from bot.reply import ExecutionResult
 from filestore.errors import (
     FileTooLarge,
     NoSuchFile,

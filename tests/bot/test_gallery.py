@@ -14,12 +14,12 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-from bot.bundle import replayed
 from bot.compose import compose
-from bot.message import Incoming
-from bot.pieces import Text, pieces
-from bot.replay import replay
+from bot.discord.format.pieces import Text, pieces
+from bot.notebooks.bundle import replayed
+from bot.notebooks.replay import replay
 from bot.reply import Reply
+from bot.request import Incoming
 from bot.rich import says_nothing
 from bot.sessions import Sessions
 from config.settings import load

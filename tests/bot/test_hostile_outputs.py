@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-import bot.ansi
-import bot.fitting
-import bot.live
-import bot.markup
-import bot.settled
-from bot.console.show import Screen
-from bot.delivery import Outgoing, Upload, plan
-from bot.page import Draft, Page
+import bot.discord.format.ansi
+import bot.discord.format.final
+import bot.discord.format.fitting
+import bot.discord.format.markdown
+import bot.discord.format.progress
+from bot.discord.format.answer import Draft, Page
+from bot.discord.format.attachments import Outgoing, Upload, plan
+from bot.discord.format.split import LONGEST, length
+from bot.model.view import of_result
 from bot.reply import Reply
-from bot.seen import of_result
-from bot.split import LONGEST, length
+from bot.terminal.screen import Screen
 from kernels.differences import differences
 from kernels.events import Display, Event, Failure, Result, Stream
 from kernels.outputs import Outputs
@@ -146,35 +146,35 @@ def test_what_is_coloured_does_not_grow_with_the_output(
     draft = Draft()
     for _ in range(8):
         draft.add(Reply(1, event))
-    coloured = counting(monkeypatch, bot.markup, "coloured")
+    coloured = counting(monkeypatch, bot.discord.format.markdown, "coloured")
     draft.page(now=0.0)
-    assert sum(coloured) <= 8 * 2 * bot.markup.LOOKED_AT * bot.live.OUTPUT
+    assert sum(coloured) <= 8 * 2 * bot.discord.format.markdown.LOOKED_AT * bot.discord.format.progress.OUTPUT
     coloured.clear()
     draft.final()
-    assert sum(coloured) <= bot.settled.COLOURED
+    assert sum(coloured) <= bot.discord.format.final.COLOURED
 
 
 def test_a_short_text_in_endless_codes_goes_without_its_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has room for its text, not for a megabyte of codes."""
-    coloured = counting(monkeypatch, bot.markup, "coloured")
+    coloured = counting(monkeypatch, bot.discord.format.markdown, "coloured")
     draft = Draft()
     draft.add(Reply(1, Display({"text/plain": "\x1b[31m" * (MIB // 5) + "here"})))
     assert "```\nhere\n```" in draft.final().parts[0]
-    assert sum(coloured) <= bot.settled.COLOURED
+    assert sum(coloured) <= bot.discord.format.final.COLOURED
 
 
 def test_one_code_changes_the_style_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of its numbers only the first are read."""
     styles: list[int] = []
-    inner = bot.ansi._with
+    inner = bot.discord.format.ansi._with
 
     def counted(style: Any, number: int, more: Any) -> Any:
         styles.append(number)
         return inner(style, number, more)
 
-    monkeypatch.setattr(bot.ansi, "_with", counted)
-    assert bot.ansi.coloured(CODES + "x") == "\x1b[0;1mx\x1b[0m"
-    assert len(styles) <= bot.ansi.NUMBERS
+    monkeypatch.setattr(bot.discord.format.ansi, "_with", counted)
+    assert bot.discord.format.ansi.coloured(CODES + "x") == "\x1b[0;1mx\x1b[0m"
+    assert len(styles) <= bot.discord.format.ansi.NUMBERS
 
 
 def test_the_live_page_renders_what_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_the_live_page_renders_what_it_has_room_for(monkeypatch: pytest.MonkeyPa
     draft = Draft()
     for number in range(500):
         draft.add(Reply(1, Failure("E", "e", (f"{'x' * 700} {number}",))))
-    rendered = counting(monkeypatch, bot.live, "output_block")
+    rendered = counting(monkeypatch, bot.discord.format.progress, "output_block")
     assert "499" in draft.page(now=0.0).parts[0]
     assert len(rendered) <= 4
 
@@ -224,8 +224,8 @@ def test_what_makes_an_answer_fit_grows_with_its_blocks(monkeypatch: pytest.Monk
         for number in range(count):
             draft.add(Reply(1, Display({"text/markdown": f"{number} {'w ' * 500}", "text/plain": "<x>"})))
         with monkeypatch.context() as patched:
-            measured = counting(patched, bot.fitting, "length")
-            divided = counting(patched, bot.fitting, "split")
+            measured = counting(patched, bot.discord.format.fitting, "length")
+            divided = counting(patched, bot.discord.format.fitting, "split")
             draft.final()
             work.append(sum(measured) + sum(divided))
     assert work[1] < 3 * work[0]
@@ -234,11 +234,11 @@ def test_what_makes_an_answer_fit_grows_with_its_blocks(monkeypatch: pytest.Monk
 def test_what_is_too_much_for_an_answer_is_counted_and_its_error_shown() -> None:
     """The first outputs of a cell, how many more there are, and how it ended."""
     draft = Draft()
-    for number in range(bot.settled.MOST + 99):
+    for number in range(bot.discord.format.final.MOST + 99):
         draft.add(Reply(1, shown(text_latex=f"${number}$", text_plain="<x>")))
     draft.add(Reply(1, Failure("ValueError", "no", ("ValueError: no",))))
     draft.add(Reply(2, shown(text_latex="$7$", text_plain="<x>")))
-    page = draft.final({bot.settled.MOST + 99: b"the last formula's picture"})
+    page = draft.final({bot.discord.format.final.MOST + 99: b"the last formula's picture"})
     whole = "\n".join(page.parts)
     assert "-# … 99 more outputs left out here: `/notebook` has all of them" in whole
     assert "ValueError: no" in whole

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from bot.errors import AtWork, TooBusy
-from bot.failures import sentence
-from bot.jobs import WAITING, Jobs
+from bot.scheduling.jobs import WAITING, Jobs
+from bot.wording.error_messages import sentence
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from bot.profile import profile
-from bot.seen import of_file
+from bot.model.view import of_file
+from bot.scratch.file_cards import profile
 from bot.sessions import Sessions
 from kernels.files import Opened
 

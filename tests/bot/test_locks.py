@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager
 
-from bot.locks import Locks
+from bot.scheduling.locks import Locks
 
 
 class Holder:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.ansi import coloured
-from bot.markup import clipped, code_name, fenced, output_block, plain
-from bot.split import length
+from bot.discord.format.ansi import coloured
+from bot.discord.format.markdown import clipped, code_name, fenced, output_block, plain
+from bot.discord.format.split import length
 from kernels.text import strip_ansi
 
 

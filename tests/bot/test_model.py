@@ -10,7 +10,6 @@ import pytest
 from llmock import scenarios
 from llmock.testing import LLMockServer
 
-from bot.conversation import Counted, Entry, Piece, Step, Thought, ToolCall, ToolResult, Words
 from bot.errors import (
     BadKey,
     CutOff,
@@ -23,9 +22,10 @@ from bot.errors import (
     Refused,
     TooLong,
 )
-from bot.message import Picture
-from bot.model import CUTS, RETRIES, Model
-from bot.prompt import TOOLS
+from bot.model.client import CUTS, RETRIES, Model
+from bot.model.conversation import Counted, Entry, Piece, Step, Thought, ToolCall, ToolResult, Words
+from bot.model.prompt import TOOLS
+from bot.request import Picture
 from config.log import OneLine
 from config.settings import load
 from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
@@ -38,7 +38,7 @@ ASKED: list[Entry] = [Words("person", "hello")]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits before it is tried again."""
-    monkeypatch.setattr("bot.model.PAUSE", 0.01)
+    monkeypatch.setattr("bot.model.client.PAUSE", 0.01)
 
 
 @pytest.fixture(params=["responses", "chat"])

@@ -14,17 +14,17 @@ from typing import Any, BinaryIO
 import nbformat
 import pytest
 
-from bot.bundle import bundle, notebook
-from bot.console.answers import step_fields
-from bot.console.paths import created
-from bot.console.terminal import progress
+from bot.discord.format.pieces import pieces
 from bot.errors import AtWork, NotAFile, OverLimit
-from bot.message import Incoming
-from bot.pieces import pieces
-from bot.replay import Step, imported, replay
+from bot.notebooks.bundle import bundle, notebook
+from bot.notebooks.replay import Step, imported, replay
+from bot.notebooks.used_files import named
 from bot.reply import Reply
+from bot.request import Incoming
 from bot.sessions import Sessions
-from bot.used_files import named
+from bot.terminal.json_fields import step_fields
+from bot.terminal.paths import created
+from bot.terminal.repl import progress
 from filestore.records import Said
 from kernels.notebook import Code, Imported, Markdown, Raw, differences, read, write
 from tests.conftest import KERNEL_PYTHON

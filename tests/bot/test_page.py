@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.live import broken_off
-from bot.page import Draft, Page
+from bot.discord.format.answer import Draft, Page
+from bot.discord.format.entries import Shown
+from bot.discord.format.progress import broken_off
+from bot.discord.format.split import length
 from bot.reply import Reply
-from bot.split import length
-from bot.usage import TurnUsage
-from bot.written import Shown
+from bot.spending.usage import TurnUsage
 from kernels.capture import Skipped
 from kernels.events import (
     ClearOutput,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.pictures import Studio, ToDraw
+from bot.scratch.drawing import Studio, ToDraw
 from bot.sessions import Sessions
 from tests.bot.markups import SQUARE, TABLE
 

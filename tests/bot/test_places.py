@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.places import Places
+from bot.scheduling.slots import Places
 
 
 class Held:

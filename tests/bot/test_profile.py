@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.profile import profile
+from bot.scratch.file_cards import profile
 from bot.sessions import Sessions
 from filestore.records import StoredFile
 from kernels.removal import PREFIX

@@ -11,8 +11,8 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
-from bot.console.question import DECIDE, Questions
 from bot.session import Session
+from bot.terminal.question import DECIDE, Questions
 from kernels.errors import NoQuestion
 from kernels.events import InputRequest, Unstopped
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.conversation import Entry, ToolCall, ToolResult, Words
-from bot.prompt import BadCall, arguments, picture_links, situation
-from bot.remembered import MODEL, Remembered
+from bot.model.conversation import Entry, ToolCall, ToolResult, Words
+from bot.model.history import MODEL, Remembered
+from bot.model.prompt import BadCall, arguments, picture_links, situation
 from filestore.records import CellRecord, Output, Said
 from kernels.protocols import State
 from kernels.result import Variable

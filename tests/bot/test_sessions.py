@@ -8,12 +8,12 @@ from time import monotonic
 
 import pytest
 
+from bot.continuity.losses import Held
 from bot.errors import NotOpened
-from bot.failures import sentence
-from bot.losses import Held
 from bot.reply import Reply
 from bot.session import beside
 from bot.sessions import AT_ONCE, IDLE, Sessions
+from bot.wording.error_messages import sentence
 from filestore.errors import StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
 from kernels.capture import Capture

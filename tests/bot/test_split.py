@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.split import cut, length, split
+from bot.discord.format.split import cut, length, split
 
 MARKUP = ["```", "```py\n", "\n```\n", "``", "`x`", "<@123456789>", "</files get:12345678901>"]
 LETTERS = ["👩‍👩‍👧‍👦", "🇨🇭🇨🇭", "👍🏽", "é", "e\u0301" * 40, "漢字" * 20, "𝔘" * 60]

@@ -15,16 +15,16 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from bot.compose import compose
-from bot.console import program, standard_input
-from bot.console.commands import variable_name
-from bot.console.keyboard import Keyboard, finished
-from bot.console.prose import is_prose
-from bot.console.show import Screen, time_left
-from bot.console.terminal import Terminal
 from bot.errors import NotText
-from bot.failures import sentence
 from bot.reply import Reply
 from bot.sessions import Sessions
+from bot.terminal import program, standard_input
+from bot.terminal.commands import variable_name
+from bot.terminal.keyboard import Keyboard, finished
+from bot.terminal.prose import is_prose
+from bot.terminal.repl import Terminal
+from bot.terminal.screen import Screen, time_left
+from bot.wording.error_messages import sentence
 from config.settings import load
 from kernels.capture import Skipped
 from kernels.errors import KernelStartFailed

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.conversation import Thought, ToolCall, ToolResult, Words
-from bot.images import Size, size_of
-from bot.message import Picture
-from bot.prompt import TOOLS, system_prompt
-from bot.tokens import entry_tokens, picture_tokens, request_tokens, text_tokens
+from bot.model.conversation import Thought, ToolCall, ToolResult, Words
+from bot.model.picture_size import Size, size_of
+from bot.model.prompt import TOOLS, system_prompt
+from bot.model.tokens import entry_tokens, picture_tokens, request_tokens, text_tokens
+from bot.request import Picture
 
 
 def png(width: int, height: int) -> bytes:

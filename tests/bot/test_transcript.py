@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from bot.bundle import notebook as write_notebook
 from bot.compose import compose
-from bot.earlier import told_before
-from bot.export import _Packing
-from bot.jobs import Jobs
-from bot.message import Incoming
-from bot.remembered import MODEL
-from bot.seen import of_record
+from bot.continuity.earlier_answer import told_before
+from bot.model.history import MODEL
+from bot.model.view import of_record
+from bot.notebooks.bundle import notebook as write_notebook
+from bot.notebooks.export import _Packing
+from bot.notebooks.zipping import Zip
+from bot.request import Incoming
+from bot.scheduling.jobs import Jobs
 from bot.transcript import PAGE, Transcript
-from bot.zipping import Zip
 from config.settings import load
 from filestore import CellRecord, LargeOutputs, LocalBlobs, QuotaExceeded, open_store
 from filestore.spool import SpooledStore, spooled

@@ -12,9 +12,9 @@ import pytest
 
 from bot.compose import compose
 from bot.errors import NothingRuns
-from bot.failures import clause
 from bot.reply import Reply
 from bot.sessions import Sessions
+from bot.wording.error_messages import clause
 from config.settings import load
 from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import CellRecord
@@ -524,7 +524,7 @@ async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Discord may not answer for minutes."""
-    monkeypatch.setattr("bot.resumed.LETTING_GO", 0.01)
+    monkeypatch.setattr("bot.continuity.resumed_turns.LETTING_GO", 0.01)
     sessions._resumed._tasks.add(turn := asyncio.create_task(asyncio.Event().wait()))
     async with asyncio.timeout(30):
         await sessions.let_go()

@@ -21,14 +21,14 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from bot.compose import compose
-from bot.console.keyboard import Keyboard
-from bot.console.question import DECIDE
-from bot.console.show import Screen
-from bot.console.terminal import AGAIN, Terminal
 from bot.errors import NothingRuns
 from bot.reply import Reply
 from bot.sessions import Sessions
-from bot.undecided import DOES_NOT_STOP, losing, otherwise
+from bot.terminal.keyboard import Keyboard
+from bot.terminal.question import DECIDE
+from bot.terminal.repl import AGAIN, Terminal
+from bot.terminal.screen import Screen
+from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
 from config.settings import load
 from kernels import run as module
 from kernels.errors import NoQuestion

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from bot.failures import restart
-from bot.losses import UPDATED
+from bot.continuity.losses import UPDATED
+from bot.wording.error_messages import restart
 from kernels.events import Restarted
 from tests.bot.worlds import NOW, Program, World
 from tests.mongodb import running_mongodb

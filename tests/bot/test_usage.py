@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.conversation import Counted
-from bot.day_secrets import DaySecrets
 from bot.errors import OverBudget
-from bot.usage import Account, Ledger, TurnUsage, price
+from bot.model.conversation import Counted
+from bot.spending.day_secrets import DaySecrets
+from bot.spending.usage import Account, Ledger, TurnUsage, price
 from config.settings import load
 from filestore import open_store
 from filestore.records import EPOCH

@@ -10,7 +10,7 @@ import pytest
 from bot.compose import compose
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.usage import Ledger
+from bot.spending.usage import Ledger
 from config.settings import load
 from filestore.janitor import Janitor
 from filestore.spool import CatchUp

@@ -10,8 +10,8 @@ from typing import BinaryIO, cast
 import pytest
 
 from bot.errors import OverLimit
-from bot.jobs import Jobs
-from bot.zipping import Zip
+from bot.notebooks.zipping import Zip
+from bot.scheduling.jobs import Jobs
 
 MIB = 1 << 20
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot.__main__ import serve
-from bot.front.client import Client
-from bot.front.supervise import CannotServe
+from bot.discord.client import Client
+from bot.discord.supervise import CannotServe
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
 from tests.discord.loopback import Discord
 from tests.model_server import ModelServer, says

@@ -4,10 +4,10 @@ import asyncio
 import gc
 from pathlib import Path
 
-from bot.front.showing import Showing
-from bot.front.turns import Wanted
-from bot.message import Picture
-from bot.page import Draft
+from bot.discord.answers.answer import Showing
+from bot.discord.answers.turn import Wanted
+from bot.discord.format.answer import Draft
+from bot.request import Picture
 from kernels.outputs import Outputs
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
 from tests.discord.loopback import Discord

@@ -3,10 +3,10 @@
 import nextcord
 import pytest
 
-from bot.delivery import Outgoing, Upload
-from bot.front.buttons import LOOKS, Buttons
-from bot.front.interaction import Interaction
-from bot.front.outlets import ChannelOutlet
+from bot.discord.api.destinations import ChannelOutlet
+from bot.discord.api.interactions import Interaction
+from bot.discord.buttons.view import LOOKS, Buttons
+from bot.discord.format.attachments import Outgoing, Upload
 from tests.discord.loopback import Discord
 
 

@@ -24,8 +24,8 @@ async def test_a_message_whose_time_is_over_says_so(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch, used: bool
 ) -> None:
     """A list and a question name the command that brings them back, and have no button left."""
-    monkeypatch.setattr("bot.front.filelist.OPEN", 2.0)
-    monkeypatch.setattr("bot.front.privacy.OPEN", 0.5)
+    monkeypatch.setattr("bot.discord.commands.files.OPEN", 2.0)
+    monkeypatch.setattr("bot.discord.commands.privacy.OPEN", 0.5)
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         await run(discord, ada, "open('made.txt', 'w').write('x');")
@@ -127,7 +127,7 @@ async def test_an_answer_comes_back_where_its_cell_cannot_be_found(
             forms = [await (await ada.click(answer, "Answer")).wait_for_modal() for _ in range(2)]
             field = forms[0].fields()[0][0]
             with monkeypatch.context() as patched:
-                patched.setattr("bot.front.owners.cell_of", nothing)
+                patched.setattr("bot.discord.buttons.ownership.cell_of", nothing)
                 sent = await ada.submit_modal(forms[0], {field: word})
                 told = await sent.wait_for_message(lambda m: m.ephemeral)
             assert ("database" if known else "do not know this cell") in told.content

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import serve
-from bot.front.connections import FREE, LONGEST, Pauses
-from bot.front.supervise import CannotServe, supervise
+from bot.discord.connections import FREE, LONGEST, Pauses
+from bot.discord.supervise import CannotServe, supervise
 from tests.discord.bots import tiny
 from tests.discord.gateway import Gateway
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
@@ -135,7 +135,7 @@ async def test_gateway_that_always_hangs_up_is_asked_ever_more_rarely(
 ) -> None:
     """nextcord connects again at once and for ever; the bot pauses, says so, and comes back when it may."""
     ada = discord.guild.member("ada")
-    caplog.set_level(logging.INFO, "bot.front")
+    caplog.set_level(logging.INFO, "bot.discord")
     async with running(discord, data):
         discord.gateway.hanging_up = 4000
         discord.gateway.drop()
@@ -153,7 +153,7 @@ async def test_commands_that_were_not_taken_are_offered_again(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal at the start does not leave the bot without commands until its next session."""
-    monkeypatch.setattr("bot.front.client.REGISTER_AGAIN", 0.1)
+    monkeypatch.setattr("bot.discord.client.REGISTER_AGAIN", 0.1)
     fault = discord.faults.status("GET", "/applications/*/commands*", 403, code=20012, times=2)
     async with running(discord, data):  # which waits for the commands
         assert fault.hits == 2

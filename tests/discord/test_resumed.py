@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from bot.page import Draft
+from bot.discord.format.answer import Draft
 from bot.reply import Reply, Tell
 from bot.turn import resume_turn
 from filestore.errors import StoreUnavailable
@@ -68,7 +68,7 @@ async def test_messages_stay_when_not_all_of_the_answer_replaces_them(
         case "is not taken":
             discord.faults.status("POST", POSTS, 400, code=240000)
         case "is not known":
-            monkeypatch.setattr("bot.front.afterwards.record_of", failing(StoreUnavailable("away")))
+            monkeypatch.setattr("bot.discord.answers.resumed.record_of", failing(StoreUnavailable("away")))
     async with running(discord, data):
         last = await general.wait_for(lambda m: finished(m) and m not in before[1:], timeout=SOON)
     assert ours(discord)[: len(before)] == before
@@ -118,7 +118,7 @@ async def test_cell_that_fails_on_our_side_ends_in_a_sentence(
         await resume_turn(session, cell, run, tell_and_fail)
 
     before = await left(discord, data)
-    monkeypatch.setattr("bot.resumed.resume_turn", resume)
+    monkeypatch.setattr("bot.continuity.resumed_turns.resume_turn", resume)
     async with running(discord, data):
         await before[0].wait_for(lambda m: "could not be started; try again. It said: no room." in m.content)
         assert finished(before[0])

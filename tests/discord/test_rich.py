@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-import bot.front.deliver
-import bot.markup
-import bot.page
+import bot.discord.answers.delivery
+import bot.discord.format.answer
+import bot.discord.format.markdown
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.discord.loopback import Discord
 
@@ -73,11 +73,11 @@ async def test_what_is_shown_is_worked_on_in_threads(
 
         monkeypatch.setattr(module, name, work)
 
-    noted(bot.page, "live")
-    noted(bot.page, "fitted")
-    noted(bot.page, "_drawings")
-    noted(bot.front.deliver, "plan")
-    noted(bot.markup, "coloured")
+    noted(bot.discord.format.answer, "live")
+    noted(bot.discord.format.answer, "fitted")
+    noted(bot.discord.format.answer, "_drawings")
+    noted(bot.discord.answers.delivery, "plan")
+    noted(bot.discord.format.markdown, "coloured")
     async with running(discord, data):
         answer = await run(discord, discord.guild.member("ada"), ENDLESS)
     assert "ValueError" in answer.content

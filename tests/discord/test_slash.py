@@ -291,7 +291,7 @@ async def test_an_export_for_which_the_disk_has_no_room_is_told(
     async def full(*_: object, **_more: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("bot.front.privacy.export", full)
+    monkeypatch.setattr("bot.discord.commands.privacy.export", full)
     async with running(discord, data):
         asked = await ada.slash(general, "privacy", what="export")
         message = await asked.wait_for_message()

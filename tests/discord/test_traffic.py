@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bot.front import traffic as module
-from bot.front.traffic import Traffic
+from bot.discord.answers import traffic as module
+from bot.discord.answers.traffic import Traffic
 
 FOREVER = 1000.0  # seconds
 HERE, THERE = 1, 2

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.undecided import DOES_NOT_STOP
+from bot.wording.unstopped import DOES_NOT_STOP
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.discord.loopback import Discord
 from tests.discord.messages import Message

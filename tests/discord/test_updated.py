@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.front import afterwards, desk, traffic
+from bot.discord import context
+from bot.discord.answers import resumed, traffic
 from tests.discord.faults import Request
 from tests.discord.kernelcord import SOON, answered, code, finished, run, running
 from tests.discord.loopback import Discord
@@ -112,7 +113,7 @@ async def test_what_is_updated_meanwhile_is_merged_and_the_end_shows_the_rest(
 
     Each shows the last state, also where they are more than the transcript gives at once.
     """
-    monkeypatch.setattr(desk, "APART", 100 * SOON)
+    monkeypatch.setattr(context, "APART", 100 * SOON)
     ada, displays = discord.guild.member("ada"), Displays(discord)
     async with running(discord, data):
         await displays.show(ada, 6)
@@ -128,7 +129,7 @@ async def test_a_late_update_is_shown_whatever_was_told_before_it(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The messages that late output may have are used up."""
-    monkeypatch.setattr(afterwards, "LATE_MESSAGES", 0)
+    monkeypatch.setattr(resumed, "LATE_MESSAGES", 0)
     ada, displays = discord.guild.member("ada"), Displays(discord)
     async with running(discord, data):
         await displays.show(ada, 1)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from bot.failures import at_start
+from bot.wording.error_messages import at_start
 from filestore import StoreInUse, StoreUnavailable, open_store
 from filestore.mongo import lease, open_mongo
 from tests.live.cells import until

@@ -252,7 +252,7 @@ def bundled(path):
 
 
 def bundle(names):
-    """The folder of a bundle: what `bot/bundle.py` packs beside the files."""
+    """The folder of a bundle: what `bot/notebooks/bundle.py` packs beside the files."""
     package = FOLDER.parent / "kernelcord_files"
     shutil.copytree(Path(KERNELS, "inside", "loading"), package / "loading")
     shutil.copy(Path(KERNELS, "inside", "bundled.py"), package / "__init__.py")

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.compose import kernels as composed
-from bot.failures import at_start
+from bot.wording.error_messages import at_start
 from config.settings import load
 from kernels.client import Node, Place, at
 from kernels.errors import NodeIncompatible

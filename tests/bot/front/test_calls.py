@@ -7,7 +7,7 @@ import aiohttp
 import nextcord
 import pytest
 
-from bot.front.calls import Patience, Refusal, Refused, attempt
+from bot.discord.api.retry import Patience, Refusal, Refused, attempt
 
 QUICK = Patience(tries=4, waiting=5.0, first=0.001)
 

@@ -4,10 +4,10 @@ import asyncio
 
 from nextcord.ui import View
 
-from bot.delivery import Outgoing
-from bot.front.calls import PATIENCE, Patience
-from bot.front.live import Live, Look
-from bot.page import Draft
+from bot.discord.answers.live_message import Live, Look
+from bot.discord.api.retry import PATIENCE, Patience
+from bot.discord.format.answer import Draft
+from bot.discord.format.attachments import Outgoing
 from bot.reply import Reply
 from kernels.events import Queued
 

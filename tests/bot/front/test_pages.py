@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-import bot.front.pages as module
-from bot.front.pages import Pages
+import bot.discord.answers.pages as module
+from bot.discord.answers.pages import Pages
 
 
 class Rooms:

@@ -1,6 +1,6 @@
 """How many turns a person may begin in a minute."""
 
-from bot.front.rate import Rate
+from bot.discord.rate_limit import Rate
 
 
 class Clock:

@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import pytest
 
+from bot.discord.answers.answer import Showing
+from bot.discord.answers.resumed import Afterwards
+from bot.discord.answers.turn import Wanted, begin
+from bot.discord.buttons import actions as module
+from bot.discord.buttons.actions import Controls
+from bot.discord.buttons.ownership import Claimed
+from bot.discord.context import Desk
+from bot.discord.format.answer import Draft
 from bot.errors import NothingRuns
-from bot.front import controls as module
-from bot.front.afterwards import Afterwards
-from bot.front.controls import Controls
-from bot.front.desk import Desk
-from bot.front.owners import Claimed
-from bot.front.showing import Showing
-from bot.front.turns import Wanted, begin
-from bot.page import Draft
 from bot.reply import Reply
 from config.settings import Settings
 from filestore.records import SessionRecord

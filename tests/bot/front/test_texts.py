@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.front.texts import variables_text
-from bot.split import LONGEST, length
+from bot.discord.commands.texts import variables_text
+from bot.discord.format.split import LONGEST, length
 from kernels.protocols import State
 from kernels.result import Variable
 

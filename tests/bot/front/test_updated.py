@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from bot.front.desk import Desk
-from bot.front.traffic import Traffic
-from bot.front.updated import ShownAgain, _Waiting
+from bot.discord.answers.traffic import Traffic
+from bot.discord.answers.updated import ShownAgain, _Waiting
+from bot.discord.context import Desk
 from bot.session import Session
 from filestore.records import CellRecord, MessageCell
 

@@ -1,0 +1,84 @@
+"""An answer that a program before us began, out of the transcript: what it said and ran before its last cell.
+
+for entry in await told_before(session.transcript, cell, first):
+    draft.add(told(entry, files))
+await tell(broken_off(cell))                # of one that did not come to its end
+"""
+
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import replace
+
+from bot.model.history import MODEL
+from bot.reply import RETURN_CODES, ExecutionResult, GeneratedFile, Reply
+from bot.transcript import Transcript
+from filestore.records import CellRecord, Said
+
+__all__ = ["broken_off", "earlier", "told", "told_before"]
+
+
+async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
+    """The entries before `cell` that its answer has told; it reads no more than that takes."""
+    newest: list[Said | CellRecord] = []
+    async with aclosing(transcript.newest(cell.place, before=cell.seq)) as pages:
+        async for page in pages:
+            newest += page
+            if any(entry.seq < first and (cell.author != MODEL or _is_asked(entry)) for entry in page):
+                break
+    return [await transcript.whole(entry) for entry in earlier(reversed(newest), cell, first)]
+
+
+def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
+    """The entries before `cell` that its answer has told, out of those of its place, in order.
+
+    `first` is the number of the answer's first cell. Cells that a person ran amid a replay of theirs are not
+    told apart from its own: those have messages of their own.
+    """
+    entries, start = list(entries), first
+    if cell.author == MODEL:
+        start = max((entry.seq for entry in entries if entry.seq < first and _is_asked(entry)), default=first)
+    return [entry for entry in entries if start <= entry.seq < cell.seq and _is_of(entry, cell.author)]
+
+
+def told(
+    entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = (), *, code: str | None = None
+) -> Reply:
+    """All of an entry in one step; `files` are those of a cell that are still there.
+
+    The code of a cell is repeated, unless there is another `code` to be shown.
+    """
+    if isinstance(entry, Said):
+        return Reply(0, words=f"{entry.markdown}\n\n")
+    result = ExecutionResult(
+        success=entry.status == "ok",
+        output="",
+        error=None,
+        execution_time=entry.execution_time or 0.0,
+        return_code=RETURN_CODES.get(entry.status, 1),
+        generated_files=files,
+        status=entry.status,
+        cause="unknown",
+        cell=entry.seq,
+        execution_count=entry.execution_count,
+        outputs=entry.outputs,
+        skipped=(),
+        lost=(),
+    )
+    return Reply(entry.seq, code=entry.code if code is None else code, files=files, result=result)
+
+
+def broken_off(cell: CellRecord) -> Reply:
+    """The end of a cell whose kernel ended while no program was there to see it."""
+    result = told(replace(cell, status="died")).result
+    assert result is not None  # it is a cell's
+    return Reply(cell.seq, result=replace(result, cause="away"))
+
+
+def _is_asked(entry: Said | CellRecord) -> bool:
+    """Whether these are a person's words for the model; those of a notebook have no author."""
+    return isinstance(entry, Said) and entry.author not in ("", MODEL)
+
+
+def _is_of(entry: Said | CellRecord, author: str) -> bool:
+    shown = author == MODEL if isinstance(entry, Said) else entry.status != "skipped"
+    return shown and entry.author == author

@@ -1,0 +1,56 @@
+"""How work whose answer is shown comes to its end: in a sentence where it failed, or the bot ends first.
+
+await showing.finish(await note_of(desk, showing, work))
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+
+from bot.discord.answers.answer import Showing
+from bot.discord.context import Desk
+from bot.errors import BotError
+from bot.wording.error_messages import sentence
+from filestore.errors import FileStoreError
+from kernels.cells import NotebookError
+from kernels.errors import KernelClosed, KernelError
+
+__all__ = ["note_of", "uncancelled"]
+
+log = logging.getLogger(__name__)
+
+RESTARTING = "I am being restarted."
+GOES_ON = f"{RESTARTING} The cell goes on, and what comes of it will be told here."
+NO_MORE = "What was to follow it will not be done."
+AGAIN = f"{RESTARTING} Please send this again in a moment."
+
+
+async def note_of(desk: Desk, showing: Showing, work: Awaitable[str]) -> str:
+    """What the work returns, or in a sentence what went wrong with it on our side. Raises nothing of it."""
+    try:
+        return await work
+    except asyncio.CancelledError:  # also raised by a cell that is left to its node
+        if not desk.closing:
+            raise
+        return _restarting(desk, showing)
+    except (BotError, KernelError, FileStoreError, NotebookError) as error:
+        if desk.closing and isinstance(error, KernelClosed):
+            return _restarting(desk, showing)
+        return sentence(error)
+    except Exception as error:  # whatever it is, the message must not stay as it was
+        log.exception("what %d wanted failed", showing.user_id)
+        return sentence(error)
+
+
+def uncancelled() -> None:
+    """Let this task, which was cancelled, do one more thing: show its last state."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+
+
+def _restarting(desk: Desk, showing: Showing) -> str:
+    uncancelled()
+    if not showing.runs or desk.settings.node == "none":
+        return AGAIN
+    return f"{GOES_ON} {NO_MORE}" if showing.several else GOES_ON

@@ -1,0 +1,72 @@
+"""Answers of the model that a program before this one has left in the middle: nothing more comes of them.
+
+    left = await unfinished(desk, began)        # before its cells are resumed, which end their own answers
+    await end_unfinished(desk, left)
+
+What such an answer had said is known to its message alone. It stays there, with a sentence below.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from nextcord.utils import time_snowflake
+
+from bot.discord.answers.answer import FINISHED
+from bot.discord.api.retry import Refusal, Refused
+from bot.discord.buttons.ownership import Claimed, record_of
+from bot.discord.context import Desk
+from bot.discord.format.attachments import Outgoing
+from bot.discord.format.progress import broken_off
+from filestore.errors import FileStoreError
+from filestore.records import MessageCell
+
+__all__ = ["end_unfinished", "unfinished"]
+
+log = logging.getLogger(__name__)
+
+LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for an answer
+FOR_GOOD = {Refusal.MESSAGE_GONE, Refusal.CHANNEL_GONE, Refusal.FORBIDDEN}
+NOTE = "I was restarted before this answer was finished. Ask again."
+
+
+async def unfinished(desk: Desk, began: datetime) -> Sequence[MessageCell]:
+    """The messages of such answers, the newest first, but for those whose cell still runs or waits.
+
+    This program, which `began` then, has sent none of them. Raises: FileStoreError.
+    """
+    since, until = time_snowflake(began - LONGEST_AWAY), time_snowflake(began)
+    found = await desk.sessions.store.message_cells.going_on(since)
+    earlier = [noted for noted in reversed(found) if noted.message_id < until]
+    return [noted for noted in earlier if not await _runs(desk, noted)]
+
+
+async def end_unfinished(desk: Desk, left: Sequence[MessageCell]) -> None:
+    """Show each in a last state, unless it has one. Raises nothing of Discord's or the database's."""
+    for noted in left:
+        if noted.message_id in desk.showings:
+            continue
+        try:
+            channel = await desk.channel(noted.channel_id, None)
+            post = await channel.fetch(noted.message_id)
+            if post.moves:
+                view = desk.buttons(FINISHED) if noted.seq else None
+                await post.edit(Outgoing(broken_off(post.content, NOTE)), view)
+        except Refused as refused:
+            log.info("message %d is left as it is: %s", noted.message_id, refused)
+            if refused.kind not in FOR_GOOD:  # the next start tries again
+                continue
+        try:
+            if await desk.sessions.store.message_cells.get(noted.message_id) == noted:
+                over = replace(noted, first=-noted.first if noted.seq else 0)
+                await desk.sessions.store.message_cells.set(over)
+        except FileStoreError as error:
+            log.warning("message %d is looked at again next time: %s", noted.message_id, error)
+
+
+async def _runs(desk: Desk, noted: MessageCell) -> bool:
+    if not noted.seq:
+        return False
+    record = await record_of(desk, Claimed(0, noted.session_id, "", noted.seq))
+    return record is not None and record.status == "running"

@@ -1,0 +1,245 @@
+"""What answers an interaction, in the time and in the ways that Discord gives it.
+
+    if not await defer(interaction): ...             # first of all, before any I/O: there are three seconds
+    outlet = InteractionOutlet(interaction, channel_of(interaction), clock)
+    await privately(interaction, "only you see this")
+
+An interaction's token lives for 15 minutes: after 14, or when it is refused, the answer goes on in the
+channel, where the bot can write there. Where it cannot (an app that a person installed, in a server without
+the bot), only the interaction's own responses are left, and five more messages.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import nextcord
+from nextcord.abc import Messageable
+from nextcord.ui import View
+
+from bot.discord.api.destinations import NO_MENTIONS, ChannelOutlet, ChannelPost, Post, changed, only
+from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
+from bot.discord.format.attachments import Outgoing, Upload
+from bot.discord.format.markdown import fenced, unfenced
+from bot.discord.format.split import LONGEST, length
+
+__all__ = ["Interaction", "InteractionOutlet", "channel_of", "defer", "give_back", "place_of", "privately"]
+
+log = logging.getLogger(__name__)
+
+Interaction = nextcord.Interaction[nextcord.Client]
+
+TOKEN_LIFE = 14 * 60  # seconds that an interaction's token is used
+FOLLOWUPS = 5  # where the bot is not in the server
+UNWANTED = {Refusal.TOO_LARGE, Refusal.FORBIDDEN, Refusal.OTHER}  # other words may pass
+NOT_TAKEN = "Discord did not take my answer: it may be too large."
+AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # of the three seconds that there are
+
+
+async def defer(interaction: Interaction, *, message: bool = True, private: bool = False) -> bool:
+    """Acknowledge at once; whether the interaction can still be used.
+
+    With `message` an answer of its own is coming, which only the person sees if it is `private`.
+    """
+    try:
+        await attempt(lambda: interaction.response.defer(ephemeral=private, with_message=message), AT_ONCE)
+    except Refused as refused:
+        log.info("an interaction could not be acknowledged: %s", refused)
+        return refused.kind is Refusal.ANSWERED  # by a try whose answer was lost
+    return True
+
+
+async def privately(
+    interaction: Interaction, text: str, *, view: View | None = None, uploads: Sequence[Upload] = ()
+) -> Any:
+    """Say something that only this person sees; what Discord does not take a short sentence stands for.
+
+    Returns the message; None, and it is logged, where it could not be said.
+    """
+    fields: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
+    if view is not None:
+        fields["view"] = view
+
+    async def call() -> object:
+        if uploads:
+            fields["files"] = files_of(uploads)
+        return await interaction.send(text, **fields)
+
+    try:
+        return await attempt(call)
+    except Refused as refused:
+        log.warning("a private answer did not arrive: %s", refused)
+        if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
+            await privately(interaction, NOT_TAKEN)
+        return None
+
+
+async def give_back(interaction: Interaction, reason: str, text: str) -> None:
+    """Say privately why nothing came of what a person typed, and give it to them to send again."""
+    if not text.strip():
+        await privately(interaction, reason)
+        return
+    told = f"{reason} You typed:\n{fenced(text)}"
+    if length(told) <= LONGEST and unfenced(text) == text:
+        await privately(interaction, told)
+    else:
+        file = Upload("typed.txt", text.encode("utf-8", "replace"))
+        await privately(interaction, f"{reason} This is what you typed:", uploads=[file])
+
+
+def place_of(interaction: Interaction) -> str:
+    """The place where something was asked, as the transcript has it."""
+    if interaction.guild_id is not None:
+        return f"channel-{interaction.channel_id}"
+    if interaction.context is nextcord.InteractionContextType.private_channel:
+        return f"group-{interaction.channel_id}"
+    return f"dm-{interaction.channel_id}"
+
+
+class InteractionPost:
+    """A message that an interaction's token may change; later an ordinary one, where we can write."""
+
+    def __init__(self, outlet: "InteractionOutlet", message: nextcord.Message, *, original: bool) -> None:
+        self._outlet = outlet
+        self._original = original
+        self._attachments: Sequence[nextcord.Attachment] = message.attachments
+        self._ordinary: ChannelPost | None = None
+        self.channel_id = outlet.interaction.channel_id or 0
+        self.message_id = message.id
+
+    async def edit(
+        self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
+    ) -> None:
+        """See `Post`."""
+        if self._ordinary is None and self._outlet.alive:
+            try:
+                await self._edit_by_token(outgoing, view, keep, patience)
+            except Refused as refused:
+                if refused.kind is not Refusal.EXPIRED or self._outlet.channel is None:
+                    raise
+                self._outlet.expire()
+            else:
+                return
+        if self._ordinary is None:
+            self._ordinary = await self._outlet.as_ordinary(self.message_id)
+        await self._ordinary.edit(outgoing, view, keep=keep, patience=patience)
+
+    async def delete(self) -> None:
+        """See `Post`."""
+        if self._original and self._outlet.alive:
+            await attempt(self._outlet.interaction.delete_original_message)
+        else:
+            await (self._ordinary or await self._outlet.as_ordinary(self.message_id)).delete()
+
+    async def _edit_by_token(
+        self, outgoing: Outgoing, view: View | None, keep: bool, patience: Patience
+    ) -> None:
+        interaction = self._outlet.interaction
+        kept = list(self._attachments) if keep else []
+
+        async def call() -> nextcord.Message:
+            changes: dict[str, Any] = {
+                "content": outgoing.content,
+                "view": view,
+                "allowed_mentions": NO_MENTIONS,
+            }
+            changes |= changed(outgoing, kept, keep)
+            if self._original:
+                return await interaction.edit_original_message(**changes)
+            return await interaction.followup.edit_message(self.message_id, **changes)
+
+        self._attachments = (await attempt(call, patience)).attachments
+
+
+class InteractionOutlet:
+    """What answers an interaction that was acknowledged. `channel` is None where the bot cannot write there.
+
+    `deferred` is whether an answer of its own was announced, which the first message then takes the place of.
+    """
+
+    def __init__(
+        self,
+        interaction: Interaction,
+        channel: Messageable | None,
+        clock: Callable[[], float],
+        *,
+        deferred: bool = True,
+    ) -> None:
+        self.interaction = interaction
+        self.channel = channel
+        self._clock = clock
+        self._began = clock()
+        self._first = deferred
+        self._expired = False
+        self._followups = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the token can still be used."""
+        return not self._expired and (self.channel is None or self._clock() - self._began < TOKEN_LIFE)
+
+    def expire(self) -> None:
+        """The token was refused."""
+        self._expired = True
+
+    async def as_ordinary(self, message_id: int) -> ChannelPost:
+        """A message of the interaction as one of the channel. Raises: Refused."""
+        if self.channel is None:
+            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
+        return await ChannelOutlet(self.channel).fetch(message_id)
+
+    async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
+        """See `Outlet`."""
+        if self.alive:
+            try:
+                return await self._send_by_token(outgoing, view, ping)
+            except Refused as refused:
+                if refused.kind is not Refusal.EXPIRED or self.channel is None:
+                    raise
+                self.expire()
+        if self.channel is None:
+            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
+        return await ChannelOutlet(self.channel).send(outgoing, view, ping=ping)
+
+    async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> Post:
+        if self._first:
+            self._first = False
+            return await self._send_original(outgoing, view)
+        if self.channel is None and self._followups >= FOLLOWUPS:
+            raise Refused(Refusal.FORBIDDEN, PermissionError("no more messages in a server without the bot"))
+        self._followups += 1
+
+        async def call() -> nextcord.Message:
+            fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
+            if view is not None:
+                fields["view"] = view
+            message: nextcord.Message = await self.interaction.followup.send(
+                outgoing.content, allowed_mentions=only(ping), wait=True, **fields
+            )
+            return message
+
+        return InteractionPost(self, await attempt(call), original=False)
+
+    async def _send_original(self, outgoing: Outgoing, view: View | None) -> Post:
+        """What was deferred becomes the message."""
+
+        async def call() -> nextcord.Message:
+            return await self.interaction.edit_original_message(
+                content=outgoing.content,
+                view=view,
+                allowed_mentions=NO_MENTIONS,
+                **changed(outgoing, (), keep=True),
+            )
+
+        return InteractionPost(self, await attempt(call), original=True)
+
+
+def channel_of(interaction: Interaction) -> Messageable | None:
+    """The channel of an interaction where the bot can write by itself, else None."""
+    in_server = interaction.guild_id is not None
+    if in_server and interaction.guild is None:  # installed by a person, in a server without the bot
+        return None
+    if interaction.context is nextcord.InteractionContextType.private_channel:
+        return None
+    channel = interaction.channel
+    return channel if isinstance(channel, Messageable) else None

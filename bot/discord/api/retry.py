@@ -1,0 +1,129 @@
+"""Every call to Discord: what passes by itself is tried again, what does not has a name.
+
+    message = await attempt(lambda: channel.send(text, files=files_of(uploads)))
+
+The call is made anew for each try, because nextcord closes a File object that it has sent once. nextcord
+waits for the limits that it knows; a 429 with a bare Retry-After or of a shared limit, a 503, and a
+connection that breaks, it raises, and they are waited for here. Codes:
+https://discord.com/developers/docs/topics/opcodes-and-status-codes
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import aiohttp
+import nextcord
+
+from bot.discord.format.attachments import Upload
+
+__all__ = ["ONCE", "PATIENCE", "Patience", "Refusal", "Refused", "attempt", "files_of"]
+
+log = logging.getLogger(__name__)
+
+TRANSIENT = {408, 429, 500, 502, 503, 504}
+
+
+class Refusal(Enum):
+    """Why Discord did not do what was asked."""
+
+    TOO_LARGE = auto()  # 413, 40005: the upload
+    FORBIDDEN = auto()  # 50013, 50001, 50007 and any other 403
+    MESSAGE_GONE = auto()  # 10008
+    CHANNEL_GONE = auto()  # 10003
+    EXPIRED = auto()  # 10062, 10015, 50027: the interaction or its token
+    ANSWERED = auto()  # 40060: the interaction was acknowledged before
+    ARCHIVED = auto()  # 50083: the thread is; what is sent opens it again, unless it is locked
+    TOO_OLD = auto()  # 30046: too many edits of a message older than an hour
+    UNREACHABLE = auto()  # it went on failing in ways that should pass
+    OTHER = auto()
+
+
+CODES = {
+    40005: Refusal.TOO_LARGE,
+    10008: Refusal.MESSAGE_GONE,
+    10003: Refusal.CHANNEL_GONE,
+    10062: Refusal.EXPIRED,
+    10015: Refusal.EXPIRED,
+    50027: Refusal.EXPIRED,
+    40060: Refusal.ANSWERED,
+    30046: Refusal.TOO_OLD,
+    50083: Refusal.ARCHIVED,
+    160002: Refusal.FORBIDDEN,  # a reply without the permission to read the history
+    50001: Refusal.FORBIDDEN,
+    50007: Refusal.FORBIDDEN,
+    50013: Refusal.FORBIDDEN,
+}
+STATUSES = {413: Refusal.TOO_LARGE, 403: Refusal.FORBIDDEN}
+
+
+class Refused(Exception):
+    """Discord refused; `kind` is why. `wait` is how many seconds it asked to be left alone, if it did."""
+
+    def __init__(self, kind: Refusal, error: BaseException, wait: float = 0.0) -> None:
+        super().__init__(f"{kind.name}: {error}")
+        self.kind = kind
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call is tried: so many tries, so many seconds of waiting; `first` is the first wait."""
+
+    tries: int = 8
+    waiting: float = 90.0
+    first: float = 0.5
+
+
+PATIENCE = Patience()
+ONCE = Patience(tries=1)
+ANSWER = 60.0  # seconds that one try may take, the bytes it sends included
+
+
+async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATIENCE) -> T:
+    """What the call returns, tried again while its failures are of those that pass. Raises: Refused."""
+    waited = asked = 0.0
+    failure: Exception | None = None
+    for number in range(patience.tries):
+        try:
+            async with asyncio.timeout(ANSWER):
+                return await call()
+        except nextcord.InteractionResponded as error:
+            raise Refused(Refusal.ANSWERED, error) from error
+        except nextcord.HTTPException as error:
+            if error.status not in TRANSIENT:
+                raise Refused(kind_of(error), error) from error
+            failure, asked = error, _retry_after(error)
+        except (aiohttp.ClientError, OSError, TimeoutError, nextcord.HTTPInternalCancelled) as error:
+            failure, asked = error, 0.0
+        wait = max(asked, patience.first * 2**number)
+        waited += wait
+        if number + 1 == patience.tries or waited > patience.waiting:
+            break
+        log.info("Discord: %s; again in %.1f s", failure, wait)
+        await asyncio.sleep(wait)  # Discord says how long, or it is the back-off
+    raise Refused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
+
+
+def kind_of(error: nextcord.HTTPException) -> Refusal:
+    """The name of a refusal."""
+    return CODES.get(error.code) or STATUSES.get(error.status) or Refusal.OTHER
+
+
+def files_of(uploads: Iterable[Upload]) -> list[nextcord.File]:
+    """Fresh File objects, good for one try."""
+    return [
+        nextcord.File(io.BytesIO(upload.data), upload.name, description=upload.description or None)
+        for upload in uploads
+    ]
+
+
+def _retry_after(error: nextcord.HTTPException) -> float:
+    """Seconds that Discord asks to wait, 0 when it does not say."""
+    try:
+        return max(0.0, float(error.response.headers.get("Retry-After", 0)))
+    except ValueError:  # a date, as some proxies send
+        return 1.0

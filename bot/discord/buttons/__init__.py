@@ -1,0 +1,1 @@
+"""Buttons and forms: what they do, and who may use them."""

@@ -1,0 +1,63 @@
+"""A session as a file to take away: its notebook, or the notebook with its files.
+
+await give(desk, interaction, user_id, place, "bundle")
+"""
+
+import tempfile
+from typing import BinaryIO, Literal
+
+from bot.discord.api.interactions import Interaction, privately
+from bot.discord.context import Desk
+from bot.discord.format.attachments import Upload
+from bot.errors import OverLimit
+from bot.notebooks.bundle import bundle, notebook
+from bot.wording.error_messages import sentence
+from kernels.text import human_size
+
+__all__ = ["Kind", "give"]
+
+Kind = Literal["notebook", "bundle"]
+
+TOO_LARGE: dict[Kind, str] = {
+    "notebook": (
+        "Your notebook is more than Discord takes ({size}), even zipped. **Edit & run** below an answer has"
+        " its code, and `/files` has your files."
+    ),
+    "bundle": (
+        "That is more than Discord takes ({size}): take the notebook without its files, and those by"
+        " `/files`."
+    ),
+}
+
+
+async def give(desk: Desk, interaction: Interaction, user_id: int, place: str, kind: Kind) -> None:
+    """Give the session of a place to who asked, or say what else they can do; the interaction was deferred.
+
+    Raises: AtWork, TooBusy, NotebookError, KernelError, StoreUnavailable.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            upload = await _upload(desk, user_id, place, kind, file)
+    except OverLimit as error:
+        await privately(interaction, TOO_LARGE[kind].format(size=f"over {human_size(error.limit)}"))
+    except OSError as error:
+        await privately(interaction, sentence(error))
+    else:
+        await privately(interaction, "Your session:", uploads=[upload])
+
+
+async def _upload(desk: Desk, user_id: int, place: str, kind: Kind, file: BinaryIO) -> Upload:
+    """A `.zip` with files, or a `.ipynb`, which is zipped only where it is too large as it is."""
+    session, limit = await desk.sessions.session(user_id, place), desk.limits.file
+    if kind == "bundle":
+        await bundle(session, desk.sessions.files, file, limit=limit)
+        name = "session.zip"
+    else:
+        zipped = await notebook(session, file, limit=limit)
+        name = "session.ipynb.zip" if zipped else "session.ipynb"
+    return Upload(name, await desk.sessions.jobs.in_thread(_content, file))
+
+
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()

@@ -1,0 +1,123 @@
+"""The slash commands about a person's own things; all that they answer is private."""
+
+from nextcord import Attachment, ClientCog, SlashOption
+
+from bot.discord.api.interactions import Interaction, defer, place_of, privately
+from bot.discord.commands import replaying, texts
+from bot.discord.commands.declare import completes, slash
+from bot.discord.commands.files import FileList, get
+from bot.discord.commands.notebooks import Kind, give
+from bot.discord.commands.privacy import Confirmation, send_export
+from bot.discord.commands.texts import usage_text, variables_text
+from bot.discord.context import Desk
+from filestore.errors import FileStoreError
+
+__all__ = ["Tools"]
+
+CHOICES = 25  # that an autocomplete shows at most
+LABEL = 100  # characters of one
+
+
+class Tools(ClientCog):
+    """Variables, files, notebooks, usage, settings, help, privacy."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @slash("vars", "Your variables")
+    async def vars(self, interaction: Interaction) -> None:
+        """List the variables of the person's kernel."""
+        await defer(interaction, private=True)
+        assert interaction.user is not None
+        session = await self._desk.sessions.session(interaction.user.id, place_of(interaction))
+        await privately(interaction, variables_text(await session.kernel.state()))
+
+    @slash("files", "Your files: get, delete, extend")
+    async def files(
+        self,
+        interaction: Interaction,
+        file: str = SlashOption(description="Get this one, by id or name", required=False),
+    ) -> None:
+        """List the person's files, or get one."""
+        await defer(interaction, private=True)
+        if file:
+            await get(self._desk, interaction, file)
+        else:
+            await FileList(self._desk).show(interaction)
+
+    @completes(files, "file")
+    async def complete_file(self, interaction: Interaction, typed: str) -> None:
+        """Offer the files whose name or id has what was typed."""
+        choices: dict[str, str] = {}
+        if interaction.user is not None:
+            try:
+                page = await self._desk.sessions.list_user_files(interaction.user.id, limit=200)
+            except FileStoreError:
+                page = None
+            for file in page.files if page else ():
+                if typed.casefold() in f"{file.filename} {file.file_id}".casefold():
+                    choices[f"{file.filename[-80:]} ({file.file_id})"[:LABEL]] = file.file_id
+        await interaction.response.send_autocomplete(dict(list(choices.items())[:CHOICES]))
+
+    @slash("notebook", "Your session as a notebook")
+    async def notebook(
+        self,
+        interaction: Interaction,
+        kind: str = SlashOption(
+            description="The notebook alone, or a zip with its files",
+            choices={"notebook": "notebook", "with its files": "bundle"},
+            required=False,
+            default="notebook",
+        ),
+        replay: Attachment = SlashOption(description="Run this notebook in your kernel", required=False),
+    ) -> None:
+        """Give the session as a notebook, or run one that was attached."""
+        await defer(interaction, private=not replay)
+        if replay:
+            await replaying.replay_for(self._desk, interaction, replay)
+        else:
+            assert interaction.user is not None
+            wanted: Kind = "bundle" if kind == "bundle" else "notebook"
+            await give(self._desk, interaction, interaction.user.id, place_of(interaction), wanted)
+
+    @slash("usage", "What you have used today")
+    async def usage(self, interaction: Interaction) -> None:
+        """Tokens, cost and time of today."""
+        await defer(interaction, private=True)
+        assert interaction.user is not None
+        total = await self._desk.sessions.ledger.today(interaction.user.id)
+        await privately(interaction, usage_text(total, self._desk.settings))
+
+    @slash("help", "What I can do")
+    async def help(self, interaction: Interaction) -> None:
+        """Say how it is used."""
+        await privately(interaction, texts.HELP)
+
+    @slash("settings", "How I answer in this server")
+    async def settings(
+        self,
+        interaction: Interaction,
+        answer_in: str = SlashOption(
+            description="Where I answer", choices={"here": "place", "a thread": "thread"}, required=False
+        ),
+    ) -> None:
+        """Show, or for who manages the server change, how the bot answers in it."""
+        await defer(interaction, private=True)
+        await privately(interaction, await texts.settings_text(self._desk, interaction, answer_in))
+
+    @slash("privacy", "Export or delete all that is kept of you")
+    async def privacy(
+        self,
+        interaction: Interaction,
+        what: str = SlashOption(
+            description="What to do", choices={"export all of mine": "export", "delete all of mine": "delete"}
+        ),
+    ) -> None:
+        """Give a person all that is kept of them, or delete it once they have confirmed."""
+        await defer(interaction, private=True)
+        if what == "export":
+            await send_export(self._desk, interaction)
+        else:
+            kept = f" {texts.KEPT}" if self._desk.sessions.ledger.limited else ""
+            question = Confirmation(self._desk)
+            question.shown(await privately(interaction, f"{texts.DELETE}{kept}", view=question))

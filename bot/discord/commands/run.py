@@ -1,0 +1,126 @@
+"""The slash commands that run and ask, and "Run code" on a message; `personal.py` has the others."""
+
+import asyncio
+import logging
+
+import nextcord
+from nextcord import Attachment, ClientCog, SlashOption
+
+from bot.discord.api.interactions import Interaction, defer, place_of, privately
+from bot.discord.buttons.actions import EXPECTED, run_for
+from bot.discord.buttons.forms import code_form, show_form
+from bot.discord.buttons.ownership import cell_of, record_of
+from bot.discord.chat import refusal
+from bot.discord.commands.declare import menu, slash
+from bot.discord.context import Desk
+from bot.discord.format.codeblocks import code_of
+from bot.discord.format.entries import cut_short
+from bot.errors import NothingRuns
+from bot.wording.error_messages import sentence
+from filestore.errors import FileStoreError
+
+__all__ = ["Running"]
+
+log = logging.getLogger(__name__)
+
+LOOK = 1.5  # seconds for the database, out of Discord's three until we must have answered
+NO_CODE = "There is no Python block in that message, and it is no code by itself."
+GONE = "Your workspace, your stored files and all that was said and run with the last one are deleted."
+KEPT = "Your files are kept."
+STOPPING = "Stopping. If a cell goes on, its answer asks you whether to wait for it."
+CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
+
+
+class Running(ClientCog):
+    """Code runs, the model answers, cells stop."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @slash("run", "Run Python in your kernel")
+    async def run(
+        self,
+        interaction: Interaction,
+        code: str = SlashOption(description="The code; leave it out to type several lines", required=False),
+    ) -> None:
+        """Run code; without any, open a window for it."""
+        if not code:
+            await show_form(interaction, code_form("run"))
+            return
+        await run_for(self._desk, interaction, code_of(code) or code, typed=code)
+
+    @slash("ask", "Ask the model, which can run code for you")
+    async def ask(
+        self,
+        interaction: Interaction,
+        words: str = SlashOption(description="What you want"),
+        file: Attachment = SlashOption(description="A file to work with", required=False),
+    ) -> None:
+        """Ask the model."""
+        files = [file] if file else []
+        await run_for(self._desk, interaction, None, words, files=files, typed=words)
+
+    @menu("Run code")
+    async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
+        """Run the code of a message in the kernel of who asks; of a cut answer to them that of its cell."""
+        ours = message.author == interaction.client.user
+        shown = code_of(message.content, bare=not ours)
+        code = shown
+        if ours and (shown is None or cut_short(shown)):
+            code = await self._code_of_their_cell(interaction, message)
+        if code is None:
+            await privately(interaction, NO_CODE if shown is None else CUT_SHORT)
+            return
+        await run_for(self._desk, interaction, code)
+
+    @slash("stop", "Stop what runs for you here")
+    async def stop(self, interaction: Interaction) -> None:
+        """Stop the running cell and the model."""
+        await defer(interaction, private=True)
+        assert interaction.user is not None
+        session = self._desk.sessions.opened(
+            self._desk.sessions.id_of(interaction.user.id, place_of(interaction))
+        )
+        try:
+            if session is None:
+                raise NothingRuns
+            await session.stop(place_of(interaction))
+        except EXPECTED as error:
+            await privately(interaction, sentence(error))
+        else:
+            await privately(interaction, STOPPING)
+
+    @slash("reset", "Begin with a fresh kernel")
+    async def reset(
+        self,
+        interaction: Interaction,
+        everything: bool = SlashOption(
+            description="Also delete workspace, stored files and all that was said and run with this kernel",
+            required=False,
+            default=False,
+        ),
+    ) -> None:
+        """End the kernel with its variables; files and conversations stay, unless asked."""
+        await defer(interaction, private=True)
+        assert interaction.user is not None
+        user_id, place = interaction.user.id, place_of(interaction)
+        if (refused := refusal(self._desk, user_id)) is not None:
+            await privately(interaction, refused)
+            return
+        if everything:
+            await self._desk.sessions.discard(user_id, place)
+        else:
+            await (await self._desk.sessions.session(user_id, place)).reset()
+        await privately(interaction, f"Your next cell gets a fresh kernel. {GONE if everything else KEPT}")
+
+    async def _code_of_their_cell(self, interaction: Interaction, message: nextcord.Message) -> str | None:
+        try:
+            async with asyncio.timeout(LOOK):
+                cell = await cell_of(self._desk, message.id)
+                if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
+                    return None
+                record = await record_of(self._desk, cell)
+        except (TimeoutError, FileStoreError) as error:
+            log.warning("the code of message %d is not known: %r", message.id, error)
+            return None
+        return record.code if record else None

@@ -1,0 +1,224 @@
+"""The last state of an answer: its blocks of text in order, its files, and the lines that end it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from bot.discord.format.ansi import has_colour
+from bot.discord.format.attachments import Upload
+from bot.discord.format.entries import Said, Snapshot, Still, code_block
+from bot.discord.format.fitting import MESSAGES, Block
+from bot.discord.format.footer import generated, left_out, receipt
+from bot.discord.format.markdown import LOOKED_AT, code_name, fenced, output_block, plain
+from bot.discord.format.pieces import Attachment, Drawing, Piece, Text, Traceback, Words
+from bot.discord.format.split import LONGEST, balanced, cut
+from bot.reply import GeneratedFile
+from bot.rich import PICTURES, PLOTLY, SOURCE_OF_SVG, as_file, as_text
+from bot.rich import drawing as as_drawing
+from bot.spending.usage import TurnUsage
+from bot.wording.error_messages import ending, lost_with
+from kernels.capture import Skipped
+from kernels.text import clip, counted, strip_ansi
+
+__all__ = ["Settled"]
+
+ERROR = 1500  # characters of a traceback
+SOURCE = 1000  # of a formula that is not drawn
+ALTERNATIVE = 300  # characters of a picture's description
+MOST = 300  # texts, pictures and files of an answer, and one more of each cell
+TEXT = 8 << 20  # characters of one text
+COLOURED = 128 << 10  # characters, codes included, of texts in colour: 16 times what an answer can show
+LONG = LONGEST * MESSAGES  # characters of a text that surely goes into a file
+MOST_PARTS = 20_000  # of an SVG that is attached: it is looked through in 60 ms
+KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: "drawing"} | dict.fromkeys(
+    PICTURES.values(), "picture"
+)
+
+
+class Settled:
+    """Takes entries in order; `drawn` has PNGs by the place of their drawing among all drawings.
+
+    Files of up to `largest` bytes go along with the answer.
+    """
+
+    def __init__(
+        self, drawn: Mapping[int, bytes], plotly_script: Callable[[], str] | None, largest: int
+    ) -> None:
+        self.uploads: list[Upload] = []
+        self._blocks: list[Block] = []
+        self._marks: set[int] = set()  # the blocks that only say where a picture belongs
+        self._drawn = drawn
+        self._drawings = 0
+        self._plotly_script = plotly_script
+        self._largest = largest
+        self._sent: dict[str, GeneratedFile] = {}  # files of the cell that go along, by name
+        self._stored: GeneratedFile | None = None  # has all text of the cell
+        self._files: dict[str, GeneratedFile] = {}  # a later cell may have written the same one again
+        self._skipped: list[Skipped] = []
+        self._seconds: float | None = None
+        self._memory: int | None = None
+        self._texts = 0
+        self._pieces = 0
+        self._coloured = 0  # characters of texts that were shown in colour
+        self._named: Counter[str] = Counter()  # uploads of each kind
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The text; a picture's place is told where there are several."""
+        marked = len(self._marks) > 1
+        return [block for place, block in enumerate(self._blocks) if marked or place not in self._marks]
+
+    @property
+    def files(self) -> tuple[GeneratedFile, ...]:
+        """What the cells wrote, each file once."""
+        return tuple(self._files.values())
+
+    def take(self, entry: Still) -> None:
+        """Add one entry."""
+        if isinstance(entry, Said):
+            if text := entry.text.strip():
+                self._blocks.append(Block(balanced(text)))
+            return
+        if entry.late:
+            self._add(f"-# Later, from cell {entry.number}:")
+        if entry.code and entry.code.strip():
+            self._add(code_block(entry.code), fenced(entry.code, "py"))
+        ended_with_its_kernel = entry.result is not None and entry.result.status not in ("ok", "error")
+        before, after = ((), entry.notes) if ended_with_its_kernel else (entry.notes, ())
+        for note in before:
+            self._add(note)
+        self._sent = {file.filename: file for file in entry.files if file.size <= self._largest}
+        text_file = entry.result.text_file if entry.result is not None else ""
+        self._stored = next((file for file in entry.files if text_file and file.filename == text_file), None)
+        self._take_pieces(entry.pieces())
+        self._end(entry)
+        for note in after:
+            self._add(note)
+
+    def footer(self, usage: TurnUsage | None, note: str) -> str:
+        """The lines below."""
+        seconds = self._seconds if usage is None else usage.cell_seconds or None
+        lines = [*generated(self.files), *left_out(self._skipped)]
+        if note:
+            lines.append(plain(note))
+        if not self._blocks and not self.uploads and not lines:
+            lines.append("-# Done: no output.")
+        return "\n".join([*lines, *filter(None, [receipt(seconds, self._memory, usage)])])
+
+    def _end(self, cell: Snapshot) -> None:
+        self._files |= {file.file_id: file for file in cell.files}
+        self._skipped += cell.skipped
+        if cell.result is None:
+            return
+        self._seconds = (self._seconds or 0.0) + cell.result.execution_time
+        self._memory = cell.result.memory
+        if stopped := ending(cell.result):
+            self._add(f"**{plain(stopped)}**")
+        if not cell.notes and (told := lost_with(cell.result)):
+            self._add(plain(told))
+        if cell.result.unrecorded:
+            self._add(f"-# {plain(cell.result.unrecorded)}")
+
+    def _take_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Add what there is room for, and in any case the last one, which may be the cell's error."""
+        room = max(0, MOST - self._pieces)
+        self._pieces += min(room, len(pieces))
+        for piece in pieces[:room]:
+            self._take_piece(piece)
+        if left := pieces[room:-1]:
+            self._drawings += sum(isinstance(piece, Drawing) for piece in left)
+            self._add(f"-# … {counted(len(left), 'more output')} left out here: `/notebook` has all of them")
+        for piece in pieces[room:][-1:]:
+            self._take_piece(piece)
+
+    def _take_piece(self, piece: Piece) -> None:
+        match piece:
+            case Text(text):
+                self._add_output(text)
+            case Traceback(text):
+                self._add(self._in_colour(text, room=ERROR), fenced(strip_ansi(clip(text, TEXT))))
+            case Words(text):
+                whole = clip(text, TEXT)
+                self._add_text(balanced(whole[: LONG + 1]), whole, "words", ".md", None)
+            case Drawing():
+                self._draw(piece)
+            case Attachment(bundle, files) if saved := self._sent.keys() & set(files):
+                self._mark(min(saved))  # the same picture, which is sent as that file
+            case Attachment(bundle):
+                self._attach(bundle)
+
+    def _add(self, text: str, whole: str = "") -> None:
+        self._blocks.append(Block(text, whole))
+
+    def _add_text(self, text: str, whole: str, kind: str, suffix: str, stored: GeneratedFile | None) -> None:
+        self._texts += 1
+        self._blocks.append(Block(text, whole, f"{kind}-{self._texts}{suffix}", stored))
+
+    def _add_output(self, text: str) -> None:
+        text = clip(text, TEXT)
+        whole = strip_ansi(text)
+        surely_in_a_file = len(whole) > LONG  # its colours are work for nothing
+        block = fenced(whole[: LONG + 1]) if surely_in_a_file else self._in_colour(text)
+        self._add_text(block, whole, "output", ".txt", self._stored)
+
+    def _in_colour(self, text: str, room: int | None = None) -> str:
+        """A block of the text, in colours as long as there are not too many of them."""
+        if not has_colour(text):
+            return output_block(text, room=room)
+        looked_at = len(text) if room is None else min(len(text), 2 * LOOKED_AT * room)
+        if self._coloured + looked_at > COLOURED:
+            return fenced(strip_ansi(text), room=room)
+        self._coloured += looked_at
+        return output_block(text, room=room)
+
+    def _draw(self, drawing: Drawing) -> None:
+        picture = self._drawn.get(self._drawings)
+        self._drawings += 1
+        if picture is not None:
+            self._upload(".png", picture, drawing.source if drawing.kind == "latex" else drawing.text)
+        elif drawing.kind == "latex":
+            self._add(fenced(drawing.source.strip().strip("$"), "latex", room=SOURCE))
+        elif drawing.text:
+            self._add_output(drawing.text)
+        else:
+            self._add(f"-# This {drawing.kind} could not be drawn as a picture; it is attached as it is.")
+            source = drawing.source
+            shown = (
+                as_drawing(source, MOST_PARTS)
+                if drawing.kind == "svg"
+                else (".html", source.encode("utf-8", "replace"))
+            )
+            self._upload(*shown)
+
+    def _attach(self, bundle: Mapping[str, Any]) -> None:
+        if PLOTLY in bundle and not self._script():
+            self._add("-# A figure of plotly: `/notebook` has it.")
+        elif (shown := as_file(bundle, self._script, most_parts=MOST_PARTS)) is not None:
+            if (name := self._same(shown.data)) is not None:
+                self._mark(name)
+            else:
+                self._upload(shown.suffix, shown.data)
+        else:
+            self._add_output(as_text(bundle))
+
+    def _same(self, data: bytes) -> str | None:
+        """The file with just these bytes that goes along: a cell may save a picture and show the file."""
+        alike = {file.record.sha256: name for name, file in self._sent.items() if file.size == len(data)}
+        return alike.get(sha256(data).hexdigest()) if alike else None
+
+    def _upload(self, suffix: str, data: bytes, description: str = "") -> None:
+        kind = KINDS.get(suffix, "sound")
+        self._named[kind] += 1
+        description = cut(description[:TEXT].strip(), ALTERNATIVE)
+        upload = Upload(f"{kind}-{self._named[kind]}{suffix}", data, description)
+        self.uploads.append(upload)
+        self._mark(upload.name)
+
+    def _mark(self, name: str) -> None:
+        """Say where a picture belongs."""
+        self._marks.add(len(self._blocks))
+        self._add(f"-# ↳ {code_name(name)}")
+
+    def _script(self) -> str:
+        return self._plotly_script() if self._plotly_script else ""

@@ -1,0 +1,77 @@
+"""The lines below an answer: what was made, what was left out, how it ended, what it took.
+
+generated(files), left_out(skipped), receipt(results, usage)
+"""
+
+from collections.abc import Sequence
+
+from bot.discord.format.markdown import code_name, plain
+from bot.discord.format.split import cut
+from bot.reply import GeneratedFile
+from bot.spending.usage import TurnUsage
+from kernels.capture import Skipped
+from kernels.text import human_size
+
+__all__ = ["duration", "generated", "left_out", "receipt"]
+
+NAMED = 10  # files that are named; the rest is counted
+NAMED_LEFT = 5  # of those that were not kept
+REASON = 120  # characters
+WORTH = 1_000_000  # bytes of memory, from which on they are told
+
+
+def generated(files: Sequence[GeneratedFile]) -> list[str]:
+    """The summary of new files: id, type, size, and when they go."""
+    if not files:
+        return []
+    lines = [f"**Generated {len(files)} file(s)**"]
+    for file in files[:NAMED]:
+        ends = f"<t:{int(file.record.expires_at.timestamp())}:R>"
+        about = f"{file.type} · {human_size(file.size)} · `{file.file_id}` · expires {ends}"
+        lines.append(f"- {code_name(file.filename)} · {about}")
+    if len(files) > NAMED:
+        lines.append(f"-# … and {len(files) - NAMED} more: `/files` lists them")
+    lines.append(
+        f'-# `load_file("{files[0].file_id}")` brings it back in a cell, `/files` gets or deletes it'
+    )
+    return lines
+
+
+def left_out(skipped: Sequence[Skipped]) -> list[str]:
+    """The files that were not kept, each with its reason."""
+    lines = [
+        f"-# not kept: {code_name(one.name)}: {plain(cut(one.reason, REASON))}"
+        for one in skipped[:NAMED_LEFT]
+    ]
+    if len(skipped) > NAMED_LEFT:
+        lines.append(f"-# … and {len(skipped) - NAMED_LEFT} more were not kept")
+    return lines
+
+
+def receipt(seconds: float | None, memory: int | None, usage: TurnUsage | None) -> str:
+    """What it took, in one line: "-# 1.2 s · 84 MB · 1,234 + 56 tokens · $0.004"; "" when nothing is known.
+
+    `memory` in bytes: what the kernel has taken by now.
+    """
+    parts = [] if seconds is None else [duration(seconds)]
+    if memory is not None and memory >= WORTH:
+        parts.append(human_size(memory))
+    if usage is not None:
+        parts.append(f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens")
+        if usage.cost is not None:
+            parts.append(f"${_rounded(usage.cost)}")
+        if usage.model:
+            parts.append(plain(cut(usage.model, 60)))
+    return f"-# {' · '.join(parts)}" if parts else ""
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it: under 0.01 s, 0.04 s, 12 s, 3 min 5 s."""
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds >= 0.01 else "under 0.01 s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _rounded(cost: float) -> str:
+    return f"{cost:.2f}" if cost >= 1 or cost == 0 else f"{cost:.2g}" if cost >= 0.0001 else f"{cost:.4f}"

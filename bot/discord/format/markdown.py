@@ -1,0 +1,119 @@
+"""Text of others in Discord's Markdown, where it cannot act: no fence broken, no name that shouts.
+
+fenced("print('```')", "py")            # the three backticks apart
+code_name("a`b\\n.csv")                 # `aˋb_.csv`, within backticks
+plain("2 * 3 * 4")                      # shown as it is
+"""
+
+import re
+from collections.abc import Callable
+from os.path import splitext
+
+from bot.discord.format.ansi import coloured, has_colour
+from bot.discord.format.excerpt import GAP, ends
+from bot.discord.format.split import cut, length
+from kernels.text import strip_ansi
+from kernels.visible import shown
+
+__all__ = ["LOOKED_AT", "clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
+
+APART = "\u200b"  # zero width space
+_FENCES = re.compile("`{3,}")
+_MARKS = re.compile(r"([\\*_~|`<>\[\]@]|^[#-])")
+NAME = 60  # characters of a file's name that are shown
+NOTICE = 40  # longest of the lines that say what is left out
+LOOKED_AT = 8  # times the room: characters of a text's head, and of its tail, that are looked at; codes count
+
+
+def unfenced(text: str) -> str:
+    """`text` without three backticks in a row."""
+    return _FENCES.sub(lambda found: APART.join(found[0]), text)
+
+
+def fenced(text: str, language: str = "", *, room: int | None = None, keep: str = "both") -> str:
+    """A fenced block of `text`, at most `room` long: see `clipped`."""
+    return _block(text, language, room, keep)
+
+
+def output_block(text: str, *, room: int | None = None, keep: str = "both") -> str:
+    """A fenced block of what a cell has written, in colours where it has some."""
+    return _block(text, None, room, keep)
+
+
+def clipped(
+    text: str, room: int, *, keep: str = "both", bare: Callable[[str], str] = str, lines: int | None = None
+) -> str:
+    """`text` within `room`: its "head", its "tail" or "both" of them, and a line that says what is missing.
+
+    Whole lines, where they are short enough. `bare` makes of a line that has to be cut one that can be. A
+    text that was cut before has a line `GAP` where that was, and `lines` is how many it had.
+    """
+    if lines is None and len(text) <= room and length(text) <= room:
+        return text
+    room -= NOTICE
+    found = text.split("\n")
+    first, count = _taken(found, {"head": room, "tail": 0}.get(keep, room // 2), bare)
+    rest = found[count:]
+    last, more = _taken(rest[::-1], room - length(first), bare, backwards=True) if keep != "head" else ("", 0)
+    missing = (lines or len(found)) - count - more
+    what = "line" if missing == 1 else "lines"
+    notice = f"[… {missing:,} {what} left out …]" if missing > 0 else "[…]"
+    return "\n".join(part for part in (first, notice, last) if part)
+
+
+def plain(text: str) -> str:
+    """`text` with nothing in it that Markdown acts on, on one line."""
+    return _MARKS.sub(r"\\\1", shown(text.replace("\n", " ")))
+
+
+def code_name(name: str, limit: int = NAME) -> str:
+    """A file's name as inline code: one line, its beginning and its extension."""
+    plain_name = shown(name).replace("`", "ˋ").strip() or "unnamed"
+    if len(plain_name) > limit:
+        stem, suffix = splitext(plain_name)
+        suffix = suffix[: limit // 4]
+        plain_name = f"{stem[: limit - len(suffix) - 1]}…{suffix}"
+    return f"`{plain_name}`"
+
+
+def _uncoloured(text: str) -> str:
+    """`text` without its colours, which may have kept backticks apart."""
+    return unfenced(strip_ansi(text))
+
+
+def _block(text: str, language: str | None, room: int | None, keep: str) -> str:
+    """`language` is None for what a cell has written."""
+    text = text.rstrip().lstrip("\n")
+    parts: tuple[str, ...] = (text,)
+    lines: int | None = None
+    if room is not None and (shortened := ends(text, LOOKED_AT * room, keep)):
+        parts, lines = shortened, text.count("\n") + 1
+    bare: Callable[[str], str] = str
+    if language is None:
+        language, bare = ("ansi", _uncoloured) if any(map(has_colour, parts)) else ("", str)
+        parts = tuple(map(coloured if language else strip_ansi, parts))
+    text = f"\n{GAP}\n".join(unfenced(part).rstrip() for part in parts).lstrip("\n")
+    if room is not None:
+        room -= len(language) + len("```\n\n```")
+        text = clipped(text, room, keep=keep, bare=bare, lines=lines)
+    return f"```{language}\n{text or APART}\n```"
+
+
+def _taken(
+    lines: list[str], room: int, bare: Callable[[str], str], *, backwards: bool = False
+) -> tuple[str, int]:
+    """As many of the first lines as fit, and their number; of the very first one at least a piece."""
+    taken: list[str] = []
+    for line in lines:
+        if line == GAP:
+            break
+        needed = length(line) + 1
+        if needed > room:
+            if not taken and room > NOTICE:
+                piece = bare(line)
+                taken.append(cut(piece[::-1], room)[::-1] if backwards else cut(piece, room))
+            break
+        taken.append(line)
+        room -= needed
+    count = len(taken)
+    return "\n".join(taken[::-1] if backwards else taken), count

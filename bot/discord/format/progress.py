@@ -1,0 +1,127 @@
+"""The one message that moves while a turn goes on: the end of the answer, as much as fits.
+
+live(entries, question, unstopped, waiting=0, elapsed=12.0)
+
+It is made anew with every edit, from its end, and only as far as the message has room: what it takes does not
+depend on how much there is to show.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from bot.discord.format.entries import Said, Snapshot, Still, code_block
+from bot.discord.format.footer import duration
+from bot.discord.format.markdown import output_block, plain
+from bot.discord.format.pieces import Piece, Text, Traceback, Words
+from bot.discord.format.split import LONGEST, balanced, cut, length
+from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
+from kernels.events import InputRequest, Unstopped
+
+__all__ = ["LAST", "broken_off", "live"]
+
+OUTPUT = 1000  # characters of one output that are shown
+WORDS = 64 << 10  # characters of the end of long words, in which a fence is looked for that opens them
+LAST = 100  # outputs of a cell: a message has room for no more
+STEP = 10  # seconds; a time that moved with every edit would make edits of its own
+PROMPT = 300  # characters
+STATUS = "-# "  # the beginning of its last line
+SMALLEST = 200  # room below which nothing more is begun
+
+
+def live(
+    entries: Sequence[Still],
+    question: InputRequest | None,
+    unstopped: Unstopped | None,
+    waiting: int,
+    elapsed: float,
+) -> str:
+    """The message's text; `waiting` cells go first, `elapsed` is in seconds."""
+    asked = [_question(question)] if question else []
+    if unstopped is not None:
+        asked.append(_unstopped(unstopped))
+    status = "\n".join(asked) or _status(entries, waiting, elapsed)
+    room = LONGEST - length(status) - 1
+    shown: list[str] = []
+    for block, is_whole in _from_the_end(entries):
+        if length(block) + 1 > room:
+            if room > SMALLEST and not is_whole:
+                shown.append(_end(block, room - 1))
+            break
+        shown.append(block)
+        room -= length(block) + 1
+    return "\n".join([*shown[::-1], status])
+
+
+def broken_off(shown: str, note: str) -> str:
+    """The last state of a message of `live` of which nobody knows more than it shows, with a note below."""
+    words, _, status = shown.rpartition("\n")
+    words = words if status.startswith(STATUS) else shown
+    before, _, asked = words.rpartition("\n")
+    words = before if asked.startswith(f"**{DOES_NOT_STOP}**") else words
+    return f"{_end(words, LONGEST - length(note) - 4)}\n-# {note}".lstrip()
+
+
+def _from_the_end(entries: Sequence[Still]) -> Iterator[tuple[str, bool]]:
+    """What there is to show, and whether it is a block of ours, which is shown whole or not at all."""
+    for entry in reversed(entries):
+        if isinstance(entry, Said):
+            if text := entry.text[-WORDS:].strip():
+                yield balanced(text), False
+        else:
+            yield from ((text, text.startswith("```")) for text in _cell(entry))
+
+
+def _cell(cell: Snapshot) -> Iterator[str]:
+    """Its blocks, the last one first; each is made when it is asked for."""
+    yield from reversed(cell.notes)
+    yield from map(_piece, reversed(cell.pieces()))
+    if cell.code and not cell.code.isspace():
+        yield code_block(cell.code)
+    if cell.late:
+        yield f"-# Later, from cell {cell.number}:"
+
+
+def _piece(piece: Piece) -> str:
+    match piece:
+        case Text(text):
+            return output_block(text, room=OUTPUT, keep="tail")
+        case Traceback(text):
+            return output_block(text, room=OUTPUT)
+        case Words(text):
+            return _end(balanced(text[-WORDS:]), OUTPUT)
+    return "-# [a picture, shown at the end]"
+
+
+def _end(words: str, room: int) -> str:
+    """The end of words, with a fence that was open there opened again."""
+    if length(words) <= room:
+        return words
+    room -= len("```\n…")
+    tail = cut(words[::-1], room)[::-1].lstrip("`")
+    tail = tail[tail.find("\n", 0, len(tail) // 2) + 1 :]
+    return f"```\n…{tail}" if tail.count("```") % 2 else f"…{tail}"
+
+
+def _question(question: InputRequest) -> str:
+    prompt = plain(cut(question.prompt.strip(), PROMPT))
+    if question.password:
+        return f"**Asks for a password:** {prompt}\n-# What you answer is never shown or stored."
+    return f"**Asks:** {prompt or 'for input'}"
+
+
+def _unstopped(unstopped: Unstopped) -> str:
+    ask = "Wait for it, or kill it?"
+    return f"**{DOES_NOT_STOP}** {ask} {plain(losing(unstopped))}\n{STATUS}{otherwise(unstopped)}"
+
+
+def _status(entries: Sequence[Still], waiting: int, elapsed: float) -> str:
+    if waiting:
+        return f"-# Waiting: {waiting} before this one."
+    match entries[-1] if entries else None:
+        case Said():
+            doing = "Writing"
+        case Snapshot(result=None):
+            doing = "Running"
+        case _:
+            doing = "Thinking"
+    steps = int(elapsed // STEP) * STEP
+    return f"-# {doing} … {duration(steps)}" if steps else f"-# {doing} …"

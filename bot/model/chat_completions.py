@@ -1,0 +1,134 @@
+"""The words of the Chat Completions API, as OpenAI and other servers speak them: llama.cpp, vLLM, Ollama.
+
+Used as `bot.model.responses` is. Servers differ, so the request has only what all know, roles take turns
+(some models' templates insist), and pictures of a tool follow it in a message of their own: a tool's has only
+text. https://developers.openai.com/api/docs/api-reference/chat-streaming
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bot.errors import CutOff, Refused
+from bot.model.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
+from bot.request import Picture
+
+__all__ = ["Reader", "request"]
+
+Message = dict[str, Any]
+
+
+def request(
+    name: str, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool, links: bool
+) -> dict[str, Any]:
+    """The request's body, but for `stream`. Without `links` the server need not look at any address."""
+    defined = [
+        {
+            "type": "function",
+            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+        }
+        for tool in tools
+    ]
+    return {
+        "model": name,
+        "messages": [{"role": "system", "content": system}, *_messages(history, links)],
+        "tools": defined,
+        "tool_choice": "auto" if may_call else "none",
+        "stream_options": {"include_usage": True},
+    }
+
+
+class Reader:
+    """Makes steps of the chunks of one answer."""
+
+    def __init__(self) -> None:
+        self._calls: list[dict[str, str]] = []
+        self._at: dict[int, dict[str, str]] = {}  # the call that deltas of an index go on with
+        self._counted: Counted | None = None
+        self._finish: str | None = None
+
+    def take(self, chunk: Any) -> Iterator[Step]:
+        """The steps that a chunk makes at once: pieces of words."""
+        if chunk.usage is not None:
+            details = chunk.usage.prompt_tokens_details
+            cached = getattr(details, "cached_tokens", None) or 0
+            written = getattr(details, "cache_write_tokens", None) or 0
+            self._counted = Counted(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, cached, written)
+        for choice in chunk.choices or ():
+            self._finish = choice.finish_reason or self._finish
+            if choice.delta is None:
+                continue
+            if text := choice.delta.content or getattr(choice.delta, "refusal", None):
+                yield Piece(text)
+            for call in choice.delta.tool_calls or ():
+                self._add(call)
+
+    def close(self) -> Iterator[Step]:
+        """What is known only at the end: calls and counts. Raises: CutOff, Refused."""
+        if self._counted is not None:
+            yield self._counted
+        if self._finish in (None, "length"):
+            raise CutOff(self._finish or "")
+        if self._finish == "content_filter":
+            raise Refused("its filter ended the answer")
+        for number, call in enumerate(self._calls):
+            yield ToolCall(call["id"] or f"call_{number}", call["name"], call["arguments"])
+
+    def _add(self, delta: Any) -> None:
+        function = delta.function
+        name, arguments = (function.name or "", function.arguments or "") if function else ("", "")
+        call = self._at.get(delta.index)
+        # Some servers give all calls one index, others each delta of one call a new id.
+        is_another = call is not None and name and delta.id and call["id"] not in ("", delta.id)
+        if call is None or is_another or delta.index is None:
+            call = {"id": "", "name": "", "arguments": ""}
+            self._calls.append(call)
+            self._at[delta.index] = call
+        call["id"] = call["id"] or delta.id or ""
+        call["name"] += name
+        call["arguments"] += arguments
+
+
+def _messages(history: Sequence[Entry], links: bool) -> list[Message]:
+    messages: list[Message] = []
+    seen: list[Picture] = []  # pictures of tools, to be shown once all their results are told
+    for entry in history:
+        if seen and not isinstance(entry, ToolResult):
+            messages.append(_user("The pictures that the tools showed:", seen))
+            seen = []
+        match entry:
+            case Words(by="model", text=text):
+                _assistant(messages, text)
+            case Words(text=text, pictures=pictures):
+                _join(messages, _user(text, pictures, entry.links if links else ()))
+            case ToolCall(id=call_id, name=name, arguments=arguments):
+                function = {"name": name, "arguments": arguments}
+                calls = _assistant(messages, "").setdefault("tool_calls", [])
+                calls.append({"id": call_id, "type": "function", "function": function})
+            case ToolResult(call_id=call_id, text=text, pictures=pictures):
+                messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
+                seen += pictures
+            case Thought():  # of the other API; this one has none
+                continue
+    return [*messages, _user("The pictures that the tools showed:", seen)] if seen else messages
+
+
+def _assistant(messages: list[Message], text: str) -> Message:
+    """The message that the model's words and calls go into: the last one, when it is the model's."""
+    if not messages or messages[-1]["role"] != "assistant":
+        messages.append({"role": "assistant", "content": ""})
+    messages[-1]["content"] += text
+    return messages[-1]
+
+
+def _join(messages: list[Message], message: Message) -> None:
+    if messages and messages[-1]["role"] == message["role"]:
+        messages[-1]["content"] = [*messages[-1]["content"], *message["content"]]
+    else:
+        messages.append(message)
+
+
+def _user(text: str, pictures: Sequence[Picture], links: Sequence[str] = ()) -> Message:
+    addresses = [f"data:{p.mime};base64,{base64.b64encode(p.data).decode()}" for p in pictures]
+    shown = [{"type": "image_url", "image_url": {"url": url}} for url in [*addresses, *links]]
+    return {"role": "user", "content": [{"type": "text", "text": text}, *shown]}

@@ -1,0 +1,203 @@
+"""The model, through OpenAI's API or one that speaks like it; the only module that knows `openai`.
+
+    model = Model(api_key, base_url=None, name="gpt-6.1-terra", api="auto")
+    async for step in model.answer(system, history, tools): ...     # Piece, ToolCall, Thought, Counted
+
+Whoever is cancelled in the loop, or closes it, ends the request. An answer is whole only when its API has
+said so: one that fails or breaks off in its stream is asked for again while nothing of it has been told, and
+is a `CutOff` later.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from types import ModuleType
+from typing import Any, Literal
+
+import openai
+
+from bot.errors import (
+    BadKey,
+    CutOff,
+    ModelError,
+    NoCredit,
+    NoSuchAddress,
+    NoSuchModel,
+    OutOfReach,
+    RateLimited,
+    Refused,
+    TooLong,
+)
+from bot.model import chat_completions, responses
+from bot.model.conversation import Entry, Piece, Step, Tool, ToolResult, Words
+
+__all__ = ["Model"]
+
+OPENAI = "https://api.openai.com/v1"
+# Of a request that met 408, 409, 429, 5xx or no connection. The client waits as Retry-After says, and gives
+# up at once where that is more than two minutes.
+RETRIES = 3
+CUTS = 2  # times that an answer which failed or broke off untold is asked for again
+PAUSE = 1.0  # seconds before the first of them, and twice as long before each that follows
+TIMEOUT = openai.Timeout(180, connect=15)  # seconds without a byte: a model may think before its first word
+LONG = re.compile(r"context|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE)
+IMAGE = re.compile(r"image|vision|multimodal|mmproj", re.IGNORECASE)  # what an error is about
+BLIND = re.compile(r"(not|n't) (currently )?support|unsupported|mmproj", re.IGNORECASE)
+MISSING_MODEL = re.compile(r"\b(model|deployment)\b.*(not (found|exist)|n't exist|unknown)", re.IGNORECASE)
+# What servers say of a path that they do not have: OpenAI, llama.cpp, Ollama, LM Studio, Express.
+NO_PATH = re.compile(
+    r"invalid url|^(file |page |404 page )?not found|unexpected endpoint|cannot post|not allowed",
+    re.IGNORECASE,
+)
+UNSEEN = "[Its pictures cannot be shown to you.]"
+SAID = 300  # characters of the API's own words that a person is shown
+
+
+class Model:
+    """A model that answers.
+
+    `base_url` None is OpenAI itself. `api` "auto" is Responses there and Chat Completions elsewhere. `rounds`
+    is how often it may use its tools in one answer, `history_tokens` how much of the past it is told.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None,
+        name: str,
+        api: Literal["auto", "responses", "chat"] = "auto",
+        *,
+        rounds: int = 8,
+        history_tokens: int = 32_000,
+    ) -> None:
+        self.name = name
+        self.rounds = rounds
+        self.history_tokens = history_tokens
+        self._key = api_key
+        self._is_chat = api == "chat" or (api == "auto" and base_url is not None)
+        # A server of one's own would look at addresses from inside one's own network.
+        self._links = base_url is None
+        self._sees = True  # until its server says that it does not
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or "none",  # the client insists on one
+            base_url=base_url or OPENAI,  # or it would read the environment, past our settings
+            max_retries=RETRIES,
+            timeout=TIMEOUT,
+        )
+
+    async def answer(
+        self, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool = True
+    ) -> AsyncGenerator[Step]:
+        """The model's next words, calls and counts, as they come. Raises: ModelError."""
+        links, sees, cuts = self._links, self._sees, 0
+        while True:
+            begun = told = False
+            shown = history if sees else [_unseen(entry) for entry in history]
+            body = self._words.request(self.name, system, shown, tools, may_call=may_call, links=links)
+            try:
+                async with await self._open(body) as stream, aclosing(self._read(stream)) as steps:
+                    begun = True
+                    async for step in steps:
+                        told = told or isinstance(step, Piece)
+                        yield step
+                return
+            except ModelError as error:
+                is_passing = begun and isinstance(error, CutOff | OutOfReach | RateLimited)
+                if told:
+                    raise (CutOff(error.detail) if is_passing else error) from None
+                is_of_pictures = isinstance(error, Refused | OutOfReach) and IMAGE.search(error.detail)
+                if is_of_pictures and links and any(getattr(entry, "links", ()) for entry in history):
+                    links = False  # one of the addresses shows no picture
+                elif is_of_pictures and sees and any(getattr(entry, "pictures", ()) for entry in history):
+                    sees = False
+                    self._sees = BLIND.search(error.detail) is None
+                elif is_passing and cuts < CUTS:
+                    await asyncio.sleep(PAUSE * 2**cuts)  # a back-off is a matter of time passing
+                    cuts += 1
+                else:
+                    raise
+
+    async def close(self) -> None:
+        """Let its connections go."""
+        await self._client.close()
+
+    @property
+    def _words(self) -> ModuleType:
+        return chat_completions if self._is_chat else responses
+
+    async def _open(self, body: dict[str, Any]) -> Any:
+        """The stream of an answer. Raises: ModelError, once the client has tried again where it may help."""
+        api: Any = self._client.chat.completions if self._is_chat else self._client.responses
+        try:
+            return await api.create(**body, stream=True)
+        except openai.APIStatusError as error:
+            raise self._of_status(error) from None
+        except openai.APIConnectionError as error:
+            raise OutOfReach(str(error)) from None
+        except UnicodeEncodeError as error:
+            raise Refused(f"the request cannot be sent as {error.encoding}") from None
+
+    async def _read(self, stream: Any) -> AsyncGenerator[Step]:
+        """The steps of a stream. Raises: ModelError."""
+        reader = self._words.Reader()
+        heard = "event-stream" in stream.response.headers.get("content-type", "")
+        try:
+            async for event in stream:
+                heard = True
+                for step in reader.take(event):
+                    yield step
+        except openai.APIConnectionError:
+            pass  # it may have broken after the end: the reader knows
+        except openai.APIError as error:  # one that the stream itself tells
+            raise responses.failure(error.code, self._said(error)) from None
+        except ValueError as error:  # a line that is no JSON: a server, or one between, broke off
+            raise CutOff(str(error)) from None
+        if not heard:  # a web page, or an error that is told as a success
+            raise NoSuchAddress(str(stream.response.url))
+        for step in reader.close():
+            yield step
+
+    def _of_status(self, error: openai.APIStatusError) -> ModelError:
+        said = self._said(error)
+        match error.status_code:
+            case 401:
+                return BadKey()
+            case 404 | 405:
+                return self._not_found(error, said)
+            case 403:
+                return NoSuchModel(self.name) if error.code == "model_not_found" else BadKey()
+            case 429:
+                return NoCredit(said) if error.code == "insufficient_quota" else RateLimited(said)
+            case 413:
+                return TooLong(said)
+            case status if status >= 500 or status in (408, 409):
+                return OutOfReach(said)
+        if error.code == "context_length_exceeded" or LONG.search(said):
+            return TooLong(said)
+        return Refused(said)
+
+    def _not_found(self, error: openai.APIStatusError, said: str) -> ModelError:
+        """Whether it is the model that is not there, or the API, or what else this one refuses so."""
+        if IMAGE.search(said) and BLIND.search(said):
+            return Refused(said)  # it is asked again without pictures
+        if error.code == "model_not_found" or MISSING_MODEL.search(said):
+            return NoSuchModel(self.name)
+        has_said = isinstance(error.body, dict) and "message" in error.body
+        return (
+            Refused(said) if has_said and not NO_PATH.search(said) else NoSuchAddress(str(error.request.url))
+        )
+
+    def _said(self, error: openai.APIError) -> str:
+        body = error.body
+        text = body.get("message") if isinstance(body, dict) else None
+        text = text if isinstance(text, str) else error.message
+        return (text.replace(self._key, "***") if self._key else text)[:SAID]
+
+
+def _unseen(entry: Entry) -> Entry:
+    """The entry without its pictures, for a model that takes none."""
+    if isinstance(entry, Words | ToolResult) and entry.pictures:
+        return replace(entry, text=f"{entry.text}\n{UNSEEN}", pictures=())
+    return entry

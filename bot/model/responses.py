@@ -1,0 +1,149 @@
+"""The words of OpenAI's Responses API: what a request says, and what its events mean.
+
+body = request(name, system, history, tools, may_call=True, links=True)
+reader = Reader()
+for event in events: pieces = reader.take(event)
+reader.close()                                    # calls, thoughts, counts; or raises CutOff
+
+Nothing is stored there (`store: false`): the history goes along each time, with the model's sealed thoughts.
+https://developers.openai.com/api/docs/api-reference/responses-streaming
+"""
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Refused, TooLong
+from bot.model.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
+from bot.request import Picture
+
+__all__ = ["Reader", "request"]
+
+ROLES = {"person": "user", "model": "assistant", "note": "developer"}
+
+
+def request(
+    name: str, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool, links: bool
+) -> dict[str, Any]:
+    """The request's body, but for `stream`. Without `links` the API is not asked to look at any address."""
+    defined = [
+        {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "strict": True,
+        }
+        for tool in tools
+    ]
+    return {
+        "model": name,
+        "instructions": system,
+        "input": [_item(entry, links) for entry in history],
+        "tools": defined,
+        "tool_choice": "auto" if may_call else "none",
+        "include": ["reasoning.encrypted_content"],
+        "store": False,
+    }
+
+
+class Reader:
+    """Makes steps of the events of one answer."""
+
+    def __init__(self) -> None:
+        self._held: list[Step] = []  # calls and thoughts count only once the answer is whole
+        self._whole = False
+
+    def take(self, event: Any) -> Iterator[Step]:
+        """The steps that an event makes at once: pieces of words. Raises: ModelError."""
+        match event.type:
+            case "response.output_text.delta" | "response.refusal.delta":
+                yield Piece(event.delta)
+            case "response.output_item.done":
+                self._hold(event.item)
+            case "response.completed":
+                self._whole = True
+                self._count(event.response)
+            case "response.incomplete":
+                self._count(event.response)
+                yield from self._counted()
+                reason = getattr(event.response.incomplete_details, "reason", None)
+                raise (
+                    Refused("its filter ended the answer")
+                    if reason == "content_filter"
+                    else CutOff(str(reason))
+                )
+            case "response.failed":
+                error = event.response.error
+                raise failure(getattr(error, "code", None), getattr(error, "message", ""))
+            case "error":
+                raise failure(event.code, event.message)
+
+    def close(self) -> Iterator[Step]:
+        """What is known only at the end: thoughts, calls, counts. Raises: CutOff when the end never came."""
+        if not self._whole:
+            raise CutOff
+        yield from self._held
+
+    def _hold(self, item: Any) -> None:
+        if item.type == "function_call":
+            self._held.append(ToolCall(item.call_id, item.name, item.arguments))
+        elif item.type == "reasoning" and item.encrypted_content:
+            self._held.append(Thought(item.to_dict(mode="json", exclude_none=True)))
+
+    def _count(self, response: Any) -> None:
+        usage = response.usage
+        if usage is not None:
+            details = usage.input_tokens_details
+            cached = getattr(details, "cached_tokens", None) or 0
+            written = getattr(details, "cache_write_tokens", None) or 0
+            self._held.append(Counted(usage.input_tokens, usage.output_tokens, cached, written))
+
+    def _counted(self) -> Iterator[Step]:
+        yield from (step for step in self._held if isinstance(step, Counted))
+
+
+def failure(code: object, message: str) -> ModelError:
+    """The error that a failed answer's code stands for: a word of OpenAI's, or a status of other servers'."""
+    match str(code):
+        case "insufficient_quota":
+            return NoCredit(message)
+        case "rate_limit_exceeded" | "429":
+            return RateLimited(message)
+        case "context_length_exceeded":
+            return TooLong(message)
+        case "server_error" | "None":
+            return OutOfReach(message)
+        case status if re.fullmatch(r"5\d\d", status):
+            return OutOfReach(message)
+    return Refused(message)
+
+
+def _item(entry: Entry, links: bool) -> dict[str, Any]:
+    match entry:
+        case Words(by="model", text=text):
+            return {"role": "assistant", "content": text}
+        case Words(by=by, text=text, pictures=pictures):
+            seen = [_url(address) for address in entry.links] if links else []
+            shown = [*map(_picture, pictures), *seen]
+            return {"role": ROLES[by], "content": [{"type": "input_text", "text": text}, *shown]}
+        case ToolCall(id=call_id, name=name, arguments=arguments):
+            return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+        case ToolResult(call_id=call_id, text=text, pictures=pictures):
+            shown = [{"type": "input_text", "text": text}, *map(_picture, pictures)]
+            return {
+                "type": "function_call_output",
+                "call_id": call_id,
+                "output": shown if pictures else text,
+            }
+        case Thought(item=item):
+            return dict(item)
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    return _url(f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}")
+
+
+def _url(address: str) -> dict[str, Any]:
+    return {"type": "input_image", "detail": "high", "image_url": address}

@@ -1,0 +1,130 @@
+"""How many tokens a request will be, counted before it is sent and without a network.
+
+tokens = request_tokens(system, history, tools, model="gpt-6.1-terra")
+picture_tokens((1024, 1024), "gpt-4o")          # 765
+
+Text is counted with OpenAI's newest public vocabulary, o200k: an estimate for others' models. Pictures are
+counted by the rules of https://developers.openai.com/api/docs/guides/images-vision#calculating-costs.
+"""
+
+import functools
+import importlib
+import json
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from bot.model.conversation import Entry, Thought, Tool, ToolCall, ToolResult, Words
+from bot.model.picture_size import Size, size_of
+
+__all__ = ["entry_tokens", "picture_tokens", "request_tokens", "text_tokens"]
+
+PER_ENTRY = 4  # tokens around a message: its role and its limits
+CHUNK = 100_000  # characters; the vocabulary's own limit is on tokens, and a token is a character at least
+LARGEST: Size = (2048, 2048)  # taken for a picture whose size is not known: one behind a link
+LOW = (512, 512)  # what `detail: low` makes of a picture
+
+
+class Tiles(NamedTuple):
+    """The picture fits 2,048 pixels, its short side 768; `base` tokens, and `each` for 512 by 512 pixels."""
+
+    base: int
+    each: int
+
+
+class Patches(NamedTuple):
+    """`each` tokens for 32 by 32 pixels, scaled down to at most `most` of them."""
+
+    most: int
+    each: float
+
+
+# By the start of a model's name; the first that fits.
+RULES: Sequence[tuple[str, Tiles | Patches]] = (
+    ("gpt-4o-mini", Tiles(2833, 5667)),
+    ("gpt-4.1-mini", Patches(1536, 1.62)),
+    ("gpt-4.1-nano", Patches(1536, 2.46)),
+    ("gpt-4", Tiles(85, 170)),
+    ("o4-mini", Patches(1536, 1.72)),
+    ("o1", Tiles(75, 150)),
+    ("o3", Tiles(75, 150)),
+    ("gpt-5-mini", Patches(1536, 1.62)),
+    ("gpt-5-nano", Patches(1536, 2.46)),
+    ("gpt-5.4-mini", Patches(1536, 1.62)),
+    ("gpt-5.4-nano", Patches(1536, 2.46)),
+    ("gpt-5.1", Tiles(70, 140)),
+    ("gpt-5.2", Patches(1536, 1.2)),
+    ("gpt-5.", Patches(2500, 1.2)),
+    ("gpt-5", Tiles(70, 140)),
+)
+NEWEST = Patches(2500, 1.2)  # a model that is not named above; rather too many than too few
+
+
+def request_tokens(system: str, history: Sequence[Entry], tools: Sequence[Tool], model: str) -> int:
+    """Tokens of a request's input: text, tool definitions, pictures and linked pictures."""
+    defined = sum(text_tokens(f"{t.name} {t.description} {json.dumps(t.parameters)}") for t in tools)
+    return text_tokens(system) + PER_ENTRY + defined + sum(entry_tokens(entry, model) for entry in history)
+
+
+def entry_tokens(entry: Entry, model: str) -> int:
+    """Tokens of one entry of the history."""
+    match entry:
+        case Words(text=text, pictures=pictures, links=links):
+            seen = sum(picture_tokens(size_of(picture.data), model) for picture in pictures)
+            return PER_ENTRY + text_tokens(text) + seen + len(links) * picture_tokens(None, model)
+        case ToolCall(name=name, arguments=arguments):
+            return PER_ENTRY + text_tokens(name) + text_tokens(arguments)
+        case ToolResult(text=text, pictures=pictures):
+            seen = sum(picture_tokens(size_of(picture.data), model) for picture in pictures)
+            return PER_ENTRY + text_tokens(text) + seen
+        case Thought(item=item):  # sealed: about a token for four characters of Base64, and no more is known
+            return len(json.dumps(item)) // 4
+
+
+def text_tokens(text: str) -> int:
+    """Tokens of a text."""
+    encode = _encode()
+    return sum(len(encode(text[start : start + CHUNK])) for start in range(0, len(text), CHUNK))
+
+
+def picture_tokens(size: Size | None, model: str, detail: str = "high") -> int:
+    """Tokens of a picture of `size` (width and height in pixels; None: not known, so the largest)."""
+    rule = next((rule for start, rule in RULES if model.startswith(start)), NEWEST)
+    width, height = map(float, size or LARGEST)
+    if isinstance(rule, Patches):
+        if detail == "low":
+            width, height = _within((width, height), LOW)
+        return math.ceil(_patches(width, height, rule.most) * rule.each)
+    if detail == "low":
+        return rule.base
+    width, height = _within((width, height), (2048, 2048))
+    scale = min(1.0, 768 / min(width, height))
+    tiles = math.ceil(width * scale / 512) * math.ceil(height * scale / 512)
+    return rule.base + rule.each * tiles
+
+
+def _patches(width: float, height: float, most: int) -> int:
+    count = math.ceil(width / 32) * math.ceil(height / 32)
+    if count <= most:
+        return count
+    scale = math.sqrt(32 * 32 * most / (width * height))
+    across, down = width * scale / 32, height * scale / 32
+    # The guide scales once more, so that one side is a whole number of patches.
+    scale *= min(math.floor(across) / across, math.floor(down) / down) if min(across, down) >= 1 else 1
+    return min(most, math.ceil(width * scale / 32 - 1e-9) * math.ceil(height * scale / 32 - 1e-9))
+
+
+def _within(size: tuple[float, float], box: Size) -> tuple[float, float]:
+    scale = min(1.0, box[0] / size[0], box[1] / size[1])
+    return size[0] * scale, size[1] * scale
+
+
+@functools.cache
+def _encode() -> Callable[[str], list[int]]:
+    """The vocabulary, loaded at the first count: it takes half a second."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of how it opens its own data
+        encoding = importlib.import_module("bpe_openai").get_encoding("o200k_base")
+    encode: Callable[[str], list[int]] = encoding.encode_ordinary
+    return encode

@@ -1,0 +1,145 @@
+"""What the model sees of a cell, and of a file: text within limits, and the pictures.
+
+text, pictures = of_result(result, restarted)
+text = of_record(cell)                            # a cell of an earlier turn, from the transcript
+text, pictures = of_file(opened, name)
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+
+from bot.model.picture_size import size_of
+from bot.reply import ExecutionResult
+from bot.request import Picture
+from bot.rich import as_text, is_picture
+from bot.wording.error_messages import ending, restart
+from filestore.records import CellRecord
+from kernels.events import Restarted
+from kernels.files import Opened
+from kernels.inside.loading.encodings import encoding_of, is_binary
+from kernels.text import clip, counted, human_size, strip_ansi
+from kernels.updates import is_mark
+
+__all__ = ["attached", "of_file", "of_record", "of_result"]
+
+TEXT = 8_000  # characters of a cell's output, its head and tail
+ERROR = 4_000  # characters of a traceback
+EARLIER = 2_000  # characters of the output of a cell of an earlier turn
+HEAD = 4_000  # bytes of a text file
+PICTURES = 4  # of one cell
+PICTURE = 4 * 1024 * 1024  # bytes of one
+NAMED = 40  # files, or pictures that are not shown, that are named; the rest is counted
+READABLE = {"text", "code", "structured", "data", "web", "notebook"}  # file types that may be text
+ATTACHED = 8  # pictures that a person has sent along
+TAKEN = {"image/png", "image/jpeg", "image/gif", "image/webp"}  # what the APIs take
+SHOWN = ("image/png", "image/jpeg", "image/webp", "image/gif")  # of several the first
+
+
+def of_result(result: ExecutionResult, restarted: Sequence[Restarted]) -> tuple[str, tuple[Picture, ...]]:
+    """What came of a cell that the model ran; `restarted` are the kernels that it lost or began with.
+
+    Decoding its pictures takes time: call it in a thread.
+    """
+    pictures, left_out = _pictures(result)
+    parts = [
+        *map(restart, restarted),
+        clip(_without_traceback(result), TEXT),
+        clip(result.error or "", ERROR),
+        ending(result) or "",
+        *_first(left_out, "further picture"),
+        *_first(
+            [
+                f"File {file.filename}: id {file.file_id}, {human_size(file.size)}"
+                for file in result.generated_files
+            ],
+            "further file",
+        ),
+        *_first([f"Not kept: {one.name}: {one.reason}" for one in result.skipped], "further file not kept"),
+    ]
+    text = "\n".join(part.rstrip("\n") for part in parts if part)
+    return text or ("(a picture)" if pictures else "(no output)"), pictures
+
+
+def _first(lines: Sequence[str], what: str) -> list[str]:
+    """The first few of them, and how many more there are."""
+    more = len(lines) - NAMED
+    return [*lines[:NAMED], *([f"[{counted(more, what)}]"] if more > 0 else [])]
+
+
+def _without_traceback(result: ExecutionResult) -> str:
+    """What the cell has shown, but for the traceback that is told apart, with limits of its own."""
+    # Not `rpartition`: from the end Python looks for a long text in quadratic time.
+    before, traceback, after = result.output.partition(result.error or "\0")
+    return f"{before}{after}" if traceback else result.output
+
+
+def attached(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+    """Those of a person's pictures that the model gets to see: not too many, not too large, and pictures."""
+    fit = [one for one in pictures if len(one.data) <= PICTURE and size_of(one.data) and one.mime in TAKEN]
+    return tuple(fit[:ATTACHED])
+
+
+def of_record(cell: CellRecord) -> str:
+    """What a cell of the transcript showed, without its pictures."""
+    parts = []
+    for output in cell.outputs:
+        if is_mark(output):
+            continue
+        match output.get("output_type"):
+            case "stream":
+                parts.append(str(output["text"]))
+            case "error":
+                parts.append("\n".join(output["traceback"]) + "\n")
+            case _:
+                data = output.get("data", {})
+                parts.append("[a picture]\n" if is_picture(data) else as_text(data) + "\n")
+    text = clip(strip_ansi("".join(parts)), EARLIER).rstrip("\n")
+    files = [f"Files: {', '.join(cell.file_ids)}"] if cell.file_ids else []
+    how = [] if cell.status in ("ok", "error") else [f"({cell.status})"]
+    return "\n".join(part for part in (text, *how, *files) if part) or "(no output)"
+
+
+def of_file(opened: Opened, name: str) -> tuple[str, tuple[Picture, ...]]:
+    """A stored file that now lies in the workspace as `name`; blocks while it is read."""
+    text = f"{name} is in the workspace: {opened.file_type}, {human_size(opened.size)}."
+    if opened.file_type == "image" and opened.size <= PICTURE:
+        data = opened.file.read(PICTURE)
+        mime = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+        if size_of(data) and data.startswith((b"\x89PNG", b"\xff\xd8")):
+            return text, (Picture(mime, data),)
+    if opened.file_type in READABLE:
+        head = opened.file.read(HEAD)
+        if len(head) == HEAD:  # it may end in the middle of a letter
+            shorter = (head[: HEAD - cut] for cut in range(4))
+            head = next((one for one in shorter if encoding_of(one).sure), head)
+        encoding = encoding_of(head)
+        if encoding.sure and not is_binary(head):
+            return f"{text} It begins:\n{head.decode(encoding.name, 'replace')}", ()
+        if not is_binary(head):  # what it is read as is found in the kernel, and said there
+            return f"{text} It is not UTF-8: load_file({opened.file_id!r}) in a cell finds its encoding.", ()
+    return text, ()
+
+
+def _pictures(result: ExecutionResult) -> tuple[tuple[Picture, ...], list[str]]:
+    """The pictures that the model gets to see, and a line for each that it does not."""
+    pictures: list[Picture] = []
+    left_out: list[str] = []
+    for mime, data in _shown(result):
+        if len(pictures) == PICTURES:
+            left_out.append("[a further picture, not shown to you]")
+        elif len(data) > PICTURE or size_of(data) is None:
+            left_out.append(f"[a picture of {human_size(len(data))}, not shown to you]")
+        else:
+            pictures.append(Picture(mime, data))
+    return tuple(pictures), left_out
+
+
+def _shown(result: ExecutionResult) -> Iterator[tuple[str, bytes]]:
+    for output in result.outputs:
+        data = output.get("data", {})
+        for mime in [mime for mime in SHOWN if mime in data][:1]:
+            try:
+                yield mime, base64.b64decode(data[mime])
+            except (TypeError, ValueError, binascii.Error):  # a cell may show anything under this name
+                continue

@@ -1,0 +1,170 @@
+"""A session to take away: its notebook, and a zip with the notebook and the files that it used or made.
+
+    zipped = await notebook(session, target)            # `target` is an open file of the system
+    await bundle(session, files, target, limit=10 << 20)
+    await replayed(session, imported, target)           # of a session that has run this notebook and no more
+
+In the zip the files that were there before the first cell, such as uploads, lie under their names and in
+their folders, as in the workspace; so what cells have changed in them they change again. All versions that
+cells have made lie in `files/`. The notebook's first cell defines `load_file`, `file_path` and `list_files`
+over its folder, so that it runs anywhere that has Jupyter and the same packages. Nothing of it is in memory
+as a whole.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import kernels.inside
+from bot.notebooks.used_files import at_start, used_files
+from bot.notebooks.zipping import Zip
+from bot.session import Session
+from filestore.errors import NoSuchFile
+from filestore.files import FileStore
+from filestore.records import StoredFile
+from kernels import conversion
+from kernels.cells import Cell, Code, Notebook, Streamed
+from kernels.names import Places
+from kernels.packages import installed
+from kernels.threads import in_thread
+
+__all__ = ["KIND", "bundle", "notebook", "replayed"]
+
+KIND = "a notebook"  # of which a person has one made at a time, with its files or without
+FIRST_CELL = Code(
+    "# load_file, file_path and list_files over the files beside this notebook\n"
+    "from kernelcord_files import file_path, list_files, load_file"
+)
+README = """\
+# A Kernelcord session
+
+`notebook.ipynb` is the session: open it in Jupyter. The files that it began with lie beside it, and those
+that its cells made in `files`, as far as they had not expired; `files.json` names all of them by their ids.
+A name that some system does not take, or that a command could take for an option, has an underscore in it.
+The first cell defines `load_file`, `file_path` and `list_files` for this folder. Cells that did not finish
+well are tagged `skip-execution`: Jupyter's own tools leave them out.
+
+To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
+"""
+INSIDE = Path(kernels.inside.__file__).parent
+OF_OURS = {  # what stands in the zip beside files, and where it lies here
+    "kernelcord_files/__init__.py": INSIDE / "bundled.py",
+    **{f"kernelcord_files/loading/{file.name}": file for file in sorted((INSIDE / "loading").glob("*.py"))},
+}
+
+
+async def notebook(session: Session, target: BinaryIO, *, limit: int | None = None) -> bool:
+    """Write the session as a `.ipynb`, or as a zip with it where it has more than `limit` bytes.
+
+    Returns whether it is zipped. Raises: OverLimit if the zip has more, too; AtWork, TooBusy, NotebookError,
+    StoreUnavailable, OSError.
+    """
+    async with session.jobs.job(session.record.user_id, KIND):
+        if limit is None:
+            await _write(session, _cells(session), target)
+            return False
+        with tempfile.TemporaryFile() as content:
+            await _write(session, _cells(session), content)
+            zipped = content.tell() > limit
+            if zipped:
+                with Zip(target, session.jobs, limit) as archive:
+                    await archive.add("session.ipynb", content)
+            else:
+                content.seek(0)
+                await session.jobs.in_thread(shutil.copyfileobj, content, target)
+            return zipped
+
+
+async def replayed(session: Session, imported: Notebook, target: BinaryIO) -> None:
+    """Write the notebook with the outputs that it has now; all else is as it was, but for what runs.
+
+    Raises: as `notebook`.
+    """
+    async with session.jobs.job(session.record.user_id, KIND):
+        await _write(session, _again(session, imported), target, imported.metadata)
+
+
+async def bundle(session: Session, files: FileStore, target: BinaryIO, *, limit: int | None = None) -> None:
+    """Write the session as a `.zip`: notebook, files, a README, and what the first cell needs.
+
+    Raises: OverLimit as soon as the zip has more than `limit` bytes; else as `notebook`.
+    """
+    async with session.jobs.job(session.record.user_id, KIND):
+        with Zip(target, session.jobs, limit) as archive:
+            await _pack(session, files, archive)
+
+
+async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
+    with tempfile.TemporaryFile() as content:
+        await _write(session, _cells(session, FIRST_CELL), content)
+        await archive.add("notebook.ipynb", content)
+    await archive.add("README.md", README)
+    for path, source in OF_OURS.items():
+        await archive.add(path, source.read_bytes())
+    places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
+    index = []
+    used = await used_files(session, files)
+    own = [file for file in used if file.session_id == session.record.session_id]
+    beside = {file.file_id for file in at_start(own, await _well_ended(session))}
+    for file in used:
+        try:
+            opened = await files.open(file.file_id, session.record.user_id)
+        except NoSuchFile:  # it has expired meanwhile
+            continue
+        name = file.filename if file.file_id in beside else f"files/{file.filename}"
+        path = places.free(name, f"-{file.file_id}")
+        with opened.file:
+            await archive.add(path, opened.file)
+        index.append(_entry(file, path))
+    await archive.add("files.json", json.dumps(index, indent=1))
+
+
+async def _well_ended(session: Session) -> set[int]:
+    """The cells that run again when the notebook does."""
+    return {entry.seq async for entry in session.transcript.each() if getattr(entry, "status", "") == "ok"}
+
+
+def _entry(file: StoredFile, path: str) -> dict[str, Any]:
+    return {
+        "file_id": file.file_id,
+        "filename": file.filename,
+        "type": file.file_type,
+        "size": file.file_size,
+        "path": path,
+    }
+
+
+async def _write(
+    session: Session,
+    cells: AsyncIterable[Cell | Streamed],
+    target: BinaryIO,
+    about: dict[str, Any] | None = None,
+) -> None:
+    packages = await in_thread(installed, session.python)
+    await conversion.write(cells, target, packages=packages, about=about)
+
+
+async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streamed]:
+    for cell in first:
+        yield cell
+    async for recorded in session.transcript.notebook_cells():
+        yield recorded
+
+
+async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | Streamed]:
+    """The cells of a replayed notebook; the transcript has what came of each."""
+    before = iter(imported.cells)
+    async for now in _cells(session):
+        cell = await session.jobs.in_thread(next, before, None)
+        if cell is None:
+            return
+        if isinstance(now, Streamed) and isinstance(cell, Code):
+            yield replace(now, code=replace(now.code, tags=cell.tags, original=cell.original))
+        elif isinstance(now, Code) and isinstance(cell, Code):
+            yield replace(now, tags=cell.tags, original=cell.original)
+        else:
+            yield cell

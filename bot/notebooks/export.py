@@ -1,0 +1,243 @@
+"""All that is kept of a person, as one zip, for `/privacy`.
+
+with await export(sessions, user_id) as archive: ...        # a temporary file, at its start
+"""
+
+import json
+import tempfile
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, BinaryIO, cast
+
+from bot.notebooks.zipping import Zip
+from bot.scheduling.jobs import Jobs
+from bot.sessions import Sessions
+from bot.transcript import Transcript
+from filestore.errors import NoSuchFile
+from filestore.files import PAGE_LIMIT
+from filestore.records import EPOCH, CellRecord, Cursor, Said, StoredFile
+from kernels import conversion
+from kernels.cells import NotebookError
+from kernels.names import Places
+from kernels.text import counted, human_size
+
+__all__ = ["export"]
+
+KIND = "an export"  # of which a person has one made at a time
+IN_MEMORY = 8 << 20  # bytes; what is larger lies on the disk
+PIECE = 1 << 20  # bytes of a document that are looked at in one step
+LARGEST = 512 << 20  # bytes of one document, where the zip has a limit: no more lies on the disk
+ENTRY = 1000  # bytes that a file needs in the zip beside its content, at most
+NAMED = 100  # things that are left out and named
+README = """\
+# What Kernelcord keeps of you
+
+- `files/`: the files that you have sent or made and that had not expired; `files.json` has their ids, when
+  they go, and with whom you share them.
+- `sessions/`: what was said and run in each of your sessions, as a Jupyter notebook and as JSON with all that
+  is recorded, and the session's settings.
+- `usage.json`: the sum of what your turns took.
+"""
+LEFT_OUT = "\nLeft out, because the zip would have been too large to send:\n\n"
+
+
+async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) -> BinaryIO:
+    """A zip of the person's files, transcripts (as notebooks and JSON), usage and settings.
+
+    It lies in a temporary file that goes when it is closed. With `limit`, in bytes, the largest things are
+    left out so that the zip is below that; its README names them. Raises: AtWork, TooBusy, StoreUnavailable.
+    """
+    output = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  the caller's
+    try:
+        async with sessions.jobs.job(user_id, KIND):
+            with Zip(output, sessions.jobs) as archive:
+                packing = _Packing(archive, sessions.jobs, limit)
+                await _pack(packing, sessions, user_id)
+                await packing.text("README.md", packing.readme())
+    except BaseException:  # whatever ends it, a cancelled task too, the file must not stay
+        output.close()
+        raise
+    output.seek(0)
+    return output
+
+
+class _Packing:
+    """The zip, and what no longer fits into it."""
+
+    def __init__(self, archive: Zip, jobs: Jobs, limit: int | None) -> None:
+        self._archive = archive
+        self._jobs = jobs
+        self._room = (
+            None if limit is None else limit - len(README) - NAMED * ENTRY // 2
+        )  # for the README, with a list
+        self._left_out: list[str] = []
+
+    async def text(self, path: str, text: str) -> None:
+        """Add something small."""
+        await self._archive.add(path, text)
+
+    async def document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
+        """Add what `write` writes, or note that it is left out."""
+        with tempfile.TemporaryFile() as file:
+            try:
+                await write(file)
+            except (NotebookError, _TooLongError) as error:
+                self._left_out.append(f"{path} ({error})")
+                return
+            size = file.seek(0, 2)
+            if self.takes(await self._deflated(file), f"{path} ({human_size(size)})"):
+                await self._archive.add(path, file)
+
+    async def file(self, path: str, file: BinaryIO) -> None:
+        """Add an open file."""
+        await self._archive.add(path, file)
+
+    def takes(self, size: int, what: str) -> bool:
+        """Whether there is room for so many bytes; it is taken then, and else `what` is noted."""
+        if self._room is None:
+            return True
+        if size + ENTRY > self._room:
+            self._left_out.append(what)
+            return False
+        self._room -= size + ENTRY
+        return True
+
+    def readme(self) -> str:
+        """What is in the zip, and what is not."""
+        more = len(self._left_out) - NAMED
+        lines = [*self._left_out[:NAMED], *([f"and {counted(more, 'more file')}"] if more > 0 else [])]
+        left = "".join(f"- {line}\n" for line in lines)
+        return README + (LEFT_OUT + left if left else "")
+
+    async def array(self, path: str, items: AsyncIterable[dict[str, Any]]) -> None:
+        """Add a document: a JSON array."""
+
+        async def write(file: BinaryIO) -> None:
+            before = "["
+            async for item in items:
+                await self._write(file, f"{before}\n{_json(item)}")
+                before = ","
+            await self._write(file, _end(before))
+
+        await self.document(path, write)
+
+    async def write_transcript(self, transcript: Transcript, file: BinaryIO) -> None:
+        """Write it as a JSON array; of a cell's outputs one is in memory at a time."""
+        before = "["
+        async for entry in transcript.each():
+            if isinstance(entry, Said) or not entry.outside:
+                await self._write_value(file, before, _entry(entry))
+            else:  # its outputs are put in where it has none; in a text these quotes would be escaped
+                start, _, end = _json(_entry(entry) | {"outputs": []}).partition('"outputs": []')
+                await self._write(file, f'{before}\n{start}"outputs": ')
+                between = "["
+                async for output in transcript.outputs(entry):
+                    await self._write_value(file, between, output)
+                    between = ","
+                await self._write(file, _end(between).rstrip() + end)
+            before = ","
+        await self._write(file, _end(before))
+
+    async def _write(self, file: BinaryIO, text: str) -> None:
+        await self._jobs.in_thread(file.write, text.encode("utf-8", "replace"))
+        self._check(file)
+
+    async def _write_value(self, file: BinaryIO, before: str, value: Any) -> None:
+        await self._jobs.in_thread(_write, file, f"{before}\n", value)
+        self._check(file)
+
+    def _check(self, file: BinaryIO) -> None:
+        if self._room is not None and file.tell() > LARGEST:
+            raise _TooLongError(f"over {human_size(LARGEST)}")
+
+    async def _deflated(self, file: BinaryIO) -> int:
+        """About how many bytes a document takes in the zip; 0 without a limit, and just above it at most."""
+        file.seek(0)
+        if self._room is None:
+            return 0
+        size, compress = 0, zlib.compressobj(1)
+        while size <= self._room and (piece := file.read(PIECE)):
+            size += len(await self._jobs.in_thread(compress.compress, piece))
+        return size + len(compress.flush())
+
+
+class _TooLongError(Exception):
+    """A document of more bytes than are kept on the disk; its text says how many."""
+
+
+async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
+    store = sessions.store
+    total = await store.usage.total(user_id, EPOCH)
+    await packing.text("usage.json", _json(asdict(total)))
+    places = Places()
+    for record in await store.sessions.of_user(user_id):
+        folder = f"sessions/{places.free(record.session_id, '-2')}"
+        await packing.text(f"{folder}/session.json", _json(asdict(record)))
+        transcript = Transcript(store.transcripts, record.session_id, _now)
+        await packing.document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
+        await packing.document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
+    files = await _all_files(sessions, user_id)
+    await packing.array("files.json", _with_shares(sessions, files))
+    await _pack_files(packing, sessions, user_id, files)
+
+
+async def _write_notebook(transcript: Transcript, file: BinaryIO) -> None:
+    await conversion.write(transcript.notebook_cells(), file)
+
+
+async def _with_shares(sessions: Sessions, files: Sequence[StoredFile]) -> AsyncIterator[dict[str, Any]]:
+    for file in files:
+        yield asdict(file) | {"shared_with": await sessions.store.shares.people(file.file_id)}
+
+
+async def _pack_files(
+    packing: _Packing, sessions: Sessions, user_id: int, files: Sequence[StoredFile]
+) -> None:
+    """The smallest first, so that as many as can be are in the zip."""
+    places = Places()
+    for file in sorted(files, key=lambda file: (file.file_size, file.file_id)):
+        if not packing.takes(
+            file.file_size, f"{file.filename} ({human_size(file.file_size)}, id {file.file_id})"
+        ):
+            continue
+        try:
+            opened = await sessions.files.open(file.file_id, user_id)
+        except NoSuchFile:  # it has expired meanwhile
+            continue
+        with opened.file:
+            await packing.file(f"files/{places.free(file.filename, f'-{file.file_id}')}", opened.file)
+
+
+async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:
+    files: list[StoredFile] = []
+    after: Cursor | None = None
+    while True:
+        page = await sessions.files.list_user_files(user_id, limit=PAGE_LIMIT, after=after)
+        files += page.files
+        if (after := page.next) is None:
+            return files
+
+
+def _entry(entry: Said | CellRecord) -> dict[str, Any]:
+    fields = {"kind": "words" if isinstance(entry, Said) else "cell", **asdict(entry)}
+    fields.pop("outside", None)  # where we keep it
+    return fields
+
+
+def _write(file: BinaryIO, before: str, value: Any) -> None:
+    file.write(f"{before}{_json(value)}".encode("utf-8", "replace"))
+
+
+def _end(before: str) -> str:
+    return "[]\n" if before == "[" else "\n]\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, default=str)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,99 @@
+"""A notebook run again in a person's kernel, cell by cell.
+
+    async with imported(sessions.jobs, user_id, file) as notebook:
+        async for step in replay(session, notebook, message, tell, keep_going=False): ...
+
+Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is left out, one with
+`raises-exception` may fail. What differs from the stored outputs is said, and is no failure.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from bot.reply import ExecutionResult, Tell
+from bot.request import Incoming
+from bot.scheduling.jobs import Jobs
+from bot.session import Session
+from bot.turn import take_turn
+from bot.wording.error_messages import sentence
+from kernels.cells import RAISES, SKIP, Code, Markdown, Notebook
+from kernels.conversion import reading
+from kernels.differences import differences
+from kernels.errors import TooLarge
+from kernels.threads import in_thread
+
+__all__ = ["Step", "imported", "replay"]
+
+KIND = "a notebook that is run again"  # of which a person has one at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One code cell of `total` was run, left out, or refused; only of the first there is a result."""
+
+    number: int
+    total: int
+    code: str
+    result: ExecutionResult | None = None
+    differs: tuple[str, ...] = ()
+    may_fail: bool = False
+    refused: str = ""  # why it was not sent
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in a way that its tags do not allow."""
+        if self.result is None or self.result.success:
+            return bool(self.refused)
+        return not (self.may_fail and self.result.status == "error")
+
+
+@asynccontextmanager
+async def imported(
+    jobs: Jobs, user_id: int, opened: Callable[[], Awaitable[BinaryIO]]
+) -> AsyncIterator[Notebook]:
+    """A notebook of anybody's making, for as long as it is run again; `opened` gives an open file with it.
+
+    Raises: AtWork while the person has another one; TooBusy, NotebookError, OSError, and what `opened` does.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(jobs.claim(user_id, KIND))
+        async with jobs.job(user_id, KIND):
+            with await opened() as file:
+                notebook = await stack.enter_async_context(reading(file))
+        yield notebook
+
+
+async def replay(
+    session: Session, notebook: Notebook, message: Incoming, tell: Tell, *, keep_going: bool
+) -> AsyncIterator[Step]:
+    """Run the notebook's code cells in order, each as a turn of `message`'s person.
+
+    All of the notebook goes to the transcript: words as words, and cells that are left out, by their tags or
+    after one that failed (unless `keep_going`), with the outputs that they had. Raises: as `take_turn`.
+    """
+    total = notebook.code_cells
+    number, failed = 0, False
+    cells = iter(notebook.cells)
+    while (cell := await in_thread(next, cells, None)) is not None:
+        if not isinstance(cell, Code):
+            words = cell.source if isinstance(cell, Markdown) else cell.text
+            await session.transcript.say(message.place, "", words)  # the author is only claimed
+            continue
+        number += 1
+        if SKIP in cell.tags or not cell.code.strip() or (failed and not keep_going):
+            await session.transcript.leave_out(message, cell)
+            yield Step(number, total, cell.code)
+            continue
+        try:
+            result = await take_turn(session, message.with_code(cell.code), tell)
+        except TooLarge as error:
+            await session.transcript.leave_out(message, cell)
+            failed = True
+            yield Step(number, total, cell.code, refused=sentence(error))
+            continue
+        differs = await in_thread(differences, cell.outputs, result.outputs) if cell.outputs else ()
+        step = Step(number, total, cell.code, result, differs, may_fail=RAISES in cell.tags)
+        failed |= step.failed
+        yield step

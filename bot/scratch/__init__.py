@@ -1,0 +1,1 @@
+"""Work in kernels of nobody: cards of files and drawn outputs, on what strangers have sent."""

@@ -1,0 +1,1 @@
+"""What turns take, and what a person may take in a day."""

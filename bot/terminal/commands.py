@@ -1,0 +1,213 @@
+"""The terminal's own commands, which begin with `%`; `%help` lists them.
+
+Any other `%` is IPython's and runs in the kernel.
+"""
+
+import asyncio
+import keyword
+import re
+import shlex
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from bot.errors import BotError
+from bot.notebooks.bundle import bundle, notebook
+from bot.notebooks.replay import imported
+from bot.sessions import Sessions
+from bot.terminal.paths import content, created, named, opened
+from bot.terminal.screen import Screen
+from bot.wording.error_messages import advice, sentence
+from filestore.errors import FileStoreError
+from kernels.cells import Notebook, NotebookError
+from kernels.errors import KernelError
+from kernels.text import counted
+from kernels.visible import shown
+
+__all__ = ["CommandFailed", "Commands"]
+
+HELP = """\
+Type Python; the last line's value is shown. `%magic`, `!command` and `name?` work as in IPython.
+  %files              your stored files: id, type, size, time left
+  %load ID [NAME]     load a stored file into a variable
+  %upload PATH        store a file of this machine, and put it into the workspace
+  %ask WORDS          ask the model, which runs code here; also any line that is plainly prose
+  %usage              what you have taken of the model today
+  %vars               your variables
+  %reset [all]        a fresh kernel; with `all` workspace, stored files and transcript go too
+  %notebook [PATH]    save the session as a Jupyter notebook
+  %bundle [PATH]      the same as a zip, with the files it used or made
+  %replay PATH        run a notebook's cells here, up to the first that fails
+  %help               this
+In a cell: load_file(id), file_path(id), list_files(). Files you write are stored when the cell ends.
+Enter runs a finished line, an empty line ends a block, Esc Enter runs at once.
+Prose begins with two words and is no Python. Without a model it is code like all else.
+Ctrl-C stops the cell or the model, Ctrl-D or `exit` leaves; files and transcript stay, and variables until
+the kernel has been idle for long."""
+
+
+class CommandFailed(Exception):
+    """A command that was not carried out; its text says why."""
+
+
+class Commands:
+    """Runs the commands for one person.
+
+    `run` takes code as if typed, `run_notebook` an imported notebook, `ask` words for the model.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        screen: Screen,
+        user_id: int,
+        place: str,
+        run: Callable[[str], Awaitable[None]],
+        run_notebook: Callable[[Notebook], Awaitable[None]],
+        ask: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._sessions = sessions
+        self._screen = screen
+        self._user_id = user_id
+        self._place = place
+        self._run = run
+        self._run_notebook = run_notebook
+        self._ask = ask
+        self._verbs: dict[str, Callable[[list[str]], Awaitable[None]]] = {
+            "%ask": self._no_words,
+            "%files": self._files,
+            "%load": self._load,
+            "%upload": self._upload,
+            "%usage": self._usage,
+            "%vars": self._vars,
+            "%reset": self._reset,
+            "%notebook": self._notebook,
+            "%bundle": self._bundle,
+            "%replay": self._replay,
+            "%help": self._help,
+        }
+
+    async def take(self, text: str) -> bool:
+        """Carry `text` out if it is a command; False when it is code. Raises: CommandFailed."""
+        command, _, rest = text.strip().partition(" ")
+        if command == "%ask" and rest.strip():  # words as they are, quotes and all
+            await self._ask(rest.strip())
+            return True
+        try:
+            words = shlex.split(text) if text.startswith("%") and "\n" not in text.strip() else []
+        except ValueError:  # an open quote: not one of ours
+            return False
+        if not words or words[0] not in self._verbs:
+            return False
+        try:
+            await self._verbs[words[0]](words[1:])
+        except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
+            raise CommandFailed(f"{sentence(error, paths=True)} {advice(error)}".strip()) from error
+        return True
+
+    async def _help(self, _words: list[str]) -> None:
+        self._screen.line(HELP)
+
+    async def _files(self, _words: list[str]) -> None:
+        page = await self._sessions.list_user_files(self._user_id, limit=100)
+        if not page.files:
+            self._screen.note("No files. What a cell writes is stored when it ends.")
+        self._screen.files(page.files)
+        if page.next is not None:
+            self._screen.note("  ... and older ones")
+
+    async def _load(self, words: list[str]) -> None:
+        if not 1 <= len(words) <= 2:
+            raise CommandFailed("Say which file: %load ID [NAME]; %files lists them.")
+        session = await self._sessions.session(self._user_id, self._place)
+        stored = await self._sessions.files.find(words[0], self._user_id, session.record.session_id)
+        name = words[1] if len(words) == 2 else variable_name(stored.filename)
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise CommandFailed(f"{name} cannot name a variable: use letters, digits and _.")
+        code = f'{name} = load_file("{stored.file_id}")'
+        self._screen.note(code)
+        await self._run(code)
+
+    async def _upload(self, words: list[str]) -> None:
+        if len(words) != 1:
+            raise CommandFailed("Say which file: %upload PATH (in quotes where it has spaces).")
+        name, data = await asyncio.to_thread(content, words[0], limit=self._sessions.files.max_file)
+        stored = await self._sessions.upload(name, data, self._user_id, place=self._place)
+        self._screen.files([stored])
+
+    async def _vars(self, _words: list[str]) -> None:
+        session = await self._sessions.session(self._user_id, self._place)
+        variables = (await session.kernel.state()).variables
+        if not variables:
+            self._screen.note("No variables.")
+        for variable in variables:
+            name, kind, detail = map(shown, (variable.name, variable.type, variable.detail))
+            self._screen.line(f"  {name:<20} {kind:<16} {detail}")
+
+    async def _usage(self, _words: list[str]) -> None:
+        total = await self._sessions.ledger.today(self._user_id)
+        self._screen.note(
+            f"Today: {counted(total.turns, 'answer')}, {total.input_tokens:,} tokens in,"
+            f" {total.output_tokens:,} out, ${total.cost:.4f}, {total.cell_seconds:.1f} s of its cells."
+        )
+
+    async def _no_words(self, _words: list[str]) -> None:
+        raise CommandFailed("Say what: %ask WORDS.")
+
+    async def _notebook(self, words: list[str]) -> None:
+        session = await self._sessions.session(self._user_id, self._place)
+        await self._save(words, "notebook.ipynb", partial(notebook, session))
+
+    async def _bundle(self, words: list[str]) -> None:
+        session = await self._sessions.session(self._user_id, self._place)
+        await self._save(words, "notebook.zip", partial(bundle, session, self._sessions.files))
+
+    async def _save(
+        self, words: list[str], name: str, write: Callable[[BinaryIO], Awaitable[object]]
+    ) -> None:
+        if len(words) > 1:
+            raise CommandFailed("Say one path, in quotes where it has spaces.")
+        path = named(words[0]) if words else _new(name)
+        with created(path) as file:
+            await write(file)
+        self._screen.note(f"Saved: {path.absolute()}")
+
+    async def _replay(self, words: list[str]) -> None:
+        if len(words) != 1:
+            raise CommandFailed("Say which notebook: %replay PATH (in quotes where it has spaces).")
+
+        async def file() -> BinaryIO:
+            return await asyncio.to_thread(opened, words[0])
+
+        async with imported(self._sessions.jobs, self._user_id, file) as notebook:
+            await self._run_notebook(notebook)
+
+    async def _reset(self, words: list[str]) -> None:
+        if words not in ([], ["all"]):
+            raise CommandFailed(
+                "%reset ends the kernel; %reset all also deletes your workspace, your stored files and the"
+                " transcript."
+            )
+        if words:
+            await self._sessions.discard(self._user_id, self._place)
+            self._screen.note("Fresh kernel. Workspace, stored files and transcript are deleted.")
+        else:
+            await (await self._sessions.session(self._user_id, self._place)).reset()
+            self._screen.note("Fresh kernel. Your files are kept.")
+
+
+def _new(name: str) -> Path:
+    """A new file in the working folder, called `name` or the like."""
+    file, number = Path(name), 1
+    while file.exists():
+        number += 1
+        file = Path(name).with_stem(f"{Path(name).stem}-{number}")
+    return file
+
+
+def variable_name(filename: str) -> str:
+    """A variable's name out of a file's: "my data.csv" gives my_data."""
+    name = re.sub(r"\W", "_", Path(filename).stem.partition(".")[0]).strip("_") or "data"
+    name = f"_{name}" if name[0].isdigit() else name
+    return f"{name}_" if keyword.iskeyword(name) else name

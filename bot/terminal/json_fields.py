@@ -1,0 +1,91 @@
+"""What the machine interface says, as the fields of its JSON objects; the README lists them."""
+
+from dataclasses import asdict
+from typing import Any
+
+from bot.model.turn import Answer
+from bot.notebooks.replay import Step
+from bot.reply import ExecutionResult
+from bot.wording.error_messages import ending
+from filestore.records import StoredFile
+from kernels.events import (
+    ClearOutput,
+    Display,
+    Event,
+    Failure,
+    InputRequest,
+    Queued,
+    Restarted,
+    Result,
+    Stream,
+    Unstopped,
+)
+
+__all__ = ["answer_fields", "event_fields", "file_fields", "result_fields", "step_fields"]
+
+NAMES: dict[type[Event], str] = {
+    Queued: "queued",
+    Stream: "stream",
+    Display: "display",
+    Result: "value",
+    Failure: "failure",
+    ClearOutput: "clear",
+    InputRequest: "question",
+    Restarted: "restarted",
+    Unstopped: "unstopped",
+}
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """An event of a running cell. A question's number is left out: who answers here answers the last one."""
+    fields = asdict(event)
+    if isinstance(event, InputRequest):
+        del fields["number"]
+    return {"event": NAMES[type(event)], **fields}
+
+
+def answer_fields(answer: Answer) -> dict[str, Any]:
+    """The last answer to words for the model."""
+    cells = [result.cell for result in answer.results]
+    return {"event": "answer", "words": answer.words, "cells": cells, "stopped": answer.stopped}
+
+
+def step_fields(step: Step) -> dict[str, Any]:
+    """One cell of a replayed notebook."""
+    status = step.result.status if step.result else "left out"
+    differs = list(step.differs)
+    fields = {"number": step.number, "total": step.total, "status": status, "differs": differs}
+    return {"event": "step", **fields} | ({"message": step.refused} if step.refused else {})
+
+
+def file_fields(file: StoredFile) -> dict[str, Any]:
+    """A stored file; its size in bytes, `source` is "uploaded", "generated" or "notebook"."""
+    return {
+        "file_id": file.file_id,
+        "filename": file.filename,
+        "type": file.file_type,
+        "size": file.file_size,
+        "source": file.source,
+        "uploaded_at": file.uploaded_at.isoformat(),
+        "expires_at": file.expires_at.isoformat(),
+    }
+
+
+def result_fields(result: ExecutionResult) -> dict[str, Any]:
+    """The last answer to a cell."""
+    return {
+        "event": "result",
+        "success": result.success,
+        "status": result.status,
+        "output": result.output,
+        "error": result.error,
+        "message": ending(result),
+        "execution_time": result.execution_time,
+        "execution_count": result.execution_count,
+        "return_code": result.return_code,
+        "generated_files": [file_fields(file.record) for file in result.generated_files],
+        "generated_file_ids": list(result.generated_file_ids),
+        "skipped": [{"name": one.name, "reason": one.reason} for one in result.skipped],
+        "lost": list(result.lost),
+        "unrecorded": result.unrecorded,
+    }

@@ -1,0 +1,351 @@
+"""The machine interface: one JSON object a line in, one a line out for everything that happens.
+
+    {"user": 1, "code": "x = 1"}  {"user": 1, "upload": "data.csv"}  {"user": 1, "files": true}
+    {"user": 1, "load_file": "k7m3q9x2va"}  {"user": 1, "input": "Bob"}  {"user": 1, "interrupt": true}
+    {"user": 1, "reset": true}  {"user": 1, "reset": "all"}  {"user": 1, "notebook": "out.ipynb"}
+    {"user": 1, "bundle": "out.zip"}  {"user": 1, "replay": "in.ipynb", "keep_going": false}
+    {"user": 1, "ask": "plot it"}  {"user": 1, "interrupt": "kill"}
+
+`user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
+request. The requests of one user are carried out in order, those of different users at the same time; `input`
+and `interrupt` go to what runs and do not wait. When the lines end, so does the input of a cell that asks.
+Every answer has an `event`; the README lists them.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import sys
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable, Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any, BinaryIO
+
+from bot.errors import BotError, NothingRuns
+from bot.notebooks.bundle import bundle, notebook
+from bot.notebooks.replay import imported, replay
+from bot.reply import Reply
+from bot.request import Asking, Incoming
+from bot.session import Session
+from bot.sessions import Sessions
+from bot.terminal.ending import GOES_ON
+from bot.terminal.json_fields import answer_fields, event_fields, file_fields, result_fields, step_fields
+from bot.terminal.paths import content, created, named, opened
+from bot.wording.error_messages import advice, sentence
+from filestore.errors import FileStoreError
+from filestore.records import SessionRecord, StoredFile
+from kernels.cells import NotebookError
+from kernels.errors import KernelClosed, KernelError, NoQuestion
+from kernels.events import END_OF_INPUT, InputRequest
+from kernels.text import human_size, repair
+
+__all__ = ["LONGEST", "JsonLines"]
+
+log = logging.getLogger(__name__)
+
+PLACE = "json"
+LONGEST = 32 * 1024 * 1024  # bytes of one request line: the largest cell as JSON, and room
+SHORT, MOST_PARTS = (
+    64 * 1024,
+    10_000,
+)  # bytes of a line that cannot cost much; values and names of a longer one
+PATHS = {"upload", "notebook", "bundle", "replay"}  # left as they are: a repaired one would be another file's
+FLAGS = {"files": (), "reset": ("all",), "interrupt": ("kill",)}  # are true, or one of these
+URGENT = {"input", "interrupt"}
+Request = dict[str, Any]
+
+
+class BadRequest(ValueError):
+    """A line that is not a request; its text says why, `request` is what could be read of it."""
+
+    def __init__(self, why: str, request: Request | None = None) -> None:
+        super().__init__(why)
+        self.request = request or {}
+
+
+class JsonLines:
+    """Serves requests from `lines` and writes answers with `write`."""
+
+    def __init__(self, sessions: Sessions, write: Callable[[str], object] = sys.stdout.write) -> None:
+        self._sessions = sessions
+        self._write = write
+        # Of the users who have something to be done; what goes to a running cell does not wait for the rest.
+        self._queues: dict[tuple[int, bool], deque[Request]] = {}
+        self._urgent_work: set[asyncio.Task[None]] = set()
+        self._ended = False  # the input: nobody can answer
+        self._ending = False  # the program
+        self._verbs: dict[str, Callable[[int, Request], Awaitable[None]]] = {
+            "code": self._run,
+            "ask": self._ask,
+            "upload": self._upload,
+            "files": self._files,
+            "load_file": self._load,
+            "reset": self._reset,
+            "notebook": self._notebook,
+            "bundle": self._bundle,
+            "replay": self._replay,
+            "input": self._urgent,
+            "interrupt": self._urgent,
+        }
+
+    async def serve(self, lines: AsyncIterable[bytes]) -> None:
+        """Take requests until the input ends, and carry all of them out."""
+        async with asyncio.TaskGroup() as users:
+            number = 0
+            async for line in lines:
+                number += 1
+                try:
+                    if not line.isspace():
+                        self._accept(_parse(line), users)
+                except BadRequest as error:
+                    known = {key: error.request[key] for key in ("id", "user") if key in error.request}
+                    self._say(known | {"event": "error", "line": number, "message": str(error)})
+            if self._urgent_work:  # an answer that was sent is one
+                await asyncio.wait(self._urgent_work)
+            if not self._ending:  # else what asks may be answered at the next start
+                self._ended = True
+                for user, _ in self._queues:
+                    self._end_question(user)
+
+    def end(self) -> bool:
+        """Begin nothing new: the program ends. Returns whether something is under way."""
+        self._ending = True
+        for (user, _), queue in self._queues.items():
+            while queue:
+                self._fail(user, queue.popleft(), KernelClosed())
+        return bool(self._queues)
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        """Write what came after the end of its cell."""
+        self._tell_reply(record.user_id, {}, reply)
+
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Write why a cell that a program before us began comes to no result."""
+        fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}
+        self._answer(record.user_id, {}, {"cell": cell} | fields)
+
+    def _accept(self, request: Request, users: asyncio.TaskGroup) -> None:
+        user = request.get("user", 1)
+        wanted = [verb for verb in self._verbs if verb in request]
+        if len(wanted) != 1:
+            had = f"; this one has {' and '.join(wanted)}" if wanted else ""
+            raise BadRequest(f"a request has one of: {', '.join(self._verbs)}{had}", request)
+        flag = wanted[0]
+        if flag in FLAGS and request[flag] is not True and request[flag] not in FLAGS[flag]:
+            more = "".join(f' or "{value}"' for value in FLAGS[flag])
+            raise BadRequest(f"{flag} is true{more}, or is left out", request)
+        urgent = wanted[0] in URGENT
+        if self._ending and not urgent:
+            self._fail(user, request, KernelClosed())
+            return
+        if (user, urgent) in self._queues:
+            self._queues[user, urgent].append(request)
+            return
+        self._queues[user, urgent] = deque([request])
+        task = users.create_task(self._work(user, urgent=urgent))
+        if urgent:
+            self._urgent_work.add(task)
+            task.add_done_callback(self._urgent_work.discard)
+
+    async def _work(self, user: int, *, urgent: bool) -> None:
+        """Carry out the user's requests in order, until there are none; then nothing of the user is kept."""
+        queue = self._queues[user, urgent]
+        while queue:
+            request = queue.popleft()
+            verb = next(verb for verb in self._verbs if verb in request)
+            await self._safely(user, request, self._verbs[verb])
+        del self._queues[user, urgent]
+
+    async def _safely(
+        self, user: int, request: Request, verb: Callable[[int, Request], Awaitable[None]]
+    ) -> None:
+        try:
+            await verb(user, request)
+        except BadRequest as error:
+            self._answer(user, request, {"event": "error", "error": "BadRequest", "message": str(error)})
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
+                self._answer(user, request, {"event": "error", "error": "GoesOn", "message": GOES_ON})
+            elif self._ending:  # it was given up
+                self._fail(user, request, KernelClosed())
+            raise
+        except Exception as error:  # whatever fails in one request, the others go on
+            if not isinstance(error, FileStoreError | KernelError | BotError | NotebookError | OSError):
+                log.exception("a request failed")
+            self._fail(user, request, error)
+
+    def _fail(self, user: int, request: Request, error: Exception) -> None:
+        told = sentence(error, paths=not PATHS.isdisjoint(request))
+        fields = {"event": "error", "error": type(error).__name__, "message": told}
+        if advised := advice(error):
+            fields["advice"] = advised
+        self._answer(user, request, fields)
+
+    async def _run(self, user: int, request: Request) -> None:
+        wanted = request.get("user_files", [])
+        if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
+            raise BadRequest("user_files is a list of file ids")
+
+        async def tell(reply: Reply) -> None:
+            self._tell_reply(user, request, reply)
+
+        code = _text(request, "code")
+        await self._sessions.execute_code(code, user, wanted, place=PLACE, can_answer=True, tell=tell)
+
+    async def _ask(self, user: int, request: Request) -> None:
+        async def tell(reply: Reply) -> None:
+            self._tell_reply(user, request, reply)
+
+        answer = await self._sessions.ask(Asking(user, str(user), PLACE, _text(request, "ask")), tell)
+        self._answer(user, request, answer_fields(answer))
+
+    async def _urgent(self, user: int, request: Request) -> None:
+        session = await self._session(user)
+        if "input" in request:
+            session.answer(_text(request, "input"))
+        else:
+            await session.stop(kill=request["interrupt"] == "kill")
+
+    async def _upload(self, user: int, request: Request) -> None:
+        path, limit = _text(request, "upload"), self._sessions.files.max_file
+        name, data = await asyncio.to_thread(content, path, limit=limit)
+        stored = await self._sessions.upload(name, data, user, place=PLACE)
+        self._answer(user, request, {"event": "uploaded", "file": file_fields(stored)})
+
+    async def _files(self, user: int, request: Request) -> None:
+        files: list[StoredFile] = []
+        page = await self._sessions.list_user_files(user, limit=200)
+        files += page.files
+        while page.next is not None:
+            page = await self._sessions.list_user_files(user, limit=200, after=page.next)
+            files += page.files
+        self._answer(user, request, {"event": "files", "files": [file_fields(file) for file in files]})
+
+    async def _load(self, user: int, request: Request) -> None:
+        loaded = await self._sessions.load_file(_text(request, "load_file"), user)
+        data = base64.b64encode(loaded.data).decode()
+        self._answer(user, request, {"event": "loaded", "file": file_fields(loaded.record), "data": data})
+
+    async def _reset(self, user: int, request: Request) -> None:
+        if request["reset"] == "all":
+            await self._sessions.discard(user, PLACE)
+        else:
+            await (await self._session(user)).reset()
+        self._answer(user, request, {"event": "reset"})
+
+    async def _notebook(self, user: int, request: Request) -> None:
+        session = await self._session(user)
+        await self._save(user, request, "notebook", partial(notebook, session))
+
+    async def _bundle(self, user: int, request: Request) -> None:
+        session = await self._session(user)
+        await self._save(user, request, "bundle", partial(bundle, session, self._sessions.files))
+
+    async def _save(
+        self, user: int, request: Request, verb: str, write: Callable[[BinaryIO], Awaitable[object]]
+    ) -> None:
+        path = named(_text(request, verb))
+        with created(path) as file:
+            await write(file)
+            size = file.tell()
+        self._answer(user, request, {"event": "saved", "path": str(path), "size": size})
+
+    async def _replay(self, user: int, request: Request) -> None:
+        async def file() -> BinaryIO:
+            return await asyncio.to_thread(opened, _text(request, "replay"))
+
+        async def tell(reply: Reply) -> None:
+            self._tell_reply(user, request, reply)
+
+        message = Incoming(user, str(user), PLACE, "")
+        keep_going = request.get("keep_going", False)
+        if not isinstance(keep_going, bool):
+            raise BadRequest("keep_going is true or false")
+        failed = 0
+        async with imported(self._sessions.jobs, user, file) as found:
+            session = await self._session(user)
+            async for step in replay(session, found, message, tell, keep_going=keep_going):
+                failed += step.failed
+                self._answer(user, request, step_fields(step))
+        self._answer(user, request, {"event": "replayed", "failed": failed, "notes": list(found.notes)})
+
+    async def _session(self, user: int) -> Session:
+        return await self._sessions.session(user, PLACE)
+
+    def _tell_reply(self, user: int, request: Request, reply: Reply) -> None:
+        place = {"cell": reply.cell, "late": True} if reply.late else {"cell": reply.cell}
+        if reply.words:
+            self._answer(user, request, {"event": "words", "text": reply.words})
+        if reply.code:
+            self._answer(user, request, place | {"event": "code", "code": reply.code})
+        if reply.usage is not None:
+            self._answer(user, request, {"event": "usage", **asdict(reply.usage)})
+        if reply.event is not None:
+            self._answer(user, request, place | event_fields(reply.event))
+        if self._ended and isinstance(reply.event, InputRequest):
+            self._end_question(user)
+        if reply.result is not None:
+            self._answer(user, request, place | result_fields(reply.result))
+        elif reply.files or reply.skipped:
+            files = [file_fields(file.record) for file in reply.files]
+            skipped = [{"name": one.name, "reason": one.reason} for one in reply.skipped]
+            self._answer(user, request, place | {"event": "captured", "files": files, "skipped": skipped})
+
+    def _end_question(self, user: int) -> None:
+        """Let the `input()` that waits for this user, if one does, find the end of its input."""
+        session = self._sessions.opened(self._sessions.id_of(user, PLACE))
+        with contextlib.suppress(NothingRuns, NoQuestion):
+            if session is not None:
+                session.answer(END_OF_INPUT)
+
+    def _answer(self, user: int, request: Request, fields: dict[str, Any]) -> None:
+        self._say({"user": user} | ({"id": request["id"]} if "id" in request else {}) | fields)
+
+    def _say(self, fields: dict[str, Any]) -> None:
+        self._write(json.dumps(fields) + "\n")
+        sys.stdout.flush()
+
+
+def _parts(line: bytes) -> int:
+    """How many values and names a line of JSON may have, told without making them: 2 bytes can become 100."""
+    bare = line.replace(b"\\\\", b"").replace(b'\\"', b"")  # no quotation mark but those around texts
+    texts = bare.count(b'"') // 2
+    if texts > MOST_PARTS:
+        return texts
+    outside = bare.split(b'"')[::2]
+    return texts + sum(piece.count(mark) for piece in outside for mark in (b",", b"[", b"{"))
+
+
+def _parse(line: bytes) -> Request:
+    if len(line) == LONGEST and not line.endswith(b"\n"):
+        raise BadRequest(
+            f"a line has at most {human_size(LONGEST)}: put data into a file, and name it in an upload"
+        )
+    if len(line) > SHORT and _parts(line) > MOST_PARTS:
+        raise BadRequest(
+            f"a line has at most {MOST_PARTS:,} values: put data into a file, and name it in an upload"
+        )
+    try:
+        request = json.loads(line)
+        if isinstance(request, dict):
+            request = {key: value if key in PATHS else repair(value) for key, value in request.items()}
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"not a line of JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise BadRequest('a request is an object, such as {"user": 1, "code": "1 + 1"}')
+    user = request.get("user", 1)
+    if not isinstance(user, int) or isinstance(user, bool) or not 0 <= user < 2**63:
+        request = {key: value for key, value in request.items() if key == "id"}
+        raise BadRequest("user is a whole number, 0 or more", request)
+    return request
+
+
+def _text(request: Request, key: str) -> str:
+    value = request[key]
+    if not isinstance(value, str):
+        raise BadRequest(f"{key} is a text")
+    return value

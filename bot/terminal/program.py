@@ -1,0 +1,198 @@
+"""Kernelcord without Discord: `python -m bot.console` for a person, `--json` for a program."""
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bot.compose import compose
+from bot.errors import BotError
+from bot.notebooks.bundle import replayed
+from bot.notebooks.replay import replay
+from bot.reply import Reply
+from bot.request import Incoming
+from bot.sessions import Sessions
+from bot.terminal.ending import ToldToEnd, until_told
+from bot.terminal.jsonl import LONGEST, JsonLines
+from bot.terminal.paths import created, opened
+from bot.terminal.repl import Terminal, progress
+from bot.terminal.screen import Screen
+from bot.terminal.standard_input import Lines, whole
+from bot.wording.error_messages import at_start, ending, sentence
+from config import log
+from config.settings import Settings, add_flags, from_args
+from filestore.errors import FileStoreError
+from kernels import visible
+from kernels.cells import Notebook, NotebookError
+from kernels.conversion import reading
+from kernels.descriptors import raise_limit
+from kernels.errors import KernelError
+from kernels.packages import plotly_script
+
+__all__ = ["main"]
+
+USER_ID = 1  # whoever sits at the terminal
+
+
+async def serve_json(settings: Settings) -> bool:
+    """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
+    async with compose(settings) as sessions:
+        front, lines = JsonLines(sessions), Lines(LONGEST)
+        sessions.tell_late, sessions.fail_resumed = front.tell_late, front.fail_resumed
+
+        async def serve() -> None:
+            await sessions.resume()
+            await front.serve(lines)
+
+        def end() -> bool:
+            lines.end()
+            return front.end()
+
+        try:
+            await until_told(serve(), sessions, settings.shutdown_grace, end)
+        except ExceptionGroup as failures:  # of the tasks of all users; only that one ends us quietly
+            _, others = failures.split(BrokenPipeError)
+            raise (others or BrokenPipeError) from None
+    return True
+
+
+async def serve_person(settings: Settings) -> bool:
+    """Talk with whoever is at the terminal, or run the script on standard input."""
+    async with compose(settings) as sessions:
+        screen = _screen(settings)
+        terminal = Terminal(sessions, screen, user_id=USER_ID)
+        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
+        sessions.fail_resumed = terminal.fail_resumed
+
+        async def serve() -> bool:
+            if sys.stdin.isatty():
+                from bot.terminal.keyboard import Keyboard
+
+                await terminal.talk(Keyboard(settings.data / "history", terminal.kernel))
+                return True
+            script, odd = await whole()
+            if odd is not None:
+                print(sentence(odd, paths=True), file=sys.stderr)
+            if not script.strip():
+                screen.note("Kernelcord is set up. Run it at a terminal, or give it code on standard input.")
+            return await terminal.read(script)
+
+        return await until_told(serve(), sessions, settings.shutdown_grace, terminal.end)
+
+
+async def serve_replay(settings: Settings, source: Path, target: Path | None, *, keep_going: bool) -> bool:
+    """Run a notebook in a session of its own, and write it with its new outputs to `target`."""
+    if target is not None:
+        _check_folder(target)
+    with opened(str(source)) as file:
+        async with reading(file) as imported:
+            failed = await _replay(settings, imported, source.name, target, keep_going=keep_going)
+            for note in imported.notes:
+                print(visible.text(note), file=sys.stderr)
+    return not failed
+
+
+async def _replay(
+    settings: Settings, imported: Notebook, name: str, target: Path | None, *, keep_going: bool
+) -> int:
+    """Run it, and write it; the number of cells that failed."""
+    async with compose(settings.model_copy(update={"session_scope": "place"})) as sessions:
+        work = _replay_in(sessions, imported, name, target, keep_going=keep_going)
+        return await until_told(work, sessions, settings.shutdown_grace, lambda: False)
+
+
+async def _replay_in(
+    sessions: Sessions, imported: Notebook, name: str, target: Path | None, *, keep_going: bool
+) -> int:
+    try:
+        await sessions.discard(USER_ID, "replay")
+        session = await sessions.session(USER_ID, "replay")
+        message = Incoming(USER_ID, "", "replay", "", can_answer=False)
+        failed = 0
+        with tqdm(total=imported.code_cells, desc=visible.shown(name), unit="cell") as bar:
+            async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
+                bar.update()
+                failed += step.failed
+                if step.failed or step.differs:
+                    bar.write(visible.text(progress(step)), file=sys.stderr)
+                if step.failed and step.result is not None:
+                    why = step.result.error or ending(step.result) or ""
+                    bar.write(visible.text(why), file=sys.stderr)
+        if target is not None:
+            with created(target) as file:
+                await replayed(session, imported, file)
+    finally:  # the kernel of a replay that is given up does not go on
+        await sessions.discard(USER_ID, "replay")
+    return failed
+
+
+def _check_folder(target: Path) -> None:
+    """See before hours of cells whether what comes of them can be written. Raises: OSError."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        error = errno.EACCES if target.parent.is_dir() else errno.ENOENT
+        raise OSError(error, os.strerror(error), str(target))
+
+
+async def _say_nothing(_reply: Reply) -> None:
+    """A replay shows its progress, and the outputs are in the notebook that it writes."""
+
+
+def _has_colour() -> bool:
+    """Whether the terminal takes escapes, and whoever sits there wants any (https://no-color.org)."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def _screen(settings: Settings) -> Screen:
+    script = partial(plotly_script, settings.kernel_python)
+    return Screen(settings.data / "pictures", script, colour=_has_colour())
+
+
+def main() -> int:
+    """The program; its exit status is 0, 1 when a cell of a script failed, 2 when it could not start.
+
+    When nobody reads its output it ends as any program does then, with 141, and when it is told to end by
+    SIGTERM or SIGHUP, with 143 or 129: running cells get SHUTDOWN_GRACE. Raises: KeyboardInterrupt.
+    """
+    parser = argparse.ArgumentParser(prog="python -m bot.console", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line in and out")
+    parser.add_argument("--replay", type=Path, metavar="IN.ipynb", help="run a notebook's cells and end")
+    parser.add_argument("--out", type=Path, metavar="OUT.ipynb", help="with --replay: where to write it anew")
+    parser.add_argument("--keep-going", action="store_true", help="with --replay: go on after a failed cell")
+    add_flags(parser)
+    args = parser.parse_args()
+    if args.replay is None and (args.out is not None or args.keep_going):
+        parser.error("--out and --keep-going belong to --replay")
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a script may be no text, a cell show what a terminal cannot
+            stream.reconfigure(errors="replace")
+    raise_limit()
+    settings = from_args(args, cell_timeout=None, max_background=None)
+    log.configure(settings.log_level, secrets=settings.secrets)
+    if args.replay is not None:
+        work = serve_replay(settings, args.replay, args.out, keep_going=args.keep_going)
+    else:
+        work = serve_json(settings) if args.json else serve_person(settings)
+    try:
+        return 0 if asyncio.run(work) else 1
+    except ToldToEnd as told:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(128 + told.number)  # whatever a thread still reads
+    except BrokenPipeError:  # whoever read us has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+        return 128 + signal.SIGPIPE
+    except (BotError, FileStoreError, KernelError, NotebookError, OSError) as error:
+        print(visible.text(at_start(error)), file=sys.stderr)
+        return 2

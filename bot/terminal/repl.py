@@ -1,0 +1,269 @@
+"""A person at a terminal: type a cell, see it run. Without a terminal, cells are read from standard input.
+
+await Terminal(sessions, screen, user_id=1).talk(Keyboard(data / "history", terminal.kernel))
+await Terminal(sessions, screen, user_id=1).read(sys.stdin.read())
+"""
+
+import asyncio
+import contextlib
+import re
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from bot.errors import BotError, NothingRuns
+from bot.notebooks.replay import Step, replay
+from bot.reply import Reply
+from bot.request import Asking, Incoming
+from bot.session import Session
+from bot.sessions import Sessions
+from bot.terminal.commands import CommandFailed, Commands
+from bot.terminal.ending import GOES_ON
+from bot.terminal.prose import is_prose
+from bot.terminal.screen import Screen
+from bot.turn import take_turn
+from bot.wording.error_messages import advice, sentence
+from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
+from filestore.errors import FileStoreError
+from filestore.records import CellRecord, SessionRecord
+from kernels.cells import Notebook
+from kernels.errors import KernelError, NoQuestion
+from kernels.events import InputRequest, Unstopped
+from kernels.protocols import PersonKernel
+from kernels.visible import shown
+
+if TYPE_CHECKING:
+    from bot.terminal.keyboard import Keyboard
+    from bot.terminal.question import Questions
+
+__all__ = ["PLACE", "Terminal", "progress"]
+
+PLACE = "terminal"
+LEAVING = ("exit", "quit", "exit()", "quit()")  # as a whole line; in a cell they end its kernel
+REMEMBERED = 5  # earlier cells shown when a person comes back
+AGAIN = "Press Ctrl-C again to kill it."
+CELL_MARK = re.compile(r"^# ?%%.*$", re.MULTILINE)  # between the cells of a script, as editors write it
+
+
+class Terminal:
+    """One person before one screen."""
+
+    def __init__(self, sessions: Sessions, screen: Screen, *, user_id: int) -> None:
+        self._sessions = sessions
+        self._screen = screen
+        self._user_id = user_id
+        self._commands = Commands(
+            sessions, screen, user_id, PLACE, self._run_code, self._run_notebook, self._ask_model
+        )
+        self._questions: Questions | None = None  # nobody is there who could answer
+        self._undecided = False  # a cell does not stop, and the next Ctrl-C kills it
+        self._columns = 0  # that the kernel knows the terminal to have
+        self._failed = self._taking = self._ending = False
+        self._welcomed = asyncio.Event()  # what was before is told
+
+    async def talk(self, keyboard: "Keyboard") -> None:
+        """Take cells from the keyboard until Ctrl-D or `exit`."""
+        self._questions = keyboard.questions
+        await self._welcome_back()
+        while not self._ending:
+            await self._questions.withdraw()  # of a cell that ended without a result
+            self._screen.end_line()
+            try:
+                text = await keyboard.typed("\n>>> ")
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return
+            if text.strip() in LEAVING:
+                return
+            await self._widen()
+            await self._take(text)
+
+    async def read(self, script: str) -> bool:
+        """Take the cells of a script, divided by lines of `# %%`; returns whether all of them went well.
+
+        One that fails is the last.
+        """
+        self._welcomed.set()
+        for cell in CELL_MARK.split(script):
+            await self._take(cell.strip("\n"))
+            if self._failed or self._ending:
+                return False
+        return True
+
+    def end(self) -> bool:
+        """Begin nothing new: the program ends. Returns whether something is under way."""
+        self._ending = True
+        return self._taking
+
+    async def kernel(self) -> PersonKernel:
+        """The kernel of whoever sits here."""
+        return (await self._sessions.session(self._user_id, PLACE)).kernel
+
+    async def _widen(self) -> None:
+        """Tell the kernel how wide the terminal is, when that has changed."""
+        columns = shutil.get_terminal_size().columns
+        if columns != self._columns:
+            self._columns = columns
+            with contextlib.suppress(BotError, FileStoreError, KernelError):  # the cell says it
+                await (await self.kernel()).widen(columns)
+
+    def tell_late(self, _record: SessionRecord, reply: Reply) -> None:
+        """Show what came after the end of its cell."""
+        self._screen.show(reply)
+        self._screen.end_line()
+
+    async def tell_resumed(self, _record: SessionRecord, reply: Reply) -> None:
+        """Show what comes of a cell that was begun in an earlier visit, once that visit is told."""
+        await self._welcomed.wait()
+        await self._tell(await self._sessions.session(self._user_id, PLACE), reply)
+
+    async def fail_resumed(self, _record: SessionRecord, _cell: int, error: Exception) -> None:
+        """Say what went wrong with such a cell."""
+        self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+
+    async def _take(self, text: str) -> None:
+        self._taking = True
+        try:
+            await self._carry_out(text)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
+                self._screen.note(GOES_ON)
+            raise
+        finally:
+            self._taking = False
+
+    async def _carry_out(self, text: str) -> None:
+        self._failed = False
+        try:
+            if not text.strip() or await self._commands.take(text):
+                return
+        except CommandFailed as failure:
+            self._failed = True
+            self._screen.note(str(failure))
+            return
+        typed = self._questions is not None  # a script says %ask, so that a slip in it costs nothing
+        if typed and self._sessions.model is not None and is_prose(text):
+            await self._ask_model(text)
+        else:
+            await self._run_code(text)
+
+    async def _ask_model(self, words: str) -> None:
+        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._questions is not None)
+        self._failed = True
+        try:
+            session = await self._sessions.session(self._user_id, PLACE)
+            async with self._stopping_with_ctrl_c(session):
+                await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
+            self._failed = False
+        except (BotError, FileStoreError, KernelError) as error:
+            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+
+    async def _run_code(self, code: str) -> None:
+        try:
+            session = await self._sessions.session(self._user_id, PLACE)
+            async with self._stopping_with_ctrl_c(session):
+                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._questions is not None)
+                result = await take_turn(session, message, lambda reply: self._tell(session, reply))
+            self._failed = not result.success
+        except (FileStoreError, KernelError) as error:
+            self._failed = True
+            self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
+
+    async def _run_notebook(self, notebook: Notebook) -> None:
+        session = await self._sessions.session(self._user_id, PLACE)
+        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
+        async with self._stopping_with_ctrl_c(session):
+            async for step in replay(
+                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=False
+            ):
+                self._failed |= step.failed
+                self._screen.note(progress(step))
+        for note in notebook.notes:
+            self._screen.note(note)
+
+    async def _tell(self, session: Session, reply: Reply) -> None:
+        if reply.result is not None:
+            self._undecided = False
+            if self._questions is not None:
+                await self._questions.withdraw()
+        self._screen.show(reply)
+        if isinstance(reply.event, Unstopped):
+            told = f"{DOES_NOT_STOP} {losing(reply.event)} {otherwise(reply.event)}"
+            self._undecided = self._questions is None
+            self._screen.note(f"{told} {AGAIN}" if self._undecided else told)
+        if isinstance(reply.event, InputRequest | Unstopped) and self._questions is not None:
+            self._screen.end_line()
+            self._questions.put(session, reply.event)
+
+    @contextlib.asynccontextmanager
+    async def _stopping_with_ctrl_c(self, session: Session) -> AsyncIterator[None]:
+        """While entered, Ctrl-C stops the cell and the model, and not the program.
+
+        Without a keyboard it also kills a cell that does not stop: there it is all that a person can press.
+        """
+        stopping: set[asyncio.Task[None]] = set()
+        self._undecided = False  # about an earlier cell, which may have ended without a result
+
+        async def interrupt() -> None:
+            with contextlib.suppress(NothingRuns):
+                await session.stop()
+
+        def stop() -> None:
+            undecided, self._undecided = self._undecided, False
+            if undecided:
+                with contextlib.suppress(NothingRuns, NoQuestion):
+                    session.decide(kill=True)
+                    return
+            stopping.add(asyncio.ensure_future(interrupt()))
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+            if stopping:
+                await asyncio.wait(stopping)
+
+    async def _welcome_back(self) -> None:
+        session = await self._sessions.session(self._user_id, PLACE)
+        cells: list[CellRecord] = []
+        async for page in session.transcript.newest():
+            cells += [entry for entry in page if isinstance(entry, CellRecord)]
+            if len(cells) >= REMEMBERED:
+                break
+        if cells:
+            await self._tell_of_before(session, cells[:REMEMBERED][::-1])
+        else:
+            tier = self._sessions.pool.tier
+            held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"
+            model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
+            self._screen.note(f"A Python kernel of your own, {held}.{model} %help tells more.")
+        if session.resumed:
+            self._screen.note("The last cell goes on:")
+        self._welcomed.set()
+        if session.resumed:
+            async with self._stopping_with_ctrl_c(session):
+                await asyncio.wait(session.resumed)
+
+    async def _tell_of_before(self, session: Session, cells: list[CellRecord]) -> None:
+        for cell in cells:
+            self._screen.earlier(cell)
+        state = await session.kernel.state()
+        variables = "are still there" if state.alive else "ended with their kernel"
+        files = (await self._sessions.list_user_files(self._user_id, limit=1)).files
+        kept = "; your files are still here:" if files else "."
+        self._screen.note(f"Welcome back. Your variables {variables}{kept}")
+        if files:
+            await self._commands.take("%files")
+
+
+def progress(step: Step) -> str:
+    """A line that says how far a replay is, and what came of the cell."""
+    ending = "left out" if step.result is None else step.result.status
+    said = [step.refused] if step.refused else step.differs
+    more = f"; {', '.join(said)}" if said else ""
+    return shown(f"[cell {step.number} of {step.total}: {ending}{more}]", " ")

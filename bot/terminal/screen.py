@@ -1,0 +1,192 @@
+"""Draws replies on a terminal: words and text as they come, pictures saved and named, files with ids.
+
+screen = Screen(data / "pictures", plotly_script, colour=True)
+screen.show(reply)
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.compose import now
+from bot.reply import Reply
+from bot.rich import PICTURES, SOURCE_OF_SVG, as_file, as_text, only_script
+from bot.spending.usage import TurnUsage
+from bot.wording.error_messages import ending, restart
+from filestore.records import CellRecord, StoredFile
+from kernels import visible
+from kernels.capture import Skipped
+from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
+from kernels.text import counted, human_size, strip_ansi
+from kernels.updates import is_mark
+
+__all__ = ["Screen"]
+
+KINDS = {
+    ".html": "page",
+    ".pdf": "document",
+    SOURCE_OF_SVG: "source of a picture that does more than show",
+} | dict.fromkeys((*PICTURES.values(), ".svg"), "picture")
+SHOWN_BEFORE = 12  # lines shown of each earlier cell
+
+
+class Screen:
+    """Writes to standard output; pictures go into a folder. Without `colour` no escape is written."""
+
+    def __init__(self, pictures: Path, plotly_script: Callable[[], str], *, colour: bool) -> None:
+        self._pictures = pictures
+        self._plotly_script = plotly_script
+        self._colour = colour
+        self._cell = 0
+        self._count = 0  # pictures of this cell
+        self._lines = 0  # rows on the screen that this cell has written
+        self._midline = False
+        self._clear_next = False
+        self._waiting = False  # this cell stands in line, and it was said
+
+    def show(self, reply: Reply) -> None:
+        """Draw one step of an answer."""
+        if reply.cell != self._cell:
+            self._cell, self._count, self._lines = reply.cell, 0, 0
+            self._clear_next = self._waiting = False
+        if reply.late and not isinstance(reply.event, Stream):
+            self.note(f"Later, from cell {reply.cell}:")
+        if reply.words:
+            self._write(reply.words)
+        if reply.code:
+            self._show_code(reply.code)
+        if reply.event is not None:
+            self._show_event(reply.event)
+        if reply.result is not None and (stopped := ending(reply.result)):
+            self.note(stopped)
+        if reply.result is not None and reply.result.unrecorded:
+            self.note(reply.result.unrecorded)
+        self.files([file.record for file in reply.files])
+        self.skipped(reply.skipped)
+        if reply.usage is not None:
+            self.note(_usage_line(reply.usage))
+
+    def line(self, text: str = "") -> None:
+        """A line of its own."""
+        self.end_line()
+        self._write(text + "\n")
+
+    def end_line(self) -> None:
+        """Go to a new line unless at one: a prompt clears the line that it is drawn on."""
+        if self._midline:
+            self._write("\n")
+
+    def note(self, text: str) -> None:
+        """A line from us, not from the person's code."""
+        self.line(f"\x1b[2m{visible.text(text)}\x1b[0m")
+
+    def files(self, files: Sequence[StoredFile]) -> None:
+        """A table of files: id, type, size, time left, name."""
+        for file in files:
+            size, left = human_size(file.file_size), time_left(file.expires_at, now())
+            about = f"{file.file_type:<10} {size:>9}  {left:>8}  {visible.shown(file.filename)}"
+            self.line(f"  \x1b[36m{file.file_id}\x1b[0m  {about}")
+
+    def skipped(self, skipped: Sequence[Skipped]) -> None:
+        """The files that were not kept, each with its reason."""
+        for one in skipped:
+            self.note(f"  not kept: {visible.shown(one.name)}: {visible.shown(one.reason)}")
+
+    def earlier(self, cell: CellRecord) -> None:
+        """A cell of an earlier visit: its code and the first lines of what it showed."""
+        self.line(f"\x1b[32mIn [{cell.execution_count or ' '}]:\x1b[0m {visible.text(cell.code)}")
+        shown = "".join(_as_text(output) for output in cell.outputs if not is_mark(output)).splitlines()
+        for text in shown[:SHOWN_BEFORE]:
+            self.line(text)
+        if len(shown) > SHOWN_BEFORE:
+            self.note(f"[{counted(len(shown) - SHOWN_BEFORE, 'more line')}]")
+        if cell.status != "ok":
+            self.note(f"({cell.status})")
+
+    def _show_code(self, code: str) -> None:
+        """What the model is about to run, marked line by line."""
+        for number, text in enumerate(visible.text(code).rstrip().split("\n")):
+            self.line(f"\x1b[32m{'>>>' if number == 0 else '...'}\x1b[0m {text}")
+
+    def _show_event(self, event: Event) -> None:
+        match event:
+            case Stream(_, text):
+                self._clear_if_due()
+                self._write(text)
+            case Display(bundle) | Result(bundle):
+                self._clear_if_due()
+                self._show_bundle(bundle)
+            case Failure(traceback=lines):
+                self.line("\n".join(lines))
+            case ClearOutput(wait):
+                self._clear_next = True
+                if not wait:
+                    self._clear_if_due()
+            case Queued(position):
+                if position and not self._waiting:  # once: each cell that ends is no news
+                    self.note(f"Waiting: {position} before this one.")
+                self._waiting = position > 0
+            case Restarted() as restarted:
+                self.note(restart(restarted))
+
+    def _show_bundle(self, bundle: Any) -> None:
+        if only_script(bundle):
+            return
+        shown = as_file(bundle, self._plotly_script)
+        if shown is None:
+            self.line(as_text(bundle))
+            return
+        self._count += 1
+        path = self._pictures / f"cell-{self._cell}-{self._count}{shown.suffix}"
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(shown.data)
+        except OSError as error:
+            self.note(f"[an output that could not be saved: {error}]")
+        else:
+            self.note(f"[{KINDS.get(shown.suffix, 'sound')}: {path}]")
+
+    def _clear_if_due(self) -> None:
+        """Take back what this cell has written, where it still stands on the screen."""
+        if self._clear_next and self._colour and 0 < self._lines < shutil.get_terminal_size().lines:
+            sys.stdout.write(f"\r\x1b[{self._lines}A\x1b[J")
+            self._lines, self._midline = 0, False
+        self._clear_next = False
+
+    def _write(self, text: str) -> None:
+        text = visible.drawn(text)
+        if not self._colour:
+            text = strip_ansi(text)
+        columns = shutil.get_terminal_size().columns
+        self._lines += sum(1 + len(strip_ansi(row)) // columns for row in text.split("\n")[:-1])
+        self._midline = not text.endswith("\n") if text else self._midline
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def time_left(until: datetime, present: datetime) -> str:
+    """How long something is still kept, e.g. "48 h", "9 min", "30 s"; "now" at its end."""
+    left = max(timedelta(), until - present)
+    for unit, name in ((timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
+        if left >= unit:
+            return f"{left / unit:.0f} {name}"
+    seconds = round(left.total_seconds())
+    return f"{seconds} s" if seconds else "now"
+
+
+def _usage_line(usage: TurnUsage) -> str:
+    cost = "no known price" if usage.cost is None else f"${usage.cost:.4f}"
+    return f"[{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}, {usage.model}]"
+
+
+def _as_text(output: dict[str, Any]) -> str:
+    match output.get("output_type"):
+        case "stream":
+            return str(output["text"])
+        case "error":
+            return "\n".join(output["traceback"]) + "\n"
+    bundle = output.get("data", {})
+    return "" if only_script(bundle) else as_text(bundle) + "\n"

@@ -1,0 +1,399 @@
+"""The sentences that people read when something went wrong: one table, whatever the front.
+
+sentence(error)          # "The database cannot be reached just now; ..."; `paths=True` for whoever runs us
+clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
+advice(error)            # what whoever runs the program can do about it; nobody else is told
+at_start(error)          # of one that ended the program, to whoever started it
+ending(result)           # of a cell that did not end well, None for one that did
+"""
+
+import errno
+import os
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bot.errors import (
+    AtWork,
+    BadKey,
+    CutOff,
+    DataInUse,
+    NoCredit,
+    NoModel,
+    NoSuchAddress,
+    NoSuchModel,
+    NotAFile,
+    NothingRuns,
+    NotOpened,
+    NotText,
+    OutOfReach,
+    OverBudget,
+    OverLimit,
+    RateLimited,
+    Refused,
+    TooBusy,
+    TooLong,
+)
+from bot.reply import ExecutionResult
+from bot.wording.withheld import folderless, of_request
+from filestore.errors import (
+    FileTooLarge,
+    NoSuchFile,
+    NotRecordedYet,
+    QuotaExceeded,
+    SpoolFull,
+    StoreDamaged,
+    StoreFull,
+    StoreInUse,
+    StoreUnavailable,
+    TooManyFiles,
+)
+from filestore.records import Waiting
+from kernels.capture import FileChanged
+from kernels.cells import NotebookError
+from kernels.errors import (
+    KernelClosed,
+    KernelStartFailed,
+    Misconfigured,
+    NodeIncompatible,
+    NodeUnavailable,
+    NoQuestion,
+    SandboxUnavailable,
+    TooLarge,
+)
+from kernels.events import Restarted
+from kernels.text import human_size
+from kernels.visible import shown
+
+__all__ = [
+    "ENDINGS",
+    "NEVER",
+    "SHORTENED",
+    "advice",
+    "at_start",
+    "clause",
+    "counted_names",
+    "ending",
+    "lost_with",
+    "put_off",
+    "restart",
+    "sentence",
+    "unrecorded",
+]
+
+NAMED = 12  # lost variables that are named; the rest is counted
+KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
+EARLIER = "the variables of your earlier cells, whose names are not known"
+EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
+
+CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
+    NoSuchFile: str,
+    QuotaExceeded: lambda error: (
+        f"not stored: {human_size(error.size)} more would be over your {human_size(error.quota)}"
+        f" ({human_size(error.used)} used); delete files or wait until some expire"
+    ),
+    TooManyFiles: lambda error: (
+        f"not stored: you have {error.most:,} stored files, as many as one person may; delete some or wait"
+        " until some expire"
+    ),
+    FileTooLarge: lambda error: f"not stored: over the {human_size(error.limit)} limit for one file",
+    FileChanged: lambda _: "not stored: it changed while it was being read; the next cell takes it up again",
+    StoreInUse: lambda error: f"another Kernelcord, process {error.pid} on {error.host}, uses this database",
+    StoreUnavailable: lambda _: "the database cannot be reached just now; try again in a moment",
+    StoreFull: lambda _: (
+        "the disk is full and takes nothing new; delete files, in a cell or with /files, and try again"
+    ),
+    StoreDamaged: lambda _: "the database is damaged: its operator has to repair it",
+    NotRecordedYet: lambda _: "it has no id yet: you are offered it as soon as the database can record it",
+    SpoolFull: lambda _: (
+        "the database cannot be reached, and no more of yours can wait for it; try again in a while"
+    ),
+    KernelStartFailed: lambda error: (
+        f"your kernel could not be started{error.reason and f': {error.reason}'}; try again"
+        f"{error.log.strip() and f'. It said: {_last_line(error.log)}'}"
+    ),
+    KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
+    NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",
+    NodeUnavailable: lambda error: f"the kernels cannot be reached: {_last_line(error.reason)}",
+    NodeIncompatible: lambda _: "the kernels are being updated; try again in a few minutes",
+    NotebookError: str,
+    SandboxUnavailable: lambda _: (
+        "code cannot be run safely on this machine, so none is run: whoever runs me has to see to it"
+    ),
+    Misconfigured: lambda _: "code cannot be run here just now: whoever runs me has to see to it",
+    TooLarge: str,
+    NoQuestion: lambda _: "no question is waiting for an answer",
+    NothingRuns: lambda _: "nothing is running",
+    NotAFile: lambda error: f"{error.path} is a pipe or a device, not a file",
+    NotText: lambda error: (
+        f"line {error.line} of the script has bytes that are no text in {error.encoding}, which are read as"
+        " \ufffd: save it as UTF-8, or name its encoding in the first line (# coding: latin-1)"
+    ),
+    DataInUse: lambda error: f"another Kernelcord works in {error.folder}",
+    AtWork: lambda error: f"you have {error.kind} under way already: wait until it is done, or stop it",
+    TooBusy: lambda _: "too many others are having this done just now; try again in a minute",
+    OverLimit: lambda error: f"it would be larger than {human_size(error.limit)}",
+    OverBudget: lambda error: (
+        f"your {error.budget} for today are used up; at midnight UTC there is more. Code still runs"
+    ),
+    NoModel: lambda _: "there is no model here to answer words. Code still runs",
+    BadKey: lambda _: "the model's API refuses my key: whoever runs me has to set another. Code still runs",
+    NoSuchModel: lambda error: (
+        f"the model's API has no model {error.detail} for me: whoever runs me has to choose another."
+        " Code still runs"
+    ),
+    NoSuchAddress: lambda _: (
+        "the model's API is not where I look for it: whoever runs me has to set its address right."
+        " Code still runs"
+    ),
+    TooLong: lambda _: "that is more than the model can read at once: ask with less text or fewer pictures",
+    NoCredit: lambda _: "the account of the model's API has no credit left. Code still runs",
+    RateLimited: lambda _: "the model's API takes no more requests just now; try again in a moment",
+    OutOfReach: lambda _: "the model cannot be reached just now; try again in a moment",
+    CutOff: lambda _: "the model's answer broke off; ask again to go on",
+    Refused: lambda error: f"the model's API refused this: {_why(error.detail)}",
+    FileNotFoundError: lambda error: _missing(error.filename or ""),
+    FileExistsError: lambda error: f"{error.filename} is a file, not a folder",
+    NotADirectoryError: lambda error: f"a part of {error.filename} is a file, not a folder",
+    IsADirectoryError: lambda error: f"{error.filename} is a folder, not a file",
+    PermissionError: lambda error: f"the file {error.filename or 'here'} may not be read or written",
+    OSError: lambda error: REFUSED.get(error.errno) or _unforeseen(error),
+}
+
+ADVICE: dict[type[Exception], Callable[[Any], str]] = {
+    StoreDamaged: lambda _: REPAIR,
+    StoreFull: lambda _: "The disk is full: make room on it, and start again.",
+    StoreInUse: lambda _: "Either end it, or name another database in MONGODB_URI.",
+    DataInUse: lambda _: "Either end it, or choose another folder by --data.",
+    NodeIncompatible: lambda error: (
+        f"The node that NODE names is of {'a newer' if error.newer else 'an older'} Kernelcord (process"
+        f" {error.pid}): start one of this version at another address and name that in NODE. The other keeps"
+        " its kernels until you end it."
+    ),
+    NodeUnavailable: lambda error: error.remedy,
+    NoModel: lambda _: "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own.",
+    BadKey: lambda _: "Set another OPENAI_API_KEY.",
+    NoSuchModel: lambda _: "Set MODEL to one that this API has.",
+    NoSuchAddress: lambda error: (
+        f"Nothing answers at {error.detail}. Most servers want an OPENAI_BASE_URL that ends in /v1."
+    ),
+    TooLong: lambda _: "If this happens often, lower HISTORY_TOKENS.",
+    NoCredit: lambda _: "Add credit to the account whose OPENAI_API_KEY is set.",
+    Refused: lambda error: f"It said: {error.detail}" if of_request(error.detail) != error.detail else "",
+}
+
+# Errors whose words come from the system or from a program, and may name paths of this machine.
+FROM_BELOW = (OSError, KernelStartFailed, NodeUnavailable, NotOpened)
+
+REFUSED: dict[int | None, str] = {
+    errno.ENOSPC: "not written: the disk is full; make room and try again",
+    errno.EDQUOT: "not written: the disk has no more room for this user; make room and try again",
+    errno.EFBIG: "not written: the file would be larger than this machine allows",
+    errno.EROFS: "not written: the disk can only be read; choose another folder",
+}
+
+FULL = "the disk is full. Delete files with /files, or wait until its operator has made room, and try again"
+OURS: dict[int | None, str] = {  # of the disk where we keep things, to who has no other
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EROFS: "not written: the disk can only be read; try again in a while",
+}
+NOT_OPENED: dict[int | None, str] = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EMFILE: "too many others are here just now; try again in a few minutes",
+    errno.ENFILE: "the machine has too many files open just now; try again in a few minutes",
+    errno.ENOMEM: "the machine is short of memory just now; try again in a minute",
+    errno.ETIMEDOUT: "the kernels do not answer; try again in a minute",
+}
+
+NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
+SHORTENED = (
+    "Recorded in short: your quota has no room for this output, so the notebook will only have its beginning"
+    " and end. Delete files to make room."
+)
+REPAIR = (
+    "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
+    " (https://sqlite.org/recovery.html) and put it in its place. People's files are safe."
+)
+
+ENDINGS: dict[tuple[str, str | None], str] = {
+    ("timeout", "deadline"): "Stopped: the cell ran out of time.",
+    ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
+    ("timeout", "too many questions"): "Stopped: it asked too many questions.",
+    ("interrupted", None): "Interrupted.",
+    ("interrupted", "unreachable"): (
+        "Nobody waits for it any longer: the process that runs it does not answer. If it comes back, what the"
+        " cell still shows, and its files, come later."
+    ),
+    ("died", "node"): "The kernel ended with the node that it lived in.",
+    ("died", "away"): "The kernel ended while I was away, and this cell did not come to its end.",
+    ("died", None): "The kernel died.",
+    (
+        "died",
+        "workspace",
+    ): "Stopped: its files were more than the workspace holds. Delete some and try again.",
+    ("died", "folders"): (
+        "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try again."
+    ),
+    ("died", "hiding"): "Stopped: it kept what it held from being counted.",
+    ("died", "processes"): "Stopped: it had too many processes.",
+    ("died", "system"): "Stopped: it had too many sockets, pipes or files open. Close some and try again.",
+    ("died", "background"): "Stopped: what earlier cells left running had used too much processor time.",
+    ("out of memory", "machine"): "Stopped: the server is short of memory. Try again in a few minutes.",
+    ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
+}
+
+SIGNALS: dict[int, str] = {
+    signal.SIGABRT: "The kernel died: a library ended it (SIGABRT).",
+    signal.SIGBUS: (
+        "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left (SIGBUS)."
+    ),
+    signal.SIGFPE: "The kernel died: a library divided by zero (SIGFPE).",
+    signal.SIGILL: "The kernel died: a library is made for another processor (SIGILL).",
+    signal.SIGSEGV: "The kernel died: a library, or ctypes, used memory that is not there (SIGSEGV).",
+}
+
+
+def sentence(error: BaseException, *, paths: bool = False) -> str:
+    """What a person is told of an exception, from its capital to its full stop; never a traceback.
+
+    With `paths` it is somebody who has named a path of this machine, or runs the program.
+    """
+    text = clause(error, paths=paths)
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
+def clause(error: BaseException, *, paths: bool = False) -> str:
+    """The same, to go on with after a colon; what surrounds it brings the full stop. It is one line."""
+    error = _known(error)
+    if isinstance(error, OSError) and isinstance(error.filename, str) and not paths:
+        error = OSError(error.errno, error.strerror, os.path.basename(error.filename))
+    known = next((kind for kind in type(error).__mro__ if kind in CLAUSES), None)
+    text = shown(CLAUSES[known](error) if known else _unforeseen(error), " ").removesuffix(".")
+    if paths or (known and not issubclass(known, FROM_BELOW)):
+        return text
+    return (isinstance(error, OSError) and OURS.get(error.errno)) or folderless(text)
+
+
+def advice(error: BaseException) -> str:
+    """What whoever runs the program can do about it, in sentences; "" where the error itself says all."""
+    error = _known(error)
+    known = next((kind for kind in type(error).__mro__ if kind in ADVICE), None)
+    return ADVICE[known](error) if known else ""
+
+
+def at_start(error: BaseException) -> str:
+    """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
+    error = _known(error)
+    if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable | Misconfigured):
+        return f"{str(error).rstrip('.')}. {advice(error)}".strip()
+    if isinstance(error, StoreUnavailable) and not isinstance(error, StoreInUse):
+        return f"{error}. See to MONGODB_URI, or without it to kernelcord.db in the data folder."
+    return f"{sentence(error, paths=True)} {advice(error)}".strip()
+
+
+def ending(result: ExecutionResult) -> str | None:
+    """What a person is told of a cell that was stopped or died; None where its own output says all."""
+    if result.status in ("ok", "error"):
+        return None
+    text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
+    if result.status == "died" and result.cause is None and result.return_code < 0:
+        text = SIGNALS.get(-result.return_code) or f"The kernel died (signal {-result.return_code})."
+    elif result.status == "died" and result.cause is None:
+        text = f"The kernel died (exit code {result.return_code})."
+    return text
+
+
+def unrecorded(waiting: Waiting, cell: int) -> str:
+    """What a person is told of a cell whose record waits for the database."""
+    why = (
+        "the disk is full. It is recorded when there is room: delete what you no longer need"
+        if waiting.full
+        else "the database cannot be reached. It is recorded as soon as that is possible"
+    )
+    safe = "" if waiting.durable else " Until then it is only in memory, and lost if I am restarted."
+    cut = (
+        " Its output is too large to wait, and will be missing in the notebook."
+        if cell in waiting.cut
+        else ""
+    )
+    return f"Not recorded yet: {why}.{safe}{cut}"
+
+
+def put_off(error: BaseException) -> str:
+    """Why a cell's file is not stored now, and what comes of it."""
+    if isinstance(error, StoreFull):
+        return "the disk is full; it is tried again with your next cell once there is room"
+    if isinstance(error, StoreUnavailable):
+        return "the database cannot be reached just now; it is tried again with your next cell"
+    return clause(error)
+
+
+def restart(restarted: Restarted) -> str:
+    """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
+    kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
+    text = f"Fresh kernel ({restarted.reason}). {kept}"
+    if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
+        return f"{text} {told}"
+    return f"{text} No variables were lost." if restarted.kept else text
+
+
+def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
+    """What a person is told of lost variables; "" where there are none."""
+    names = counted_names(variables)
+    if earlier:
+        names += f"{', and ' if names else ''}{EARLIER}"
+    if unnamed:
+        names += f"{', and ' if names else ''}whatever the cell that was running had defined"
+    return names and f"Lost: {names}."
+
+
+def counted_names(variables: Sequence[str]) -> str:
+    """Names of variables: the first ones, and how many there are more."""
+    names = ", ".join(map(shown, variables[:NAMED]))
+    return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
+
+
+def lost_with(result: ExecutionResult) -> str:
+    """What a person is told of the variables that went with a cell; "" where none did."""
+    return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
+
+
+def _unforeseen(error: BaseException) -> str:
+    return f"something failed on our side ({type(error).__name__}: {error})"
+
+
+def _why(detail: str) -> str:
+    """Of an API's refusal, as far as it is about what was asked."""
+    return of_request(detail) or ("whoever runs me can see why" if detail else "it gave no reason")
+
+
+def _missing(path: str) -> str:
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):
+        return f"there is no folder {folder}"
+    return f"there is no file {path}"
+
+
+def _known(error: BaseException) -> BaseException:
+    """The error itself, or the one of ours that ended a node, whose last line is the end of a traceback."""
+    if isinstance(error, NodeUnavailable):
+        kind, _, told = _last_line(error.reason).partition(": ")
+        for ours in (SandboxUnavailable, Misconfigured):
+            if kind == f"{ours.__module__}.{ours.__name__}":
+                return ours(told.removesuffix("."))
+    return error
+
+
+def _not_opened(cause: BaseException) -> str:
+    if isinstance(cause, MemoryError):
+        return NOT_OPENED[errno.ENOMEM]
+    if isinstance(cause, TimeoutError):
+        return NOT_OPENED[errno.ETIMEDOUT]
+    told = NOT_OPENED.get(cause.errno) if isinstance(cause, OSError) else None
+    return told or f"{cause or type(cause).__name__}; try again in a minute"
+
+
+def _last_line(log: str) -> str:
+    return (log.strip().splitlines() or [""])[-1]
