@@ -9,7 +9,7 @@ import nbformat
 
 from bench.ground import Ground
 from bench.measure import Figure, interleaved, milliseconds
-from kernels.notebook import Code, Markdown, write
+from kernels.notebooks.notebook import Code, Markdown, write
 
 __all__ = ["figures"]
 

@@ -12,11 +12,11 @@ from bench.ground import Ground
 from bot.compose import compose
 from bot.sessions import Sessions
 from config.settings import load
+from kernels.broker import FileRow, FileSource, FileUnavailable, Opened
 from kernels.client import Node
-from kernels.files import FileRow, FileSource, FileUnavailable, Opened
-from kernels.launch import Limits
+from kernels.interface import PersonKernel
 from kernels.pool import Pool
-from kernels.protocols import PersonKernel
+from kernels.process.launch import Limits
 
 __all__ = ["NO_FILES", "bot", "kernels", "run"]
 
@@ -25,7 +25,7 @@ FILES = 128  # files captured a cell
 
 
 class _NoFiles:
-    """kernels.files.FileSource of somebody who has none."""
+    """kernels.broker.FileSource of somebody who has none."""
 
     async def open(self, wanted: str) -> Opened:
         raise FileUnavailable.absent(wanted)

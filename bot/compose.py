@@ -27,15 +27,15 @@ from filestore.janitor import Janitor
 from filestore.outputs import LargeOutputs
 from filestore.spool import spooled
 from filestore.store import Files, Store
-from kernels import interpreter
 from kernels.client import Node, Place, at, local_node, socket_for
-from kernels.finish import stop
-from kernels.lasting import lasting
-from kernels.launch import Limits
+from kernels.concurrency.cancellation import stop
+from kernels.concurrency.lasting import lasting
+from kernels.concurrency.threads import in_thread
 from kernels.node.settings import NodeSettings, limits_to
 from kernels.pool import Pool
+from kernels.process import interpreter
+from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
-from kernels.threads import in_thread
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model
@@ -45,7 +45,8 @@ __all__ = ["compose"]
 log = logging.getLogger(__name__)
 
 SWEEP = timedelta(hours=1)
-# The settings that a node goes by from its start, with the names of its limits (`kernels.launch.Limits`).
+# The settings that a node goes by from its start, with the names of its limits
+# (`kernels.process.launch.Limits`).
 NODE_LIMITS = {
     "max_text": "text",
     "max_display": "display",

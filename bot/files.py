@@ -26,11 +26,11 @@ from filestore.errors import (
 )
 from filestore.files import NO_ROOM, FileStore
 from filestore.records import SessionRecord, StoredFile
-from kernels.capture import Captured, FileChanged, Skipped
+from kernels.broker import FileRow, FileUnavailable, Opened
 from kernels.errors import KernelError
-from kernels.files import FileRow, FileUnavailable, Opened
-from kernels.names import shown_name
-from kernels.protocols import Kernels, PersonKernel
+from kernels.interface import Kernels, PersonKernel
+from kernels.workspace.captured import Captured, FileChanged, Skipped
+from kernels.workspace.names import shown_name
 
 __all__ = ["Kept", "PersonFiles"]
 
@@ -172,7 +172,7 @@ class PersonFiles:
 
         return GeneratedFile(stored, read)
 
-    # What a cell asks (kernels.files.FileSource):
+    # What a cell asks (kernels.broker.FileSource):
 
     async def open(self, wanted: str) -> Opened:
         """The file for `load_file`. Raises: FileUnavailable."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from bot.spending.usage import TurnUsage
 from filestore.records import StoredFile
-from kernels.capture import Skipped
-from kernels.events import Event
-from kernels.run import RunResult
+from kernels.cell.events import Event
+from kernels.cell.run import RunResult
+from kernels.workspace.captured import Skipped
 
 __all__ = ["ExecutionResult", "GeneratedFile", "Reply", "Tell"]
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from kernels.figures import plain_figure
-from kernels.harmless import MOST_PARTS, parts, plain_svg
+from kernels.notebooks.sanitize.figures import plain_figure
+from kernels.notebooks.sanitize.html import MOST_PARTS, parts, plain_svg
 
 __all__ = [
     "PICTURES",

@@ -28,12 +28,12 @@ from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, SessionRecord
 from filestore.spool import SpooledStore
+from kernels.cell.result import Late
+from kernels.concurrency.cancellation import stop
+from kernels.concurrency.lasting import lasting
 from kernels.errors import NoQuestion
-from kernels.finish import stop
-from kernels.lasting import lasting
-from kernels.protocols import Cell, Kernels, PersonKernel
-from kernels.result import Late
-from kernels.workspace import helper
+from kernels.interface import Cell, Kernels, PersonKernel
+from kernels.workspace.folder import helper
 
 __all__ = ["Asked", "Session", "beside"]
 

@@ -40,12 +40,12 @@ from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
 from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.spool import SpooledStore
+from kernels.cell.events import Restarted
+from kernels.concurrency.cancellation import to_the_end
+from kernels.concurrency.slots import Turns
 from kernels.descriptors import need
 from kernels.errors import KernelError
-from kernels.events import Restarted
-from kernels.finish import to_the_end
-from kernels.line import Turns
-from kernels.protocols import Cell, Kernels
+from kernels.interface import Cell, Kernels
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model

@@ -20,13 +20,13 @@ from bot.wording.error_messages import ENDINGS, NEVER, SHORTENED, ending, lost_w
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import Early, SpooledTranscripts
-from kernels.cells import Code, Markdown, Streamed
-from kernels.events import Event
-from kernels.finish import to_the_end
-from kernels.outputs import Outputs
-from kernels.run import RunResult
-from kernels.text import clip, strip_ansi
-from kernels.updates import Updates, is_mark, is_note, shows
+from kernels.cell.display_updates import Updates, is_mark, is_note, shows
+from kernels.cell.events import Event
+from kernels.cell.outputs import Outputs
+from kernels.cell.run import RunResult
+from kernels.concurrency.cancellation import to_the_end
+from kernels.notebooks.cells import Code, Markdown, Streamed
+from kernels.text.clipping import clip, strip_ansi
 
 __all__ = ["Transcript", "notebook_cell"]
 

@@ -26,9 +26,9 @@ from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Incoming
 from bot.session import Asked, Session
 from filestore.records import CellRecord
-from kernels.events import Event, Restarted
-from kernels.finish import to_the_end
-from kernels.protocols import Cell
+from kernels.cell.events import Event, Restarted
+from kernels.concurrency.cancellation import to_the_end
+from kernels.interface import Cell
 
 __all__ = ["resume_turn", "take_turn"]
 

@@ -12,7 +12,7 @@ KernelError
 `-- NodeIncompatible(pid, newer)  the node that runs is of another version
 """
 
-from kernels.text import over
+from kernels.text.clipping import over
 
 __all__ = [
     "KernelClosed",

@@ -22,19 +22,22 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
-from kernels import descriptors, hints, sizes
-from kernels.capture import Capture, LateFiles, Scan
+from kernels import descriptors, introspection
+from kernels.broker import Broker, FileSource
+from kernels.cell.events import Restarted
+from kernels.cell.router import NUMBER, Late, Router, Variable
+from kernels.cell.run import Run
+from kernels.concurrency.cancellation import cancel, stop, to_the_end
+from kernels.concurrency.slots import Line, Ticket, Turns
 from kernels.errors import KernelClosed, KernelStartFailed
-from kernels.events import Restarted
-from kernels.files import Broker, FileSource
-from kernels.finish import cancel, stop, to_the_end
-from kernels.here import KernelHere
-from kernels.launch import Limits, over_limit
-from kernels.line import Line, Ticket, Turns
-from kernels.process import KernelProcess, Starter, run_folder
-from kernels.router import NUMBER, Late, Router, Variable
-from kernels.run import Run
-from kernels.workspace import Workspace
+from kernels.local import KernelHere
+from kernels.process.kernel_process import KernelProcess, Starter, run_folder
+from kernels.process.launch import Limits, over_limit
+from kernels.wire import sizes
+from kernels.workspace.captured import Scan
+from kernels.workspace.folder import Workspace
+from kernels.workspace.late import LateFiles
+from kernels.workspace.scan import Capture
 
 __all__ = ["DIED", "Kernel"]
 
@@ -47,7 +50,7 @@ TURN = 1.0  # seconds for which a start keeps others from theirs; as a rule it t
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel(KernelHere, hints.Hinting):
+class Kernel(KernelHere, introspection.Hinting):
     """One session's kernel. Made by `Pool.kernel`, which owns the places and the end of it."""
 
     def __init__(
@@ -167,17 +170,17 @@ class Kernel(KernelHere, hints.Hinting):
     async def widen(self, columns: int) -> None:
         """From now on tables of text may be this wide, also in processes that start later."""
         self._columns = columns
-        await self._hint(hints.COLUMNS, "", columns)
+        await self._hint(introspection.COLUMNS, "", columns)
 
     async def _hint(self, question: str, code: str, position: int) -> Any:
         """The kernel's answer, as it comes; None where there is none in time."""
-        if self._process is None or self.dead or self.busy or len(code) > hints.LONGEST_CODE:
+        if self._process is None or self.dead or self.busy or len(code) > introspection.LONGEST_CODE:
             return None
         asked = self._process.wire.send(
             "shell", f"{question}_request", {"code": code, "cursor_pos": position}
         )
         with self._router.awaited(asked) as answer, contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(answer, hints.PATIENCE)
+            return await asyncio.wait_for(answer, introspection.PATIENCE)
         return None
 
     # What a run needs (RunHost):
@@ -333,7 +336,7 @@ class Kernel(KernelHere, hints.Hinting):
         log.info("a kernel has started", extra={"session": self.session_id})
         if self._columns is not None:
             content = {"code": "", "cursor_pos": self._columns}
-            self._process.wire.send("shell", f"{hints.COLUMNS}_request", content)
+            self._process.wire.send("shell", f"{introspection.COLUMNS}_request", content)
         self._given_up, self._ended_because = False, DIED
         self._death = asyncio.create_task(self._mourn(self._process), name="kernel death")
 

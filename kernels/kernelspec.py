@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 
-from kernels.shared import TIERS
+from kernels.process.jupyter_sandbox import TIERS
 
 __all__ = ["NAME", "spec", "write"]
 

@@ -8,7 +8,7 @@ Kernels start with their first cell, as many at a time as there are processors, 
 memory: when the machine runs short of it, those that nobody uses are ended, the longest idle first, until it
 no longer is. `size` is the most that there can be: when all of its places are taken a cell waits in line and
 tells its position, and a kernel that nobody uses gives its place up for it. Helpers
-(`kernels.workspace.helper`) have a few places of their own.
+(`kernels.workspace.folder.helper`) have a few places of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
 the processes running. Workspaces stay in any case.
@@ -28,24 +28,24 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from kernels.capture import Observer
-from kernels.files import FileSource
-from kernels.finish import stop
-from kernels.forkserver import LIBRARIES
+from kernels.broker import FileSource
+from kernels.concurrency.cancellation import stop
+from kernels.concurrency.lasting import lasting
+from kernels.concurrency.slots import Line, Turns
+from kernels.concurrency.threads import in_thread
 from kernels.kernel import DIED, Kernel
-from kernels.lasting import lasting
-from kernels.launch import Limits
-from kernels.line import Line, Turns
-from kernels.process import Starter
-from kernels.removal import Removal
+from kernels.process.kernel_process import Starter
+from kernels.process.launch import Limits
+from kernels.process.launchers import Confining, Plain
 from kernels.sandbox.confined import Sandbox
-from kernels.sandbox.machine import Machine, Memory
+from kernels.sandbox.forkserver import LIBRARIES
+from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
-from kernels.starters import Confining, Plain
-from kernels.temporary import found, own_folder, remove_dead
-from kernels.threads import in_thread
-from kernels.workspace import Workspace, is_helper
+from kernels.workspace.folder import Workspace, is_helper
+from kernels.workspace.observer import Observer
+from kernels.workspace.removal import Removal
+from kernels.workspace.temporary import found, own_folder, remove_dead
 
 __all__ = ["Pool"]
 

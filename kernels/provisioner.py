@@ -27,12 +27,12 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Any as AnyTrait
 from traitlets import Unicode
 
-from kernels.adopted import Adopted, Process, started
+from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
+from kernels.process.jupyter_sandbox import shared
+from kernels.process.reattached import Adopted, Process, started
 from kernels.sandbox.confined import Confined
-from kernels.shared import shared
-from kernels.temporary import remove_ours, taken
-from kernels.threads import in_thread
+from kernels.workspace.temporary import remove_ours, taken
 
 __all__ = ["ConfinedProvisioner", "PlainProvisioner"]
 
@@ -73,7 +73,7 @@ class PlainProvisioner(LocalProvisioner):
 
 
 class ConfinedProvisioner(KernelProvisionerBase):
-    """A kernel forked from a zygote, in `sandbox`; without one in the program's own (`kernels.shared`)."""
+    """A kernel forked from a zygote, in `sandbox`, or in the program's own (`process.jupyter_sandbox`)."""
 
     python = Unicode("", help="the kernels' interpreter, where there is no sandbox yet")
     tier = Unicode("", help="how kernels are held then: A, B, or the stronger")
@@ -97,7 +97,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it, by its name in `kernels.sandbox.watchdog`, or None."""
+        """The limit that ended it, by its name in `kernels.sandbox.limits.watchdog`, or None."""
         return self._kernel.fault if self._kernel else None
 
     async def poll(self) -> int | None:

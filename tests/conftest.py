@@ -12,9 +12,9 @@ import hypothesis
 import pytest
 
 from bot.terminal.screen import Screen
-from kernels.capture import Scan
-from kernels.result import RunResult
-from kernels.run import Run
+from kernels.cell.result import RunResult
+from kernels.cell.run import Run
+from kernels.workspace.captured import Scan
 from tests import openapi, sentences
 from tests.attacks import tiers
 

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from kernels.client.start import recorded
+from kernels.client.spawn import recorded
 from tests.live.cells import until
 
 

@@ -19,7 +19,7 @@ import pytest
 from bench import ours
 from bench.ground import FULL, Ground
 from bot.sessions import Sessions
-from kernels.temporary import found
+from kernels.workspace.temporary import found
 
 PEOPLE = 50
 CELL = "n = globals().get('n', 0) + 1\nprint(n)\nopen('same.txt', 'w').write(str(n))"

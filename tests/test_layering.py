@@ -19,10 +19,10 @@ MAY_IMPORT = {
 SOLE_IMPORTERS = {
     "jupyter_server": "kernels/node",
     "motor": "filestore/mongo",
-    "nbformat": "kernels/notebook.py",
+    "nbformat": "kernels/notebooks/notebook.py",
     "nextcord": "bot/discord/",
     "openai": "bot/model/client.py",
-    "watchfiles": "kernels/capture",
+    "watchfiles": "kernels/workspace/observer.py",
 }
 BANNED = {
     "base",
@@ -92,9 +92,9 @@ def test_every_package_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("kernels/run.py", "import bot.turn"),
-        ("kernels/run.py", "from bot import turn"),
-        ("filestore/store.py", "def f():\n    from kernels.run import Run"),
+        ("kernels/cell/run.py", "import bot.turn"),
+        ("kernels/cell/run.py", "from bot import turn"),
+        ("filestore/store.py", "def f():\n    from kernels.cell.run import Run"),
         ("config/log.py", "import filestore"),
         ("bot/turn.py", "import nextcord"),
         ("bot/turn.py", "from openai.types import Reasoning"),
@@ -122,12 +122,12 @@ def test_planted_violation_is_caught(path: str, source: str) -> None:
     [
         (
             "bot/turn.py",
-            "from kernels.run import Run\nimport filestore, config.settings\nfrom bot import reply",
+            "from kernels.cell.run import Run\nimport filestore, config.settings\nfrom bot import reply",
         ),
         ("bot/discord/client.py", "import nextcord"),
         ("filestore/mongo/files.py", "import motor.motor_asyncio"),
-        ("kernels/capture/observer.py", "import watchfiles"),
-        ("kernels/inside/files.py", "from .limits import cap\nfrom kernels.inside import limits"),
+        ("kernels/workspace/observer.py", "import watchfiles"),
+        ("kernels/inside/files/stored.py", "from .limits import cap\nfrom kernels.inside import limits"),
         ("bot/turn.py", "class Turn(BaseHTTPServer): ...\nclass Based: ..."),
         ("bot/turn.py", "\n" * 400),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 # Put together from parts, so that this file holds none of it.
 INDEX_HOSTS = ("pypi" + r"\.org", "files" + r"\.pythonhosted", "pypi" + r"\.python\.org")
-# Nobody's: what other services call a working folder, and so do kernels (`kernels.inside.elsewhere`).
+# Nobody's: what other services call a working folder, and so do kernels (`kernels.inside.files.elsewhere`).
 OWN_PATHS = ("/ho" + r"me/(?!user\b|jovyan\b)\w", "/Use" + r"rs/\w", "/ro" + r"ot/\.", "/wo" + "rk/")
 FORBIDDEN = re.compile("|".join((*INDEX_HOSTS, *OWN_PATHS)))
 

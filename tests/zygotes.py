@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from kernels.forkserver import Forkserver
+from kernels.sandbox.forkserver import Forkserver
 
 __all__ = ["Lent", "lent_zygotes"]
 
@@ -34,7 +34,7 @@ class Lent:
 
 @contextmanager
 def lent_zygotes(folder: Path) -> Iterator[Callable[..., Lent]]:
-    """Lends, in place of `kernels.forkserver.Forkserver`, one for each way in which it is asked for."""
+    """Lends, in place of a `Forkserver`, one for each way in which it is asked for."""
     with ExitStack() as stack:
         started: dict[object, Forkserver] = {}
 

@@ -17,8 +17,8 @@ from collections.abc import AsyncIterable, Callable
 from types import TracebackType
 from typing import Self
 
-from kernels.events import Event, Queued, Restarted
-from kernels.finish import stop, to_the_end
+from kernels.cell.events import Event, Queued, Restarted
+from kernels.concurrency.cancellation import stop, to_the_end
 
 __all__ = ["Ahead"]
 

@@ -22,9 +22,9 @@ from bot.transcript import Transcript
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.records import SessionRecord
 from filestore.spool import SpooledSessions
-from kernels.events import Event, Queued, Restarted
-from kernels.finish import to_the_end
-from kernels.protocols import Cell, PersonKernel
+from kernels.cell.events import Event, Queued, Restarted
+from kernels.concurrency.cancellation import to_the_end
+from kernels.interface import Cell, PersonKernel
 
 __all__ = ["KernelNotes", "Losses", "note_swept", "note_untold"]
 

@@ -7,7 +7,7 @@ from bot.files import PersonFiles
 from bot.reply import Reply, Tell
 from bot.wording.error_messages import clause
 from filestore.spool import Recorded
-from kernels.capture import Skipped
+from kernels.workspace.captured import Skipped
 
 __all__ = ["tell_recorded"]
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Self
 
-from kernels.events import Restarted
+from kernels.cell.events import Restarted
 
 __all__ = ["AWAY", "COPY", "UPDATED", "Held", "holding", "together", "unused_for"]
 

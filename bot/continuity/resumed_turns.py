@@ -18,7 +18,7 @@ from bot.turn import resume_turn
 from filestore.records import CellRecord, SessionRecord
 from filestore.store import Sessions
 from kernels.errors import KernelError
-from kernels.protocols import Cell, Kernels
+from kernels.interface import Cell, Kernels
 
 __all__ = ["Resumed", "unknown"]
 

@@ -17,7 +17,7 @@ from bot.discord.rate_limit import Rate
 from bot.scratch.drawing import Studio
 from bot.sessions import Sessions
 from config.settings import Settings
-from kernels.packages import plotly_script
+from kernels.notebooks.packages import plotly_script
 
 if TYPE_CHECKING:
     from bot.discord.answers.answer import Showing

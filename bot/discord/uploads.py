@@ -21,8 +21,8 @@ from bot.scratch.file_cards import profile
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from filestore.records import StoredFile
-from kernels.names import Places
-from kernels.text import human_size
+from kernels.text.clipping import human_size
+from kernels.workspace.names import Places
 
 __all__ = ["Received", "read", "receive", "tell_of"]
 

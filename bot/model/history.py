@@ -16,7 +16,7 @@ from bot.model.conversation import Entry, ToolCall, ToolResult, Words
 from bot.model.tokens import entry_tokens
 from bot.model.view import of_record
 from filestore.records import CellRecord, Said
-from kernels.text import clip
+from kernels.text.clipping import clip
 
 __all__ = ["MODEL", "Remembered", "person"]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.model.conversation import Tool, ToolCall
-from kernels.files import FileRow
-from kernels.packages import installed
-from kernels.protocols import State
-from kernels.text import clip, human_size
+from kernels.broker import FileRow
+from kernels.interface import State
+from kernels.notebooks.packages import installed
+from kernels.text.clipping import clip, human_size
 
 __all__ = [
     "GO_ON",

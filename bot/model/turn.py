@@ -35,11 +35,11 @@ from bot.spending.usage import Ledger, TurnUsage, price
 from bot.turn import take_turn
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError, NoSuchFile
+from kernels.broker import FileUnavailable
+from kernels.cell.events import Restarted
+from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelError, TooLarge
-from kernels.events import Restarted
-from kernels.files import FileUnavailable
-from kernels.text import clip, counted
-from kernels.threads import in_thread
+from kernels.text.clipping import clip, counted
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model

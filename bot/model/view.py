@@ -15,11 +15,11 @@ from bot.request import Picture
 from bot.rich import as_text, is_picture
 from bot.wording.error_messages import ending, restart
 from filestore.records import CellRecord
-from kernels.events import Restarted
-from kernels.files import Opened
+from kernels.broker import Opened
+from kernels.cell.display_updates import is_mark
+from kernels.cell.events import Restarted
 from kernels.inside.loading.encodings import encoding_of, is_binary
-from kernels.text import clip, counted, human_size, strip_ansi
-from kernels.updates import is_mark
+from kernels.text.clipping import clip, counted, human_size, strip_ansi
 
 __all__ = ["attached", "of_file", "of_record", "of_result"]
 

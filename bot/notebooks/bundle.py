@@ -26,11 +26,11 @@ from bot.session import Session
 from filestore.errors import NoSuchFile
 from filestore.files import FileStore
 from filestore.records import StoredFile
-from kernels import conversion
-from kernels.cells import Cell, Code, Notebook, Streamed
-from kernels.names import Places
-from kernels.packages import installed
-from kernels.threads import in_thread
+from kernels.concurrency.threads import in_thread
+from kernels.notebooks import conversion
+from kernels.notebooks.cells import Cell, Code, Notebook, Streamed
+from kernels.notebooks.packages import installed
+from kernels.workspace.names import Places
 
 __all__ = ["KIND", "bundle", "notebook", "replayed"]
 

@@ -19,10 +19,10 @@ from bot.transcript import Transcript
 from filestore.errors import NoSuchFile
 from filestore.files import PAGE_LIMIT
 from filestore.records import EPOCH, CellRecord, Cursor, Said, StoredFile
-from kernels import conversion
-from kernels.cells import NotebookError
-from kernels.names import Places
-from kernels.text import counted, human_size
+from kernels.notebooks import conversion
+from kernels.notebooks.cells import NotebookError
+from kernels.text.clipping import counted, human_size
+from kernels.workspace.names import Places
 
 __all__ = ["export"]
 

@@ -18,11 +18,11 @@ from bot.scheduling.jobs import Jobs
 from bot.session import Session
 from bot.turn import take_turn
 from bot.wording.error_messages import sentence
-from kernels.cells import RAISES, SKIP, Code, Markdown, Notebook
-from kernels.conversion import reading
-from kernels.differences import differences
+from kernels.concurrency.threads import in_thread
 from kernels.errors import TooLarge
-from kernels.threads import in_thread
+from kernels.notebooks.cells import RAISES, SKIP, Code, Markdown, Notebook
+from kernels.notebooks.conversion import reading
+from kernels.notebooks.diff import differences
 
 __all__ = ["Step", "imported", "replay"]
 

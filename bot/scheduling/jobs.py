@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from bot.errors import AtWork, TooBusy
 from bot.scheduling.slots import Places
-from kernels.finish import to_the_end
+from kernels.concurrency.cancellation import to_the_end
 
 __all__ = ["Jobs"]
 

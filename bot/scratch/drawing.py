@@ -15,8 +15,8 @@ from typing import Literal
 
 from bot.scheduling.slots import Places
 from bot.scratch.kernel import Apart
-from kernels.protocols import Kernels
-from kernels.workspace import helper
+from kernels.interface import Kernels
+from kernels.workspace.folder import helper
 
 __all__ = ["Studio", "ToDraw"]
 

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from bot.session import Session
 from filestore.records import StoredFile
-from kernels.files import FileUnavailable
-from kernels.text import human_size, repair
-from kernels.visible import shown
+from kernels.broker import FileUnavailable
+from kernels.text.clipping import human_size, repair
+from kernels.text.visible import shown
 
 __all__ = ["profile"]
 

@@ -5,8 +5,8 @@
 
 The person's own kernel, its variables and its count of cells are never touched. The work is a module of
 `kernels/inside` with an `answer`, imported as the kernel has it, so that a card and `load_file` read alike;
-`kernels.inside.errands` does each task in a process of its own. Where one brings the whole kernel down all
-the same it is given up, and those after it are done in a fresh kernel.
+`kernels.inside.scratch.tasks` does each task in a process of its own. Where one brings the whole kernel down
+all the same it is given up, and those after it are done in a fresh kernel.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, BinaryIO
 
+from kernels.broker import FileRow, FileUnavailable, Opened
+from kernels.cell.events import Display
+from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelError
-from kernels.events import Display
-from kernels.files import FileRow, FileUnavailable, Opened
-from kernels.protocols import Cell, Kernels
-from kernels.threads import in_thread
+from kernels.interface import Cell, Kernels
 
 __all__ = ["Apart"]
 
@@ -93,7 +93,7 @@ class Apart:
             data.seek(0)
             await kernel.place(name, data)
         await kernel.place("tasks.json", await in_thread(_as_json, tasks))
-        work = f"from inside import errands, {module}\nerrands.do({module}.answer)"
+        work = f"from inside.scratch import tasks, {module}\ntasks.do({module}.answer)"
         run = kernel.run(work, allow_input=False)
         try:
             async with run:

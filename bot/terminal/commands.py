@@ -20,10 +20,10 @@ from bot.terminal.paths import content, created, named, opened
 from bot.terminal.screen import Screen
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError
-from kernels.cells import Notebook, NotebookError
 from kernels.errors import KernelError
-from kernels.text import counted
-from kernels.visible import shown
+from kernels.notebooks.cells import Notebook, NotebookError
+from kernels.text.clipping import counted
+from kernels.text.visible import shown
 
 __all__ = ["CommandFailed", "Commands"]
 

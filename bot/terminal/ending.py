@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.sessions import Sessions
-from kernels.finish import stop
+from kernels.concurrency.cancellation import stop
 
 __all__ = ["GOES_ON", "ToldToEnd", "until_told"]
 

@@ -14,9 +14,9 @@ from prompt_toolkit.document import Document
 
 from bot.errors import BotError
 from filestore.errors import FileStoreError
-from kernels import visible
 from kernels.errors import KernelError
-from kernels.protocols import PersonKernel
+from kernels.interface import PersonKernel
+from kernels.text import visible
 
 __all__ = ["Kernel", "KernelCompleter", "Signature"]
 

@@ -8,7 +8,7 @@ from bot.notebooks.replay import Step
 from bot.reply import ExecutionResult
 from bot.wording.error_messages import ending
 from filestore.records import StoredFile
-from kernels.events import (
+from kernels.cell.events import (
     ClearOutput,
     Display,
     Event,

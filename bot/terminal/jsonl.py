@@ -37,10 +37,10 @@ from bot.terminal.paths import content, created, named, opened
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord, StoredFile
-from kernels.cells import NotebookError
+from kernels.cell.events import END_OF_INPUT, InputRequest
 from kernels.errors import KernelClosed, KernelError, NoQuestion
-from kernels.events import END_OF_INPUT, InputRequest
-from kernels.text import human_size, repair
+from kernels.notebooks.cells import NotebookError
+from kernels.text.clipping import human_size, repair
 
 __all__ = ["LONGEST", "JsonLines"]
 

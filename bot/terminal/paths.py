@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.errors import NotAFile
-from kernels.text import repair
+from kernels.text.clipping import repair
 
 __all__ = ["content", "created", "named", "opened"]
 

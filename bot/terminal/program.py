@@ -30,12 +30,12 @@ from bot.wording.error_messages import at_start, ending, sentence
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError
-from kernels import visible
-from kernels.cells import Notebook, NotebookError
-from kernels.conversion import reading
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelError
-from kernels.packages import plotly_script
+from kernels.notebooks.cells import Notebook, NotebookError
+from kernels.notebooks.conversion import reading
+from kernels.notebooks.packages import plotly_script
+from kernels.text import visible
 
 __all__ = ["main"]
 

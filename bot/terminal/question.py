@@ -19,11 +19,11 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from bot.errors import NothingRuns
 from bot.session import Session
 from bot.wording.error_messages import sentence
-from kernels import visible
+from kernels.cell.events import END_OF_INPUT, InputRequest, Unstopped
+from kernels.concurrency.cancellation import stop, to_the_end
 from kernels.errors import NoQuestion, TooLarge
-from kernels.events import END_OF_INPUT, InputRequest, Unstopped
-from kernels.finish import stop, to_the_end
-from kernels.text import strip_ansi
+from kernels.text import visible
+from kernels.text.clipping import strip_ansi
 
 __all__ = ["Questions"]
 

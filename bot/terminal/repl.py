@@ -27,11 +27,11 @@ from bot.wording.error_messages import advice, sentence
 from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
-from kernels.cells import Notebook
+from kernels.cell.events import InputRequest, Unstopped
 from kernels.errors import KernelError, NoQuestion
-from kernels.events import InputRequest, Unstopped
-from kernels.protocols import PersonKernel
-from kernels.visible import shown
+from kernels.interface import PersonKernel
+from kernels.notebooks.cells import Notebook
+from kernels.text.visible import shown
 
 if TYPE_CHECKING:
     from bot.terminal.keyboard import Keyboard

@@ -17,11 +17,11 @@ from bot.rich import PICTURES, SOURCE_OF_SVG, as_file, as_text, only_script
 from bot.spending.usage import TurnUsage
 from bot.wording.error_messages import ending, restart
 from filestore.records import CellRecord, StoredFile
-from kernels import visible
-from kernels.capture import Skipped
-from kernels.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
-from kernels.text import counted, human_size, strip_ansi
-from kernels.updates import is_mark
+from kernels.cell.display_updates import is_mark
+from kernels.cell.events import ClearOutput, Display, Event, Failure, Queued, Restarted, Result, Stream
+from kernels.text import visible
+from kernels.text.clipping import counted, human_size, strip_ansi
+from kernels.workspace.captured import Skipped
 
 __all__ = ["Screen"]
 

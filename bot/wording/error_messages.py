@@ -49,8 +49,7 @@ from filestore.errors import (
     TooManyFiles,
 )
 from filestore.records import Waiting
-from kernels.capture import FileChanged
-from kernels.cells import NotebookError
+from kernels.cell.events import Restarted
 from kernels.errors import (
     KernelClosed,
     KernelStartFailed,
@@ -61,9 +60,10 @@ from kernels.errors import (
     SandboxUnavailable,
     TooLarge,
 )
-from kernels.events import Restarted
-from kernels.text import human_size
-from kernels.visible import shown
+from kernels.notebooks.cells import NotebookError
+from kernels.text.clipping import human_size
+from kernels.text.visible import shown
+from kernels.workspace.captured import FileChanged
 
 __all__ = [
     "ENDINGS",

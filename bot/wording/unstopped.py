@@ -5,7 +5,7 @@ otherwise(unstopped)    # what comes of it without an answer
 """
 
 from bot.wording.error_messages import counted_names
-from kernels.events import Unstopped
+from kernels.cell.events import Unstopped
 
 __all__ = ["DOES_NOT_STOP", "losing", "otherwise"]
 

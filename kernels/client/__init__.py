@@ -9,6 +9,6 @@ block lets the kernels live on.
 """
 
 from kernels.client.node import Node
-from kernels.client.start import Find, Place, at, local_node, socket_for
+from kernels.client.spawn import Find, Place, at, local_node, socket_for
 
 __all__ = ["Find", "Node", "Place", "at", "local_node", "socket_for"]

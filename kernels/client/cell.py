@@ -1,4 +1,4 @@
-"""A cell that runs in a node, as `kernels.run.Run` is one that runs here.
+"""A cell that runs in a node, as `kernels.cell.run.Run` is one that runs here.
 
     async with kernel.run(code) as cell:
         async for event in cell: ...
@@ -24,14 +24,15 @@ from time import monotonic, time
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from kernels import codec, sizes
-from kernels.capture import Captured
+from kernels.cell import codec
+from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
+from kernels.cell.outputs import Outputs
+from kernels.cell.result import RunResult
+from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import NodeUnavailable, NoQuestion
-from kernels.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
-from kernels.finish import to_the_end
-from kernels.launch import Limits
-from kernels.outputs import Outputs
-from kernels.result import RunResult
+from kernels.process.launch import Limits
+from kernels.wire import sizes
+from kernels.workspace.captured import Captured
 
 __all__ = ["UNREACHABLE", "CellHost", "RemoteCell"]
 

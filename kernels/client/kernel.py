@@ -18,19 +18,21 @@ from urllib.parse import quote
 
 import aiohttp
 
-from kernels import codec, hints, sizes
-from kernels.capture import Captured, Scan
+from kernels import introspection
+from kernels.broker import FileSource, FileUnavailable
+from kernels.cell import codec
+from kernels.cell.events import ClearOutput, Display, Restarted, Result, Stream
+from kernels.cell.result import Late, Variable
+from kernels.client.captured import RemoteFile
 from kernels.client.cell import RemoteCell
+from kernels.client.connection import Link
 from kernels.client.ends import Connect
-from kernels.client.files import RemoteFile
-from kernels.client.link import Link
 from kernels.errors import KernelClosed, KernelError
-from kernels.events import ClearOutput, Display, Restarted, Result, Stream
-from kernels.files import FileSource, FileUnavailable
-from kernels.launch import Limits
+from kernels.interface import State
 from kernels.node.settings import limits_from, limits_to
-from kernels.protocols import State
-from kernels.result import Late, Variable
+from kernels.process.launch import Limits
+from kernels.wire import sizes
+from kernels.workspace.captured import Captured, Scan
 
 __all__ = ["KernelNode", "RemoteKernel"]
 
@@ -74,7 +76,7 @@ class _Lost:
     since: float | None = None
 
 
-class RemoteKernel(hints.Hinting):
+class RemoteKernel(introspection.Hinting):
     """One session's kernel in a node; made by `Node.kernel`."""
 
     def __init__(self, node: KernelNode, session_id: str, source: FileSource) -> None:
@@ -153,7 +155,7 @@ class RemoteKernel(hints.Hinting):
         path, at = f"{self._path}/hints/{question}", {"position": str(position)}
         with suppress(KernelError, OSError, TimeoutError):
             asked = self._node.ask("POST", path, params=at, data=code.encode(), start=False)
-            return codec.loads(await asyncio.wait_for(asked, 2 * hints.PATIENCE))
+            return codec.loads(await asyncio.wait_for(asked, 2 * introspection.PATIENCE))
 
     async def widen(self, columns: int) -> None:
         """From now on tables of text may be this wide, in whatever node the kernel lives."""

@@ -17,18 +17,18 @@ from urllib.parse import quote
 
 import aiohttp
 
-from kernels import codec
-from kernels.client.answers import CHANGING, body_of, differing, is_changing, words_for
+from kernels.broker import FileSource
+from kernels.cell import codec
 from kernels.client.ends import Connect, Connected
+from kernels.client.http_answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.client.kernel import RemoteKernel
-from kernels.client.start import Find, Place
+from kernels.client.spawn import Find, Place
+from kernels.concurrency.cancellation import stop
+from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
-from kernels.files import FileSource
-from kernels.finish import stop
-from kernels.lasting import lasting
-from kernels.launch import Limits
 from kernels.node import PROTOCOL
-from kernels.sizes import MESSAGE
+from kernels.process.launch import Limits
+from kernels.wire.sizes import MESSAGE
 
 __all__ = ["Node"]
 
@@ -375,7 +375,7 @@ class Node:
 
 
 class _Channel:
-    """kernels.client.link.Connected."""
+    """kernels.client.connection.Connected."""
 
     def __init__(
         self,

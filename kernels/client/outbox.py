@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from kernels.errors import TooLarge
-from kernels.sizes import MESSAGE
+from kernels.wire.sizes import MESSAGE
 
 __all__ = ["Outbox"]
 

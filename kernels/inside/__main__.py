@@ -20,7 +20,10 @@ from pathlib import Path
 PARENT = os.getppid()  # at once, since it may die while we start
 
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
-from inside import files, fresh, last_words, program  # type: ignore[import-not-found]  # noqa: E402  (the path first)
+from inside import program  # type: ignore[import-not-found]  # noqa: E402  (the path first)
+from inside.confinement import fresh  # type: ignore[import-not-found]  # noqa: E402
+from inside.files import stored  # type: ignore[import-not-found]  # noqa: E402
+from inside.output import last_words  # type: ignore[import-not-found]  # noqa: E402
 
 del sys.path[0]
 
@@ -40,7 +43,7 @@ def _follow_parent() -> None:
 if __name__ == "__main__":
     alive = (RUN_FOLDER / "alive").open("wb")
     fcntl.flock(alive, fcntl.LOCK_EX)  # for the next pool, which must not take a living kernel's folder away
-    files.install(DESCRIPTORS.pop("bell"))
+    stored.install(DESCRIPTORS.pop("bell"))
     last_words.share(DESCRIPTORS)
     threading.Thread(target=_follow_parent, daemon=True).start()
     kernel = program.made()

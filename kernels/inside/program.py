@@ -29,30 +29,14 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import (
-    bars,
-    children,
-    clip,
-    cores,
-    elsewhere,
-    figures,
-    forked,
-    fresh,
-    last_words,
-    memory,
-    nested,
-    open_files,
-    questions,
-    reserve,
-    shared,
-    spawned,
-    stdin,
-    streams,
-    variables,
-    width,
-)
+from . import memory, questions, stdin, variables
 from .absent import NoSubshells, Unwalked
+from .children import forked, reaping, spawned
+from .confinement import fresh, reserve
+from .files import elsewhere, open_files
 from .heartbeat import ListeningHeartbeat
+from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
+from .output import clip, last_words, streams
 from .shell import Shell, turn
 from .turn import take_interrupts
 
@@ -145,7 +129,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         """Run the cell, and let what it has written through."""
         try:
             parent = self.get_parent("shell")
-            children.reap()
+            reaping.reap()
             turn.begin(parent["header"]["msg_id"])
             last_words.shown.begin()
             for stream in self.own_streams:  # what stands before them need not pass it on
@@ -157,7 +141,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             self._open_files.flush()
             self.shell.forget()
             streams.settle(self.own_streams)
-            children.reap()
+            reaping.reap()
         except KeyboardInterrupt:  # the cell does not run
             reply = self._failed("KeyboardInterrupt", "")
         finally:
@@ -286,8 +270,8 @@ class Program(IPKernelApp):  # type: ignore[misc]
         self.kernel.questions = questions.Questions(self.session, self.kernel.stdin_socket, _may_ask)
         self.kernel._elsewhere = elsewhere.Outside(elsewhere.temporary(), os.getcwd())
         sys.stdin = stdin.Input(self.kernel.raw_input)
-        nested.allow(lambda: self.kernel.io_loop.asyncio_loop)
-        children.install()
+        nested_asyncio.allow(lambda: self.kernel.io_loop.asyncio_loop)
+        reaping.install()
         forked.watch(self.kernel)
         reserve.fill()
         self.kernel.shell.kernel = self.kernel  # where the shell was there before
@@ -295,13 +279,13 @@ class Program(IPKernelApp):  # type: ignore[misc]
 
 def made() -> Program:
     """The program, told what differs from IPython's own."""
-    program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.streams.Output")
+    program: Program = Program.instance(kernel_class=Kernel, outstream_class="inside.output.streams.Output")
     program.config.HistoryManager.enabled = False  # a database nobody reads, 1 ms a cell
     program.config.IPCompleter.use_jedi = False  # 10 to 300 ms for a name, where IPython's own takes 2 to 10
-    program.config.Session.packer = "inside.packing.pack"
+    program.config.Session.packer = "inside.output.packing.pack"
     figures.follow()
     bars.follow()
-    shared.follow()
+    shared_memory.follow()
     spawned.follow()
     # Else its logger takes all for its handlers to choose: 4 records a cell.
     program.log.setLevel(program.log_level)

@@ -23,7 +23,12 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
-from . import advice, elsewhere, figures, forked, paths, reserve, stdin, streams
+from . import paths, stdin
+from .children import forked
+from .confinement import reserve
+from .files import elsewhere
+from .libraries import advice, figures
+from .output import streams
 from .turn import Turn
 
 __all__ = ["Shell", "turn"]

@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from kernels import interpreter
 from kernels.descriptors import raise_limit
 from kernels.errors import Misconfigured
-from kernels.node.logged import configure
+from kernels.node.logging import configure
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
+from kernels.process import interpreter
 
 JUPYTER = "jupyter"  # in the node's folder: what Jupyter uses as the machine's own folder
 ENDING, LOOK = 15.0, 0.1  # seconds that the node before may take to end, and between looks
@@ -51,7 +51,7 @@ def main() -> int:
             return 1
         _clear(settings.folder)
         _at_home(settings.folder)
-        from kernels.node.app import serve
+        from kernels.node.server import serve
 
         serve(settings, _ready)
     return 0

@@ -13,12 +13,12 @@ from dataclasses import fields
 from types import NoneType
 from typing import Any, get_type_hints
 
-from kernels.capture import CapturedFile, Skipped
-from kernels.codec import EVENTS
+from kernels.broker import FileRow
+from kernels.cell.codec import EVENTS
+from kernels.cell.result import RunResult, Variable
 from kernels.errors import KernelError
-from kernels.files import FileRow
-from kernels.launch import Limits
-from kernels.result import RunResult, Variable
+from kernels.process.launch import Limits
+from kernels.workspace.captured import CapturedFile, Skipped
 
 __all__ = [
     "COMMANDS",

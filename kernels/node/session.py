@@ -19,19 +19,19 @@ from datetime import timedelta
 from time import time
 from typing import Any, Protocol
 
-from kernels import codec
-from kernels.capture import Captured, Scan
+from kernels.cell import codec
+from kernels.cell.events import Queued
+from kernels.cell.run import Run
+from kernels.concurrency.cancellation import stop, to_the_end
+from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NoQuestion, TooLarge
-from kernels.events import Queued
-from kernels.finish import stop, to_the_end
-from kernels.lasting import lasting
-from kernels.node.log import OUTPUTS, Log
+from kernels.node.event_log import OUTPUTS, Log
+from kernels.node.file_requests import BotFiles
 from kernels.node.messages import DELETED, REPLACED, NotUnderstood, check
 from kernels.node.settings import limits_for, limits_to
-from kernels.node.source import BotFiles
-from kernels.plain import dumps
 from kernels.pool import Pool
-from kernels.run import Run
+from kernels.wire.json_texts import dumps
+from kernels.workspace.captured import Captured, Scan
 
 __all__ = ["Channel", "Session"]
 

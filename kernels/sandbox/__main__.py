@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.launch import Limits
+from kernels.process.launch import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import PROBES, REMEDIES, probe
-from kernels.temporary import own_folder
+from kernels.workspace.temporary import own_folder
 
 TIERS = (Tier.S, Tier.A, Tier.B)
 

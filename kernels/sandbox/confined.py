@@ -3,7 +3,7 @@
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
     kernel = await sandbox.launch(workspace, name, order, descriptors)
     code = await kernel.wait()
-    kernel.fault        # what of `kernels.sandbox.watchdog` ended it: "memory", "workspace" ...
+    kernel.fault        # what of `kernels.sandbox.limits.watchdog` ended it: "memory", "workspace" ...
     await kernel.release()
 """
 
@@ -18,16 +18,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from kernels.concurrency.cancellation import to_the_end
+from kernels.concurrency.threads import in_thread
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.finish import to_the_end
-from kernels.forkserver import LIBRARIES, Child, Forkserver
-from kernels.launch import Limits
-from kernels.sandbox import usage, users
-from kernels.sandbox.cgroup import Group, Groups, unique_name
+from kernels.process.launch import Limits
+from kernels.sandbox import users
+from kernels.sandbox.forkserver import LIBRARIES, Child, Forkserver
+from kernels.sandbox.limits import usage
+from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
+from kernels.sandbox.limits.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
 from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine, environment
-from kernels.sandbox.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
-from kernels.threads import in_thread
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
@@ -196,7 +197,7 @@ class Sandbox:
     async def launch(
         self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Confined:
-        """Start a process that does what the order says (`kernels/inside/child.py`), held as the tier holds.
+        """Start a process that follows the order (see `inside.confinement.child`), held as the tier holds.
 
         `name` is that of its control group. `descriptors` go with the order and stay ours too.
 

@@ -1,7 +1,7 @@
 """What a kernel may reach and use, decided here and nowhere else: pure, nothing is read or written.
 
     confinement = confine(Tier.S, Paths(...), Limits(), uid=100_000)
-    confinement.description()       # as the forked child takes it (kernels/inside/confine.py)
+    confinement.description()       # as the forked child takes it (kernels/inside/confinement/confine.py)
 
 A tier says by what a kernel is held: S by namespaces and a user of its own, with control groups for its
 limits; A by a user namespace, for a host without root; B by Landlock, where there are no namespaces; NONE by
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kernels.inside.elsewhere import WORKSPACE_NAMES
-from kernels.launch import Limits
+from kernels.inside.files.elsewhere import WORKSPACE_NAMES
+from kernels.process.launch import Limits
 from kernels.sandbox import seccomp
 
 __all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine", "environment"]

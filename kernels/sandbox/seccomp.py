@@ -47,7 +47,8 @@ NO_WAIT, DONT_KEEP = 0x8, 0x80  # RWF_NOWAIT and RWF_DONTCACHE: tell, and change
 SOL_SOCKET = 1
 # Options of a socket that are pretended to be set: SO_LINGER, since the last one to close a connection waits,
 # which is us where it was sent to us; and the sizes of its buffers, SO_SNDBUF, SO_RCVBUF and the two that
-# force them, which are memory that Linux counts for nobody (`kernels.sandbox.objects` goes by the default).
+# force them, which are memory that Linux counts for nobody (`kernels.sandbox.limits.objects` goes by the
+# default).
 PRETENDED_OPTIONS = (13, 7, 8, 32, 33)
 ATTACH = (26, 50, 51, 52)  # SO_ATTACH_FILTER, _BPF, and the two of SO_REUSEPORT: programs in the kernel
 SETLEASE, NOTIFY = 1024, 1026  # of fcntl: make every other opener of a file wait, or watch a folder

@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kernels.broker import Broker, FileRow, FileUnavailable, Opened
 from kernels.errors import KernelStartFailed, Misconfigured, SandboxUnavailable
-from kernels.files import Broker, FileRow, FileUnavailable, Opened
-from kernels.forkserver import UNPREPARED
-from kernels.inside.probes import ABSTRACT, LOOPBACK, PROBES
+from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK, PROBES
 from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.forkserver import UNPREPARED
 from kernels.sandbox.policy import Tier
-from kernels.temporary import own_folder
+from kernels.workspace.temporary import own_folder
 
 __all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
 
@@ -138,7 +138,7 @@ async def probe(sandbox: Sandbox) -> list[str]:
 
 
 class _OneFile:
-    """kernels.files.FileSource of somebody who has stored one file, whatever it is called."""
+    """kernels.broker.FileSource of somebody who has stored one file, whatever it is called."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from kernels.sandbox import usage
+from kernels.sandbox.limits import usage
 from tests.live.cells import Ran, run
 
 CANARY = "KERNELCORD_ATTACK_CANARY"

@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from kernels.launch import Limits, MiB
-from kernels.sandbox.cgroup import Groups
+from kernels.process.launch import Limits, MiB
+from kernels.sandbox.limits.cgroup import Groups
 from tests.conftest import KERNEL_PYTHON, ROOT
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from kernels.files import FileRow, FileUnavailable, Opened
+from kernels.broker import FileRow, FileUnavailable, Opened
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from tests.attacks.conftest import AFTER

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from kernels.capture import FileChanged
 from kernels.kernel import Kernel
 from kernels.pool import Pool
+from kernels.workspace.captured import FileChanged
 from tests.attacks.host import Host
 from tests.live.cells import run, value
 

@@ -8,10 +8,10 @@ from time import monotonic
 
 import pytest
 
-from kernels.finish import stop
+from kernels.concurrency.cancellation import stop
 from kernels.kernel import Kernel
-from kernels.launch import Limits
-from kernels.weight import weight
+from kernels.process.launch import Limits
+from kernels.wire.weight import weight
 from tests.attacks.conftest import LIMITS
 from tests.live.cells import run, value
 

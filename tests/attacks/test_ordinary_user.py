@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.sandbox.cgroup import Groups
+from kernels.sandbox.limits.cgroup import Groups
 from tests.attacks.ordinary import GUARD
 
 UID = 54_321  # nobody's on any machine that we know

@@ -15,9 +15,9 @@ from time import monotonic
 import pytest
 
 from kernels.kernel import Kernel
-from kernels.launch import over_limit
 from kernels.pool import Pool
-from kernels.sandbox.held_up import AT_FOLDER
+from kernels.process.launch import over_limit
+from kernels.sandbox.limits.held_up import AT_FOLDER
 from tests.attacks.host import TRIES, refused
 from tests.live.cells import NoFiles, run, until, value
 
@@ -558,7 +558,7 @@ async def test_very_many_areas_of_memory_end_a_kernel(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process with as many as Linux allows keeps its memory locked, and so a folder, for long."""
-    monkeypatch.setattr("kernels.sandbox.watchdog.MAPPED", 0.2)
+    monkeypatch.setattr("kernels.sandbox.limits.watchdog.MAPPED", 0.2)
     ran = await run(kernel, f"{AREAS}\nareas(5_000)\nimport time\ntime.sleep(1)")
     assert ran.status == "ok", ran.output
     ran = await run(kernel, f"{AREAS}\nareas(40_000)\nimport time\ntime.sleep(30)")

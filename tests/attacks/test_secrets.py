@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.files import FileUnavailable, Opened
+from kernels.broker import FileUnavailable, Opened
 from kernels.kernel import Kernel
 from kernels.pool import Pool
 from tests.attacks.host import TRIES, Host, refused

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from kernels.capture import Scan
-from kernels.events import Event, Restarted
-from kernels.files import FileSource
-from kernels.launch import Limits
-from kernels.protocols import Cell, State
-from kernels.result import Late, RunResult, Variable
+from kernels.broker import FileSource
+from kernels.cell.events import Event, Restarted
+from kernels.cell.result import Late, RunResult, Variable
+from kernels.interface import Cell, State
+from kernels.process.launch import Limits
+from kernels.workspace.captured import Scan
 
 __all__ = ["FakeCell", "FakeKernel", "FakeKernels"]
 

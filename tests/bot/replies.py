@@ -7,9 +7,9 @@ from typing import Any
 
 from bot.reply import ExecutionResult, GeneratedFile, Reply
 from filestore.records import StoredFile
-from kernels.capture import Skipped
-from kernels.events import Display, Event, Stream
-from kernels.outputs import Outputs
+from kernels.cell.events import Display, Event, Stream
+from kernels.cell.outputs import Outputs
+from kernels.workspace.captured import Skipped
 
 EXPIRES = datetime(2026, 12, 1, tzinfo=UTC)
 RESULT = ExecutionResult(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.continuity.early_events import Ahead
-from kernels.events import Event, Queued, Restarted, Stream
+from kernels.cell.events import Event, Queued, Restarted, Stream
 
 EVENTS = [Stream("stdout", "a"), Stream("stdout", "b")]
 

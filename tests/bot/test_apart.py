@@ -12,11 +12,11 @@ import pytest
 
 from bot.scratch.drawing import Studio, ToDraw
 from bot.scratch.kernel import Apart
+from kernels.broker import FileSource
+from kernels.cell.events import Display, Event
+from kernels.cell.result import RunResult
 from kernels.errors import KernelStartFailed
-from kernels.events import Display, Event
-from kernels.files import FileSource
-from kernels.protocols import PersonKernel
-from kernels.result import RunResult
+from kernels.interface import PersonKernel
 
 
 class Run:

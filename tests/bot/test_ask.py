@@ -18,7 +18,7 @@ from bot.sessions import Sessions
 from bot.wording.error_messages import advice, sentence
 from config.settings import load
 from filestore.records import EPOCH, CellRecord, Said
-from kernels.events import Stream
+from kernels.cell.events import Stream
 from tests.model_server import Answer as Scripted
 from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
 

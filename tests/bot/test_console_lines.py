@@ -8,8 +8,8 @@ from typing import Any, cast
 from bot.sessions import Sessions
 from bot.terminal.jsonl import JsonLines
 from filestore.records import EPOCH, Page, SessionRecord
+from kernels.cell.events import END_OF_INPUT
 from kernels.errors import KernelClosed
-from kernels.events import END_OF_INPUT
 
 
 class OneSession:

@@ -48,6 +48,7 @@ from filestore.errors import (
     TooManyFiles,
 )
 from filestore.records import Waiting
+from kernels.cell.events import Restarted
 from kernels.errors import (
     KernelClosed,
     KernelStartFailed,
@@ -56,7 +57,6 @@ from kernels.errors import (
     SandboxUnavailable,
     TooLarge,
 )
-from kernels.events import Restarted
 from tests.sentences import problems
 
 INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSession"}  # met within the store

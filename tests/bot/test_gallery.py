@@ -23,9 +23,9 @@ from bot.request import Incoming
 from bot.rich import says_nothing
 from bot.sessions import Sessions
 from config.settings import load
-from kernels.conversion import reading
-from kernels.notebook import differences
-from kernels.presentable import presentable
+from kernels.notebooks.conversion import reading
+from kernels.notebooks.notebook import differences
+from kernels.notebooks.sanitize.outputs import presentable
 from tests.bot.gallery import GALLERY, NAMED_ONLY, SETUP, SURROUNDINGS, Shown
 from tests.conftest import KERNEL_PYTHON
 

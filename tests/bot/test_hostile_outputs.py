@@ -19,11 +19,11 @@ from bot.discord.format.split import LONGEST, length
 from bot.model.view import of_result
 from bot.reply import Reply
 from bot.terminal.screen import Screen
-from kernels.differences import differences
-from kernels.events import Display, Event, Failure, Result, Stream
-from kernels.outputs import Outputs
-from kernels.presentable import presentable
-from kernels.text import strip_ansi
+from kernels.cell.events import Display, Event, Failure, Result, Stream
+from kernels.cell.outputs import Outputs
+from kernels.notebooks.diff import differences
+from kernels.notebooks.sanitize.outputs import presentable
+from kernels.text.clipping import strip_ansi
 from tests.bot.replies import RESULT, made, printed, shown
 
 MANY = 5000  # more outputs than a cell may have, and files

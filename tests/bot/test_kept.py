@@ -13,7 +13,8 @@ from bot.files import PersonFiles
 from filestore import FileStore, LocalBlobs, open_store
 from filestore.copying import Written
 from filestore.records import SessionRecord
-from kernels.capture import Capture, Captured
+from kernels.workspace.captured import Captured
+from kernels.workspace.scan import Capture
 from tests.bot.fake_kernels import FakeKernels
 
 MIB = 1024 * 1024

@@ -7,7 +7,7 @@ import pytest
 from bot.model.view import of_file
 from bot.scratch.file_cards import profile
 from bot.sessions import Sessions
-from kernels.files import Opened
+from kernels.broker import Opened
 
 TABLE = "Name;Preis;Menge\nÄpfel;1,50;3\n".encode("cp1252")
 TOLD = 'read with the encoding cp1252, ";" between columns and commas before decimals; to say another: '

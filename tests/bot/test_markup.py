@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.discord.format.ansi import coloured
 from bot.discord.format.markdown import clipped, code_name, fenced, output_block, plain
 from bot.discord.format.split import length
-from kernels.text import strip_ansi
+from kernels.text.clipping import strip_ansi
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from bot.terminal.json_fields import step_fields
 from bot.terminal.paths import created
 from bot.terminal.repl import progress
 from filestore.records import Said
-from kernels.notebook import Code, Imported, Markdown, Raw, differences, read, write
+from kernels.notebooks.notebook import Code, Imported, Markdown, Raw, differences, read, write
 from tests.conftest import KERNEL_PYTHON
 from tests.program import ROOT, Program
 
@@ -283,7 +283,7 @@ async def test_a_cell_that_is_too_long_to_be_sent_fails_and_is_kept(
     sessions: Sessions, keep_going: bool, statuses: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is refused with a sentence, and counts as one that failed; its code is in the transcript."""
-    monkeypatch.setattr("kernels.sizes.LARGEST_CODE", 100)
+    monkeypatch.setattr("kernels.wire.sizes.LARGEST_CODE", 100)
     long = f"# {'x' * 200}"
     done = await steps(sessions, Code(long), Code("2"), keep_going=keep_going)
     assert [step.result.status if step.result else None for step in done] == statuses

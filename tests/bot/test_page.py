@@ -16,8 +16,7 @@ from bot.discord.format.progress import broken_off
 from bot.discord.format.split import length
 from bot.reply import Reply
 from bot.spending.usage import TurnUsage
-from kernels.capture import Skipped
-from kernels.events import (
+from kernels.cell.events import (
     ClearOutput,
     Display,
     Event,
@@ -28,7 +27,8 @@ from kernels.events import (
     Result,
     Unstopped,
 )
-from kernels.text import left_out
+from kernels.text.clipping import left_out
+from kernels.workspace.captured import Skipped
 from tests.bot.markups import SQUARE, TABLE
 from tests.bot.replies import RESULT, cell, made, printed, shown
 

@@ -13,7 +13,7 @@ import pytest
 from bot.scratch.file_cards import profile
 from bot.sessions import Sessions
 from filestore.records import StoredFile
-from kernels.removal import PREFIX
+from kernels.workspace.removal import PREFIX
 from tests.conftest import KERNEL_PYTHON, ROOT
 
 MAKE = """
@@ -131,7 +131,9 @@ class Unpickled:
     """In the kernels' Python its pickle makes every card say that it was unpickled."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        return exec, ("from inside import cards; cards._described = cards._text = lambda *_: ['UNPICKLED']",)
+        return exec, (
+            "from inside.scratch import cards; cards._described = cards._text = lambda *_: ['UNPICKLED']",
+        )
 
 
 PICKLED = pickle.dumps(Unpickled())
@@ -178,7 +180,7 @@ async def test_a_reader_that_unpickles_by_itself_is_refused(tmp_path: Path) -> N
     """Where a library unpickles a part of what it reads, as some have done, the file counts as damaged."""
     (tmp_path / "0").write_bytes(PICKLED)
     program = (
-        "import pickle; from inside import cards; from inside.loading import kinds;"
+        "import pickle; from inside.scratch import cards; from inside.loading import kinds;"
         "kinds.READERS['orc'] = lambda source: pickle.loads(source.data);"
         "print(cards.answer({'path': '0', 'filename': 'a.orc', 'file_id': '0'})['text/card'])"
     )

@@ -13,8 +13,8 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from bot.session import Session
 from bot.terminal.question import DECIDE, Questions
+from kernels.cell.events import InputRequest, Unstopped
 from kernels.errors import NoQuestion
-from kernels.events import InputRequest, Unstopped
 
 ENTER, CTRL_C = "\r", "\x03"
 UNSTOPPED = Unstopped((), limited=True, asks=False)

@@ -8,8 +8,8 @@ from bot.model.conversation import Entry, ToolCall, ToolResult, Words
 from bot.model.history import MODEL, Remembered
 from bot.model.prompt import BadCall, arguments, picture_links, situation
 from filestore.records import CellRecord, Output, Said
-from kernels.protocols import State
-from kernels.result import Variable
+from kernels.cell.result import Variable
+from kernels.interface import State
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 PLENTY = 100_000

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.rich import as_file, as_text, drawing, is_picture, only_script, plotly_page, says_nothing
-from kernels.harmless import MOST_PARTS
+from kernels.notebooks.sanitize.html import MOST_PARTS
 
 SQUARE = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9">'

@@ -16,12 +16,12 @@ from bot.sessions import AT_ONCE, IDLE, Sessions
 from bot.wording.error_messages import sentence
 from filestore.errors import StoreFull, StoreUnavailable
 from filestore.records import SessionRecord
-from kernels.capture import Capture
+from kernels.cell.events import Restarted, Stream
+from kernels.cell.result import Late
 from kernels.descriptors import OutOfDescriptors
 from kernels.errors import KernelClosed
-from kernels.events import Restarted, Stream
-from kernels.protocols import Cell
-from kernels.result import Late
+from kernels.interface import Cell
+from kernels.workspace.scan import Capture
 from tests.bot.fake_kernels import FakeCell, FakeKernel
 from tests.bot.worlds import Program, World
 from tests.live.cells import until

@@ -26,9 +26,9 @@ from bot.terminal.repl import Terminal
 from bot.terminal.screen import Screen, time_left
 from bot.wording.error_messages import sentence
 from config.settings import load
-from kernels.capture import Skipped
+from kernels.cell.events import ClearOutput, Display, Failure, Queued, Restarted, Stream
 from kernels.errors import KernelStartFailed
-from kernels.events import ClearOutput, Display, Failure, Queued, Restarted, Stream
+from kernels.workspace.captured import Skipped
 from tests.bot.replies import made
 from tests.model_server import Fault, ModelServer, calls, run_python, says
 from tests.program import Program
@@ -425,7 +425,7 @@ async def test_an_answer_that_is_too_long_is_asked_for_again(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cell still waits, and takes the next one."""
-    monkeypatch.setattr("kernels.sizes.LARGEST_ANSWER", 10)
+    monkeypatch.setattr("kernels.wire.sizes.LARGEST_ANSWER", 10)
     out = await talk(sessions, "len(input('who? '))", "x" * 11, "Bob", folder=tmp_path, shown=capsys)
     assert "The answer is too large" in out
     assert "\n3\n" in out
@@ -435,7 +435,7 @@ async def test_code_that_is_too_long_is_refused_with_a_sentence(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not sent, and what is typed next runs."""
-    monkeypatch.setattr("kernels.sizes.LARGEST_CODE", 100)
+    monkeypatch.setattr("kernels.wire.sizes.LARGEST_CODE", 100)
     out = await talk(sessions, f"len('{'x' * 200}')", "6 * 7", folder=tmp_path, shown=capsys)
     assert "The code is too large: 207 B, over the 100 B limit; put its data into a file" in out
     assert "42\n" in out

@@ -23,9 +23,9 @@ from bot.transcript import PAGE, Transcript
 from config.settings import load
 from filestore import CellRecord, LargeOutputs, LocalBlobs, QuotaExceeded, open_store
 from filestore.spool import SpooledStore, spooled
-from kernels import conversion, notebook
-from kernels.cells import Code, Streamed
-from kernels.updates import UPDATE, Updates
+from kernels.cell.display_updates import UPDATE, Updates
+from kernels.notebooks import conversion, notebook
+from kernels.notebooks.cells import Code, Streamed
 
 MIB = 1 << 20
 SHOWN, EACH = 12, 4 * MIB  # outputs of one cell, and their characters

@@ -19,8 +19,8 @@ from config.settings import load
 from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
 from filestore.records import CellRecord
 from filestore.spool.transcripts import SHORT
+from kernels.cell.events import Queued, Stream
 from kernels.errors import KernelStartFailed
-from kernels.events import Queued, Stream
 from tests.conftest import KERNEL_PYTHON
 from tests.filestore.faults import full
 from tests.live.cells import until

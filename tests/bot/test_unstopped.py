@@ -30,9 +30,9 @@ from bot.terminal.repl import AGAIN, Terminal
 from bot.terminal.screen import Screen
 from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
 from config.settings import load
-from kernels import run as module
+from kernels.cell import run as module
+from kernels.cell.events import Unstopped
 from kernels.errors import NoQuestion
-from kernels.events import Unstopped
 from tests.live.cells import deaf
 from tests.program import ROOT, Program
 

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from bot.continuity.losses import UPDATED
 from bot.wording.error_messages import restart
-from kernels.events import Restarted
+from kernels.cell.events import Restarted
 from tests.bot.worlds import NOW, Program, World
 from tests.mongodb import running_mongodb
 

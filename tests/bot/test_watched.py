@@ -14,8 +14,8 @@ from bot.spending.usage import Ledger
 from config.settings import load
 from filestore.janitor import Janitor
 from filestore.spool import CatchUp
-from kernels.capture.observer import Observer
 from kernels.pool import Pool
+from kernels.workspace.observer import Observer
 from tests.live.cells import until
 
 LASTING = (
@@ -37,7 +37,7 @@ async def test_what_must_live_is_begun_again_and_ends_with_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of them, after an error that nobody thought of."""
-    monkeypatch.setattr("kernels.lasting.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("kernels.concurrency.lasting.FIRST_PAUSE", 0.01)
     begun: Counter[tuple[type, str]] = Counter()
 
     def failing_first(owner: type, name: str) -> None:

@@ -13,7 +13,7 @@ from bot.reply import Reply
 from bot.sessions import Sessions
 from filestore import FileStore, LocalBlobs, open_store
 from filestore.spool import spooled
-from kernels.events import Restarted
+from kernels.cell.events import Restarted
 from tests.bot.fake_kernels import FakeKernels
 
 __all__ = ["NOW", "Program", "World"]

@@ -20,7 +20,7 @@ def root_logger() -> Iterator[logging.Logger]:
 
 def record(message: str, *args: object) -> logging.LogRecord:
     """A record as a logger makes it."""
-    return logging.LogRecord("kernels.run", logging.WARNING, "run.py", 1, message, args, None)
+    return logging.LogRecord("kernels.cell.run", logging.WARNING, "run.py", 1, message, args, None)
 
 
 @pytest.mark.parametrize("hostile", ["\n", "\r", "\x1b[31m", "\x00", "\u2028", "\u202e", "\x85", "\ud800"])
@@ -34,7 +34,7 @@ def test_hostile_text_stays_in_its_line(hostile: str) -> None:
 
 def test_other_scripts_are_left_as_they_are() -> None:
     """A name is readable in the log in whatever script it is."""
-    assert OneLine().format(record("%s", "你好 مرحبا 😀")).endswith("WARNING kernels.run: 你好 مرحبا 😀")
+    assert OneLine().format(record("%s", "你好 مرحبا 😀")).endswith("WARNING kernels.cell.run: 你好 مرحبا 😀")
 
 
 def test_traceback_is_in_the_same_line() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from io import BytesIO
 
-from kernels.files import FileRow, FileUnavailable, Opened
-from kernels.protocols import PersonKernel
+from kernels.broker import FileRow, FileUnavailable, Opened
+from kernels.interface import PersonKernel
 
 CONTENT = b"city,people\nUlm,126000\n" * 1000
 ROW = FileRow(
@@ -19,7 +19,7 @@ ROW = FileRow(
 
 
 class SomeFiles:
-    """kernels.files.FileSource of somebody who has `cities.csv`."""
+    """kernels.broker.FileSource of somebody who has `cities.csv`."""
 
     kernel: PersonKernel
 

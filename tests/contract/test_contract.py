@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from kernels.capture import FileChanged
+from kernels.cell.events import Display, Event, Failure, InputRequest, Queued, Result, Stream, Unstopped
+from kernels.cell.result import Late
 from kernels.errors import NoQuestion, TooLarge
-from kernels.events import Display, Event, Failure, InputRequest, Queued, Result, Stream, Unstopped
-from kernels.launch import Limits
-from kernels.protocols import Kernels, PersonKernel
-from kernels.result import Late
-from kernels.sizes import LARGEST_ANSWER, LARGEST_CODE
+from kernels.interface import Kernels, PersonKernel
+from kernels.process.launch import Limits
+from kernels.wire.sizes import LARGEST_ANSWER, LARGEST_CODE
+from kernels.workspace.captured import FileChanged
 from tests.contract.files import CONTENT, SomeFiles
 from tests.live.cells import Ran, late_until, run, value
 

@@ -18,7 +18,7 @@ import aiohttp
 
 from bot.session import beside
 from filestore.records import RUNNING
-from kernels.client.start import recorded
+from kernels.client.spawn import recorded
 
 ENDING = 5.0  # seconds that a task may take to end which was told to
 DATABASE = "kernelcord.db"

@@ -8,7 +8,7 @@ from bot.discord.answers.answer import Showing
 from bot.discord.answers.turn import Wanted
 from bot.discord.format.answer import Draft
 from bot.request import Picture
-from kernels.outputs import Outputs
+from kernels.cell.outputs import Outputs
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
 from tests.discord.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says

@@ -265,7 +265,7 @@ def bundle(names):
 def cards(names):
     """The cards, from a process whose audit hook stays its own."""
     program = (
-        "import json, sys; from inside import cards\n"
+        "import json, sys; from inside.scratch import cards\n"
         "tasks = json.load(sys.stdin)\n"
         "print(json.dumps({task['filename']: cards.answer(task)['text/card'] for task in tasks}))"
     )

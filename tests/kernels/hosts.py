@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from kernels.capture import Scan
-from kernels.events import Restarted
-from kernels.launch import Limits
-from kernels.line import Line
-from kernels.result import Variable
-from kernels.run import Run
+from kernels.cell.events import Restarted
+from kernels.cell.result import Variable
+from kernels.cell.run import Run
+from kernels.concurrency.slots import Line
+from kernels.process.launch import Limits
+from kernels.workspace.captured import Scan
 
 Script = Callable[[Run], None]
 

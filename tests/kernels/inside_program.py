@@ -15,10 +15,10 @@ from pathlib import Path
 
 KERNELS, BELL, STORED = sys.argv[1:]
 sys.path.insert(0, KERNELS)
-from inside import files  # noqa: E402  (as the launcher does)
+from inside.files import stored  # noqa: E402  (as the launcher does)
 
 del sys.path[0]
-files.install(int(BELL))
+stored.install(int(BELL))
 LIGHT = {"pandas", "numpy", "PIL", "yaml", "sqlite3"}.isdisjoint(sys.modules)
 
 import sqlite3  # noqa: E402

@@ -14,7 +14,7 @@ from typing import Any
 
 KERNELS, FOLDER = sys.argv[1:]
 sys.path.insert(0, KERNELS)
-from inside import streams  # noqa: E402  (as the launcher does)
+from inside.output import streams  # noqa: E402  (as the launcher does)
 
 del sys.path[0]
 

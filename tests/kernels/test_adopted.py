@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels.adopted import Process, started
-from kernels.client.start import local_node
+from kernels.client.spawn import local_node
 from kernels.errors import NodeUnavailable
 from kernels.node.settings import NodeSettings
+from kernels.process.reattached import Process, started
 from tests.contract.conftest import node_settings
 
 MANY = 1024  # from which on select(2) takes no descriptor

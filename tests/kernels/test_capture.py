@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from kernels.capture import Capture, Captured, CapturedFile, FileChanged, LateFiles, Scan, Skipped
-from kernels.capture.clean import make_clean
-from kernels.capture.scan import COARSE, TICK
-from kernels.capture.walk import UNSEEN
-from kernels.workspace import Workspace
+from kernels.workspace.captured import Captured, CapturedFile, FileChanged, Scan, Skipped
+from kernels.workspace.folder import Workspace
+from kernels.workspace.late import LateFiles
+from kernels.workspace.mapped_writes import make_clean
+from kernels.workspace.scan import COARSE, TICK, Capture
+from kernels.workspace.walk import UNSEEN
 
 SECRET = b"DISCORD_TOKEN=secret"
 
@@ -154,7 +155,7 @@ def test_a_file_that_is_written_through_a_map_has_not_rested(
     A process that writes without end has its file brought to the disk less and less often.
     """
     now, clock, synced, sync = 0.0, time.time, list[int](), os.fdatasync
-    monkeypatch.setattr("kernels.capture.scan.time.time", lambda: clock() + now)
+    monkeypatch.setattr("kernels.workspace.scan.time.time", lambda: clock() + now)
     monkeypatch.setattr(os, "fdatasync", lambda number: (synced.append(number), sync(number)))
     capture = Capture(folder)
     with mapping(folder / "table.bin") as write:
@@ -215,7 +216,7 @@ def test_a_late_file_that_changes_just_then_has_not_rested(
     """That is nothing to tell its person: it comes when it has rested."""
     (folder / "data.csv").write_bytes(b"1")
     monkeypatch.setattr(
-        "kernels.capture.scan.make_clean", lambda _: bool(os.utime(folder / "data.csv", (1, 1)))
+        "kernels.workspace.scan.make_clean", lambda _: bool(os.utime(folder / "data.csv", (1, 1)))
     )
     time.sleep(0.001)
     assert Capture(folder).scan(rested=0.001) == Scan(unrested=True)
@@ -532,7 +533,7 @@ async def test_late_files_have_a_budget_and_its_end_is_told_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread that writes 60 files again and again is heard for one cell's worth, until the next cell."""
-    monkeypatch.setattr("kernels.capture.late.SETTLED", 0.01)
+    monkeypatch.setattr("kernels.workspace.late.SETTLED", 0.01)
     capture, told = Capture(folder), list[Scan]()
     late = LateFiles(capture, most=64, busy=lambda: False, tell=told.append)
     for cell in range(2):
@@ -551,7 +552,7 @@ async def test_looks_for_late_files_come_with_a_pause_between_them(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often hints come: each look can be one at thousands of files."""
-    monkeypatch.setattr("kernels.capture.late.SETTLED", 0.2)
+    monkeypatch.setattr("kernels.workspace.late.SETTLED", 0.2)
     capture, looks = Capture(folder), list[float]()
 
     async def look(**_: Any) -> Scan:
@@ -812,7 +813,7 @@ def test_an_unreadable_file_is_skipped(folder: Path, monkeypatch: pytest.MonkeyP
     def forbid(_path: str, _top: int) -> int:
         raise PermissionError
 
-    monkeypatch.setattr("kernels.capture.scan.open_path", forbid)
+    monkeypatch.setattr("kernels.workspace.scan.open_path", forbid)
     capture = Capture(folder)
     assert reasons(capture.scan()) == {"data.csv": "unreadable: its permissions forbid it"}
     assert capture.scan() == Scan()
@@ -898,7 +899,7 @@ async def test_an_empty_workspace_costs_no_thread(folder: Path, monkeypatch: pyt
     await asyncio.sleep(1.5 * TICK / 1e9)
     assert await capture.look() == Scan()
     with monkeypatch.context() as patch:
-        patch.setattr("kernels.capture.scan.in_thread", lambda work: pytest.fail("a thread was started"))
+        patch.setattr("kernels.workspace.scan.in_thread", lambda work: pytest.fail("a thread was started"))
         assert await capture.look() == Scan()
     (folder / "new.csv").touch()
     assert names(await capture.look()) == ["new.csv"]

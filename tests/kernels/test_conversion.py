@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from kernels import conversion, notebook
-from kernels.cells import Cell, Code, Markdown, NotebookError, Raw
-from kernels.conversion import reading
+from kernels.notebooks import conversion, notebook
+from kernels.notebooks.cells import Cell, Code, Markdown, NotebookError, Raw
+from kernels.notebooks.conversion import reading
 from tests.kernels.test_notebook_read import VERSION_3
 from tests.live.cells import children
 from tests.test_layering import MODULES, ROOT, imported
@@ -186,7 +186,7 @@ def test_the_process_can_open_nothing_and_take_little(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     program = """
 import os, resource, socket
-from kernels import converter
+from kernels.notebooks import converter
 converter._give_up_rights(10)
 for attempt in (lambda: open("/etc/passwd"), lambda: os.listdir("/"), lambda: socket.socket(),
                 lambda: os.posix_spawn("/bin/true", ["true"], {}) and None):
@@ -205,14 +205,18 @@ if resource.getrlimit(resource.RLIMIT_AS)[1] > converter.MEMORY:
 
 
 def test_nothing_else_reads_notebooks_itself() -> None:
-    """`kernels.notebook` parses what strangers send, and takes a second to import: only the process does."""
+    """`notebooks.notebook` parses what strangers send, and takes a second to import: only the process does."""
     importers = [
         str(path)
         for path in MODULES
-        if {"kernels.notebook.read", "kernels.notebook.written", "kernels.notebook"}
+        if {
+            "kernels.notebooks.notebook.read",
+            "kernels.notebooks.notebook.written",
+            "kernels.notebooks.notebook",
+        }
         & set(imported(PurePosixPath(path), ast.parse((ROOT / path).read_text("utf-8"))))
     ]
-    assert importers == ["kernels/converter.py"]
+    assert importers == ["kernels/notebooks/converter.py"]
 
 
 def _memory() -> int:

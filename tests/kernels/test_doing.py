@@ -8,7 +8,7 @@ from time import sleep
 
 import pytest
 
-from kernels.doing import MOST, doing
+from kernels.process.stacks import MOST, doing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
 

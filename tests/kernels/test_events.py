@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.events import (
+from kernels.cell.events import (
     MAX_STREAM,
     BadMessage,
     ClearOutput,
@@ -20,7 +20,7 @@ from kernels.events import (
     cost,
     from_message,
 )
-from kernels.weight import weight
+from kernels.wire.weight import weight
 
 MAX_TEXT, MAX_DISPLAY = 400, 200
 KINDS = (
@@ -186,7 +186,7 @@ def test_a_picture_is_weighed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         weighed.append(found := weight(value))
         return found
 
-    monkeypatch.setattr("kernels.events.weight", weigh)
+    monkeypatch.setattr("kernels.cell.events.weight", weigh)
     data = {"image/png": "A" * 1_000_000, "text/plain": "one", "text/html": "<b>\0</b>"}
     event = from_message("display_data", {"data": data}, max_text=1 << 20, max_display=8 << 20)
     assert isinstance(event, Display)

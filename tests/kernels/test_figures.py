@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kernels.figures import plain_figure
+from kernels.notebooks.sanitize.figures import plain_figure
 
 PNG = "data:image/png;base64,iVBORw0KGgoAAAA="
 SOMEWHERE = "https://example.org/javascript.json"

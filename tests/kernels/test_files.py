@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from kernels import files
-from kernels.files import Broker, FileRow, FileUnavailable, Opened
-from kernels.inside import files as inside
+from kernels import broker as files
+from kernels.broker import Broker, FileRow, FileUnavailable, Opened
+from kernels.inside.files import stored as inside
 
 ROW = FileRow(
     "k7m3q9x2va", "data.csv", "data", 4, "uploaded", "2026-01-01T00:00:00+00:00", "2026-01-03T00:00:00+00:00"

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from kernels.finish import stop, to_the_end
+from kernels.concurrency.cancellation import stop, to_the_end
 from tests.live.cells import PATIENCE
 
 

@@ -11,9 +11,9 @@ import pytest
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from kernels.formulas import unlinked, unlinked_texts
-from kernels.markdown import harmless, without_hidden
-from kernels.notebook import Code, Markdown, write
+from kernels.notebooks.notebook import Code, Markdown, write
+from kernels.notebooks.sanitize.formulas import unlinked, unlinked_texts
+from kernels.notebooks.sanitize.markdown import harmless, without_hidden
 
 FENCE = "```"
 SCRIPT = "<script>alert(1)</script>"

@@ -5,9 +5,9 @@ import asyncio
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kernels.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
-from kernels.inbox import LINE, Inbox
-from kernels.terminal import Terminal
+from kernels.cell.events import ClearOutput, Display, Event, Failure, InputRequest, Result, Stream
+from kernels.cell.inbox import LINE, Inbox
+from kernels.text.terminal import Terminal
 
 
 def kept(*events: Event) -> list[Event]:

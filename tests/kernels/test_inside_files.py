@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from kernels.files import Broker, FileRow, FileUnavailable, Opened
-from kernels.inside import elsewhere
-from kernels.inside import files as inside_files
+from kernels.broker import Broker, FileRow, FileUnavailable, Opened
+from kernels.inside.files import elsewhere
+from kernels.inside.files import stored as inside_files
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -179,7 +179,7 @@ def test_a_traceback_is_the_persons_line_and_the_sentence(
     """Of our own code one frame shows at most, and no library's."""
     traceback = results["cells"][code]
     assert traceback.strip().splitlines()[-1].startswith(last)
-    assert traceback.count("inside/files.py") == 1
+    assert traceback.count("inside/files/stored.py") == 1
     assert "site-packages" not in traceback
     assert "During handling" not in traceback
 

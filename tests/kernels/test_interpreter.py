@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import Misconfigured
-from kernels.interpreter import ask
+from kernels.process.interpreter import ask
 from tests.conftest import KERNEL_PYTHON
 
 

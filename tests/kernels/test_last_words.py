@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from kernels.inside import last_shown, paths
-from kernels.inside import last_words as inside
-from kernels.inside.last_words import COUNT, KEPT, LANDING, PART
-from kernels.last_words import LastWords
-from kernels.wire import Message
+from kernels.inside import paths
+from kernels.inside.output import last_shown
+from kernels.inside.output import last_words as inside
+from kernels.inside.output.last_words import COUNT, KEPT, LANDING, PART
+from kernels.process.last_words import LastWords
+from kernels.wire.connection import Message
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from kernels import lasting as module
-from kernels.capture.observer import Observer
-from kernels.finish import stop
-from kernels.lasting import lasting
+from kernels.concurrency import lasting as module
+from kernels.concurrency.cancellation import stop
+from kernels.concurrency.lasting import lasting
+from kernels.workspace.observer import Observer
 from tests.live.cells import until
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.launch import INSIDE, Launch, Limits, MiB, over_limit, plan
-from kernels.sandbox import watchdog
+from kernels.process.launch import INSIDE, Launch, Limits, MiB, over_limit, plan
+from kernels.sandbox.limits import watchdog
 
 OUTSIDE = {
     "DISCORD_TOKEN": "secret",

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.line import Line, Ticket, Turns
+from kernels.concurrency.slots import Line, Ticket, Turns
 
 
 async def positions(ticket: Ticket) -> list[int]:

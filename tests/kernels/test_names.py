@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.names import LONGEST_NAME, Places, safe_name, shown_name, with_suffix
+from kernels.workspace.names import LONGEST_NAME, Places, safe_name, shown_name, with_suffix
 
 
 @pytest.mark.parametrize(

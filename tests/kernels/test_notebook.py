@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import notebook as module
-from kernels.notebook import RAISES, SKIP, Cell, Code, Markdown, NotebookError, Raw, read, write, written
-from kernels.presentable import presentable
+from kernels.notebooks import notebook as module
+from kernels.notebooks.notebook import (
+    RAISES,
+    SKIP,
+    Cell,
+    Code,
+    Markdown,
+    NotebookError,
+    Raw,
+    read,
+    write,
+    written,
+)
+from kernels.notebooks.sanitize.outputs import presentable
 
 PNG = "iVBORw0KGgo="
 STREAM = {"output_type": "stream", "name": "stdout", "text": "hello\n"}

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from kernels.notebook import differences
+from kernels.notebooks.notebook import differences
 
 TABLE = "<table><tr><td>1</td></tr></table>"
 
@@ -165,7 +165,7 @@ def test_text_of_any_kind_is_compared_in_a_time_that_its_length_bounds(unit: str
 
 def test_very_long_text_is_compared_as_far_as_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is alike up to the limit is the same if it is, and else nobody knows."""
-    monkeypatch.setattr("kernels.text_differences.MOST", 1 << 12)
+    monkeypatch.setattr("kernels.notebooks.text_diff.MOST", 1 << 12)
     text = "0123456789\n" * 1000
     assert differences([stream(text)], [stream(text)]) == ()
     (told,) = differences([stream(text)], [stream(text + "x")])

@@ -9,10 +9,10 @@ import mistune
 import pytest
 from markdown_it import MarkdownIt
 
-from kernels.harmless import MOST_PARTS, plain_html, plain_svg
-from kernels.imported import source
-from kernels.markdown import harmless
-from kernels.notebook import Code, Markdown, Raw, write
+from kernels.notebooks.notebook import Code, Markdown, Raw, write
+from kernels.notebooks.reading import source
+from kernels.notebooks.sanitize.html import MOST_PARTS, plain_html, plain_svg
+from kernels.notebooks.sanitize.markdown import harmless
 
 DATAFRAME = """<div>
 <style scoped>

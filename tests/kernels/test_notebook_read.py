@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from kernels.notebook import RAISES, SKIP, Code, Imported, Markdown, NotebookError, Raw, read, write
+from kernels.notebooks.notebook import RAISES, SKIP, Code, Imported, Markdown, NotebookError, Raw, read, write
 
 
 def notebook(*cells: Any, **top: Any) -> bytes:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from watchfiles import Change
 
-from kernels.capture import Observer, observer
-from kernels.workspace import Workspace
+from kernels.workspace import observer
+from kernels.workspace.folder import Workspace
+from kernels.workspace.observer import Observer
 
 SOON = 0.4  # seconds between two tries while a watcher may still be starting
 WARNING = "The watcher of the workspaces ended"

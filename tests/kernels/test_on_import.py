@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from kernels.inside import on_import, width
+from kernels.inside.libraries import on_import, width
 
 _numbers = count(1)
 

@@ -5,7 +5,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from kernels.notebook import Code, Markdown, read, write
+from kernels.notebooks.notebook import Code, Markdown, read, write
 
 PICTURE = {"image/png": "iVBORw0KGgo="}
 KEPT = {

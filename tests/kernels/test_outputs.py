@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from kernels import outputs as module
-from kernels.events import Bundle, ClearOutput, Display, Failure, Result, Stream
-from kernels.outputs import Outputs
-from kernels.weight import weight
+from kernels.cell import outputs as module
+from kernels.cell.events import Bundle, ClearOutput, Display, Failure, Result, Stream
+from kernels.cell.outputs import Outputs
+from kernels.wire.weight import weight
 
 LIMIT = 1000
 

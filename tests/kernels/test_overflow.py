@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels import overflow as module
-from kernels.events import Bundle, ClearOutput, Display, Event, Failure, Result, Stream
-from kernels.outputs import Outputs
-from kernels.overflow import Overflow, TextFile
+from kernels.cell import overflow as module
+from kernels.cell.events import Bundle, ClearOutput, Display, Event, Failure, Result, Stream
+from kernels.cell.outputs import Outputs
+from kernels.cell.overflow import Overflow, TextFile
 
 LIMIT = 1000
 

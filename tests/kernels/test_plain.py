@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import plain
-from kernels.plain import dumps
+from kernels.wire import json_texts
+from kernels.wire.json_texts import dumps
 
 PICTURE = "iVBORw0KGgo+" * 1000
 VALUES = st.recursive(
@@ -23,7 +23,7 @@ VALUES = st.recursive(
 def soon_long() -> Any:
     """Texts of some thousands of characters count as long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain, "LONG", 4000)
+        patch.setattr(json_texts, "LONG", 4000)
         yield
 
 

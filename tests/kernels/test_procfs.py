@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.procfs import fields, sizes, words
+from kernels.process.procfs import fields, sizes, words
 
 ENDS = [b"\r", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x85", "\u2028".encode(), b"\\n"]
 

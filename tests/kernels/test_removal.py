@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kernels import removal as module
-from kernels.launch import Limits
 from kernels.pool import Pool
-from kernels.removal import Removal
+from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
-from kernels.workspace import Workspace
+from kernels.workspace import removal as module
+from kernels.workspace.folder import Workspace
+from kernels.workspace.removal import Removal
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, until
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import router as module
-from kernels.capture import Scan
-from kernels.events import ClearOutput, Display, Event, InputRequest, Stream
-from kernels.launch import Limits
-from kernels.router import Late, Router, Variable
-from kernels.wire import Message
+from kernels.cell import router as module
+from kernels.cell.events import ClearOutput, Display, Event, InputRequest, Stream
+from kernels.cell.router import Late, Router, Variable
+from kernels.process.launch import Limits
+from kernels.wire.connection import Message
+from kernels.workspace.captured import Scan
 
 LIMITS = Limits(cell=timedelta(seconds=5), late_text=100)
 

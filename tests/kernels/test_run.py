@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from kernels import run as module
-from kernels.errors import NoQuestion
-from kernels.events import (
+from kernels.cell import run as module
+from kernels.cell.events import (
     ClearOutput,
     Display,
     Event,
@@ -18,8 +17,9 @@ from kernels.events import (
     Result,
     Stream,
 )
-from kernels.launch import Limits
-from kernels.run import Run
+from kernels.cell.run import Run
+from kernels.errors import NoQuestion
+from kernels.process.launch import Limits
 from tests.kernels.hosts import Host, ends, ignores, until
 
 SOON = timedelta(milliseconds=30)

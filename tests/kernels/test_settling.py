@@ -8,7 +8,7 @@ REPOSITORY = Path(__file__).parents[2]
 PYTHON = REPOSITORY / ".venv-kernels" / "bin" / "python"
 PROGRAM = """
 import os, time
-from kernels.inside import child
+from kernels.inside.confinement import child
 
 def held(path):
     # A person's cells run meanwhile.

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from kernels.inside import sqlite_log
-from kernels.inside.open_files import OpenFiles
+from kernels.inside.files import sqlite_log
+from kernels.inside.files.open_files import OpenFiles
 
 ROWS = 20_000
 PRECIOUS = b"precious\n" * 1000

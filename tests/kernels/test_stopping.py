@@ -8,11 +8,11 @@ from time import monotonic
 
 import pytest
 
-from kernels import run as module
+from kernels.cell import run as module
+from kernels.cell.events import Event, Failure, InputRequest, Restarted, Stream, Unstopped
+from kernels.cell.run import Run
 from kernels.errors import NoQuestion
-from kernels.events import Event, Failure, InputRequest, Restarted, Stream, Unstopped
-from kernels.launch import Limits
-from kernels.run import Run
+from kernels.process.launch import Limits
 from tests.kernels.hosts import Host, ends, ignores, stops, until
 
 SOON = timedelta(milliseconds=50)

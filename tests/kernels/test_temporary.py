@@ -12,8 +12,18 @@ from typing import Any
 
 import pytest
 
-from kernels.temporary import ALIVE, DETACHED, LOCK, PREFIX, SURELY, found, own_folder, remove_dead, taken
-from kernels.workspace import Workspace
+from kernels.workspace.folder import Workspace
+from kernels.workspace.temporary import (
+    ALIVE,
+    DETACHED,
+    LOCK,
+    PREFIX,
+    SURELY,
+    found,
+    own_folder,
+    remove_dead,
+    taken,
+)
 from tests.conftest import ROOT
 
 
@@ -21,7 +31,7 @@ from tests.conftest import ROOT
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A temporary folder of our own, with a short path as the real one: a socket's ends at 107 bytes."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        monkeypatch.setattr("kernels.temporary.short_temporary", lambda: Path(folder))
+        monkeypatch.setattr("kernels.workspace.temporary.short_temporary", lambda: Path(folder))
         yield Path(folder)
 
 
@@ -89,7 +99,7 @@ def test_a_deep_folder_goes_too(deep: Path) -> None:
 def test_a_killed_program_lets_go(temporary: Path) -> None:
     """The system tells by the lock, which ends with its process."""
     program = (
-        "from kernels import temporary\nfrom pathlib import Path\nimport sys\n"
+        "from kernels.workspace import temporary\nfrom pathlib import Path\nimport sys\n"
         "temporary.short_temporary = lambda: Path(sys.argv[1])\n"
         "with temporary.own_folder() as folder:\n    print(flush=True)\n    sys.stdin.read()"
     )

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.terminal import Terminal
-from kernels.text import clip, human_size, repair, strip_ansi
+from kernels.text.clipping import clip, human_size, repair, strip_ansi
+from kernels.text.terminal import Terminal
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -1,7 +1,7 @@
 from typing import Any
 
 from filestore.short import short
-from kernels.updates import MOST_HELD, TOO_MUCH, UPDATE, Updates, is_mark
+from kernels.cell.display_updates import MOST_HELD, TOO_MUCH, UPDATE, Updates, is_mark
 
 
 def shown(text: str, name: str, *, updated: bool = False) -> dict[str, Any]:

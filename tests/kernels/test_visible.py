@@ -8,8 +8,8 @@ import pytest
 from config.log import ESCAPED
 from filestore.names import clean_name
 from kernels.inside.loading import Loaded, one_line
-from kernels.names import shown_name
-from kernels.visible import drawn, escaped, shown, text
+from kernels.text.visible import drawn, escaped, shown, text
+from kernels.workspace.names import shown_name
 
 JOINERS = "\u200c\u200d"
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from kernels import codec
-from kernels.events import (
+from kernels.cell import codec
+from kernels.cell.events import (
     BadMessage,
     ClearOutput,
     Display,
@@ -29,14 +29,14 @@ from kernels.events import (
     cost,
     from_message,
 )
-from kernels.inbox import Inbox
-from kernels.launch import Limits
-from kernels.node import log as log_module
-from kernels.node.log import Log
-from kernels.outputs import Outputs
-from kernels.router import LATE_HELD, Router
-from kernels.weight import weight
-from kernels.wire import Message
+from kernels.cell.inbox import Inbox
+from kernels.cell.outputs import Outputs
+from kernels.cell.router import LATE_HELD, Router
+from kernels.node import event_log as log_module
+from kernels.node.event_log import Log
+from kernels.process.launch import Limits
+from kernels.wire.connection import Message
+from kernels.wire.weight import weight
 
 KiB, MiB = 1 << 10, 1 << 20
 MAX_TEXT, MAX_DISPLAY = 64 * KiB, 512 * KiB

@@ -13,8 +13,8 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
-from kernels.channel import KINDS, LARGEST
-from kernels.wire import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
+from kernels.wire.channel import KINDS, LARGEST
+from kernels.wire.connection import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
 from tests.kernels.wires import KEY, FarEnd, Received, wired
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.workspace import BadSessionId, Workspace
+from kernels.workspace.folder import BadSessionId, Workspace
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -149,7 +149,7 @@ def test_remove_takes_a_tree_900_deep(workspace: Workspace) -> None:
 CLOSED = """
 import os, tempfile
 from pathlib import Path
-from kernels.workspace import Workspace
+from kernels.workspace.folder import Workspace
 if os.geteuid() == 0:
     os.setuid(65534)  # permissions do not apply to root
 with tempfile.TemporaryDirectory() as root:

@@ -9,7 +9,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.zmtp import GREETING, Decoder, NotZeroMQ, introduction, packed
+from kernels.wire.zmtp import GREETING, Decoder, NotZeroMQ, introduction, packed
 
 LARGEST, MOST = 1000, 10
 READY = b"\x04\x06\x05READY"

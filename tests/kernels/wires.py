@@ -10,7 +10,7 @@ from typing import Any
 import zmq
 from jupyter_client.session import Session
 
-from kernels.wire import DELIMITER, Message, Wire
+from kernels.wire.connection import DELIMITER, Message, Wire
 
 KEY = b"0123456789abcdef"
 

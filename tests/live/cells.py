@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernels.events import Event, InputRequest, Restarted, Stream
-from kernels.files import FileRow, FileUnavailable, Opened
-from kernels.launch import Limits
+from kernels.broker import FileRow, FileUnavailable, Opened
+from kernels.cell.events import Event, InputRequest, Restarted, Stream
+from kernels.cell.result import Late, RunResult
+from kernels.interface import PersonKernel
 from kernels.pool import Pool
-from kernels.protocols import PersonKernel
-from kernels.result import Late, RunResult
+from kernels.process.launch import Limits
 from tests.conftest import KERNEL_PYTHON
 
 PATIENCE = 100  # seconds that anything may take on a loaded machine

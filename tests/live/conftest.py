@@ -6,10 +6,10 @@ from itertools import count
 import pytest
 import pytest_asyncio
 
-from kernels.forkserver import LIBRARIES
 from kernels.kernel import Kernel
-from kernels.launch import Limits
 from kernels.pool import Pool
+from kernels.process.launch import Limits
+from kernels.sandbox.forkserver import LIBRARIES
 from tests.live.cells import NoFiles, pooled
 
 _numbers = count(1)

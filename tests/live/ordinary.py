@@ -36,9 +36,9 @@ HOG = "held = [bytearray(1 << 20) for _ in range(400)]\nwhile True: time.sleep(1
 
 async def ran(tier: str) -> dict[str, object]:
     """What came of the cell."""
-    from kernels.events import Display
-    from kernels.forkserver import LIBRARIES
-    from kernels.launch import Limits
+    from kernels.cell.events import Display
+    from kernels.process.launch import Limits
+    from kernels.sandbox.forkserver import LIBRARIES
     from kernels.sandbox.policy import Tier
     from tests.live.cells import NoFiles, pooled, run
 

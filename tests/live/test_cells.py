@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels.events import ClearOutput, Display, Failure, InputRequest, Stream
+from kernels.cell.events import ClearOutput, Display, Failure, InputRequest, Stream
+from kernels.cell.run import Run
 from kernels.kernel import Kernel
-from kernels.run import Run
-from kernels.text import strip_ansi
+from kernels.text.clipping import strip_ansi
 from tests import sentences
 from tests.live.cells import NoFiles, pooled, run, value
 from tests.sentences import problems

@@ -8,12 +8,12 @@ from time import sleep
 
 import pytest
 
-from kernels import run as run_module
-from kernels.events import Display, Event
+from kernels.cell import run as run_module
+from kernels.cell.events import Display, Event
+from kernels.cell.router import Router
 from kernels.kernel import Kernel
-from kernels.launch import Limits
-from kernels.router import Router
-from kernels.wire import Message
+from kernels.process.launch import Limits
+from kernels.wire.connection import Message
 from tests.live.cells import NoFiles, Ran, pooled, processes, run, until, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

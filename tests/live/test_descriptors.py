@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import KernelStartFailed
-from kernels.forkserver import Forkserver
+from kernels.sandbox.forkserver import Forkserver
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import children, until
 

@@ -5,7 +5,7 @@ from textwrap import indent
 
 import pytest
 
-from kernels.events import Display, Stream
+from kernels.cell.events import Display, Stream
 from kernels.kernel import Kernel
 from tests.live.cells import late_until, run, value
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kernels.adopted import Adopted, Process, started
 from kernels.errors import KernelStartFailed
-from kernels.forkserver import Forkserver
 from kernels.kernel import Kernel
 from kernels.pool import Pool
+from kernels.process.reattached import Adopted, Process, started
 from kernels.provisioner import ConfinedProvisioner
-from kernels.sandbox.cgroup import Groups
+from kernels.sandbox.forkserver import Forkserver
+from kernels.sandbox.limits.cgroup import Groups
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, children, pooled, processes, run, until, value, zygote

@@ -11,8 +11,8 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
 from kernels.errors import SandboxUnavailable
-from kernels.forkserver import LIBRARIES
 from kernels.pool import Pool
+from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import PATIENCE, NoFiles, pooled, run, value

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from kernels.events import Event, InputRequest, Stream
+from kernels.cell.events import Event, InputRequest, Stream
 from kernels.kernel import Kernel
-from kernels.launch import Limits
+from kernels.process.launch import Limits
 from tests.live.cells import run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from kernels.events import Stream
+from kernels.cell.events import Stream
+from kernels.cell.router import Late
 from kernels.kernel import Kernel
-from kernels.router import Late
 from tests.live.cells import late_until, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from kernels.events import Display, Result, Stream
+from kernels.cell.events import Display, Result, Stream
 from kernels.kernel import Kernel
-from kernels.launch import Limits, MiB
+from kernels.process.launch import Limits, MiB
 from tests.live.cells import run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,13 +17,13 @@ from time import monotonic
 import pytest
 
 from kernels import pool as module
+from kernels.cell.events import InputRequest, Queued
 from kernels.errors import KernelClosed, KernelStartFailed, Misconfigured
-from kernels.events import InputRequest, Queued
-from kernels.forkserver import Child
-from kernels.sandbox.machine import Memory
+from kernels.sandbox.forkserver import Child
+from kernels.sandbox.limits.machine import Memory
 from kernels.sandbox.policy import Tier
-from kernels.temporary import ALIVE, LOCK, PREFIX
-from kernels.workspace import helper
+from kernels.workspace.folder import helper
+from kernels.workspace.temporary import ALIVE, LOCK, PREFIX
 from tests.conftest import ROOT
 from tests.live.cells import PATIENCE, NoFiles, holding, inits, pooled, processes, run, until, value, zygote
 

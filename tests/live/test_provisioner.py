@@ -17,8 +17,9 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import AsyncKernelManager, start_new_kernel
 from nbclient import NotebookClient
 
-from kernels import kernelspec, shared
+from kernels import kernelspec
 from kernels.errors import KernelStartFailed
+from kernels.process import jupyter_sandbox
 from kernels.provisioner import ConfinedProvisioner
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import PATIENCE, holding, processes, until
@@ -39,7 +40,7 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("JUPYTER_PATH", str(top))
         patch.setenv("JUPYTER_RUNTIME_DIR", str(top / "runtime"))
         yield Path(folder)
-        shared.close()
+        jupyter_sandbox.close()
         assert list(Path(folder).iterdir()) == []
 
 
@@ -54,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def left_as_it_was(temporary: Path, tmp_path: Path) -> Iterator[None]:
     """A test whose kernel leaves no process, socket, connection file or folder."""
-    shared.shared(str(KERNEL_PYTHON), "")
+    jupyter_sandbox.shared(str(KERNEL_PYTHON), "")
     runtime = Path(os.environ["JUPYTER_RUNTIME_DIR"])
     before = {*temporary.iterdir(), *runtime.glob("*")}
     yield
@@ -255,7 +256,7 @@ async def test_the_whole_machine_is_no_workspace() -> None:
 def test_tier_s_is_not_for_jupyter() -> None:
     """It would give the notebook's folder to another user."""
     with pytest.raises(ValueError, match="A or B"):
-        shared.shared(str(KERNEL_PYTHON), "S")
+        jupyter_sandbox.shared(str(KERNEL_PYTHON), "S")
 
 
 class TestStockSuite(jupyter_kernel_test.KernelTests):

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from kernels.forkserver import LIBRARIES
 from kernels.kernel import Kernel
+from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.policy import Tier
 from tests.live.cells import NoFiles, pooled, run
 from tests.live.scripts import SCRIPTS, Script

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from kernels import process as module
 from kernels.errors import KernelStartFailed, Misconfigured
 from kernels.kernel import Kernel
-from kernels.last_words import LastWords
-from kernels.launch import Limits
-from kernels.process import KernelProcess
+from kernels.process import kernel_process as module
+from kernels.process.kernel_process import KernelProcess
+from kernels.process.last_words import LastWords
+from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
-from kernels.wire import Message
+from kernels.wire.connection import Message
 from tests.live.cells import NoFiles, pooled, run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

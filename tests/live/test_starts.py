@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from kernels import kernel as module
+from kernels.concurrency.slots import Turns
 from kernels.errors import KernelStartFailed
-from kernels.line import Turns
 from kernels.pool import Pool
-from kernels.process import KernelProcess
+from kernels.process.kernel_process import KernelProcess
 from kernels.sandbox.policy import Tier
 from tests.live.cells import NoFiles, pooled, run, until
 

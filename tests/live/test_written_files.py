@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 
 from kernels.errors import SandboxUnavailable
-from kernels.inside.elsewhere import WORKSPACE_NAMES
+from kernels.inside.files.elsewhere import WORKSPACE_NAMES
 from kernels.kernel import Kernel
-from kernels.launch import Limits, MiB
 from kernels.pool import Pool
+from kernels.process.launch import Limits, MiB
 from kernels.sandbox.policy import Tier
 from tests.live.cells import NoFiles, Ran, pooled, run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kernels.client import Node, Place, at
-from kernels.launch import Limits
+from kernels.process.launch import Limits
 from tests.live.cells import until
 
 
@@ -26,8 +26,8 @@ class Attending(Node):
 
 async def test_attendance_is_begun_again_whatever_it_ends_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the node would leave though a bot is connected."""
-    monkeypatch.setattr("kernels.lasting.FIRST_PAUSE", 0.01)
-    monkeypatch.setattr("kernels.lasting.LAST_PAUSE", 0.01)
+    monkeypatch.setattr("kernels.concurrency.lasting.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("kernels.concurrency.lasting.LAST_PAUSE", 0.01)
     find = at(Place("http://127.0.0.1:1", "token"))
     async with Attending(find, python=Path("python3"), limits=Limits()) as node:
         await until(lambda: node.begun > 1)

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from kernels import codec
-from kernels.capture import Captured
+from kernels.cell import codec
+from kernels.cell.events import InputRequest, Queued, Restarted, Stream, Unstopped
+from kernels.cell.result import RunResult
 from kernels.client.cell import RemoteCell
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
 from kernels.errors import NodeUnavailable, NoQuestion
-from kernels.events import InputRequest, Queued, Restarted, Stream, Unstopped
-from kernels.launch import Limits
-from kernels.result import RunResult
+from kernels.process.launch import Limits
+from kernels.workspace.captured import Captured
 from tests.live.cells import NoFiles
 
 

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from kernels.client import Node, Place, at
-from kernels.node import doors
-from kernels.node.app import BODY
-from kernels.node.doors import HEADERS, MOST, SHARE, Doors
+from kernels.node import connection_limits
+from kernels.node.connection_limits import HEADERS, MOST, SHARE, Doors
+from kernels.node.server import BODY
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
@@ -154,7 +154,7 @@ async def test_a_connection_has_a_time_to_show_the_token(
     let_in: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever it says meanwhile; once it has, or has ended, its time does not count."""
-    monkeypatch.setattr(doors, "PROOF", 0.05)
+    monkeypatch.setattr(connection_limits, "PROOF", 0.05)
     caplog.set_level(logging.WARNING)
     slow, quick, gone, here = (let_in.enter(host) for host in ("10.0.0.1", "10.0.0.2", "10.0.0.3", ""))
     let_in.server.proven(quick)
@@ -170,8 +170,8 @@ async def test_a_connection_has_a_time_to_show_the_token(
 
 async def test_half_a_minute_is_enough_for_strangers() -> None:
     """A client hangs up an idle connection itself before we do: it would lose a request otherwise."""
-    assert doors.PROOF <= 30
-    assert doors.IDLE > 15  # seconds that aiohttp keeps one
+    assert connection_limits.PROOF <= 30
+    assert connection_limits.IDLE > 15  # seconds that aiohttp keeps one
 
 
 async def test_the_unix_socket_asks_for_the_token_in_time_too(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import asyncio
 import json
 from typing import Any
 
-from kernels.events import ClearOutput, Display, InputRequest, Stream
-from kernels.node import log as module
-from kernels.node.log import Log
+from kernels.cell.events import ClearOutput, Display, InputRequest, Stream
+from kernels.node import event_log as module
+from kernels.node.event_log import Log
 
 
 def taken(log: Log) -> list[dict[str, Any]]:

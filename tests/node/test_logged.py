@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from kernels.cell.events import Stream
 from kernels.client import Node, Place, at
-from kernels.events import Stream
-from kernels.node import logged
+from kernels.node import logging as logged
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles

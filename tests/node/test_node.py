@@ -14,15 +14,15 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from kernels.capture import FileChanged
+from kernels.cell.events import Display, InputRequest, Restarted, Stream, Unstopped
 from kernels.client import Node, Place, at, local_node
-from kernels.client.files import RemoteFile
-from kernels.client.start import recorded, socket_for
+from kernels.client.captured import RemoteFile
+from kernels.client.spawn import recorded, socket_for
 from kernels.errors import NodeUnavailable
-from kernels.events import Display, InputRequest, Restarted, Stream, Unstopped
-from kernels.launch import Limits
 from kernels.node.settings import NodeSettings, limits_from, limits_to
-from kernels.sizes import MESSAGE
+from kernels.process.launch import Limits
+from kernels.wire.sizes import MESSAGE
+from kernels.workspace.captured import FileChanged
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import processes, run, until, value
@@ -354,7 +354,7 @@ async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_han
     kernel, code = node.kernel(session, SomeFiles()), ""
     with monkeypatch.context() as patch:
         if direction == "to the node":
-            patch.setattr("kernels.sizes.LARGEST_CODE", 1 << 30)
+            patch.setattr("kernels.wire.sizes.LARGEST_CODE", 1 << 30)
             patch.setattr("kernels.client.outbox.LARGEST", 1 << 30)
             code = f"len('{'x' * MESSAGE}')"
         else:

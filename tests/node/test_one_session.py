@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from kernels.client import Node, link
+from kernels.cell.events import Event
+from kernels.client import Node, connection
 from kernels.client import node as node_module
-from kernels.client.start import recorded
+from kernels.client.spawn import recorded
 from kernels.errors import NodeUnavailable
-from kernels.events import Event
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import node_settings, noded
 from tests.contract.files import SomeFiles
@@ -107,7 +107,7 @@ async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
     """Who comes is told in words; the log has a line of it, and not one for each look."""
     monkeypatch.setattr(node_module, "CONNECTING", 0.3)
     monkeypatch.setattr(node_module, "AGAIN", (0.1,))
-    monkeypatch.setattr(link, "AGAIN", (0.05, 0.1))
+    monkeypatch.setattr(connection, "AGAIN", (0.05, 0.1))
     found = recorded(settings.folder)
     assert found is not None
     set_limit, before = limited(settings, resource.RLIMIT_NOFILE), (settings.folder / "log").stat().st_size
@@ -184,13 +184,13 @@ async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
         await sleep(0)
 
     monkeypatch.setattr(kernel._link, "_connect", broken)
-    monkeypatch.setattr(link.asyncio, "sleep", noted)
+    monkeypatch.setattr(connection.asyncio, "sleep", noted)
     with pytest.raises(NodeUnavailable, match="again and again"):
         await kernel.left_running()
-    assert len(connects) == link.BRIEF_ONES
-    waited = [seconds for seconds in pauses if seconds in link.AGAIN]
+    assert len(connects) == connection.BRIEF_ONES
+    waited = [seconds for seconds in pauses if seconds in connection.AGAIN]
     assert waited == sorted(waited)
-    assert len(waited) == link.BRIEF_ONES - 1
+    assert len(waited) == connection.BRIEF_ONES - 1
     await node.release("breaks")
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from kernels.client import Node, Place, at, link, local_node
+from kernels.cell.events import Event, Stream, Unstopped
+from kernels.cell.result import Late
+from kernels.cell.run import ON_REQUEST
+from kernels.client import Node, Place, at, connection, local_node
 from kernels.client import node as node_module
 from kernels.client.cell import RUNS_ON, STANDS, RemoteCell
-from kernels.client.start import recorded
+from kernels.client.spawn import recorded
+from kernels.concurrency.cancellation import stop
 from kernels.errors import NodeGone, NodeUnavailable
-from kernels.events import Event, Stream, Unstopped
-from kernels.finish import stop
+from kernels.interface import Cell, PersonKernel
 from kernels.node.settings import NodeSettings
-from kernels.protocols import Cell, PersonKernel
-from kernels.result import Late
-from kernels.run import ON_REQUEST
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import Ran, run, until, value
@@ -49,8 +49,8 @@ def go_on(folder: Path) -> None:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """An outage of half a second is what one of a minute is else."""
-    monkeypatch.setattr(link, "AGAIN", (0.05, 0.1))
-    monkeypatch.setattr(link, "SOON", 0.2)
+    monkeypatch.setattr(connection, "AGAIN", (0.05, 0.1))
+    monkeypatch.setattr(connection, "SOON", 0.2)
     monkeypatch.setattr(node_module, "AGAIN", (0.1,))
     monkeypatch.setattr(node_module, "CONNECTING", 0.3)
     monkeypatch.setattr(node_module, "HEARTBEAT", 0.4)
@@ -245,8 +245,8 @@ async def test_who_stops_or_kills_in_an_outage_waits_no_longer(tmp_path: Path, k
 
 async def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the longest time that a cell may take it ends with what came, and questions end much sooner."""
-    monkeypatch.setattr(link, "PATIENCE", 0.6)
-    monkeypatch.setattr(link, "QUICKLY", 0.4)
+    monkeypatch.setattr(connection, "PATIENCE", 0.6)
+    monkeypatch.setattr(connection, "QUICKLY", 0.4)
     async with behind_a_network(tmp_path) as (node, between):
         kernel, events = node.kernel("a", SomeFiles()), list[Event]()
         ran = asyncio.create_task(run(kernel, PRINTS, on_event=events.append))

@@ -15,18 +15,18 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from kernels import codec
+from kernels.cell import codec
+from kernels.cell.events import Stream
+from kernels.cell.result import Variable
 from kernels.client import Node, Place, at, local_node
 from kernels.client.cell import RemoteCell
 from kernels.client.outbox import Outbox
-from kernels.client.start import recorded
+from kernels.client.spawn import recorded
 from kernels.errors import NodeIncompatible, NodeUnavailable
-from kernels.events import Stream
-from kernels.launch import Limits
 from kernels.node import PROTOCOL, messages
 from kernels.node.messages import COMMANDS, NEWS, TOLD, NotUnderstood, check, schema
 from kernels.node.settings import RECORD, NodeSettings, limits_for, limits_from, limits_to
-from kernels.result import Variable
+from kernels.process.launch import Limits
 from tests.contract.conftest import node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import run, until, value

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kernels.files import FileUnavailable, Opened
-from kernels.node import source as module
-from kernels.node.source import BotFiles
+from kernels.broker import FileUnavailable, Opened
+from kernels.node import file_requests as module
+from kernels.node.file_requests import BotFiles
 
 
 async def test_a_question_without_a_bot_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,14 +16,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from kernels.adopted import started
 from kernels.client import Node, Place, local_node
-from kernels.client.answers import words_for
-from kernels.client.start import _held, recorded
+from kernels.client.http_answers import words_for
+from kernels.client.spawn import _held, recorded
 from kernels.errors import NodeUnavailable
-from kernels.launch import Limits
-from kernels.node import app
+from kernels.node import server
 from kernels.node.settings import ALIVE, RECORD
+from kernels.process.launch import Limits
+from kernels.process.reattached import started
 from tests.conftest import ROOT
 from tests.contract.conftest import node_settings, noded
 from tests.live.cells import until
@@ -106,7 +106,7 @@ async def test_a_node_that_neither_starts_nor_ends_is_told_of(
     """After a while, with what to do, and without another beside it."""
     settings = node_settings(tmp_path)
     settings.folder.mkdir()
-    monkeypatch.setattr("kernels.client.start.UP", 0.2)
+    monkeypatch.setattr("kernels.client.spawn.UP", 0.2)
     with (settings.folder / ALIVE).open("wb") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         with pytest.raises(NodeUnavailable) as raised:
@@ -156,7 +156,7 @@ async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None
     """Its folder was deleted, and made anew for a node that lives on when it ends."""
     settings = node_settings(tmp_path)
     settings.folder.mkdir()
-    node = app.Node(settings, lambda: None)
+    node = server.Node(settings, lambda: None)
     for pid, stays in ((os.getpid() + 1, True), (os.getpid(), False)):
         (settings.folder / RECORD).write_text(record(pid=pid))
         Path(settings.address).touch()

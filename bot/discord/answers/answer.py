@@ -29,8 +29,8 @@ from bot.reply import ExecutionResult, GeneratedFile, Reply
 from bot.session import Asked
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
-from kernels.events import Queued, Restarted
-from kernels.updates import updated_ids
+from kernels.cell.display_updates import updated_ids
+from kernels.cell.events import Queued, Restarted
 
 __all__ = ["FINISHED", "Showing", "closed_on_failure"]
 

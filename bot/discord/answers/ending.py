@@ -12,8 +12,8 @@ from bot.discord.context import Desk
 from bot.errors import BotError
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
-from kernels.cells import NotebookError
 from kernels.errors import KernelClosed, KernelError
+from kernels.notebooks.cells import NotebookError
 
 __all__ = ["note_of", "uncancelled"]
 

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from bot.scheduling.slots import Places
-from kernels.finish import to_the_end
-from kernels.threads import in_thread
+from kernels.concurrency.cancellation import to_the_end
+from kernels.concurrency.threads import in_thread
 
 __all__ = ["Pages"]
 

@@ -28,7 +28,7 @@ from bot.session import Session
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell, Said, SessionRecord
-from kernels.events import Display
+from kernels.cell.events import Display
 
 __all__ = ["Afterwards"]
 

@@ -28,7 +28,7 @@ from bot.discord.format.entries import code_block
 from bot.session import Session
 from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell
-from kernels.updates import shown, shows
+from kernels.cell.display_updates import shown, shows
 
 __all__ = ["ShownAgain"]
 

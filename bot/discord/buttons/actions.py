@@ -30,8 +30,8 @@ from bot.discord.uploads import receive, tell_of
 from bot.errors import BotError
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
-from kernels.cells import NotebookError
 from kernels.errors import KernelError, NoQuestion
+from kernels.notebooks.cells import NotebookError
 
 __all__ = ["ANSWERED", "EXPECTED", "Controls", "run_for"]
 

@@ -19,7 +19,7 @@ from bot.discord.format.markdown import code_name
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 from filestore.records import Cursor, Page, StoredFile
-from kernels.text import human_size
+from kernels.text.clipping import human_size
 
 __all__ = ["FileList", "get", "time_left"]
 

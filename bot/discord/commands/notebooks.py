@@ -12,7 +12,7 @@ from bot.discord.format.attachments import Upload
 from bot.errors import OverLimit
 from bot.notebooks.bundle import bundle, notebook
 from bot.wording.error_messages import sentence
-from kernels.text import human_size
+from kernels.text.clipping import human_size
 
 __all__ = ["Kind", "give"]
 

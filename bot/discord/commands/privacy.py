@@ -14,7 +14,7 @@ from bot.discord.context import Desk
 from bot.discord.format.attachments import Upload
 from bot.notebooks.export import export
 from bot.wording.error_messages import clause, sentence
-from kernels.threads import in_thread
+from kernels.concurrency.threads import in_thread
 
 __all__ = ["Confirmation", "send_export"]
 

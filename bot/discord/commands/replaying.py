@@ -17,9 +17,9 @@ from bot.discord.uploads import read
 from bot.model.history import person
 from bot.notebooks.replay import imported, replay
 from bot.request import Incoming
-from kernels.cells import NotebookError
-from kernels.imported import refuse_too_large
-from kernels.text import counted
+from kernels.notebooks.cells import NotebookError
+from kernels.notebooks.reading import refuse_too_large
+from kernels.text.clipping import counted
 
 __all__ = ["replay_for"]
 

@@ -6,8 +6,8 @@ from bot.discord.format.markdown import plain
 from bot.discord.format.split import length
 from config.settings import Settings
 from filestore.records import UsageTotal
-from kernels.protocols import State
-from kernels.text import counted
+from kernels.interface import State
+from kernels.text.clipping import counted
 
 __all__ = ["DELETE", "HELP", "KEPT", "settings_text", "usage_text", "variables_text"]
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kernels import visible
-from kernels.text import strip_ansi
+from kernels.text import visible
+from kernels.text.clipping import strip_ansi
 
 __all__ = ["coloured", "has_colour"]
 

@@ -23,7 +23,7 @@ from bot.reply import GeneratedFile, Reply
 from bot.scratch.drawing import ToDraw
 from bot.spending.usage import TurnUsage
 from bot.wording.error_messages import restart
-from kernels.events import InputRequest, Queued, Restarted, Unstopped
+from kernels.cell.events import InputRequest, Queued, Restarted, Unstopped
 
 __all__ = ["Draft", "Page"]
 
@@ -48,7 +48,7 @@ class Draft:
     """One turn's answer as it grows. Nothing in it waits or reads.
 
     `code` is what the person typed, to be shown on top. `plotly_script` gives the JavaScript for figures of
-    plotly, see `kernels.packages.plotly_script`; it is called at most in `final`.
+    plotly, see `kernels.notebooks.packages.plotly_script`; it is called at most in `final`.
     """
 
     def __init__(self, *, code: str | None = None, plotly_script: Callable[[], str] | None = None) -> None:

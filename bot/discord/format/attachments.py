@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from bot.discord.format.markdown import code_name, plain
 from bot.discord.format.split import LONGEST, length, split
-from kernels.names import Places, safe_name
-from kernels.text import counted, human_size
+from kernels.text.clipping import counted, human_size
+from kernels.workspace.names import Places, safe_name
 
 __all__ = ["Limits", "Outgoing", "Upload", "plan", "without_uploads"]
 

@@ -7,10 +7,10 @@ from typing import Any
 from bot.discord.format.markdown import fenced
 from bot.discord.format.pieces import Piece, pieces
 from bot.reply import ExecutionResult, GeneratedFile
-from kernels.capture import Skipped
-from kernels.outputs import Outputs
-from kernels.text import counted
-from kernels.weight import weight
+from kernels.cell.outputs import Outputs
+from kernels.text.clipping import counted
+from kernels.wire.weight import weight
+from kernels.workspace.captured import Skipped
 
 __all__ = ["Entry", "Said", "Shown", "Snapshot", "Still", "code_block", "cut_short", "still"]
 

@@ -8,7 +8,7 @@ shows of it, not on its length.
 
 import re
 
-from kernels.text import ANSI
+from kernels.text.clipping import ANSI
 
 __all__ = ["GAP", "ends"]
 

@@ -18,8 +18,8 @@ from bot.rich import PICTURES, PLOTLY, SOURCE_OF_SVG, as_file, as_text
 from bot.rich import drawing as as_drawing
 from bot.spending.usage import TurnUsage
 from bot.wording.error_messages import ending, lost_with
-from kernels.capture import Skipped
-from kernels.text import clip, counted, strip_ansi
+from kernels.text.clipping import clip, counted, strip_ansi
+from kernels.workspace.captured import Skipped
 
 __all__ = ["Settled"]
 

@@ -11,13 +11,13 @@ from bot.discord.format.attachments import Limits, Upload
 from bot.discord.format.markdown import code_name, fenced
 from bot.discord.format.split import LONGEST, balanced, cut, length, split
 from bot.reply import GeneratedFile
-from kernels.text import LEFT_OUT, human_size
+from kernels.text.clipping import LEFT_OUT, human_size
 
 __all__ = ["Block", "fitted"]
 
 MESSAGES = Limits().messages
 FIRST_LINES = 700  # characters that stay of a text that goes into a file
-PART = "-part"  # in the name of a file that has not all of a text, also of those of `kernels.overflow`
+PART = "-part"  # in the name of a file that has not all of a text, also of those of `kernels.cell.overflow`
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from bot.discord.format.markdown import code_name, plain
 from bot.discord.format.split import cut
 from bot.reply import GeneratedFile
 from bot.spending.usage import TurnUsage
-from kernels.capture import Skipped
-from kernels.text import human_size
+from kernels.text.clipping import human_size
+from kernels.workspace.captured import Skipped
 
 __all__ = ["duration", "generated", "left_out", "receipt"]
 

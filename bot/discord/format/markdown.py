@@ -12,8 +12,8 @@ from os.path import splitext
 from bot.discord.format.ansi import coloured, has_colour
 from bot.discord.format.excerpt import GAP, ends
 from bot.discord.format.split import cut, length
-from kernels.text import strip_ansi
-from kernels.visible import shown
+from kernels.text.clipping import strip_ansi
+from kernels.text.visible import shown
 
 __all__ = ["LOOKED_AT", "clipped", "code_name", "fenced", "output_block", "plain", "unfenced"]
 

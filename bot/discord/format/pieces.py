@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.rich import PLOTLY, as_text, is_picture, only_script, says_nothing
-from kernels.text import strip_ansi
-from kernels.updates import is_mark, is_note
+from kernels.cell.display_updates import is_mark, is_note
+from kernels.text.clipping import strip_ansi
 
 __all__ = ["Attachment", "Drawing", "Piece", "Text", "Traceback", "Words", "pieces"]
 

@@ -14,7 +14,7 @@ from bot.discord.format.markdown import output_block, plain
 from bot.discord.format.pieces import Piece, Text, Traceback, Words
 from bot.discord.format.split import LONGEST, balanced, cut, length
 from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
-from kernels.events import InputRequest, Unstopped
+from kernels.cell.events import InputRequest, Unstopped
 
 __all__ = ["LAST", "broken_off", "live"]
 

@@ -2,7 +2,7 @@
 
     one_line("a\\nb.csv")       # "a_b.csv"
 
-The same characters are not shown as in `kernels.visible`, which does not exist in a kernel or a bundle.
+The same characters are not shown as in `kernels.text.visible`, which does not exist in a kernel or a bundle.
 """
 
 import unicodedata

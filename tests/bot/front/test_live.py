@@ -9,7 +9,7 @@ from bot.discord.api.retry import PATIENCE, Patience
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import Outgoing
 from bot.reply import Reply
-from kernels.events import Queued
+from kernels.cell.events import Queued
 
 
 class Noted:

@@ -21,7 +21,7 @@ from bot.errors import NothingRuns
 from bot.reply import Reply
 from config.settings import Settings
 from filestore.records import SessionRecord
-from kernels.events import InputRequest
+from kernels.cell.events import InputRequest
 
 ADA, CHANNEL, MESSAGE = 1, 10, 100
 

@@ -4,8 +4,8 @@ import pytest
 
 from bot.discord.commands.texts import variables_text
 from bot.discord.format.split import LONGEST, length
-from kernels.protocols import State
-from kernels.result import Variable
+from kernels.cell.result import Variable
+from kernels.interface import State
 
 
 @pytest.mark.parametrize("name", ["a", "name" * 20, "\U00020000" * 40], ids=["short", "long", "wide"])

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels.launch import Limits, MiB
-from kernels.sandbox import cgroup
-from kernels.sandbox.cgroup import Group, Groups, unique_name
+from kernels.process.launch import Limits, MiB
+from kernels.sandbox.limits import cgroup
+from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
 
 LIMITS = Limits(memory=48 * MiB, processes=12, cpus=1.5)
 NAMES = iter(range(1000))
@@ -131,8 +131,8 @@ def test_a_limit_that_cannot_be_set_is_an_error_that_leaves_no_group(groups: Gro
 def owner(name: str, member: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A program with a part of this name, and in it a kernel's group, with a member; killed at the end."""
     code = f"""
-from kernels.launch import Limits
-from kernels.sandbox.cgroup import Groups
+from kernels.process.launch import Limits
+from kernels.sandbox.limits.cgroup import Groups
 group = Groups.found({name!r}).make("kernel", Limits())
 if {member}: group.take({member})
 print("ready", flush=True)

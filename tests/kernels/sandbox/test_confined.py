@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels.launch import Limits
-from kernels.sandbox.cgroup import Group, Groups
+from kernels.process.launch import Limits
 from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.limits.cgroup import Group, Groups
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.sandbox.held_up import AT_FOLDER, ELSEWHERE, Looks, waits_for_disk
+from kernels.sandbox.limits.held_up import AT_FOLDER, ELSEWHERE, Looks, waits_for_disk
 
 HOLDS = """
 import ctypes
@@ -78,7 +78,7 @@ def test_a_process_that_waits_for_nothing_does_not_wait_for_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One thread that does is enough; what has ended is none."""
-    monkeypatch.setattr("kernels.sandbox.held_up.PROC", tmp_path)
+    monkeypatch.setattr("kernels.sandbox.limits.held_up.PROC", tmp_path)
     for pid, thread, place in ((1, 1, "do_epoll_wait"), (2, 2, "0"), (2, 3, "jbd2_log_wait_commit")):
         (tmp_path / f"{pid}/task/{thread}").mkdir(parents=True)
         (tmp_path / f"{pid}/task/{thread}/wchan").write_text(place)

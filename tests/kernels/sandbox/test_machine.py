@@ -11,9 +11,9 @@ from time import monotonic, sleep
 
 import pytest
 
-from kernels.sandbox import machine as module
-from kernels.sandbox.cgroup import own_groups
-from kernels.sandbox.machine import Machine, Memory
+from kernels.sandbox.limits import machine as module
+from kernels.sandbox.limits.cgroup import own_groups
+from kernels.sandbox.limits.machine import Machine, Memory
 from tests.conftest import KERNEL_PYTHON, ROOT
 
 MiB = 1 << 20
@@ -23,9 +23,9 @@ import asyncio, json, os, sys
 from pathlib import Path
 own, limit, python, workspaces = sys.argv[1:]
 (Path(own) / "cgroup.procs").write_text(str(os.getpid()))
-from kernels.events import InputRequest
-from kernels.launch import Limits
-from kernels.sandbox.machine import Machine
+from kernels.cell.events import InputRequest
+from kernels.process.launch import Limits
+from kernels.sandbox.limits.machine import Machine
 from kernels.pool import Pool
 import kernels.pool; kernels.pool.RECENT = 0.0  # as if its person had left long ago
 from tests.live.cells import NoFiles, run

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.sandbox import objects, usage
-from kernels.sandbox.objects import (
+from kernels.sandbox.limits import objects, usage
+from kernels.sandbox.limits.objects import (
     DESCRIPTOR,
     LINK,
     LONG_TEXT,

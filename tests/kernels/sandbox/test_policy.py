@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels.inside.elsewhere import WORKSPACE_NAMES
-from kernels.launch import Limits
-from kernels.sandbox import objects, seccomp
+from kernels.inside.files.elsewhere import WORKSPACE_NAMES
+from kernels.process.launch import Limits
+from kernels.sandbox import seccomp
+from kernels.sandbox.limits import objects
 from kernels.sandbox.policy import (
     CLONE_NEWNET,
     CLONE_NEWUSER,

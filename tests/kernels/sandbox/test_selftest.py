@@ -13,10 +13,10 @@ from typing import Any, Self, cast
 
 import pytest
 
+from kernels.broker import Opened
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.files import Opened
-from kernels.inside.probes import ABSTRACT, LOOPBACK
-from kernels.launch import Limits
+from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK
+from kernels.process.launch import Limits
 from kernels.sandbox import selftest
 from kernels.sandbox.__main__ import main
 from kernels.sandbox.confined import Sandbox
@@ -144,7 +144,7 @@ async def test_a_stored_file_that_can_be_changed_is_found(
             tier, python=KERNEL_PYTHON, folder=folder, workspaces=tmp_path, limits=Limits(), libraries=()
         )
 
-    monkeypatch.setattr("kernels.files._send_bytes", pass_it)
+    monkeypatch.setattr("kernels.broker._send_bytes", pass_it)
     with ExitStack() as stack, pytest.raises(SandboxUnavailable) as raised:
         await choose(Tier.A, make, stack)
     if "cannot be confined" in str(raised.value):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.sandbox import spent
-from kernels.sandbox.spent import TICK, Spent
+from kernels.sandbox.limits import processor_time
+from kernels.sandbox.limits.processor_time import TICK, Spent
 
 
 class Tree:
@@ -38,8 +38,8 @@ class Tree:
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     """An init with a kernel that has worked for a minute."""
     made = Tree(tmp_path)
-    monkeypatch.setattr(spent, "PROC", tmp_path)
-    monkeypatch.setattr(spent, "monotonic", lambda: made.now)
+    monkeypatch.setattr(processor_time, "PROC", tmp_path)
+    monkeypatch.setattr(processor_time, "monotonic", lambda: made.now)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     made.set(1, 1)
     made.set(2, 60)

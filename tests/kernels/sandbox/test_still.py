@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels.launch import Limits, MiB
-from kernels.sandbox import still as module
-from kernels.sandbox.still import Still, have_run
-from kernels.sandbox.usage import processes
-from kernels.sandbox.watchdog import HIDING, Watchdog, Watched
+from kernels.process.launch import Limits, MiB
+from kernels.sandbox.limits import still as module
+from kernels.sandbox.limits.still import Still, have_run
+from kernels.sandbox.limits.usage import processes
+from kernels.sandbox.limits.watchdog import HIDING, Watchdog, Watched
 from tests.kernels.sandbox.trees import init
 from tests.live.cells import until
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kernels.sandbox import objects, usage
-from kernels.sandbox.spent import Spent
-from kernels.sandbox.usage import CROWDED, UNCOUNTABLE, hidden, pieces, processes
+from kernels.sandbox.limits import objects, usage
+from kernels.sandbox.limits.processor_time import Spent
+from kernels.sandbox.limits.usage import CROWDED, UNCOUNTABLE, hidden, pieces, processes
 from tests.kernels.sandbox.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
 
 LARGE = 4_000_000
@@ -168,7 +168,7 @@ def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.Mo
         bound = 300_000
         for module in (usage, objects):
             monkeypatch.setattr(module, "MOST_MAPS", bound)
-        monkeypatch.setattr("kernels.sandbox.usage.os.read", counting)
+        monkeypatch.setattr("kernels.sandbox.limits.usage.os.read", counting)
         assert hidden(pids, [Path.cwd()], mapped=True) == UNCOUNTABLE
         assert objects.kept(pids, alone=False, passed=0, thorough=True) == UNCOUNTABLE
         assert bound < total[0] < 3 * (bound + usage.PIECE)

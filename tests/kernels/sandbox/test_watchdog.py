@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels.launch import Limits, MiB
-from kernels.sandbox import objects, usage
-from kernels.sandbox import watchdog as module
-from kernels.sandbox.watchdog import (
+from kernels.process.launch import Limits, MiB
+from kernels.sandbox.limits import objects, usage
+from kernels.sandbox.limits import watchdog as module
+from kernels.sandbox.limits.watchdog import (
     BACKGROUND,
     FOLDERS,
     HIDING,
@@ -80,7 +80,7 @@ def test_a_large_workspace_is_not_looked_at_after_each_cell(
     faults: list[str] = []
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
-    monkeypatch.setattr("kernels.sandbox.watchdog.QUICK", 0)
+    monkeypatch.setattr("kernels.sandbox.limits.watchdog.QUICK", 0)
     (workspace / "a").write_bytes(b"x" * 2_000_000)
     watchdog.look(watched)
     assert faults == []
@@ -248,7 +248,7 @@ def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(
 ) -> None:
     """Of many processes that share much, whose it is is found out where nobody else waits."""
     faults: list[str] = []
-    monkeypatch.setattr("kernels.sandbox.watchdog.MUCH", 80 * MiB)
+    monkeypatch.setattr("kernels.sandbox.limits.watchdog.MUCH", 80 * MiB)
     watchdog = Watchdog(LIMITS, workspace, memory=True)
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
         watchdog.watch(watched := Watched(pid, workspace, faults.append))
@@ -500,7 +500,7 @@ def test_who_makes_a_look_wait_is_ended(
     looking, end = threading.Event(), threading.Event()
     monkeypatch.setattr(usage, "memory", lambda _: looking.set() or (end.wait() and {}))
     waits = {"S": True}
-    monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: not waits["S"])
+    monkeypatch.setattr("kernels.sandbox.limits.held_up._waits", lambda _: not waits["S"])
     watchdog = Watchdog(LIMITS, workspace, memory=True)
     monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: lost)
     watchdog.watch(watched := Watched(os.getpid(), workspace, told.put))
@@ -532,8 +532,8 @@ def waiting_for_folders(
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     monkeypatch.setattr(watchdog._meanwhile, "fell", lambda: False)  # whatever else the machine does
     watchdog.watch(watched := Watched(os.getpid(), workspace, faults.append))
-    monkeypatch.setattr("kernels.sandbox.held_up._waits", lambda _: True)
-    monkeypatch.setattr("kernels.sandbox.held_up._place", lambda _: "iterate_dir")
+    monkeypatch.setattr("kernels.sandbox.limits.held_up._waits", lambda _: True)
+    monkeypatch.setattr("kernels.sandbox.limits.held_up._place", lambda _: "iterate_dir")
     monkeypatch.setattr(module, "waits_for_disk", lambda _: at_disk)
     return watchdog, watched, faults
 
@@ -585,7 +585,7 @@ def test_whose_look_took_long_is_looked_at_apart_from_then_on(
 ) -> None:
     """By its memory as by its workspace; each has one look in turn, the one that has waited longest first."""
     looks: list[Path] = []
-    monkeypatch.setattr("kernels.sandbox.watchdog.QUICK", -1)
+    monkeypatch.setattr("kernels.sandbox.limits.watchdog.QUICK", -1)
     watchdog = Watchdog(LIMITS, workspace, memory=True)
     pair = two(workspace, tmp_path, lambda _: None)
     for each in pair:
@@ -681,8 +681,8 @@ def test_a_round_that_fails_ends_no_thread(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that cannot be asked must not leave all kernels without their limits."""
-    monkeypatch.setattr("kernels.sandbox.watchdog.FIRST", 0.001)
-    monkeypatch.setattr("kernels.sandbox.watchdog.LAST", 0.002)
+    monkeypatch.setattr("kernels.sandbox.limits.watchdog.FIRST", 0.001)
+    monkeypatch.setattr("kernels.sandbox.limits.watchdog.LAST", 0.002)
     rounds = 0
     again = threading.Event()
 

@@ -1,0 +1,269 @@
+"""The broker: how code in a kernel gets at stored files, over a line of its own.
+
+    async with Broker(source) as broker:
+        ...     # the kernel inherits broker.bell; inside, load_file("k7m3q9x2va") rings it
+
+The bell is one end of a pair of datagram sockets. Whoever rings it, with any byte, is passed one end of a new
+pair of stream sockets, the line; on it goes one request, one JSON line, and its answer, another:
+
+    {"op": "open", "file": "k7m3q9x2va"}    {"ok": true, "file_id": ..., "size": 4}, then `size` bytes
+    {"op": "path", "file": "k7m3q9x2va"}    {"ok": true, "name": "data.csv"}, placed in the workspace
+    {"op": "list"}                          {"ok": true, "files": [{"file_id": ...}, ...]}
+    anything else, or a refusal             {"ok": false, "missing": bool, "message": "a sentence"}
+
+A stored file is sent as bytes, never as a descriptor. With a descriptor a kernel could open the file again
+for writing through /proc/self/fd, since in most tiers it runs as the file's owner, and could change its mode
+and dates in any case. The bytes that are sent count as the kernel's own memory.
+
+Who asks is decided by which bell was rung, never by what the request says: the `FileSource` behind it knows
+its person. So no socket stands under a path, which another process might dial or put a link in the place of.
+The peer is hostile. Its line is bounded and timed, few are served at once, and nothing that it does raises
+out of the broker.
+"""
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO, Protocol, Self
+
+from kernels.concurrency.cancellation import to_the_end
+from kernels.concurrency.threads import in_thread
+from kernels.descriptors import refuse_descriptors
+
+LONGEST_REQUEST = 64 * 1024  # bytes, its newline included
+LONGEST_NAME = 1024  # characters of a file's id or name
+AT_ONCE = 16  # lines served at a time; whoever rings then waits
+FILES_AT_ONCE = 2  # files sent or placed at a time; in a node each is a copy on disk meanwhile
+ASKING_TIME = 5.0  # seconds for a request to arrive whole, and for its answer to be taken
+ANSWERING_TIME = (
+    30.0  # seconds for the store; more than the next two together, so that each gives its own reason
+)
+TURN_TIME = 10.0  # seconds that a file waits for those before it
+BOT_TIME = 15.0  # seconds that a node waits for the bot, which has the store
+TAKING_TIME = 60.0  # seconds for a kernel to take a file's bytes; 50 MiB usually take 0.05 s
+PIECE = 1 << 20  # bytes of a file in our memory at a time
+PAUSE = 0.1  # seconds until descriptors are tried again
+
+# SOCK_DGRAM, all that macOS has, could also be sent to any socket of the machine that has a path.
+BELL = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+
+logger = logging.getLogger(__name__)
+
+
+class FileUnavailable(Exception):
+    """The person cannot have this file; `message` is the sentence that they read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @classmethod
+    def absent(cls, wanted: str) -> Self:
+        """The one answer for what is expired, foreign or was never there."""
+        return cls(f"no file {wanted}: it expired, or is not yours")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stored file, open at its start; `size` in bytes. The broker closes `file`."""
+
+    file_id: str
+    filename: str
+    file_type: str
+    size: int
+    file: BinaryIO
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A stored file in a list; `size` in bytes, the dates ISO 8601 with a time zone."""
+
+    file_id: str
+    filename: str
+    file_type: str
+    size: int
+    source: str
+    uploaded_at: str
+    expires_at: str
+
+
+class FileSource(Protocol):
+    """The files of one person, as the broker asks for them. `wanted` is an id or a name, and hostile."""
+
+    async def open(self, wanted: str) -> Opened:
+        """The file. Raises FileUnavailable when the person has no such file."""
+
+    async def place(self, wanted: str) -> str:
+        """Put the file into the workspace, accepted by capture; its name there. Raises FileUnavailable."""
+
+    async def list(self) -> Sequence[FileRow]:
+        """The files that the person can load, newest first."""
+
+
+class Broker:
+    """Serves one kernel's requests while entered. `bell` is for the kernel's process to inherit."""
+
+    def __init__(self, source: FileSource) -> None:
+        self._source = source
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._files = asyncio.Semaphore(FILES_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heard, self.bell = socket.socketpair(socket.AF_UNIX, BELL)
+        refuse_descriptors(self._heard)
+        self._heard.setblocking(False)
+
+    async def __aenter__(self) -> Self:
+        self._start(self._listen(), self._heard)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.bell.close()
+
+    def _start(self, work: Coroutine[Any, Any, None], own: socket.socket) -> None:
+        """Run `work` and then close its `own` socket, even if it is cancelled before its first step."""
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            own.close()
+            self._free.release()
+
+        task = asyncio.create_task(work, name="file broker")
+        self._tasks.add(task)
+        task.add_done_callback(over)
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._free.acquire()
+            rung = b""
+            with suppress(OSError):
+                rung = await loop.sock_recv(self._heard, 1)
+            if not rung:  # the kernel has shut its end, or turned it elsewhere, and is heard no more
+                return
+            ours, theirs = await _line()
+            ours.setblocking(False)
+            self._start(self._serve(ours), ours)
+            with theirs, suppress(OSError):  # it rings and does not pick up: its own loss
+                socket.send_fds(self._heard, [b"."], [theirs.fileno()])
+
+    async def _serve(self, peer: socket.socket) -> None:
+        # OSError: the peer left, sends nothing or takes nothing: its own loss.
+        with suppress(OSError), ExitStack() as held:
+            async with asyncio.timeout(ASKING_TIME):
+                line = await _read_line(peer)
+            answer, opened = await self._answer(line, held)
+            async with asyncio.timeout(ASKING_TIME):
+                await asyncio.get_running_loop().sock_sendall(peer, json.dumps(answer).encode() + b"\n")
+            if opened is not None:
+                async with asyncio.timeout(TAKING_TIME):
+                    await _send_bytes(peer, opened)
+
+    async def _answer(self, line: bytes, held: ExitStack) -> tuple[dict[str, Any], Opened | None]:
+        """The answer to a request, and the file whose bytes follow it; `held` closes that."""
+        try:
+            async with asyncio.timeout(ANSWERING_TIME):
+                return await self._perform(_parse(line), held)
+        except _BadRequest as bad:
+            return _refusal(str(bad)), None
+        except FileUnavailable as refusal:
+            return _refusal(refusal.message, missing=True), None
+        except Exception:  # whatever the store fails of, the kernel reads one sentence and we the traceback
+            logger.exception("A kernel's request for files failed")
+            return _refusal("the files cannot be reached right now: try again in a moment"), None
+
+    async def _perform(
+        self, request: dict[str, Any], held: ExitStack
+    ) -> tuple[dict[str, Any], Opened | None]:
+        if request.get("op") == "list":
+            rows = await self._source.list()
+            return {"ok": True, "files": [asdict(row) for row in rows]}, None
+        wanted = _wanted(request)
+        if request.get("op") not in ("open", "path"):
+            raise _BadRequest("the request has no op that is known: open, path or list")
+        await self._turn(held)
+        if request["op"] == "path":
+            return {"ok": True, "name": await self._source.place(wanted)}, None
+        opened = await self._source.open(wanted)
+        held.enter_context(opened.file)
+        told = {"file_id": opened.file_id, "filename": opened.filename, "file_type": opened.file_type}
+        return {"ok": True, **told, "size": opened.size}, opened
+
+    async def _turn(self, held: ExitStack) -> None:
+        """Wait until another file may be sent or placed."""
+        try:
+            async with asyncio.timeout(TURN_TIME):
+                await self._files.acquire()
+        except TimeoutError:
+            raise _BadRequest("other files are still being loaded: try again when that is done") from None
+        held.callback(self._files.release)
+
+
+class _BadRequest(Exception):
+    """A request that is not one; its text is the answer."""
+
+
+def _refusal(message: str, *, missing: bool = False) -> dict[str, Any]:
+    return {"ok": False, "missing": missing, "message": message}
+
+
+async def _line() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a line, as soon as there are descriptors for them."""
+    while True:
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            logger.warning("A kernel's request for files has to wait: %s", error)
+            await asyncio.sleep(PAUSE)  # nothing tells when there is a descriptor again
+        else:
+            refuse_descriptors(ours)
+            return ours, theirs
+
+
+async def _read_line(peer: socket.socket) -> bytes:
+    """All up to the first newline, or what came before the peer stopped or the bound was reached."""
+    loop = asyncio.get_running_loop()
+    line = bytearray()
+    while b"\n" not in line and len(line) < LONGEST_REQUEST:
+        chunk = await loop.sock_recv(peer, LONGEST_REQUEST - len(line))
+        if not chunk:
+            break
+        line += chunk
+    return bytes(line)
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    if not line.endswith(b"\n"):
+        raise _BadRequest(f"the request is not one line of at most {LONGEST_REQUEST} bytes")
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or thousands of levels deep
+        request = None
+    if not isinstance(request, dict):
+        raise _BadRequest("the request is not a JSON object")
+    return request
+
+
+def _wanted(request: dict[str, Any]) -> str:
+    wanted = request.get("file")
+    if not isinstance(wanted, str) or not wanted:
+        raise _BadRequest("a file is named by its id or its name, a text")
+    if len(wanted) > LONGEST_NAME:
+        raise FileUnavailable.absent(f"{wanted[:20]}...")
+    return wanted
+
+
+async def _send_bytes(peer: socket.socket, opened: Opened) -> None:
+    """Send a file's bytes as fast as they are taken. Should some be missing, the peer sees an early end."""
+    loop = asyncio.get_running_loop()
+    left = opened.size
+    while left and (piece := await to_the_end(in_thread(opened.file.read, min(left, PIECE)))):
+        await loop.sock_sendall(peer, piece)
+        left -= len(piece)

@@ -1,0 +1,284 @@
+"""What happens while a cell runs, as frozen values, and the one function that makes them of Jupyter messages.
+
+    match event:
+        case Stream(name, text): ...
+        case Display(bundle=bundle): ...
+
+A kernel runs strangers' code, so a message can be anything at all. `from_message` gives an event, or None for
+a message that means nothing here; it raises `BadMessage` and nothing else, and whatever it lets through is
+repaired (no lone surrogates, no NUL) and within the limits. Those are limits on what an event costs us
+(`kernels.wire.weight`), not on how long the message was. Message fields:
+https://jupyter-client.readthedocs.io/en/stable/messaging.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from kernels.text.clipping import clip, counted, over, repair
+from kernels.wire.weight import weight
+
+__all__ = [
+    "END_OF_INPUT",
+    "BadMessage",
+    "ClearOutput",
+    "Display",
+    "Event",
+    "Failure",
+    "InputRequest",
+    "Queued",
+    "Restarted",
+    "Result",
+    "Stream",
+    "Unstopped",
+    "cost",
+    "execution_count",
+    "from_message",
+]
+
+END_OF_INPUT = "\x04"  # the answer to an InputRequest that means Ctrl-D: `input()` raises EOFError
+MAX_MIMES = 32  # entries of one MIME bundle that are kept
+MAX_COUNT = 1 << 31  # what every database holds as a number
+MAX_STREAM = (
+    1 << 16
+)  # characters of one message, drawn in one go; a kernel sends no more (`inside.output.streams`)
+MAX_NAME = 1000  # characters of an exception's name, a display id or a prompt
+MAX_LINES = 2000  # of a traceback; IPython's longest have some hundreds, since it folds recursion
+NOTHING = weight("")  # bytes of a text object itself, left out so that a picture counts as its base64
+MAX_METADATA = 4000  # bytes that a bundle's metadata may take; a picture's size and the like takes 600
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The cell waits: `position` others go first (1 means that it is next, 0 that it waits no longer)."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A piece of text written to `name`, "stdout" or "stderr"; control characters such as `\\r` are in it."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """Something shown: a MIME bundle (text and base64 as str). `update` replaces `display_id`."""
+
+    bundle: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str | None = None
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The value of the cell's last expression, as a MIME bundle, with the cell's execution count."""
+
+    bundle: Mapping[str, Any]
+    count: int | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exception that ended the cell; `traceback` is lines with ANSI colours, the person's own frames."""
+
+    ename: str
+    evalue: str
+    traceback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClearOutput:
+    """What the cell has shown so far goes away: now, or with `wait` when the next output comes."""
+
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequest:
+    """The cell asks `prompt` and waits; with `password` the answer must not be shown or stored.
+
+    `number` is that of `Cell.question` while this one waits, 0 before the cell has passed it on.
+    """
+
+    prompt: str
+    password: bool
+    number: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone.
+
+    With `unnamed` the one before ended in the middle of a cell: what that cell had defined is gone too, and
+    nobody knows its names. With `earlier` so are the variables of earlier cells, whose names were not noted.
+    """
+
+    reason: str
+    kept: tuple[str, ...]
+    lost: tuple[str, ...]
+    unnamed: bool = False
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unstopped:
+    """The cell was told to stop and does not: it is to be waited for, or its kernel killed.
+
+    `lost` names the variables that would go with the kernel, beside whatever the cell has defined. `limited`
+    is whether the cell's time is; then the kernel is killed at its end, if nobody has answered. With `asks`
+    an `input()` of the cell waits for its answer as well.
+    """
+
+    lost: tuple[str, ...]
+    limited: bool
+    asks: bool
+
+
+Event = Queued | Stream | Display | Result | Failure | ClearOutput | InputRequest | Restarted | Unstopped
+
+
+class Bundle(dict[str, Any]):
+    """A MIME bundle that was weighed when it came: its pictures would take 15 ms each time.
+
+    `whole` is its plain text where that was clipped, for whoever writes it to a file at once; with `partial`
+    the kernel had clipped it before.
+    """
+
+    weight = 0
+    whole = ""
+    partial = False
+
+
+class BadMessage(ValueError):
+    """A message that no honest kernel sends."""
+
+
+def cost(event: Event) -> int:
+    """The bytes that an event costs, as `kernels.wire.weight` counts them."""
+    values = [getattr(event, name) for name in type(event).__slots__]
+    weighed = [value.weight for value in values if isinstance(value, Bundle)]
+    return sum(weighed) + weight([value for value in values if not isinstance(value, Bundle)])
+
+
+def from_message(
+    kind: str, content: Any, *, max_text: int, max_display: int, whole: bool = False
+) -> Event | None:
+    """The event of one Jupyter message, or None when its kind means nothing here.
+
+    `kind` is the message's type, `content` its parsed content. `max_text` is in characters, `max_display` in
+    bytes of memory, which for a picture is the length of its base64. With `whole` a value's text that is
+    clipped is there as `Bundle.whole` as well, beyond all limits: whoever asks for it must take it at once.
+    Raises: BadMessage for a content of the wrong shape.
+    """
+    if not isinstance(content, dict):
+        raise BadMessage(f"{kind}: the content is not an object")
+    try:
+        match kind:
+            case "stream":
+                return _stream(content)
+            case "display_data":
+                return _display(content, max_text, max_display, whole=whole)
+            case "update_display_data":
+                return replace(_display(content, max_text, max_display), update=True)
+            case "execute_result":
+                bundle = _bundle(content, max_text, max_display, whole=whole)
+                return Result(bundle, execution_count(content), _metadata(content))
+            case "error":
+                return _failure(content, max_text)
+            case "clear_output":
+                return ClearOutput(bool(content.get("wait")))
+            case "input_request":
+                return InputRequest(_short(_text(content, "prompt")), bool(content.get("password")))
+    except RecursionError:
+        raise BadMessage(f"{kind}: the content is nested too deep") from None
+    return None
+
+
+def _stream(content: dict[str, Any]) -> Stream:
+    name = "stderr" if content.get("name") == "stderr" else "stdout"
+    return Stream(name, repair(clip(_text(content, "text"), MAX_STREAM)))
+
+
+def _display(content: dict[str, Any], max_text: int, max_display: int, *, whole: bool = False) -> Display:
+    transient = content.get("transient")
+    display_id = transient.get("display_id") if isinstance(transient, dict) else None
+    short_id = _short(display_id) if isinstance(display_id, str) else None
+    return Display(_bundle(content, max_text, max_display, whole=whole), _metadata(content), short_id)
+
+
+def _failure(content: dict[str, Any], max_text: int) -> Failure:
+    evalue = clip(repair(_text(content, "evalue")), max_text // 4)
+    return Failure(_short(_text(content, "ename")), evalue, _traceback(content.get("traceback"), max_text))
+
+
+def execution_count(content: dict[str, Any]) -> int | None:
+    """The execution count that a message's content tells, when it is one."""
+    count = content.get("execution_count")
+    return count if isinstance(count, int) and 0 <= count < MAX_COUNT else None
+
+
+def _text(content: dict[str, Any], key: str) -> str:
+    value = content.get(key)
+    if not isinstance(value, str):
+        raise BadMessage(f"{key!r} is not text")
+    return value
+
+
+def _short(text: str) -> str:
+    return clip(repair(text), MAX_NAME)
+
+
+def _traceback(lines: Any, max_text: int) -> tuple[str, ...]:
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise BadMessage("'traceback' is not a list of text")
+    text = clip(repair("\n".join(lines)), max_text)
+    count = text.count("\n") + 1
+    if count <= MAX_LINES:
+        return tuple(text.split("\n"))
+    half = MAX_LINES // 2
+    first, last = text.split("\n", half)[:half], text.rsplit("\n", half)[-half:]
+    return (*first, f"[... {counted(count - 2 * half, 'line')} left out ...]", *last)
+
+
+def _metadata(content: dict[str, Any]) -> dict[str, Any]:
+    metadata = content.get("metadata")
+    if not metadata or not isinstance(metadata, dict) or weight(metadata) >= MAX_METADATA:
+        return {}
+    kept: dict[str, Any] = repair(metadata)
+    return kept
+
+
+def _bundle(content: dict[str, Any], max_text: int, max_display: int, *, whole: bool) -> Bundle:
+    """The MIME bundle within its limits: plain text is clipped, what else is too large becomes a sentence."""
+    data = content.get("data")
+    if not isinstance(data, dict):
+        raise BadMessage("'data' is not a MIME bundle")
+    bundle, known = Bundle(), dict[str, int]()  # the weights of what was weighed and kept as it came
+    left_out: list[str] = []
+    room = max_display
+    for key, raw in islice(data.items(), MAX_MIMES):
+        mime = _short(str(key))
+        if mime == "text/plain" and isinstance(raw, str):
+            bundle[mime] = repair(clip(raw, max_text))
+            if whole and len(raw) > max_text:
+                bundle.whole, bundle.partial = repair(raw), content.get("clipped") is True
+        elif (size := weight(raw) - NOTHING) > room:
+            left_out.append(f"[{mime} left out: {over(size, max_display)}]")
+        else:
+            bundle[mime] = repair(raw)
+            room -= size
+            if bundle[mime] is raw:
+                known[mime] = size + NOTHING
+    if left_out:
+        plain = [bundle["text/plain"]] if "text/plain" in bundle else []
+        bundle["text/plain"] = "\n".join([*map(str, plain), *left_out])
+        known.pop("text/plain", None)
+    rest = {mime: None if mime in known else part for mime, part in bundle.items()}
+    bundle.weight = weight(rest) + sum(size - weight(None) for size in known.values())
+    return bundle

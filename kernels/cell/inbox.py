@@ -1,0 +1,103 @@
+"""The events of a cell that nobody has taken yet, kept small: a slow reader gets fewer and larger ones.
+
+inbox.put(Stream("stdout", "a"))
+event = await inbox.get()      # None when it was woken for something else
+"""
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import replace
+
+from kernels.cell.events import ClearOutput, Display, Event, Failure, Result, Stream, cost
+from kernels.text.clipping import strip_ansi
+from kernels.text.terminal import Terminal
+
+__all__ = ["SHOWN", "Inbox"]
+
+MERGE = 64 * 1024  # characters up to which pieces of text are joined: one is drawn in one go
+LINE = (
+    2048  # characters of a line that is drawn at each of its pieces, in 2 ms; a longer one is left as it is
+)
+SHOWN = (Stream, Display, Result, Failure, ClearOutput)  # what a clear takes away
+_MOVES = re.compile(r"[\b]|\x1b\[\d*[A-K]")  # the cursor goes elsewhere, or something is erased
+
+
+class Inbox:
+    """A queue of events in which text is joined, and what is redrawn takes the place of what it was."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._woken = asyncio.Event()
+
+    @property
+    def size(self) -> int:
+        """The bytes that the events take, counted anew."""
+        return sum(map(cost, self._events))
+
+    def put(self, event: Event) -> None:
+        """Add an event, merging it with what waits where that loses nothing that a person would see."""
+        last = self._events[-1] if self._events else None
+        match last, event:
+            case Stream(name, before), Stream(same, text) if name == same and len(before) < MERGE:
+                self._events[-1] = Stream(name, _joined(before, text))
+            case _, Display(update=True) if self._updated(event):
+                pass
+            case ClearOutput(wait=True), Stream() | Display(update=False) | Result() | Failure():
+                self._drop_shown()
+                self._events += [ClearOutput(wait=True), event]
+            case _, ClearOutput(wait=False):
+                self._drop_shown()
+                self._events.append(event)
+            case ClearOutput(), ClearOutput():
+                pass
+            case _:
+                self._events.append(event)
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Let `get` return, for something other than an event has happened."""
+        self._woken.set()
+
+    def take(self) -> Event | None:
+        """The next event, or None when there is none."""
+        return self._events.popleft() if self._events else None
+
+    async def get(self) -> Event | None:
+        """The next event; None when woken without one."""
+        if not self._events:
+            await self._woken.wait()
+        self._woken.clear()
+        return self.take()
+
+    def _drop_shown(self) -> None:
+        """Forget what is cleared before anybody has seen it."""
+        self._events = deque(waiting for waiting in self._events if not isinstance(waiting, SHOWN))
+
+    def _updated(self, update: Display) -> bool:
+        """Whether the display that `update` is for waits here, and has been replaced by it."""
+        for place, waiting in enumerate(self._events):
+            if isinstance(waiting, Display) and waiting.display_id == update.display_id:
+                self._events[place] = replace(update, update=waiting.update)
+                return True
+        return False
+
+
+def _joined(before: str, text: str) -> str:
+    """Both pieces, less what a later `\\r` overwrites in the line that goes on from one to the next.
+
+    The line's first `\\r` stays, for it redraws what was shown before these. Where more moves, or the cursor
+    rests within the line, for the next piece to go on from there, all stays, and so does a line too long to
+    draw.
+    """
+    settled, newline, line = before.rpartition("\n")
+    line += text
+    head, _, redrawn = line.partition("\r")
+    if "\r" not in redrawn or len(line) > LINE or _MOVES.search(line):
+        return before + text
+    terminal = Terminal()
+    terminal.write(redrawn)
+    drawn, last = terminal.render(), strip_ansi(redrawn.rpartition("\r")[2])
+    if 0 < len(last) < len(strip_ansi(drawn)):
+        return before + text
+    return f"{settled}{newline}{head}\r{drawn}" + ("" if last else "\r")

@@ -1,0 +1,59 @@
+"""What a run needs of its kernel; `kernels.kernel.Kernel` has it."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from kernels.cell.events import Restarted
+from kernels.cell.result import Variable
+from kernels.concurrency.slots import Line
+from kernels.process.launch import Limits
+from kernels.workspace.captured import Scan
+
+if TYPE_CHECKING:
+    from kernels.cell.run import Run
+
+__all__ = ["RunHost"]
+
+
+class RunHost(Protocol):
+    """What a run needs of its kernel."""
+
+    session_id: str
+    line: Line
+    limits: Limits
+    outputs: Path  # a folder on the disk that takes what is printed beyond the limit
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The person's variables, as the last cell left them."""
+
+    def ready(self) -> AsyncGenerator[int]:
+        """Have a live process; gives the position in line while it waits for a place."""
+
+    def withdraw(self) -> None:
+        """Let `ready` end at once, with nothing ready."""
+
+    def execute(self, run: "Run") -> None:
+        """Send the code; from now on the run gets its messages."""
+
+    def answer(self, text: str) -> None:
+        """Send the answer to an `input()`."""
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the cell; the run is told when it was: `Run.interrupted`."""
+
+    def kill(self) -> None:
+        """Kill the process, without waiting for its end."""
+
+    async def replace(self, reason: str) -> None:
+        """Kill the process and wait; the next cell gets a fresh one. Again does nothing."""
+
+    def damage(self) -> str | None:
+        """A sentence when some of the kernel's processes were killed, but not it; given once."""
+
+    def restarted(self) -> Restarted | None:
+        """What has to be told of a process that was replaced; given once."""
+
+    async def look(self) -> Scan:
+        """Scan the workspace for what the cell wrote; no message is the cell's any more."""

@@ -1,0 +1,356 @@
+"""One session's websocket: commands go out in order, news comes in, and a broken connection is made anew.
+
+    link = Link(connect, hello, owner)
+    link.send("start", run="a-1", tag=3)        # at once when connected, else as soon as it is
+    value = await link.call("state")
+    link.acknowledge(12)
+
+Commands are numbered and kept until the node has them, so that none is lost or counts twice; news that comes
+twice is taken once. A node that is silent or refuses is waited for, longer and longer between attempts, since
+what runs in it goes on. It is gone when its process is, when another answers in its place, or when it says
+that it stops: then `owner.lost` is told, and the next command connects to the next node.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from itertools import chain, repeat
+from time import monotonic
+from typing import Any
+
+import aiohttp
+
+from kernels.cell import codec
+from kernels.client.ends import Connect, Connected, Owner
+from kernels.client.outbox import Outbox
+from kernels.concurrency.cancellation import stop
+from kernels.errors import KernelError, NodeGone, NodeUnavailable
+from kernels.node.messages import DELETED, FAILED, REFUSED, REPLACED, STOPPED, TOO_LARGE
+
+__all__ = ["Link"]
+
+log = logging.getLogger(__name__)
+
+AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one from then on
+SOON = 3.0  # seconds in which a node that was there just now may be back before anybody is told
+QUICKLY = 20.0  # seconds after which what needs an answer at once has none
+PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may keep one running
+ENDED, WAS_STOPPED = "the node that kept it has ended", "the node that kept it was stopped"
+SILENT, WAS_CLOSED = "it does not answer", "the connection was closed"
+CLOSED = {  # by the code with which the node has closed the websocket for good
+    REPLACED: "another program has taken this session over",
+    TOO_LARGE: "a message was larger than the other end takes",
+    REFUSED: "it does not understand what this version of Kernelcord says",
+    DELETED: "this session was deleted",
+}
+BREAKS = "the connection to it breaks again and again"
+BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, is likely to break again
+BRIEF_ONES = 12  # such connections in a row, after which we give up
+TURN = 0.02  # seconds spent on news before other tasks get their turn
+LAST_WORDS = 5.0  # seconds to send what is left when we close
+
+Fields = dict[str, Any]
+
+
+class Link:
+    """See the module's text. `connect` opens a websocket; `hello` is the first thing that is said on it."""
+
+    def __init__(self, connect: Connect, hello: Fields, owner: Owner) -> None:
+        self._connect = connect
+        self._hello = hello
+        self._owner = owner
+        self._node_id = ""
+        self._outbox = Outbox()
+        self._acknowledged: list[int] = []
+        self._highest = 0  # of all news of this node
+        self._before = 0  # what its numbers are raised by: those of an earlier node mean nothing to it
+        self._calls: dict[int, asyncio.Future[Fields]] = {}
+        self._due = False
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._speaking = asyncio.Lock()  # on this socket
+        self._sendings: set[asyncio.Future[None]] = set()
+        self._greeted = asyncio.Event()
+        self._greetings = 0  # that are waited for
+        self._refusal: BaseException | None = None  # as the node has said it
+        self._reader: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self.closed = False
+
+    async def greeted(self) -> None:
+        """Be connected, now or soon. Raises: KernelError, OSError."""
+        self._greetings += 1
+        self._have_reader()
+        assert self._reader is not None
+        waiting = asyncio.create_task(self._greeted.wait())
+        try:
+            await asyncio.wait([waiting, self._reader], timeout=QUICKLY, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._greetings -= 1
+            await stop(waiting)
+        if not self._greeted.is_set():
+            raise self._failure or NodeUnavailable(SILENT)
+
+    def send(self, do: str, **fields: Any) -> int:
+        """Send a command; returns its number. Raises: TooLarge for one that no node would take."""
+        number = self._outbox.add(do, fields)
+        self._have_reader()
+        self._flush_soon()
+        return number
+
+    async def call(self, do: str, **fields: Any) -> Fields:
+        """Send a command; its answer is news with a `value`, to be acknowledged.
+
+        Raises: KernelError, OSError.
+        """
+        if self.closed:  # nothing is sent any more, and nothing answers
+            raise NodeUnavailable(WAS_CLOSED)
+        number = self.send(do, **fields)
+        answer: asyncio.Future[Fields] = asyncio.get_running_loop().create_future()
+        self._calls[number] = answer
+        try:
+            return await answer
+        except NodeUnavailable:  # it is not to be done at some later time, when nobody expects it
+            self._outbox.withdraw(number)
+            raise
+        finally:
+            self._calls.pop(number, None)
+
+    def withdraw(self, number: int) -> bool:
+        """Take a command back that was never sent; returns whether it was not."""
+        return self._outbox.is_unsent(number) and self._outbox.withdraw(number)
+
+    def has_arrived(self, number: int) -> bool:
+        """Whether a node is known to have this command."""
+        return number <= self._outbox.confirmed
+
+    def wake(self) -> None:
+        """The node has been reached, by another: go on where we had given up."""
+        if self._node_id and not self.closed:
+            self._have_reader()
+
+    def acknowledge(self, number: int) -> None:
+        """We are done with this piece of news."""
+        if number > self._before:
+            self._acknowledged.append(self.at_node(number))
+            self._flush_soon()
+
+    def at_node(self, number: int) -> int:
+        """The number that a piece of news has at its node."""
+        return number - self._before
+
+    async def close(self) -> None:
+        """Say what is left to say, and close; all that runs goes on."""
+        self.closed = True
+        if self._socket is not None and not self._socket.closed:
+            self.flush()
+            if self._sendings:
+                await asyncio.wait(self._sendings, timeout=LAST_WORDS)
+            await self._socket.close()
+        await stop(self._reader)
+        self._fail_calls(NodeUnavailable(WAS_CLOSED))
+
+    # Out:
+
+    def flush(self) -> None:
+        """Send what waits to be sent, without leaving that to the next step of the event loop."""
+        self._due = False
+        if self._socket is None or self._socket.closed:
+            return
+        if self._acknowledged:
+            numbers, self._acknowledged = self._acknowledged, []
+            self._outbox.add("acknowledge", {"numbers": numbers})
+        if texts := self._outbox.messages():
+            saying, loop = self._say(self._socket, self._speaking, texts), asyncio.get_running_loop()
+            sending = asyncio.Task(saying, loop=loop, eager_start=True, name="commands to a node")
+            if not sending.done():
+                self._sendings.add(sending)
+                sending.add_done_callback(self._sendings.discard)
+
+    def _flush_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._flush_if_due)
+
+    def _flush_if_due(self) -> None:
+        if self._due:
+            self.flush()
+
+    async def _say(
+        self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[str]
+    ) -> None:
+        try:
+            async with speaking:  # the order of commands is that of cells
+                for text in texts:
+                    await socket.send_str(text)
+        except (aiohttp.ClientError, OSError):  # the reader sees it too, and what was lost is sent again
+            log.debug("the connection to the node broke while something was sent")
+
+    # In:
+
+    def _have_reader(self) -> None:
+        if self._reader is None or self._reader.done():
+            self._failure = None
+            self._reader = asyncio.create_task(self._read(), name="node link")
+
+    async def _read(self) -> None:
+        """Be connected for as long as there is a node; ends, with `lost`, when there is none any more."""
+        try:
+            useless = 0
+            pauses = _pauses()
+            while not self.closed:
+                connected = await self._reached()
+                if connected is None:
+                    return
+                began, known = monotonic(), (self._highest, self._outbox.confirmed)
+                try:
+                    async with connected.socket as socket:
+                        await self._talk(connected, socket)
+                except (aiohttp.ClientError, OSError) as error:
+                    log.info("the connection to the node broke: %s", error)
+                self._socket = None
+                self._understand(connected.socket.close_code)
+                if monotonic() - began > BRIEF or known != (self._highest, self._outbox.confirmed):
+                    useless, pauses = 0, _pauses()
+                else:
+                    useless += 1
+                if useless == BRIEF_ONES:
+                    raise NodeUnavailable(BREAKS)
+                await asyncio.sleep(next(pauses))  # it may break at once, again and again
+        except _GivenUp as given_up:
+            self._failure = given_up.error
+            self._fail_calls(given_up.error)
+            self._owner.given_up(given_up.error)
+        except Exception as error:  # whatever it is, those who wait for news must hear of it
+            if not isinstance(error, (KernelError, OSError)):
+                log.exception("the link to the node failed")
+            self._failure = error
+            self._forget(error)
+            self._owner.failed(error)
+        finally:
+            self._socket = None
+            self._greeted.clear()
+
+    def _understand(self, code: int | None) -> None:
+        """Go by the reason for which the node has closed the websocket. Raises: NodeUnavailable, OSError."""
+        if code == STOPPED:
+            self._lose(NodeGone(WAS_STOPPED))
+        elif code in CLOSED:
+            raise NodeUnavailable(CLOSED[code])
+        elif code == FAILED:
+            raise self._refusal or NodeUnavailable(SILENT)
+
+    async def _reached(self) -> Connected | None:
+        """A connection: to the node that we know as long as it lives, else to the one that there is.
+
+        None when the one that we know is gone and there is nothing to say to another.
+        """
+        if self._node_id:
+            try:
+                return await self._again()
+            except NodeGone as gone:
+                self._lose(gone)
+        return await self._connect("") if self._outbox or self._greetings else None
+
+    async def _again(self) -> Connected:
+        """A connection to the node that we know. Raises: NodeGone, NodeIncompatible, _GivenUp."""
+        began = monotonic()
+        for pause in _pauses():
+            try:
+                return await self._connect(self._node_id)
+            except NodeGone:
+                raise
+            except NodeUnavailable as error:
+                waited = monotonic() - began
+                if waited > SOON:
+                    self._owner.out_of_reach()
+                if waited > QUICKLY:
+                    self._fail_calls(error)
+                if waited > (PATIENCE if self._owner.waits else QUICKLY):
+                    raise _GivenUp(error) from error
+                await asyncio.sleep(pause)  # nothing tells when it can be reached again
+        raise AssertionError
+
+    def _lose(self, gone: NodeGone) -> None:
+        """The node that we know is gone, with all that ran in it."""
+        self._forget(gone)
+        self._owner.lost(WAS_STOPPED if gone.reason == WAS_STOPPED else ENDED)
+
+    async def _talk(self, connected: Connected, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._refusal = None
+        await socket.send_json(self._hello)
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                continue
+            told = json.loads(message.data)
+            if "hello" in told:
+                self._greet(connected.node_id, told["hello"])
+                self._socket = socket
+                self._flush_soon()
+            elif "refused" in told:
+                self._refusal = codec.to_error(told["refused"])
+            elif "ask" in told:
+                self._owner.question(told)
+            else:
+                self._outbox.confirm(told["got"])
+                began = monotonic()
+                for news in told["log"]:
+                    if monotonic() - began > TURN:
+                        await asyncio.sleep(0)  # others have their turn
+                        began = monotonic()
+                    if "large" in news:
+                        news = await connected.fetch(news["n"])
+                    self._take(news)
+
+    def _greet(self, node_id: str, hello: Fields) -> None:
+        self._node_id = node_id
+        self._outbox.confirm(hello["got"])
+        self._outbox.rewind()
+        self._speaking = asyncio.Lock()
+        self._owner.greet(hello)
+        self._greeted.set()
+        for asked in hello["asked"]:
+            self._owner.question(asked)
+
+    def _take(self, news: Fields) -> None:
+        if news["n"] <= self._highest:
+            return
+        self._highest = news["n"]
+        news["n"] += self._before
+        if "call" not in news:
+            self._owner.take(news)
+            return
+        answer = self._calls.get(news["call"])
+        if answer is not None and not answer.done() and "value" in news:
+            answer.set_result(news)
+            return
+        if answer is not None and not answer.done():
+            answer.set_exception(codec.to_error(news["error"]))
+        self.acknowledge(news["n"])
+
+    def _forget(self, error: BaseException) -> None:
+        """Forget the node: nothing of it comes any more, and nothing that was for it goes to another."""
+        self._node_id = ""
+        self._before += self._highest
+        self._highest = 0
+        self._outbox.clear()
+        self._acknowledged.clear()
+        self._fail_calls(error)
+
+    def _fail_calls(self, error: BaseException) -> None:
+        for answer in self._calls.values():
+            if not answer.done():
+                answer.set_exception(error)
+
+
+class _GivenUp(Exception):
+    """The node has been out of reach for too long."""
+
+    def __init__(self, error: NodeUnavailable) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts, without an end."""
+    return chain(AGAIN, repeat(AGAIN[-1]))

@@ -1,0 +1,1 @@
+"""Processes that a cell has started."""

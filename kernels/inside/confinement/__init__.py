@@ -1,0 +1,1 @@
+"""How a forked process confines itself and becomes a kernel."""

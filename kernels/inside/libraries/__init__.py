@@ -1,0 +1,1 @@
+"""Libraries that find what they expect, though the kernel is confined."""

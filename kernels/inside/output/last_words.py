@@ -1,0 +1,136 @@
+"""What the kernel has written last, in memory that its node can still read when it has died.
+
+    last_words.share(descriptors)           # once; takes those of `kernels.process.last_words`, by name
+    kept = last_words.of("stdout")
+    kept.add(text)                          # what was written
+    kept.count                              # how many bytes of UTF-8 that are in all
+    landing = last_words.landing("stdout")  # for what comes out of its pipe, until that is kept
+    last_words.shown.add(frames, ...)       # a message that displays something: see `last_shown`
+
+Text waits here for a moment before it is sent, and ZeroMQ has a queue of its own. Whoever ends the process
+in between (`os._exit`, a crash, a lack of memory) would take with it what was printed last, which is what
+tells why. So the node has the last bytes of each stream, how many there were in all, and, from each message,
+how many it knows. The pipes behind the descriptors 1 and 2 are the node's for the same reason: the
+words of a crash (`faulthandler`, an assertion of C) are in there. What the kernel takes out of them lands in
+that memory too: another thread may end the process before it is kept.
+"""
+
+import ctypes
+import mmap
+import os
+
+from . import last_shown
+
+__all__ = ["COUNT", "KEPT", "LANDING", "PART", "STREAMS", "Kept", "Landing", "landing", "of", "pipe", "share"]
+
+STREAMS = ("stdout", "stderr")
+COUNT = 8  # bytes at the beginning of a stream's part, for the number of all its bytes; and of its landing
+KEPT = 60 << 10  # bytes of UTF-8 of each stream: less than one message may have
+LANDING = 36 << 10  # bytes out of a pipe that are not kept yet
+PART = COUNT + KEPT + COUNT + LANDING  # bytes of a stream's part, in front of those of `last_shown`
+
+shown = last_shown.Shown()
+_memory: memoryview | None = None
+_kept: dict[str, "Kept"] = {}
+_pipes: dict[str, tuple[int, int]] = {}
+
+
+class Kept:
+    """The last of what one stream has had; without memory that is shared, only how much it was."""
+
+    def __init__(self, part: memoryview | None = None) -> None:
+        self.count = 0
+        self._count = part[:COUNT].cast("Q") if part is not None else None
+        self._ring = part[COUNT:] if part is not None else None
+        self._size = len(part) - COUNT if part is not None else 0
+
+    def add(self, text: str) -> None:
+        """Keep this too; one thread at a time."""
+        data = text.encode("utf-8", "surrogatepass")
+        count = self.count = self.count + len(data)
+        ring, size = self._ring, self._size
+        if ring is None or self._count is None:
+            return
+        if len(data) > size:
+            data = data[-size:]
+        end = count % size
+        start = end - len(data)
+        if start >= 0:
+            ring[start:end] = data
+        else:
+            ring[start + size :] = data[:-start]
+            ring[:end] = data[-start:]
+        self._count[0] = count
+
+
+class Landing:
+    """Bytes that are out of a stream's pipe and not kept yet, from `address` on. One thread alone has it."""
+
+    def __init__(self, part: memoryview | None = None) -> None:
+        part = memoryview(bytearray(COUNT + LANDING)) if part is None else part
+        self._length = part[:COUNT].cast("Q")
+        self._bytes = part[COUNT:]
+        self.address = ctypes.addressof(ctypes.c_ubyte.from_buffer(self._bytes))
+
+    def landed(self, length: int) -> None:
+        """So many bytes are there now."""
+        self._length[0] = length
+
+    def hold(self, left: bytes) -> None:
+        """All but these is kept."""
+        self._length[0] = 0
+        self._bytes[: len(left)] = left
+        self._length[0] = len(left)
+
+
+def share(descriptors: dict[str, int]) -> None:
+    """Keep the last words where these say, which are taken out; where there are none, for nobody.
+
+    The memory is mapped by a call of our own: Python's keeps a descriptor, which cells need not have.
+    """
+    global _memory, shown  # noqa: PLW0603  one process, one kernel
+    memory = descriptors.pop("last words", None)
+    if memory is None:
+        return
+    for name in STREAMS:
+        _pipes[name] = descriptors.pop(f"{name} read"), descriptors.pop(f"{name} write")
+    size = os.fstat(memory).st_size
+    map_memory = ctypes.CDLL(None, use_errno=True).mmap
+    map_memory.restype = ctypes.c_void_p
+    map_memory.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    address = map_memory(None, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, memory, 0)
+    os.close(memory)
+    if address != ctypes.c_void_p(-1).value:
+        _memory = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
+        shown = last_shown.Shown(_memory[len(STREAMS) * PART :])
+
+
+def of(name: str) -> Kept:
+    """What the stream of this name keeps."""
+    part = _part(name)
+    _kept[name] = Kept(part[: COUNT + KEPT] if part is not None else None)
+    return _kept[name]
+
+
+def counts() -> tuple[int, int]:
+    """How many bytes both streams have had."""
+    stdout, stderr = (kept.count if (kept := _kept.get(name)) else 0 for name in STREAMS)
+    return stdout, stderr
+
+
+def landing(name: str) -> Landing:
+    """Where that lands which comes out of the pipe of this stream."""
+    part = _part(name)
+    return Landing(part[COUNT + KEPT :] if part is not None else None)
+
+
+def _part(name: str) -> memoryview | None:
+    if _memory is None or name not in STREAMS:
+        return None
+    start = PART * STREAMS.index(name)
+    return _memory[start : start + PART]
+
+
+def pipe(name: str) -> tuple[int, int]:
+    """The pipe that is to stand behind this stream's descriptor: the node's, or a fresh one."""
+    return _pipes.pop(name, None) or os.pipe()

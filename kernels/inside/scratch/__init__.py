@@ -1,0 +1,1 @@
+"""What is done in kernels of nobody: cards and pictures."""

@@ -1,0 +1,394 @@
+"""What a node answers: JSON over HTTP, bytes of files both ways, and one websocket a session.
+
+    GET    kernelcord/node                              who this is
+    GET    kernelcord/untold                            the sessions that have something to tell, and no bot
+    POST   kernelcord/drain                             take no new sessions, end once no kernel is left
+    GET    kernelcord/attendance                        a websocket on which nothing is said: a bot is there
+    DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
+    PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
+    PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
+    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
+                                                        and the outputs of its result, a line each
+    GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names; with ?latest=BYTES
+                                                        as it is now, if it has no more
+    GET    kernelcord/sessions/ID/channel               the websocket
+
+Everything asks for the token: Jupyter's handlers refuse whoever has none. The first two are the same in every
+version. What fails is answered with its reason, and in the header `ERRNO` with the system's number of the
+error, where it has one.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import unquote
+
+from jupyter_server.auth.decorator import ws_authenticated
+from jupyter_server.base.handlers import JupyterHandler
+from tornado import web
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from kernels import introspection
+from kernels.broker import Opened
+from kernels.cell import codec
+from kernels.cell.overflow import TextFile
+from kernels.concurrency.threads import in_thread
+from kernels.node import PROTOCOL
+from kernels.node.messages import FAILED, REFUSED, REPLACED
+from kernels.node.session import Session
+from kernels.wire.sizes import MESSAGE
+from kernels.workspace.captured import CapturedFile, FileChanged
+
+if TYPE_CHECKING:
+    from kernels.node.server import Node
+
+__all__ = ["routes"]
+
+LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
+TOGETHER = 1 << 20  # bytes of the news that share a message
+CHUNK = 1 << 20  # bytes
+UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so that the node needs none
+GONE = 410  # HTTP: there was such a thing, and it has changed
+ERRNO = "Kernelcord-Errno"
+
+
+class _Asked(JupyterHandler):
+    """Shared by all: whose node this is, and errors in a line of text."""
+
+    def initialize(self, node: "Node") -> None:
+        self.node = node
+        self._errno: int | None = None
+
+    def session(self, session_id: str) -> Session:
+        """The session. Raises: HTTPError for an id that cannot be one."""
+        try:
+            return self.node.session(unquote(session_id))
+        except ValueError as error:
+            raise web.HTTPError(400, str(error)) from None
+        except OSError as error:
+            raise self.failure(error) from None
+
+    def failure(self, error: OSError) -> web.HTTPError:
+        """The answer to a request that the system refuses."""
+        self._errno = error.errno
+        return web.HTTPError(500, reason=error.strerror or type(error).__name__)
+
+    async def prepare(self, *, _redirect_to_login: bool = False) -> None:
+        await super().prepare(_redirect_to_login=False)
+        if not self.node.ready:
+            raise web.HTTPError(503)
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        if self._errno is not None:
+            self.set_header(ERRNO, str(self._errno))
+        self.finish(f"{status_code} {self._reason}")
+
+
+class _Who(_Asked):
+    @web.authenticated
+    def get(self) -> None:
+        self.finish(json.dumps({"protocol": PROTOCOL, **self.node.described()}))
+
+
+class _Untold(_Asked):
+    @web.authenticated
+    def get(self) -> None:
+        self.finish(json.dumps({"sessions": self.node.untold()}))
+
+
+class _Session(_Asked):
+    @web.authenticated
+    async def delete(self, session_id: str) -> None:
+        session_id = unquote(session_id)
+        try:
+            await self.node.end(session_id, workspace=bool(self.get_query_argument("workspace", "")))
+        except ValueError as error:
+            raise web.HTTPError(400, str(error)) from None
+        except OSError as error:
+            raise self.failure(error) from None
+        self.set_status(204)
+
+
+class _Drain(_Asked):
+    @web.authenticated
+    def post(self) -> None:
+        self.node.drain()
+        self.set_status(204)
+
+
+@web.stream_request_body
+class _Upload(_Asked):
+    """A request whose body goes into a file on disk, without a name."""
+
+    def initialize(self, node: "Node") -> None:
+        super().initialize(node)
+        self.body: BinaryIO | None = None
+        self._failed: OSError | None = None
+
+    async def prepare(self, *, _redirect_to_login: bool = False) -> None:
+        await super().prepare(_redirect_to_login=False)
+        # Whoever gets here has shown the token.
+        cast(HTTP1Connection, self.request.connection).set_max_body_size(UPLOAD)
+        try:
+            self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
+        except OSError as error:
+            self._failed = error
+
+    def data_received(self, chunk: bytes) -> None:
+        if self.body is not None and self._failed is None:
+            try:
+                self.body.write(chunk)
+            except OSError as error:  # the rest is read too: a connection that is cut off tells no reason
+                self._failed = error
+
+    def on_finish(self) -> None:
+        super().on_finish()
+        if self.body is not None:
+            self.body.close()
+
+    def received(self) -> BinaryIO:
+        """The body, from its start. Raises: OSError when it could not be kept."""
+        if self._failed is not None:
+            raise self._failed
+        assert self.body is not None
+        self.body.flush()
+        self.body.seek(0)
+        return self.body
+
+
+class _Place(_Upload):
+    @web.authenticated
+    async def put(self, session_id: str, name: str) -> None:
+        kernel = self.session(session_id).kernel
+        try:
+            placed = await kernel.place(
+                unquote(name), self.received(), beside=self.get_query_argument("beside", "")
+            )
+        except OSError as error:
+            raise self.failure(error) from None
+        self.finish(json.dumps({"name": placed}))
+
+
+class _Hints(_Asked):
+    """What the session's kernel knows of code that is being typed."""
+
+    @web.authenticated
+    async def post(self, session_id: str, question: str) -> None:
+        kernel, position = self.session(session_id).kernel, int(self.get_query_argument("position"))
+        code = self.request.body.decode("utf-8", "replace")
+        if question == introspection.COMPLETE:
+            found = await kernel.complete(code, position)
+            place = {"cursor_start": found.start, "cursor_end": found.end}
+            self.finish(json.dumps({"matches": found.matches, **place}))
+        elif question == introspection.COLUMNS:
+            await kernel.widen(position)
+            self.finish("{}")
+        else:
+            self.finish(json.dumps({"data": {"text/plain": await kernel.inspect(code, position)}}))
+
+
+class _Answer(_Upload):
+    @web.authenticated
+    def put(self, session_id: str, number: str) -> None:
+        about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
+        files = self.session(session_id).files
+        try:
+            file = os.fdopen(os.dup(self.received().fileno()), "rb")
+        except OSError as error:
+            files.answer(int(number), {"failed": error.strerror or type(error).__name__})
+            raise self.failure(error) from None
+        opened = Opened(**about, size=os.fstat(file.fileno()).st_size, file=file)
+        if not files.opened(int(number), opened):
+            file.close()
+        self.set_status(204)
+
+
+class _News(_Asked):
+    @web.authenticated
+    async def get(self, session_id: str, number: str) -> None:
+        entry = self.session(session_id).log.entry(int(number))
+        if entry is None:
+            raise web.HTTPError(404)
+        with suppress(StreamClosedError):
+            for line in (entry.text, *(f"\n{output}" for output in entry.outputs)):
+                for start in range(0, len(line), CHUNK):
+                    self.write(line[start : start + CHUNK])
+                    await self.flush()  # others have their turn here
+
+
+class _Captured(_Asked):
+    @web.authenticated
+    async def get(self, session_id: str, number: str, place: str) -> None:
+        entry = self.session(session_id).log.entry(int(number))
+        files = entry.files if entry is not None else ()
+        file = files[int(place)] if int(place) < len(files) else None
+        if not isinstance(file, CapturedFile | TextFile):
+            raise web.HTTPError(404)
+        latest = self.get_query_argument("latest", "")
+        try:
+            if latest and isinstance(file, CapturedFile):
+                file = await in_thread(file.renewed, int(latest))
+            opened = await file.opened()
+        except FileChanged:
+            raise web.HTTPError(GONE) from None
+        except OSError as error:
+            raise self.failure(error) from None
+        with opened:
+            self.set_header("Content-Type", "application/octet-stream")
+            self.set_header("Content-Length", str(file.size))
+            await self._send(opened, file)
+
+    async def _send(self, opened: BinaryIO, file: CapturedFile | TextFile) -> None:
+        """Send it all but for the last piece, and that only if the whole is one state of the file.
+
+        The reader must see that it has shrunk or was written to meanwhile.
+        """
+        left = file.size
+        with suppress(StreamClosedError):
+            while left and (chunk := await in_thread(opened.read, min(left, CHUNK))):
+                left -= len(chunk)
+                if not left and isinstance(file, CapturedFile):
+                    try:
+                        await in_thread(file.check, opened)
+                    except FileChanged:
+                        left = len(chunk)
+                        break
+                self.write(chunk)
+                await self.flush()
+            if left:
+                self.detach().close()
+
+
+class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a check of origins
+    """A bot's websocket to one session: its first message says who it is, the others are commands."""
+
+    def initialize(self, node: "Node") -> None:
+        super().initialize(node)
+        self.served: Session | None = None
+        self._session_id = ""
+        self._due = False
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of one message from the bot, which keeps to the same limit; Tornado's default is 10 MiB."""
+        return MESSAGE
+
+    @ws_authenticated
+    async def get(self, session_id: str) -> None:
+        self._session_id = unquote(session_id)
+        await super().get()
+
+    def open(self, *_: str) -> None:
+        if not self.node.local:
+            self.set_nodelay(True)  # without it a cell costs 48 ms
+
+    def on_message(self, message: str | bytes) -> None:
+        try:
+            told = json.loads(message)
+            if self.served is None:
+                session = self.node.session(self._session_id)
+                hello = session.attach(self, told["client"], told["limits"])
+                self.served = session
+                self.say(hello)
+                self._send()
+            else:
+                for command in told:
+                    self.served.take(command)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.log.exception("a message from the bot could not be understood")
+            self.close(REFUSED)
+        except Exception as error:  # noqa: BLE001  it would cut the connection off, and the bot came back at once
+            self.log.warning("session %s cannot be served: %s", self._session_id, error)
+            self.say({"refused": codec.error(error)})
+            self.close(FAILED)
+
+    def on_close(self) -> None:
+        if self.served is not None:
+            self.served.detached(self)
+
+    # What the session tells (kernels.node.session.Channel):
+
+    def news(self) -> None:
+        """Send what is new, together with what else comes in this turn of the loop."""
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def say(self, fields: dict[str, Any]) -> None:
+        self._write(json.dumps(fields, ensure_ascii=False))
+
+    def end(self, code: int) -> None:
+        if code != REPLACED:  # whoever has come instead is sent it
+            self._send()
+        self.close(code)
+
+    def _send(self) -> None:
+        self._due = False
+        if self.served is None:
+            return
+        texts: list[str] = []
+        size = 0
+        for entry in self.served.log.take():
+            text, length = entry.text, _bytes(entry.text)
+            if length > LARGEST or entry.outputs:
+                text, length = json.dumps({"n": entry.number, "large": True}), 0
+            if texts and size + length > TOGETHER:
+                self._write_log(texts)
+                texts, size = [], 0
+            texts.append(text)
+            size += length
+        if texts:
+            self._write_log(texts)
+
+    def _write_log(self, texts: list[str]) -> None:
+        assert self.served is not None
+        self._write(f'{{"got": {self.served.got}, "log": [{", ".join(texts)}]}}')
+
+    def _write(self, text: str) -> None:
+        with suppress(WebSocketClosedError):
+            self.write_message(text)
+
+
+class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
+    """Open as long as a bot is there, whatever its sessions do: a node with a bot does not leave."""
+
+    @ws_authenticated
+    async def get(self) -> None:
+        await super().get()
+
+    def open(self, *_: str) -> None:
+        self.node.bots += 1
+
+    def on_message(self, message: str | bytes) -> None:
+        """Nothing is said here."""
+
+    def on_close(self) -> None:
+        self.node.bots -= 1
+
+
+def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+    """The handlers of `node` with their addresses."""
+    session = "kernelcord/sessions/([^/]+)"
+    paths: dict[str, type[web.RequestHandler]] = {
+        "kernelcord/node": _Who,
+        "kernelcord/untold": _Untold,
+        "kernelcord/drain": _Drain,
+        "kernelcord/attendance": _Attendance,
+        session: _Session,
+        f"{session}/files/([^/]+)": _Place,
+        f"{session}/asked/([0-9]+)": _Answer,
+        f"{session}/hints/({introspection.COMPLETE}|{introspection.INSPECT}|{introspection.COLUMNS})": _Hints,
+        f"{session}/log/([0-9]+)": _News,
+        f"{session}/log/([0-9]+)/files/([0-9]+)": _Captured,
+        f"{session}/channel": _Channel,
+    }
+    return [(f"/{path}", handler, {"node": node}) for path, handler in paths.items()]
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,0 +1,1 @@
+"""Notebooks: read whoever wrote them, written so that anybody may open them."""

@@ -1,0 +1,62 @@
+"""The sandbox of a program that is not ours: Jupyter's, by the kernel spec that names our provisioner.
+
+sandbox = shared(python, "")        # made at the first call, closed when the program ends
+
+Never in tier S: that gives a kernel's folder to a user of its own, and here the folder is where the notebook
+lies.
+"""
+
+import asyncio
+import atexit
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+from kernels.process.launch import Limits
+from kernels.sandbox.confined import Sandbox
+from kernels.sandbox.policy import Tier
+from kernels.sandbox.selftest import choose
+from kernels.workspace.temporary import own_folder
+
+__all__ = ["TIERS", "close", "shared"]
+
+_making = threading.Lock()
+TIERS = (Tier.A, Tier.B)  # the strongest first
+LIMITS = Limits(workspace=None)  # a notebook's folder is its owner's, however much is in it
+_made: dict[tuple[str, str], Sandbox] = {}
+_closing = ExitStack()
+
+
+def shared(python: str, tier: str) -> Sandbox:
+    """The sandbox for kernels of this interpreter, in this tier ("": the stronger). Waits.
+
+    Raises: SandboxUnavailable, ValueError for a tier that there is not here.
+    """
+    if tier not in ("", *TIERS):
+        raise ValueError(f"There is no tier {tier} for Jupyter's programs: say {' or '.join(TIERS)}.")
+    with _making:
+        if (python, tier) not in _made:
+            _made[python, tier] = asyncio.run(_make(Path(python), Tier(tier) if tier else None))
+        return _made[python, tier]
+
+
+@atexit.register
+def close() -> None:
+    """End the sandboxes, and forget them."""
+    with _making:
+        _made.clear()
+        _closing.close()
+
+
+async def _make(python: Path, tier: Tier | None) -> Sandbox:
+    with ExitStack() as stack:
+        folder = stack.enter_context(own_folder("jupyter-"))
+
+        def make(tier: Tier) -> Sandbox:
+            return Sandbox(
+                tier, python=python, folder=folder / f"sandbox-{tier}", workspaces=folder, limits=LIMITS
+            )
+
+        sandbox, _ = await choose(tier, make, stack, among=TIERS)
+        _closing.push(stack.pop_all())
+    return sandbox

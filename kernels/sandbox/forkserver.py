@@ -1,0 +1,294 @@
+"""Keeps a zygote (`kernels/sandbox/zygote.py`) alive and has kernels forked from it.
+
+    with Forkserver(python, folder, environment=...) as forkserver:
+        child = await forkserver.fork(clone_flags)
+        child.order(order, descriptors)         # what to be; until then it waits
+        code = await child.wait()
+
+The zygote starts once, which takes as long as its imports; a fork waits for that. When it dies the next
+fork starts another, and the kernels of the first go on: nothing of theirs runs through it. A child ends when
+its gate, which we hold, closes: so none is left when we are killed.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Self
+
+from kernels.concurrency.threads import in_thread
+from kernels.errors import KernelStartFailed
+
+__all__ = ["LIBRARIES", "UNPREPARED", "Child", "Forkserver"]
+
+log = logging.getLogger(__name__)
+
+ZYGOTE = Path(__file__).parent / "zygote.py"
+PROTECTED = Path(__file__).parent / "protected.py"
+LIBRARIES = ("numpy", "pandas", "matplotlib.pyplot")
+START = 120.0  # seconds for the imports; a loaded machine needs many
+FORK = 10.0  # seconds for the answer to a fork
+ORPHANS, LOOK = 5.0, 0.002  # seconds until orphans must be gone; between looks
+UNPREPARED = "the process that kernels are forked from did not start"
+LOG_TAIL = 2000  # characters of what a zygote that failed has written
+QUIET = {
+    "OPENBLAS_NUM_THREADS": "1",  # each of these makes a thread at import, and what has threads must not fork
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
+
+class Child:
+    """A forked process that is the init of a kernel, or will be. Safe to use from any event loop."""
+
+    def __init__(self, pid: int, pidfd: int, gate: socket.socket) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self._gate = gate
+        self._said = b""
+        self.exit_code: int | None = None
+
+    def order(self, order: Mapping[str, Any], descriptors: Mapping[str, int]) -> None:
+        """Say what to be; it begins at once. The descriptors stay ours too. Raises: OSError: it has died."""
+        text = json.dumps({**order, "descriptors": list(descriptors)}).encode() + b"\n"
+        sent = socket.send_fds(self._gate, [text], list(descriptors.values()))
+        if sent < len(text):
+            self._gate.sendall(text[sent:])
+
+    def poll(self) -> int | None:
+        """The kernel's exit code, as in subprocess; None while it runs."""
+        while self.exit_code is None:
+            try:
+                piece = self._gate.recv(4096, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return None
+            except OSError:
+                piece = b""
+            self._said += piece
+            if found := re.search(rb"exit (-?\d+)\n", self._said):
+                self.exit_code = int(found[1])
+            elif not piece:
+                self.exit_code = -signal.SIGKILL  # nobody was left to say it
+        return self.exit_code
+
+    async def wait(self) -> int:
+        """The kernel's exit code, when it has ended."""
+        loop = asyncio.get_running_loop()
+        while (code := self.poll()) is None:
+            event = asyncio.Event()
+            loop.add_reader(self._gate, event.set)
+            try:
+                await event.wait()
+            finally:
+                loop.remove_reader(self._gate)
+        return code
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the kernel; one that has ended is no error."""
+        self._say(f"signal {number}\n")
+
+    def detach(self) -> None:
+        """Let it go on when we end."""
+        self._say("detach\n")
+
+    def end(self) -> None:
+        """Kill the kernel and all that it has started; one that has ended is no error."""
+        self._say("end\n")
+
+    def kill(self) -> None:
+        """Kill the init itself, which takes the whole PID namespace with it."""
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let the descriptors go; a kernel that still runs ends, unless it was detached."""
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+            self._gate.close()
+
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            self._gate.send(line.encode(), socket.MSG_DONTWAIT)
+
+
+class Forkserver:
+    """A zygote of the interpreter `python`. `folder` is for its log and for what IPython wants to write.
+
+    With `protected`, nothing that is forked can change the interpreter's file; this needs mount namespaces.
+    """
+
+    def __init__(
+        self,
+        python: Path,
+        folder: Path,
+        *,
+        environment: Mapping[str, str],
+        libraries: Sequence[str] = LIBRARIES,
+        protected: bool = False,
+    ) -> None:
+        self._command = [str(python), str(ZYGOTE)]
+        if protected:
+            self._command = [str(python), str(PROTECTED), *self._command]
+        self._folder = folder
+        self._environment = {**environment, **QUIET}
+        self._libraries = list(libraries)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._turn = threading.Lock()
+        self._forked: set[int] = set()  # the process ids of children that nobody has forgotten
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        """Begin to start the zygote; whoever forks first waits for it."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        threading.Thread(target=self._start_early, name="zygote start", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the zygote; its kernels go on."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()  # a thread may be waiting for its imports
+        with self._turn:
+            self._end()
+
+    async def fork(self, clone_flags: int) -> Child:
+        """A child that waits for its order. Raises: KernelStartFailed."""
+        forking = asyncio.ensure_future(in_thread(self.fork_now, clone_flags))
+        try:
+            return await asyncio.shield(forking)
+        except asyncio.CancelledError:
+            forking.add_done_callback(_let_go)  # it may take as long as a zygote's start
+            raise
+
+    def fork_now(self, clone_flags: int) -> Child:
+        """`fork`, in a thread that may wait."""
+        with self._turn:
+            if self._process is None or self._process.poll() is not None:
+                self._end()
+                self._start()
+            try:
+                return self._fork(clone_flags)
+            except (OSError, struct.error):  # it died; what killed it may not come again
+                log.warning("the zygote has died and is started again; the kernels of before are not touched")
+                self._end()
+                self._start()
+            try:
+                return self._fork(clone_flags)
+            except (OSError, struct.error) as error:
+                raise KernelStartFailed(self._tail() or str(error)) from error
+
+    def _fork(self, clone_flags: int) -> Child:
+        assert self._control is not None
+        with ExitStack() as stack:
+            try:
+                ours, theirs = map(stack.enter_context, socket.socketpair())
+            except OSError as error:  # not the zygote's fault: it stays
+                raise KernelStartFailed(str(error)) from error
+            socket.send_fds(self._control, [struct.pack("Q", clone_flags)], [theirs.fileno()])
+            answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
+            (pid,) = struct.unpack("q", answer)
+            if pid < 0:
+                raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
+            if not descriptors:  # the system leaves out what there is no room for; the child ends with `ours`
+                raise KernelStartFailed("no descriptor is left for its process")
+            theirs.close()
+            stack.pop_all()
+        self._forked.add(pid)
+        return Child(pid, descriptors[0], ours)
+
+    def forget(self, pid: int) -> None:
+        """The child of this process id has ended."""
+        self._forked.discard(pid)
+
+    def end_orphans(self) -> None:
+        """Kill what children have left that were killed themselves: the zygote has got it."""
+        until = monotonic() + ORPHANS
+        with self._turn:
+            while (left := self._orphans()) and monotonic() < until:
+                for pid in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                sleep(LOOK)  # nothing tells when they have gone, and what they had comes then
+
+    def _orphans(self) -> set[int]:
+        if self._process is None:
+            return set()
+        pid = self._process.pid
+        with contextlib.suppress(OSError):  # it has ended
+            return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())) - self._forked
+        return set()
+
+    def _start_early(self) -> None:
+        with self._turn, contextlib.suppress(KernelStartFailed):  # the first fork tries again, and tells
+            if self._process is None:
+                self._start()
+
+    def _start(self) -> None:
+        if self._closed:
+            raise KernelStartFailed("kernels are being shut down")
+        begun = monotonic()
+        try:
+            self._open()
+            assert self._control is not None
+            self._control.settimeout(START)
+            answer = self._control.recv(4096)
+            if not answer:
+                raise ConnectionError("the zygote ended before it was ready")
+            told = json.loads(answer)
+        except OSError as error:
+            tail = self._tail() if self._process else ""
+            self._end()
+            raise KernelStartFailed(tail or str(error), UNPREPARED) from error
+        self._control.settimeout(FORK)
+        if told["missing"]:
+            level = logging.WARNING if set(told["missing"]) & set(self._libraries) else logging.INFO
+            log.log(level, "kernels cannot have these imported before they start: %s", told["missing"])
+        if len(told["threads"]) > 1:
+            log.warning("the zygote has threads, whose locks its children may inherit: %s", told["threads"])
+        log.info("the zygote is ready after %.1f s", monotonic() - begun)
+
+    def _open(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, (self._folder / "zygote.log").open("wb") as output:
+            self._process = subprocess.Popen(
+                [*self._command, str(theirs.fileno()), json.dumps(self._libraries)],
+                env=self._environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def _end(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._control = self._process = None
+
+    def _tail(self) -> str:
+        try:
+            return (self._folder / "zygote.log").read_text("utf-8", "replace")[-LOG_TAIL:]
+        except OSError:
+            return ""
+
+
+def _let_go(forking: "asyncio.Future[Child]") -> None:
+    """Close a child that nobody waits for any more."""
+    if not forking.cancelled() and forking.exception() is None:
+        forking.result().close()

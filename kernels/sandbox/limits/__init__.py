@@ -1,0 +1,1 @@
+"""Limits on what a kernel uses, held by control groups or by looking."""

@@ -1,0 +1,302 @@
+"""What a kernel uses, counted from outside, and hostile to being counted.
+
+    size(workspace)                     # bytes on the disk; UNCOUNTABLE for what is made not to be counted
+    pids = processes(init)              # of the kernel, its init first
+    hidden(pids[1:], [workspace], mapped=False)     # bytes of files without a name that they hold
+    memory(pids), exactly(memory), threads(pids)
+
+Counting costs 0.1 ms for a quiet kernel. `mapped` reads each process's maps too, 1 ms a process. Whatever a
+kernel has made of itself, there is a bound on what is read of it at one look. What the system itself holds
+for a kernel is counted in `kernels.sandbox.limits.objects`.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kernels.process.procfs import fields, sizes
+from kernels.workspace.safe_open import folder, unlock
+
+__all__ = [
+    "CROWDED",
+    "MOST_AREAS",
+    "MOST_MAPS",
+    "PROC",
+    "UNCOUNTABLE",
+    "exactly",
+    "hidden",
+    "live",
+    "memory",
+    "opened",
+    "owned",
+    "pieces",
+    "processes",
+    "size",
+    "threads",
+]
+
+BLOCK = 512  # bytes that st_blocks counts in
+MOST_ENTRIES = 100_000  # files and folders of a workspace, which cost room that no size tells
+DEEPEST = 64  # folders within each other; what is deeper cannot be counted
+MOST_PROCESSES = 10_000  # looked at; one kernel has none so many for long
+MOST_OPEN = 20_000  # open files of one kernel that are looked at, which takes 0.1 s: 200 a process
+# Bytes of /proc/PID/maps of one kernel that are read at one look, which takes 0.2 s; a process with pandas
+# has 150 KB. One area can have 4 KiB, since its line tells the file's path.
+MOST_MAPS = 16 << 20
+MOST_NAMELESS = 1000  # mapped files without a name that are looked at
+UNSEEN = 4  # of them that may be larger than what is mapped of them, where we may not look
+PIECE = 1 << 16  # bytes that are read at a time
+UNCOUNTABLE = 1 << 62
+CROWDED = UNCOUNTABLE << 1  # likewise, for a process that has more areas of memory than one may have
+# Areas of one process: Linux allows 65,530, and whoever changes something about all of them keeps its memory
+# locked for 0.1 s each time. One with pandas, scipy and scikit-learn has 2,000, and each thread has three.
+MOST_AREAS = 8192
+BESIDE = b"VmPTE", b"VmSwap"  # of memory, what is not resident: page tables, and what was swapped out
+PROC = Path("/proc")
+# A file that was deleted, in /proc/PID/maps: its range, offset, device, inode and path.
+DELETED = re.compile(
+    rb"^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) (\S+) ([0-9]+) +(/.*) \(deleted\)$",
+    re.MULTILINE,
+)
+
+
+class _Uncountable(Exception):
+    pass
+
+
+def size(workspace: Path) -> int:
+    """Bytes on the disk below the workspace; 0 where it is being removed."""
+    try:
+        unlock(workspace)
+        with folder(workspace) as top:
+            return sum(_blocks(top, [MOST_ENTRIES], DEEPEST))
+    except _Uncountable:
+        return UNCOUNTABLE
+    except OSError:
+        return 0
+
+
+def processes(init: int) -> list[int]:
+    """A process and all that it has started, and theirs."""
+    found = [init]
+    for pid in found:  # grows as we go
+        with suppress(OSError):  # it has ended
+            for task in os.listdir(f"{PROC}/{pid}/task"):
+                with open(f"{PROC}/{pid}/task/{task}/children", "rb") as children:
+                    found += map(int, children.read().split())
+        if len(found) > MOST_PROCESSES:
+            break
+    return found
+
+
+def owned(uid: int) -> Iterator[int]:
+    """All processes of a user that can be seen."""
+    with os.scandir(PROC) as entries:
+        for entry in entries:
+            with suppress(OSError):  # it has ended
+                if entry.name.isdigit() and entry.stat().st_uid == uid:
+                    yield int(entry.name)
+
+
+def threads(pids: Iterable[int]) -> int:
+    """All threads of the processes."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError):
+            total += len(os.listdir(PROC / str(pid) / "task"))
+    return total
+
+
+def memory(pids: Iterable[int]) -> dict[int, int]:
+    """Bytes that each process has, with page tables and swap; what several share counts for each of them."""
+    return {pid: _field(pid, "status", b"RssAnon", b"RssShmem", *BESIDE) for pid in pids}
+
+
+def exactly(held: Mapping[int, int]) -> int:
+    """Bytes that the processes of `memory` have together, which takes 0.02 ms for each MiB that it tells."""
+    return sum(_exactly(pid, rough) for pid, rough in held.items())
+
+
+def hidden(pids: Iterable[int], places: Sequence[Path], *, mapped: bool, doubt: bool = True) -> int:
+    """Bytes of the files that the processes hold open or run, and that have no name.
+
+    With `mapped` also of those that they have mapped, and of the folders that they work in: one that was
+    deleted keeps the room of all names that it has had.
+
+    `places` are the workspace's paths, outside and inside. A program or library that lay elsewhere is not the
+    person's: it was deleted by an upgrade.
+    CROWDED where one has too many areas of memory, which `mapped` tells too.
+    UNCOUNTABLE for those who let nobody look, and for more than can be looked at. Where we are not root, a
+    file that is only mapped counts by the part that is, since nobody tells its size: no more than 4 of them
+    are taken so, and none without `doubt`. Nor is any other file then that was deleted where the first of
+    `places` lies: it keeps the folders above it on the disk, deleted ones too, which nobody can see.
+    """
+    files: dict[tuple[int, int], int] = {}
+    below = tuple(os.fsencode(os.path.realpath(place)) + b"/" for place in places)
+    left = MOST_OPEN
+    for pid in pids:
+        for _, found in _held(pid, below, folders=mapped):
+            left -= 1
+            if found is None or left < 0:
+                return UNCOUNTABLE
+            if found.st_nlink == 0:
+                files[found.st_dev, found.st_ino] = found.st_blocks * BLOCK
+    known = {inode for _, inode in files}
+    held = sum(files.values()) + (_mapped(pids, below, known, doubt=doubt) if mapped else 0)
+    if not doubt and files and _device(places) in {device for device, _ in files}:
+        return UNCOUNTABLE
+    return held
+
+
+def _held(
+    pid: int, below: tuple[bytes, ...], *, folders: bool
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """What a process has open, its program if that is the person's, and, of `folders`, where it works."""
+    with suppress(OSError):  # it has ended, or may not be looked into, which `opened` tells
+        if _leads_below(program := f"{live(pid)}/exe", below):
+            yield "exe", os.stat(program)
+    with suppress(OSError):
+        for task in os.listdir(f"{PROC}/{pid}/task") if folders else ():  # each thread can have its own
+            with suppress(OSError):
+                yield "cwd", os.stat(f"{PROC}/{pid}/task/{task}/cwd")
+    yield from opened(pid)
+
+
+def _device(places: Sequence[Path]) -> int | None:
+    """The number of the file system that the first of the places is on."""
+    with suppress(OSError):  # it is being removed
+        return os.stat(places[0]).st_dev
+    return None
+
+
+def _leads_below(link: str, below: tuple[bytes, ...]) -> bool:
+    """Whether a link of /proc leads there, which one does that is too long to be told: no system has it."""
+    try:
+        return os.fsencode(os.readlink(link)).startswith(below)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+
+
+def _mapped(pids: Iterable[int], below: tuple[bytes, ...], known: set[int], *, doubt: bool) -> int:
+    """Bytes of the files without a name that are mapped, but for the inodes that are known already."""
+    sizes: dict[tuple[bytes, bytes], int] = {}  # by device and inode, as maps tells them
+    unseen: dict[tuple[bytes, bytes], int] = {}
+    left = MOST_MAPS
+    for pid in pids:
+        areas = 0
+        for lines in pieces(f"{live(pid)}/maps"):
+            left -= len(lines)
+            areas += lines.count(b"\n")
+            if areas > MOST_AREAS:
+                return CROWDED
+            if left < 0:
+                return UNCOUNTABLE
+            for start, end, offset, *file, path in DELETED.findall(lines) if b" (deleted)\n" in lines else ():
+                place, most = (file[0], file[1]), int(offset, 16) + int(end, 16) - int(start, 16)
+                if place in unseen:
+                    unseen[place] = max(unseen[place], most)
+                elif path.startswith(below) and place not in sizes and int(file[1]) not in known:
+                    try:
+                        found = os.stat(f"{PROC}/{pid}/map_files/{int(start, 16):x}-{int(end, 16):x}")
+                        sizes[place] = 0 if found.st_nlink else found.st_blocks * BLOCK
+                    except OSError:  # only root may look, and not where a first thread has ended
+                        unseen[place] = most
+            if len(sizes) + len(unseen) > MOST_NAMELESS or len(unseen) > (UNSEEN if doubt else 0):
+                return UNCOUNTABLE
+    return sum(sizes.values()) + sum(unseen.values())
+
+
+def pieces(path: str) -> Iterator[bytes]:
+    """Whole lines of a file of /proc, some at a time; none where it has gone."""
+    rest = b""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a third of the time that a file object takes
+        try:
+            while piece := os.read(descriptor, PIECE):
+                lines, end, rest = (rest + piece).rpartition(b"\n")
+                yield lines + end
+        finally:
+            os.close(descriptor)
+    if rest:
+        yield rest
+
+
+def opened(pid: int) -> Iterator[tuple[str, os.stat_result | None]]:
+    """The descriptors of a process, as names, each with its file; a file of None says that it hides them."""
+    here = live(pid)
+    try:
+        for descriptor in os.listdir(here / "fd"):
+            with suppress(OSError):  # closed meanwhile
+                yield descriptor, os.stat(f"{here}/fd/{descriptor}")
+    except PermissionError:
+        # A process that may not be looked into (PR_SET_DUMPABLE, or a program that it may not read) belongs
+        # to root in /proc. One that merely is another user's, where we may not look, is not to blame.
+        # Nor is one that has ended and was not reaped yet: it has no memory any more.
+        with suppress(OSError):
+            hides = (here / "fd").stat().st_uid == 0 and os.geteuid() != 0
+            if hides and _field(pid, "status", b"VmSize"):
+                yield "", None
+    except OSError:  # it has ended
+        return
+
+
+def _blocks(here: int, left: list[int], depth: int) -> Iterator[int]:
+    with os.scandir(here) as entries:
+        for entry in entries:
+            left[0] -= 1
+            if left[0] < 0 or depth == 0:
+                raise _Uncountable
+            try:
+                yield entry.stat(follow_symlinks=False).st_blocks * BLOCK
+                is_folder = entry.is_dir(follow_symlinks=False)
+            except OSError:  # it is gone
+                continue
+            if is_folder:
+                yield from _blocks_below(entry.name, here, left, depth - 1)
+
+
+def _blocks_below(name: str, here: int, left: list[int], depth: int) -> Iterator[int]:
+    """Those of the folder `name` in `here`, which is opened first where it was closed to us."""
+    try:
+        if not os.access(name, os.R_OK | os.X_OK, dir_fd=here, effective_ids=True, follow_symlinks=False):
+            unlock(name, here)
+        with folder(name, inside=here) as inner:
+            yield from _blocks(inner, left, depth)
+    except PermissionError:
+        raise _Uncountable from None
+    except OSError:  # it is gone, or no folder any more
+        return
+
+
+def _exactly(pid: int, rough: int) -> int:
+    """Bytes of memory of a process, its share of what it shares; `rough` of one that lets nobody look."""
+    own = _field(pid, "smaps_rollup", b"Pss")
+    if own:
+        return own + _field(pid, "status", *BESIDE)
+    return rough if _field(pid, "status", b"VmSize") else 0  # it has ended since
+
+
+def live(pid: int) -> Path:
+    """Where a process is looked at: at a thread that lives, when its first one has ended before the others.
+
+    Memory and descriptors are the process's, and Linux shows none of either at a thread that has ended.
+    """
+    first = PROC / str(pid)
+    with suppress(OSError):
+        if fields(first / "stat")[:1] == [b"Z"]:
+            return next((task for task in (first / "task").iterdir() if task.name != str(pid)), first)
+    return first
+
+
+def _field(pid: int, file: str, *names: bytes) -> int:
+    """Bytes that a file of a process tells under these names."""
+    try:
+        told = sizes(PROC / str(pid) / file)
+        if file == "status" and b"VmSize" not in told:
+            told = sizes(live(pid) / file)
+    except OSError:
+        return 0
+    return sum(told.get(name, 0) for name in names)

@@ -1,0 +1,400 @@
+"""Sees to the limits that the system does not hold by itself, by looking; and what it sees, it can only end.
+
+    with Watchdog(limits, workspaces, memory=True) as watchdog:
+        watchdog.watch(watched := Watched(pid, workspace, too_much, began=size))
+        watched.stir()              # a cell begins
+        watchdog.look(watched)      # it has ended: what it left is seen before the next one begins
+        watched.rest(minutes)       # what goes on has so much of the processors
+        watchdog.forget(watched)
+
+A kernel's workspace has a limit that only few file systems can hold, and what the system itself keeps for a
+kernel has none; where there are no control groups, memory and processes have none either. A cell has its
+deadline, and what works on after it a budget of processor time.
+
+A look comes five times a second while something changes, and every few seconds while nothing does; but the
+machine's own counts of free memory, free disk and processes are read each time, and when one of them falls,
+everything that has run since its last look is looked at at once. What a kernel can do between two looks is
+bounded by its rlimits.
+
+What makes one kernel slow to look at does not hold up the looks at others: there is a bound on what is read
+of it, and a second thread for those whose looks took long, in which each has its turn. A third thread ends
+whoever makes a look wait.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from time import monotonic, thread_time
+from typing import Self
+
+from kernels.process.launch import Limits, MiB
+from kernels.sandbox.limits import objects, usage
+from kernels.sandbox.limits.held_up import Looks, waits_for_disk
+from kernels.sandbox.limits.processor_time import Spent
+from kernels.sandbox.limits.still import Still, ran_since_start
+from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
+
+__all__ = [
+    "BACKGROUND",
+    "FOLDERS",
+    "HIDING",
+    "MACHINE",
+    "MEMORY",
+    "PROCESSES",
+    "ROOM",
+    "STEP",
+    "SYSTEM",
+    "WORKSPACE",
+    "Watchdog",
+    "Watched",
+]
+
+log = logging.getLogger(__name__)
+
+# What there can be too much of; "system" is what the system keeps, "background" what goes on after a cell.
+MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
+MACHINE = "machine"  # it kept within its limit, but the whole machine, or all kernels together, had no memory
+FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
+ROOM = "room"  # no limit: its workspace was full at its start, so it cannot write, and is full no longer
+FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
+STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
+QUICK = 0.01  # seconds of work that a look may take among the others', and at the end of each cell
+LONG = 0.1  # what a look at memory may take at the end of each cell
+MUCH = 4 << 30  # bytes of processes, shared ones counted for each, that take as long to be told apart
+MAPPED = 10.0  # seconds between looks at what is mapped, which take 1 ms a process
+SHARE = 4  # times as long as a look took one kernel is left alone: a fifth of the time at most
+POLITE = 1.0  # seconds of processor time after which what a cell has left running lets others go first,
+NICE = 10  # with this nice value
+FELL = 4  # everything is looked at when the machine has lost a quarter of one kernel's limit
+STEP = 0.1  # seconds between two glances at looks that may be waiting
+PATIENCE = 15.0  # seconds for which a look may wait for locks of its kernel
+LOST = 0.5  # likewise, where the machine loses much meanwhile
+# Seconds for which looks at one kernel, all in all, may wait for its folders' locks. A tenth of all time is
+# forgiven, and only a quarter counts while a thread of it waits for the disk, with what it has locked.
+AT_FOLDERS, FORGIVEN, AT_DISK = 4.0, 10, 4
+TWICE = 1.5 * STEP  # of waiting, which was seen twice
+FAILURES = 5  # looks in a row that may fail before their kernel is taken to have made them fail
+SHORT = 8  # a machine with less than an eighth of its memory or disk left gives nobody the benefit of a doubt
+
+
+class Watched:
+    """One kernel under watch: `init` is its first process, `began` its workspace's size at the start."""
+
+    def __init__(
+        self, init: int, workspace: Path, too_much: Callable[[str], None], *, began: int = 0
+    ) -> None:
+        self.init, self.workspace = init, workspace
+        self.too_much = too_much
+        self.began = began
+        self.due = self.size_due = 0.0
+        self.pause = FIRST
+        self.seen = (0, 0)
+        self.size = began
+        self.nameless = 0  # bytes of it that no file's name tells
+        self.still = Still()
+        self.took = self.size_took = 0.0  # seconds of work, the last look at memory, and at the workspace
+        self.slow = self.size_slow = False  # whether one look took long; it is looked at apart from then on
+        self.thorough = self.size_thorough = False  # whether the next look is
+        self.mapped_due = 0.0
+        self.failed: dict[str, int] = {}  # how many looks of a kind have failed in a row
+        self.at_folders = 0.0  # seconds that looks have waited for its folders' locks
+        self.told = False  # whether one that failed is in the log
+        self.passing = False  # whether files may have been hidden when the machine had last lost much
+        self.cells = 0  # that have begun
+        self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
+
+    def stir(self) -> None:
+        """A cell begins: look often again."""
+        self.cells += 1
+        self.budget, self.pause = None, FIRST
+        self.due = self.size_due = 0.0
+
+    def rest(self, budget: timedelta | None) -> None:
+        """A cell has ended: what goes on may use this much of the processors until the next (None: any)."""
+        self.budget = None if budget is None else (Spent(), budget.total_seconds())
+        self.due, self.pause = 0.0, FIRST
+
+
+class Watchdog:
+    """Looks at all kernels in turn. With `memory` it counts memory and processes too.
+
+    `alone`: a kernel has a network of its own, whose sockets are all its own.
+    """
+
+    def __init__(self, limits: Limits, workspaces: Path, *, memory: bool, alone: bool = False) -> None:
+        self._limits = limits
+        self._memory = memory
+        self._alone = alone
+        self._machine = _Machine(limits, workspaces)
+        # Not of processes: many forks at one time make looks wait, and are seen by all the same.
+        self._meanwhile = _Machine(replace(limits, processes=1 << 30), workspaces)
+        self._looks: Looks[Watched] = Looks()
+        self._watched: set[Watched] = set()
+        self._ending = threading.Lock()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(
+                target=self._run, args=(round_, pause), name=f"kernel watchdog, {name}", daemon=True
+            )
+            for name, round_, pause in (
+                ("quick", self._round, FIRST),
+                ("slow", self._slow_round, FIRST),
+                ("held up", self._end_who_holds_up, STEP),
+            )
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def watch(self, watched: Watched) -> None:
+        """Look at this one too; its `too_much` is called at most once, in the thread that has looked."""
+        self._watched.add(watched)
+
+    def forget(self, watched: Watched) -> None:
+        """Look at it no more."""
+        self._watched.discard(watched)
+
+    def look(self, watched: Watched) -> None:
+        """Look at this one now, in the caller's thread; what takes long only in its turn."""
+        if self._memory and watched.took < LONG:
+            self._try(watched, partial(self._look_at_memory, quick=True), "memory")
+        with self._ending:
+            lives = watched in self._watched
+        if lives and watched.size_took < QUICK:
+            self._try(watched, self._look_at_size, "size")
+
+    def _run(self, look: Callable[[], None], usual: float) -> None:
+        pause = usual
+        while not self._stop.wait(pause):
+            try:
+                look()
+                pause = usual
+            except Exception:  # whatever fails this time, the kernels are watched on
+                log.exception("a round of the watchdog failed")
+                pause = LAST
+
+    def _round(self) -> None:
+        """A look at memory at every kernel that is quick to look at; then at their workspaces."""
+        if self._machine.fell():
+            for each in list(self._watched):
+                each.thorough = each.size_thorough = True
+                each.due = each.size_due = 0.0
+        now = monotonic()
+        watched = list(self._watched)
+        for each in watched:
+            if now >= each.due and not each.slow:
+                self._try(each, self._look_at_memory, "memory")
+        for each in watched:
+            if now >= each.size_due and not each.size_slow and each in self._watched:
+                self._try(each, self._look_at_size, "size")
+
+    def _slow_round(self) -> None:
+        """One look at each of the others, first at those that have waited longest."""
+        now = monotonic()
+        waiting: list[tuple[float, Watched, Callable[[Watched], None], str]] = []
+        for each in list(self._watched):
+            waiting += [(each.due, each, self._look_at_memory, "memory")] if each.slow else []
+            waiting += [(each.size_due, each, self._look_at_size, "size")] if each.size_slow else []
+        for due, each, look, kind in sorted(waiting, key=lambda one: one[0]):
+            if now >= due and each in self._watched and not self._stop.is_set():
+                self._try(each, look, kind)
+
+    def _end_who_holds_up(self) -> None:
+        """End the kernels that a look has waited for, and for too long."""
+        waiting = self._looks.waiting(STEP)
+        lost = bool(waiting) and self._meanwhile.fell()
+        for each in list(self._watched):
+            each.at_folders = max(0.0, each.at_folders - STEP / FORGIVEN)
+        for look in waiting:
+            whom = look.whom
+            look.patience = min(look.patience, LOST) if lost else look.patience
+            if look.at_folder:
+                whom.at_folders += STEP / (AT_DISK if waits_for_disk(usage.processes(whom.init)) else 1)
+            if look.waited > TWICE:  # the others' looks do not wait for it again
+                whom.slow = whom.size_slow = True
+                whom.mapped_due = 0.0  # by many areas of memory its lock is held for long
+            if look.held_up or whom.at_folders > AT_FOLDERS:
+                self._end(whom, HIDING)
+
+    def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
+        """Look. A kernel at which a `kind` of look fails again and again is ended: nobody counts it."""
+        try:
+            with self._looks.at(watched, patience=PATIENCE):
+                look(watched)
+        except Exception:  # whatever one kernel has made of itself, the others are watched on
+            failed = watched.failed[kind] = watched.failed.get(kind, 0) + 1
+            if not watched.told:  # the log is not for a kernel to fill
+                watched.told = True
+                log.exception("the watchdog could not look at %s (said once)", watched.workspace)
+            watched.due = watched.size_due = monotonic() + FIRST
+            if failed >= FAILURES:
+                self._end(watched, HIDING)
+        else:
+            watched.failed.pop(kind, None)
+
+    def _look_at_size(self, watched: Watched) -> None:
+        if self._limits.workspace is None:
+            watched.size_due = monotonic() + LAST
+            return
+        began, worked, cells = monotonic(), thread_time(), watched.cells
+        thorough, watched.size_thorough = watched.size_thorough, False
+        mapped = thorough or began >= watched.mapped_due
+        pids = usage.processes(watched.init)
+        ran = ran_since_start(watched.init, pids)
+        short = thorough and self._machine.disk_is_short
+        depth = mapped + thorough + short
+        named = usage.size(watched.workspace)
+        if still := watched.still.known("size", ran, depth):
+            nameless = watched.nameless
+        else:
+            places = watched.workspace, WORKSPACE_INSIDE
+            nameless = watched.nameless = usage.hidden(pids[1:], places, mapped=mapped, doubt=not short)
+        if mapped:
+            watched.mapped_due = began + MAPPED
+        watched.size = named + nameless
+        if watched.size > max(self._limits.workspace, watched.began + STARTING):
+            hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
+            hides = SYSTEM if nameless >= usage.CROWDED else hides
+            self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
+        elif thorough and not still and self._passes_on(watched):
+            self._end(watched, HIDING)
+        elif not still:
+            watched.still.note("size", ran, 1 if watched.passing else depth)
+        watched.size_took = thread_time() - worked
+        watched.size_slow = watched.size_slow or watched.size_took > QUICK
+        pause = max(self._paused(watched), SHARE * (monotonic() - began))
+        if watched.at_folders:  # who makes us wait is not left alone for it
+            pause = FIRST
+        if cells == watched.cells:
+            watched.size_due = monotonic() + pause
+
+    def _passes_on(self, watched: Watched) -> bool:
+        """Whether it may hide files on their way through a socket: some were there each time of the last two.
+
+        These are the times when the machine had lost much; in a shortage once is enough. Whoever merely sends
+        an open file, or has not accepted a connection yet, has done so the next time.
+        """
+        before = watched.passing
+        watched.passing = objects.in_flight(usage.processes(watched.init), alone=self._alone)
+        return watched.passing and (before or self._machine.short)
+
+    def _look_at_memory(self, watched: Watched, *, quick: bool = False) -> None:
+        worked, since = thread_time(), (watched.cells, watched.budget)
+        thorough = watched.thorough and not quick
+        watched.thorough = watched.thorough and quick
+        pids = usage.processes(watched.init)
+        ran = None if quick else ran_since_start(watched.init, pids)
+        if watched.still.known("memory", ran, thorough):
+            self._leave_alone(watched, self._paused(watched), since)
+            return
+        held = 0
+        if self._memory:
+            if usage.threads(pids) > self._limits.processes:
+                self._end(watched, PROCESSES)
+            of_each = usage.memory(pids)
+            held = sum(of_each.values())
+            if held > max(MUCH, self._limits.memory) and (quick or not watched.slow):
+                watched.slow, watched.due = True, 0.0  # it is looked at apart
+                watched.thorough = watched.thorough or thorough
+                return
+            held = held if held <= self._limits.memory else usage.exactly(of_each)
+            if held > self._limits.memory:
+                self._end(watched, MEMORY)
+        if thorough or objects.many(pids, alone=self._alone):  # what is little costs more to count
+            kept = objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
+            if held + kept > self._limits.memory:
+                self._end(watched, SYSTEM if kept > held else MEMORY)
+            held += kept
+        watched.took = thread_time() - worked
+        if quick:
+            return
+        self._look_at_rest(watched, pids)
+        watched.still.note("memory", ran, thorough)
+        watched.slow = watched.slow or watched.took > QUICK
+        pause = max(self._paused(watched, held), SHARE * (thread_time() - worked))
+        self._leave_alone(watched, pause, since)
+
+    def _leave_alone(self, watched: Watched, pause: float, since: tuple[int, object]) -> None:
+        """Look again after a pause, unless a cell has begun or ended since: what it does was not seen."""
+        if since == (watched.cells, watched.budget):
+            watched.due = monotonic() + pause
+
+    def _look_at_rest(self, watched: Watched, pids: list[int]) -> None:
+        """See to what works on after a cell: soon others go first, and in the end it has had enough."""
+        if (budget := watched.budget) is not None:
+            spent = budget[0].look(pids)
+            if spent > POLITE:
+                _let_others_go_first(pids[2:])
+            if spent > budget[1] and budget is watched.budget:
+                self._end(watched, BACKGROUND)
+
+    def _paused(self, watched: Watched, held: int | None = None) -> float:
+        """How long to leave it alone: twice as long each time that nothing has changed."""
+        seen = watched.size, watched.seen[1] if held is None else held
+        watched.pause = FIRST if seen != watched.seen else min(watched.pause * 2, LAST)
+        watched.seen = seen
+        return watched.pause
+
+    def _end(self, watched: Watched, fault: str) -> None:
+        with self._ending:  # another thread may have seen it too
+            if watched in self._watched:
+                self.forget(watched)
+                watched.too_much(fault)
+
+
+def _let_others_go_first(pids: Iterable[int]) -> None:
+    """Lower the priority of what a cell has left running; not the kernel's own, which could not be raised."""
+    for pid in pids:
+        with suppress(OSError):  # it has ended
+            for task in os.listdir(f"/proc/{pid}/task"):
+                os.setpriority(os.PRIO_PROCESS, int(task), NICE)
+
+
+class _Machine:
+    """What is left of the machine, as three reads of 0.02 ms tell."""
+
+    def __init__(self, limits: Limits, workspaces: Path) -> None:
+        self._workspaces = workspaces
+        self._steps = limits.memory // FELL, (limits.workspace or MiB << 9) // FELL, limits.processes // FELL
+        self._last: list[int] | None = None
+        self.short = self.disk_is_short = False
+
+    def fell(self) -> bool:
+        """Whether there is less than at the last time that it fell, by a step."""
+        try:
+            return self._fell()
+        except OSError:  # the folder is gone: nothing is written to it any more
+            return False
+
+    def _fell(self) -> bool:
+        memory, whole = _memory()
+        disk = os.statvfs(self._workspaces)
+        running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
+        free, room = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        self.disk_is_short = free * SHORT < room
+        self.short = memory * SHORT < whole or self.disk_is_short
+        left = [memory, free, -running]
+        last = self._last = self._last or left
+        fell = any(now <= before - step for now, before, step in zip(left, last, self._steps, strict=True))
+        self._last = left if fell else [max(pair) for pair in zip(left, last, strict=True)]
+        return fell
+
+
+def _memory() -> tuple[int, int]:
+    """Bytes of memory that are left, and all."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        told = dict(line.split(":", 1) for line in file)
+    return int(told["MemAvailable"].split()[0]) * 1024, int(told["MemTotal"].split()[0]) * 1024

@@ -1,0 +1,1 @@
+"""Text from kernels: repaired, clipped, and drawn as a terminal would."""

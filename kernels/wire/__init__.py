@@ -1,0 +1,1 @@
+"""What a kernel says over its sockets: ZeroMQ's protocol without its library."""

@@ -1,0 +1,1 @@
+"""A session's folder: opened safely, scanned for what cells have written, watched, and removed."""
