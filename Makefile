@@ -1,6 +1,6 @@
 # All the set-up there is. Every target first sees to the environments, which takes no time when nothing changed.
 
-SETUP = @python=$$(sh config/find-python) && "$$python" -m config.environments
+SETUP = @python=$$(sh config/find-python) && "$$python" -m config.setup.environments
 BIN = .venv/bin
 
 .PHONY: help run test check soak bench pictures lock clean
@@ -40,7 +40,7 @@ pictures: ## draw the README's pictures anew, of conversations with the bot in a
 
 lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest versions)
 	$(SETUP) test
-	$(BIN)/python -m config.lock $(ARGS)
+	$(BIN)/python -m config.setup.lock $(ARGS)
 
 clean: ## remove the environments and caches; files and sessions in data/ stay
 	rm -rf .venv .venv-kernels .venv.lock .venv.log *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import capture, cells, crowd, neighbours, notebook, processes, start, turn
 from bench.ground import FULL, QUICK, Ground
 from bench.machine import machine, sentence
 from bench.measure import Figure, json_line, table
+from bench.subjects import capture, cells, crowd, neighbours, notebook, processes, start, turn
 from config.settings import load
 
 SUBJECTS: Mapping[str, Callable[[Ground], Awaitable[list[Figure]]]] = {

@@ -20,7 +20,7 @@ from bot.spending.usage import Ledger
 from config.settings import Settings
 from filestore import belonging, open_store
 from filestore.belonging import Belonging
-from filestore.blobs import LocalBlobs
+from filestore.blobs.store import LocalBlobs
 from filestore.errors import StoreFull
 from filestore.files import NO_ROOM, FileStore
 from filestore.janitor import Janitor

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from filestore.blobs import Blobs, LocalBlobs
+from filestore.blobs.store import Blobs, LocalBlobs
 from filestore.errors import (
     BlobExists,
     BlobMissing,

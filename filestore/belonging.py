@@ -18,7 +18,7 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from filestore.blobs import Blobs
+from filestore.blobs.store import Blobs
 from filestore.records import moment
 from filestore.store import Files, Store
 

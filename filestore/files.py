@@ -17,8 +17,9 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
-from filestore.blobs import Blobs
-from filestore.copying import Written, size_left
+from filestore.blobs.copying import Written, size_left
+from filestore.blobs.removal import remove_expired
+from filestore.blobs.store import Blobs
 from filestore.errors import (
     BlobExists,
     BlobMissing,
@@ -35,7 +36,6 @@ from filestore.filetypes import file_type
 from filestore.finish import to_the_end
 from filestore.names import clean_name, file_id_of, new_file_id
 from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
-from filestore.removal import remove_expired
 from filestore.store import Store
 
 MIB = 1024 * 1024

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Never
 
 from filestore.belonging import known
-from filestore.blobs import Blobs
+from filestore.blobs.removal import Removed, remove_expired
+from filestore.blobs.store import Blobs
 from filestore.jumps import Jumps
-from filestore.removal import Removed, remove_expired
 from filestore.store import Store
 
 EVERY = timedelta(hours=1)

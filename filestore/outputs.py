@@ -25,8 +25,8 @@ from datetime import datetime
 from functools import partial
 from typing import BinaryIO, cast
 
-from filestore.blobs import Blobs
-from filestore.disk import DISK_FULL, in_thread
+from filestore.blobs.space import DISK_FULL, in_thread
+from filestore.blobs.store import Blobs
 from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
 from filestore.output_lines import Lines, some_lines
 from filestore.records import CellRecord, Finished, Output, Outside, Said, SessionRecord, StoredFile

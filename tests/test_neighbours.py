@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bench import ours
-from bench.deeds import DEEDS
 from bench.ground import FULL, Ground
-from bench.neighbours import beside, timed
+from bench.subjects.deeds import DEEDS
+from bench.subjects.neighbours import beside, timed
 from tests.live.cells import PATIENCE
 
 SHORT = {"60,000 files deleted": 0.05, "a notebook of 300 MB": 0.1}  # so that each takes a second or so

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from config import environments as setup
-from config.environments import Environment, environments, main, remaining
-from config.lock import requirements
+from config.setup import environments as setup
+from config.setup.environments import Environment, environments, main, remaining
+from config.setup.lock import requirements
 from kernels.kernelspec import NAME
 from kernels.provisioner import ConfinedProvisioner
 
@@ -23,7 +23,7 @@ def checkout(root: Path, tmp_path: Path) -> Path:
     (tmp_path / "config" / "locks").mkdir(parents=True)
     for name in ("uv", "bot", "dev", "kernels"):
         (tmp_path / "config" / "locks" / f"{name}.txt").write_text(f"{name}==1\n")
-    for name in ("config/warm.py", "setup.cfg", "pyproject.toml"):
+    for name in ("config/setup/warm.py", "setup.cfg", "pyproject.toml"):
         (tmp_path / name).touch()
     return tmp_path
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from filestore.disk import remove_if_empty, sync_folder
+from filestore.blobs.space import remove_if_empty, sync_folder
 from filestore.spool.writes import Write, decode, encode, renumbered
 
 __all__ = ["Journal", "loaded", "make_folder", "name_others"]

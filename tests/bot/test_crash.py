@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import filestore
-from filestore.blobs import LocalBlobs
+from filestore.blobs.store import LocalBlobs
 from filestore.janitor import Janitor
 from tests.program import Program
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot.files import PersonFiles
 from filestore import FileStore, LocalBlobs, open_store
-from filestore.copying import Written
+from filestore.blobs.copying import Written
 from filestore.records import SessionRecord
 from kernels.workspace.captured import Captured
 from kernels.workspace.scan import Capture

@@ -289,7 +289,7 @@ async def test_a_file_for_which_the_disk_has_no_room_is_tried_again(
 
     write = "for name in ('a.txt', 'b.txt', 'c.txt'):\n    open(name, 'w').write('old')"
     with monkeypatch.context() as patch:
-        patch.setattr("filestore.copying.os.fsync", fail)
+        patch.setattr("filestore.blobs.copying.os.fsync", fail)
         refused = await sessions.execute_code(write, 1)
         assert {one.name for one in refused.skipped} == {"a.txt", "b.txt", "c.txt"}
         assert all("disk is full; it is tried again" in one.reason for one in refused.skipped)

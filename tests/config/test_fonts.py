@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.fonts import has_cjk, state
-from config.warm import FALLBACKS, choose, matplotlibrc
+from config.setup.fonts import has_cjk, state
+from config.setup.warm import FALLBACKS, choose, matplotlibrc
 
 PLOT = """
 import matplotlib.pyplot as plt

@@ -1,6 +1,6 @@
 """What pip is told about registries, told to uv."""
 
-from config.registry import uv_environment
+from config.setup.registry import uv_environment
 
 PIP_CONFIG = """\
 :env:.cert='/etc/company.pem'

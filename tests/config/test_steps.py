@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from config.errors import StepFailed
-from config.steps import explain, run
+from config.setup.steps import explain, run
 
 
 def test_step_shows_a_line_and_returns_what_was_printed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filestore import BlobExists, BlobMissing, FileTooLarge, LocalBlobs
-from filestore.copying import PIECE, copy
-from filestore.disk import FOLDER_TRIES
+from filestore.blobs.copying import PIECE, copy
+from filestore.blobs.space import FOLDER_TRIES
 
 MIB = 1024 * 1024
 

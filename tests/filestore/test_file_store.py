@@ -22,7 +22,7 @@ from filestore import (
     StoredFile,
     TooManyFiles,
 )
-from filestore.copying import Written
+from filestore.blobs.copying import Written
 from tests.filestore.people import ANN, BOB, SESSION, bytes_on_disk, put
 
 KIB = 1024

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from filestore import FileStore, Janitor, LocalBlobs, NoSuchFile, Store, StoreUnavailable, Swept
-from filestore import blobs as module
+from filestore.blobs import store as module
 from filestore.records import StoredFile
 
 ANN = 7

@@ -24,7 +24,7 @@ from filestore import (
     open_store,
 )
 from filestore.belonging import begin
-from filestore.blobs import BlobEntry
+from filestore.blobs.store import BlobEntry
 from filestore.outputs import LARGE
 from filestore.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
 from filestore.spool import SpooledStore, spooled

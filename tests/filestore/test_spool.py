@@ -27,8 +27,8 @@ from filestore import (
     UsageRecord,
     open_store,
 )
+from filestore.blobs.removal import remove_expired
 from filestore.records import EPOCH, UsageTotal, Waiting
-from filestore.removal import remove_expired
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import reads as reading

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from filestore.blobs import Blobs
+from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
 from filestore.store import Files
 

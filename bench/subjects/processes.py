@@ -12,8 +12,8 @@ from pathlib import Path
 from bench import ours
 from bench.ground import Ground
 from bench.measure import Figure, Samples
-from bench.start import CODE
 from bench.stock import Stock
+from bench.subjects.start import CODE
 
 __all__ = ["figures"]
 

@@ -1,7 +1,7 @@
 """Makes the two Python environments from their locks, and does nothing when they are as they should be.
 
-    python -m config.environments run     # .venv with the bot's packages, .venv-kernels with the kernels'
-    python -m config.environments test    # and the packages of the checks and tests
+    python -m config.setup.environments run     # .venv with the bot's packages, .venv-kernels
+    python -m config.setup.environments test    # and the packages of the checks and tests
 
 Standard library only: `make` runs it with the machine's own Python. An environment carries a stamp of what it
 was made from, written when all of it is in place; with another stamp or none it is made anew, so a half-made
@@ -21,14 +21,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import debian, fonts
 from config.errors import StepFailed
-from config.registry import uv_environment
-from config.steps import explain, run, say
+from config.setup import debian, fonts
+from config.setup.registry import uv_environment
+from config.setup.steps import explain, run, say
 
 __all__ = ["Environment", "environments", "main", "remaining"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 LOCK = ".venv.lock"  # held while environments are made
 LOG = ".venv.log"  # what a failed step printed
 FONTS, PROJECT = "fonts", "project"
@@ -185,7 +185,7 @@ def _lock(root: Path, name: str) -> Path:
 
 
 def _warm(root: Path) -> Path:
-    return root / "config" / "warm.py"
+    return root / "config" / "setup" / "warm.py"
 
 
 def _digest(*paths: Path) -> str:

@@ -1,6 +1,6 @@
 """Writes config/locks anew from setup.cfg: exact versions and hashes, for all systems and Python 3.12 on.
 
-    .venv/bin/python -m config.lock [--upgrade]
+    .venv/bin/python -m config.setup.lock [--upgrade]
 
 What is locked stays at its version while setup.cfg allows it; `--upgrade` takes the newest.
 The files name no index.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["main", "requirements"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = ROOT / "config" / "locks"
 COMPILE = (
     *("pip", "compile", "-q", "--universal", "--python-version", "3.12", "--generate-hashes"),

@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from filestore.copying import Written, copy
-from filestore.disk import FOLDER_TRIES, in_thread, move, remove_if_empty, sync_folder, unlink
+from filestore.blobs.copying import Written, copy
+from filestore.blobs.space import FOLDER_TRIES, in_thread, move, remove_if_empty, sync_folder, unlink
 from filestore.errors import BlobExists, BlobMissing
 
 MIB = 1024 * 1024

@@ -4,9 +4,9 @@
     found = await beside("a full disk", "auto", folder, python, size=1.0, quiet=20)
     found = await timed(sessions, DEEDS["print without end"], size=1.0, quiet=20)
 
-`python -m bench.neighbours DEED NODE FOLDER PYTHON SIZE QUIET` does one deed with a bot of its own and prints
-what it has measured, as JSON: such a bot may stand on a small disk or have few descriptors, and whatever it
-comes to, the next deed finds another one.
+`python -m bench.subjects.neighbours DEED NODE FOLDER PYTHON SIZE QUIET` does one deed with a bot of its own
+and prints what it has measured, as JSON: such a bot may stand on a small disk or have few descriptors, and
+whatever it comes to, the next deed finds another one.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from bench import ours
-from bench.deeds import DEEDS, NEIGHBOUR, Deed
 from bench.ground import FULL, Ground
 from bench.measure import Figure, Samples, milliseconds
+from bench.subjects.deeds import DEEDS, NEIGHBOUR, Deed
 from bot.sessions import Sessions
 
 __all__ = ["Timed", "beside", "figures", "timed", "within"]
@@ -69,7 +69,7 @@ async def beside(name: str, home: str, folder: Path, python: Path, *, size: floa
     """
     arguments = [name, home, str(folder), str(python), str(size), str(quiet)]
     process = await asyncio.create_subprocess_exec(
-        *(*within(DEEDS[name], folder), sys.executable, "-m", "bench.neighbours", *arguments),
+        *(*within(DEEDS[name], folder), sys.executable, "-m", "bench.subjects.neighbours", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """The first run of the kernels' environment, so that a person's first cell and first plot are fast.
 
-    .venv-kernels/bin/python -I config/warm.py MATPLOTLIB_FOLDER
+    .venv-kernels/bin/python -I config/setup/warm.py MATPLOTLIB_FOLDER
 
 Imports every package once (which writes its bytecode: seaborn then takes 1.4 s, not 4.8 s), looks through the
 system's fonts, and keeps what it found in MATPLOTLIB_FOLDER beside a matplotlibrc that falls back, glyph by

@@ -8,9 +8,9 @@ import os
 import shutil
 import sys
 
-from config import fonts
 from config.errors import StepFailed
-from config.steps import explain, run, say
+from config.setup import fonts
+from config.setup.steps import explain, run, say
 
 __all__ = ["add_cjk_font", "add_venv"]
 

@@ -8,8 +8,8 @@ from itertools import count
 from bench import ours
 from bench.ground import Ground
 from bench.measure import Figure, interleaved, milliseconds
-from bench.start import CODE
 from bench.stock import Stock
+from bench.subjects.start import CODE
 
 __all__ = ["figures"]
 

@@ -1,0 +1,1 @@
+"""What `make` does before anything runs: the environments, fonts, and locks."""
