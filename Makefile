@@ -36,7 +36,7 @@ bench: ## measure beside stock Jupyter: ten minutes, or two (ARGS="--quick", or 
 
 pictures: ## draw the README's pictures anew, of conversations with the bot in a Discord on loopback
 	$(SETUP) test
-	$(BIN)/python -m tests.discord.pictures
+	$(BIN)/python -m docs.pictures.play
 
 lock: ## write config/locks anew from setup.cfg (ARGS=--upgrade for the newest versions)
 	$(SETUP) test

@@ -20,8 +20,8 @@ from bot.terminal.screen import Screen
 from config.settings import load
 from tests import sentences
 from tests.conftest import nothing_wrong
-from tests.discord.loopback import loopback
-from tests.discord.raw import raw_client
+from tests.loopback.loopback import loopback
+from tests.loopback.raw import raw_client
 from tests.program import Program
 from tests.sentences import ALLOWED, FORBIDDEN, ROOT, problems
 

@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from bot.__main__ import serve
 from config.settings import Settings
-from tests.discord.loopback import Discord
-from tests.discord.messages import Message
-from tests.discord.people import Person
-from tests.discord.state import Channel
+from tests.loopback.loopback import Discord
+from tests.loopback.messages import Message
+from tests.loopback.people import Person
+from tests.loopback.state import Channel
 
 COMMANDS = [
     "run",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, answered, code, run, running
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
 TABLE = b"city,size\nRome,3\nOslo,1\n"

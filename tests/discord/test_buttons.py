@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
-from tests.discord.loopback import Discord, loopback
-from tests.discord.settings import Limits
+from tests.loopback.loopback import Discord, loopback
+from tests.loopback.settings import Limits
 from tests.model_server import ModelServer, says
 
 

@@ -10,7 +10,7 @@ from bot.__main__ import serve
 from bot.discord.client import Client
 from bot.discord.supervise import CannotServe
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, says
 
 

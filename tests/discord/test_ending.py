@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, labels, running
-from tests.discord.left import cells_left
-from tests.discord.loopback import Discord
-from tests.discord.messages import Message
+from tests.left import cells_left
+from tests.loopback.loopback import Discord
+from tests.loopback.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
 
 EDITS = "/channels/*/messages/*"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
-from tests.discord.loopback import Discord, loopback
-from tests.discord.messages import Message
-from tests.discord.settings import Limits
+from tests.loopback.loopback import Discord, loopback
+from tests.loopback.messages import Message
+from tests.loopback.settings import Limits
 from tests.model_server import Fault, ModelServer, calls, run_python, says
 
 STREAM = "import time\nfor n in range(8):\n    print('line', n)\n    time.sleep(.25)\nprint('the end')"

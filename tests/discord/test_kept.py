@@ -10,7 +10,7 @@ from bot.discord.format.answer import Draft
 from bot.request import Picture
 from kernels.cell.outputs import Outputs
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
 HEAVY = (Draft, Showing, Wanted, Picture, Outputs)  # whatever holds outputs, pictures and words

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, run, running
-from tests.discord.loopback import Discord
 from tests.filestore.faults import full
+from tests.loopback.loopback import Discord
 
 
 async def test_late_output_is_told_in_a_message_of_its_own(discord: Discord, data: Path) -> None:

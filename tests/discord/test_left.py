@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, code, running
-from tests.discord.left import cells_left, node, tasks_left
-from tests.discord.loopback import Discord
+from tests.left import cells_left, node, tasks_left
+from tests.loopback.loopback import Discord
 
 
 async def test_task_that_is_left_is_named() -> None:

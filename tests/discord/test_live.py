@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, answered, code, finished, run, running
-from tests.discord.loopback import Discord, loopback
-from tests.discord.messages import Attachment
-from tests.discord.settings import Limits, Rate
+from tests.loopback.loopback import Discord, loopback
+from tests.loopback.messages import Attachment
+from tests.loopback.settings import Limits, Rate
 
 PACE = 1.2  # seconds
 SLACK = 0.05  # seconds; the loopback's clock and ours are read at different moments

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.discord.kernelcord import SOON, answered, run, running
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 from tests.model_server import Answer, Call, Fault, ModelServer, calls, run_python, says
 
 COUNT = run_python("times = globals().get('times', 0) + 1\nprint(f'{times} so far')")

@@ -7,7 +7,7 @@ from bot.discord.api.destinations import ChannelOutlet
 from bot.discord.api.interactions import Interaction
 from bot.discord.buttons.view import LOOKS, Buttons
 from bot.discord.format.attachments import Outgoing, Upload
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 
 
 async def test_edit_keeps_what_was_attached(discord: Discord, tiny_bot: nextcord.Client) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from filestore.errors import StoreUnavailable
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 
 
 async def test_a_deletion_is_confirmed_once(discord: Discord, data: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from bot.__main__ import serve
 from bot.discord.connections import FREE, LONGEST, Pauses
 from bot.discord.supervise import CannotServe, supervise
-from tests.discord.bots import tiny
-from tests.discord.gateway import Gateway
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run, running, settings_for
-from tests.discord.loopback import Discord
+from tests.loopback.bots import tiny
+from tests.loopback.gateway import Gateway
+from tests.loopback.loopback import Discord
 
 WAYS: dict[str, list[Callable[[Gateway], None]]] = {
     "resumed": [lambda gateway: gateway.drop()],

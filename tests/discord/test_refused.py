@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
-from tests.discord.loopback import Discord
-from tests.discord.messages import Message
-from tests.discord.people import Person
+from tests.loopback.loopback import Discord
+from tests.loopback.messages import Message
+from tests.loopback.people import Person
 
 EDITS, POSTS = "/channels/*/messages/*", "/channels/*/messages"
 

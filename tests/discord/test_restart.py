@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.discord.kernelcord import COMMANDS, SOON, code, finished, labels, run
-from tests.discord.loopback import Discord
-from tests.discord.messages import Message
+from tests.loopback.loopback import Discord
+from tests.loopback.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
 from tests.nodes import end_nodes
 
@@ -44,7 +44,7 @@ async def started(discord: Discord, home: Path, **settings: str) -> AsyncIterato
     }
     before = discord.gateway.identified
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.discord.launch", discord.address, "bot", env=environment
+        sys.executable, "-m", "tests.loopback.launch", discord.address, "bot", env=environment
     )
     try:
         await discord.gateway.wait_for(lambda g: g.identified > before, 2 * SOON)

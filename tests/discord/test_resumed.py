@@ -14,8 +14,8 @@ from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from kernels.errors import KernelStartFailed
 from tests.discord.kernelcord import SOON, code, finished, labels, running
-from tests.discord.loopback import Discord
-from tests.discord.messages import Message
+from tests.loopback.loopback import Discord
+from tests.loopback.messages import Message
 
 POSTS = "/channels/*/messages"
 LONG = "for n in range(300): print('number', n)\nimport time\ntime.sleep(5)\nprint('the end')"

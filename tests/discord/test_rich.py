@@ -10,7 +10,7 @@ import bot.discord.answers.delivery
 import bot.discord.format.answer
 import bot.discord.format.markdown
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 
 PNG = b"\x89PNG"
 DRAWN = """\

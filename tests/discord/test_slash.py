@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
 SIZES = b"city,size\nRome,3\nOslo,1\n"

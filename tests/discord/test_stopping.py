@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels, run, running
-from tests.discord.loopback import Discord
+from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
 ENDLESS = "print('on')\nwhile True: pass"

@@ -6,11 +6,11 @@ import pytest
 
 from bot.wording.unstopped import DOES_NOT_STOP
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
-from tests.discord.loopback import Discord
-from tests.discord.messages import Message
-from tests.discord.people import Person
-from tests.discord.state import Channel
 from tests.live.cells import deaf
+from tests.loopback.loopback import Discord
+from tests.loopback.messages import Message
+from tests.loopback.people import Person
+from tests.loopback.state import Channel
 from tests.model_server import ModelServer, calls, run_python, says
 
 DEAF = deaf()

@@ -6,11 +6,11 @@ import pytest
 
 from bot.discord import context
 from bot.discord.answers import resumed, traffic
-from tests.discord.faults import Request
 from tests.discord.kernelcord import SOON, answered, code, finished, run, running
-from tests.discord.loopback import Discord
-from tests.discord.messages import Message
-from tests.discord.people import Person
+from tests.loopback.faults import Request
+from tests.loopback.loopback import Discord
+from tests.loopback.messages import Message
+from tests.loopback.people import Person
 
 PICTURE = (
     "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots(); axes.plot([1, 2]); plt.close(figure)\n"

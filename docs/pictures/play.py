@@ -1,0 +1,167 @@
+"""The README's pictures: real conversations of the real bot, played in a loopback Discord and drawn.
+
+    make pictures               # writes docs/pictures/*.png
+
+The bot and its kernels are those of every other test; the model is a script. What differs from run to run
+(ids, times, seconds, memory) is told the same each time, so that a picture changes only when the bot does.
+Drawing is left to `docs.pictures.drawing` on the kernels' Python: Pillow and the fonts are there, and the bot
+needs neither.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from docs.pictures import scenarios
+from tests.discord.kernelcord import running
+from tests.loopback.interactions import Interaction, Kind, Modal
+from tests.loopback.loopback import Discord, loopback
+from tests.loopback.messages import Message
+from tests.model_server import ModelServer
+from tests.nodes import node_pid
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path(__file__).parent
+PYTHON = ROOT / ".venv-kernels" / "bin" / "python"
+ID = re.compile(r"""(?:(?<=[`"])|(?<=\bid ))[2-9a-hjkmnp-z]{10}(?=[`"\\)])""")
+IDS = ("k7m3q9x2va", "h4wd8ptn6c", "r2yb5gje9u")
+RECEIPT = re.compile(r"^-# (?:under )?[\d.]+ s(?: · ([\d.]+) MB)?", re.MULTILINE)
+MUCH = 4  # MB, between what a small cell takes and what a plot does
+
+Json = dict[str, Any]
+
+
+class Story:
+    """What is to be drawn, in the order in which it was shown; a message may be shown more than once.
+
+    `ids` has the steady id for each that was drawn at random, and is added to: stories of one bot share it.
+    """
+
+    def __init__(self, discord: Discord, ids: dict[str, str]) -> None:
+        self._discord = discord
+        self._ids = ids
+        self._items: list[Json] = []
+        self._minute = 1  # past 14:00
+
+    def show(self, *messages: Message, opened: bool = False) -> None:
+        """Show messages as they are now, their menus `opened` or not."""
+        for message in messages:
+            self._minute += not message.author.bot
+            self._items.append(self._told(message) | {"opened": opened})
+
+    def pause(self, text: str) -> None:
+        """Say what happens between two messages."""
+        self._items.append({"type": "pause", "text": text})
+
+    def show_form(self, modal: Modal, *typed: str) -> None:
+        """Show a form with what is typed into it."""
+        fields = [
+            {"label": label, "value": text} for (label, _), text in zip(modal.fields(), typed, strict=True)
+        ]
+        self._items.append({"type": "form", "title": modal.title, "fields": fields})
+
+    def told(self) -> Json:
+        """The conversation as `docs.pictures.drawing` takes it."""
+        conversation = {
+            "place": "# general",
+            "names": {str(self._discord.bot.id): self._discord.bot.name},
+            "items": self._items,
+        }
+        text = json.dumps(conversation, ensure_ascii=False)
+        for found in ID.findall(text):
+            if found not in self._ids.values():
+                self._ids.setdefault(found, IDS[len(self._ids)])
+        for found, steady in self._ids.items():
+            text = text.replace(found, steady)
+        told: Json = json.loads(text)
+        return told
+
+    def _told(self, message: Message) -> Json:
+        return {
+            "type": "message",
+            "author": message.author.name,
+            "bot": message.author.bot,
+            "time": f"Today at 14:{self._minute:02}",
+            "now": message.created,
+            "content": _steady(message.content),
+            "edited": message.edited is not None and message.interaction is None,
+            "ephemeral": message.ephemeral,
+            "reply": _reply(message.reference),
+            "command": _command(message.interaction),
+            "attachments": [
+                {"name": one.filename, "data": base64.b64encode(one.data).decode()}
+                for one in message.attachments
+            ],
+            "rows": [part["components"] for part in message.components],
+        }
+
+
+def _steady(text: str) -> str:
+    """A text whose receipt tells the time and the memory of some other run: of one for all runs."""
+
+    def receipt(found: re.Match[str]) -> str:
+        memory = "" if found[1] is None else " · 7.0 MB" if float(found[1]) > MUCH else " · 1.6 MB"
+        return f"-# 0.2 s{memory}"
+
+    return RECEIPT.sub(receipt, text)
+
+
+def _reply(to: Message | None) -> Json | None:
+    return to and {"author": to.author.name, "bot": to.author.bot, "content": _steady(to.content)}
+
+
+def _command(interaction: Interaction | None) -> Json | None:
+    """The command that a message answers, also by way of a form."""
+    if interaction is None:
+        return None
+    first = interaction.source or interaction
+    if first.kind is not Kind.COMMAND:
+        return None
+    return {"author": first.user.name, "name": first.data["name"]}
+
+
+async def play(data: Path) -> dict[str, Json]:
+    """What each scenario has to show, by its name; the bot's folder is `data`."""
+    told: dict[str, Json] = {}
+    ids: dict[str, str] = {}
+    async with (
+        loopback() as discord,
+        ModelServer.start() as server,
+        running(discord, data, openai_base_url=server.base_url),
+    ):
+        for name, scenario in scenarios.ALL.items():
+            story = Story(discord, ids)
+            await scenario(discord, server, story)
+            told[name] = story.told()
+    return told
+
+
+def draw(conversation: Json, path: Path) -> None:
+    """Draw a conversation into a PNG. Raises: CalledProcessError."""
+    command = [str(PYTHON), "-m", "docs.pictures.drawing", str(path)]
+    subprocess.run(command, cwd=ROOT, input=json.dumps(conversation), text=True, check=True)
+
+
+async def main() -> None:
+    """Play and draw all of them."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        try:
+            conversations = await play(data)
+        finally:
+            if (pid := node_pid(data)) is not None:
+                os.kill(pid, signal.SIGTERM)
+    for name, conversation in conversations.items():
+        draw(conversation, FOLDER / f"{name}.png")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
