@@ -205,7 +205,7 @@ if resource.getrlimit(resource.RLIMIT_AS)[1] > converter.MEMORY:
 
 
 def test_nothing_else_reads_notebooks_itself() -> None:
-    """`notebooks.notebook` parses what strangers send, and takes a second to import: only the process does."""
+    """`notebooks.notebook` parses what strangers send and takes a second to import: only the process does."""
     importers = [
         str(path)
         for path in MODULES
