@@ -391,8 +391,7 @@ class RemoteKernel(introspection.Hinting):
     async def _give(self, number: int, wanted: str) -> None:
         opened = await self._source.open(wanted)
         with opened.file:
-            names = ("file_id", "filename", "file_type")
-            about = {name: getattr(opened, name) for name in names}
+            about = {name: getattr(opened, name) for name in ("file_id", "filename", "file_type")}
             await self._node.ask("PUT", f"{self._path}/asked/{number}", params=about, data=opened.file)
 
 
