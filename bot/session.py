@@ -35,7 +35,7 @@ from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
 from kernels.workspace.folder import helper
 
-__all__ = ["Asked", "Session", "beside"]
+__all__ = ["ModelTurn", "Session", "beside"]
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def beside(session_id: str) -> str:
     return helper(session_id)
 
 
-class Asked:
+class ModelTurn:
     """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
 
     def __init__(self, place: str) -> None:
@@ -117,7 +117,7 @@ class Session:
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
         self.broken_off: list[CellRecord] = []
         self._runs: dict[Cell, str] = {}  # with their places, in the order in which they run
-        self._asked: list[Asked] = []
+        self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self._turns = 0
         self._over = asyncio.Event()  # no turn goes on
@@ -178,7 +178,7 @@ class Session:
         await self.notes.note(one.name for one in self.kernel.variables)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
+    async def at_work(self, run: Cell, place: str, asked: "ModelTurn | None" = None) -> AsyncIterator[None]:
         """While entered, `stop` and `answer` mean this run, once those before it are over.
 
         With `asked` it is a cell of that turn's model.
@@ -205,7 +205,7 @@ class Session:
                 self._over.set()
 
     @contextlib.asynccontextmanager
-    async def asked(self, turn: "Asked") -> AsyncIterator[None]:
+    async def asked(self, turn: "ModelTurn") -> AsyncIterator[None]:
         """While entered, the model answers in the turn's place; another turn there waits before it enters.
 
         One that is stopped waits no longer, and finds in `stopped` that nothing of it may begin.

@@ -32,7 +32,7 @@ from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import Asked, Session, beside
+from bot.session import ModelTurn, Session, beside
 from bot.spending.usage import Ledger
 from bot.transcript import Transcript
 from bot.turn import take_turn
@@ -232,7 +232,7 @@ class Sessions:
         message = Incoming(user_id, author or str(user_id), place, code, tuple(user_files), can_answer)
         return await take_turn(session, message, tell or _say_nothing)
 
-    async def ask(self, asking: Asking, tell: Tell, asked: Asked | None = None) -> Answer:
+    async def ask(self, asking: Asking, tell: Tell, asked: ModelTurn | None = None) -> Answer:
         """Answer a person's words with the model, as `bot.model.turn.ask` does. Raises: NoModel."""
         if self.model is None:
             raise NoModel

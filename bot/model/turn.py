@@ -30,7 +30,7 @@ from bot.model.tokens import entry_tokens, request_tokens, text_tokens
 from bot.model.view import attached, of_file, of_result
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Asking, Incoming
-from bot.session import Asked, Session
+from bot.session import ModelTurn, Session
 from bot.spending.usage import Ledger, TurnUsage, price
 from bot.turn import take_turn
 from bot.wording.error_messages import advice, sentence
@@ -67,7 +67,12 @@ class Answer:
 
 
 async def ask(
-    session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell, asked: Asked | None = None
+    session: Session,
+    asking: Asking,
+    model: "Model",
+    ledger: Ledger,
+    tell: Tell,
+    asked: ModelTurn | None = None,
 ) -> Answer:
     """Answer the words of a person, telling each piece, cell event and at last what it took.
 
@@ -77,7 +82,7 @@ async def ask(
 
     Raises: ModelError, OverBudget, StoreUnavailable, KernelStartFailed.
     """
-    asked = asked or Asked(asking.place)
+    asked = asked or ModelTurn(asking.place)
     with session.turn():
         async with session.asked(asked):
             return await _Turn(session, asking, model, ledger, tell, asked).take()
@@ -87,7 +92,7 @@ class _Turn:
     """An asked turn under way."""
 
     def __init__(
-        self, session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell, asked: Asked
+        self, session: Session, asking: Asking, model: "Model", ledger: Ledger, tell: Tell, asked: ModelTurn
     ) -> None:
         self._session = session
         self._asking = asking

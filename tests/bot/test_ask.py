@@ -13,7 +13,7 @@ from bot.errors import BadKey, CutOff, ModelError, NoModel, OverBudget
 from bot.model.turn import Answer
 from bot.reply import Reply
 from bot.request import Asking, Picture
-from bot.session import Asked
+from bot.session import ModelTurn
 from bot.sessions import Sessions
 from bot.wording.error_messages import advice, sentence
 from config.settings import load
@@ -422,7 +422,7 @@ async def test_a_budget_holds_for_several_places_at_once(tmp_path: Path, server:
         first, second, third = Front(sessions), Front(sessions), Front(sessions)
         here = asyncio.create_task(first.ask("one"))
         await first.until("dear")
-        stopped, asked = Asked("elsewhere"), Asking(1, "Ada", "elsewhere", "two")
+        stopped, asked = ModelTurn("elsewhere"), Asking(1, "Ada", "elsewhere", "two")
         waits = asyncio.create_task(sessions.ask(asked, second.tell, stopped))
         refused = asyncio.create_task(third.ask("three", place="there"))
         done, _ = await asyncio.wait({waits, refused}, timeout=0.3)

@@ -26,7 +26,7 @@ from bot.discord.format.answer import Draft, Page
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.reply import ExecutionResult, GeneratedFile, Reply
-from bot.session import Asked
+from bot.session import ModelTurn
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
@@ -59,7 +59,7 @@ class Showing:
         *,
         post: Post | None = None,
         cell: int = 0,
-        asked: Asked | None = None,
+        asked: ModelTurn | None = None,
         late: bool = False,
         several: bool = False,
         first: int = 0,

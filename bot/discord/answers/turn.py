@@ -19,7 +19,7 @@ from bot.discord.api.retry import Refused
 from bot.discord.context import Desk
 from bot.model.history import person
 from bot.request import Asking, Incoming, Picture
-from bot.session import Asked
+from bot.session import ModelTurn
 from bot.turn import take_turn
 
 __all__ = ["Turn", "Wanted", "begin"]
@@ -107,7 +107,7 @@ def begin(desk: Desk, wanted: Wanted, outlets: Sequence[Outlet], post: Post | No
         outlets,
         draft,
         post=post,
-        asked=Asked(wanted.place) if wanted.code is None else None,
+        asked=ModelTurn(wanted.place) if wanted.code is None else None,
     )
     return Turn(desk, wanted, showing)
 
