@@ -22,7 +22,7 @@ from bot.files import Kept, PersonFiles
 from bot.reply import Reply, Tell
 from bot.request import new_turn
 from bot.scheduling.jobs import Jobs
-from bot.scratch.kernel import Apart
+from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
@@ -106,7 +106,9 @@ class Session:
         self.idle_since = monotonic()
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # theirs alone, in however many places they are
-        self.apart = Apart(pool, beside(record.session_id), turn)  # looks into what the person has sent
+        self.apart = ScratchKernel(
+            pool, beside(record.session_id), turn
+        )  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self.notes = KernelNotes(record, store.sessions, self.transcript, self.kernel)

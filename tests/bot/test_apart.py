@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self, cast
 import pytest
 
 from bot.scratch.drawing import Studio, ToDraw
-from bot.scratch.kernel import Apart
+from bot.scratch.kernel import ScratchKernel
 from kernels.broker import FileSource
 from kernels.cell.events import Display, Event
 from kernels.cell.result import RunResult
@@ -82,9 +82,9 @@ TASKS = {"a": 1, "b": 2, "c": 3}
 
 
 @contextlib.contextmanager
-def nothing_left(kernels: Fake) -> Iterator[Apart]:
+def nothing_left(kernels: Fake) -> Iterator[ScratchKernel]:
     """An Apart over these kernels, of which none lives in the end."""
-    yield Apart(kernels, "apart")
+    yield ScratchKernel(kernels, "apart")
     assert kernels.alive == set()
 
 
@@ -136,7 +136,7 @@ async def test_without_a_turn_nothing_is_begun() -> None:
         yield
 
     kernels = Fake()
-    assert await Apart(kernels, "apart", never).work("drawing", TASKS, {}, seconds=0.05) == {}
+    assert await ScratchKernel(kernels, "apart", never).work("drawing", TASKS, {}, seconds=0.05) == {}
     assert kernels.placed == []
 
 
