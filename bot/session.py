@@ -106,7 +106,7 @@ class Session:
         self.idle_since = monotonic()
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # theirs alone, in however many places they are
-        self.apart = ScratchKernel(
+        self.scratch = ScratchKernel(
             pool, beside(record.session_id), turn
         )  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made

@@ -1,7 +1,7 @@
 """Work on what others have sent or shown, in a sandboxed kernel of nobody's that is thrown away afterwards.
 
-    apart = ScratchKernel(kernels, "studio-1")
-    bundles = await apart.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
+    scratch = ScratchKernel(kernels, "renderer-1")
+    bundles = await scratch.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
 
 The person's own kernel, its variables and its count of cells are never touched. The work is a module of
 `kernels/inside` with an `answer`, imported as the kernel has it, so that a card and `load_file` read alike;
