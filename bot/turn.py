@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from bot.continuity.early_events import Ahead
+from bot.continuity.early_events import EarlyEvents
 from bot.continuity.losses import together
 from bot.files import Kept
 from bot.reply import ExecutionResult, Reply, Tell
@@ -47,7 +47,7 @@ async def take_turn(
     run = session.kernel.run(message.code, turn=message.turn, allow_input=message.can_answer)
     cell: CellRecord | None = None
     async with session.notes.losses() as losses:
-        events = Ahead(run, losses.missed)
+        events = EarlyEvents(run, losses.missed)
 
         def early(numbered: CellRecord) -> None:
             nonlocal cell

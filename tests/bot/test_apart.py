@@ -102,7 +102,7 @@ def nothing_left(kernels: Fake) -> Iterator[ScratchKernel]:
 async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts: Any, done: str) -> None:
     """The answers that came are kept, the first without one is dropped, a fresh kernel does the others."""
     kernels = Fake(*scripts)
-    with nothing_left(kernels) as apart:
+    with nothing_left(kernels) as scratch:
         answers = await scratch.work("drawing", TASKS, {"data": io.BytesIO(b"data")}, seconds=20)
     assert {key: answer["answer"] for key, answer in answers.items()} == {key: f"of {key}" for key in done}
     for placed in kernels.placed:
@@ -112,14 +112,14 @@ async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts
 
 async def test_all_of_it_ends_in_time() -> None:
     """A kernel that hangs costs its time and no more; what it has answered is kept."""
-    with nothing_left(Fake((["a"], "hangs"))) as apart:
+    with nothing_left(Fake((["a"], "hangs"))) as scratch:
         assert (await scratch.work("drawing", TASKS, {}, seconds=0.1)).keys() == {"a"}
 
 
 async def test_who_is_cancelled_leaves_no_kernel_to_the_next() -> None:
     """The next piece of work begins when the kernel of the one before is away."""
     kernels = Fake(([], "hangs"), (["a", "b", "c"], "ok"))
-    with nothing_left(kernels) as apart:
+    with nothing_left(kernels) as scratch:
         first = asyncio.create_task(scratch.work("drawing", TASKS, {}, seconds=20))
         await kernels.begun.wait()
         first.cancel()
