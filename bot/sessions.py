@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from bot.continuity.earlier_answer import broken_off
 from bot.continuity.kernel_notes import note_swept, note_untold
-from bot.continuity.losses import Held
+from bot.continuity.losses import KernelNote
 from bot.continuity.resumed_turns import Resumed, unknown
 from bot.errors import NoModel, NotOpened
 from bot.model.turn import Answer, ask
@@ -278,7 +278,7 @@ class Sessions:
         """
         for record in await self.store.sessions.idle_since(now - self._retention):
             await asyncio.sleep(0)  # there may be a hundred thousand: others have their turn
-            if Held.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
+            if KernelNote.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
                 continue  # there is nothing to remove yet
             try:
                 async with asyncio.timeout(REMOVING), self._locks.one(record.user_id, record.session_id):

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.continuity.losses import AWAY, COPY, UPDATED, Held, holding, together, unused_for
+from bot.continuity.losses import AWAY, COPY, UPDATED, KernelNote, holding, together, unused_for
 from bot.transcript import Transcript
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.records import SessionRecord
@@ -86,7 +86,7 @@ class KernelNotes:
         self._sessions = sessions
         self._transcript = transcript
         self._kernel = kernel
-        self._held = self._noted = Held.from_text(record.kernel)
+        self._held = self._noted = KernelNote.from_text(record.kernel)
         self._untold: Restarted | None = None  # and no turn is telling it
         # Whether a kernel lived when the session was opened and the database could not say what was noted.
         self._lived: bool | None = None
@@ -143,7 +143,7 @@ class KernelNotes:
         state = await self._kernel.state()
         return state.alive or state.busy
 
-    async def _known(self, held: Held) -> tuple[Held, bool]:
+    async def _known(self, held: KernelNote) -> tuple[KernelNote, bool]:
         """What was noted, and whether cells have run of whose variables nothing was.
 
         The record that the session was opened with may have been made up while the database was away.
@@ -151,20 +151,20 @@ class KernelNotes:
         """
         record = await self._sessions.get(self._session_id)
         if record is not None and record.kernel is not None:
-            self._noted = Held.from_text(record.kernel)
+            self._noted = KernelNote.from_text(record.kernel)
             return replace(self._noted, swept=False), False
         return held, await self._transcript.has_run()
 
     async def _catch_up(self, *, lived: bool) -> None:
         """Join to what is held now what was noted before the session was opened. Raises: StoreUnavailable."""
-        before, earlier = await self._known(Held(unknown=True))
+        before, earlier = await self._known(KernelNote(unknown=True))
         if (before.variables or earlier) and not lived:
             before = before.ended(UPDATED if earlier else AWAY, earlier=earlier)
         self._lived = None
         self._untold = together(before.untold, self._untold)
         self._held = self._held.with_untold(together(before.untold, self._held.untold))
 
-    async def _hold(self, held: Held) -> None:
+    async def _hold(self, held: KernelNote) -> None:
         """Note this in the session's record, unless it stands there."""
         self._held = held
         async with self._writing:
@@ -184,7 +184,7 @@ async def note_untold(sessions: SpooledSessions, session_id: str, lost: Restarte
     """Have it told with the next cell of a session that is not open. Raises nothing."""
     try:
         if (record := await sessions.get(session_id)) is not None:
-            held = Held.from_text(record.kernel)
+            held = KernelNote.from_text(record.kernel)
             held = held.with_untold(together(lost, held.untold))
             await sessions.set_kernel(session_id, held.to_text())
     except FileStoreError:
@@ -198,7 +198,7 @@ async def note_swept(
 
     Raises: StoreUnavailable.
     """
-    held = Held.from_text(record.kernel)
+    held = KernelNote.from_text(record.kernel)
     earlier = held.unknown and await transcript.has_run()
     held = held.ended(unused_for(retention), kept="", earlier=earlier)
     await sessions.set_kernel(record.session_id, replace(held, swept=True).to_text())
