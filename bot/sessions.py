@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from bot.continuity.earlier_answer import broken_off
 from bot.continuity.kernel_notes import note_swept, note_untold
 from bot.continuity.losses import KernelNote
-from bot.continuity.resumed_turns import Resumed, unknown
+from bot.continuity.resumed_turns import ResumedTurns, unknown
 from bot.errors import NoModel, NotOpened
 from bot.model.turn import Answer, ask
 from bot.reply import ExecutionResult, Reply, Tell
@@ -109,7 +109,7 @@ class Sessions:
         self._retention = retention
         self._transcripts = transcripts
         self._open: dict[str, Session] = {}
-        self._resumed = Resumed()
+        self._resumed = ResumedTurns()
         self._locks = Locks()  # no session is opened while it is removed
         self._openings = Turns(AT_ONCE)
         self._restored = restored

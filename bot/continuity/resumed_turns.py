@@ -2,7 +2,7 @@
 
 What came of those that do not go on is told in tasks as well.
 
-resumed = Resumed()
+resumed = ResumedTurns()
 resumed.begin(session, cell, run, tell, fail)
 resumed.tell(broken_off(cell), tell)
 await resumed.let_go()
@@ -20,14 +20,14 @@ from filestore.store import Sessions
 from kernels.errors import KernelError
 from kernels.interface import Cell, Kernels
 
-__all__ = ["Resumed", "unknown"]
+__all__ = ["ResumedTurns", "unknown"]
 
 log = logging.getLogger(__name__)
 
 LETTING_GO = 2.0  # seconds that a resumed turn has to end by itself
 
 
-class Resumed:
+class ResumedTurns:
     """The resumed turns of one program."""
 
     def __init__(self) -> None:
