@@ -18,7 +18,7 @@ from typing import Self
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
 from bot.errors import NothingRuns
-from bot.files import Kept, PersonFiles
+from bot.files import KeptFiles, PersonFiles
 from bot.reply import Reply, Tell
 from bot.request import new_turn
 from bot.scheduling.jobs import Jobs
@@ -359,10 +359,10 @@ class Session:
             kept = await self.files.keep(late.scan.captured, late.scan.skipped, late.tag)
             await self._keep_late(late.tag, kept)
         else:
-            await self.transcript.add_late(late.tag, late.event, Kept())
+            await self.transcript.add_late(late.tag, late.event, KeptFiles())
             await self._tell_late(Reply(late.tag, late.event, late=True))
 
-    async def _keep_late(self, cell: int, kept: Kept) -> None:
+    async def _keep_late(self, cell: int, kept: KeptFiles) -> None:
         if kept.files or kept.skipped:
             await self.transcript.add_late(cell, None, kept)
             await self._tell_late(Reply(cell, files=kept.files, skipped=kept.skipped, late=True))

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
-from bot.files import Kept
+from bot.files import KeptFiles
 from bot.reply import ExecutionResult, return_code
 from bot.request import Incoming
 from bot.wording.error_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
@@ -97,7 +97,7 @@ class Transcript:
         except FileStoreError:
             log.exception("a cell of session %s that was given up may stay as running", self._session_id)
 
-    async def finish(self, cell: CellRecord, ran: RunResult, kept: Kept) -> ExecutionResult:
+    async def finish(self, cell: CellRecord, ran: RunResult, kept: KeptFiles) -> ExecutionResult:
         """Note what came of the cell, and return it. Where the record has to wait, the result says so."""
         result = ExecutionResult(
             success=ran.status == "ok",
@@ -149,7 +149,7 @@ class Transcript:
             self._session_id, begun.seq, status="skipped", outputs=cell.outputs, execution_count=cell.count
         )
 
-    async def add_late(self, cell: int, event: Event | None, kept: Kept) -> None:
+    async def add_late(self, cell: int, event: Event | None, kept: KeptFiles) -> None:
         """Add what came after a cell's end to its record."""
         outputs = Outputs(max_text=LATE, max_shown=LATE * 1024)
         if event is not None:

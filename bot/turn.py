@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from bot.continuity.early_events import EarlyEvents
 from bot.continuity.losses import together
-from bot.files import Kept
+from bot.files import KeptFiles
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Incoming
 from bot.session import Asked, Session
@@ -95,7 +95,7 @@ async def _finish(
     cell: CellRecord,
     run: Cell,
     told: Restarted | None,
-) -> tuple[Kept, ExecutionResult]:
+) -> tuple[KeptFiles, ExecutionResult]:
     """Store the files and finish the record; only then may the kernel forget the cell.
 
     `told` is what was told as lost before the cell. What the kernel holds is noted first: after a crash in
