@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.scheduling.slots import Places
+from bot.scheduling.slots import Slots
 from bot.scratch.kernel import ScratchKernel
 from kernels.interface import Kernels
 from kernels.workspace.folder import helper
@@ -41,7 +41,7 @@ class Renderer:
     """Where pictures are drawn: for a few answers at a time, each in a kernel that is thrown away."""
 
     def __init__(self, kernels: Kernels) -> None:
-        self._places = Places(PLACES, each=1)
+        self._places = Slots(PLACES, each=1)
         self._free = deque(
             ScratchKernel(kernels, helper(f"renderer-{number}")) for number in range(PLACES + 1)
         )
