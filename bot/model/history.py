@@ -1,6 +1,6 @@
 """What the model is told of the past: what was said and run in this place, the newest that fits.
 
-past = Remembered(model="gpt-6.1-terra", room=32_000)
+past = History(model="gpt-6.1-terra", room=32_000)
 async for page in session.transcript.newest(place):
     if not await in_thread(past.add, page):
         break
@@ -18,7 +18,7 @@ from bot.model.view import of_record
 from filestore.records import CellRecord, Said
 from kernels.text.clipping import clip
 
-__all__ = ["MODEL", "Remembered", "person"]
+__all__ = ["MODEL", "History", "person"]
 
 MODEL = "Kernelcord"  # the author of what the model says and runs
 WORDS = 20_000  # characters of one message
@@ -32,7 +32,7 @@ def person(author: str) -> str:
     return f"{author} (a person)" if author.strip().casefold() == MODEL.casefold() else author
 
 
-class Remembered:
+class History:
     """Takes pages of entries, the newest first, until `room` tokens are full; older ones are left out."""
 
     def __init__(self, *, model: str, room: int) -> None:

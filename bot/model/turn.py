@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import BotError, CutOff, Refused
 from bot.model.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
-from bot.model.history import MODEL, Remembered, person
+from bot.model.history import MODEL, History, person
 from bot.model.prompt import (
     GO_ON,
     LAST,
@@ -156,7 +156,7 @@ class _Turn:
             partial(system_prompt, self._session.python, network=self._session.network)
         )
         words = "\n\n".join([asking.words, *asking.cards])
-        past = Remembered(model=self._model.name, room=self._model.history_tokens)
+        past = History(model=self._model.name, room=self._model.history_tokens)
         async with aclosing(transcript.newest(asking.place)) as pages:
             async for page in pages:
                 if not await in_thread(past.add, page):

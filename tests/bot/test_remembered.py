@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.model.conversation import Entry, ToolCall, ToolResult, Words
-from bot.model.history import MODEL, Remembered
+from bot.model.history import MODEL, History
 from bot.model.prompt import BadCall, arguments, picture_links, situation
 from filestore.records import CellRecord, Output, Said
 from kernels.cell.result import Variable
@@ -22,7 +22,7 @@ def said(author: str, text: str, seq: int = 1) -> Said:
 
 def remembered(entries: list[Said | CellRecord], *, room: int) -> list[Entry]:
     """What is kept of entries that come in pages of two."""
-    past = Remembered(model="m", room=room)
+    past = History(model="m", room=room)
     newest = entries[::-1]
     for start in range(0, len(newest), 2):
         if not past.add(newest[start : start + 2]):
