@@ -12,7 +12,7 @@ Only one place's entries ever come in here, so that what was said in a DM is nev
 import json
 from collections.abc import Iterable, Sequence
 
-from bot.model.conversation import Entry, ToolCall, ToolResult, Words
+from bot.model.conversation import HistoryEntry, Message, ToolCall, ToolResult
 from bot.model.tokens import entry_tokens
 from bot.model.view import of_record
 from filestore.records import CellRecord, Said
@@ -24,7 +24,7 @@ MODEL = "Kernelcord"  # the author of what the model says and runs
 WORDS = 20_000  # characters of one message
 CODE = 8_000  # characters of one cell
 
-Group = Sequence[Entry]  # stays whole: a call without its result is refused by every API
+Group = Sequence[HistoryEntry]  # stays whole: a call without its result is refused by every API
 
 
 def person(author: str) -> str:
@@ -50,7 +50,7 @@ class History:
             self._kept.append(group)
         return True
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[HistoryEntry]:
         """What was taken, in order, beginning with a person's."""
         kept = list(self._kept)
         while kept and not _is_persons(kept[-1]):
@@ -59,15 +59,15 @@ class History:
 
 
 def _is_persons(group: Group) -> bool:
-    return isinstance(group[0], Words) and group[0].by == "person"
+    return isinstance(group[0], Message) and group[0].by == "person"
 
 
 def _group(entry: Said | CellRecord) -> Group:
     if isinstance(entry, Said):
-        return [Words("model" if entry.author == MODEL else "person", clip(entry.markdown, WORDS))]
+        return [Message("model" if entry.author == MODEL else "person", clip(entry.markdown, WORDS))]
     if entry.author != MODEL:
         code, output = clip(entry.code, CODE), of_record(entry)
-        return [Words("person", f"I ran this myself:\n```py\n{code}\n```\nIt showed:\n```\n{output}\n```")]
+        return [Message("person", f"I ran this myself:\n```py\n{code}\n```\nIt showed:\n```\n{output}\n```")]
     call_id = f"cell_{entry.seq}"
     arguments = json.dumps({"code": clip(entry.code, CODE)})
     return [ToolCall(call_id, "run_python", arguments), ToolResult(call_id, of_record(entry))]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, CutOff, Refused
-from bot.model.conversation import Counted, Entry, Piece, Thought, ToolCall, ToolResult, Words
+from bot.model.conversation import Counted, HistoryEntry, Message, TextDelta, Thought, ToolCall, ToolResult
 from bot.model.history import MODEL, History, person
 from bot.model.prompt import (
     GO_ON,
@@ -100,7 +100,7 @@ class _Turn:
         self._tell = tell
         self._asked = asked
         self._instructions = ""
-        self._history: list[Entry] = []
+        self._history: list[HistoryEntry] = []
         self._words: list[str] = []  # of each round that is over
         self._said: list[str] = []  # of this round, not yet in the transcript
         self._words_were_last = False  # of what was told: then the next round's words are a new paragraph
@@ -161,13 +161,13 @@ class _Turn:
             async for page in pages:
                 if not await in_thread(past.add, page):
                     break
-        now = Words("note", situation(await self._session.kernel.state()))
+        now = Message("note", situation(await self._session.kernel.state()))
         pictures = attached(asking.pictures)
         unseen = len(asking.pictures) - len(pictures)
         more = (
             f"\n\n[not shown to you, too large or too many: {counted(unseen, 'picture')}]" if unseen else ""
         )
-        asked = Words("person", words + more, pictures, picture_links(asking.words))
+        asked = Message("person", words + more, pictures, picture_links(asking.words))
         self._history = [*past.entries(), now, asked]
         await self._check()  # before the words are kept: who may not ask has not asked
         await transcript.say(asking.place, person(asking.author), words)
@@ -176,7 +176,7 @@ class _Turn:
         for used in range(self._model.rounds + 1):
             may_call = used < self._model.rounds and self._bad_calls <= BAD_CALLS
             if not may_call:
-                self._history.append(Words("note", LAST))
+                self._history.append(Message("note", LAST))
             await self._answered(may_call=may_call)
             if self._asked.stopped or not self._calls or not may_call:
                 break
@@ -196,7 +196,7 @@ class _Turn:
                 except CutOff:
                     if cut == CUTS:
                         raise
-                    self._history.append(Words("note", GO_ON))
+                    self._history.append(Message("note", GO_ON))
         finally:
             said, self._said = "".join(self._said), []
             if said:
@@ -205,7 +205,7 @@ class _Turn:
 
     async def _listen(self, *, may_call: bool) -> None:
         said: list[str] = []
-        thoughts: list[Entry] = []
+        thoughts: list[HistoryEntry] = []
         self._calls = []
         counted: Counted | None = None
         refused = False
@@ -214,7 +214,7 @@ class _Turn:
             async with aclosing(steps):
                 async for step in steps:
                     match step:
-                        case Piece(text):
+                        case TextDelta(text):
                             between = "\n\n" if self._words_were_last and not self._said else ""
                             said.append(text)
                             self._said.append(text)
@@ -237,7 +237,7 @@ class _Turn:
                 counted = Counted(self._sending, written)
             self._count(counted or Counted(0, 0))
             self._account.end(self._usage)
-            self._history += [*thoughts, *([Words("model", "".join(said))] if said else [])]
+            self._history += [*thoughts, *([Message("model", "".join(said))] if said else [])]
         if may_call:
             self._history += self._calls
 
