@@ -24,7 +24,7 @@ from bot.continuity.losses import together
 from bot.files import KeptFiles
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Incoming
-from bot.session import Asked, Session
+from bot.session import ModelTurn, Session
 from filestore.records import CellRecord
 from kernels.cell.events import Event, Restarted
 from kernels.concurrency.cancellation import to_the_end
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 async def take_turn(
-    session: Session, message: Incoming, tell: Tell, asked: Asked | None = None
+    session: Session, message: Incoming, tell: Tell, asked: ModelTurn | None = None
 ) -> ExecutionResult:
     """Run the message's code in the person's kernel, telling each event and at last the result.
 

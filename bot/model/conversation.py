@@ -1,6 +1,6 @@
 """What passes between us and a model, in no API's own words: a history goes in, steps come out.
 
-history = [Message("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
+[Message("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
 async for step in model.answer(system, history, tools): ...     # TextDelta, ToolCall, Thought, Counted
 """
 
@@ -13,13 +13,13 @@ from bot.request import Picture
 __all__ = [
     "Counted",
     "HistoryEntry",
-    "TextDelta",
+    "Message",
     "Step",
+    "TextDelta",
     "Thought",
     "Tool",
     "ToolCall",
     "ToolResult",
-    "Message",
 ]
 
 
