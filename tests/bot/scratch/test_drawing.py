@@ -7,7 +7,7 @@ import pytest
 
 from bot.scratch.drawing import Renderer, ToDraw
 from bot.sessions import Sessions
-from tests.bot.markups import SQUARE, TABLE
+from tests.bot.scratch.markups import SQUARE, TABLE
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

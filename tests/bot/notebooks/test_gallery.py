@@ -26,7 +26,7 @@ from config.settings import load
 from kernels.notebooks.conversion import reading
 from kernels.notebooks.notebook import differences
 from kernels.notebooks.sanitize.outputs import presentable
-from tests.bot.gallery import GALLERY, NAMED_ONLY, SETUP, SURROUNDINGS, Shown
+from tests.bot.notebooks.gallery import GALLERY, NAMED_ONLY, SETUP, SURROUNDINGS, Shown
 from tests.conftest import KERNEL_PYTHON
 
 STOCK = [str(KERNEL_PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
