@@ -13,14 +13,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import NamedTuple, Self
 
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
 from bot.errors import NothingRuns
 from bot.files import KeptFiles, PersonFiles
 from bot.reply import Reply, Tell
-from bot.request import new_turn
 from bot.scheduling.jobs import Jobs
 from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
@@ -35,7 +34,7 @@ from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
 from kernels.workspace.folder import helper
 
-__all__ = ["ModelTurn", "Session", "beside"]
+__all__ = ["BegunCell", "ModelTurn", "Session", "beside"]
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +46,17 @@ def beside(session_id: str) -> str:
     return helper(session_id)
 
 
+class BegunCell(NamedTuple):
+    """A cell that an earlier program began and that goes on: its record, and the cell itself."""
+
+    record: CellRecord
+    run: Cell
+
+
 class ModelTurn:
     """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
 
     def __init__(self, place: str) -> None:
-        self.id = new_turn()
         self.place = place
         self.stopped = False
         self._request: asyncio.Task[None] | None = None
@@ -68,7 +73,7 @@ class ModelTurn:
         if self._run is not None:
             await _end(self._run, kill=kill)
 
-    async def begin(self, run: Cell) -> None:
+    async def begin_cell(self, run: Cell) -> None:
         """Take note of the turn's own cell; of a turn that was stopped meanwhile it does not run."""
         self._run = run
         if self.stopped:
@@ -115,7 +120,7 @@ class Session:
         self._catch_up = store.catch_up
         self._listeners: tuple[asyncio.Task[None], ...] = ()
         self._tell_late = tell_late
-        self.left_running: list[tuple[CellRecord, Cell]] = []
+        self.left_running: list[BegunCell] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
         self.broken_off: list[CellRecord] = []
         self._runs: dict[Cell, str] = {}  # with their places, in the order in which they run
@@ -154,11 +159,11 @@ class Session:
         unfinished = await self._unfinished(needed=bool(left_running))
         for tag, run in left_running.items():
             if tag in unfinished:
-                self.left_running.append((unfinished.pop(tag), run))
+                self.left_running.append(BegunCell(unfinished.pop(tag), run))
             elif await self._recorded(tag):  # its program ended before it could say so
                 run.settle()
             else:
-                self.left_running.append((await self._record(run), run))
+                self.left_running.append(BegunCell(await self._record(run), run))
         await self.notes.miss(broken_off=bool(unfinished), restored=restored)
         self.broken_off = list(unfinished.values())
         await self._note_broken_off(self.broken_off)
@@ -180,15 +185,17 @@ class Session:
         await self.notes.note(one.name for one in self.kernel.variables)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, run: Cell, place: str, asked: "ModelTurn | None" = None) -> AsyncIterator[None]:
+    async def at_work(
+        self, run: Cell, place: str, model_turn: ModelTurn | None = None
+    ) -> AsyncIterator[None]:
         """While entered, `stop` and `answer` mean this run, once those before it are over.
 
-        With `asked` it is a cell of that turn's model.
+        With `model_turn` it is a cell of that turn.
         """
         self._runs[run] = place
         try:
-            if asked is not None:
-                await asked.begin(run)
+            if model_turn is not None:
+                await model_turn.begin_cell(run)
             yield
         finally:
             del self._runs[run]
@@ -207,7 +214,7 @@ class Session:
                 self._over.set()
 
     @contextlib.asynccontextmanager
-    async def asked(self, turn: "ModelTurn") -> AsyncIterator[None]:
+    async def asked(self, turn: ModelTurn) -> AsyncIterator[None]:
         """While entered, the model answers in the turn's place; another turn there waits before it enters.
 
         One that is stopped waits no longer, and finds in `stopped` that nothing of it may begin.

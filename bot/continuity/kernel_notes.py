@@ -2,7 +2,7 @@
 
     await notes.miss(broken_off=False, restored=False)      # when the session is opened
     async with notes.losses() as losses:                    # of one turn
-        async for event in losses.before(run): ...
+        async for event in losses.before(run, events): ...
         losses.told                                         # what has to be in the turn's result too
         await notes.note(names)                             # after the cell
 
@@ -40,13 +40,10 @@ class Losses:
         self._of_kernel: Restarted | None = None  # what the cell's own kernel has told
         self._run: Cell | None = None
 
-    async def before(self, run: Cell, events: AsyncIterable[Event] | None = None) -> AsyncGenerator[Event]:
-        """The events of the cell, and what was lost before the first that shows that it runs.
-
-        `events` are the cell's own, where somebody has asked for the first of them already.
-        """
+    async def before(self, run: Cell, events: AsyncIterable[Event]) -> AsyncGenerator[Event]:
+        """The cell's events; before the first that shows that the cell runs comes what was lost."""
         self._run = run
-        async for event in run if events is None else events:
+        async for event in events:
             if isinstance(event, Restarted):
                 self._of_kernel = together(self._of_kernel, event)
             if self.told is None and not isinstance(event, Queued) and (lost := self._notes.take()):

@@ -1,12 +1,12 @@
-"""What the model is told of the past: what was said and run in this place, the newest that fits.
+"""What the model is told about the past: what was said and run in this place, as much of the newest as fits.
 
-past = History(model="gpt-6.1-terra", room=32_000)
+history = History(model="gpt-6.1-terra", room=32_000)
 async for page in session.transcript.newest(place):
-    if not await in_thread(past.add, page):
+    if not await in_thread(history.add_page, page):
         break
-history = past.entries()
+history.entries()
 
-Only one place's entries ever come in here, so that what was said in a DM is never told in a channel.
+It only ever gets the entries of one place, so that what was said in a DM is never repeated in a channel.
 """
 
 import json
@@ -20,28 +20,28 @@ from kernels.text.clipping import clip
 
 __all__ = ["MODEL", "History", "person"]
 
-MODEL = "Kernelcord"  # the author of what the model says and runs
+MODEL = "Kernelcord"  # the author of everything that the model says and runs
 WORDS = 20_000  # characters of one message
 CODE = 8_000  # characters of one cell
 
-Group = Sequence[HistoryEntry]  # stays whole: a call without its result is refused by every API
+Group = Sequence[HistoryEntry]  # kept or left out as a whole: every API refuses a call without its result
 
 
 def person(author: str) -> str:
-    """A person's name as the author of their words; nobody is called like the model."""
+    """A person's name as the author of their words; it always differs from the model's name."""
     return f"{author} (a person)" if author.strip().casefold() == MODEL.casefold() else author
 
 
 class History:
-    """Takes pages of entries, the newest first, until `room` tokens are full; older ones are left out."""
+    """Collects pages of entries, newest first, up to `room` tokens; older entries are left out."""
 
     def __init__(self, *, model: str, room: int) -> None:
         self._model = model
         self._room = room
         self._kept: list[Group] = []
 
-    def add(self, page: Iterable[Said | CellRecord]) -> bool:
-        """Take entries in; whether there is room for more. Counting takes time: call it in a thread."""
+    def add_page(self, page: Iterable[Said | CellRecord]) -> bool:
+        """Add a page; return whether there is room for more. Counting takes time: call it in a thread."""
         for entry in page:
             group = _group(entry)
             self._room -= sum(entry_tokens(part, self._model) for part in group)
@@ -51,7 +51,7 @@ class History:
         return True
 
     def entries(self) -> list[HistoryEntry]:
-        """What was taken, in order, beginning with a person's."""
+        """The entries in order, beginning with a person's."""
         kept = list(self._kept)
         while kept and not _is_persons(kept[-1]):
             kept.pop()

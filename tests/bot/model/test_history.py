@@ -25,7 +25,7 @@ def remembered(entries: list[Said | CellRecord], *, room: int) -> list[HistoryEn
     past = History(model="m", room=room)
     newest = entries[::-1]
     for start in range(0, len(newest), 2):
-        if not past.add(newest[start : start + 2]):
+        if not past.add_page(newest[start : start + 2]):
             break
     return past.entries()
 
