@@ -32,7 +32,7 @@ from kernels.interface import Kernels, PersonKernel
 from kernels.workspace.captured import Captured, FileChanged, Skipped
 from kernels.workspace.names import shown_name
 
-__all__ = ["Kept", "PersonFiles"]
+__all__ = ["KeptFiles", "PersonFiles"]
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ LISTED = 200  # files that `list_files()` shows in a cell
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptFiles:
     """What became of a cell's files: stored ones with their ids, and what was left with the reason."""
 
     files: tuple[GeneratedFile, ...] = ()
@@ -69,7 +69,9 @@ class PersonFiles:
         """Whether files wait for the next cell, with which they are tried again."""
         return bool(self._put_off)
 
-    async def keep(self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None) -> Kept:
+    async def keep(
+        self, captured: Iterable[Captured], skipped: Iterable[Skipped], cell: int | None
+    ) -> KeptFiles:
         """Store what a cell wrote; what cannot be stored is skipped with the reason, never raised.
 
         If the disk or the database is the reason, it is tried again with the next cell.
@@ -98,7 +100,7 @@ class PersonFiles:
             except (FileStoreError, FileChanged, KernelError) as error:
                 left.append(Skipped(file.name, clause(error)))
         files += await self._try_again(earlier, cell)
-        return Kept(tuple(files), (*left, *_together(no_room)))
+        return KeptFiles(tuple(files), (*left, *_together(no_room)))
 
     async def _store_captured(
         self, file: Captured, cell: int | None, pauses: Iterator[float]

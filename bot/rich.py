@@ -1,6 +1,6 @@
 """What shows an output best where a front has only text: a file, or the text that says most.
 
-shown = as_file(bundle, plotly)        # Shown(".png", b"...") or None when its text says all
+shown = as_file(bundle, plotly)        # OutputFile(".png", b"...") or None when its text says all
 as_text(bundle)                        # "$x^2$"
 """
 
@@ -18,7 +18,7 @@ from kernels.notebooks.sanitize.html import MOST_PARTS, parts, plain_svg
 __all__ = [
     "PICTURES",
     "SOURCE_OF_SVG",
-    "Shown",
+    "OutputFile",
     "as_file",
     "as_text",
     "drawing",
@@ -51,7 +51,7 @@ JSON = 1 << 18  # characters of data that are shown as text
 SOURCES = ("text/latex", "text/markdown")  # that a person can read
 
 
-class Shown(NamedTuple):
+class OutputFile(NamedTuple):
     """A file to be: what it is called after its dot, and its bytes."""
 
     suffix: str
@@ -60,7 +60,7 @@ class Shown(NamedTuple):
 
 def as_file(
     bundle: Mapping[str, Any], plotly_script: Callable[[], str], *, most_parts: int = MOST_PARTS
-) -> Shown | None:
+) -> OutputFile | None:
     """The best of a MIME bundle as a file, or None where its plain text is as good.
 
     `plotly_script` gives the JavaScript that an interactive plotly figure needs in its page; there is no way
@@ -72,23 +72,23 @@ def as_file(
     if isinstance(bundle.get("image/svg+xml"), str):
         return drawing(bundle["image/svg+xml"], most_parts)
     if isinstance(bundle.get(PLOTLY), dict):
-        return Shown(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
+        return OutputFile(".html", plotly_page(bundle[PLOTLY], plotly_script()).encode())
     page, text = bundle.get("text/html"), bundle.get("text/plain", "")
     if not isinstance(page, str) or not _is_only_a_name(str(text)):
         return None
     if sound := SOUND.search(page):
         return _decoded(f".{sound['kind']}", sound["data"])
-    return Shown(".html", _page("Output", page).encode())
+    return OutputFile(".html", _page("Output", page).encode())
 
 
-def drawing(svg: str, most_parts: int = MOST_PARTS) -> Shown:
+def drawing(svg: str, most_parts: int = MOST_PARTS) -> OutputFile:
     """An SVG as a file that only draws; of one that does more, or has too many parts, its source as text.
 
     Each of its parts, which are elements and attributes, takes some 3 us.
     """
     plain = plain_svg(svg) if parts(svg) <= most_parts else None
     suffix = SOURCE_OF_SVG if plain is None else ".svg"
-    return Shown(suffix, (plain or svg).encode("utf-8", "replace"))
+    return OutputFile(suffix, (plain or svg).encode("utf-8", "replace"))
 
 
 def as_text(bundle: Mapping[str, Any]) -> str:
@@ -168,8 +168,8 @@ def _title(figure: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else "Figure"
 
 
-def _decoded(suffix: str, data: str) -> Shown | None:
+def _decoded(suffix: str, data: str) -> OutputFile | None:
     try:
-        return Shown(suffix, base64.b64decode(data))
+        return OutputFile(suffix, base64.b64decode(data))
     except (binascii.Error, ValueError):
         return None

@@ -13,16 +13,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import NamedTuple, Self
 
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
 from bot.errors import NothingRuns
-from bot.files import Kept, PersonFiles
+from bot.files import KeptFiles, PersonFiles
 from bot.reply import Reply, Tell
-from bot.request import new_turn
 from bot.scheduling.jobs import Jobs
-from bot.scratch.kernel import Apart
+from bot.scratch.kernel import ScratchKernel
 from bot.transcript import Transcript
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
@@ -35,7 +34,7 @@ from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
 from kernels.workspace.folder import helper
 
-__all__ = ["Asked", "Session", "beside"]
+__all__ = ["BegunCell", "ModelTurn", "Session", "beside"]
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +46,17 @@ def beside(session_id: str) -> str:
     return helper(session_id)
 
 
-class Asked:
+class BegunCell(NamedTuple):
+    """A cell that an earlier program began and that goes on: its record, and the cell itself."""
+
+    record: CellRecord
+    run: Cell
+
+
+class ModelTurn:
     """One turn of the model in one place, which can be stopped: its request, its cell, whatever it does."""
 
     def __init__(self, place: str) -> None:
-        self.id = new_turn()
         self.place = place
         self.stopped = False
         self._request: asyncio.Task[None] | None = None
@@ -68,7 +73,7 @@ class Asked:
         if self._run is not None:
             await _end(self._run, kill=kill)
 
-    async def begin(self, run: Cell) -> None:
+    async def begin_cell(self, run: Cell) -> None:
         """Take note of the turn's own cell; of a turn that was stopped meanwhile it does not run."""
         self._run = run
         if self.stopped:
@@ -106,18 +111,20 @@ class Session:
         self.idle_since = monotonic()
         self.files = PersonFiles(files, record, pool)
         turn = partial(jobs.looking.one, record.user_id)  # theirs alone, in however many places they are
-        self.apart = Apart(pool, beside(record.session_id), turn)  # looks into what the person has sent
+        self.scratch = ScratchKernel(
+            pool, beside(record.session_id), turn
+        )  # looks into what the person has sent
         self.jobs = jobs  # in which its notebooks are made
         self.transcript = Transcript(store.transcripts, record.session_id, clock)
         self.notes = KernelNotes(record, store.sessions, self.transcript, self.kernel)
         self._catch_up = store.catch_up
         self._listeners: tuple[asyncio.Task[None], ...] = ()
         self._tell_late = tell_late
-        self.left_running: list[tuple[CellRecord, Cell]] = []
+        self.left_running: list[BegunCell] = []
         self.resumed: list[asyncio.Task[None]] = []  # the turns that go on with them
         self.broken_off: list[CellRecord] = []
         self._runs: dict[Cell, str] = {}  # with their places, in the order in which they run
-        self._asked: list[Asked] = []
+        self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
         self._turns = 0
         self._over = asyncio.Event()  # no turn goes on
@@ -152,11 +159,11 @@ class Session:
         unfinished = await self._unfinished(needed=bool(left_running))
         for tag, run in left_running.items():
             if tag in unfinished:
-                self.left_running.append((unfinished.pop(tag), run))
+                self.left_running.append(BegunCell(unfinished.pop(tag), run))
             elif await self._recorded(tag):  # its program ended before it could say so
                 run.settle()
             else:
-                self.left_running.append((await self._record(run), run))
+                self.left_running.append(BegunCell(await self._record(run), run))
         await self.notes.miss(broken_off=bool(unfinished), restored=restored)
         self.broken_off = list(unfinished.values())
         await self._note_broken_off(self.broken_off)
@@ -178,15 +185,17 @@ class Session:
         await self.notes.note(one.name for one in self.kernel.variables)
 
     @contextlib.asynccontextmanager
-    async def at_work(self, run: Cell, place: str, asked: "Asked | None" = None) -> AsyncIterator[None]:
+    async def at_work(
+        self, run: Cell, place: str, model_turn: ModelTurn | None = None
+    ) -> AsyncIterator[None]:
         """While entered, `stop` and `answer` mean this run, once those before it are over.
 
-        With `asked` it is a cell of that turn's model.
+        With `model_turn` it is a cell of that turn.
         """
         self._runs[run] = place
         try:
-            if asked is not None:
-                await asked.begin(run)
+            if model_turn is not None:
+                await model_turn.begin_cell(run)
             yield
         finally:
             del self._runs[run]
@@ -205,7 +214,7 @@ class Session:
                 self._over.set()
 
     @contextlib.asynccontextmanager
-    async def asked(self, turn: "Asked") -> AsyncIterator[None]:
+    async def asked(self, turn: ModelTurn) -> AsyncIterator[None]:
         """While entered, the model answers in the turn's place; another turn there waits before it enters.
 
         One that is stopped waits no longer, and finds in `stopped` that nothing of it may begin.
@@ -357,10 +366,10 @@ class Session:
             kept = await self.files.keep(late.scan.captured, late.scan.skipped, late.tag)
             await self._keep_late(late.tag, kept)
         else:
-            await self.transcript.add_late(late.tag, late.event, Kept())
+            await self.transcript.add_late(late.tag, late.event, KeptFiles())
             await self._tell_late(Reply(late.tag, late.event, late=True))
 
-    async def _keep_late(self, cell: int, kept: Kept) -> None:
+    async def _keep_late(self, cell: int, kept: KeptFiles) -> None:
         if kept.files or kept.skipped:
             await self.transcript.add_late(cell, None, kept)
             await self._tell_late(Reply(cell, files=kept.files, skipped=kept.skipped, late=True))

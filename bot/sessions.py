@@ -22,30 +22,30 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from bot.continuity.earlier_answer import broken_off
 from bot.continuity.kernel_notes import note_swept, note_untold
-from bot.continuity.losses import Held
-from bot.continuity.resumed_turns import Resumed, unknown
+from bot.continuity.losses import KernelNote
+from bot.continuity.resumed_turns import ResumedTurns, unknown
 from bot.errors import NoModel, NotOpened
 from bot.model.turn import Answer, ask
 from bot.reply import ExecutionResult, Reply, Tell
-from bot.request import Asking, Incoming
+from bot.request import Request
 from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import Asked, Session, beside
+from bot.session import BegunCell, ModelTurn, Session, beside
 from bot.spending.usage import Ledger
 from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.files import FileStore
-from filestore.records import CellRecord, Cursor, LoadedFile, Page, SessionRecord, StoredFile
+from filestore.records import Cursor, LoadedFile, Page, SessionRecord, StoredFile
 from filestore.spool import SpooledStore
 from kernels.cell.events import Restarted
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.slots import Turns
 from kernels.descriptors import need
 from kernels.errors import KernelError
-from kernels.interface import Cell, Kernels
+from kernels.interface import Kernels
 
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model
@@ -109,7 +109,7 @@ class Sessions:
         self._retention = retention
         self._transcripts = transcripts
         self._open: dict[str, Session] = {}
-        self._resumed = Resumed()
+        self._resumed = ResumedTurns()
         self._locks = Locks()  # no session is opened while it is removed
         self._openings = Turns(AT_ONCE)
         self._restored = restored
@@ -170,8 +170,8 @@ class Sessions:
             raise
         self._open[session_id] = session
         self._let_go.pop(session_id, None)
-        for cell, run in session.left_running:
-            self._resume(session, cell, run)
+        for begun in session.left_running:
+            self._resume(session, begun)
         for cell in session.broken_off:
             self._resumed.tell(broken_off(cell), partial(self._tell_resumed, session.record))
         return session
@@ -229,15 +229,22 @@ class Sessions:
     ) -> ExecutionResult:
         """Run code in the person's kernel, these stored files being in its workspace. See `take_turn`."""
         session = await self.session(user_id, place)
-        message = Incoming(user_id, author or str(user_id), place, code, tuple(user_files), can_answer)
-        return await take_turn(session, message, tell or _say_nothing)
+        request = Request(
+            user_id,
+            author or str(user_id),
+            place,
+            code,
+            user_files=tuple(user_files),
+            can_answer=can_answer,
+        )
+        return await take_turn(session, request, tell or _say_nothing)
 
-    async def ask(self, asking: Asking, tell: Tell, asked: Asked | None = None) -> Answer:
+    async def ask(self, request: Request, tell: Tell, model_turn: ModelTurn | None = None) -> Answer:
         """Answer a person's words with the model, as `bot.model.turn.ask` does. Raises: NoModel."""
         if self.model is None:
             raise NoModel
-        session = await self.session(asking.user_id, asking.place)
-        return await ask(session, asking, self.model, self.ledger, tell, asked)
+        session = await self.session(request.user_id, request.place)
+        return await ask(session, request, self.model, self.ledger, tell, model_turn)
 
     async def load_file(self, file_id: str, user_id: int) -> LoadedFile:
         """A stored file's record and bytes. Raises: NoSuchFile."""
@@ -278,7 +285,7 @@ class Sessions:
         """
         for record in await self.store.sessions.idle_since(now - self._retention):
             await asyncio.sleep(0)  # there may be a hundred thousand: others have their turn
-            if Held.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
+            if KernelNote.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
                 continue  # there is nothing to remove yet
             try:
                 async with asyncio.timeout(REMOVING), self._locks.one(record.user_id, record.session_id):
@@ -363,13 +370,13 @@ class Sessions:
         await self.pool.remove(session_id)
         await self.pool.remove(beside(session_id))
 
-    def _resume(self, session: Session, cell: CellRecord, run: Cell) -> None:
+    def _resume(self, session: Session, begun: BegunCell) -> None:
         """Go on with a cell that a program before us began."""
 
         async def fail(error: Exception) -> None:
-            await self.fail_resumed(session.record, cell.seq, error)
+            await self.fail_resumed(session.record, begun.record.seq, error)
 
-        self._resumed.begin(session, cell, run, partial(self._tell_resumed, session.record), fail)
+        self._resumed.begin(session, begun, partial(self._tell_resumed, session.record), fail)
 
     async def _tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
         await self.tell_resumed(record, reply)

@@ -1,6 +1,6 @@
 """What was said and run in a session, kept so that a notebook can be made of it.
 
-cell = await transcript.begin(message)          # recorded before its code runs
+cell = await transcript.begin(request)          # recorded before its code runs
 result = await transcript.finish(cell, run.result, kept)
 await transcript.add_late(tag, event)           # what a thread printed after its cell
 """
@@ -13,9 +13,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 
-from bot.files import Kept
+from bot.files import KeptFiles
 from bot.reply import ExecutionResult, return_code
-from bot.request import Incoming
+from bot.request import Request
 from bot.wording.error_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
@@ -52,7 +52,7 @@ class Transcript:
         """Note words. Raises: StoreUnavailable."""
         return await self._records.say(self._session_id, place, author, markdown, self._clock())
 
-    async def begin(self, message: Incoming, early: Early | None = None) -> CellRecord:
+    async def begin(self, request: Request, early: Early | None = None) -> CellRecord:
         """Note that this code is about to run, be it in the spool.
 
         `early`, if given, may be called with the cell just before it is written: its code may run from then
@@ -73,9 +73,9 @@ class Transcript:
 
         begin = self._records.begin_cell(
             self._session_id,
-            message.place,
-            message.author,
-            message.code,
+            request.place,
+            request.author,
+            request.code,
             self._clock(),
             tell if early is not None else None,
         )
@@ -97,7 +97,7 @@ class Transcript:
         except FileStoreError:
             log.exception("a cell of session %s that was given up may stay as running", self._session_id)
 
-    async def finish(self, cell: CellRecord, ran: RunResult, kept: Kept) -> ExecutionResult:
+    async def finish(self, cell: CellRecord, ran: RunResult, kept: KeptFiles) -> ExecutionResult:
         """Note what came of the cell, and return it. Where the record has to wait, the result says so."""
         result = ExecutionResult(
             success=ran.status == "ok",
@@ -142,14 +142,14 @@ class Transcript:
         """Whether writes of it wait for the database."""
         return self._records.waiting(self._session_id) is not None
 
-    async def leave_out(self, message: Incoming, cell: Code) -> None:
+    async def leave_out(self, request: Request, cell: Code) -> None:
         """Note a cell of a replayed notebook that does not run, with the outputs that it had."""
-        begun = await self.begin(message.with_code(cell.code))
+        begun = await self.begin(request.with_code(cell.code))
         await self._records.finish_cell(
             self._session_id, begun.seq, status="skipped", outputs=cell.outputs, execution_count=cell.count
         )
 
-    async def add_late(self, cell: int, event: Event | None, kept: Kept) -> None:
+    async def add_late(self, cell: int, event: Event | None, kept: KeptFiles) -> None:
         """Add what came after a cell's end to its record."""
         outputs = Outputs(max_text=LATE, max_shown=LATE * 1024)
         if event is not None:

@@ -5,7 +5,7 @@ however much it is: the code does not wait until somebody has taken it. A node t
 before it is told: if this program is killed in that moment, whoever resumes the cell finds in its result what
 was lost.
 
-async with Ahead(run, losses.missed) as events:
+async with EarlyEvents(run, losses.missed) as events:
     events.begin()                  # the kernel works from here on, and nothing is told
     cell = await ...                # until this is done
     async for event in events: ...
@@ -20,10 +20,10 @@ from typing import Self
 from kernels.cell.events import Event, Queued, Restarted
 from kernels.concurrency.cancellation import stop, to_the_end
 
-__all__ = ["Ahead"]
+__all__ = ["EarlyEvents"]
 
 
-class Ahead:
+class EarlyEvents:
     """The events in their order. Without `begin` none is asked for ahead.
 
     `missed` is called with each that was asked for, when the block ends before anybody has taken it.

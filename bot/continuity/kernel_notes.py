@@ -2,7 +2,7 @@
 
     await notes.miss(broken_off=False, restored=False)      # when the session is opened
     async with notes.losses() as losses:                    # of one turn
-        async for event in losses.before(run): ...
+        async for event in losses.before(run, events): ...
         losses.told                                         # what has to be in the turn's result too
         await notes.note(names)                             # after the cell
 
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.continuity.losses import AWAY, COPY, UPDATED, Held, holding, together, unused_for
+from bot.continuity.losses import AWAY, COPY, UPDATED, KernelNote, holding, together, unused_for
 from bot.transcript import Transcript
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.records import SessionRecord
@@ -40,13 +40,10 @@ class Losses:
         self._of_kernel: Restarted | None = None  # what the cell's own kernel has told
         self._run: Cell | None = None
 
-    async def before(self, run: Cell, events: AsyncIterable[Event] | None = None) -> AsyncGenerator[Event]:
-        """The events of the cell, and what was lost before the first that shows that it runs.
-
-        `events` are the cell's own, where somebody has asked for the first of them already.
-        """
+    async def before(self, run: Cell, events: AsyncIterable[Event]) -> AsyncGenerator[Event]:
+        """The cell's events; before the first that shows that the cell runs comes what was lost."""
         self._run = run
-        async for event in run if events is None else events:
+        async for event in events:
             if isinstance(event, Restarted):
                 self._of_kernel = together(self._of_kernel, event)
             if self.told is None and not isinstance(event, Queued) and (lost := self._notes.take()):
@@ -86,7 +83,7 @@ class KernelNotes:
         self._sessions = sessions
         self._transcript = transcript
         self._kernel = kernel
-        self._held = self._noted = Held.from_text(record.kernel)
+        self._held = self._noted = KernelNote.from_text(record.kernel)
         self._untold: Restarted | None = None  # and no turn is telling it
         # Whether a kernel lived when the session was opened and the database could not say what was noted.
         self._lived: bool | None = None
@@ -143,7 +140,7 @@ class KernelNotes:
         state = await self._kernel.state()
         return state.alive or state.busy
 
-    async def _known(self, held: Held) -> tuple[Held, bool]:
+    async def _known(self, held: KernelNote) -> tuple[KernelNote, bool]:
         """What was noted, and whether cells have run of whose variables nothing was.
 
         The record that the session was opened with may have been made up while the database was away.
@@ -151,20 +148,20 @@ class KernelNotes:
         """
         record = await self._sessions.get(self._session_id)
         if record is not None and record.kernel is not None:
-            self._noted = Held.from_text(record.kernel)
+            self._noted = KernelNote.from_text(record.kernel)
             return replace(self._noted, swept=False), False
         return held, await self._transcript.has_run()
 
     async def _catch_up(self, *, lived: bool) -> None:
         """Join to what is held now what was noted before the session was opened. Raises: StoreUnavailable."""
-        before, earlier = await self._known(Held(unknown=True))
+        before, earlier = await self._known(KernelNote(unknown=True))
         if (before.variables or earlier) and not lived:
             before = before.ended(UPDATED if earlier else AWAY, earlier=earlier)
         self._lived = None
         self._untold = together(before.untold, self._untold)
         self._held = self._held.with_untold(together(before.untold, self._held.untold))
 
-    async def _hold(self, held: Held) -> None:
+    async def _hold(self, held: KernelNote) -> None:
         """Note this in the session's record, unless it stands there."""
         self._held = held
         async with self._writing:
@@ -184,7 +181,7 @@ async def note_untold(sessions: SpooledSessions, session_id: str, lost: Restarte
     """Have it told with the next cell of a session that is not open. Raises nothing."""
     try:
         if (record := await sessions.get(session_id)) is not None:
-            held = Held.from_text(record.kernel)
+            held = KernelNote.from_text(record.kernel)
             held = held.with_untold(together(lost, held.untold))
             await sessions.set_kernel(session_id, held.to_text())
     except FileStoreError:
@@ -198,7 +195,7 @@ async def note_swept(
 
     Raises: StoreUnavailable.
     """
-    held = Held.from_text(record.kernel)
+    held = KernelNote.from_text(record.kernel)
     earlier = held.unknown and await transcript.has_run()
     held = held.ended(unused_for(retention), kept="", earlier=earlier)
     await sessions.set_kernel(record.session_id, replace(held, swept=True).to_text())

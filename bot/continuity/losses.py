@@ -1,6 +1,6 @@
 """What a session's kernel holds, kept with the session, so that a loss is told whoever comes to notice it.
 
-    held = Held.from_text(record.kernel)
+    held = KernelNote.from_text(record.kernel)
     held = held.ended(AWAY)             # nobody saw its end: its variables are lost, and not yet told
 
 A kernel that ends while this program watches tells it by itself. One that ends while no program runs, or with
@@ -15,7 +15,7 @@ from typing import Self
 
 from kernels.cell.events import Restarted
 
-__all__ = ["AWAY", "COPY", "UPDATED", "Held", "holding", "together", "unused_for"]
+__all__ = ["AWAY", "COPY", "UPDATED", "KernelNote", "holding", "together", "unused_for"]
 
 MOST, LONGEST = 200, 100  # names that are kept, and characters of one
 AWAY = "it ended while I was away"
@@ -24,7 +24,7 @@ UPDATED = "it ended when I was updated or restarted"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class KernelNote:
     """The `variables` of a session's kernel, as last noted, and what is lost and not yet told.
 
     `lost` are names, `reason` says why ("": nothing is to be told). `kept` says what has become of the files:
@@ -103,7 +103,7 @@ class Held:
         )
 
 
-def holding(names: Iterable[str], untold: Held) -> Held:
+def holding(names: Iterable[str], untold: KernelNote) -> KernelNote:
     """A kernel with these variables; what is still `untold` of an earlier one stays so."""
     kept = tuple(name[:LONGEST] for name in names)[:MOST]
     return replace(untold, variables=kept, swept=False, unknown=False)

@@ -2,8 +2,8 @@
 
 What came of those that do not go on is told in tasks as well.
 
-resumed = Resumed()
-resumed.begin(session, cell, run, tell, fail)
+resumed = ResumedTurns()
+resumed.begin(session, begun, tell, fail)
 resumed.tell(broken_off(cell), tell)
 await resumed.let_go()
 """
@@ -13,21 +13,22 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from bot.reply import Reply, Tell
-from bot.session import Session
-from bot.turn import resume_turn
-from filestore.records import CellRecord, SessionRecord
+from bot.request import Request
+from bot.session import BegunCell, Session
+from bot.turn import take_turn
+from filestore.records import SessionRecord
 from filestore.store import Sessions
 from kernels.errors import KernelError
-from kernels.interface import Cell, Kernels
+from kernels.interface import Kernels
 
-__all__ = ["Resumed", "unknown"]
+__all__ = ["ResumedTurns", "unknown"]
 
 log = logging.getLogger(__name__)
 
 LETTING_GO = 2.0  # seconds that a resumed turn has to end by itself
 
 
-class Resumed:
+class ResumedTurns:
     """The resumed turns of one program."""
 
     def __init__(self) -> None:
@@ -36,12 +37,13 @@ class Resumed:
     def begin(
         self,
         session: Session,
-        cell: CellRecord,
-        run: Cell,
+        begun: BegunCell,
         tell: Tell,
         fail: Callable[[Exception], Awaitable[None]],
     ) -> None:
-        """Go on with a cell; `fail` is told the error where it comes to no result."""
+        """Go on with a cell; `fail` is told the error if the cell comes to no result."""
+        cell, run = begun
+        request = Request(session.record.user_id, cell.author, cell.place, cell.code, turn=run.turn)
 
         async def give_up(error: Exception) -> None:
             if not run.goes_on:  # else we end, and the next program resumes it
@@ -49,7 +51,7 @@ class Resumed:
 
         async def resume() -> None:
             try:
-                await resume_turn(session, cell, run, tell)
+                await take_turn(session, request, tell, begun=begun)
             except KernelError as error:
                 log.info("cell %d of session %s: %s", cell.seq, session.record.session_id, error)
                 await give_up(error)

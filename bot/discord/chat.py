@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import nextcord
 from nextcord.abc import Messageable
 
-from bot.discord.answers.turn import Turn, Wanted, begin
+from bot.discord.answers.turn import Turn, begin
 from bot.discord.api.destinations import ChannelOutlet, DirectOutlet, Outlet
 from bot.discord.api.retry import ONCE, Refused, attempt
 from bot.discord.context import Desk
@@ -21,6 +21,7 @@ from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
 from bot.discord.places import addressed, is_a_persons, place_in, said, title
 from bot.discord.uploads import Received, receive, tell_of
+from bot.request import Request
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
@@ -115,16 +116,16 @@ class Chat:
             ChannelOutlet(channel, reply_to),
             DirectOutlet(self._client, message.author.id),
         ]
-        wanted = Wanted(
+        request = Request(
             message.author.id,
             message.author.display_name,
             place,
-            code,
-            text,
-            received.cards,
-            received.pictures,
+            code or "",
+            words=text if code is None else None,
+            cards=received.cards,
+            pictures=received.pictures,
         )
-        turn = begin(self._desk, wanted, outlets)
+        turn = begin(self._desk, request, outlets)
         if code is not None:
             asked = Asked(
                 message.id,
@@ -158,8 +159,8 @@ class Chat:
             outlets = await self._outlets(asked)
         finally:  # from here on an edit is one of the new turn
             code = self._edits.pop(asked.message_id)
-        wanted = Wanted(asked.user_id, asked.author, asked.place, code)
-        turn = begin(self._desk, wanted, outlets, post)
+        request = Request(asked.user_id, asked.author, asked.place, code)
+        turn = begin(self._desk, request, outlets, post)
         if self._last.get(key) is asked:
             self._last[key] = replace(asked, code=_digest(code), turn=turn)
 

@@ -14,7 +14,7 @@ from bot.discord.api.destinations import ChannelOutlet, Outlet
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import Limits
 from bot.discord.rate_limit import Rate
-from bot.scratch.drawing import Studio
+from bot.scratch.drawing import Renderer
 from bot.sessions import Sessions
 from config.settings import Settings
 from kernels.notebooks.packages import plotly_script
@@ -41,7 +41,7 @@ class Desk:
         self.settings = settings
         self.clock = clock
         self.pages = Pages()
-        self.studio = Studio(sessions.pool)
+        self.renderer = Renderer(sessions.pool)
         self.rate = Rate(settings.rate, clock)
         self.limits = Limits(
             files=settings.discord_files,

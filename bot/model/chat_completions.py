@@ -10,16 +10,32 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, Refused
-from bot.model.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
+from bot.model.conversation import (
+    Counted,
+    HistoryEntry,
+    Message,
+    Step,
+    TextDelta,
+    Thought,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from bot.request import Picture
 
 __all__ = ["Reader", "request"]
 
-Message = dict[str, Any]
+Fields = dict[str, Any]
 
 
 def request(
-    name: str, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool, links: bool
+    name: str,
+    system: str,
+    history: Sequence[HistoryEntry],
+    tools: Sequence[Tool],
+    *,
+    may_call: bool,
+    links: bool,
 ) -> dict[str, Any]:
     """The request's body, but for `stream`. Without `links` the server need not look at any address."""
     defined = [
@@ -59,7 +75,7 @@ class Reader:
             if choice.delta is None:
                 continue
             if text := choice.delta.content or getattr(choice.delta, "refusal", None):
-                yield Piece(text)
+                yield TextDelta(text)
             for call in choice.delta.tool_calls or ():
                 self._add(call)
 
@@ -89,17 +105,17 @@ class Reader:
         call["arguments"] += arguments
 
 
-def _messages(history: Sequence[Entry], links: bool) -> list[Message]:
-    messages: list[Message] = []
+def _messages(history: Sequence[HistoryEntry], links: bool) -> list[Fields]:
+    messages: list[Fields] = []
     seen: list[Picture] = []  # pictures of tools, to be shown once all their results are told
     for entry in history:
         if seen and not isinstance(entry, ToolResult):
             messages.append(_user("The pictures that the tools showed:", seen))
             seen = []
         match entry:
-            case Words(by="model", text=text):
+            case Message(by="model", text=text):
                 _assistant(messages, text)
-            case Words(text=text, pictures=pictures):
+            case Message(text=text, pictures=pictures):
                 _join(messages, _user(text, pictures, entry.links if links else ()))
             case ToolCall(id=call_id, name=name, arguments=arguments):
                 function = {"name": name, "arguments": arguments}
@@ -113,7 +129,7 @@ def _messages(history: Sequence[Entry], links: bool) -> list[Message]:
     return [*messages, _user("The pictures that the tools showed:", seen)] if seen else messages
 
 
-def _assistant(messages: list[Message], text: str) -> Message:
+def _assistant(messages: list[Fields], text: str) -> Fields:
     """The message that the model's words and calls go into: the last one, when it is the model's."""
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": ""})
@@ -121,14 +137,14 @@ def _assistant(messages: list[Message], text: str) -> Message:
     return messages[-1]
 
 
-def _join(messages: list[Message], message: Message) -> None:
+def _join(messages: list[Fields], message: Fields) -> None:
     if messages and messages[-1]["role"] == message["role"]:
         messages[-1]["content"] = [*messages[-1]["content"], *message["content"]]
     else:
         messages.append(message)
 
 
-def _user(text: str, pictures: Sequence[Picture], links: Sequence[str] = ()) -> Message:
+def _user(text: str, pictures: Sequence[Picture], links: Sequence[str] = ()) -> Fields:
     addresses = [f"data:{p.mime};base64,{base64.b64encode(p.data).decode()}" for p in pictures]
     shown = [{"type": "image_url", "image_url": {"url": url}} for url in [*addresses, *links]]
     return {"role": "user", "content": [{"type": "text", "text": text}, *shown]}

@@ -1,7 +1,7 @@
 """The model, through OpenAI's API or one that speaks like it; the only module that knows `openai`.
 
     model = Model(api_key, base_url=None, name="gpt-6.1-terra", api="auto")
-    async for step in model.answer(system, history, tools): ...     # Piece, ToolCall, Thought, Counted
+    async for step in model.answer(system, history, tools): ...     # TextDelta, ToolCall, Thought, Counted
 
 Whoever is cancelled in the loop, or closes it, ends the request. An answer is whole only when its API has
 said so: one that fails or breaks off in its stream is asked for again while nothing of it has been told, and
@@ -31,7 +31,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.model import chat_completions, responses
-from bot.model.conversation import Entry, Piece, Step, Tool, ToolResult, Words
+from bot.model.conversation import HistoryEntry, Message, Step, TextDelta, Tool, ToolResult
 
 __all__ = ["Model"]
 
@@ -88,7 +88,7 @@ class Model:
         )
 
     async def answer(
-        self, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool = True
+        self, system: str, history: Sequence[HistoryEntry], tools: Sequence[Tool], *, may_call: bool = True
     ) -> AsyncGenerator[Step]:
         """The model's next words, calls and counts, as they come. Raises: ModelError."""
         links, sees, cuts = self._links, self._sees, 0
@@ -100,7 +100,7 @@ class Model:
                 async with await self._open(body) as stream, aclosing(self._read(stream)) as steps:
                     begun = True
                     async for step in steps:
-                        told = told or isinstance(step, Piece)
+                        told = told or isinstance(step, TextDelta)
                         yield step
                 return
             except ModelError as error:
@@ -196,8 +196,8 @@ class Model:
         return (text.replace(self._key, "***") if self._key else text)[:SAID]
 
 
-def _unseen(entry: Entry) -> Entry:
+def _unseen(entry: HistoryEntry) -> HistoryEntry:
     """The entry without its pictures, for a model that takes none."""
-    if isinstance(entry, Words | ToolResult) and entry.pictures:
+    if isinstance(entry, Message | ToolResult) and entry.pictures:
         return replace(entry, text=f"{entry.text}\n{UNSEEN}", pictures=())
     return entry

@@ -1,7 +1,7 @@
 """What passes between us and a model, in no API's own words: a history goes in, steps come out.
 
-history = [Words("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
-async for step in model.answer(system, history, tools): ...     # Piece, ToolCall, Thought, Counted
+[Message("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
+async for step in model.answer(system, history, tools): ...     # TextDelta, ToolCall, Thought, Counted
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,21 @@ from typing import Any, Literal
 
 from bot.request import Picture
 
-__all__ = ["Counted", "Entry", "Piece", "Step", "Thought", "Tool", "ToolCall", "ToolResult", "Words"]
+__all__ = [
+    "Counted",
+    "HistoryEntry",
+    "Message",
+    "Step",
+    "TextDelta",
+    "Thought",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Message:
     """What a person, the model, or Kernelcord itself (a "note") has said.
 
     `links` are addresses of pictures that stand in the text; the API may look at them itself.
@@ -61,7 +71,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextDelta:
     """A piece of the model's words, as it comes."""
 
     text: str
@@ -77,5 +87,5 @@ class Counted:
     written: int = 0
 
 
-Entry = Words | ToolCall | ToolResult | Thought
-Step = Piece | ToolCall | Thought | Counted
+HistoryEntry = Message | ToolCall | ToolResult | Thought
+Step = TextDelta | ToolCall | Thought | Counted

@@ -15,7 +15,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Refused, TooLong
-from bot.model.conversation import Counted, Entry, Piece, Step, Thought, Tool, ToolCall, ToolResult, Words
+from bot.model.conversation import (
+    Counted,
+    HistoryEntry,
+    Message,
+    Step,
+    TextDelta,
+    Thought,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from bot.request import Picture
 
 __all__ = ["Reader", "request"]
@@ -24,7 +34,13 @@ ROLES = {"person": "user", "model": "assistant", "note": "developer"}
 
 
 def request(
-    name: str, system: str, history: Sequence[Entry], tools: Sequence[Tool], *, may_call: bool, links: bool
+    name: str,
+    system: str,
+    history: Sequence[HistoryEntry],
+    tools: Sequence[Tool],
+    *,
+    may_call: bool,
+    links: bool,
 ) -> dict[str, Any]:
     """The request's body, but for `stream`. Without `links` the API is not asked to look at any address."""
     defined = [
@@ -59,7 +75,7 @@ class Reader:
         """The steps that an event makes at once: pieces of words. Raises: ModelError."""
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":
-                yield Piece(event.delta)
+                yield TextDelta(event.delta)
             case "response.output_item.done":
                 self._hold(event.item)
             case "response.completed":
@@ -120,11 +136,11 @@ def failure(code: object, message: str) -> ModelError:
     return Refused(message)
 
 
-def _item(entry: Entry, links: bool) -> dict[str, Any]:
+def _item(entry: HistoryEntry, links: bool) -> dict[str, Any]:
     match entry:
-        case Words(by="model", text=text):
+        case Message(by="model", text=text):
             return {"role": "assistant", "content": text}
-        case Words(by=by, text=text, pictures=pictures):
+        case Message(by=by, text=text, pictures=pictures):
             seen = [_url(address) for address in entry.links] if links else []
             shown = [*map(_picture, pictures), *seen]
             return {"role": ROLES[by], "content": [{"type": "input_text", "text": text}, *shown]}

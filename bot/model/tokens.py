@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bot.model.conversation import Entry, Thought, Tool, ToolCall, ToolResult, Words
+from bot.model.conversation import HistoryEntry, Message, Thought, Tool, ToolCall, ToolResult
 from bot.model.picture_size import Size, size_of
 
 __all__ = ["entry_tokens", "picture_tokens", "request_tokens", "text_tokens"]
@@ -61,16 +61,16 @@ RULES: Sequence[tuple[str, Tiles | Patches]] = (
 NEWEST = Patches(2500, 1.2)  # a model that is not named above; rather too many than too few
 
 
-def request_tokens(system: str, history: Sequence[Entry], tools: Sequence[Tool], model: str) -> int:
+def request_tokens(system: str, history: Sequence[HistoryEntry], tools: Sequence[Tool], model: str) -> int:
     """Tokens of a request's input: text, tool definitions, pictures and linked pictures."""
     defined = sum(text_tokens(f"{t.name} {t.description} {json.dumps(t.parameters)}") for t in tools)
     return text_tokens(system) + PER_ENTRY + defined + sum(entry_tokens(entry, model) for entry in history)
 
 
-def entry_tokens(entry: Entry, model: str) -> int:
+def entry_tokens(entry: HistoryEntry, model: str) -> int:
     """Tokens of one entry of the history."""
     match entry:
-        case Words(text=text, pictures=pictures, links=links):
+        case Message(text=text, pictures=pictures, links=links):
             seen = sum(picture_tokens(size_of(picture.data), model) for picture in pictures)
             return PER_ENTRY + text_tokens(text) + seen + len(links) * picture_tokens(None, model)
         case ToolCall(name=name, arguments=arguments):

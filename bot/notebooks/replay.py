@@ -1,7 +1,7 @@
 """A notebook run again in a person's kernel, cell by cell.
 
     async with imported(sessions.jobs, user_id, file) as notebook:
-        async for step in replay(session, notebook, message, tell, keep_going=False): ...
+        async for step in replay(session, notebook, request, tell, keep_going=False): ...
 
 Tags mean what they mean to Jupyter's tools: a cell with `skip-execution` is left out, one with
 `raises-exception` may fail. What differs from the stored outputs is said, and is no failure.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from bot.reply import ExecutionResult, Tell
-from bot.request import Incoming
+from bot.request import Request
 from bot.scheduling.jobs import Jobs
 from bot.session import Session
 from bot.turn import take_turn
@@ -66,9 +66,9 @@ async def imported(
 
 
 async def replay(
-    session: Session, notebook: Notebook, message: Incoming, tell: Tell, *, keep_going: bool
+    session: Session, notebook: Notebook, request: Request, tell: Tell, *, keep_going: bool
 ) -> AsyncIterator[Step]:
-    """Run the notebook's code cells in order, each as a turn of `message`'s person.
+    """Run the notebook's code cells in order, each as a turn of `request`'s person.
 
     All of the notebook goes to the transcript: words as words, and cells that are left out, by their tags or
     after one that failed (unless `keep_going`), with the outputs that they had. Raises: as `take_turn`.
@@ -79,17 +79,17 @@ async def replay(
     while (cell := await in_thread(next, cells, None)) is not None:
         if not isinstance(cell, Code):
             words = cell.source if isinstance(cell, Markdown) else cell.text
-            await session.transcript.say(message.place, "", words)  # the author is only claimed
+            await session.transcript.say(request.place, "", words)  # the author is only claimed
             continue
         number += 1
         if SKIP in cell.tags or not cell.code.strip() or (failed and not keep_going):
-            await session.transcript.leave_out(message, cell)
+            await session.transcript.leave_out(request, cell)
             yield Step(number, total, cell.code)
             continue
         try:
-            result = await take_turn(session, message.with_code(cell.code), tell)
+            result = await take_turn(session, request.with_code(cell.code), tell)
         except TooLarge as error:
-            await session.transcript.leave_out(message, cell)
+            await session.transcript.leave_out(request, cell)
             failed = True
             yield Step(number, total, cell.code, refused=sentence(error))
             continue

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from bot.errors import AtWork, TooBusy
-from bot.scheduling.slots import Places
+from bot.scheduling.slots import Slots
 from kernels.concurrency.cancellation import to_the_end
 
 __all__ = ["Jobs"]
@@ -33,8 +33,8 @@ class Jobs:
         self._claimed: set[tuple[int, str]] = set()
         self._own: dict[int, asyncio.Lock] = {}
         self._asked: Counter[int] = Counter()
-        self._places = Places(at_once)
-        self.looking = Places(LOOKING, each=1)
+        self._places = Slots(at_once)
+        self.looking = Slots(LOOKING, each=1)
         self._patience = patience
         self._threads = ThreadPoolExecutor(at_once + 1, "job")
 

@@ -1,6 +1,6 @@
 """A few places for work that takes long, shared so that nobody's work keeps others from theirs.
 
-    places = Places(2, each=1)
+    places = Slots(2, each=1)
     async with places.one(user_id): ...     # waits for a place
 
 Whoever has used least of late comes first. Those who have used much never hold all places: one of them is
@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
-__all__ = ["MUCH", "Places"]
+__all__ = ["MUCH", "Slots"]
 
 MUCH = 15.0  # seconds in a place that make a person one of those who have used much
 HALF = 300.0  # seconds in which half of what a person has used is forgotten
@@ -28,7 +28,7 @@ class _One:
     given: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Places:
+class Slots:
     """So many places, and one more; a person holds at most `each` of them. `clock` gives seconds."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """Draws what chat cannot show: LaTeX, SVG and wide tables, as PNG, in a sandboxed kernel of nobody's.
 
-studio = Studio(sessions.pool)
-drawn = await studio.draw(draft.to_draw, user_id)       # {key: PNG}
+renderer = Renderer(sessions.pool)
+drawn = await renderer.draw(draft.to_draw, user_id)       # {key: PNG}
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.scheduling.slots import Places
-from bot.scratch.kernel import Apart
+from bot.scheduling.slots import Slots
+from bot.scratch.kernel import ScratchKernel
 from kernels.interface import Kernels
 from kernels.workspace.folder import helper
 
-__all__ = ["Studio", "ToDraw"]
+__all__ = ["Renderer", "ToDraw"]
 
 PLACES = 2  # people whose pictures are drawn at one time, and one more where it takes long
 TIME = 20.0  # seconds for all pictures of an answer, and before that for a place to draw them
@@ -37,12 +37,14 @@ class ToDraw:
     source: str
 
 
-class Studio:
+class Renderer:
     """Where pictures are drawn: for a few answers at a time, each in a kernel that is thrown away."""
 
     def __init__(self, kernels: Kernels) -> None:
-        self._places = Places(PLACES, each=1)
-        self._free = deque(Apart(kernels, helper(f"studio-{number}")) for number in range(PLACES + 1))
+        self._places = Slots(PLACES, each=1)
+        self._free = deque(
+            ScratchKernel(kernels, helper(f"renderer-{number}")) for number in range(PLACES + 1)
+        )
 
     async def draw(self, items: Sequence[ToDraw], user_id: int) -> dict[int, bytes]:
         """PNGs by key; the answers of one person are drawn one after the other.
@@ -62,9 +64,9 @@ class Studio:
                     await stack.enter_async_context(self._places.one(user_id))
             except TimeoutError:
                 return {}
-            apart = self._free.popleft()
-            stack.callback(self._free.append, apart)
-            shown = await apart.work("drawing", tasks, {}, seconds=TIME)
+            scratch = self._free.popleft()
+            stack.callback(self._free.append, scratch)
+            shown = await scratch.work("drawing", tasks, {}, seconds=TIME)
         pictures = {int(key): _decoded(bundle.get("image/png")) for key, bundle in shown.items()}
         return {key: picture for key, picture in pictures.items() if picture is not None}
 

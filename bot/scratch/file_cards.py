@@ -34,7 +34,7 @@ async def profile(session: Session, files: Sequence[StoredFile]) -> dict[str, st
                 opened[file.file_id] = stack.enter_context((await session.files.open(file.file_id)).file)
                 about = {"filename": file.filename, "file_id": file.file_id}
                 tasks[file.file_id] = {"path": file.file_id, **about}
-        found = await session.apart.work("cards", tasks, opened, seconds=TIME) if tasks else {}
+        found = await session.scratch.work("cards", tasks, opened, seconds=TIME) if tasks else {}
     return {file.file_id: _card(file, found.get(file.file_id, {}).get("text/card")) for file in files}
 
 

@@ -1,7 +1,7 @@
 """Work on what others have sent or shown, in a sandboxed kernel of nobody's that is thrown away afterwards.
 
-    apart = Apart(kernels, "studio-1")
-    bundles = await apart.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
+    scratch = ScratchKernel(kernels, "renderer-1")
+    bundles = await scratch.work("drawing", {"0": {"kind": "svg", "source": text}}, {}, seconds=20)
 
 The person's own kernel, its variables and its count of cells are never touched. The work is a module of
 `kernels/inside` with an `answer`, imported as the kernel has it, so that a card and `load_file` read alike;
@@ -22,7 +22,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelError
 from kernels.interface import Cell, Kernels
 
-__all__ = ["Apart"]
+__all__ = ["ScratchKernel"]
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ EACH = 8.0  # seconds without an answer: a task has 6 of them, see `errands`
 START = 12.0  # seconds more for the kernel's start
 
 
-class Apart:
+class ScratchKernel:
     """A kernel with a name of its own; one piece of work at a time.
 
     `turn` is entered for each piece of work, and can make it wait for those of others.

@@ -18,7 +18,7 @@ from bot.errors import BotError
 from bot.notebooks.bundle import replayed
 from bot.notebooks.replay import replay
 from bot.reply import Reply
-from bot.request import Incoming
+from bot.request import Request
 from bot.sessions import Sessions
 from bot.terminal.ending import ToldToEnd, until_told
 from bot.terminal.jsonl import LONGEST, JsonLines
@@ -115,10 +115,10 @@ async def _replay_in(
     try:
         await sessions.discard(USER_ID, "replay")
         session = await sessions.session(USER_ID, "replay")
-        message = Incoming(USER_ID, "", "replay", "", can_answer=False)
+        request = Request(USER_ID, "", "replay", can_answer=False)
         failed = 0
         with tqdm(total=imported.code_cells, desc=visible.shown(name), unit="cell") as bar:
-            async for step in replay(session, imported, message, _say_nothing, keep_going=keep_going):
+            async for step in replay(session, imported, request, _say_nothing, keep_going=keep_going):
                 bar.update()
                 failed += step.failed
                 if step.failed or step.differs:

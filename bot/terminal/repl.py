@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bot.errors import BotError, NothingRuns
 from bot.notebooks.replay import Step, replay
 from bot.reply import Reply
-from bot.request import Asking, Incoming
+from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.terminal.commands import CommandFailed, Commands
@@ -151,12 +151,11 @@ class Terminal:
             await self._run_code(text)
 
     async def _ask_model(self, words: str) -> None:
-        asking = Asking(self._user_id, "you", PLACE, words, can_answer=self._questions is not None)
         self._failed = True
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                await self._sessions.ask(asking, lambda reply: self._tell(session, reply))
+                await self._sessions.ask(self._request(words=words), lambda reply: self._tell(session, reply))
             self._failed = False
         except (BotError, FileStoreError, KernelError) as error:
             self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
@@ -165,19 +164,23 @@ class Terminal:
         try:
             session = await self._sessions.session(self._user_id, PLACE)
             async with self._stopping_with_ctrl_c(session):
-                message = Incoming(self._user_id, "you", PLACE, code, can_answer=self._questions is not None)
-                result = await take_turn(session, message, lambda reply: self._tell(session, reply))
+                result = await take_turn(
+                    session, self._request(code), lambda reply: self._tell(session, reply)
+                )
             self._failed = not result.success
         except (FileStoreError, KernelError) as error:
             self._failed = True
             self._screen.note(f"{sentence(error, paths=True)} {advice(error)}".strip())
 
+    def _request(self, code: str = "", words: str | None = None) -> Request:
+        can_answer = self._questions is not None
+        return Request(self._user_id, "you", PLACE, code, words, can_answer=can_answer)
+
     async def _run_notebook(self, notebook: Notebook) -> None:
         session = await self._sessions.session(self._user_id, PLACE)
-        message = Incoming(self._user_id, "you", PLACE, "", can_answer=self._questions is not None)
         async with self._stopping_with_ctrl_c(session):
             async for step in replay(
-                session, notebook, message, lambda reply: self._tell(session, reply), keep_going=False
+                session, notebook, self._request(), lambda reply: self._tell(session, reply), keep_going=False
             ):
                 self._failed |= step.failed
                 self._screen.note(progress(step))

@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from bot.continuity.losses import Held
+from bot.continuity.losses import KernelNote
 from bot.errors import NotOpened
 from bot.reply import Reply
 from bot.session import beside
@@ -536,7 +536,7 @@ async def test_what_a_kernel_holds_is_noted_when_the_database_is_back(
         await sessions.store.catch_up.bring_in()
         record = await sessions.store.sessions.get("u1")
         assert record is not None
-        assert Held.from_text(record.kernel).variables == ("a", "b")
+        assert KernelNote.from_text(record.kernel).variables == ("a", "b")
 
 
 async def test_what_could_not_be_noted_is_told_all_the_same(
@@ -589,12 +589,12 @@ async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: 
 
 def test_held_is_read_whatever_stands_there() -> None:
     """What cannot be read says nothing, and costs no session its opening."""
-    held = Held(("a",), ("b",), "it died", "", unnamed=True, earlier=True, swept=True)
-    assert Held.from_text(held.to_text()) == held
-    assert Held.from_text(None) == Held(unknown=True)
+    held = KernelNote(("a",), ("b",), "it died", "", unnamed=True, earlier=True, swept=True)
+    assert KernelNote.from_text(held.to_text()) == held
+    assert KernelNote.from_text(None) == KernelNote(unknown=True)
     for text in ("", "kernel-1", "[]", '{"lost": 5}', '{"variables": null}'):
-        assert Held.from_text(text) == Held()
-    many = Held(tuple(map(str, range(10_000)))).ended("it died")
+        assert KernelNote.from_text(text) == KernelNote()
+    many = KernelNote(tuple(map(str, range(10_000)))).ended("it died")
     assert len(many.lost) == 200
 
 

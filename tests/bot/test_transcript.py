@@ -17,7 +17,7 @@ from bot.model.view import of_record
 from bot.notebooks.bundle import notebook as write_notebook
 from bot.notebooks.export import _Packing
 from bot.notebooks.zipping import Zip
-from bot.request import Incoming
+from bot.request import Request
 from bot.scheduling.jobs import Jobs
 from bot.transcript import PAGE, Transcript
 from config.settings import load
@@ -151,7 +151,7 @@ async def test_outputs_count_in_the_quota_and_what_has_no_room_is_told(tmp_path:
             ]
         assert "made room" in shown[0][-1]["text"]
         assert "no room" in shown[-1][-1]["text"]
-        code = Incoming(1, "Ada", "terminal", "#" * 300_000, (), can_answer=False)
+        code = Request(1, "Ada", "terminal", "#" * 300_000, can_answer=False)
         with pytest.raises(QuotaExceeded):
             await session.transcript.begin(code)
 

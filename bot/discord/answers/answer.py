@@ -26,7 +26,7 @@ from bot.discord.format.answer import Draft, Page
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.reply import ExecutionResult, GeneratedFile, Reply
-from bot.session import Asked
+from bot.session import ModelTurn
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
@@ -59,7 +59,7 @@ class Showing:
         *,
         post: Post | None = None,
         cell: int = 0,
-        asked: Asked | None = None,
+        asked: ModelTurn | None = None,
         late: bool = False,
         several: bool = False,
         first: int = 0,
@@ -199,7 +199,7 @@ class Showing:
     async def _last(self, note: str) -> Page | None:
         try:
             to_draw = await self._made(self.draft.drawings())
-            drawn = await self._desk.studio.draw(to_draw, self.user_id) if to_draw else {}
+            drawn = await self._desk.renderer.draw(to_draw, self.user_id) if to_draw else {}
             return await self._made(self.draft.last(drawn, note=note, largest=self._desk.limits.file))
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)

@@ -11,7 +11,7 @@ import errno
 from collections import Counter
 from collections.abc import Callable
 
-from bot.scheduling.slots import Places
+from bot.scheduling.slots import Slots
 from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
 
@@ -25,7 +25,7 @@ class Pages:
     """See the module's text."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._places = Places(at_once, much=MUCH)
+        self._places = Slots(at_once, much=MUCH)
         self._own: dict[int, asyncio.Lock] = {}
         self._asked: Counter[int] = Counter()
 

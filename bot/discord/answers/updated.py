@@ -227,7 +227,7 @@ class ShownAgain:
         draft = desk.draft(code)
         draft.add(told(record, tuple(files), code=""))
         wanted = await made(user_id, draft.drawings())
-        drawn = await desk.studio.draw(wanted, user_id) if wanted else {}
+        drawn = await desk.renderer.draw(wanted, user_id) if wanted else {}
         page = await made(user_id, draft.last(drawn, largest=desk.limits.file))
         outgoings = await made(user_id, partial(plan, page.parts, page.uploads, desk.limits))
         theirs = {file.filename.rpartition("/")[2] for file in files}

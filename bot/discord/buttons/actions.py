@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import nextcord
 
-from bot.discord.answers.turn import Wanted, begin
+from bot.discord.answers.turn import begin
 from bot.discord.api.destinations import DirectOutlet
 from bot.discord.api.interactions import (
     Interaction,
@@ -28,6 +28,7 @@ from bot.discord.commands.notebooks import give
 from bot.discord.context import Desk
 from bot.discord.uploads import receive, tell_of
 from bot.errors import BotError
+from bot.request import Request
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError, NoQuestion
@@ -205,14 +206,13 @@ async def run_for(
         outlet.expire()
     received = await receive(desk, user.id, place_of(interaction), files)
     await tell_of(received, outlet, desk.limits)
-    wanted = Wanted(
+    request = Request(
         user.id,
         user.display_name,
         place_of(interaction),
-        code,
-        words,
-        received.cards,
-        received.pictures,
-        shown=True,
+        code or "",
+        words=words if code is None else None,
+        cards=received.cards,
+        pictures=received.pictures,
     )
-    begin(desk, wanted, [outlet, DirectOutlet(interaction.client, user.id)])
+    begin(desk, request, [outlet, DirectOutlet(interaction.client, user.id)], show_code=True)

@@ -16,7 +16,7 @@ from bot.discord.context import Desk
 from bot.discord.uploads import read
 from bot.model.history import person
 from bot.notebooks.replay import imported, replay
-from bot.request import Incoming
+from bot.request import Request
 from kernels.notebooks.cells import NotebookError
 from kernels.notebooks.reading import refuse_too_large
 from kernels.text.clipping import counted
@@ -61,10 +61,10 @@ async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment
 
     async with imported(desk.sessions.jobs, showing.user_id, opened) as notebook:
         session = await desk.sessions.session(showing.user_id, showing.place)
-        message = Incoming(showing.user_id, person(author), showing.place, "")
+        request = Request(showing.user_id, person(author), showing.place)
         ran = failed = 0
         refused = ""
-        async for step in replay(session, notebook, message, showing.tell, keep_going=False):
+        async for step in replay(session, notebook, request, showing.tell, keep_going=False):
             ran += step.result is not None
             failed += step.failed
             if step.refused:

@@ -3,7 +3,7 @@
 draft = Draft(code=code)
 draft.add(reply)                            # every Reply of the turn
 page = draft.page(now=monotonic())          # what the live message shows now
-page = draft.final(await studio.draw(draft.to_draw, user_id))
+page = draft.final(await renderer.draw(draft.to_draw, user_id))
 
 Making a page takes the longer the more a cell has shown. `live`, `drawings` and `last` therefore return a
 function that does it and that any thread may call: it works on a copy of what there was at that moment.

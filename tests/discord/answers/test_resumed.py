@@ -9,7 +9,7 @@ import pytest
 
 from bot.discord.format.answer import Draft
 from bot.reply import Reply, Tell
-from bot.turn import resume_turn
+from bot.turn import take_turn
 from filestore.errors import StoreUnavailable
 from filestore.files import FileStore
 from kernels.errors import KernelStartFailed
@@ -110,15 +110,15 @@ async def test_cell_that_fails_on_our_side_ends_in_a_sentence(
 ) -> None:
     """A kernel that fails under a resumed cell leaves no message that looks as if it ran."""
 
-    async def resume(session: Any, cell: Any, run: Any, tell: Tell) -> None:
+    async def resume(session: Any, request: Any, tell: Tell, begun: Any) -> None:
         async def tell_and_fail(reply: Reply) -> None:
             await tell(reply)
             raise KernelStartFailed("no room")
 
-        await resume_turn(session, cell, run, tell_and_fail)
+        await take_turn(session, request, tell_and_fail, begun=begun)
 
     before = await left(discord, data)
-    monkeypatch.setattr("bot.continuity.resumed_turns.resume_turn", resume)
+    monkeypatch.setattr("bot.continuity.resumed_turns.take_turn", resume)
     async with running(discord, data):
         await before[0].wait_for(lambda m: "could not be started; try again. It said: no room." in m.content)
         assert finished(before[0])

@@ -11,7 +11,7 @@ import pytest
 
 from bot.discord.answers.answer import Showing
 from bot.discord.answers.resumed import Afterwards
-from bot.discord.answers.turn import Wanted, begin
+from bot.discord.answers.turn import begin
 from bot.discord.buttons import actions as module
 from bot.discord.buttons.actions import Controls
 from bot.discord.buttons.ownership import Claimed
@@ -19,6 +19,7 @@ from bot.discord.context import Desk
 from bot.discord.format.answer import Draft
 from bot.errors import NothingRuns
 from bot.reply import Reply
+from bot.request import Request
 from config.settings import Settings
 from filestore.records import SessionRecord
 from kernels.cell.events import InputRequest
@@ -107,7 +108,7 @@ def moving(desk: Desk) -> tuple[list[int], list[int]]:
 async def test_a_turn_that_is_cancelled_holds_no_message_and_no_channel() -> None:
     """Others would wait for it for good."""
     desk = a_desk(OneSession())
-    begin(desk, Wanted(ADA, "ada", "dm", "1"), [Outlet()])
+    begin(desk, Request(ADA, "ada", "dm", "1"), [Outlet()])
     (task,) = desk.tasks
     await asyncio.wait([task])
     assert task.cancelled()

@@ -29,8 +29,8 @@ from kernels.cell.events import (
 )
 from kernels.text.clipping import left_out
 from kernels.workspace.captured import Skipped
-from tests.bot.markups import SQUARE, TABLE
 from tests.bot.replies import RESULT, cell, made, printed, shown
+from tests.bot.scratch.markups import SQUARE, TABLE
 
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()
 

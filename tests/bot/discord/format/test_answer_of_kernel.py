@@ -6,7 +6,7 @@ from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import plan
 from bot.discord.format.split import length
 from bot.reply import Reply
-from bot.scratch.drawing import Studio
+from bot.scratch.drawing import Renderer
 from bot.sessions import Sessions
 
 CODE = """
@@ -35,7 +35,7 @@ async def test_a_cell_becomes_messages(sessions: Sessions) -> None:
 
     result = await sessions.execute_code(CODE, user_id=1, tell=tell)
     assert [item.kind for item in draft.to_draw] == ["table", "latex"]
-    page = draft.final(await Studio(sessions.pool).draw(draft.to_draw, user_id=1))
+    page = draft.final(await Renderer(sessions.pool).draw(draft.to_draw, user_id=1))
     messages = plan(page.parts, page.uploads)
     assert [upload.name for upload in messages[-1].uploads] == [f"picture-{n}.png" for n in (1, 2, 3)]
     text = "\n".join(message.content for message in messages)

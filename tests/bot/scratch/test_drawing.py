@@ -1,13 +1,13 @@
-"""The studio, with real kernels: good pictures of good sources, and hostile ones held."""
+"""The renderer, with real kernels: good pictures of good sources, and hostile ones held."""
 
 import struct
 from pathlib import Path
 
 import pytest
 
-from bot.scratch.drawing import Studio, ToDraw
+from bot.scratch.drawing import Renderer, ToDraw
 from bot.sessions import Sessions
-from tests.bot.markups import SQUARE, TABLE
+from tests.bot.scratch.markups import SQUARE, TABLE
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -29,7 +29,7 @@ async def test_formula_drawing_and_table_become_pictures(sessions: Sessions) -> 
         ToDraw(5, "svg", SQUARE),
         ToDraw(9, "table", TABLE),
     ]
-    drawn = await Studio(sessions.pool).draw(items, user_id=1)
+    drawn = await Renderer(sessions.pool).draw(items, user_id=1)
     assert drawn.keys() == {0, 3, 5, 9}
     for picture in drawn.values():
         width, height = size(picture)
@@ -41,7 +41,7 @@ async def test_formula_drawing_and_table_become_pictures(sessions: Sessions) -> 
 async def test_the_persons_kernel_is_not_touched(sessions: Sessions, tmp_path: Path) -> None:
     """Drawing adds no variable, counts no cell, and leaves no workspace behind."""
     first = await sessions.execute_code("x = 1", user_id=1)
-    await Studio(sessions.pool).draw([ToDraw(0, "svg", SQUARE)], user_id=1)
+    await Renderer(sessions.pool).draw([ToDraw(0, "svg", SQUARE)], user_id=1)
     second = await sessions.execute_code("print(sorted(n for n in globals() if n == 'latex' or n == 'x'))", 1)
     assert second.output == "['x']\n"
     assert (first.execution_count, second.execution_count) == (1, 2)
@@ -67,7 +67,7 @@ HOSTILE = {
 async def test_hostile_drawings_are_held_and_those_beside_them_drawn(sessions: Sessions) -> None:
     """Whatever a source does to its kernel, the call ends, and the honest ones beside it are drawn."""
     sources = [SQUARE, *HOSTILE.values(), SQUARE]
-    drawn = await Studio(sessions.pool).draw(
+    drawn = await Renderer(sessions.pool).draw(
         [ToDraw(n, "svg", source) for n, source in enumerate(sources)], user_id=1
     )
     assert 0 in drawn
@@ -85,7 +85,7 @@ async def test_a_drawing_reaches_neither_network_nor_files(sessions: Sessions) -
         '<image href="/etc/hostname" width="9" height="9"/>'
     )
     with_outside = SQUARE.replace("</svg>", f"{outside}</svg>")
-    drawn = await Studio(sessions.pool).draw(
+    drawn = await Renderer(sessions.pool).draw(
         [ToDraw(0, "svg", SQUARE), ToDraw(1, "svg", with_outside)], user_id=1
     )
     assert drawn[0] == drawn[1]
@@ -94,15 +94,15 @@ async def test_a_drawing_reaches_neither_network_nor_files(sessions: Sessions) -
 @pytest.mark.timeout(120)
 async def test_what_cannot_be_drawn_is_left_out(sessions: Sessions) -> None:
     """A formula with unknown commands, HTML without a table, and nothing at all raise nothing."""
-    studio = Studio(sessions.pool)
+    renderer = Renderer(sessions.pool)
     items = [
         ToDraw(0, "latex", r"\nosuchcommand{x}"),
         ToDraw(1, "table", "<p>no</p>"),
         ToDraw(2, "latex", "$$"),
     ]
-    assert await studio.draw(items, user_id=1) == {}
-    assert await studio.draw([], user_id=1) == {}
-    assert await studio.draw([ToDraw(0, "svg", SQUARE + " " * (3 << 20))], user_id=1) == {}
+    assert await renderer.draw(items, user_id=1) == {}
+    assert await renderer.draw([], user_id=1) == {}
+    assert await renderer.draw([ToDraw(0, "svg", SQUARE + " " * (3 << 20))], user_id=1) == {}
 
 
 STYLED = """<style>
@@ -121,7 +121,7 @@ async def test_a_table_has_its_colours_and_the_words_around_it(sessions: Session
     rows = "".join(f"<tr><td>{n}</td><td>x</td></tr>" for n in range(2001))
     counted = f"<table>{rows}</table>"
     sources = [STYLED, counted, f"{counted}<p>2001 rows × 2 columns</p>", f"<small>shape</small>{counted}"]
-    drawn = await Studio(sessions.pool).draw(
+    drawn = await Renderer(sessions.pool).draw(
         [ToDraw(n, "table", each) for n, each in enumerate(sources)], user_id=1
     )
     await sessions.execute_code("", user_id=1)

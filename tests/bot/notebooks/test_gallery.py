@@ -19,14 +19,14 @@ from bot.discord.format.pieces import Text, pieces
 from bot.notebooks.bundle import replayed
 from bot.notebooks.replay import replay
 from bot.reply import Reply
-from bot.request import Incoming
+from bot.request import Request
 from bot.rich import says_nothing
 from bot.sessions import Sessions
 from config.settings import load
 from kernels.notebooks.conversion import reading
 from kernels.notebooks.notebook import differences
 from kernels.notebooks.sanitize.outputs import presentable
-from tests.bot.gallery import GALLERY, NAMED_ONLY, SETUP, SURROUNDINGS, Shown
+from tests.bot.notebooks.gallery import GALLERY, NAMED_ONLY, SETUP, SURROUNDINGS, Shown
 from tests.conftest import KERNEL_PYTHON
 
 STOCK = [str(KERNEL_PYTHON), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -119,7 +119,7 @@ async def by_us(sessions: Sessions, document: dict[str, Any]) -> dict[str, Any]:
         file.flush()
         async with reading(file) as imported:
             assert imported.notes == ()
-            message = Incoming(1, "a", "terminal", "")
+            message = Request(1, "a", "terminal")
             async for _ in replay(session, imported, message, tell, keep_going=True):
                 pass
             await replayed(session, imported, target)

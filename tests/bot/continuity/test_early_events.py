@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.continuity.early_events import Ahead
+from bot.continuity.early_events import EarlyEvents
 from kernels.cell.events import Event, Queued, Restarted, Stream
 
 EVENTS = [Stream("stdout", "a"), Stream("stdout", "b")]
@@ -34,7 +34,7 @@ class Cell:
 async def test_the_events_are_those_of_the_cell(many: int, early: bool) -> None:
     """None twice, none left out, whether or not the cell was begun ahead."""
     cell = Cell(*EVENTS[:many])
-    async with Ahead(cell, print) as events:
+    async with EarlyEvents(cell, print) as events:
         assert not cell.begun
         if early:
             events.begin()
@@ -48,7 +48,7 @@ async def test_a_cell_that_is_left_before_its_first_event_is_free_to_be_closed()
     cell, inside = Cell(*EVENTS), asyncio.Event()
 
     async def leave() -> None:
-        async with Ahead(cell, print) as events:
+        async with EarlyEvents(cell, print) as events:
             events.begin()
             inside.set()
             await asyncio.Event().wait()
@@ -72,13 +72,13 @@ async def test_what_fails_ahead_is_told_to_who_takes_the_first_event() -> None:
         raise ConnectionResetError
         yield
 
-    async with Ahead(fails(), print) as events:
+    async with EarlyEvents(fails(), print) as events:
         events.begin()
         with pytest.raises(ConnectionResetError):
             await anext(events)
 
     async def leave() -> None:
-        async with Ahead(fails(), print) as events:
+        async with EarlyEvents(fails(), print) as events:
             events.begin()
             raise KeyError
 
@@ -102,7 +102,7 @@ async def test_what_comes_before_the_code_does_not_keep_it_from_being_sent() -> 
         for event in EVENTS:
             yield event
 
-    async with Ahead(cell(), print) as events, asyncio.timeout(10):
+    async with EarlyEvents(cell(), print) as events, asyncio.timeout(10):
         events.begin()
         while not sent:  # noqa: ASYNC110  nobody takes any
             await asyncio.sleep(0)
@@ -122,7 +122,7 @@ async def test_each_event_that_nobody_has_taken_is_missed(taken: int) -> None:
         waits.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(10), Ahead(cell(), missed.append) as events:
+    async with asyncio.timeout(10), EarlyEvents(cell(), missed.append) as events:
         events.begin()
         told += [await anext(events) for _ in range(taken)]
         await waits.wait()

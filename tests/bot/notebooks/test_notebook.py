@@ -20,7 +20,7 @@ from bot.notebooks.bundle import bundle, notebook
 from bot.notebooks.replay import Step, imported, replay
 from bot.notebooks.used_files import named
 from bot.reply import Reply
-from bot.request import Incoming
+from bot.request import Request
 from bot.sessions import Sessions
 from bot.terminal.json_fields import step_fields
 from bot.terminal.paths import created
@@ -241,9 +241,7 @@ async def steps(sessions: Sessions, *cells: Code | Markdown, keep_going: bool = 
 
     session = await sessions.session(1, "terminal")
     book = Imported(cells)
-    return [
-        step async for step in replay(session, book, Incoming(1, "a", "t", ""), tell, keep_going=keep_going)
-    ]
+    return [step async for step in replay(session, book, Request(1, "a", "t"), tell, keep_going=keep_going)]
 
 
 async def test_tags_mean_what_they_mean_to_jupyter(sessions: Sessions) -> None:
@@ -376,7 +374,7 @@ async def test_a_cell_that_ended_with_its_kernel_says_so_in_the_notebook(session
 async def test_a_cell_that_was_running_when_the_program_ended_says_so(sessions: Sessions) -> None:
     """Nothing of its end is in the record but its status."""
     session = await sessions.session(1, "terminal")
-    begun = await session.transcript.begin(Incoming(1, "a", "terminal", "wait()"))
+    begun = await session.transcript.begin(Request(1, "a", "terminal", "wait()"))
     await session.transcript.broken_off([begun])
     (cell,) = json.loads(await exported(sessions))["cells"]
     assert cell["outputs"][0]["text"] == "[The kernel died.]\n"
@@ -452,7 +450,7 @@ async def test_a_bundle_holds_no_file_in_memory(sessions: Sessions) -> None:
     names = [f"{number}.bin" for number in range(3)]
     for name in names:
         await sessions.files.put(1, "u1", name, os.urandom(16 << 20), source="uploaded")
-    await session.transcript.begin(Incoming(1, "a", "terminal", f"names = {names}"))
+    await session.transcript.begin(Request(1, "a", "terminal", f"names = {names}"))
     before = resident()
     most = before
     with tempfile.TemporaryFile() as file:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.scheduling.slots import Places
+from bot.scheduling.slots import Slots
 
 
 class Held:
@@ -10,7 +10,7 @@ class Held:
 
     def __init__(self, number: int, each: int | None = None) -> None:
         self.now = 0.0
-        self.places = Places(number, lambda: self.now, much=15.0, each=each)
+        self.places = Slots(number, lambda: self.now, much=15.0, each=each)
         self.inside: list[int] = []
         self._go: dict[int, asyncio.Event] = {}
         self.tasks: list[asyncio.Task[None]] = []

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Self, cast
 
 import pytest
 
-from bot.scratch.drawing import Studio, ToDraw
-from bot.scratch.kernel import Apart
+from bot.scratch.drawing import Renderer, ToDraw
+from bot.scratch.kernel import ScratchKernel
 from kernels.broker import FileSource
 from kernels.cell.events import Display, Event
 from kernels.cell.result import RunResult
@@ -82,9 +82,9 @@ TASKS = {"a": 1, "b": 2, "c": 3}
 
 
 @contextlib.contextmanager
-def nothing_left(kernels: Fake) -> Iterator[Apart]:
+def nothing_left(kernels: Fake) -> Iterator[ScratchKernel]:
     """An Apart over these kernels, of which none lives in the end."""
-    yield Apart(kernels, "apart")
+    yield ScratchKernel(kernels, "scratch")
     assert kernels.alive == set()
 
 
@@ -102,8 +102,8 @@ def nothing_left(kernels: Fake) -> Iterator[Apart]:
 async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts: Any, done: str) -> None:
     """The answers that came are kept, the first without one is dropped, a fresh kernel does the others."""
     kernels = Fake(*scripts)
-    with nothing_left(kernels) as apart:
-        answers = await apart.work("drawing", TASKS, {"data": io.BytesIO(b"data")}, seconds=20)
+    with nothing_left(kernels) as scratch:
+        answers = await scratch.work("drawing", TASKS, {"data": io.BytesIO(b"data")}, seconds=20)
     assert {key: answer["answer"] for key, answer in answers.items()} == {key: f"of {key}" for key in done}
     for placed in kernels.placed:
         assert placed["data"] == b"data"
@@ -112,19 +112,19 @@ async def test_what_brings_the_kernel_down_is_given_up_and_the_rest_done(scripts
 
 async def test_all_of_it_ends_in_time() -> None:
     """A kernel that hangs costs its time and no more; what it has answered is kept."""
-    with nothing_left(Fake((["a"], "hangs"))) as apart:
-        assert (await apart.work("drawing", TASKS, {}, seconds=0.1)).keys() == {"a"}
+    with nothing_left(Fake((["a"], "hangs"))) as scratch:
+        assert (await scratch.work("drawing", TASKS, {}, seconds=0.1)).keys() == {"a"}
 
 
 async def test_who_is_cancelled_leaves_no_kernel_to_the_next() -> None:
     """The next piece of work begins when the kernel of the one before is away."""
     kernels = Fake(([], "hangs"), (["a", "b", "c"], "ok"))
-    with nothing_left(kernels) as apart:
-        first = asyncio.create_task(apart.work("drawing", TASKS, {}, seconds=20))
+    with nothing_left(kernels) as scratch:
+        first = asyncio.create_task(scratch.work("drawing", TASKS, {}, seconds=20))
         await kernels.begun.wait()
         first.cancel()
         await asyncio.wait([first])
-        assert (await apart.work("drawing", TASKS, {}, seconds=20)).keys() == TASKS.keys()
+        assert (await scratch.work("drawing", TASKS, {}, seconds=20)).keys() == TASKS.keys()
 
 
 async def test_without_a_turn_nothing_is_begun() -> None:
@@ -136,18 +136,18 @@ async def test_without_a_turn_nothing_is_begun() -> None:
         yield
 
     kernels = Fake()
-    assert await Apart(kernels, "apart", never).work("drawing", TASKS, {}, seconds=0.05) == {}
+    assert await ScratchKernel(kernels, "scratch", never).work("drawing", TASKS, {}, seconds=0.05) == {}
     assert kernels.placed == []
 
 
 async def test_ones_pictures_are_drawn_one_answer_at_a_time_beside_others() -> None:
     """Many answers of one person take one place: the other one is somebody else's at once."""
     kernels = Fake(([], "hangs"), (["a"], "ok"))
-    studio = Studio(kernels)
+    renderer = Renderer(kernels)
     wanted = [ToDraw(0, "latex", "x")]
-    many = [asyncio.create_task(studio.draw(wanted, user_id=1)) for _ in range(5)]
+    many = [asyncio.create_task(renderer.draw(wanted, user_id=1)) for _ in range(5)]
     await kernels.begun.wait()
-    await studio.draw(wanted, user_id=2)
+    await renderer.draw(wanted, user_id=2)
     assert len(kernels.placed) == 2
     for drawing in many:
         drawing.cancel()

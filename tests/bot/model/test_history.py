@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.model.conversation import Entry, ToolCall, ToolResult, Words
-from bot.model.history import MODEL, Remembered
+from bot.model.conversation import HistoryEntry, Message, ToolCall, ToolResult
+from bot.model.history import MODEL, History
 from bot.model.prompt import BadCall, arguments, picture_links, situation
 from filestore.records import CellRecord, Output, Said
 from kernels.cell.result import Variable
@@ -20,12 +20,12 @@ def said(author: str, text: str, seq: int = 1) -> Said:
     return Said("s", seq, "here", author, text, AT)
 
 
-def remembered(entries: list[Said | CellRecord], *, room: int) -> list[Entry]:
+def remembered(entries: list[Said | CellRecord], *, room: int) -> list[HistoryEntry]:
     """What is kept of entries that come in pages of two."""
-    past = Remembered(model="m", room=room)
+    past = History(model="m", room=room)
     newest = entries[::-1]
     for start in range(0, len(newest), 2):
-        if not past.add(newest[start : start + 2]):
+        if not past.add_page(newest[start : start + 2]):
             break
     return past.entries()
 
@@ -41,10 +41,10 @@ def test_the_models_cells_are_calls_and_a_persons_are_their_words() -> None:
     printed: Output = {"output_type": "stream", "name": "stdout", "text": "\x1b[31mred\x1b[0m\n"}
     entries = [said("Ada", "plot"), cell(MODEL, "1", printed, picture), cell("Ada", "2", status="timeout")]
     words, call, result, typed = remembered(entries, room=PLENTY)
-    assert words == Words("person", "plot")
+    assert words == Message("person", "plot")
     assert call == ToolCall("cell_7", "run_python", '{"code": "1"}')
     assert result == ToolResult("cell_7", "red\n[a picture]\nFiles: k7m3q9x2va")
-    assert isinstance(typed, Words)
+    assert isinstance(typed, Message)
     assert typed.by == "person"
     assert "```py\n2\n```" in typed.text
     assert "(timeout)" in typed.text
@@ -59,7 +59,7 @@ def test_the_newest_that_fits_is_kept_and_begins_with_a_person() -> None:
         said("Ada", "short", 4),
         said(MODEL, "the end", 5),
     ]
-    assert remembered(entries, room=200) == [Words("person", "short"), Words("model", "the end")]
+    assert remembered(entries, room=200) == [Message("person", "short"), Message("model", "the end")]
     assert len(remembered(entries, room=PLENTY)) == 6
     assert remembered(entries, room=0) == []
 
