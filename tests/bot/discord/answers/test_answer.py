@@ -15,7 +15,7 @@ from bot.discord.answers.turn import begin
 from bot.discord.buttons import actions as module
 from bot.discord.buttons.actions import Controls
 from bot.discord.buttons.ownership import Claimed
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.answer import Draft
 from bot.errors import NothingRuns
 from bot.reply import Reply
@@ -28,18 +28,18 @@ ADA, CHANNEL, MESSAGE = 1, 10, 100
 
 
 class Post:
-    """A message. With a desk, it notes whose it was and whether it moved when it was edited."""
+    """A message. With a context, it notes whose it was and whether it moved when it was edited."""
 
     channel_id, message_id = CHANNEL, MESSAGE
 
-    def __init__(self, desk: Desk | None = None) -> None:
-        self._desk = desk
+    def __init__(self, context: Context | None = None) -> None:
+        self._context = context
         self.held: list[bool] = []
 
     async def edit(self, *_args: object, **_named: object) -> None:
         """Show this instead."""
-        if self._desk is not None:
-            self.held.append(MESSAGE in self._desk.showings and CHANNEL in self._desk.traffic._channels)
+        if self._context is not None:
+            self.held.append(MESSAGE in self._context.showings and CHANNEL in self._context.traffic._channels)
 
     async def delete(self) -> None:
         """Take it away."""
@@ -71,8 +71,8 @@ class OneSession:
         return self.number
 
 
-def a_desk(session: OneSession) -> Desk:
-    """A desk without Discord and database."""
+def a_desk(session: OneSession) -> Context:
+    """A context without Discord and database."""
 
     async def cancelled(*_args: object) -> None:
         raise asyncio.CancelledError
@@ -90,68 +90,68 @@ def a_desk(session: OneSession) -> Desk:
         session=cancelled,
     )
     declared: dict[str, Any] = {name: field.default for name, field in Settings.model_fields.items()}
-    desk = Desk(sessions, Settings(**declared), monotonic)
-    desk.direct = lambda _: Outlet()
-    return desk
+    context = Context(sessions, Settings(**declared), monotonic)
+    context.direct = lambda _: Outlet()
+    return context
 
 
-def a_showing(desk: Desk, post: Post | None = None) -> Showing:
+def a_showing(context: Context, post: Post | None = None) -> Showing:
     """An answer of Ada's, perhaps in a message that is there."""
-    return Showing(desk, ADA, "u1", "dm", [Outlet()], desk.draft(), post=post)
+    return Showing(context, ADA, "u1", "dm", [Outlet()], context.draft(), post=post)
 
 
-def moving(desk: Desk) -> tuple[list[int], list[int]]:
+def moving(context: Context) -> tuple[list[int], list[int]]:
     """The messages that belong to answers, and the channels where answers move."""
-    return list(desk.showings), list(desk.traffic._channels)
+    return list(context.showings), list(context.traffic._channels)
 
 
 async def test_a_turn_that_is_cancelled_holds_no_message_and_no_channel() -> None:
     """Others would wait for it for good."""
-    desk = a_desk(OneSession())
-    begin(desk, Request(ADA, "ada", "dm", "1"), [Outlet()])
-    (task,) = desk.tasks
+    context = a_desk(OneSession())
+    begin(context, Request(ADA, "ada", "dm", "1"), [Outlet()])
+    (task,) = context.tasks
     await asyncio.wait([task])
     assert task.cancelled()
-    assert moving(desk) == ([], [])
+    assert moving(context) == ([], [])
 
 
 async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And the task that keeps its message moving ends."""
-    desk, told = a_desk(OneSession()), []
+    context, told = a_desk(OneSession()), []
 
     def fails(_draft: Draft, reply: Reply) -> None:
-        told.append((reply.cell, moving(desk)))
+        told.append((reply.cell, moving(context)))
         raise ValueError("x")
 
     monkeypatch.setattr(Draft, "add", fails)
     record = SessionRecord("u1", ADA, "dm", None, {}, datetime.now(UTC), datetime.now(UTC))
     before = asyncio.all_tasks()
-    Afterwards(desk).tell_late(record, Reply(7, late=True))
-    await asyncio.wait(tuple(desk.tasks))
+    Afterwards(context).tell_late(record, Reply(7, late=True))
+    await asyncio.wait(tuple(context.tasks))
     assert told == [(7, ([MESSAGE], [CHANNEL]))]
-    assert moving(desk) == ([], [])
+    assert moving(context) == ([], [])
     async with asyncio.timeout(10):
         await asyncio.gather(*(asyncio.all_tasks() - before))
 
 
 async def test_a_message_that_is_taken_over_belongs_to_its_new_answer_before_it_changes() -> None:
     """Whoever would show its old cell again sees that in time."""
-    desk = a_desk(OneSession())
-    post = Post(desk)
-    showing = a_showing(desk, post)
+    context = a_desk(OneSession())
+    post = Post(context)
+    showing = a_showing(context, post)
     await showing.open()
     showing.close()
     assert post.held == [True]
-    assert moving(desk) == ([], [])
+    assert moving(context) == ([], [])
 
 
 async def test_a_kill_before_the_cell_is_known_stays_one_though_stop_is_clicked() -> None:
     """A message was edited, and then somebody clicks Stop under its answer."""
     session = OneSession()
-    desk = a_desk(session)
-    showing = a_showing(desk)
+    context = a_desk(session)
+    showing = a_showing(context)
     await showing.stop(kill=True)
     await showing.stop()
     await showing.tell(Reply(3, code="1"))
@@ -162,8 +162,8 @@ async def test_a_kill_before_the_cell_is_known_stays_one_though_stop_is_clicked(
 async def test_a_form_is_of_the_question_that_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the cell waits with another one by now, there is no form yet."""
     session = OneSession()
-    desk = a_desk(session)
-    showing = a_showing(desk)
+    context = a_desk(session)
+    showing = a_showing(context)
     showing.draft.add(Reply(3, code="input()"))
     showing.draft.add(Reply(3, event=InputRequest("name? ", password=False, number=1)))
     forms, words = [], []
@@ -180,6 +180,6 @@ async def test_a_form_is_of_the_question_that_it_shows(monkeypatch: pytest.Monke
     for name, fake in (("claimed", claimed), ("show_form", show_form), ("privately", privately)):
         monkeypatch.setattr(module, name, fake)
     for session.number in (2, 1):
-        await Controls(desk).answer(cast(Any, None))
+        await Controls(context).answer(cast(Any, None))
     assert words == [module.NOTHING_ASKS]
     assert forms == ["kernelcord:answer:3:1"]

@@ -9,7 +9,7 @@ import pytest
 
 from bot.discord.answers.traffic import Traffic
 from bot.discord.answers.updated import ShownAgain, _Waiting
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.session import Session
 from filestore.records import CellRecord, MessageCell
 
@@ -34,13 +34,13 @@ async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.
         record=SimpleNamespace(user_id=1, session_id="u1"), transcript=SimpleNamespace(displaying=displaying)
     )
     tasks: list[asyncio.Task[None]] = []
-    desk: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         sessions=SimpleNamespace(opened=lambda _: session),
         spawn=lambda work, _: tasks.append(asyncio.create_task(work)),
         ends=lambda: None,
         forgets=[],
     )
-    shown_again = ShownAgain(desk)
+    shown_again = ShownAgain(context)
     shown_again.note("u1", 2, {"d"})
     await asyncio.sleep(0)
     display = "two"
@@ -67,7 +67,7 @@ async def test_a_message_that_cannot_be_shown_yet_keeps_no_other_waiting(
         return 0 if record.seq == 1 and len(tried) < 6 else waiting.notes
 
     monkeypatch.setattr(ShownAgain, "_show_again", show)
-    shown_again = ShownAgain(cast(Desk, SimpleNamespace(forgets=[])))
+    shown_again = ShownAgain(cast(Context, SimpleNamespace(forgets=[])))
     record = SimpleNamespace(user_id=1, session_id="u1")
     transcript = SimpleNamespace(displaying=displaying)
     waiting = _Waiting(cast(Session, SimpleNamespace(record=record, transcript=transcript)))
@@ -90,12 +90,12 @@ async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> Non
         return []
 
     store = SimpleNamespace(message_cells=SimpleNamespace(of_cell=of_cell))
-    desk = SimpleNamespace(forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), showings={})
+    context = SimpleNamespace(forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), showings={})
     session = SimpleNamespace(transcript=SimpleNamespace(displaying=displaying))
     waiting = _Waiting(cast(Session, session))
     waiting.note(2, {"d"})
     traffic.begin(10)
-    shown = asyncio.create_task(ShownAgain(cast(Desk, desk))._show_again(waiting, cell(1, "d")))
+    shown = asyncio.create_task(ShownAgain(cast(Context, context))._show_again(waiting, cell(1, "d")))
     for _ in range(10):
         await asyncio.sleep(0)
     assert not read
