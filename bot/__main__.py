@@ -12,7 +12,7 @@ import time
 
 from bot.compose import compose
 from bot.discord.client import Client
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.supervise import CannotServe, supervise
 from bot.errors import BotError
 from bot.wording.error_messages import at_start
@@ -31,14 +31,14 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
     """Serve until `stop` is set; `options` go to nextcord's client. Raises: CannotServe, and as `compose`."""
     token = settings.discord_token.get_secret_value() if settings.discord_token else ""
     async with compose(settings) as sessions:
-        desk = Desk(sessions, settings, time.monotonic)
-        client = Client(desk, **options)
+        context = Context(sessions, settings, time.monotonic)
+        client = Client(context, **options)
         serving = asyncio.create_task(supervise(client, token), name="supervise")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             grace = settings.shutdown_grace.total_seconds()
-            await desk.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
+            await context.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
         finally:
             for task in (serving, stopping):
                 task.cancel()

@@ -1,6 +1,6 @@
 """Messages of the chat: to whom they are, and the turn that each begins.
 
-chat = Chat(desk, client)
+chat = Chat(context, client)
 await chat.on_message(message)
 await chat.on_edit(message_id, content)
 """
@@ -16,7 +16,7 @@ from nextcord.abc import Messageable
 from bot.discord.answers.turn import Turn, begin
 from bot.discord.api.destinations import ChannelOutlet, DirectOutlet, Outlet
 from bot.discord.api.retry import ONCE, Refused, attempt
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
 from bot.discord.places import addressed, is_a_persons, place_in, said, title
@@ -57,13 +57,13 @@ class Asked:
 class Chat:
     """See the module's text."""
 
-    def __init__(self, desk: Desk, client: nextcord.Client) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, client: nextcord.Client) -> None:
+        self._context = context
         self._client = client
         self._last: dict[tuple[int, int], Asked] = {}  # by channel and person
         self._coming: dict[int, str] = {}  # by message: what it says by now, until its turn begins
         self._edits: dict[int, str] = {}  # by message: the newest code, which waits for the turn before it
-        desk.forgets.append(self._forget)
+        context.forgets.append(self._forget)
 
     async def on_message(self, message: nextcord.Message) -> None:
         """Answer a message, if a person has written it and it is for the bot."""
@@ -71,14 +71,14 @@ class Chat:
         if me is None or not is_a_persons(message) or not addressed(message, me):
             return
         text = said(message.content, me)
-        if reason := refusal(self._desk, message.author.id):
-            if self._desk.rate.tells(message.author.id):  # once: others wait for what is said in a channel
+        if reason := refusal(self._context, message.author.id):
+            if self._context.rate.tells(message.author.id):  # once: others wait for what is said in a channel
                 await _say(_reply(message), reason)
         elif not text and not message.attachments:
             await _say(_reply(message), HINT)
         else:
             self._coming[message.id] = text
-            self._desk.spawn(self._answer(message), f"message {message.id}")
+            self._context.spawn(self._answer(message), f"message {message.id}")
 
     async def on_edit(self, message_id: int, content: str) -> None:
         """Run the code of the person's last message again, as it is now, in place of its answer."""
@@ -95,12 +95,12 @@ class Chat:
             return
         if waits:
             self._edits[message_id] = code
-        elif reason := refusal(self._desk, asked.user_id):
-            if self._desk.rate.tells(asked.user_id):
+        elif reason := refusal(self._context, asked.user_id):
+            if self._context.rate.tells(asked.user_id):
                 await _say((await self._outlets(asked))[0], reason)
         else:
             self._edits[message_id] = code
-            self._desk.spawn(self._again(found, asked), f"edit of message {message_id}")
+            self._context.spawn(self._again(found, asked), f"edit of message {message_id}")
 
     async def _answer(self, message: nextcord.Message) -> None:
         try:
@@ -125,7 +125,7 @@ class Chat:
             cards=received.cards,
             pictures=received.pictures,
         )
-        turn = begin(self._desk, request, outlets)
+        turn = begin(self._context, request, outlets)
         if code is not None:
             asked = Asked(
                 message.id,
@@ -135,7 +135,7 @@ class Chat:
                 place,
                 _digest(code),
                 turn,
-                self._desk.clock(),
+                self._context.clock(),
             )
             self._remember((message.channel.id, message.author.id), asked)
 
@@ -146,10 +146,10 @@ class Chat:
             return Received()
         await _type_in(channel)
         try:
-            received = await receive(self._desk, message.author.id, place, message.attachments)
+            received = await receive(self._context, message.author.id, place, message.attachments)
         except (FileStoreError, KernelError) as error:
             received = Received(notes=(f"Your files are not stored: {clause(error)}.",))
-        await tell_of(received, ChannelOutlet(channel, reply_to), self._desk.limits)
+        await tell_of(received, ChannelOutlet(channel, reply_to), self._context.limits)
         return received
 
     async def _again(self, key: tuple[int, int], asked: Asked) -> None:
@@ -160,7 +160,7 @@ class Chat:
         finally:  # from here on an edit is one of the new turn
             code = self._edits.pop(asked.message_id)
         request = Request(asked.user_id, asked.author, asked.place, code)
-        turn = begin(self._desk, request, outlets, post)
+        turn = begin(self._context, request, outlets, post)
         if self._last.get(key) is asked:
             self._last[key] = replace(asked, code=_digest(code), turn=turn)
 
@@ -168,7 +168,7 @@ class Chat:
         """Where an answer to this goes: where it went before, and else to its person."""
         direct = DirectOutlet(self._client, asked.user_id)
         try:
-            return [await self._desk.channel(asked.channel_id, None), direct]
+            return [await self._context.channel(asked.channel_id, None), direct]
         except Refused as refused:
             log.info("the answer to message %d goes elsewhere: %s", asked.message_id, refused)
             return [direct]
@@ -188,11 +188,11 @@ class Chat:
         if message.guild is None or not isinstance(message.channel, nextcord.TextChannel):
             return False
         try:
-            chosen = await self._desk.sessions.store.server_settings.get(message.guild.id)
+            chosen = await self._context.sessions.store.server_settings.get(message.guild.id)
         except FileStoreError:
             log.exception("the settings of server %d are not known", message.guild.id)
             chosen = {}
-        return bool(chosen.get("answer_in", self._desk.settings.answer_in) == "thread")
+        return bool(chosen.get("answer_in", self._context.settings.answer_in) == "thread")
 
     def _remember(self, key: tuple[int, int], asked: Asked) -> None:
         self._last.pop(key, None)
@@ -204,7 +204,7 @@ class Chat:
 
     def _is_old(self, asked: Asked) -> bool:
         """Whether an edit of the message comes too late."""
-        return self._desk.clock() - asked.at > self._desk.settings.edit_within.total_seconds()
+        return self._context.clock() - asked.at > self._context.settings.edit_within.total_seconds()
 
     def _forget(self, user_id: int) -> None:
         for key in [key for key, asked in self._last.items() if asked.user_id == user_id]:
@@ -215,11 +215,11 @@ def _digest(code: str) -> bytes:
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()
 
 
-def refusal(desk: Desk, user_id: int) -> str | None:
+def refusal(context: Context, user_id: int) -> str | None:
     """Why nothing is begun for this person just now; a turn of theirs is counted if it may be."""
-    if desk.closing:
+    if context.closing:
         return CLOSING
-    wait = desk.rate.take(user_id)
+    wait = context.rate.take(user_id)
     if not wait:
         return None
     return f"That was a lot in one minute. I can take your next one in {math.ceil(wait)} s."

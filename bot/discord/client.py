@@ -1,6 +1,6 @@
 """The bot as Discord sees it: its events, its commands, its buttons.
 
-    client = Client(desk)
+    client = Client(context)
     await client.start(token)           # see `supervise`
 
 Connections end and begin again, sometimes with a new session. What is done once in a life is guarded, because
@@ -33,7 +33,7 @@ from bot.discord.chat import Chat
 from bot.discord.commands.personal import Tools
 from bot.discord.commands.run import Running
 from bot.discord.connections import Pauses, outlast_ready
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 from kernels.errors import KernelError
@@ -59,30 +59,30 @@ async def _ended() -> None:
 class Client(nextcord.Client):
     """See the module's text."""
 
-    def __init__(self, desk: Desk, **options: Any) -> None:
+    def __init__(self, context: Context, **options: Any) -> None:
         super().__init__(intents=intents(), allowed_mentions=NO_MENTIONS, max_messages=None, **options)
-        self._desk = desk
-        self._chat = Chat(desk, self)
-        self._controls = Controls(desk)
-        self._submitted = Submitted(desk)
+        self._context = context
+        self._chat = Chat(context, self)
+        self._controls = Controls(context)
+        self._submitted = Submitted(context)
         self._registered = self._resumed = False
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
-        afterwards = Afterwards(desk)
-        desk.sessions.tell_late = afterwards.tell_late
-        desk.sessions.tell_resumed = afterwards.tell_resumed
-        desk.sessions.fail_resumed = afterwards.fail_resumed
-        desk.show_again = ShownAgain(desk).note
-        desk.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
-        desk.direct = lambda user_id: DirectOutlet(self, user_id)
-        desk.channel = self._channel
+        afterwards = Afterwards(context)
+        context.sessions.tell_late = afterwards.tell_late
+        context.sessions.tell_resumed = afterwards.tell_resumed
+        context.sessions.fail_resumed = afterwards.fail_resumed
+        context.show_again = ShownAgain(context).note
+        context.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
+        context.direct = lambda user_id: DirectOutlet(self, user_id)
+        context.channel = self._channel
         _guard(self._connection.parsers)
         outlast_ready(self._connection)
         self.http._buckets = _Forgotten()
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
-        self.add_cog(Running(desk))
-        self.add_cog(Tools(desk))
+        self.add_cog(Running(context))
+        self.add_cog(Tools(context))
         self.add_view(Buttons(self._controls.verbs))
         self.add_view(Closed())
 
@@ -139,13 +139,13 @@ class Client(nextcord.Client):
             return
         self._resumed = True
         try:
-            left = await unfinished(self._desk, self._began)
-            await self._desk.sessions.resume()
+            left = await unfinished(self._context, self._began)
+            await self._context.sessions.resume()
         except (FileStoreError, KernelError):
             self._resumed = False
             log.exception("cells that were running are not resumed")
         else:
-            self._desk.spawn(end_unfinished(self._desk, left), "answers that were left in the middle")
+            self._context.spawn(end_unfinished(self._context, left), "answers that were left in the middle")
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Somebody has used a command, sent a window, or clicked something that no view of ours knows."""

@@ -22,7 +22,7 @@ from kernels.notebooks.packages import plotly_script
 if TYPE_CHECKING:
     from bot.discord.answers.answer import Showing
 
-__all__ = ["Desk"]
+__all__ = ["Context"]
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ LEAVING = 0.3  # seconds in which turns see that their kernels were let go
 LAST_STATE = 5.0  # seconds for the last states of their answers, which Discord may let wait
 
 
-class Desk:
+class Context:
     """See the module's text. `clock` gives seconds, of any origin."""
 
     def __init__(self, sessions: Sessions, settings: Settings, clock: Callable[[], float]) -> None:

@@ -1,6 +1,6 @@
 """Files that came with a message: read at once (their links expire), then stored, placed and looked into.
 
-received = await receive(desk, user_id, place, attachments)
+received = await receive(context, user_id, place, attachments)
 received.cards, received.pictures, received.notes
 """
 
@@ -12,7 +12,7 @@ import nextcord
 
 from bot.discord.api.destinations import Outlet
 from bot.discord.api.retry import Refused, attempt
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.attachments import Limits, plan
 from bot.discord.format.markdown import code_name, fenced
 from bot.discord.format.split import split
@@ -43,18 +43,18 @@ class Received:
 
 
 async def receive(
-    desk: Desk, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
+    context: Context, user_id: int, place: str, attachments: Sequence[nextcord.Attachment]
 ) -> Received:
     """Store and place each of the files; two of one name get two. Raises: KernelError, StoreUnavailable."""
     if not attachments:
         return Received()
-    session = await desk.sessions.session(user_id, place)
+    session = await context.sessions.session(user_id, place)
     places = Places()
     stored: list[StoredFile] = []
     pictures: list[Picture] = []
     notes: list[str] = []
     for attachment in attachments:
-        data = await read(desk, attachment)  # one after the other: together they may be half a gigabyte
+        data = await read(context, attachment)  # one after the other: together they may be half a gigabyte
         if isinstance(data, str):
             notes.append(data)
             continue
@@ -83,9 +83,9 @@ async def tell_of(received: Received, outlet: Outlet, limits: Limits) -> None:
             log.info("cards of files were not told: %s", refused)
 
 
-async def read(desk: Desk, attachment: nextcord.Attachment) -> bytes | str:
+async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str:
     """The bytes, or a sentence that says why there are none."""
-    limit = desk.sessions.files.max_file
+    limit = context.sessions.files.max_file
     if attachment.size > limit:
         return f"`{_plain(attachment)}` is not stored: over the {human_size(limit)} limit for one file."
     try:

@@ -21,9 +21,9 @@ from typing import Any
 
 from docs.pictures import scenarios
 from tests.discord.kernelcord import running
-from tests.loopback.interactions import Interaction, Kind, Modal
 from tests.loopback.loopback import Discord, loopback
-from tests.loopback.messages import Message
+from tests.loopback.world.interactions import Interaction, Kind, Modal
+from tests.loopback.world.messages import Message
 from tests.model_server import ModelServer
 from tests.nodes import node_pid
 

@@ -5,10 +5,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tests.discord.kernelcord import SOON, answered, code, finished, labels
-from tests.loopback.interactions import Modal
 from tests.loopback.loopback import Discord
-from tests.loopback.messages import Message
-from tests.loopback.people import Person
+from tests.loopback.people.person import Person
+from tests.loopback.world.interactions import Modal
+from tests.loopback.world.messages import Message
 from tests.model_server import ModelServer, calls, run_python, says
 
 if TYPE_CHECKING:

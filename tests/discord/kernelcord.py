@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from bot.__main__ import serve
 from config.settings import Settings
 from tests.loopback.loopback import Discord
-from tests.loopback.messages import Message
-from tests.loopback.people import Person
-from tests.loopback.state import Channel
+from tests.loopback.people.person import Person
+from tests.loopback.world.messages import Message
+from tests.loopback.world.state import Channel
 
 COMMANDS = [
     "run",

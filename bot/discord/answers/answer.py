@@ -1,6 +1,6 @@
 """One answer on Discord, from its first message to its last state, whatever is told meanwhile.
 
-    showing = Showing(desk, user_id, outlets, draft)
+    showing = Showing(context, user_id, outlets, draft)
     await showing.open()
     await showing.tell(reply)                   # every Reply of the turn
     await showing.finish(note)                  # pictures are drawn, files sent, buttons set
@@ -21,7 +21,7 @@ from bot.discord.answers.delivery import Delivery
 from bot.discord.answers.live_message import Live, Look
 from bot.discord.api.destinations import Outlet, Post
 from bot.discord.api.retry import Refused
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.answer import Draft, Page
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
@@ -50,7 +50,7 @@ class Showing:
 
     def __init__(
         self,
-        desk: Desk,
+        context: Context,
         user_id: int,
         session_id: str,
         place: str,
@@ -76,7 +76,7 @@ class Showing:
         self._late = late
         self._stopped: bool | None = None  # before a cell was known that could be: whether with `kill`
         self.kept = False  # one of its cells runs on, because the person wanted it
-        self._desk = desk
+        self._context = context
         self._outlets = list(outlets)
         self._post = post
         self._posts: list[Post] = []
@@ -93,7 +93,7 @@ class Showing:
         while True:
             self._hold()  # before the message that is taken over changes: nobody else edits it from here on
             live = Live(
-                self._outlets[0], self._look, self._desk.buttons, pace=self._desk.pace, post=self._post
+                self._outlets[0], self._look, self._context.buttons, pace=self._context.pace, post=self._post
             )
             try:
                 await live.open()
@@ -116,15 +116,15 @@ class Showing:
     def _hold(self) -> None:
         """The message is this answer's, and moves, until `_let_go`."""
         if self._post is not None and self._moves_in is None:
-            self._desk.showings[self._post.message_id] = self
+            self._context.showings[self._post.message_id] = self
             self._moves_in = self._post.channel_id
-            self._desk.traffic.begin(self._moves_in)
+            self._context.traffic.begin(self._moves_in)
 
     def _let_go(self) -> None:
-        if self._post is not None and self._desk.showings.get(self._post.message_id) is self:
-            del self._desk.showings[self._post.message_id]
+        if self._post is not None and self._context.showings.get(self._post.message_id) is self:
+            del self._context.showings[self._post.message_id]
         if self._moves_in is not None:
-            self._desk.traffic.end(self._moves_in)
+            self._context.traffic.end(self._moves_in)
             self._moves_in = None
 
     def close(self) -> None:
@@ -172,22 +172,22 @@ class Showing:
         Returns whether all of it is there.
         """
         self._silence()
-        self._desk.ends()
+        self._context.ends()
         try:
             last = await self._last(note)
             page = last or Page((UNSHOWABLE,))
             uploads = [*page.uploads, *await self._read(page.files)]
             post = await self._stop()
-            view = self._desk.buttons(FINISHED) if self.cell else None
-            delivery = Delivery(self._outlets, self._desk.limits, self._made)
+            view = self._context.buttons(FINISHED) if self.cell else None
+            delivery = Delivery(self._outlets, self._context.limits, self._made)
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts, is_over=not self.runs)
             await self._ping()
             if self._updated:
-                self._desk.show_again(self.session_id, self._before, self._updated)
+                self._context.show_again(self.session_id, self._before, self._updated)
             is_whole &= last is not None
             if not is_whole and self._lost is not None:
-                await self._desk.sessions.tell_again(self.session_id, self._lost)
+                await self._context.sessions.tell_again(self.session_id, self._lost)
             return is_whole
         finally:
             self.close()
@@ -199,8 +199,8 @@ class Showing:
     async def _last(self, note: str) -> Page | None:
         try:
             to_draw = await self._made(self.draft.drawings())
-            drawn = await self._desk.renderer.draw(to_draw, self.user_id) if to_draw else {}
-            return await self._made(self.draft.last(drawn, note=note, largest=self._desk.limits.file))
+            drawn = await self._context.renderer.draw(to_draw, self.user_id) if to_draw else {}
+            return await self._made(self.draft.last(drawn, note=note, largest=self._context.limits.file))
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None
@@ -214,7 +214,7 @@ class Showing:
             await self.asked.stop(kill=kill)
             return
         self._stopped = None if self.cell else kill or bool(self._stopped)  # a kill stays one
-        session = self._desk.sessions.opened(self.session_id)
+        session = self._context.sessions.opened(self.session_id)
         try:
             if session is not None:
                 await session.stop_cell(self.cell, kill=kill)
@@ -242,7 +242,7 @@ class Showing:
 
     async def _made[T](self, work: Callable[[], T]) -> T:
         """The page, or another piece of an answer, made where it holds up nobody."""
-        return await self._desk.pages.made(self.user_id, work)
+        return await self._context.pages.made(self.user_id, work)
 
     async def _look(self) -> Look:
         buttons = [] if self._late else ["stop"]
@@ -252,7 +252,7 @@ class Showing:
             buttons.append("answer")
         if self._asks_to_keep:
             buttons.append("keep")
-        page = await self._made(self.draft.live(now=self._desk.clock()))
+        page = await self._made(self.draft.live(now=self._context.clock()))
         return Look(page.parts[0], tuple(buttons))
 
     async def _stop(self) -> Post | None:
@@ -264,9 +264,9 @@ class Showing:
     async def _read(self, files: Iterable[GeneratedFile]) -> list[Upload]:
         """The files that may be sent along; the text names the rest with their ids."""
         uploads: list[Upload] = []
-        room = self._desk.limits.request * self._desk.limits.messages
+        room = self._context.limits.request * self._context.limits.messages
         for file in files:
-            if file.size > min(self._desk.limits.file, room):
+            if file.size > min(self._context.limits.file, room):
                 continue
             try:
                 data = await file.data()
@@ -278,7 +278,7 @@ class Showing:
         return uploads
 
     async def _note(self, posts: Sequence[Post | None], *, is_over: bool = False) -> None:
-        forgotten = self._desk.sessions.opened(self.session_id) is None and not self._desk.closing
+        forgotten = self._context.sessions.opened(self.session_id) is None and not self._context.closing
         if not (self.cell or self.asked) or forgotten:
             return
         first = (self._first or NONE_YET) if self.several else 0
@@ -289,7 +289,7 @@ class Showing:
                 continue
             noted = MessageCell(post.message_id, self.session_id, self.cell, post.channel_id, first)
             try:
-                await self._desk.sessions.store.message_cells.set(noted)
+                await self._context.sessions.store.message_cells.set(noted)
             except FileStoreError:
                 log.exception("the buttons of message %d will not find their cell", post.message_id)
 
@@ -305,10 +305,10 @@ class Showing:
 
     def _set_bell(self, worked: timedelta = timedelta()) -> None:
         self._silence()
-        limit = self._desk.settings.cell_timeout
+        limit = self._context.settings.cell_timeout
         if limit is None:
             return
-        ahead = (limit - self._desk.settings.keep_running - worked).total_seconds()
+        ahead = (limit - self._context.settings.keep_running - worked).total_seconds()
         self._bell = asyncio.get_running_loop().call_later(max(0.0, ahead), self._ring)
 
     def _ring(self) -> None:

@@ -1,6 +1,6 @@
 """How work whose answer is shown comes to its end: in a sentence where it failed, or the bot ends first.
 
-await showing.finish(await note_of(desk, showing, work))
+await showing.finish(await note_of(context, showing, work))
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable
 
 from bot.discord.answers.answer import Showing
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.errors import BotError
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
@@ -25,17 +25,17 @@ NO_MORE = "What was to follow it will not be done."
 AGAIN = f"{RESTARTING} Please send this again in a moment."
 
 
-async def note_of(desk: Desk, showing: Showing, work: Awaitable[str]) -> str:
+async def note_of(context: Context, showing: Showing, work: Awaitable[str]) -> str:
     """What the work returns, or in a sentence what went wrong with it on our side. Raises nothing of it."""
     try:
         return await work
     except asyncio.CancelledError:  # also raised by a cell that is left to its node
-        if not desk.closing:
+        if not context.closing:
             raise
-        return _restarting(desk, showing)
+        return _restarting(context, showing)
     except (BotError, KernelError, FileStoreError, NotebookError) as error:
-        if desk.closing and isinstance(error, KernelClosed):
-            return _restarting(desk, showing)
+        if context.closing and isinstance(error, KernelClosed):
+            return _restarting(context, showing)
         return sentence(error)
     except Exception as error:  # whatever it is, the message must not stay as it was
         log.exception("what %d wanted failed", showing.user_id)
@@ -49,8 +49,8 @@ def uncancelled() -> None:
         task.uncancel()
 
 
-def _restarting(desk: Desk, showing: Showing) -> str:
+def _restarting(context: Context, showing: Showing) -> str:
     uncancelled()
-    if not showing.runs or desk.settings.node == "none":
+    if not showing.runs or context.settings.node == "none":
         return AGAIN
     return f"{GOES_ON} {NO_MORE}" if showing.several else GOES_ON

@@ -1,6 +1,6 @@
 """What comes of a cell without its turn: after a restart of the bot, and after the cell's end.
 
-    afterwards = Afterwards(desk)
+    afterwards = Afterwards(context)
     sessions.tell_resumed = afterwards.tell_resumed
     sessions.fail_resumed = afterwards.fail_resumed
     sessions.tell_late = afterwards.tell_late
@@ -21,7 +21,7 @@ from bot.discord.answers.ending import uncancelled
 from bot.discord.api.destinations import Outlet, Post
 from bot.discord.api.retry import Refused
 from bot.discord.buttons.ownership import Claimed, record_of
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.answer import Draft
 from bot.reply import GeneratedFile, Reply
 from bot.session import Session
@@ -43,8 +43,8 @@ REMEMBERED = 1000  # cells whose late messages are counted
 class Afterwards:
     """See the module's text."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._resumed: dict[tuple[str, int], tuple[Showing, Sequence[MessageCell]]] = {}
         self._late: dict[tuple[str, int], asyncio.Queue[Reply]] = {}
         self._told: dict[tuple[str, int], int] = {}
@@ -60,29 +60,29 @@ class Afterwards:
         if reply.result is not None:
             del self._resumed[key]
             end = self._end(showing, others)
-            self._desk.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
+            self._context.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
 
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Say what went wrong with such a cell, of which no more comes. Raises nothing."""
         showing, _ = self._resumed.pop((record.session_id, cell), (None, ()))
         if showing is not None:  # its other messages stay: they alone have what was told before
             end = self._end(showing, (), sentence(error))
-            self._desk.spawn(end, f"the end of cell {cell} of {record.session_id}")
+            self._context.spawn(end, f"the end of cell {cell} of {record.session_id}")
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
         """Tell what a thread printed or wrote after its cell's end."""
         match reply.event:
             case Display(update=True, display_id=str(name)):
-                self._desk.show_again(record.session_id, reply.cell + 1, {name})
+                self._context.show_again(record.session_id, reply.cell + 1, {name})
         key = (record.session_id, reply.cell)
         if key not in self._late:
-            if self._told.get(key, 0) >= LATE_MESSAGES or self._desk.closing:
+            if self._told.get(key, 0) >= LATE_MESSAGES or self._context.closing:
                 return
             self._told[key] = self._told.pop(key, 0) + 1
             while len(self._told) > REMEMBERED:
                 del self._told[next(iter(self._told))]
             self._late[key] = asyncio.Queue()
-            self._desk.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
+            self._context.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
         self._late[key].put_nowait(reply)
 
     async def _end(self, showing: Showing, others: Sequence[MessageCell], failed: str = "") -> None:
@@ -92,7 +92,7 @@ class Afterwards:
             return
         for other in others:
             try:
-                channel = await self._desk.channel(other.channel_id, None)
+                channel = await self._context.channel(other.channel_id, None)
                 await take_away(await channel.fetch(other.message_id))
             except Refused as refused:
                 log.info("message %d stays: %s", other.message_id, refused)
@@ -104,11 +104,11 @@ class Afterwards:
         """
         noted = await self._noted(record, cell)
         first = noted[0].first if noted else 0
-        draft = self._desk.draft()
+        draft = self._context.draft()
         begun = await self._take_up(record, cell, first, draft)
         outlets, post = await self._where(record, noted, answering=begun is None)
         showing = Showing(
-            self._desk,
+            self._context,
             record.user_id,
             record.session_id,
             record.place,
@@ -134,10 +134,10 @@ class Afterwards:
 
         Where not all of that is known nothing is put there, and there is no record.
         """
-        session = self._desk.sessions.opened(record.session_id)
+        session = self._context.sessions.opened(record.session_id)
         claimed = Claimed(record.user_id, record.session_id, record.place, cell)
         try:
-            begun = await record_of(self._desk, claimed)
+            begun = await record_of(self._context, claimed)
             if begun is None or session is None:
                 return None
             before = await self._before(session, begun, first) if first else []
@@ -151,7 +151,7 @@ class Afterwards:
 
     async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:
         """What the answer has told before this cell; a cell with a message of its own is of another one."""
-        of_cell = self._desk.sessions.store.message_cells.of_cell
+        of_cell = self._context.sessions.store.message_cells.of_cell
         entries = await told_before(session.transcript, cell, first)
         return [entry for entry in entries if not await of_cell(cell.session_id, entry.seq)]
 
@@ -160,7 +160,7 @@ class Afterwards:
         files = []
         for file_id in entry.file_ids if isinstance(entry, CellRecord) else ():
             try:
-                stored = await self._desk.sessions.files.find(
+                stored = await self._context.sessions.files.find(
                     file_id, session.record.user_id, session.record.session_id
                 )
             except NoSuchFile:
@@ -176,12 +176,12 @@ class Afterwards:
         try:
             outlets, _ = await self._where(record, await self._noted(record, cell), answering=True)
             showing = Showing(
-                self._desk,
+                self._context,
                 record.user_id,
                 record.session_id,
                 record.place,
                 outlets,
-                self._desk.draft(),
+                self._context.draft(),
                 late=True,
             )
             with closed_on_failure(showing):
@@ -190,7 +190,7 @@ class Afterwards:
                     while (reply := await self._next(key)) is not None:
                         await showing.tell(reply)
                 except asyncio.CancelledError:
-                    if not self._desk.closing:
+                    if not self._context.closing:
                         raise
                     uncancelled()
         finally:
@@ -206,7 +206,7 @@ class Afterwards:
     async def _noted(self, record: SessionRecord, cell: int) -> Sequence[MessageCell]:
         """The cell's messages, as they were noted."""
         try:
-            return await self._desk.sessions.store.message_cells.of_cell(record.session_id, cell)
+            return await self._context.sessions.store.message_cells.of_cell(record.session_id, cell)
         except FileStoreError:
             log.exception("the message of cell %d of %s is not known", cell, record.session_id)
             return []
@@ -215,13 +215,13 @@ class Afterwards:
         self, record: SessionRecord, noted: Sequence[MessageCell], *, answering: bool
     ) -> tuple[Sequence[Outlet], Post | None]:
         """Where the noted messages are, and the first of them."""
-        direct = self._desk.direct(record.user_id)
+        direct = self._context.direct(record.user_id)
         if not noted or not noted[0].channel_id:
             return [direct], None
         first = noted[0]
         try:
             message = (first.channel_id, first.message_id)
-            channel = await self._desk.channel(first.channel_id, message if answering else None)
+            channel = await self._context.channel(first.channel_id, message if answering else None)
             post = None if answering else await channel.fetch(first.message_id)
         except Refused as refused:
             log.info("the message of cell %d of %s: %s", first.seq, record.session_id, refused)

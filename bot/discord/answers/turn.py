@@ -1,6 +1,6 @@
 """A turn on Discord: what a person wants becomes an answer there, whatever happens on the way.
 
-turn = begin(desk, request, outlets)     # at once; it goes on in a task of its own
+turn = begin(context, request, outlets)     # at once; it goes on in a task of its own
 await turn.stop()
 
 A turn that is over holds nothing of what was wanted and shown but the ids of its messages.
@@ -16,7 +16,7 @@ from bot.discord.answers.delivery import take_away
 from bot.discord.answers.ending import note_of
 from bot.discord.api.destinations import Outlet, Post
 from bot.discord.api.retry import Refused
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.model.history import person
 from bot.request import Request
 from bot.session import ModelTurn
@@ -32,11 +32,13 @@ STOPPED = "Stopped."
 class Turn:
     """A turn that goes on, or is over."""
 
-    def __init__(self, desk: Desk, request: Request, showing: Showing) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, request: Request, showing: Showing) -> None:
+        self._context = context
         self._showing: Showing | None = showing  # until it is over
         self._posted: tuple[tuple[int, int], ...] = ()  # then: its messages, each with its channel
-        self._task = desk.spawn(self._take(request, showing), f"turn of {request.user_id} in {request.place}")
+        self._task = context.spawn(
+            self._take(request, showing), f"turn of {request.user_id} in {request.place}"
+        )
 
     async def stop(self) -> None:
         """End it, if it still goes on, whatever that costs, and wait for its last state."""
@@ -54,7 +56,7 @@ class Turn:
 
     async def _post(self, channel_id: int, message_id: int) -> Post | None:
         try:
-            channel = await self._desk.channel(channel_id, None)
+            channel = await self._context.channel(channel_id, None)
             return await channel.fetch(message_id)
         except Refused as refused:
             log.info("message %d is not found again: %s", message_id, refused)
@@ -64,7 +66,7 @@ class Turn:
         try:
             with closed_on_failure(showing):
                 await showing.open()
-                note = await note_of(self._desk, showing, _have(self._desk, request, showing))
+                note = await note_of(self._context, showing, _have(self._context, request, showing))
             await showing.finish(note)
         except Refused as refused:  # by `open` alone
             log.warning("a turn of %d has nowhere to be answered: %s", request.user_id, refused)
@@ -73,7 +75,7 @@ class Turn:
 
 
 def begin(
-    desk: Desk,
+    context: Context,
     request: Request,
     outlets: Sequence[Outlet],
     post: Post | None = None,
@@ -84,11 +86,11 @@ def begin(
 
     With `show_code` the answer repeats the code, which nobody else has seen.
     """
-    session_id = desk.sessions.id_of(request.user_id, request.place)
+    session_id = context.sessions.id_of(request.user_id, request.place)
     asks_model = request.words is not None
-    draft = desk.draft(request.code if show_code and not asks_model else None)
+    draft = context.draft(request.code if show_code and not asks_model else None)
     showing = Showing(
-        desk,
+        context,
         request.user_id,
         session_id,
         request.place,
@@ -97,17 +99,17 @@ def begin(
         post=post,
         asked=ModelTurn(request.place) if asks_model else None,
     )
-    return Turn(desk, request, showing)
+    return Turn(context, request, showing)
 
 
-async def _have(desk: Desk, request: Request, showing: Showing) -> str:
+async def _have(context: Context, request: Request, showing: Showing) -> str:
     """Take the turn, and return what is to be said of it below, which is little."""
     if request.words is not None:
-        if desk.sessions.model is not None:
-            await desk.sessions.session(request.user_id, request.place)
+        if context.sessions.model is not None:
+            await context.sessions.session(request.user_id, request.place)
             await showing.note()  # for the program after this one, if it should have to end the message
-        answer = await desk.sessions.ask(request, showing.tell, showing.asked)
+        answer = await context.sessions.ask(request, showing.tell, showing.asked)
         return STOPPED if answer.stopped and not answer.words and not answer.results else ""
-    session = await desk.sessions.session(request.user_id, request.place)
+    session = await context.sessions.session(request.user_id, request.place)
     await take_turn(session, replace(request, author=person(request.author)), showing.tell)
     return ""

@@ -1,6 +1,6 @@
 """Messages of earlier cells, shown again when a later cell has updated a display of theirs.
 
-    shown_again = ShownAgain(desk)
+    shown_again = ShownAgain(context)
     shown_again.note(session_id, cell, names)       # the ids of displays of cells before `cell`, at once
     shown_again.forget(user_id)                     # nothing of this person's is shown again
 
@@ -22,7 +22,7 @@ from bot.continuity.earlier_answer import told
 from bot.discord.answers.answer import FINISHED
 from bot.discord.api.destinations import ChannelPost
 from bot.discord.api.retry import Refused
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing, plan
 from bot.discord.format.entries import code_block
 from bot.session import Session
@@ -91,20 +91,20 @@ class _Waiting:
 
 
 class ShownAgain:
-    """See the module's text. Its tasks are the desk's, which waits for them when the bot ends."""
+    """See the module's text. Its tasks are the context's, which waits for them when the bot ends."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._waiting: dict[int, dict[str, _Waiting]] = {}  # by person and session
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        desk.forgets.append(self.forget)
+        context.forgets.append(self.forget)
 
     def note(self, session_id: str, cell: int, names: Collection[str]) -> None:
         """Show the messages of the cells before `cell` that have these displays again, by and by."""
         user_id = self._add(session_id, cell, names)
         if user_id is not None and user_id not in self._tasks:
             name = f"displays that {user_id} has updated"
-            self._tasks[user_id] = self._desk.spawn(self._show_all(user_id), name)
+            self._tasks[user_id] = self._context.spawn(self._show_all(user_id), name)
 
     def forget(self, user_id: int) -> None:
         """Show nothing of this person again."""
@@ -114,7 +114,7 @@ class ShownAgain:
 
     def _add(self, session_id: str, cell: int, names: Collection[str]) -> int | None:
         """Merge these displays with what waits. Returns whose they are, None where that is not known."""
-        session = self._desk.sessions.opened(session_id)
+        session = self._context.sessions.opened(session_id)
         if session is None:  # let go, as all are when the bot ends
             found = [of[session_id].session for of in self._waiting.values() if session_id in of]
             if not found:
@@ -128,7 +128,7 @@ class ShownAgain:
         return user_id
 
     async def _show_all(self, user_id: int) -> None:
-        self._desk.ends()
+        self._context.ends()
         of_person = self._waiting[user_id]
         try:
             while of_person:
@@ -170,29 +170,29 @@ class ShownAgain:
 
     async def _show_again(self, waiting: _Waiting, record: CellRecord) -> int:
         """The number of notes up to which the message needs to be shown no more. Raises: FileStoreError."""
-        desk, notes = self._desk, waiting.notes
+        context, notes = self._context, waiting.notes
         noted = await self._message_of(record)
         if noted is not None:
             try:
-                async with desk.traffic.edit(noted.channel_id):  # which may have waited: all is read again
+                async with context.traffic.edit(noted.channel_id):  # which may have waited: all is read again
                     return await self._edit(waiting, record.seq, noted)
             except Refused as refused:
                 log.info("message %d is not shown again: %s", noted.message_id, refused)
-        await desk.traffic.rest()  # looking for it has cost the database and Discord something, too
+        await context.traffic.rest()  # looking for it has cost the database and Discord something, too
         return notes
 
     async def _message_of(self, record: CellRecord) -> MessageCell | None:
         """The message of this cell, where it has one and that is of no other cell. Raises: FileStoreError."""
-        noted = await self._desk.sessions.store.message_cells.of_cell(record.session_id, record.seq)
+        noted = await self._context.sessions.store.message_cells.of_cell(record.session_id, record.seq)
         return noted[0] if len(noted) == 1 and not noted[0].first and noted[0].channel_id else None
 
     async def _edit(self, waiting: _Waiting, seq: int, noted: MessageCell) -> int:
         """As `_show_again`, in whose lane this happens. Raises: Refused, FileStoreError."""
-        desk, notes = self._desk, waiting.notes
+        context, notes = self._context, waiting.notes
         record = next((now for now in await self._records(waiting) if now.seq == seq), None)
-        if record is None or noted.message_id in desk.showings:
+        if record is None or noted.message_id in context.showings:
             return 0
-        channel = await desk.channel(noted.channel_id, None)
+        channel = await context.channel(noted.channel_id, None)
         post = await channel.fetch(noted.message_id)
         if any(words in post.content for words in ONCE):
             return notes
@@ -202,9 +202,9 @@ class ShownAgain:
         # Meanwhile the person may have edited their own message: then this one has a new answer.
         if await self._message_of(record) != noted:
             return notes
-        if noted.message_id in desk.showings:
+        if noted.message_id in context.showings:
             return 0
-        await post.edit_anew(outgoing, desk.buttons(FINISHED), kept)
+        await post.edit_anew(outgoing, context.buttons(FINISHED), kept)
         return notes
 
     async def _made(
@@ -214,22 +214,22 @@ class ShownAgain:
 
         Raises: FileStoreError.
         """
-        desk, user_id = self._desk, session.record.user_id
-        made = desk.pages.made
+        context, user_id = self._context, session.record.user_id
+        made = context.pages.made
         files = []
         for file_id in record.file_ids:
             try:
-                found = await desk.sessions.files.find(file_id, user_id, record.session_id)
+                found = await context.sessions.files.find(file_id, user_id, record.session_id)
             except NoSuchFile:
                 continue
             files.append(session.files.generated(found))
         code = record.code if post.content.startswith(code_block(record.code)) else None
-        draft = desk.draft(code)
+        draft = context.draft(code)
         draft.add(told(record, tuple(files), code=""))
         wanted = await made(user_id, draft.drawings())
-        drawn = await desk.renderer.draw(wanted, user_id) if wanted else {}
-        page = await made(user_id, draft.last(drawn, largest=desk.limits.file))
-        outgoings = await made(user_id, partial(plan, page.parts, page.uploads, desk.limits))
+        drawn = await context.renderer.draw(wanted, user_id) if wanted else {}
+        page = await made(user_id, draft.last(drawn, largest=context.limits.file))
+        outgoings = await made(user_id, partial(plan, page.parts, page.uploads, context.limits))
         theirs = {file.filename.rpartition("/")[2] for file in files}
         kept = [name for name in post.attached if name in theirs or not OURS.fullmatch(name)]
         return (outgoings[0] if len(outgoings) == 1 else None), kept

@@ -1,6 +1,6 @@
 """What the buttons under an answer do. Only the person whose answer it is may click them.
 
-controls = Controls(desk)
+controls = Controls(context)
 controls.verbs          # by the button's name
 """
 
@@ -25,7 +25,7 @@ from bot.discord.buttons.ownership import claimed, record_of
 from bot.discord.chat import refusal
 from bot.discord.commands.files import FileList
 from bot.discord.commands.notebooks import give
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.uploads import receive, tell_of
 from bot.errors import BotError
 from bot.request import Request
@@ -51,8 +51,8 @@ EXPECTED = (BotError, KernelError, FileStoreError, NotebookError)
 class Controls:
     """See the module's text."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self.verbs = {
             "stop": self.stop,
             "wait": self.wait,
@@ -68,14 +68,14 @@ class Controls:
     async def stop(self, interaction: Interaction) -> None:
         """Stop the turn."""
         await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
+        cell = await claimed(self._context, interaction)
         if cell is None:
             return
         if cell.showing is not None:
             await cell.showing.stop()
             return
         try:  # of an earlier program, which this one has perhaps not yet gone on with
-            session = await self._desk.sessions.session(cell.user_id, cell.place)
+            session = await self._context.sessions.session(cell.user_id, cell.place)
             await session.stop_cell(cell.seq)
         except EXPECTED:
             await privately(interaction, NOTHING)
@@ -91,15 +91,15 @@ class Controls:
     async def keep(self, interaction: Interaction) -> None:
         """Give the cell more time, and tell the person when it ends."""
         await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
+        cell = await claimed(self._context, interaction)
         if cell is None:
             return
-        session = self._desk.sessions.opened(cell.session_id)
+        session = self._context.sessions.opened(cell.session_id)
         if cell.showing is None or session is None:
             await privately(interaction, NOTHING)
             return
         try:
-            session.extend(cell.seq, self._desk.settings.max_running)
+            session.extend(cell.seq, self._context.settings.max_running)
         except EXPECTED as error:
             await privately(interaction, sentence(error))
         else:
@@ -107,11 +107,11 @@ class Controls:
 
     async def answer(self, interaction: Interaction) -> None:
         """Open the form for the answer to the cell's question."""
-        cell = await claimed(self._desk, interaction)
+        cell = await claimed(self._context, interaction)
         if cell is None:
             return
         question = cell.showing.draft.question if cell.showing else None
-        session = self._desk.sessions.opened(cell.session_id)
+        session = self._context.sessions.opened(cell.session_id)
         # The form shows this question, so it is this one that it answers, though another may come meanwhile.
         if question is None or session is None or session.question_of(cell.seq) != question.number:
             await privately(interaction, NOTHING_ASKS)
@@ -122,19 +122,19 @@ class Controls:
     async def rerun(self, interaction: Interaction) -> None:
         """Run the cell's code again, as an answer of its own."""
         usable = await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
-        record = await record_of(self._desk, cell) if cell else None
+        cell = await claimed(self._context, interaction)
+        record = await record_of(self._context, cell) if cell else None
         if cell is None:
             return
         if record is None:
             await privately(interaction, GONE)
             return
-        await run_for(self._desk, interaction, record.code, usable=usable, deferred=False)
+        await run_for(self._context, interaction, record.code, usable=usable, deferred=False)
 
     async def edit(self, interaction: Interaction) -> None:
         """Open a form with the cell's code."""
-        cell = await claimed(self._desk, interaction)
-        record = await record_of(self._desk, cell) if cell else None
+        cell = await claimed(self._context, interaction)
+        record = await record_of(self._context, cell) if cell else None
         if cell is None:
             return
         if record is None or len(record.code) > LONGEST:
@@ -145,27 +145,27 @@ class Controls:
     async def notebook(self, interaction: Interaction) -> None:
         """Give the session as a notebook."""
         await defer(interaction, private=True)
-        cell = await claimed(self._desk, interaction)
+        cell = await claimed(self._context, interaction)
         if cell is None:
             return
         try:
-            await give(self._desk, interaction, cell.user_id, cell.place, "notebook")
+            await give(self._context, interaction, cell.user_id, cell.place, "notebook")
         except EXPECTED as error:
             await privately(interaction, sentence(error))
 
     async def files(self, interaction: Interaction) -> None:
         """List the person's files."""
         await defer(interaction, private=True)
-        if await claimed(self._desk, interaction) is not None:
-            await FileList(self._desk).show(interaction)
+        if await claimed(self._context, interaction) is not None:
+            await FileList(self._context).show(interaction)
 
     async def _decide(self, interaction: Interaction, *, kill: bool) -> None:
         await defer(interaction, message=False)
-        cell = await claimed(self._desk, interaction)
+        cell = await claimed(self._context, interaction)
         if cell is None:
             return
         try:
-            session = await self._desk.sessions.session(cell.user_id, cell.place)
+            session = await self._context.sessions.session(cell.user_id, cell.place)
             session.decide(cell.seq, kill=kill)
         except NoQuestion:  # what an earlier program has asked is asked again when its cell is gone on with
             await privately(interaction, DECIDED if cell.showing is not None else AGAIN)
@@ -177,7 +177,7 @@ class Controls:
 
 
 async def run_for(
-    desk: Desk,
+    context: Context,
     interaction: Interaction,
     code: str | None,
     words: str = "",
@@ -196,16 +196,16 @@ async def run_for(
     user = interaction.user
     if user is None:
         return
-    if reason := refusal(desk, user.id):
+    if reason := refusal(context, user.id):
         await give_back(interaction, reason, typed)  # privately only where no public answer was announced
         return
     if usable is None:
         usable = await defer(interaction, message=deferred)
-    outlet = InteractionOutlet(interaction, channel_of(interaction), desk.clock, deferred=deferred)
+    outlet = InteractionOutlet(interaction, channel_of(interaction), context.clock, deferred=deferred)
     if not usable:
         outlet.expire()
-    received = await receive(desk, user.id, place_of(interaction), files)
-    await tell_of(received, outlet, desk.limits)
+    received = await receive(context, user.id, place_of(interaction), files)
+    await tell_of(received, outlet, context.limits)
     request = Request(
         user.id,
         user.display_name,
@@ -215,4 +215,4 @@ async def run_for(
         cards=received.cards,
         pictures=received.pictures,
     )
-    begin(desk, request, [outlet, DirectOutlet(interaction.client, user.id)], show_code=True)
+    begin(context, request, [outlet, DirectOutlet(interaction.client, user.id)], show_code=True)

@@ -1,6 +1,6 @@
 """Whose a message of ours is, also after a restart, and whether somebody may use its buttons.
 
-cell = await claimed(desk, interaction)     # None, and the person has been told why
+cell = await claimed(context, interaction)     # None, and the person has been told why
 """
 
 import logging
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.discord.answers.answer import Showing
 from bot.discord.api.interactions import Interaction, give_back, privately
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord
@@ -32,7 +32,7 @@ class Claimed:
     showing: Showing | None = None
 
 
-async def claimed(desk: Desk, interaction: Interaction, typed: str = "") -> Claimed | None:
+async def claimed(context: Context, interaction: Interaction, typed: str = "") -> Claimed | None:
     """What the buttons of the clicked message mean, if they are this person's; else they are told so.
 
     `typed` is what they have typed into a window, and get back where their cell cannot be found.
@@ -41,7 +41,7 @@ async def claimed(desk: Desk, interaction: Interaction, typed: str = "") -> Clai
     if message is None or user is None:
         return None
     try:
-        cell = await cell_of(desk, message.id)
+        cell = await cell_of(context, message.id)
     except FileStoreError as error:
         log.exception("nobody knows whose message %d is", message.id)
         await give_back(interaction, sentence(error), typed)
@@ -55,21 +55,21 @@ async def claimed(desk: Desk, interaction: Interaction, typed: str = "") -> Clai
     return cell
 
 
-async def cell_of(desk: Desk, message_id: int) -> Claimed | None:
+async def cell_of(context: Context, message_id: int) -> Claimed | None:
     """Whose a message is, and its cell; None where nobody knows. Raises: StoreUnavailable."""
-    showing = desk.showings.get(message_id)
+    showing = context.showings.get(message_id)
     if showing is not None:
         return Claimed(showing.user_id, showing.session_id, showing.place, showing.cell, showing)
-    noted = await desk.sessions.store.message_cells.get(message_id)
-    record = await desk.sessions.store.sessions.get(noted.session_id) if noted else None
+    noted = await context.sessions.store.message_cells.get(message_id)
+    record = await context.sessions.store.sessions.get(noted.session_id) if noted else None
     if noted is None or record is None:
         return None
     return Claimed(record.user_id, record.session_id, record.place, noted.seq)
 
 
-async def record_of(desk: Desk, cell: Claimed) -> CellRecord | None:
+async def record_of(context: Context, cell: Claimed) -> CellRecord | None:
     """The cell as the transcript has it. Raises: StoreUnavailable."""
-    found = await desk.sessions.store.transcripts.entries(
+    found = await context.sessions.store.transcripts.entries(
         cell.session_id, after=cell.seq - 1, limit=1, brief=True
     )
     match found:

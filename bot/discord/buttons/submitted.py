@@ -1,6 +1,6 @@
 """What becomes of a window that a person has sent, by its name alone.
 
-    submitted = Submitted(desk)
+    submitted = Submitted(context)
     await submitted.take(interaction)
 
 Discord closes the window, and what was typed is gone with it: where nothing can be done with it, the person
@@ -14,7 +14,7 @@ from bot.discord.buttons.actions import ANSWERED, EXPECTED, run_for
 from bot.discord.buttons.forms import name_of, typed
 from bot.discord.buttons.ownership import claimed
 from bot.discord.buttons.view import BROKEN
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.errors import NothingRuns
 from bot.wording.error_messages import sentence
 from kernels.errors import NoQuestion
@@ -30,8 +30,8 @@ UNKNOWN = "I do not know this window any more. Use `/run` again, or click the bu
 class Submitted:
     """See the module's text."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def take(self, interaction: Interaction) -> None:
         """Do what the window is for. Raises nothing."""
@@ -51,17 +51,17 @@ class Submitted:
     async def _run(self, interaction: Interaction, *, announced: bool) -> None:
         """Run the code, as an answer of its own; with `announced` it takes the place of a command's."""
         code = typed(interaction)
-        await run_for(self._desk, interaction, code, deferred=announced, typed=code)
+        await run_for(self._context, interaction, code, deferred=announced, typed=code)
 
     async def _answer(self, interaction: Interaction, seq: int, question: int, *, secret: bool) -> None:
         """Answer this question of this cell. What was typed for a password is no answer to another one."""
         await defer(interaction, message=False)
         text = typed(interaction)
         returned = "" if secret else text
-        cell = await claimed(self._desk, interaction, returned)
+        cell = await claimed(self._context, interaction, returned)
         if cell is None:
             return
-        session = self._desk.sessions.opened(cell.session_id)
+        session = self._context.sessions.opened(cell.session_id)
         try:
             if session is None:
                 raise NothingRuns

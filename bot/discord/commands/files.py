@@ -1,6 +1,6 @@
 """A person's files as a list that only they see: pick one, then get, delete or extend it.
 
-await FileList(desk).show(interaction)
+await FileList(context).show(interaction)
 """
 
 import logging
@@ -13,7 +13,7 @@ from nextcord.ui import Button, Item, Select, View
 from bot.discord.api.interactions import Interaction, defer, privately
 from bot.discord.buttons.expiring import Passing, change, id_of
 from bot.discord.buttons.view import BROKEN
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
 from bot.discord.format.markdown import code_name
 from bot.wording.error_messages import sentence
@@ -34,8 +34,8 @@ TOO_LARGE = "{name} has {size}, more than Discord takes. In a cell, `load_file('
 class FileList:
     """Shows one page after the other of the files of who asked."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def show(self, interaction: Interaction) -> None:
         """List them; the interaction was deferred, privately."""
@@ -43,16 +43,16 @@ class FileList:
         if user is None:
             return
         try:
-            page = await self._desk.sessions.list_user_files(user.id, limit=PAGE)
-            used = await self._desk.sessions.files.used(user.id)
+            page = await self._context.sessions.list_user_files(user.id, limit=PAGE)
+            used = await self._context.sessions.files.used(user.id)
         except FileStoreError as error:
             await privately(interaction, sentence(error))
             return
         if not page.files:
             await privately(interaction, NONE)
             return
-        view = _Listed(self._desk, user.id, page)
-        quota = human_size(self._desk.settings.quota)
+        view = _Listed(self._context, user.id, page)
+        quota = human_size(self._context.settings.quota)
         text = (
             f"Your files, newest first. With what your cells have shown they take {human_size(used)} of"
             f" {quota}. Pick one."
@@ -63,9 +63,11 @@ class FileList:
 class _Listed(Passing):
     """One page, one of its files picked or none."""
 
-    def __init__(self, desk: Desk, user_id: int, page: Page, before: Sequence[Cursor | None] = ()) -> None:
+    def __init__(
+        self, context: Context, user_id: int, page: Page, before: Sequence[Cursor | None] = ()
+    ) -> None:
         super().__init__("files", OPEN)
-        self._desk = desk
+        self._context = context
         self._user_id = user_id
         self._page = page
         self._before = tuple(before)  # the cursors of the pages that led here, this one's last
@@ -98,13 +100,13 @@ class _Listed(Passing):
         if self._picked is None:
             await privately(interaction, "Pick a file first.")
             return
-        await get(self._desk, interaction, self._picked.file_id)
+        await get(self._context, interaction, self._picked.file_id)
 
     async def _delete(self, interaction: Interaction) -> None:
-        await self._do(interaction, self._desk.sessions.files.delete, "is deleted")
+        await self._do(interaction, self._context.sessions.files.delete, "is deleted")
 
     async def _extend(self, interaction: Interaction) -> None:
-        extend = self._desk.sessions.files.extend
+        extend = self._context.sessions.files.extend
         await self._do(interaction, extend, "stays for the whole time again, from now")
 
     async def _do(
@@ -141,14 +143,14 @@ class _Listed(Passing):
             await privately(interaction, sentence(error))
             return
         self.end()
-        view = _Listed(self._desk, self._user_id, page, self._before) if page.files else None
+        view = _Listed(self._context, self._user_id, page, self._before) if page.files else None
         if view is not None:
             await view.interaction_check(interaction)
         await self._change(interaction, text if view else f"{text} {NONE}", view)
 
     async def _listed(self) -> Page:
         after = self._before[-1] if self._before else None
-        return await self._desk.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
+        return await self._context.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
 
     async def _change(self, interaction: Interaction, text: str, view: View | None = None) -> None:
         shown = view if view is not None or self.ended else self
@@ -165,19 +167,19 @@ class _Act(Button[_Listed]):
         await self._verb(interaction)
 
 
-async def get(desk: Desk, interaction: Interaction, id_or_name: str) -> None:
+async def get(context: Context, interaction: Interaction, id_or_name: str) -> None:
     """Send a file to who asked, and to nobody else."""
     user = interaction.user
     if user is None:
         return
     try:
-        found = await desk.sessions.files.find(id_or_name, user.id, "")
-        if found.file_size > desk.limits.file:
+        found = await context.sessions.files.find(id_or_name, user.id, "")
+        if found.file_size > context.limits.file:
             size = human_size(found.file_size)
             text = TOO_LARGE.format(name=code_name(found.filename), size=size, id=found.file_id)
             await privately(interaction, text)
             return
-        loaded = await desk.sessions.load_file(found.file_id, user.id)
+        loaded = await context.sessions.load_file(found.file_id, user.id)
     except FileStoreError as error:
         await privately(interaction, sentence(error))
         return

@@ -9,7 +9,7 @@ from bot.discord.commands.files import FileList, get
 from bot.discord.commands.notebooks import Kind, give
 from bot.discord.commands.privacy import Confirmation, send_export
 from bot.discord.commands.texts import usage_text, variables_text
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from filestore.errors import FileStoreError
 
 __all__ = ["Tools"]
@@ -21,15 +21,15 @@ LABEL = 100  # characters of one
 class Tools(ClientCog):
     """Variables, files, notebooks, usage, settings, help, privacy."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     @slash("vars", "Your variables")
     async def vars(self, interaction: Interaction) -> None:
         """List the variables of the person's kernel."""
         await defer(interaction, private=True)
         assert interaction.user is not None
-        session = await self._desk.sessions.session(interaction.user.id, place_of(interaction))
+        session = await self._context.sessions.session(interaction.user.id, place_of(interaction))
         await privately(interaction, variables_text(await session.kernel.state()))
 
     @slash("files", "Your files: get, delete, extend")
@@ -41,9 +41,9 @@ class Tools(ClientCog):
         """List the person's files, or get one."""
         await defer(interaction, private=True)
         if file:
-            await get(self._desk, interaction, file)
+            await get(self._context, interaction, file)
         else:
-            await FileList(self._desk).show(interaction)
+            await FileList(self._context).show(interaction)
 
     @completes(files, "file")
     async def complete_file(self, interaction: Interaction, typed: str) -> None:
@@ -51,7 +51,7 @@ class Tools(ClientCog):
         choices: dict[str, str] = {}
         if interaction.user is not None:
             try:
-                page = await self._desk.sessions.list_user_files(interaction.user.id, limit=200)
+                page = await self._context.sessions.list_user_files(interaction.user.id, limit=200)
             except FileStoreError:
                 page = None
             for file in page.files if page else ():
@@ -74,19 +74,19 @@ class Tools(ClientCog):
         """Give the session as a notebook, or run one that was attached."""
         await defer(interaction, private=not replay)
         if replay:
-            await replaying.replay_for(self._desk, interaction, replay)
+            await replaying.replay_for(self._context, interaction, replay)
         else:
             assert interaction.user is not None
             wanted: Kind = "bundle" if kind == "bundle" else "notebook"
-            await give(self._desk, interaction, interaction.user.id, place_of(interaction), wanted)
+            await give(self._context, interaction, interaction.user.id, place_of(interaction), wanted)
 
     @slash("usage", "What you have used today")
     async def usage(self, interaction: Interaction) -> None:
         """Tokens, cost and time of today."""
         await defer(interaction, private=True)
         assert interaction.user is not None
-        total = await self._desk.sessions.ledger.today(interaction.user.id)
-        await privately(interaction, usage_text(total, self._desk.settings))
+        total = await self._context.sessions.ledger.today(interaction.user.id)
+        await privately(interaction, usage_text(total, self._context.settings))
 
     @slash("help", "What I can do")
     async def help(self, interaction: Interaction) -> None:
@@ -103,7 +103,7 @@ class Tools(ClientCog):
     ) -> None:
         """Show, or for who manages the server change, how the bot answers in it."""
         await defer(interaction, private=True)
-        await privately(interaction, await texts.settings_text(self._desk, interaction, answer_in))
+        await privately(interaction, await texts.settings_text(self._context, interaction, answer_in))
 
     @slash("privacy", "Export or delete all that is kept of you")
     async def privacy(
@@ -116,8 +116,8 @@ class Tools(ClientCog):
         """Give a person all that is kept of them, or delete it once they have confirmed."""
         await defer(interaction, private=True)
         if what == "export":
-            await send_export(self._desk, interaction)
+            await send_export(self._context, interaction)
         else:
-            kept = f" {texts.KEPT}" if self._desk.sessions.ledger.limited else ""
-            question = Confirmation(self._desk)
+            kept = f" {texts.KEPT}" if self._context.sessions.ledger.limited else ""
+            question = Confirmation(self._context)
             question.shown(await privately(interaction, f"{texts.DELETE}{kept}", view=question))

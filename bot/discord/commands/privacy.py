@@ -10,7 +10,7 @@ from bot.discord.buttons.actions import EXPECTED
 from bot.discord.buttons.expiring import Passing, change, id_of
 from bot.discord.buttons.view import BROKEN
 from bot.discord.commands.texts import KEPT
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
 from bot.notebooks.export import export
 from bot.wording.error_messages import clause, sentence
@@ -27,9 +27,9 @@ OPEN = 5 * 60.0  # seconds in which it can be confirmed
 class Confirmation(Passing):
     """A last question before all of a person is deleted. It is private, so that only they can answer."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: Context) -> None:
         super().__init__("privacy", OPEN)
-        self._desk = desk
+        self._context = context
         self._confirmed = False
 
     @button(
@@ -42,13 +42,13 @@ class Confirmation(Passing):
             return
         self._confirmed = True
         try:
-            await self._desk.sessions.forget(interaction.user.id)
-            for forget in self._desk.forgets:
+            await self._context.sessions.forget(interaction.user.id)
+            for forget in self._context.forgets:
                 forget(interaction.user.id)
         except EXPECTED as error:
             text = f"Not all was deleted: {clause(error)}. `/privacy` asks again."
         else:
-            kept = f" {KEPT}" if self._desk.sessions.ledger.limited else ""
+            kept = f" {KEPT}" if self._context.sessions.ledger.limited else ""
             text = f"All that I had of you is deleted.{kept}"
         self.end()
         await change(interaction, text)
@@ -60,12 +60,12 @@ class Confirmation(Passing):
         await privately(interaction, BROKEN)
 
 
-async def send_export(desk: Desk, interaction: Interaction) -> None:
+async def send_export(context: Context, interaction: Interaction) -> None:
     """Send a person all of theirs, as a zip."""
     if interaction.user is None:
         return
     try:
-        archive = await export(desk.sessions, interaction.user.id, limit=desk.limits.file)
+        archive = await export(context.sessions, interaction.user.id, limit=context.limits.file)
     except (*EXPECTED, OSError) as error:  # a disk without room for it
         await privately(interaction, sentence(error))
         return

@@ -12,7 +12,7 @@ from bot.discord.api.destinations import DirectOutlet, Outlet
 from bot.discord.api.interactions import Interaction, InteractionOutlet, channel_of, place_of, privately
 from bot.discord.api.retry import Refused
 from bot.discord.chat import refusal
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.uploads import read
 from bot.model.history import person
 from bot.notebooks.replay import imported, replay
@@ -26,41 +26,41 @@ __all__ = ["replay_for"]
 log = logging.getLogger(__name__)
 
 
-async def replay_for(desk: Desk, interaction: Interaction, attachment: Attachment) -> None:
+async def replay_for(context: Context, interaction: Interaction, attachment: Attachment) -> None:
     """Run the notebook for who asked; the interaction was deferred."""
     user = interaction.user
     if user is None:
         return
-    if (refused := refusal(desk, user.id)) is not None:
+    if (refused := refusal(context, user.id)) is not None:
         await privately(interaction, refused)
         return
     place = place_of(interaction)
     outlets: list[Outlet] = [
-        InteractionOutlet(interaction, channel_of(interaction), desk.clock),
+        InteractionOutlet(interaction, channel_of(interaction), context.clock),
         DirectOutlet(interaction.client, user.id),
     ]
-    session_id = desk.sessions.id_of(user.id, place)
-    showing = Showing(desk, user.id, session_id, place, outlets, desk.draft(), several=True)
-    desk.spawn(_replay(desk, showing, user.display_name, attachment), f"replay for {user.id}")
+    session_id = context.sessions.id_of(user.id, place)
+    showing = Showing(context, user.id, session_id, place, outlets, context.draft(), several=True)
+    context.spawn(_replay(context, showing, user.display_name, attachment), f"replay for {user.id}")
 
 
-async def _replay(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> None:
+async def _replay(context: Context, showing: Showing, author: str, attachment: Attachment) -> None:
     try:
         with closed_on_failure(showing):
             await showing.open()
-            note = await note_of(desk, showing, _run(desk, showing, author, attachment))
+            note = await note_of(context, showing, _run(context, showing, author, attachment))
     except Refused as refused:
         log.warning("a replay of %d has nowhere to be answered: %s", showing.user_id, refused)
         return
     await showing.finish(note)
 
 
-async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment) -> str:
+async def _run(context: Context, showing: Showing, author: str, attachment: Attachment) -> str:
     async def opened() -> BinaryIO:
-        return await _opened(desk, attachment)
+        return await _opened(context, attachment)
 
-    async with imported(desk.sessions.jobs, showing.user_id, opened) as notebook:
-        session = await desk.sessions.session(showing.user_id, showing.place)
+    async with imported(context.sessions.jobs, showing.user_id, opened) as notebook:
+        session = await context.sessions.session(showing.user_id, showing.place)
         request = Request(showing.user_id, person(author), showing.place)
         ran = failed = 0
         refused = ""
@@ -73,15 +73,15 @@ async def _run(desk: Desk, showing: Showing, author: str, attachment: Attachment
         return f"Ran {ran} of {counted(notebook.code_cells, 'cell')}{told}.{refused}"
 
 
-async def _opened(desk: Desk, attachment: Attachment) -> BinaryIO:
+async def _opened(context: Context, attachment: Attachment) -> BinaryIO:
     """The attachment in a temporary file. Raises: NotebookError when it cannot be had."""
     refuse_too_large(attachment.size)
-    data = await read(desk, attachment)
+    data = await read(context, attachment)
     if isinstance(data, str):
         raise NotebookError(data)
     file = tempfile.TemporaryFile()  # noqa: SIM115  the caller's
     try:
-        await desk.sessions.jobs.in_thread(file.write, data)
+        await context.sessions.jobs.in_thread(file.write, data)
     except BaseException:  # whatever ends it, the file must not stay
         file.close()
         raise

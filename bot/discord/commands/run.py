@@ -12,7 +12,7 @@ from bot.discord.buttons.forms import code_form, show_form
 from bot.discord.buttons.ownership import cell_of, record_of
 from bot.discord.chat import refusal
 from bot.discord.commands.declare import menu, slash
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.codeblocks import code_of
 from bot.discord.format.entries import cut_short
 from bot.errors import NothingRuns
@@ -34,8 +34,8 @@ CUT_SHORT = "That answer shows only a part of its code. Ask the person whose ans
 class Running(ClientCog):
     """Code runs, the model answers, cells stop."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     @slash("run", "Run Python in your kernel")
     async def run(
@@ -47,7 +47,7 @@ class Running(ClientCog):
         if not code:
             await show_form(interaction, code_form("run"))
             return
-        await run_for(self._desk, interaction, code_of(code) or code, typed=code)
+        await run_for(self._context, interaction, code_of(code) or code, typed=code)
 
     @slash("ask", "Ask the model, which can run code for you")
     async def ask(
@@ -58,7 +58,7 @@ class Running(ClientCog):
     ) -> None:
         """Ask the model."""
         files = [file] if file else []
-        await run_for(self._desk, interaction, None, words, files=files, typed=words)
+        await run_for(self._context, interaction, None, words, files=files, typed=words)
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
@@ -71,15 +71,15 @@ class Running(ClientCog):
         if code is None:
             await privately(interaction, NO_CODE if shown is None else CUT_SHORT)
             return
-        await run_for(self._desk, interaction, code)
+        await run_for(self._context, interaction, code)
 
     @slash("stop", "Stop what runs for you here")
     async def stop(self, interaction: Interaction) -> None:
         """Stop the running cell and the model."""
         await defer(interaction, private=True)
         assert interaction.user is not None
-        session = self._desk.sessions.opened(
-            self._desk.sessions.id_of(interaction.user.id, place_of(interaction))
+        session = self._context.sessions.opened(
+            self._context.sessions.id_of(interaction.user.id, place_of(interaction))
         )
         try:
             if session is None:
@@ -104,22 +104,22 @@ class Running(ClientCog):
         await defer(interaction, private=True)
         assert interaction.user is not None
         user_id, place = interaction.user.id, place_of(interaction)
-        if (refused := refusal(self._desk, user_id)) is not None:
+        if (refused := refusal(self._context, user_id)) is not None:
             await privately(interaction, refused)
             return
         if everything:
-            await self._desk.sessions.discard(user_id, place)
+            await self._context.sessions.discard(user_id, place)
         else:
-            await (await self._desk.sessions.session(user_id, place)).reset()
+            await (await self._context.sessions.session(user_id, place)).reset()
         await privately(interaction, f"Your next cell gets a fresh kernel. {GONE if everything else KEPT}")
 
     async def _code_of_their_cell(self, interaction: Interaction, message: nextcord.Message) -> str | None:
         try:
             async with asyncio.timeout(LOOK):
-                cell = await cell_of(self._desk, message.id)
+                cell = await cell_of(self._context, message.id)
                 if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
                     return None
-                record = await record_of(self._desk, cell)
+                record = await record_of(self._context, cell)
         except (TimeoutError, FileStoreError) as error:
             log.warning("the code of message %d is not known: %r", message.id, error)
             return None

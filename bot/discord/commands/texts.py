@@ -1,7 +1,7 @@
 """What the commands say."""
 
 from bot.discord.api.interactions import Interaction
-from bot.discord.context import Desk
+from bot.discord.context import Context
 from bot.discord.format.markdown import plain
 from bot.discord.format.split import length
 from config.settings import Settings
@@ -72,18 +72,18 @@ def usage_text(total: UsageTotal, settings: Settings) -> str:
     return " ".join(parts)
 
 
-async def settings_text(desk: Desk, interaction: Interaction, answer_in: str | None) -> str:
+async def settings_text(context: Context, interaction: Interaction, answer_in: str | None) -> str:
     """How the bot answers in this server, changed first if the person may and wants to.
 
     Raises: StoreUnavailable.
     """
     if interaction.guild_id is None:
         return NO_SERVER
-    servers = desk.sessions.store.server_settings
+    servers = context.sessions.store.server_settings
     chosen = await servers.get(interaction.guild_id)
     if answer_in:
         if not interaction.permissions.manage_guild:
             return NOT_YOURS
         chosen = {**chosen, "answer_in": answer_in}
         await servers.set(interaction.guild_id, chosen)
-    return plain(WHERE[str(chosen.get("answer_in", desk.settings.answer_in))])
+    return plain(WHERE[str(chosen.get("answer_in", context.settings.answer_in))])
