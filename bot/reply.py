@@ -10,7 +10,7 @@ from kernels.cell.events import Event
 from kernels.cell.run import RunResult
 from kernels.workspace.captured import Skipped
 
-__all__ = ["ExecutionResult", "GeneratedFile", "Reply", "Tell"]
+__all__ = ["ExecutionResult", "GeneratedFile", "Reply", "ShownSoFar", "Tell"]
 
 RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
 
@@ -87,14 +87,19 @@ class ExecutionResult:
         return tuple(file.file_id for file in self.generated_files)
 
 
+ShownSoFar = Callable[[int | None], tuple[dict[str, Any], ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One step of an answer.
 
-    Of cell number `cell`: an event, or files, or at the end the result. With `late` it came after the cell's
-    end: what a thread printed or wrote. With `code` the model is about to run that in the cell.
+    About cell number `cell`: an event, or files, or finally the result. `outputs` gives what the cell has
+    shown so far, this event included, as `kernels.interface.Cell.outputs` does. With `late` the step came
+    after the cell's end: a thread printed or wrote something, and there are no `outputs`. With `code` the
+    model is about to run that code in the cell.
 
-    Of the model (`cell` is 0): a piece of its `words`, or, as the last one of an asked turn, its `usage`.
+    About the model (`cell` is 0): a piece of its `words`, or, as the last step of its turn, its `usage`.
     """
 
     cell: int
@@ -106,6 +111,7 @@ class Reply:
     words: str = ""
     code: str = ""
     usage: TurnUsage | None = None
+    outputs: ShownSoFar | None = None
 
 
 Tell = Callable[[Reply], Awaitable[None]]

@@ -196,6 +196,8 @@ class Draft:
                 shown.notes.append(plain(restart(restarted)))
             case InputRequest() | Unstopped() | Queued() | None:
                 return
+            case _ if reply.outputs is not None:
+                shown.live = reply.outputs
             case event:
                 shown.outputs.add(event)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.discord.format.markdown import fenced
 from bot.discord.format.pieces import Piece, pieces
-from bot.reply import ExecutionResult, GeneratedFile
+from bot.reply import ExecutionResult, GeneratedFile, ShownSoFar
 from kernels.cell.outputs import Outputs
 from kernels.text.clipping import counted
 from kernels.wire.weight import weight
@@ -37,7 +37,8 @@ class Shown:
     number: int
     code: str | None = None
     late: bool = False
-    outputs: Outputs = field(default_factory=lambda: Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN))
+    live: ShownSoFar | None = None  # of a cell that runs
+    outputs: Outputs = field(default_factory=lambda: Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN))  # late
     notes: list[str] = field(default_factory=list)  # Markdown, of us
     files: list[GeneratedFile] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -54,7 +55,7 @@ class Shown:
             told = {"output_type": "stream", "name": "stderr", "text": LEFT_OUT}
             result, size = replace(result, outputs=(told,), output=""), 0
         self.result = result
-        self.outputs = Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all of them
+        self.live, self.outputs = None, Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all
         return size
 
     def snapshot(self, last: int | None = None) -> "Snapshot":
@@ -63,7 +64,7 @@ class Shown:
         Of a cell that has ended it is what its record has: it may have begun before us.
         """
         if self.result is None:
-            outputs = self.outputs.cells(last)
+            outputs = (self.live or self.outputs.cells)(last)
         else:
             outputs = self.result.outputs[-last:] if last else self.result.outputs
         return Snapshot(
