@@ -22,7 +22,7 @@ from nextcord.abc import Messageable
 from bot.discord.answers.resumed import Afterwards
 from bot.discord.answers.unfinished import end_unfinished, unfinished
 from bot.discord.answers.updated import ShownAgain
-from bot.discord.api.destinations import NO_MENTIONS, ChannelOutlet, DirectOutlet
+from bot.discord.api.destinations import NO_MENTIONS, ChannelDestination, DirectDestination
 from bot.discord.api.interactions import Interaction, privately
 from bot.discord.api.retry import Refusal, Refused, attempt
 from bot.discord.buttons.actions import EXPECTED, Controls
@@ -75,7 +75,7 @@ class Client(nextcord.Client):
         context.sessions.fail_resumed = afterwards.fail_resumed
         context.show_again = ShownAgain(context).note
         context.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
-        context.direct = lambda user_id: DirectOutlet(self, user_id)
+        context.direct = lambda user_id: DirectDestination(self, user_id)
         context.channel = self._channel
         _guard(self._connection.parsers)
         outlast_ready(self._connection)
@@ -201,12 +201,12 @@ class Client(nextcord.Client):
 
         return connect_later
 
-    async def _channel(self, channel_id: int, reply_to: tuple[int, int] | None) -> ChannelOutlet:
+    async def _channel(self, channel_id: int, reply_to: tuple[int, int] | None) -> ChannelDestination:
         """A channel that may be in no cache, such as a DM. Raises: Refused."""
         channel = self.get_channel(channel_id) or await attempt(lambda: self.fetch_channel(channel_id))
         if not isinstance(channel, Messageable):
             raise Refused(Refusal.CHANNEL_GONE, TypeError(f"channel {channel_id} takes no messages"))
-        return ChannelOutlet(channel, reply_to)
+        return ChannelDestination(channel, reply_to)
 
 
 def intents() -> nextcord.Intents:

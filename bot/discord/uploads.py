@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import nextcord
 
-from bot.discord.api.destinations import Outlet
+from bot.discord.api.destinations import Destination
 from bot.discord.api.retry import Refused, attempt
 from bot.discord.context import Context
 from bot.discord.format.attachments import Limits, plan
@@ -73,12 +73,12 @@ async def receive(
     )
 
 
-async def tell_of(received: Received, outlet: Outlet, limits: Limits) -> None:
+async def tell_of(received: Received, destination: Destination, limits: Limits) -> None:
     """Say what the files are, and which were not taken. Raises nothing."""
     text = "\n".join([*map(fenced, received.cards), *received.notes])
     for outgoing in plan(split(text), (), limits) if text else ():
         try:
-            await outlet.send(outgoing)
+            await destination.send(outgoing)
         except Refused as refused:
             log.info("cards of files were not told: %s", refused)
 

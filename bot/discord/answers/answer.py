@@ -1,10 +1,10 @@
 """One answer on Discord, from its first message to its last state, whatever is told meanwhile.
 
-    showing = Showing(context, user_id, outlets, draft)
-    await showing.open()
-    await showing.tell(reply)                   # every Reply of the turn
-    await showing.finish(note)                  # pictures are drawn, files sent, buttons set
-    with closed_on_failure(showing): ...        # around all before `finish`
+    live_answer = LiveAnswer(context, user_id, destinations, draft)
+    await live_answer.open()
+    await live_answer.tell(reply)                   # every Reply of the turn
+    await live_answer.finish(note)                  # pictures are drawn, files sent, buttons set
+    with closed_on_failure(live_answer): ...        # around all before `finish`
 
 The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that
 comes back finds where to tell the rest.
@@ -18,8 +18,8 @@ from datetime import timedelta
 
 from bot.continuity.losses import together
 from bot.discord.answers.delivery import Delivery
-from bot.discord.answers.live_message import Live, Look
-from bot.discord.api.destinations import Outlet, Post
+from bot.discord.answers.live_message import LiveMessage, Look
+from bot.discord.api.destinations import Destination, Post
 from bot.discord.api.retry import Refused
 from bot.discord.context import Context
 from bot.discord.format.answer import Draft, Page
@@ -32,7 +32,7 @@ from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
 from kernels.cell.events import Queued, Restarted
 
-__all__ = ["FINISHED", "Showing", "closed_on_failure"]
+__all__ = ["FINISHED", "LiveAnswer", "closed_on_failure"]
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ NONE_YET = 1  # instead of its first cell's number, of an answer that has none
 FINISHED = ("rerun", "edit", "notebook", "files")
 
 
-class Showing:
-    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over.
+class LiveAnswer:
+    """See the module's text. The destinations are tried in order; `post` is a message of ours to take over.
 
     With `late` all that is told comes after its cell's end, and there is nothing to stop. With `several` more
     may follow a cell, as in every turn of the model; `first` is the first of its cells that there was.
@@ -54,7 +54,7 @@ class Showing:
         user_id: int,
         session_id: str,
         place: str,
-        outlets: Sequence[Outlet],
+        destinations: Sequence[Destination],
         draft: Draft,
         *,
         post: Post | None = None,
@@ -77,11 +77,11 @@ class Showing:
         self._stopped: bool | None = None  # before a cell was known that could be: whether with `kill`
         self.kept = False  # one of its cells runs on, because the person wanted it
         self._context = context
-        self._outlets = list(outlets)
+        self._destinations = list(destinations)
         self._post = post
         self._posts: list[Post] = []
         self._moves_in: int | None = None  # the channel, while it is not in its last state
-        self._live: Live | None = None
+        self._live: LiveMessage | None = None
         self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
         self._before = 0
         self._asks_to_keep = False
@@ -89,11 +89,15 @@ class Showing:
         self._lost: Restarted | None = None  # what it tells of kernels that are gone
 
     async def open(self) -> None:
-        """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
+        """Send the first message, by the first destination that takes it. Raises: Refused, when none does."""
         while True:
             self._hold()  # before the message that is taken over changes: nobody else edits it from here on
-            live = Live(
-                self._outlets[0], self._look, self._context.buttons, pace=self._context.pace, post=self._post
+            live = LiveMessage(
+                self._destinations[0],
+                self._look,
+                self._context.buttons,
+                pace=self._context.pace,
+                post=self._post,
             )
             try:
                 await live.open()
@@ -102,8 +106,8 @@ class Showing:
                 self._let_go()
                 if self._post is not None:
                     self._post = None
-                elif len(self._outlets) > 1:
-                    del self._outlets[0]
+                elif len(self._destinations) > 1:
+                    del self._destinations[0]
                 else:
                     raise
             else:
@@ -116,13 +120,13 @@ class Showing:
     def _hold(self) -> None:
         """The message is this answer's, and moves, until `_let_go`."""
         if self._post is not None and self._moves_in is None:
-            self._context.showings[self._post.message_id] = self
+            self._context.live_answers[self._post.message_id] = self
             self._moves_in = self._post.channel_id
             self._context.traffic.begin(self._moves_in)
 
     def _let_go(self) -> None:
-        if self._post is not None and self._context.showings.get(self._post.message_id) is self:
-            del self._context.showings[self._post.message_id]
+        if self._post is not None and self._context.live_answers.get(self._post.message_id) is self:
+            del self._context.live_answers[self._post.message_id]
         if self._moves_in is not None:
             self._context.traffic.end(self._moves_in)
             self._moves_in = None
@@ -179,7 +183,7 @@ class Showing:
             uploads = [*page.uploads, *await self._read(page.files)]
             post = await self._stop()
             view = self._context.buttons(FINISHED) if self.cell else None
-            delivery = Delivery(self._outlets, self._context.limits, self._made)
+            delivery = Delivery(self._destinations, self._context.limits, self._made)
             self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
             await self._note(self._posts, is_over=not self.runs)
             await self._ping()
@@ -299,7 +303,7 @@ class Showing:
             return
         text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
         try:
-            await self._outlets[0].send(text, ping=self.user_id)
+            await self._destinations[0].send(text, ping=self.user_id)
         except Refused as refused:
             log.info("nobody was pinged: %s", refused)
 
@@ -323,10 +327,10 @@ class Showing:
 
 
 @contextmanager
-def closed_on_failure(showing: Showing) -> Iterator[None]:
+def closed_on_failure(live_answer: LiveAnswer) -> Iterator[None]:
     """Close the answer where this fails or is cancelled, since no last state of it will come."""
     try:
         yield
     except BaseException:  # a cancellation as well: it goes on to whoever waits for it
-        showing.close()
+        live_answer.close()
         raise

@@ -1,11 +1,11 @@
 """The last state of an answer: sent, and where Discord refuses, sent otherwise. Nothing is lost on the way.
 
-    posts, is_whole = await Delivery(outlets, limits, made).put(parts, uploads, view, post)
+    posts, is_whole = await Delivery(destinations, limits, made).put(parts, uploads, view, post)
 
-A message that is gone is sent anew, and so is one that cannot be changed, which is deleted; files that are
-too large go one by one, and then as a sentence that says how to get them; where the bot may not write, the
-answer goes to the next outlet, which is the person's direct messages. In place of a text that Discord does
-not take a sentence says so. What reaches nobody is in the transcript, and that is logged.
+A message that is gone is sent anew. One that cannot be changed is replaced and deleted. Files that are too
+large together go one by one; a file that is too large by itself becomes a sentence that says how to get it.
+Where the bot may not write, the answer goes to the next destination: the direct messages of its person. Text
+that Discord does not accept is replaced by a sentence. What reaches nobody is in the transcript, and logged.
 """
 
 import logging
@@ -14,7 +14,7 @@ from functools import partial
 
 from nextcord.ui import View
 
-from bot.discord.api.destinations import Outlet, Post
+from bot.discord.api.destinations import Destination, Post
 from bot.discord.api.retry import Refusal, Refused
 from bot.discord.format.attachments import Limits, Outgoing, Upload, plan, without_uploads
 
@@ -29,13 +29,13 @@ ELSEWHERE = {Refusal.CHANNEL_GONE, Refusal.FORBIDDEN, Refusal.EXPIRED, Refusal.A
 
 
 class Delivery:
-    """Puts answers out by the first of the outlets that takes them.
+    """Puts answers out by the first of the destinations that takes them.
 
     `made` does in a thread what takes long, such as packing files: see `bot.discord.answers.pages`.
     """
 
-    def __init__(self, outlets: Sequence[Outlet], limits: Limits, made: _Made) -> None:
-        self._outlets = list(outlets)
+    def __init__(self, destinations: Sequence[Destination], limits: Limits, made: _Made) -> None:
+        self._destinations = list(destinations)
         self._limits = limits
         self._made = made
         self._posts: list[Post] = []
@@ -77,7 +77,7 @@ class Delivery:
                 await post.edit(outgoing, view)
                 self._posts.append(post)
             else:
-                self._posts.append(await self._outlets[0].send(outgoing, view))
+                self._posts.append(await self._destinations[0].send(outgoing, view))
         except Refused as refused:
             await self._otherwise(outgoing, view, post, refused)
 
@@ -95,8 +95,8 @@ class Delivery:
             await self._one(outgoing, view, None)
             if refused.kind is not Refusal.MESSAGE_GONE:
                 await take_away(post)  # or it would look as if its cell still ran
-        elif refused.kind in ELSEWHERE and len(self._outlets) > 1:
-            del self._outlets[0]
+        elif refused.kind in ELSEWHERE and len(self._destinations) > 1:
+            del self._destinations[0]
             await self._one(outgoing, view, None)
         else:
             raise refused

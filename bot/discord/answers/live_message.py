@@ -1,6 +1,6 @@
 """One message that changes while a turn runs, no faster than Discord likes, and always with the newest state.
 
-    live = Live(outlet, show, pace=1.2)         # await show() -> Look, what is to be seen now
+    live = LiveMessage(destination, show, pace=1.2)         # await show() -> Look, what is to be seen now
     await live.open()                           # the first message is out. Raises: Refused
     live.touch()                                # something changed
     await live.stop()                           # no edit is on its way any more
@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from nextcord.ui import View
 
-from bot.discord.api.destinations import Outlet, Post
+from bot.discord.api.destinations import Destination, Post
 from bot.discord.api.retry import ONCE, Refusal, Refused
 from bot.discord.format.attachments import Outgoing
 
-__all__ = ["Live", "Look"]
+__all__ = ["LiveMessage", "Look"]
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +35,19 @@ class Look(NamedTuple):
     buttons: tuple[str, ...] = ()
 
 
-class Live:
+class LiveMessage:
     """See the module's text. `pace` is in seconds between two edits; `buttons` makes a view of names."""
 
     def __init__(
         self,
-        outlet: Outlet,
+        destination: Destination,
         show: Callable[[], Awaitable[Look]],
         buttons: Callable[[tuple[str, ...]], View | None],
         *,
         pace: float,
         post: Post | None = None,
     ) -> None:
-        self._outlet = outlet
+        self._destination = destination
         self._show = show
         self._buttons = buttons
         self._pace = pace
@@ -63,7 +63,7 @@ class Live:
         look = await self._show()
         outgoing, view = Outgoing(look.text), self._buttons(look.buttons)
         if self.post is None:
-            self.post = await self._outlet.send(outgoing, view)
+            self.post = await self._destination.send(outgoing, view)
         else:
             await self.post.edit(outgoing, view, keep=False)
         self._shown = look

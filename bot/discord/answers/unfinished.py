@@ -45,7 +45,7 @@ async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]
 async def end_unfinished(context: Context, left: Sequence[MessageCell]) -> None:
     """Show each in a last state, unless it has one. Raises nothing of Discord's or the database's."""
     for noted in left:
-        if noted.message_id in context.showings:
+        if noted.message_id in context.live_answers:
             continue
         try:
             channel = await context.channel(noted.channel_id, None)

@@ -190,7 +190,7 @@ class ShownAgain:
         """As `_show_again`, in whose lane this happens. Raises: Refused, FileStoreError."""
         context, notes = self._context, waiting.notes
         record = next((now for now in await self._records(waiting) if now.seq == seq), None)
-        if record is None or noted.message_id in context.showings:
+        if record is None or noted.message_id in context.live_answers:
             return 0
         channel = await context.channel(noted.channel_id, None)
         post = await channel.fetch(noted.message_id)
@@ -202,7 +202,7 @@ class ShownAgain:
         # Meanwhile the person may have edited their own message: then this one has a new answer.
         if await self._message_of(record) != noted:
             return notes
-        if noted.message_id in context.showings:
+        if noted.message_id in context.live_answers:
             return 0
         await post.edit_anew(outgoing, context.buttons(FINISHED), kept)
         return notes

@@ -1,10 +1,10 @@
 """Where an answer goes: a channel, or where that is gone the person's direct messages.
 
-    outlet = ChannelOutlet(channel, reply_to=(channel_id, message_id))
-    post = await outlet.send(outgoing, view)         # Raises: Refused
+    destination = ChannelDestination(channel, reply_to=(channel_id, message_id))
+    post = await destination.send(outgoing, view)         # Raises: Refused
     await post.edit(outgoing, view)                  # Raises: Refused
 
-`interactions.py` has the outlet of an interaction.
+`interactions.py` has the destination of an interaction.
 """
 
 import logging
@@ -18,7 +18,16 @@ from nextcord.ui import View
 from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
 from bot.discord.format.attachments import Outgoing
 
-__all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outlet", "Post", "changed", "only"]
+__all__ = [
+    "NO_MENTIONS",
+    "ChannelDestination",
+    "ChannelPost",
+    "Destination",
+    "DirectDestination",
+    "Post",
+    "changed",
+    "only",
+]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +50,7 @@ class Post(Protocol):
         """Take the message away. Raises: Refused."""
 
 
-class Outlet(Protocol):
+class Destination(Protocol):
     """A place that takes messages."""
 
     async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
@@ -107,7 +116,7 @@ class ChannelPost:
         await attempt(self._message.delete)
 
 
-class ChannelOutlet:
+class ChannelDestination:
     """A channel, a thread or a DM. The first message answers `reply_to`."""
 
     def __init__(self, channel: Messageable, reply_to: tuple[int, int] | None = None) -> None:
@@ -117,7 +126,7 @@ class ChannelOutlet:
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
     ) -> ChannelPost:
-        """See `Outlet`."""
+        """See `Destination`."""
         reply_to, self._reply_to = self._reply_to, None
         if reply_to is not None:
             try:
@@ -151,7 +160,7 @@ class ChannelOutlet:
         return ChannelPost(await attempt(lambda: self._channel.fetch_message(message_id)))
 
 
-class DirectOutlet:
+class DirectDestination:
     """The direct messages of a person."""
 
     def __init__(self, client: nextcord.Client, user_id: int) -> None:
@@ -161,12 +170,12 @@ class DirectOutlet:
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
     ) -> ChannelPost:
-        """See `Outlet`."""
+        """See `Destination`."""
         user = self._client.get_user(self._user_id)
         if user is None:
             user = await attempt(lambda: self._client.fetch_user(self._user_id))
         channel = await attempt(user.create_dm)
-        return await ChannelOutlet(channel).send(outgoing, view, ping=ping)
+        return await ChannelDestination(channel).send(outgoing, view, ping=ping)
 
 
 def changed(outgoing: Outgoing, kept: Sequence[nextcord.Attachment], keep: bool) -> dict[str, Any]:

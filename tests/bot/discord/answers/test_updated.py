@@ -90,7 +90,9 @@ async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> Non
         return []
 
     store = SimpleNamespace(message_cells=SimpleNamespace(of_cell=of_cell))
-    context = SimpleNamespace(forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), showings={})
+    context = SimpleNamespace(
+        forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), live_answers={}
+    )
     session = SimpleNamespace(transcript=SimpleNamespace(displaying=displaying))
     waiting = _Waiting(cast(Session, session))
     waiting.note(2, {"d"})
