@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import nextcord
 from nextcord.abc import Messageable
 
-from bot.discord.answers.turn import Turn, begin
+from bot.discord.answers.turn import DiscordTurn, begin
 from bot.discord.api.destinations import ChannelDestination, Destination, DirectDestination
-from bot.discord.api.retry import ONCE, Refused, attempt
+from bot.discord.api.retry import ONCE, DiscordRefused, attempt
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
@@ -50,7 +50,7 @@ class Asked:
     author: str
     place: str
     code: bytes
-    turn: Turn
+    turn: DiscordTurn
     at: float
 
 
@@ -155,12 +155,12 @@ class Chat:
     async def _again(self, key: tuple[int, int], asked: Asked) -> None:
         try:
             await asked.turn.stop()
-            post = await asked.turn.one_post()
+            message = await asked.turn.first_message()
             destinations = await self._destinations(asked)
         finally:  # from here on an edit is one of the new turn
             code = self._edits.pop(asked.message_id)
         request = Request(asked.user_id, asked.author, asked.place, code)
-        turn = begin(self._context, request, destinations, post)
+        turn = begin(self._context, request, destinations, message)
         if self._last.get(key) is asked:
             self._last[key] = replace(asked, code=_digest(code), turn=turn)
 
@@ -169,7 +169,7 @@ class Chat:
         direct = DirectDestination(self._client, asked.user_id)
         try:
             return [await self._context.channel(asked.channel_id, None), direct]
-        except Refused as refused:
+        except DiscordRefused as refused:
             log.info("the answer to message %d goes elsewhere: %s", asked.message_id, refused)
             return [direct]
 
@@ -178,7 +178,7 @@ class Chat:
         if await self._opens_thread(message):
             try:
                 thread = await attempt(lambda: message.create_thread(name=title(text)))
-            except Refused as refused:
+            except DiscordRefused as refused:
                 log.info("no thread could be opened: %s", refused)
             else:
                 return thread, thread.id, f"channel-{thread.id}"
@@ -232,7 +232,7 @@ def _reply(message: nextcord.Message) -> Destination:
 async def _say(destination: Destination, text: str) -> None:
     try:
         await destination.send(Outgoing(text))
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("a person was not told %r: %s", text, refused)
 
 
@@ -240,5 +240,5 @@ async def _type_in(channel: Messageable) -> None:
     """Show that somebody is at it, for the time until the first message."""
     try:
         await attempt(channel.trigger_typing, ONCE)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.debug("no typing is shown: %s", refused)

@@ -13,7 +13,7 @@ from bot.discord.answers.traffic import Traffic
 from bot.discord.api.destinations import ChannelDestination, Destination
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import Limits
-from bot.discord.rate_limit import Rate
+from bot.discord.rate_limit import RateLimit
 from bot.scratch.drawing import Renderer
 from bot.sessions import Sessions
 from config.settings import Settings
@@ -42,7 +42,7 @@ class Context:
         self.clock = clock
         self.pages = Pages()
         self.renderer = Renderer(sessions.pool)
-        self.rate = Rate(settings.rate, clock)
+        self.rate = RateLimit(settings.rate, clock)
         self.limits = Limits(
             files=settings.discord_files,
             request=settings.discord_max_request,

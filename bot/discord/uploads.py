@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import nextcord
 
 from bot.discord.api.destinations import Destination
-from bot.discord.api.retry import Refused, attempt
+from bot.discord.api.retry import DiscordRefused, attempt
 from bot.discord.context import Context
 from bot.discord.format.attachments import Limits, plan
 from bot.discord.format.markdown import code_name, fenced
@@ -79,7 +79,7 @@ async def tell_of(received: Received, destination: Destination, limits: Limits) 
     for outgoing in plan(split(text), (), limits) if text else ():
         try:
             await destination.send(outgoing)
-        except Refused as refused:
+        except DiscordRefused as refused:
             log.info("cards of files were not told: %s", refused)
 
 
@@ -90,7 +90,7 @@ async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str
         return f"`{_plain(attachment)}` is not stored: over the {human_size(limit)} limit for one file."
     try:
         return await attempt(attachment.read)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.warning("an attachment could not be read: %s", refused)
         return f"`{_plain(attachment)}` could not be read from Discord: send it again."
 

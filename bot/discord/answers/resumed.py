@@ -1,9 +1,9 @@
 """What comes of a cell without its turn: after a restart of the bot, and after the cell's end.
 
-    afterwards = Afterwards(context)
-    sessions.tell_resumed = afterwards.tell_resumed
-    sessions.fail_resumed = afterwards.fail_resumed
-    sessions.tell_late = afterwards.tell_late
+    resumed = ResumedAnswers(context)
+    sessions.tell_resumed = resumed.tell_resumed
+    sessions.fail_resumed = resumed.fail_resumed
+    sessions.tell_late = resumed.tell_late
 
 Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes
 as a message of its own, which ends when nothing more has come for a while.
@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 
 from bot.continuity.earlier_answer import told, told_before
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
-from bot.discord.answers.delivery import take_away
+from bot.discord.answers.delivery import delete_message
 from bot.discord.answers.ending import uncancelled
-from bot.discord.api.destinations import Destination, Post
-from bot.discord.api.retry import Refused
+from bot.discord.api.destinations import Destination, SentMessage
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.buttons.ownership import Claimed, record_of
 from bot.discord.context import Context
 from bot.discord.format.answer import Draft
@@ -30,7 +30,7 @@ from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell, Said, SessionRecord
 from kernels.cell.events import Display
 
-__all__ = ["Afterwards"]
+__all__ = ["ResumedAnswers"]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ LATE_MESSAGES = 5  # of one cell; what comes later is in its record only
 REMEMBERED = 1000  # cells whose late messages are counted
 
 
-class Afterwards:
+class ResumedAnswers:
     """See the module's text."""
 
     def __init__(self, context: Context) -> None:
@@ -93,8 +93,8 @@ class Afterwards:
         for other in others:
             try:
                 channel = await self._context.channel(other.channel_id, None)
-                await take_away(await channel.fetch(other.message_id))
-            except Refused as refused:
+                await delete_message(await channel.fetch(other.message_id))
+            except DiscordRefused as refused:
                 log.info("message %d stays: %s", other.message_id, refused)
 
     async def _again(self, record: SessionRecord, cell: int) -> tuple[LiveAnswer, Sequence[MessageCell]]:
@@ -106,7 +106,7 @@ class Afterwards:
         first = noted[0].first if noted else 0
         draft = self._context.draft()
         begun = await self._take_up(record, cell, first, draft)
-        destinations, post = await self._where(record, noted, answering=begun is None)
+        destinations, message = await self._where(record, noted, answering=begun is None)
         live_answer = LiveAnswer(
             self._context,
             record.user_id,
@@ -114,7 +114,7 @@ class Afterwards:
             record.place,
             destinations,
             draft,
-            post=post,
+            message=message,
             cell=cell,
             several=first > 0,
             first=first,
@@ -122,7 +122,7 @@ class Afterwards:
         try:
             with closed_on_failure(live_answer):
                 await live_answer.open()
-        except Refused as refused:
+        except DiscordRefused as refused:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
         if begun is None:
             return live_answer, ()
@@ -213,17 +213,17 @@ class Afterwards:
 
     async def _where(
         self, record: SessionRecord, noted: Sequence[MessageCell], *, answering: bool
-    ) -> tuple[Sequence[Destination], Post | None]:
+    ) -> tuple[Sequence[Destination], SentMessage | None]:
         """Where the noted messages are, and the first of them."""
         direct = self._context.direct(record.user_id)
         if not noted or not noted[0].channel_id:
             return [direct], None
         first = noted[0]
         try:
-            message = (first.channel_id, first.message_id)
-            channel = await self._context.channel(first.channel_id, message if answering else None)
-            post = None if answering else await channel.fetch(first.message_id)
-        except Refused as refused:
+            reply_to = (first.channel_id, first.message_id)
+            channel = await self._context.channel(first.channel_id, reply_to if answering else None)
+            message = None if answering else await channel.fetch(first.message_id)
+        except DiscordRefused as refused:
             log.info("the message of cell %d of %s: %s", first.seq, record.session_id, refused)
             return [direct], None
-        return [channel, direct], post
+        return [channel, direct], message

@@ -1,8 +1,8 @@
 """Where an answer goes: a channel, or where that is gone the person's direct messages.
 
     destination = ChannelDestination(channel, reply_to=(channel_id, message_id))
-    post = await destination.send(outgoing, view)         # Raises: Refused
-    await post.edit(outgoing, view)                  # Raises: Refused
+    message = await destination.send(outgoing, view)         # Raises: DiscordRefused
+    await message.edit(outgoing, view)                  # Raises: DiscordRefused
 
 `interactions.py` has the destination of an interaction.
 """
@@ -15,16 +15,16 @@ import nextcord
 from nextcord.abc import Messageable
 from nextcord.ui import View
 
-from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
+from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
 from bot.discord.format.attachments import Outgoing
 
 __all__ = [
     "NO_MENTIONS",
     "ChannelDestination",
-    "ChannelPost",
+    "ChannelMessage",
     "Destination",
     "DirectDestination",
-    "Post",
+    "SentMessage",
     "changed",
     "only",
 ]
@@ -35,7 +35,7 @@ MOVING = {"kernelcord:stop", "kernelcord:kill"}  # the custom ids of buttons tha
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
 
-class Post(Protocol):
+class SentMessage(Protocol):
     """A message of ours."""
 
     channel_id: int
@@ -44,20 +44,22 @@ class Post(Protocol):
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """Show this instead; attachments that are there stay, unless not `keep`. Raises: Refused."""
+        """Show this instead; attachments that are there stay, unless not `keep`. Raises: DiscordRefused."""
 
     async def delete(self) -> None:
-        """Take the message away. Raises: Refused."""
+        """Take the message away. Raises: DiscordRefused."""
 
 
 class Destination(Protocol):
     """A place that takes messages."""
 
-    async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
-        """A new message; only the person `ping` may be mentioned by it. Raises: Refused."""
+    async def send(
+        self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
+    ) -> SentMessage:
+        """A new message; only the person `ping` may be mentioned by it. Raises: DiscordRefused."""
 
 
-class ChannelPost:
+class ChannelMessage:
     """A message in a channel where the bot can write."""
 
     def __init__(self, message: nextcord.Message) -> None:
@@ -79,7 +81,7 @@ class ChannelPost:
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """See `Post`."""
+        """See `SentMessage`."""
         kept: list[nextcord.Attachment] = self._message.attachments if keep else []
 
         async def call() -> nextcord.Message:
@@ -98,7 +100,7 @@ class ChannelPost:
         return tuple(one.filename for one in self._message.attachments)
 
     async def edit_anew(self, outgoing: Outgoing, view: View | None, keep: Collection[str]) -> None:
-        """Show this instead, with those files of before that have these names. Raises: Refused."""
+        """Show this instead, with those files of before that have these names. Raises: DiscordRefused."""
         kept = [one for one in self._message.attachments if one.filename in keep]
 
         async def call() -> nextcord.Message:
@@ -112,7 +114,7 @@ class ChannelPost:
         self._message = await attempt(call)
 
     async def delete(self) -> None:
-        """See `Post`."""
+        """See `SentMessage`."""
         await attempt(self._message.delete)
 
 
@@ -125,13 +127,13 @@ class ChannelDestination:
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
-    ) -> ChannelPost:
+    ) -> ChannelMessage:
         """See `Destination`."""
         reply_to, self._reply_to = self._reply_to, None
         if reply_to is not None:
             try:
                 return await self._send(outgoing, view, ping, reply_to)
-            except Refused as refused:
+            except DiscordRefused as refused:
                 if refused.kind is not Refusal.FORBIDDEN:
                     raise
                 log.info("a message is no reply: %s", refused)  # for which the history has to be readable
@@ -139,7 +141,7 @@ class ChannelDestination:
 
     async def _send(
         self, outgoing: Outgoing, view: View | None, ping: int | None, reply_to: tuple[int, int] | None = None
-    ) -> ChannelPost:
+    ) -> ChannelMessage:
         reference = None
         if reply_to is not None:
             channel_id, message_id = reply_to
@@ -153,11 +155,11 @@ class ChannelDestination:
                 outgoing.content, view=view, reference=reference, allowed_mentions=only(ping), **fields
             )
 
-        return ChannelPost(await attempt(call))
+        return ChannelMessage(await attempt(call))
 
-    async def fetch(self, message_id: int) -> ChannelPost:
-        """A message of ours that is there. Raises: Refused."""
-        return ChannelPost(await attempt(lambda: self._channel.fetch_message(message_id)))
+    async def fetch(self, message_id: int) -> ChannelMessage:
+        """A message of ours that is there. Raises: DiscordRefused."""
+        return ChannelMessage(await attempt(lambda: self._channel.fetch_message(message_id)))
 
 
 class DirectDestination:
@@ -169,7 +171,7 @@ class DirectDestination:
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
-    ) -> ChannelPost:
+    ) -> ChannelMessage:
         """See `Destination`."""
         user = self._client.get_user(self._user_id)
         if user is None:

@@ -17,8 +17,15 @@ import nextcord
 from nextcord.abc import Messageable
 from nextcord.ui import View
 
-from bot.discord.api.destinations import NO_MENTIONS, ChannelDestination, ChannelPost, Post, changed, only
-from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
+from bot.discord.api.destinations import (
+    NO_MENTIONS,
+    ChannelDestination,
+    ChannelMessage,
+    SentMessage,
+    changed,
+    only,
+)
+from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.discord.format.markdown import fenced, unfenced
 from bot.discord.format.split import LONGEST, length
@@ -51,7 +58,7 @@ async def defer(interaction: Interaction, *, message: bool = True, private: bool
     """
     try:
         await attempt(lambda: interaction.response.defer(ephemeral=private, with_message=message), AT_ONCE)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("an interaction could not be acknowledged: %s", refused)
         return refused.kind is Refusal.ANSWERED  # by a try whose answer was lost
     return True
@@ -75,7 +82,7 @@ async def privately(
 
     try:
         return await attempt(call)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.warning("a private answer did not arrive: %s", refused)
         if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
             await privately(interaction, NOT_TAKEN)
@@ -104,7 +111,7 @@ def place_of(interaction: Interaction) -> str:
     return f"dm-{interaction.channel_id}"
 
 
-class InteractionPost:
+class InteractionMessage:
     """A message that an interaction's token may change; later an ordinary one, where we can write."""
 
     def __init__(
@@ -113,18 +120,18 @@ class InteractionPost:
         self._destination = destination
         self._original = original
         self._attachments: Sequence[nextcord.Attachment] = message.attachments
-        self._ordinary: ChannelPost | None = None
+        self._ordinary: ChannelMessage | None = None
         self.channel_id = destination.interaction.channel_id or 0
         self.message_id = message.id
 
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """See `Post`."""
+        """See `SentMessage`."""
         if self._ordinary is None and self._destination.alive:
             try:
                 await self._edit_by_token(outgoing, view, keep, patience)
-            except Refused as refused:
+            except DiscordRefused as refused:
                 if refused.kind is not Refusal.EXPIRED or self._destination.channel is None:
                     raise
                 self._destination.expire()
@@ -135,7 +142,7 @@ class InteractionPost:
         await self._ordinary.edit(outgoing, view, keep=keep, patience=patience)
 
     async def delete(self) -> None:
-        """See `Post`."""
+        """See `SentMessage`."""
         if self._original and self._destination.alive:
             await attempt(self._destination.interaction.delete_original_message)
         else:
@@ -192,31 +199,35 @@ class InteractionDestination:
         """The token was refused."""
         self._expired = True
 
-    async def as_ordinary(self, message_id: int) -> ChannelPost:
-        """A message of the interaction as one of the channel. Raises: Refused."""
+    async def as_ordinary(self, message_id: int) -> ChannelMessage:
+        """A message of the interaction as one of the channel. Raises: DiscordRefused."""
         if self.channel is None:
-            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
+            raise DiscordRefused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
         return await ChannelDestination(self.channel).fetch(message_id)
 
-    async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
+    async def send(
+        self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
+    ) -> SentMessage:
         """See `Destination`."""
         if self.alive:
             try:
                 return await self._send_by_token(outgoing, view, ping)
-            except Refused as refused:
+            except DiscordRefused as refused:
                 if refused.kind is not Refusal.EXPIRED or self.channel is None:
                     raise
                 self.expire()
         if self.channel is None:
-            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
+            raise DiscordRefused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
         return await ChannelDestination(self.channel).send(outgoing, view, ping=ping)
 
-    async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> Post:
+    async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> SentMessage:
         if self._first:
             self._first = False
             return await self._send_original(outgoing, view)
         if self.channel is None and self._followups >= FOLLOWUPS:
-            raise Refused(Refusal.FORBIDDEN, PermissionError("no more messages in a server without the bot"))
+            raise DiscordRefused(
+                Refusal.FORBIDDEN, PermissionError("no more messages in a server without the bot")
+            )
         self._followups += 1
 
         async def call() -> nextcord.Message:
@@ -228,9 +239,9 @@ class InteractionDestination:
             )
             return message
 
-        return InteractionPost(self, await attempt(call), original=False)
+        return InteractionMessage(self, await attempt(call), original=False)
 
-    async def _send_original(self, outgoing: Outgoing, view: View | None) -> Post:
+    async def _send_original(self, outgoing: Outgoing, view: View | None) -> SentMessage:
         """What was deferred becomes the message."""
 
         async def call() -> nextcord.Message:
@@ -241,7 +252,7 @@ class InteractionDestination:
                 **changed(outgoing, (), keep=True),
             )
 
-        return InteractionPost(self, await attempt(call), original=True)
+        return InteractionMessage(self, await attempt(call), original=True)
 
 
 def channel_of(interaction: Interaction) -> Messageable | None:

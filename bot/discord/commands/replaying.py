@@ -10,7 +10,7 @@ from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.ending import note_of
 from bot.discord.api.destinations import Destination, DirectDestination
 from bot.discord.api.interactions import Interaction, InteractionDestination, channel_of, place_of, privately
-from bot.discord.api.retry import Refused
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.chat import refusal
 from bot.discord.context import Context
 from bot.discord.uploads import read
@@ -49,7 +49,7 @@ async def _replay(context: Context, live_answer: LiveAnswer, author: str, attach
         with closed_on_failure(live_answer):
             await live_answer.open()
             note = await note_of(context, live_answer, _run(context, live_answer, author, attachment))
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.warning("a replay of %d has nowhere to be answered: %s", live_answer.user_id, refused)
         return
     await live_answer.finish(note)
