@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import nextcord
 from nextcord.abc import Messageable
 
-from bot.discord.answers.turn import Turn, begin
-from bot.discord.api.destinations import ChannelOutlet, DirectOutlet, Outlet
-from bot.discord.api.retry import ONCE, Refused, attempt
+from bot.discord.answers.turn import DiscordTurn, begin
+from bot.discord.api.destinations import ChannelDestination, Destination, DirectDestination
+from bot.discord.api.retry import ONCE, DiscordRefused, attempt
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.codeblocks import code_of
@@ -50,7 +50,7 @@ class Asked:
     author: str
     place: str
     code: bytes
-    turn: Turn
+    turn: DiscordTurn
     at: float
 
 
@@ -97,7 +97,7 @@ class Chat:
             self._edits[message_id] = code
         elif reason := refusal(self._context, asked.user_id):
             if self._context.rate.tells(asked.user_id):
-                await _say((await self._outlets(asked))[0], reason)
+                await _say((await self._destinations(asked))[0], reason)
         else:
             self._edits[message_id] = code
             self._context.spawn(self._again(found, asked), f"edit of message {message_id}")
@@ -112,9 +112,9 @@ class Chat:
         if not text:
             return
         code = code_of(text)
-        outlets: list[Outlet] = [
-            ChannelOutlet(channel, reply_to),
-            DirectOutlet(self._client, message.author.id),
+        destinations: list[Destination] = [
+            ChannelDestination(channel, reply_to),
+            DirectDestination(self._client, message.author.id),
         ]
         request = Request(
             message.author.id,
@@ -125,7 +125,7 @@ class Chat:
             cards=received.cards,
             pictures=received.pictures,
         )
-        turn = begin(self._context, request, outlets)
+        turn = begin(self._context, request, destinations)
         if code is not None:
             asked = Asked(
                 message.id,
@@ -149,27 +149,27 @@ class Chat:
             received = await receive(self._context, message.author.id, place, message.attachments)
         except (FileStoreError, KernelError) as error:
             received = Received(notes=(f"Your files are not stored: {clause(error)}.",))
-        await tell_of(received, ChannelOutlet(channel, reply_to), self._context.limits)
+        await tell_of(received, ChannelDestination(channel, reply_to), self._context.limits)
         return received
 
     async def _again(self, key: tuple[int, int], asked: Asked) -> None:
         try:
             await asked.turn.stop()
-            post = await asked.turn.one_post()
-            outlets = await self._outlets(asked)
+            message = await asked.turn.first_message()
+            destinations = await self._destinations(asked)
         finally:  # from here on an edit is one of the new turn
             code = self._edits.pop(asked.message_id)
         request = Request(asked.user_id, asked.author, asked.place, code)
-        turn = begin(self._context, request, outlets, post)
+        turn = begin(self._context, request, destinations, message)
         if self._last.get(key) is asked:
             self._last[key] = replace(asked, code=_digest(code), turn=turn)
 
-    async def _outlets(self, asked: Asked) -> list[Outlet]:
+    async def _destinations(self, asked: Asked) -> list[Destination]:
         """Where an answer to this goes: where it went before, and else to its person."""
-        direct = DirectOutlet(self._client, asked.user_id)
+        direct = DirectDestination(self._client, asked.user_id)
         try:
             return [await self._context.channel(asked.channel_id, None), direct]
-        except Refused as refused:
+        except DiscordRefused as refused:
             log.info("the answer to message %d goes elsewhere: %s", asked.message_id, refused)
             return [direct]
 
@@ -178,7 +178,7 @@ class Chat:
         if await self._opens_thread(message):
             try:
                 thread = await attempt(lambda: message.create_thread(name=title(text)))
-            except Refused as refused:
+            except DiscordRefused as refused:
                 log.info("no thread could be opened: %s", refused)
             else:
                 return thread, thread.id, f"channel-{thread.id}"
@@ -225,14 +225,14 @@ def refusal(context: Context, user_id: int) -> str | None:
     return f"That was a lot in one minute. I can take your next one in {math.ceil(wait)} s."
 
 
-def _reply(message: nextcord.Message) -> Outlet:
-    return ChannelOutlet(message.channel, (message.channel.id, message.id))
+def _reply(message: nextcord.Message) -> Destination:
+    return ChannelDestination(message.channel, (message.channel.id, message.id))
 
 
-async def _say(outlet: Outlet, text: str) -> None:
+async def _say(destination: Destination, text: str) -> None:
     try:
-        await outlet.send(Outgoing(text))
-    except Refused as refused:
+        await destination.send(Outgoing(text))
+    except DiscordRefused as refused:
         log.info("a person was not told %r: %s", text, refused)
 
 
@@ -240,5 +240,5 @@ async def _type_in(channel: Messageable) -> None:
     """Show that somebody is at it, for the time until the first message."""
     try:
         await attempt(channel.trigger_typing, ONCE)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.debug("no typing is shown: %s", refused)

@@ -19,19 +19,19 @@ import nextcord
 from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
 from nextcord.abc import Messageable
 
-from bot.discord.answers.resumed import Afterwards
+from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.unfinished import end_unfinished, unfinished
-from bot.discord.answers.updated import ShownAgain
-from bot.discord.api.destinations import NO_MENTIONS, ChannelOutlet, DirectOutlet
+from bot.discord.answers.updated import UpdatedMessages
+from bot.discord.api.destinations import NO_MENTIONS, ChannelDestination, DirectDestination
 from bot.discord.api.interactions import Interaction, privately
-from bot.discord.api.retry import Refusal, Refused, attempt
+from bot.discord.api.retry import DiscordRefused, Refusal, attempt
 from bot.discord.buttons.actions import EXPECTED, Controls
-from bot.discord.buttons.expiring import Closed
+from bot.discord.buttons.expiring import ExpiredViews
 from bot.discord.buttons.submitted import Submitted
 from bot.discord.buttons.view import BROKEN, Buttons
 from bot.discord.chat import Chat
-from bot.discord.commands.personal import Tools
-from bot.discord.commands.run import Running
+from bot.discord.commands.personal import PersonalCommands
+from bot.discord.commands.run import RunCommands
 from bot.discord.connections import Pauses, outlast_ready
 from bot.discord.context import Context
 from bot.wording.error_messages import sentence
@@ -69,22 +69,22 @@ class Client(nextcord.Client):
         self._began = datetime.now(UTC)
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
-        afterwards = Afterwards(context)
-        context.sessions.tell_late = afterwards.tell_late
-        context.sessions.tell_resumed = afterwards.tell_resumed
-        context.sessions.fail_resumed = afterwards.fail_resumed
-        context.show_again = ShownAgain(context).note
+        resumed = ResumedAnswers(context)
+        context.sessions.tell_late = resumed.tell_late
+        context.sessions.tell_resumed = resumed.tell_resumed
+        context.sessions.fail_resumed = resumed.fail_resumed
+        context.show_again = UpdatedMessages(context).note
         context.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
-        context.direct = lambda user_id: DirectOutlet(self, user_id)
+        context.direct = lambda user_id: DirectDestination(self, user_id)
         context.channel = self._channel
         _guard(self._connection.parsers)
         outlast_ready(self._connection)
         self.http._buckets = _Forgotten()
         self.http.ws_connect = self._pausing(self.http.ws_connect)  # type: ignore[assignment, method-assign]
-        self.add_cog(Running(context))
-        self.add_cog(Tools(context))
+        self.add_cog(RunCommands(context))
+        self.add_cog(PersonalCommands(context))
         self.add_view(Buttons(self._controls.verbs))
-        self.add_view(Closed())
+        self.add_view(ExpiredViews())
 
     async def reopen(self) -> None:
         """Be ready to connect again, with commands and buttons as they are, after a connection failed.
@@ -118,7 +118,7 @@ class Client(nextcord.Client):
     async def _register(self) -> None:
         try:
             await attempt(super().on_connect)
-        except Refused as refused:
+        except DiscordRefused as refused:
             log.error("the commands are not registered, again in %.0f s: %s", REGISTER_AGAIN, refused)
             await asyncio.sleep(REGISTER_AGAIN)  # an outage of Discord's passes with time
         else:
@@ -201,12 +201,12 @@ class Client(nextcord.Client):
 
         return connect_later
 
-    async def _channel(self, channel_id: int, reply_to: tuple[int, int] | None) -> ChannelOutlet:
-        """A channel that may be in no cache, such as a DM. Raises: Refused."""
+    async def _channel(self, channel_id: int, reply_to: tuple[int, int] | None) -> ChannelDestination:
+        """A channel that may be in no cache, such as a DM. Raises: DiscordRefused."""
         channel = self.get_channel(channel_id) or await attempt(lambda: self.fetch_channel(channel_id))
         if not isinstance(channel, Messageable):
-            raise Refused(Refusal.CHANNEL_GONE, TypeError(f"channel {channel_id} takes no messages"))
-        return ChannelOutlet(channel, reply_to)
+            raise DiscordRefused(Refusal.CHANNEL_GONE, TypeError(f"channel {channel_id} takes no messages"))
+        return ChannelDestination(channel, reply_to)
 
 
 def intents() -> nextcord.Intents:

@@ -10,17 +10,17 @@ from nextcord.ui import View
 
 from bot.discord.answers.pages import Pages
 from bot.discord.answers.traffic import Traffic
-from bot.discord.api.destinations import ChannelOutlet, Outlet
+from bot.discord.api.destinations import ChannelDestination, Destination
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import Limits
-from bot.discord.rate_limit import Rate
+from bot.discord.rate_limit import RateLimit
 from bot.scratch.drawing import Renderer
 from bot.sessions import Sessions
 from config.settings import Settings
 from kernels.notebooks.packages import plotly_script
 
 if TYPE_CHECKING:
-    from bot.discord.answers.answer import Showing
+    from bot.discord.answers.answer import LiveAnswer
 
 __all__ = ["Context"]
 
@@ -42,7 +42,7 @@ class Context:
         self.clock = clock
         self.pages = Pages()
         self.renderer = Renderer(sessions.pool)
-        self.rate = Rate(settings.rate, clock)
+        self.rate = RateLimit(settings.rate, clock)
         self.limits = Limits(
             files=settings.discord_files,
             request=settings.discord_max_request,
@@ -50,7 +50,7 @@ class Context:
             messages=settings.discord_messages,
         )
         self.closing = False
-        self.showings: dict[int, Showing] = {}  # by the id of their first message
+        self.live_answers: dict[int, LiveAnswer] = {}  # by the id of their first message
         self.tasks: set[asyncio.Task[None]] = set()  # turns
         self.traffic = Traffic(APART * self.pace)
         self.forgets: list[Callable[[int], None]] = []  # called with the person of whom nothing may be kept
@@ -58,8 +58,8 @@ class Context:
         # Set by the client, which knows how to make them:
         self.buttons: Callable[[tuple[str, ...]], View | None] = lambda _: None
         self.show_again: Callable[[str, int, Collection[str]], None] = lambda *_: None  # see `updated`
-        self.direct: Callable[[int], Outlet]
-        self.channel: Callable[[int, tuple[int, int] | None], Awaitable[ChannelOutlet]]
+        self.direct: Callable[[int], Destination]
+        self.channel: Callable[[int, tuple[int, int] | None], Awaitable[ChannelDestination]]
 
     @property
     def pace(self) -> float:

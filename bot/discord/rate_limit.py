@@ -8,13 +8,13 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Rate"]
+__all__ = ["RateLimit"]
 
 MINUTE = 60.0  # seconds
 PEOPLE = 10_000  # whose turns are remembered; the rest have begun theirs long ago
 
 
-class Rate:
+class RateLimit:
     """`turns` in each 60 seconds a person; 0 is without limit. `clock` gives seconds."""
 
     def __init__(self, turns: int, clock: Callable[[], float]) -> None:

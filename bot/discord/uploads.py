@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import nextcord
 
-from bot.discord.api.destinations import Outlet
-from bot.discord.api.retry import Refused, attempt
+from bot.discord.api.destinations import Destination
+from bot.discord.api.retry import DiscordRefused, attempt
 from bot.discord.context import Context
 from bot.discord.format.attachments import Limits, plan
 from bot.discord.format.markdown import code_name, fenced
@@ -73,13 +73,13 @@ async def receive(
     )
 
 
-async def tell_of(received: Received, outlet: Outlet, limits: Limits) -> None:
+async def tell_of(received: Received, destination: Destination, limits: Limits) -> None:
     """Say what the files are, and which were not taken. Raises nothing."""
     text = "\n".join([*map(fenced, received.cards), *received.notes])
     for outgoing in plan(split(text), (), limits) if text else ():
         try:
-            await outlet.send(outgoing)
-        except Refused as refused:
+            await destination.send(outgoing)
+        except DiscordRefused as refused:
             log.info("cards of files were not told: %s", refused)
 
 
@@ -90,7 +90,7 @@ async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str
         return f"`{_plain(attachment)}` is not stored: over the {human_size(limit)} limit for one file."
     try:
         return await attempt(attachment.read)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.warning("an attachment could not be read: %s", refused)
         return f"`{_plain(attachment)}` could not be read from Discord: send it again."
 

@@ -3,7 +3,7 @@
 import nextcord
 import pytest
 
-from bot.discord.api.destinations import ChannelOutlet
+from bot.discord.api.destinations import ChannelDestination
 from bot.discord.api.interactions import Interaction
 from bot.discord.buttons.view import LOOKS, Buttons
 from bot.discord.format.attachments import Outgoing, Upload
@@ -15,13 +15,13 @@ async def test_edit_keeps_what_was_attached(discord: Discord, tiny_bot: nextcord
     general = discord.guild.channel("general")
     channel = tiny_bot.get_channel(general.id)
     assert isinstance(channel, nextcord.TextChannel)
-    post = await ChannelOutlet(channel).send(Outgoing("one", (Upload("a.txt", b"a"),)))
-    await post.edit(Outgoing("two", (Upload("b.txt", b"b"),)), None)
+    message = await ChannelDestination(channel).send(Outgoing("one", (Upload("a.txt", b"a"),)))
+    await message.edit(Outgoing("two", (Upload("b.txt", b"b"),)), None)
     message = await general.wait_for(lambda m: m.content == "two")
     assert {a.filename: a.data for a in message.attachments} == {"a.txt": b"a", "b.txt": b"b"}
-    await post.edit(Outgoing("three"), None)
+    await message.edit(Outgoing("three"), None)
     assert len(message.attachments) == 2
-    await post.edit(Outgoing("four"), None, keep=False)
+    await message.edit(Outgoing("four"), None, keep=False)
     assert not message.attachments
 
 
@@ -31,7 +31,7 @@ async def test_file_is_whole_when_it_is_sent_again(discord: Discord, tiny_bot: n
     channel = tiny_bot.get_channel(general.id)
     assert isinstance(channel, nextcord.TextChannel)
     discord.faults.status("POST", "/channels/*/messages", 503)
-    await ChannelOutlet(channel).send(Outgoing("one", (Upload("a.txt", b"abc"),)))
+    await ChannelDestination(channel).send(Outgoing("one", (Upload("a.txt", b"abc"),)))
     message = await general.wait_for(lambda m: m.content == "one")
     assert message.file("a.txt").data == b"abc"
 
@@ -50,7 +50,7 @@ async def test_message_moves_while_it_has_a_button_that_ends_its_cell(
 
     channel = tiny_bot.get_channel(discord.guild.channel("general").id)
     assert isinstance(channel, nextcord.TextChannel)
-    outlet = ChannelOutlet(channel)
+    destination = ChannelDestination(channel)
     view = Buttons(dict.fromkeys(LOOKS, nothing), buttons)
-    post = await outlet.send(Outgoing("one"), view)
-    assert (await outlet.fetch(post.message_id)).moves is moves
+    message = await destination.send(Outgoing("one"), view)
+    assert (await destination.fetch(message.message_id)).moves is moves

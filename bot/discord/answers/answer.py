@@ -1,10 +1,10 @@
 """One answer on Discord, from its first message to its last state, whatever is told meanwhile.
 
-    showing = Showing(context, user_id, outlets, draft)
-    await showing.open()
-    await showing.tell(reply)                   # every Reply of the turn
-    await showing.finish(note)                  # pictures are drawn, files sent, buttons set
-    with closed_on_failure(showing): ...        # around all before `finish`
+    live_answer = LiveAnswer(context, user_id, destinations, draft)
+    await live_answer.open()
+    await live_answer.tell(reply)                   # every Reply of the turn
+    await live_answer.finish(note)                  # pictures are drawn, files sent, buttons set
+    with closed_on_failure(live_answer): ...        # around all before `finish`
 
 The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that
 comes back finds where to tell the rest.
@@ -18,9 +18,9 @@ from datetime import timedelta
 
 from bot.continuity.losses import together
 from bot.discord.answers.delivery import Delivery
-from bot.discord.answers.live_message import Live, Look
-from bot.discord.api.destinations import Outlet, Post
-from bot.discord.api.retry import Refused
+from bot.discord.answers.live_message import LiveMessage, MessageLook
+from bot.discord.api.destinations import Destination, SentMessage
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.context import Context
 from bot.discord.format.answer import Draft, Page
 from bot.discord.format.attachments import Outgoing, Upload
@@ -32,7 +32,7 @@ from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
 from kernels.cell.events import Queued, Restarted
 
-__all__ = ["FINISHED", "Showing", "closed_on_failure"]
+__all__ = ["FINISHED", "LiveAnswer", "closed_on_failure"]
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ NONE_YET = 1  # instead of its first cell's number, of an answer that has none
 FINISHED = ("rerun", "edit", "notebook", "files")
 
 
-class Showing:
-    """See the module's text. The outlets are tried in order; `post` is a message of ours to take over.
+class LiveAnswer:
+    """See the module's text. The destinations are tried in order; `message` is one of ours to take over.
 
     With `late` all that is told comes after its cell's end, and there is nothing to stop. With `several` more
     may follow a cell, as in every turn of the model; `first` is the first of its cells that there was.
@@ -54,10 +54,10 @@ class Showing:
         user_id: int,
         session_id: str,
         place: str,
-        outlets: Sequence[Outlet],
+        destinations: Sequence[Destination],
         draft: Draft,
         *,
-        post: Post | None = None,
+        message: SentMessage | None = None,
         cell: int = 0,
         asked: ModelTurn | None = None,
         late: bool = False,
@@ -77,11 +77,11 @@ class Showing:
         self._stopped: bool | None = None  # before a cell was known that could be: whether with `kill`
         self.kept = False  # one of its cells runs on, because the person wanted it
         self._context = context
-        self._outlets = list(outlets)
-        self._post = post
-        self._posts: list[Post] = []
+        self._destinations = list(destinations)
+        self._message = message
+        self._messages: list[SentMessage] = []
         self._moves_in: int | None = None  # the channel, while it is not in its last state
-        self._live: Live | None = None
+        self._live: LiveMessage | None = None
         self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
         self._before = 0
         self._asks_to_keep = False
@@ -89,40 +89,44 @@ class Showing:
         self._lost: Restarted | None = None  # what it tells of kernels that are gone
 
     async def open(self) -> None:
-        """Send the first message, by the first outlet that takes it. Raises: Refused, when none does."""
+        """Send the first message, to the first destination that takes it. Raises: DiscordRefused."""
         while True:
             self._hold()  # before the message that is taken over changes: nobody else edits it from here on
-            live = Live(
-                self._outlets[0], self._look, self._context.buttons, pace=self._context.pace, post=self._post
+            live = LiveMessage(
+                self._destinations[0],
+                self._look,
+                self._context.buttons,
+                pace=self._context.pace,
+                message=self._message,
             )
             try:
                 await live.open()
-            except Refused as refused:
+            except DiscordRefused as refused:
                 log.info("an answer begins elsewhere: %s", refused)
                 self._let_go()
-                if self._post is not None:
-                    self._post = None
-                elif len(self._outlets) > 1:
-                    del self._outlets[0]
+                if self._message is not None:
+                    self._message = None
+                elif len(self._destinations) > 1:
+                    del self._destinations[0]
                 else:
                     raise
             else:
                 break
         self._live = live
-        self._post = live.post
+        self._message = live.message
         self._hold()
         await self.note()
 
     def _hold(self) -> None:
         """The message is this answer's, and moves, until `_let_go`."""
-        if self._post is not None and self._moves_in is None:
-            self._context.showings[self._post.message_id] = self
-            self._moves_in = self._post.channel_id
+        if self._message is not None and self._moves_in is None:
+            self._context.live_answers[self._message.message_id] = self
+            self._moves_in = self._message.channel_id
             self._context.traffic.begin(self._moves_in)
 
     def _let_go(self) -> None:
-        if self._post is not None and self._context.showings.get(self._post.message_id) is self:
-            del self._context.showings[self._post.message_id]
+        if self._message is not None and self._context.live_answers.get(self._message.message_id) is self:
+            del self._context.live_answers[self._message.message_id]
         if self._moves_in is not None:
             self._context.traffic.end(self._moves_in)
             self._moves_in = None
@@ -177,11 +181,11 @@ class Showing:
             last = await self._last(note)
             page = last or Page((UNSHOWABLE,))
             uploads = [*page.uploads, *await self._read(page.files)]
-            post = await self._stop()
+            message = await self._stop()
             view = self._context.buttons(FINISHED) if self.cell else None
-            delivery = Delivery(self._outlets, self._context.limits, self._made)
-            self._posts, is_whole = await delivery.put(page.parts, uploads, view, post)
-            await self._note(self._posts, is_over=not self.runs)
+            delivery = Delivery(self._destinations, self._context.limits, self._made)
+            self._messages, is_whole = await delivery.put(page.parts, uploads, view, message)
+            await self._note(self._messages, is_over=not self.runs)
             await self._ping()
             if self._updated:
                 self._context.show_again(self.session_id, self._before, self._updated)
@@ -194,7 +198,7 @@ class Showing:
 
     async def note(self) -> None:
         """Note whose the message is, and that the answer goes on, once its session is known."""
-        await self._note([self._post])
+        await self._note([self._message])
 
     async def _last(self, note: str) -> Page | None:
         try:
@@ -222,9 +226,9 @@ class Showing:
             return
 
     @property
-    def posted(self) -> tuple[tuple[int, int], ...]:
+    def message_ids(self) -> tuple[tuple[int, int], ...]:
         """The messages of the finished answer, in order: each its channel's id, and its own."""
-        return tuple((post.channel_id, post.message_id) for post in self._posts)
+        return tuple((message.channel_id, message.message_id) for message in self._messages)
 
     def began(self, ago: timedelta) -> None:
         """The cell began so long ago, in a program before us."""
@@ -244,7 +248,7 @@ class Showing:
         """The page, or another piece of an answer, made where it holds up nobody."""
         return await self._context.pages.made(self.user_id, work)
 
-    async def _look(self) -> Look:
+    async def _look(self) -> MessageLook:
         buttons = [] if self._late else ["stop"]
         if self.draft.unstopped is not None:
             buttons = ["wait", "kill"]
@@ -253,13 +257,13 @@ class Showing:
         if self._asks_to_keep:
             buttons.append("keep")
         page = await self._made(self.draft.live(now=self._context.clock()))
-        return Look(page.parts[0], tuple(buttons))
+        return MessageLook(page.parts[0], tuple(buttons))
 
-    async def _stop(self) -> Post | None:
+    async def _stop(self) -> SentMessage | None:
         if self._live is None:
-            return self._post
+            return self._message
         await self._live.stop()
-        return self._live.post
+        return self._live.message
 
     async def _read(self, files: Iterable[GeneratedFile]) -> list[Upload]:
         """The files that may be sent along; the text names the rest with their ids."""
@@ -277,21 +281,21 @@ class Showing:
             uploads.append(Upload(file.filename, data, file_id=file.file_id))
         return uploads
 
-    async def _note(self, posts: Sequence[Post | None], *, is_over: bool = False) -> None:
+    async def _note(self, messages: Sequence[SentMessage | None], *, is_over: bool = False) -> None:
         forgotten = self._context.sessions.opened(self.session_id) is None and not self._context.closing
         if not (self.cell or self.asked) or forgotten:
             return
         first = (self._first or NONE_YET) if self.several else 0
         if is_over:
             first = -first if self.cell else 0
-        for post in posts:
-            if post is None:
+        for message in messages:
+            if message is None:
                 continue
-            noted = MessageCell(post.message_id, self.session_id, self.cell, post.channel_id, first)
+            noted = MessageCell(message.message_id, self.session_id, self.cell, message.channel_id, first)
             try:
                 await self._context.sessions.store.message_cells.set(noted)
             except FileStoreError:
-                log.exception("the buttons of message %d will not find their cell", post.message_id)
+                log.exception("the buttons of message %d will not find their cell", message.message_id)
 
     async def _ping(self) -> None:
         """Tell the person who kept a cell running that it has ended."""
@@ -299,8 +303,8 @@ class Showing:
             return
         text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
         try:
-            await self._outlets[0].send(text, ping=self.user_id)
-        except Refused as refused:
+            await self._destinations[0].send(text, ping=self.user_id)
+        except DiscordRefused as refused:
             log.info("nobody was pinged: %s", refused)
 
     def _set_bell(self, worked: timedelta = timedelta()) -> None:
@@ -323,10 +327,10 @@ class Showing:
 
 
 @contextmanager
-def closed_on_failure(showing: Showing) -> Iterator[None]:
+def closed_on_failure(live_answer: LiveAnswer) -> Iterator[None]:
     """Close the answer where this fails or is cancelled, since no last state of it will come."""
     try:
         yield
     except BaseException:  # a cancellation as well: it goes on to whoever waits for it
-        showing.close()
+        live_answer.close()
         raise

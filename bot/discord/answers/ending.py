@@ -1,13 +1,13 @@
 """How work whose answer is shown comes to its end: in a sentence where it failed, or the bot ends first.
 
-await showing.finish(await note_of(context, showing, work))
+await live_answer.finish(await note_of(context, live_answer, work))
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable
 
-from bot.discord.answers.answer import Showing
+from bot.discord.answers.answer import LiveAnswer
 from bot.discord.context import Context
 from bot.errors import BotError
 from bot.wording.error_messages import sentence
@@ -25,20 +25,20 @@ NO_MORE = "What was to follow it will not be done."
 AGAIN = f"{RESTARTING} Please send this again in a moment."
 
 
-async def note_of(context: Context, showing: Showing, work: Awaitable[str]) -> str:
+async def note_of(context: Context, live_answer: LiveAnswer, work: Awaitable[str]) -> str:
     """What the work returns, or in a sentence what went wrong with it on our side. Raises nothing of it."""
     try:
         return await work
     except asyncio.CancelledError:  # also raised by a cell that is left to its node
         if not context.closing:
             raise
-        return _restarting(context, showing)
+        return _restarting(context, live_answer)
     except (BotError, KernelError, FileStoreError, NotebookError) as error:
         if context.closing and isinstance(error, KernelClosed):
-            return _restarting(context, showing)
+            return _restarting(context, live_answer)
         return sentence(error)
     except Exception as error:  # whatever it is, the message must not stay as it was
-        log.exception("what %d wanted failed", showing.user_id)
+        log.exception("what %d wanted failed", live_answer.user_id)
         return sentence(error)
 
 
@@ -49,8 +49,8 @@ def uncancelled() -> None:
         task.uncancel()
 
 
-def _restarting(context: Context, showing: Showing) -> str:
+def _restarting(context: Context, live_answer: LiveAnswer) -> str:
     uncancelled()
-    if not showing.runs or context.settings.node == "none":
+    if not live_answer.runs or context.settings.node == "none":
         return AGAIN
-    return f"{GOES_ON} {NO_MORE}" if showing.several else GOES_ON
+    return f"{GOES_ON} {NO_MORE}" if live_answer.several else GOES_ON

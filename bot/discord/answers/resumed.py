@@ -1,9 +1,9 @@
 """What comes of a cell without its turn: after a restart of the bot, and after the cell's end.
 
-    afterwards = Afterwards(context)
-    sessions.tell_resumed = afterwards.tell_resumed
-    sessions.fail_resumed = afterwards.fail_resumed
-    sessions.tell_late = afterwards.tell_late
+    resumed = ResumedAnswers(context)
+    sessions.tell_resumed = resumed.tell_resumed
+    sessions.fail_resumed = resumed.fail_resumed
+    sessions.tell_late = resumed.tell_late
 
 Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes
 as a message of its own, which ends when nothing more has come for a while.
@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.continuity.earlier_answer import told, told_before
-from bot.discord.answers.answer import Showing, closed_on_failure
-from bot.discord.answers.delivery import take_away
+from bot.discord.answers.answer import LiveAnswer, closed_on_failure
+from bot.discord.answers.delivery import delete_message
 from bot.discord.answers.ending import uncancelled
-from bot.discord.api.destinations import Outlet, Post
-from bot.discord.api.retry import Refused
+from bot.discord.api.destinations import Destination, SentMessage
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.buttons.ownership import Claimed, record_of
 from bot.discord.context import Context
 from bot.discord.format.answer import Draft
@@ -30,7 +30,7 @@ from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell, Said, SessionRecord
 from kernels.cell.events import Display
 
-__all__ = ["Afterwards"]
+__all__ = ["ResumedAnswers"]
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +40,12 @@ LATE_MESSAGES = 5  # of one cell; what comes later is in its record only
 REMEMBERED = 1000  # cells whose late messages are counted
 
 
-class Afterwards:
+class ResumedAnswers:
     """See the module's text."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._resumed: dict[tuple[str, int], tuple[Showing, Sequence[MessageCell]]] = {}
+        self._resumed: dict[tuple[str, int], tuple[LiveAnswer, Sequence[MessageCell]]] = {}
         self._late: dict[tuple[str, int], asyncio.Queue[Reply]] = {}
         self._told: dict[tuple[str, int], int] = {}
 
@@ -54,19 +54,19 @@ class Afterwards:
         key = (record.session_id, reply.cell)
         if key not in self._resumed:
             self._resumed[key] = await self._again(record, reply.cell)
-        showing, others = self._resumed[key]
-        with closed_on_failure(showing):
-            await showing.tell(reply)
+        live_answer, others = self._resumed[key]
+        with closed_on_failure(live_answer):
+            await live_answer.tell(reply)
         if reply.result is not None:
             del self._resumed[key]
-            end = self._end(showing, others)
+            end = self._end(live_answer, others)
             self._context.spawn(end, f"the end of cell {reply.cell} of {record.session_id}")
 
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Say what went wrong with such a cell, of which no more comes. Raises nothing."""
-        showing, _ = self._resumed.pop((record.session_id, cell), (None, ()))
-        if showing is not None:  # its other messages stay: they alone have what was told before
-            end = self._end(showing, (), sentence(error))
+        live_answer, _ = self._resumed.pop((record.session_id, cell), (None, ()))
+        if live_answer is not None:  # its other messages stay: they alone have what was told before
+            end = self._end(live_answer, (), sentence(error))
             self._context.spawn(end, f"the end of cell {cell} of {record.session_id}")
 
     def tell_late(self, record: SessionRecord, reply: Reply) -> None:
@@ -85,19 +85,19 @@ class Afterwards:
             self._context.spawn(self._tell_late(record, reply.cell), f"late output of {record.session_id}")
         self._late[key].put_nowait(reply)
 
-    async def _end(self, showing: Showing, others: Sequence[MessageCell], failed: str = "") -> None:
+    async def _end(self, live_answer: LiveAnswer, others: Sequence[MessageCell], failed: str = "") -> None:
         """Show all of the answer, and then take away the messages in which parts of it were told before."""
-        note = f"{failed} {NO_MORE if showing.several else ''}".strip()
-        if not await showing.finish(note):
+        note = f"{failed} {NO_MORE if live_answer.several else ''}".strip()
+        if not await live_answer.finish(note):
             return
         for other in others:
             try:
                 channel = await self._context.channel(other.channel_id, None)
-                await take_away(await channel.fetch(other.message_id))
-            except Refused as refused:
+                await delete_message(await channel.fetch(other.message_id))
+            except DiscordRefused as refused:
                 log.info("message %d stays: %s", other.message_id, refused)
 
-    async def _again(self, record: SessionRecord, cell: int) -> tuple[Showing, Sequence[MessageCell]]:
+    async def _again(self, record: SessionRecord, cell: int) -> tuple[LiveAnswer, Sequence[MessageCell]]:
         """The answer as the program before us left it, to go on with, and its messages but for the first.
 
         Where it is not known how it was left its messages stay as they are, and another one answers them.
@@ -106,28 +106,28 @@ class Afterwards:
         first = noted[0].first if noted else 0
         draft = self._context.draft()
         begun = await self._take_up(record, cell, first, draft)
-        outlets, post = await self._where(record, noted, answering=begun is None)
-        showing = Showing(
+        destinations, message = await self._where(record, noted, answering=begun is None)
+        live_answer = LiveAnswer(
             self._context,
             record.user_id,
             record.session_id,
             record.place,
-            outlets,
+            destinations,
             draft,
-            post=post,
+            message=message,
             cell=cell,
             several=first > 0,
             first=first,
         )
         try:
-            with closed_on_failure(showing):
-                await showing.open()
-        except Refused as refused:
+            with closed_on_failure(live_answer):
+                await live_answer.open()
+        except DiscordRefused as refused:
             log.error("cell %d of %s is told nowhere: %s", cell, record.session_id, refused)
         if begun is None:
-            return showing, ()
-        showing.began(datetime.now(UTC) - begun.started_at)
-        return showing, noted[1:]
+            return live_answer, ()
+        live_answer.began(datetime.now(UTC) - begun.started_at)
+        return live_answer, noted[1:]
 
     async def _take_up(self, record: SessionRecord, cell: int, first: int, draft: Draft) -> CellRecord | None:
         """Put into the draft what the answer has said and run, and this cell's code; the cell's record.
@@ -174,28 +174,28 @@ class Afterwards:
     async def _tell_late(self, record: SessionRecord, cell: int) -> None:
         key = (record.session_id, cell)
         try:
-            outlets, _ = await self._where(record, await self._noted(record, cell), answering=True)
-            showing = Showing(
+            destinations, _ = await self._where(record, await self._noted(record, cell), answering=True)
+            live_answer = LiveAnswer(
                 self._context,
                 record.user_id,
                 record.session_id,
                 record.place,
-                outlets,
+                destinations,
                 self._context.draft(),
                 late=True,
             )
-            with closed_on_failure(showing):
-                await showing.open()
+            with closed_on_failure(live_answer):
+                await live_answer.open()
                 try:
                     while (reply := await self._next(key)) is not None:
-                        await showing.tell(reply)
+                        await live_answer.tell(reply)
                 except asyncio.CancelledError:
                     if not self._context.closing:
                         raise
                     uncancelled()
         finally:
             del self._late[key]
-        await showing.finish()
+        await live_answer.finish()
 
     async def _next(self, key: tuple[str, int]) -> Reply | None:
         try:
@@ -213,17 +213,17 @@ class Afterwards:
 
     async def _where(
         self, record: SessionRecord, noted: Sequence[MessageCell], *, answering: bool
-    ) -> tuple[Sequence[Outlet], Post | None]:
+    ) -> tuple[Sequence[Destination], SentMessage | None]:
         """Where the noted messages are, and the first of them."""
         direct = self._context.direct(record.user_id)
         if not noted or not noted[0].channel_id:
             return [direct], None
         first = noted[0]
         try:
-            message = (first.channel_id, first.message_id)
-            channel = await self._context.channel(first.channel_id, message if answering else None)
-            post = None if answering else await channel.fetch(first.message_id)
-        except Refused as refused:
+            reply_to = (first.channel_id, first.message_id)
+            channel = await self._context.channel(first.channel_id, reply_to if answering else None)
+            message = None if answering else await channel.fetch(first.message_id)
+        except DiscordRefused as refused:
             log.info("the message of cell %d of %s: %s", first.seq, record.session_id, refused)
             return [direct], None
-        return [channel, direct], post
+        return [channel, direct], message

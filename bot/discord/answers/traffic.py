@@ -19,7 +19,7 @@ LONGEST = (
 )
 
 
-class _Channel:
+class _ChannelEdits:
     def __init__(self) -> None:
         self.live = 0  # answers that move
         self.asking = 0  # who waits, or edits
@@ -33,12 +33,12 @@ class Traffic:
 
     def __init__(self, pause: float) -> None:
         self._pause = pause
-        self._channels: dict[int, _Channel] = {}
+        self._channels: dict[int, _ChannelEdits] = {}
         self._hurried = asyncio.Event()
 
     def begin(self, channel_id: int) -> None:
         """An answer in the channel moves from now on, until `end`."""
-        channel = self._channels.setdefault(channel_id, _Channel())
+        channel = self._channels.setdefault(channel_id, _ChannelEdits())
         channel.live += 1
         channel.quiet.clear()
 
@@ -75,8 +75,8 @@ class Traffic:
             await asyncio.wait_for(self._hurried.wait(), self._pause)
 
     @contextmanager
-    def _asking(self, channel_id: int) -> Iterator[_Channel]:
-        channel = self._channels.setdefault(channel_id, _Channel())
+    def _asking(self, channel_id: int) -> Iterator[_ChannelEdits]:
+        channel = self._channels.setdefault(channel_id, _ChannelEdits())
         channel.asking += 1
         try:
             yield channel

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from nextcord.utils import time_snowflake
 
 from bot.discord.answers.answer import FINISHED
-from bot.discord.api.retry import Refusal, Refused
+from bot.discord.api.retry import DiscordRefused, Refusal
 from bot.discord.buttons.ownership import Claimed, record_of
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
@@ -45,15 +45,15 @@ async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]
 async def end_unfinished(context: Context, left: Sequence[MessageCell]) -> None:
     """Show each in a last state, unless it has one. Raises nothing of Discord's or the database's."""
     for noted in left:
-        if noted.message_id in context.showings:
+        if noted.message_id in context.live_answers:
             continue
         try:
             channel = await context.channel(noted.channel_id, None)
-            post = await channel.fetch(noted.message_id)
-            if post.moves:
+            message = await channel.fetch(noted.message_id)
+            if message.moves:
                 view = context.buttons(FINISHED) if noted.seq else None
-                await post.edit(Outgoing(broken_off(post.content, NOTE)), view)
-        except Refused as refused:
+                await message.edit(Outgoing(broken_off(message.content, NOTE)), view)
+        except DiscordRefused as refused:
             log.info("message %d is left as it is: %s", noted.message_id, refused)
             if refused.kind not in FOR_GOOD:  # the next start tries again
                 continue

@@ -1,8 +1,8 @@
 """Messages of earlier cells, shown again when a later cell has updated a display of theirs.
 
-    shown_again = ShownAgain(context)
-    shown_again.note(session_id, cell, names)       # the ids of displays of cells before `cell`, at once
-    shown_again.forget(user_id)                     # nothing of this person's is shown again
+    updated = UpdatedMessages(context)
+    updated.note(session_id, cell, names)       # the ids of displays of cells before `cell`, at once
+    updated.forget(user_id)                     # nothing of this person's is shown again
 
 Nobody waits for these messages. So each person has one task that edits one of them at a time and gives way
 to the answers that move in the same channel: see `traffic`. What is updated meanwhile is merged, and each
@@ -20,8 +20,8 @@ from functools import partial
 
 from bot.continuity.earlier_answer import told
 from bot.discord.answers.answer import FINISHED
-from bot.discord.api.destinations import ChannelPost
-from bot.discord.api.retry import Refused
+from bot.discord.api.destinations import ChannelMessage
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing, plan
 from bot.discord.format.entries import code_block
@@ -30,7 +30,7 @@ from filestore.errors import FileStoreError, NoSuchFile
 from filestore.records import CellRecord, MessageCell
 from kernels.cell.display_updates import shown, shows
 
-__all__ = ["ShownAgain"]
+__all__ = ["UpdatedMessages"]
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ ONCE = ("-# not kept:", "Not recorded", "Recorded in short")  # what a message a
 MOST_NAMES = 200  # displays of a session that wait to be shown again; beyond them the oldest are not
 
 
-class _Waiting:
+class _StaleDisplays:
     """What of a session waits to be shown: displays, each with the number of the note that named it last."""
 
     def __init__(self, session: Session) -> None:
@@ -81,21 +81,21 @@ class _Waiting:
 
         Where none has any, only those are left that came after the first `notes`, for which they were read.
         """
-        settled = {name for record in records for name in shown(record.outputs)} & self.names.keys()
+        shown_now = {name for record in records for name in shown(record.outputs)} & self.names.keys()
         self.names = {
             name: note
             for name, note in self.names.items()
-            if name not in settled and (settled or note > notes)
+            if name not in shown_now and (shown_now or note > notes)
         }
         return bool(self.names)
 
 
-class ShownAgain:
+class UpdatedMessages:
     """See the module's text. Its tasks are the context's, which waits for them when the bot ends."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._waiting: dict[int, dict[str, _Waiting]] = {}  # by person and session
+        self._waiting: dict[int, dict[str, _StaleDisplays]] = {}  # by person and session
         self._tasks: dict[int, asyncio.Task[None]] = {}
         context.forgets.append(self.forget)
 
@@ -122,7 +122,7 @@ class ShownAgain:
             session = found[0]
         user_id = session.record.user_id
         of_person = self._waiting.setdefault(user_id, {})
-        waiting = of_person.setdefault(session_id, _Waiting(session))
+        waiting = of_person.setdefault(session_id, _StaleDisplays(session))
         waiting.session = session
         waiting.note(cell, names)
         return user_id
@@ -145,7 +145,7 @@ class ShownAgain:
             if self._waiting.get(user_id) is of_person:
                 del self._waiting[user_id], self._tasks[user_id]
 
-    async def _show_one(self, waiting: _Waiting) -> bool:
+    async def _show_one(self, waiting: _StaleDisplays) -> bool:
         """Edit one message, that of which the last try is longest ago; whether there is more to be done."""
         notes = waiting.notes
         try:
@@ -164,11 +164,11 @@ class ShownAgain:
         waiting.shown[record.seq] = max(notes, waiting.shown.get(record.seq, 0))
         return True
 
-    async def _records(self, waiting: _Waiting) -> list[CellRecord]:
+    async def _records(self, waiting: _StaleDisplays) -> list[CellRecord]:
         """The cells whose messages may have to be shown again, as they are now. Raises: FileStoreError."""
         return await waiting.session.transcript.displaying(list(waiting.names), before=waiting.before)
 
-    async def _show_again(self, waiting: _Waiting, record: CellRecord) -> int:
+    async def _show_again(self, waiting: _StaleDisplays, record: CellRecord) -> int:
         """The number of notes up to which the message needs to be shown no more. Raises: FileStoreError."""
         context, notes = self._context, waiting.notes
         noted = await self._message_of(record)
@@ -176,7 +176,7 @@ class ShownAgain:
             try:
                 async with context.traffic.edit(noted.channel_id):  # which may have waited: all is read again
                     return await self._edit(waiting, record.seq, noted)
-            except Refused as refused:
+            except DiscordRefused as refused:
                 log.info("message %d is not shown again: %s", noted.message_id, refused)
         await context.traffic.rest()  # looking for it has cost the database and Discord something, too
         return notes
@@ -186,29 +186,29 @@ class ShownAgain:
         noted = await self._context.sessions.store.message_cells.of_cell(record.session_id, record.seq)
         return noted[0] if len(noted) == 1 and not noted[0].first and noted[0].channel_id else None
 
-    async def _edit(self, waiting: _Waiting, seq: int, noted: MessageCell) -> int:
-        """As `_show_again`, in whose lane this happens. Raises: Refused, FileStoreError."""
+    async def _edit(self, waiting: _StaleDisplays, seq: int, noted: MessageCell) -> int:
+        """As `_show_again`, in whose lane this happens. Raises: DiscordRefused, FileStoreError."""
         context, notes = self._context, waiting.notes
         record = next((now for now in await self._records(waiting) if now.seq == seq), None)
-        if record is None or noted.message_id in context.showings:
+        if record is None or noted.message_id in context.live_answers:
             return 0
         channel = await context.channel(noted.channel_id, None)
-        post = await channel.fetch(noted.message_id)
-        if any(words in post.content for words in ONCE):
+        message = await channel.fetch(noted.message_id)
+        if any(words in message.content for words in ONCE):
             return notes
-        outgoing, kept = await self._made(waiting.session, record, post)
+        outgoing, kept = await self._made(waiting.session, record, message)
         if outgoing is None:
             return notes
         # Meanwhile the person may have edited their own message: then this one has a new answer.
         if await self._message_of(record) != noted:
             return notes
-        if noted.message_id in context.showings:
+        if noted.message_id in context.live_answers:
             return 0
-        await post.edit_anew(outgoing, context.buttons(FINISHED), kept)
+        await message.edit_anew(outgoing, context.buttons(FINISHED), kept)
         return notes
 
     async def _made(
-        self, session: Session, record: CellRecord, post: ChannelPost
+        self, session: Session, record: CellRecord, message: ChannelMessage
     ) -> tuple[Outgoing | None, Collection[str]]:
         """The message as it should be, None where one is not enough, and the names of the files that stay.
 
@@ -223,7 +223,7 @@ class ShownAgain:
             except NoSuchFile:
                 continue
             files.append(session.files.generated(found))
-        code = record.code if post.content.startswith(code_block(record.code)) else None
+        code = record.code if message.content.startswith(code_block(record.code)) else None
         draft = context.draft(code)
         draft.add(told(record, tuple(files), code=""))
         wanted = await made(user_id, draft.drawings())
@@ -231,5 +231,5 @@ class ShownAgain:
         page = await made(user_id, draft.last(drawn, largest=context.limits.file))
         outgoings = await made(user_id, partial(plan, page.parts, page.uploads, context.limits))
         theirs = {file.filename.rpartition("/")[2] for file in files}
-        kept = [name for name in post.attached if name in theirs or not OURS.fullmatch(name)]
+        kept = [name for name in message.attached if name in theirs or not OURS.fullmatch(name)]
         return (outgoings[0] if len(outgoings) == 1 else None), kept

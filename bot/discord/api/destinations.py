@@ -1,10 +1,10 @@
 """Where an answer goes: a channel, or where that is gone the person's direct messages.
 
-    outlet = ChannelOutlet(channel, reply_to=(channel_id, message_id))
-    post = await outlet.send(outgoing, view)         # Raises: Refused
-    await post.edit(outgoing, view)                  # Raises: Refused
+    destination = ChannelDestination(channel, reply_to=(channel_id, message_id))
+    message = await destination.send(outgoing, view)         # Raises: DiscordRefused
+    await message.edit(outgoing, view)                  # Raises: DiscordRefused
 
-`interactions.py` has the outlet of an interaction.
+`interactions.py` has the destination of an interaction.
 """
 
 import logging
@@ -15,10 +15,19 @@ import nextcord
 from nextcord.abc import Messageable
 from nextcord.ui import View
 
-from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
+from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
 from bot.discord.format.attachments import Outgoing
 
-__all__ = ["NO_MENTIONS", "ChannelOutlet", "ChannelPost", "DirectOutlet", "Outlet", "Post", "changed", "only"]
+__all__ = [
+    "NO_MENTIONS",
+    "ChannelDestination",
+    "ChannelMessage",
+    "Destination",
+    "DirectDestination",
+    "SentMessage",
+    "changed",
+    "only",
+]
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +35,7 @@ MOVING = {"kernelcord:stop", "kernelcord:kill"}  # the custom ids of buttons tha
 NO_MENTIONS = nextcord.AllowedMentions.none()
 
 
-class Post(Protocol):
+class SentMessage(Protocol):
     """A message of ours."""
 
     channel_id: int
@@ -35,20 +44,22 @@ class Post(Protocol):
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """Show this instead; attachments that are there stay, unless not `keep`. Raises: Refused."""
+        """Show this instead; attachments that are there stay, unless not `keep`. Raises: DiscordRefused."""
 
     async def delete(self) -> None:
-        """Take the message away. Raises: Refused."""
+        """Take the message away. Raises: DiscordRefused."""
 
 
-class Outlet(Protocol):
+class Destination(Protocol):
     """A place that takes messages."""
 
-    async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
-        """A new message; only the person `ping` may be mentioned by it. Raises: Refused."""
+    async def send(
+        self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
+    ) -> SentMessage:
+        """A new message; only the person `ping` may be mentioned by it. Raises: DiscordRefused."""
 
 
-class ChannelPost:
+class ChannelMessage:
     """A message in a channel where the bot can write."""
 
     def __init__(self, message: nextcord.Message) -> None:
@@ -70,7 +81,7 @@ class ChannelPost:
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """See `Post`."""
+        """See `SentMessage`."""
         kept: list[nextcord.Attachment] = self._message.attachments if keep else []
 
         async def call() -> nextcord.Message:
@@ -89,7 +100,7 @@ class ChannelPost:
         return tuple(one.filename for one in self._message.attachments)
 
     async def edit_anew(self, outgoing: Outgoing, view: View | None, keep: Collection[str]) -> None:
-        """Show this instead, with those files of before that have these names. Raises: Refused."""
+        """Show this instead, with those files of before that have these names. Raises: DiscordRefused."""
         kept = [one for one in self._message.attachments if one.filename in keep]
 
         async def call() -> nextcord.Message:
@@ -103,11 +114,11 @@ class ChannelPost:
         self._message = await attempt(call)
 
     async def delete(self) -> None:
-        """See `Post`."""
+        """See `SentMessage`."""
         await attempt(self._message.delete)
 
 
-class ChannelOutlet:
+class ChannelDestination:
     """A channel, a thread or a DM. The first message answers `reply_to`."""
 
     def __init__(self, channel: Messageable, reply_to: tuple[int, int] | None = None) -> None:
@@ -116,13 +127,13 @@ class ChannelOutlet:
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
-    ) -> ChannelPost:
-        """See `Outlet`."""
+    ) -> ChannelMessage:
+        """See `Destination`."""
         reply_to, self._reply_to = self._reply_to, None
         if reply_to is not None:
             try:
                 return await self._send(outgoing, view, ping, reply_to)
-            except Refused as refused:
+            except DiscordRefused as refused:
                 if refused.kind is not Refusal.FORBIDDEN:
                     raise
                 log.info("a message is no reply: %s", refused)  # for which the history has to be readable
@@ -130,7 +141,7 @@ class ChannelOutlet:
 
     async def _send(
         self, outgoing: Outgoing, view: View | None, ping: int | None, reply_to: tuple[int, int] | None = None
-    ) -> ChannelPost:
+    ) -> ChannelMessage:
         reference = None
         if reply_to is not None:
             channel_id, message_id = reply_to
@@ -144,14 +155,14 @@ class ChannelOutlet:
                 outgoing.content, view=view, reference=reference, allowed_mentions=only(ping), **fields
             )
 
-        return ChannelPost(await attempt(call))
+        return ChannelMessage(await attempt(call))
 
-    async def fetch(self, message_id: int) -> ChannelPost:
-        """A message of ours that is there. Raises: Refused."""
-        return ChannelPost(await attempt(lambda: self._channel.fetch_message(message_id)))
+    async def fetch(self, message_id: int) -> ChannelMessage:
+        """A message of ours that is there. Raises: DiscordRefused."""
+        return ChannelMessage(await attempt(lambda: self._channel.fetch_message(message_id)))
 
 
-class DirectOutlet:
+class DirectDestination:
     """The direct messages of a person."""
 
     def __init__(self, client: nextcord.Client, user_id: int) -> None:
@@ -160,13 +171,13 @@ class DirectOutlet:
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
-    ) -> ChannelPost:
-        """See `Outlet`."""
+    ) -> ChannelMessage:
+        """See `Destination`."""
         user = self._client.get_user(self._user_id)
         if user is None:
             user = await attempt(lambda: self._client.fetch_user(self._user_id))
         channel = await attempt(user.create_dm)
-        return await ChannelOutlet(channel).send(outgoing, view, ping=ping)
+        return await ChannelDestination(channel).send(outgoing, view, ping=ping)
 
 
 def changed(outgoing: Outgoing, kept: Sequence[nextcord.Attachment], keep: bool) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What answers an interaction, in the time and in the ways that Discord gives it.
 
     if not await defer(interaction): ...             # first of all, before any I/O: there are three seconds
-    outlet = InteractionOutlet(interaction, channel_of(interaction), clock)
+    destination = InteractionDestination(interaction, channel_of(interaction), clock)
     await privately(interaction, "only you see this")
 
 An interaction's token lives for 15 minutes: after 14, or when it is refused, the answer goes on in the
@@ -17,13 +17,28 @@ import nextcord
 from nextcord.abc import Messageable
 from nextcord.ui import View
 
-from bot.discord.api.destinations import NO_MENTIONS, ChannelOutlet, ChannelPost, Post, changed, only
-from bot.discord.api.retry import PATIENCE, Patience, Refusal, Refused, attempt, files_of
+from bot.discord.api.destinations import (
+    NO_MENTIONS,
+    ChannelDestination,
+    ChannelMessage,
+    SentMessage,
+    changed,
+    only,
+)
+from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.discord.format.markdown import fenced, unfenced
 from bot.discord.format.split import LONGEST, length
 
-__all__ = ["Interaction", "InteractionOutlet", "channel_of", "defer", "give_back", "place_of", "privately"]
+__all__ = [
+    "Interaction",
+    "InteractionDestination",
+    "channel_of",
+    "defer",
+    "give_back",
+    "place_of",
+    "privately",
+]
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +58,7 @@ async def defer(interaction: Interaction, *, message: bool = True, private: bool
     """
     try:
         await attempt(lambda: interaction.response.defer(ephemeral=private, with_message=message), AT_ONCE)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("an interaction could not be acknowledged: %s", refused)
         return refused.kind is Refusal.ANSWERED  # by a try whose answer was lost
     return True
@@ -67,7 +82,7 @@ async def privately(
 
     try:
         return await attempt(call)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.warning("a private answer did not arrive: %s", refused)
         if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
             await privately(interaction, NOT_TAKEN)
@@ -96,45 +111,47 @@ def place_of(interaction: Interaction) -> str:
     return f"dm-{interaction.channel_id}"
 
 
-class InteractionPost:
+class InteractionMessage:
     """A message that an interaction's token may change; later an ordinary one, where we can write."""
 
-    def __init__(self, outlet: "InteractionOutlet", message: nextcord.Message, *, original: bool) -> None:
-        self._outlet = outlet
+    def __init__(
+        self, destination: "InteractionDestination", message: nextcord.Message, *, original: bool
+    ) -> None:
+        self._destination = destination
         self._original = original
         self._attachments: Sequence[nextcord.Attachment] = message.attachments
-        self._ordinary: ChannelPost | None = None
-        self.channel_id = outlet.interaction.channel_id or 0
+        self._ordinary: ChannelMessage | None = None
+        self.channel_id = destination.interaction.channel_id or 0
         self.message_id = message.id
 
     async def edit(
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
-        """See `Post`."""
-        if self._ordinary is None and self._outlet.alive:
+        """See `SentMessage`."""
+        if self._ordinary is None and self._destination.alive:
             try:
                 await self._edit_by_token(outgoing, view, keep, patience)
-            except Refused as refused:
-                if refused.kind is not Refusal.EXPIRED or self._outlet.channel is None:
+            except DiscordRefused as refused:
+                if refused.kind is not Refusal.EXPIRED or self._destination.channel is None:
                     raise
-                self._outlet.expire()
+                self._destination.expire()
             else:
                 return
         if self._ordinary is None:
-            self._ordinary = await self._outlet.as_ordinary(self.message_id)
+            self._ordinary = await self._destination.as_ordinary(self.message_id)
         await self._ordinary.edit(outgoing, view, keep=keep, patience=patience)
 
     async def delete(self) -> None:
-        """See `Post`."""
-        if self._original and self._outlet.alive:
-            await attempt(self._outlet.interaction.delete_original_message)
+        """See `SentMessage`."""
+        if self._original and self._destination.alive:
+            await attempt(self._destination.interaction.delete_original_message)
         else:
-            await (self._ordinary or await self._outlet.as_ordinary(self.message_id)).delete()
+            await (self._ordinary or await self._destination.as_ordinary(self.message_id)).delete()
 
     async def _edit_by_token(
         self, outgoing: Outgoing, view: View | None, keep: bool, patience: Patience
     ) -> None:
-        interaction = self._outlet.interaction
+        interaction = self._destination.interaction
         kept = list(self._attachments) if keep else []
 
         async def call() -> nextcord.Message:
@@ -151,7 +168,7 @@ class InteractionPost:
         self._attachments = (await attempt(call, patience)).attachments
 
 
-class InteractionOutlet:
+class InteractionDestination:
     """What answers an interaction that was acknowledged. `channel` is None where the bot cannot write there.
 
     `deferred` is whether an answer of its own was announced, which the first message then takes the place of.
@@ -182,31 +199,35 @@ class InteractionOutlet:
         """The token was refused."""
         self._expired = True
 
-    async def as_ordinary(self, message_id: int) -> ChannelPost:
-        """A message of the interaction as one of the channel. Raises: Refused."""
+    async def as_ordinary(self, message_id: int) -> ChannelMessage:
+        """A message of the interaction as one of the channel. Raises: DiscordRefused."""
         if self.channel is None:
-            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await ChannelOutlet(self.channel).fetch(message_id)
+            raise DiscordRefused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
+        return await ChannelDestination(self.channel).fetch(message_id)
 
-    async def send(self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None) -> Post:
-        """See `Outlet`."""
+    async def send(
+        self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
+    ) -> SentMessage:
+        """See `Destination`."""
         if self.alive:
             try:
                 return await self._send_by_token(outgoing, view, ping)
-            except Refused as refused:
+            except DiscordRefused as refused:
                 if refused.kind is not Refusal.EXPIRED or self.channel is None:
                     raise
                 self.expire()
         if self.channel is None:
-            raise Refused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await ChannelOutlet(self.channel).send(outgoing, view, ping=ping)
+            raise DiscordRefused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
+        return await ChannelDestination(self.channel).send(outgoing, view, ping=ping)
 
-    async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> Post:
+    async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> SentMessage:
         if self._first:
             self._first = False
             return await self._send_original(outgoing, view)
         if self.channel is None and self._followups >= FOLLOWUPS:
-            raise Refused(Refusal.FORBIDDEN, PermissionError("no more messages in a server without the bot"))
+            raise DiscordRefused(
+                Refusal.FORBIDDEN, PermissionError("no more messages in a server without the bot")
+            )
         self._followups += 1
 
         async def call() -> nextcord.Message:
@@ -218,9 +239,9 @@ class InteractionOutlet:
             )
             return message
 
-        return InteractionPost(self, await attempt(call), original=False)
+        return InteractionMessage(self, await attempt(call), original=False)
 
-    async def _send_original(self, outgoing: Outgoing, view: View | None) -> Post:
+    async def _send_original(self, outgoing: Outgoing, view: View | None) -> SentMessage:
         """What was deferred becomes the message."""
 
         async def call() -> nextcord.Message:
@@ -231,7 +252,7 @@ class InteractionOutlet:
                 **changed(outgoing, (), keep=True),
             )
 
-        return InteractionPost(self, await attempt(call), original=True)
+        return InteractionMessage(self, await attempt(call), original=True)
 
 
 def channel_of(interaction: Interaction) -> Messageable | None:

@@ -20,7 +20,7 @@ import nextcord
 
 from bot.discord.format.attachments import Upload
 
-__all__ = ["ONCE", "PATIENCE", "Patience", "Refusal", "Refused", "attempt", "files_of"]
+__all__ = ["ONCE", "PATIENCE", "DiscordRefused", "Patience", "Refusal", "attempt", "files_of"]
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ CODES = {
 STATUSES = {413: Refusal.TOO_LARGE, 403: Refusal.FORBIDDEN}
 
 
-class Refused(Exception):
+class DiscordRefused(Exception):
     """Discord refused; `kind` is why. `wait` is how many seconds it asked to be left alone, if it did."""
 
     def __init__(self, kind: Refusal, error: BaseException, wait: float = 0.0) -> None:
@@ -84,7 +84,7 @@ ANSWER = 60.0  # seconds that one try may take, the bytes it sends included
 
 
 async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATIENCE) -> T:
-    """What the call returns, tried again while its failures are of those that pass. Raises: Refused."""
+    """What the call returns. It is tried again while its failures may pass. Raises: DiscordRefused."""
     waited = asked = 0.0
     failure: Exception | None = None
     for number in range(patience.tries):
@@ -92,10 +92,10 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
             async with asyncio.timeout(ANSWER):
                 return await call()
         except nextcord.InteractionResponded as error:
-            raise Refused(Refusal.ANSWERED, error) from error
+            raise DiscordRefused(Refusal.ANSWERED, error) from error
         except nextcord.HTTPException as error:
             if error.status not in TRANSIENT:
-                raise Refused(kind_of(error), error) from error
+                raise DiscordRefused(kind_of(error), error) from error
             failure, asked = error, _retry_after(error)
         except (aiohttp.ClientError, OSError, TimeoutError, nextcord.HTTPInternalCancelled) as error:
             failure, asked = error, 0.0
@@ -105,7 +105,7 @@ async def attempt[T](call: Callable[[], Awaitable[T]], patience: Patience = PATI
             break
         log.info("Discord: %s; again in %.1f s", failure, wait)
         await asyncio.sleep(wait)  # Discord says how long, or it is the back-off
-    raise Refused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
+    raise DiscordRefused(Refusal.UNREACHABLE, failure or TimeoutError(), asked) from failure
 
 
 def kind_of(error: nextcord.HTTPException) -> Refusal:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import nextcord
 
 from bot.discord.answers.turn import begin
-from bot.discord.api.destinations import DirectOutlet
+from bot.discord.api.destinations import DirectDestination
 from bot.discord.api.interactions import (
     Interaction,
-    InteractionOutlet,
+    InteractionDestination,
     channel_of,
     defer,
     give_back,
@@ -71,8 +71,8 @@ class Controls:
         cell = await claimed(self._context, interaction)
         if cell is None:
             return
-        if cell.showing is not None:
-            await cell.showing.stop()
+        if cell.live_answer is not None:
+            await cell.live_answer.stop()
             return
         try:  # of an earlier program, which this one has perhaps not yet gone on with
             session = await self._context.sessions.session(cell.user_id, cell.place)
@@ -95,7 +95,7 @@ class Controls:
         if cell is None:
             return
         session = self._context.sessions.opened(cell.session_id)
-        if cell.showing is None or session is None:
+        if cell.live_answer is None or session is None:
             await privately(interaction, NOTHING)
             return
         try:
@@ -103,14 +103,14 @@ class Controls:
         except EXPECTED as error:
             await privately(interaction, sentence(error))
         else:
-            cell.showing.keep_running()
+            cell.live_answer.keep_running()
 
     async def answer(self, interaction: Interaction) -> None:
         """Open the form for the answer to the cell's question."""
         cell = await claimed(self._context, interaction)
         if cell is None:
             return
-        question = cell.showing.draft.question if cell.showing else None
+        question = cell.live_answer.draft.question if cell.live_answer else None
         session = self._context.sessions.opened(cell.session_id)
         # The form shows this question, so it is this one that it answers, though another may come meanwhile.
         if question is None or session is None or session.question_of(cell.seq) != question.number:
@@ -168,12 +168,12 @@ class Controls:
             session = await self._context.sessions.session(cell.user_id, cell.place)
             session.decide(cell.seq, kill=kill)
         except NoQuestion:  # what an earlier program has asked is asked again when its cell is gone on with
-            await privately(interaction, DECIDED if cell.showing is not None else AGAIN)
+            await privately(interaction, DECIDED if cell.live_answer is not None else AGAIN)
         except EXPECTED:
             await privately(interaction, NOTHING)
         else:
-            if cell.showing is not None:
-                cell.showing.decided()
+            if cell.live_answer is not None:
+                cell.live_answer.decided()
 
 
 async def run_for(
@@ -201,11 +201,13 @@ async def run_for(
         return
     if usable is None:
         usable = await defer(interaction, message=deferred)
-    outlet = InteractionOutlet(interaction, channel_of(interaction), context.clock, deferred=deferred)
+    destination = InteractionDestination(
+        interaction, channel_of(interaction), context.clock, deferred=deferred
+    )
     if not usable:
-        outlet.expire()
+        destination.expire()
     received = await receive(context, user.id, place_of(interaction), files)
-    await tell_of(received, outlet, context.limits)
+    await tell_of(received, destination, context.limits)
     request = Request(
         user.id,
         user.display_name,
@@ -215,4 +217,4 @@ async def run_for(
         cards=received.cards,
         pictures=received.pictures,
     )
-    begin(context, request, [outlet, DirectOutlet(interaction.client, user.id)], show_code=True)
+    begin(context, request, [destination, DirectDestination(interaction.client, user.id)], show_code=True)

@@ -1,8 +1,8 @@
 """Private messages with buttons that work for some minutes, and that say so when those are over.
 
-    view = Passing("files", OPEN)
+    view = ExpiringView("files", OPEN)
     view.shown(await privately(interaction, text, view=view))   # the message that is closed when time is up
-    client.add_view(Closed())                                   # for clicks that come later still
+    client.add_view(ExpiredViews())                                   # for clicks that come later still
 
 Discord itself only says that an interaction failed. Whoever clicks in a message whose time is over, or that a
 program before this one has sent, is told which command opens it again.
@@ -15,10 +15,10 @@ from nextcord.ui import Button, Item, Select, View
 
 from bot.discord.api.destinations import NO_MENTIONS
 from bot.discord.api.interactions import Interaction, privately
-from bot.discord.api.retry import Refused, attempt
+from bot.discord.api.retry import DiscordRefused, attempt
 from bot.discord.buttons.view import BROKEN
 
-__all__ = ["Closed", "Passing", "change", "id_of"]
+__all__ = ["ExpiredViews", "ExpiringView", "change", "id_of"]
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def id_of(name: str, part: str) -> str:
     return f"kernelcord:{name}:{part}"
 
 
-class Passing(View):
+class ExpiringView(View):
     """See the module's text. `name` is one of OVER, `timeout` in seconds since it was last used."""
 
     def __init__(self, name: str, timeout: float) -> None:
@@ -54,7 +54,7 @@ class Passing(View):
         return True
 
     def end(self) -> None:
-        """Another message stands in its place; `stop` would have nextcord forget the buttons of `Closed`."""
+        """Another message replaces it; `stop` would make nextcord forget the buttons of `ExpiredViews`."""
         self.ended = True
 
     async def on_timeout(self) -> None:
@@ -66,7 +66,7 @@ class Passing(View):
             return
         try:
             await attempt(lambda: edit(content=self._over, view=None, allowed_mentions=NO_MENTIONS))
-        except Refused as refused:
+        except DiscordRefused as refused:
             log.info("a private message stays as it was: %s", refused)
 
 
@@ -78,12 +78,12 @@ async def change(interaction: Interaction, text: str, view: View | None = None) 
 
     try:
         await attempt(call)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("a private message is not changed: %s", refused)
         await privately(interaction, text)
 
 
-class Closed(View):
+class ExpiredViews(View):
     """Stands for all such views that do not live any more."""
 
     def __init__(self) -> None:
@@ -99,12 +99,12 @@ class Closed(View):
         await privately(interaction, BROKEN)
 
 
-class _DeadButton(Button[Closed]):
+class _DeadButton(Button[ExpiredViews]):
     async def callback(self, interaction: Interaction) -> None:
         await _say_closed(interaction, self.custom_id or "")
 
 
-class _DeadSelect(Select[Closed]):
+class _DeadSelect(Select[ExpiredViews]):
     async def callback(self, interaction: Interaction) -> None:
         await _say_closed(interaction, self.custom_id)
 
@@ -117,5 +117,5 @@ async def _say_closed(interaction: Interaction, custom_id: str) -> None:
 
     try:
         await attempt(call)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("a click came too late: %s", refused)

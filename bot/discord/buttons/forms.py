@@ -14,7 +14,7 @@ import nextcord
 from nextcord.ui import Modal, TextInput, View
 
 from bot.discord.api.interactions import AT_ONCE, Interaction
-from bot.discord.api.retry import Refused, attempt
+from bot.discord.api.retry import DiscordRefused, attempt
 
 __all__ = ["LONGEST", "Form", "answer_form", "code_form", "name_of", "show_form", "typed"]
 
@@ -63,7 +63,7 @@ async def show_form(interaction: Interaction, form: Form) -> None:
     """Open a window; it has to be the first answer to an interaction."""
     try:
         await attempt(lambda: interaction.response.send_modal(form), AT_ONCE)
-    except Refused as refused:
+    except DiscordRefused as refused:
         log.info("a form could not be opened: %s", refused)
     finally:
         form.stop()  # nextcord would keep it until it is sent, and many never are

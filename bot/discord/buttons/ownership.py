@@ -6,7 +6,7 @@ cell = await claimed(context, interaction)     # None, and the person has been t
 import logging
 from dataclasses import dataclass
 
-from bot.discord.answers.answer import Showing
+from bot.discord.answers.answer import LiveAnswer
 from bot.discord.api.interactions import Interaction, give_back, privately
 from bot.discord.context import Context
 from bot.wording.error_messages import sentence
@@ -23,13 +23,13 @@ FORGOTTEN = "I do not know this cell any more."
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A person's own answer: its session, its cell (0: none has begun), and the showing while it goes on."""
+    """A person's own answer: its session, its cell (0: none has begun), and the answer while it is live."""
 
     user_id: int
     session_id: str
     place: str
     seq: int
-    showing: Showing | None = None
+    live_answer: LiveAnswer | None = None
 
 
 async def claimed(context: Context, interaction: Interaction, typed: str = "") -> Claimed | None:
@@ -57,9 +57,11 @@ async def claimed(context: Context, interaction: Interaction, typed: str = "") -
 
 async def cell_of(context: Context, message_id: int) -> Claimed | None:
     """Whose a message is, and its cell; None where nobody knows. Raises: StoreUnavailable."""
-    showing = context.showings.get(message_id)
-    if showing is not None:
-        return Claimed(showing.user_id, showing.session_id, showing.place, showing.cell, showing)
+    live_answer = context.live_answers.get(message_id)
+    if live_answer is not None:
+        return Claimed(
+            live_answer.user_id, live_answer.session_id, live_answer.place, live_answer.cell, live_answer
+        )
     noted = await context.sessions.store.message_cells.get(message_id)
     record = await context.sessions.store.sessions.get(noted.session_id) if noted else None
     if noted is None or record is None:

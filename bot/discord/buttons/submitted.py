@@ -70,6 +70,6 @@ class Submitted:
             gone = isinstance(error, NoQuestion | NothingRuns)
             await give_back(interaction, ASK_AGAIN if gone else sentence(error), returned)
             return
-        if cell.showing is not None:
-            cell.showing.draft.answered()
-            cell.showing.touch()
+        if cell.live_answer is not None:
+            cell.live_answer.draft.answered()
+            cell.live_answer.touch()

@@ -33,7 +33,7 @@ LOOKS = {
 Verbs = Mapping[str, Callable[[Interaction], Awaitable[None]]]
 
 
-class _Verb(Button["Buttons"]):
+class _AnswerButton(Button["Buttons"]):
     def __init__(self, name: str, verb: Callable[[Interaction], Awaitable[None]]) -> None:
         label, style = LOOKS[name]
         super().__init__(label=label, style=style, custom_id=f"kernelcord:{name}")
@@ -52,7 +52,7 @@ class Buttons(View):
         self._verbs = verbs
         for name in LOOKS:
             if name in names:
-                self.add_item(_Verb(name, verbs[name]))
+                self.add_item(_AnswerButton(name, verbs[name]))
 
     async def on_error(self, error: Exception, item: Item[Self], interaction: Interaction) -> None:
         """What fails here is ours: it is logged, and the person is told."""

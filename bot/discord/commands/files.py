@@ -11,7 +11,7 @@ import nextcord
 from nextcord.ui import Button, Item, Select, View
 
 from bot.discord.api.interactions import Interaction, defer, privately
-from bot.discord.buttons.expiring import Passing, change, id_of
+from bot.discord.buttons.expiring import ExpiringView, change, id_of
 from bot.discord.buttons.view import BROKEN
 from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
@@ -51,7 +51,7 @@ class FileList:
         if not page.files:
             await privately(interaction, NONE)
             return
-        view = _Listed(self._context, user.id, page)
+        view = _FileListView(self._context, user.id, page)
         quota = human_size(self._context.settings.quota)
         text = (
             f"Your files, newest first. With what your cells have shown they take {human_size(used)} of"
@@ -60,7 +60,7 @@ class FileList:
         view.shown(await privately(interaction, text, view=view))
 
 
-class _Listed(Passing):
+class _FileListView(ExpiringView):
     """One page, one of its files picked or none."""
 
     def __init__(
@@ -72,19 +72,19 @@ class _Listed(Passing):
         self._page = page
         self._before = tuple(before)  # the cursors of the pages that led here, this one's last
         self._picked: StoredFile | None = None
-        self._select: Select[_Listed] = Select(
+        self._select: Select[_FileListView] = Select(
             custom_id=id_of("files", "file"), placeholder="Pick a file", options=_options(page.files)
         )
         self._select.callback = self._pick  # type: ignore[method-assign]
         self.add_item(self._select)
         for label, verb in (("Get", self._get), ("Delete", self._delete), ("Extend", self._extend)):
-            self.add_item(_Act(label, verb))
+            self.add_item(_FileButton(label, verb))
         if self._before:
-            self.add_item(_Act("Newer", self._newer))
+            self.add_item(_FileButton("Newer", self._newer))
         if page.next is not None:
-            self.add_item(_Act("Older", self._older))
+            self.add_item(_FileButton("Older", self._older))
 
-    async def on_error(self, error: Exception, item: Item["_Listed"], interaction: Interaction) -> None:
+    async def on_error(self, error: Exception, item: Item["_FileListView"], interaction: Interaction) -> None:
         log.error("a list of files failed at %s", item, exc_info=error)
         await privately(interaction, BROKEN)
 
@@ -143,7 +143,7 @@ class _Listed(Passing):
             await privately(interaction, sentence(error))
             return
         self.end()
-        view = _Listed(self._context, self._user_id, page, self._before) if page.files else None
+        view = _FileListView(self._context, self._user_id, page, self._before) if page.files else None
         if view is not None:
             await view.interaction_check(interaction)
         await self._change(interaction, text if view else f"{text} {NONE}", view)
@@ -157,7 +157,7 @@ class _Listed(Passing):
         await change(interaction, text, shown)
 
 
-class _Act(Button[_Listed]):
+class _FileButton(Button[_FileListView]):
     def __init__(self, label: str, verb: Callable[[Interaction], Awaitable[None]]) -> None:
         custom_id = id_of("files", label.casefold())
         super().__init__(label=label, style=nextcord.ButtonStyle.secondary, custom_id=custom_id)

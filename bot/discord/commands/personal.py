@@ -12,13 +12,13 @@ from bot.discord.commands.texts import usage_text, variables_text
 from bot.discord.context import Context
 from filestore.errors import FileStoreError
 
-__all__ = ["Tools"]
+__all__ = ["PersonalCommands"]
 
 CHOICES = 25  # that an autocomplete shows at most
 LABEL = 100  # characters of one
 
 
-class Tools(ClientCog):
+class PersonalCommands(ClientCog):
     """Variables, files, notebooks, usage, settings, help, privacy."""
 
     def __init__(self, context: Context) -> None:

@@ -7,7 +7,7 @@ from nextcord.ui import Button, Item, button
 
 from bot.discord.api.interactions import Interaction, defer, privately
 from bot.discord.buttons.actions import EXPECTED
-from bot.discord.buttons.expiring import Passing, change, id_of
+from bot.discord.buttons.expiring import ExpiringView, change, id_of
 from bot.discord.buttons.view import BROKEN
 from bot.discord.commands.texts import KEPT
 from bot.discord.context import Context
@@ -24,7 +24,7 @@ LABEL = "Delete all of mine"
 OPEN = 5 * 60.0  # seconds in which it can be confirmed
 
 
-class Confirmation(Passing):
+class Confirmation(ExpiringView):
     """A last question before all of a person is deleted. It is private, so that only they can answer."""
 
     def __init__(self, context: Context) -> None:

@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 from nextcord import Attachment
 
-from bot.discord.answers.answer import Showing, closed_on_failure
+from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.ending import note_of
-from bot.discord.api.destinations import DirectOutlet, Outlet
-from bot.discord.api.interactions import Interaction, InteractionOutlet, channel_of, place_of, privately
-from bot.discord.api.retry import Refused
+from bot.discord.api.destinations import Destination, DirectDestination
+from bot.discord.api.interactions import Interaction, InteractionDestination, channel_of, place_of, privately
+from bot.discord.api.retry import DiscordRefused
 from bot.discord.chat import refusal
 from bot.discord.context import Context
 from bot.discord.uploads import read
@@ -35,36 +35,36 @@ async def replay_for(context: Context, interaction: Interaction, attachment: Att
         await privately(interaction, refused)
         return
     place = place_of(interaction)
-    outlets: list[Outlet] = [
-        InteractionOutlet(interaction, channel_of(interaction), context.clock),
-        DirectOutlet(interaction.client, user.id),
+    destinations: list[Destination] = [
+        InteractionDestination(interaction, channel_of(interaction), context.clock),
+        DirectDestination(interaction.client, user.id),
     ]
     session_id = context.sessions.id_of(user.id, place)
-    showing = Showing(context, user.id, session_id, place, outlets, context.draft(), several=True)
-    context.spawn(_replay(context, showing, user.display_name, attachment), f"replay for {user.id}")
+    live_answer = LiveAnswer(context, user.id, session_id, place, destinations, context.draft(), several=True)
+    context.spawn(_replay(context, live_answer, user.display_name, attachment), f"replay for {user.id}")
 
 
-async def _replay(context: Context, showing: Showing, author: str, attachment: Attachment) -> None:
+async def _replay(context: Context, live_answer: LiveAnswer, author: str, attachment: Attachment) -> None:
     try:
-        with closed_on_failure(showing):
-            await showing.open()
-            note = await note_of(context, showing, _run(context, showing, author, attachment))
-    except Refused as refused:
-        log.warning("a replay of %d has nowhere to be answered: %s", showing.user_id, refused)
+        with closed_on_failure(live_answer):
+            await live_answer.open()
+            note = await note_of(context, live_answer, _run(context, live_answer, author, attachment))
+    except DiscordRefused as refused:
+        log.warning("a replay of %d has nowhere to be answered: %s", live_answer.user_id, refused)
         return
-    await showing.finish(note)
+    await live_answer.finish(note)
 
 
-async def _run(context: Context, showing: Showing, author: str, attachment: Attachment) -> str:
+async def _run(context: Context, live_answer: LiveAnswer, author: str, attachment: Attachment) -> str:
     async def opened() -> BinaryIO:
         return await _opened(context, attachment)
 
-    async with imported(context.sessions.jobs, showing.user_id, opened) as notebook:
-        session = await context.sessions.session(showing.user_id, showing.place)
-        request = Request(showing.user_id, person(author), showing.place)
+    async with imported(context.sessions.jobs, live_answer.user_id, opened) as notebook:
+        session = await context.sessions.session(live_answer.user_id, live_answer.place)
+        request = Request(live_answer.user_id, person(author), live_answer.place)
         ran = failed = 0
         refused = ""
-        async for step in replay(session, notebook, request, showing.tell, keep_going=False):
+        async for step in replay(session, notebook, request, live_answer.tell, keep_going=False):
             ran += step.result is not None
             failed += step.failed
             if step.refused:

@@ -19,7 +19,7 @@ from bot.errors import NothingRuns
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 
-__all__ = ["Running"]
+__all__ = ["RunCommands"]
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ STOPPING = "Stopping. If a cell goes on, its answer asks you whether to wait for
 CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
 
 
-class Running(ClientCog):
+class RunCommands(ClientCog):
     """Code runs, the model answers, cells stop."""
 
     def __init__(self, context: Context) -> None:

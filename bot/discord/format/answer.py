@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bot.discord.format.attachments import Limits, Upload
 from bot.discord.format.entries import Entry, Said, Shown, Snapshot, Still, still
-from bot.discord.format.final import Settled
+from bot.discord.format.final import FinalAnswer
 from bot.discord.format.fitting import fitted
 from bot.discord.format.markdown import plain
 from bot.discord.format.pieces import Drawing
@@ -140,11 +140,11 @@ class Draft:
         entries, usage = self._still(), self._usage
 
         def made() -> Page:
-            settled = Settled(drawn or {}, self._plotly_script, largest)
+            final = FinalAnswer(drawn or {}, self._plotly_script, largest)
             for entry in entries:
-                settled.take(entry)
-            parts, long = fitted(settled.blocks, settled.footer(usage, note))
-            return Page(parts or ("",), (*settled.uploads, *long), settled.files)
+                final.take(entry)
+            parts, long = fitted(final.blocks, final.footer(usage, note))
+            return Page(parts or ("",), (*final.uploads, *long), final.files)
 
         return made
 

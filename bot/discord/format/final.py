@@ -21,7 +21,7 @@ from bot.wording.error_messages import ending, lost_with
 from kernels.text.clipping import clip, counted, strip_ansi
 from kernels.workspace.captured import Skipped
 
-__all__ = ["Settled"]
+__all__ = ["FinalAnswer"]
 
 ERROR = 1500  # characters of a traceback
 SOURCE = 1000  # of a formula that is not drawn
@@ -36,7 +36,7 @@ KINDS = {".html": "page", ".pdf": "document", ".svg": "drawing", SOURCE_OF_SVG: 
 )
 
 
-class Settled:
+class FinalAnswer:
     """Takes entries in order; `drawn` has PNGs by the place of their drawing among all drawings.
 
     Files of up to `largest` bytes go along with the answer.

@@ -4,7 +4,7 @@ import asyncio
 import gc
 from pathlib import Path
 
-from bot.discord.answers.answer import Showing
+from bot.discord.answers.answer import LiveAnswer
 from bot.discord.format.answer import Draft
 from bot.request import Picture, Request
 from kernels.cell.outputs import Outputs
@@ -12,7 +12,7 @@ from tests.discord.kernelcord import SOON, answered, code, finished, labels, run
 from tests.loopback.loopback import Discord
 from tests.model_server import ModelServer, calls, run_python, says
 
-HEAVY = (Draft, Showing, Request, Picture, Outputs)  # whatever holds outputs, pictures and words
+HEAVY = (Draft, LiveAnswer, Request, Picture, Outputs)  # whatever holds outputs, pictures and words
 PLOT = (  # without matplotlib, whose import takes longer than all the rest
     "from IPython.display import Image, display"
     "; display(Image(b'\\x89PNG\\r\\n\\x1a\\n' + bytes(9999), format='png')); print('x' * 200_000)"

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from bot.discord.answers.answer import Showing
-from bot.discord.answers.resumed import Afterwards
+from bot.discord.answers.answer import LiveAnswer
+from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.turn import begin
 from bot.discord.buttons import actions as module
 from bot.discord.buttons.actions import Controls
@@ -27,7 +27,7 @@ from kernels.cell.events import InputRequest
 ADA, CHANNEL, MESSAGE = 1, 10, 100
 
 
-class Post:
+class FakeMessage:
     """A message. With a context, it notes whose it was and whether it moved when it was edited."""
 
     channel_id, message_id = CHANNEL, MESSAGE
@@ -39,18 +39,20 @@ class Post:
     async def edit(self, *_args: object, **_named: object) -> None:
         """Show this instead."""
         if self._context is not None:
-            self.held.append(MESSAGE in self._context.showings and CHANNEL in self._context.traffic._channels)
+            self.held.append(
+                MESSAGE in self._context.live_answers and CHANNEL in self._context.traffic._channels
+            )
 
     async def delete(self) -> None:
         """Take it away."""
 
 
-class Outlet:
+class Destination:
     """Takes every message."""
 
-    async def send(self, *_args: object, **_named: object) -> Post:
+    async def send(self, *_args: object, **_named: object) -> FakeMessage:
         """A new message."""
-        return Post()
+        return FakeMessage()
 
 
 class OneSession:
@@ -71,7 +73,7 @@ class OneSession:
         return self.number
 
 
-def a_desk(session: OneSession) -> Context:
+def a_context(session: OneSession) -> Context:
     """A context without Discord and database."""
 
     async def cancelled(*_args: object) -> None:
@@ -91,24 +93,24 @@ def a_desk(session: OneSession) -> Context:
     )
     declared: dict[str, Any] = {name: field.default for name, field in Settings.model_fields.items()}
     context = Context(sessions, Settings(**declared), monotonic)
-    context.direct = lambda _: Outlet()
+    context.direct = lambda _: Destination()
     return context
 
 
-def a_showing(context: Context, post: Post | None = None) -> Showing:
+def a_live_answer(context: Context, message: FakeMessage | None = None) -> LiveAnswer:
     """An answer of Ada's, perhaps in a message that is there."""
-    return Showing(context, ADA, "u1", "dm", [Outlet()], context.draft(), post=post)
+    return LiveAnswer(context, ADA, "u1", "dm", [Destination()], context.draft(), message=message)
 
 
 def moving(context: Context) -> tuple[list[int], list[int]]:
     """The messages that belong to answers, and the channels where answers move."""
-    return list(context.showings), list(context.traffic._channels)
+    return list(context.live_answers), list(context.traffic._channels)
 
 
 async def test_a_turn_that_is_cancelled_holds_no_message_and_no_channel() -> None:
     """Others would wait for it for good."""
-    context = a_desk(OneSession())
-    begin(context, Request(ADA, "ada", "dm", "1"), [Outlet()])
+    context = a_context(OneSession())
+    begin(context, Request(ADA, "ada", "dm", "1"), [Destination()])
     (task,) = context.tasks
     await asyncio.wait([task])
     assert task.cancelled()
@@ -119,7 +121,7 @@ async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And the task that keeps its message moving ends."""
-    context, told = a_desk(OneSession()), []
+    context, told = a_context(OneSession()), []
 
     def fails(_draft: Draft, reply: Reply) -> None:
         told.append((reply.cell, moving(context)))
@@ -128,7 +130,7 @@ async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
     monkeypatch.setattr(Draft, "add", fails)
     record = SessionRecord("u1", ADA, "dm", None, {}, datetime.now(UTC), datetime.now(UTC))
     before = asyncio.all_tasks()
-    Afterwards(context).tell_late(record, Reply(7, late=True))
+    ResumedAnswers(context).tell_late(record, Reply(7, late=True))
     await asyncio.wait(tuple(context.tasks))
     assert told == [(7, ([MESSAGE], [CHANNEL]))]
     assert moving(context) == ([], [])
@@ -138,38 +140,38 @@ async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
 
 async def test_a_message_that_is_taken_over_belongs_to_its_new_answer_before_it_changes() -> None:
     """Whoever would show its old cell again sees that in time."""
-    context = a_desk(OneSession())
-    post = Post(context)
-    showing = a_showing(context, post)
-    await showing.open()
-    showing.close()
-    assert post.held == [True]
+    context = a_context(OneSession())
+    message = FakeMessage(context)
+    live_answer = a_live_answer(context, message)
+    await live_answer.open()
+    live_answer.close()
+    assert message.held == [True]
     assert moving(context) == ([], [])
 
 
 async def test_a_kill_before_the_cell_is_known_stays_one_though_stop_is_clicked() -> None:
     """A message was edited, and then somebody clicks Stop under its answer."""
     session = OneSession()
-    context = a_desk(session)
-    showing = a_showing(context)
-    await showing.stop(kill=True)
-    await showing.stop()
-    await showing.tell(Reply(3, code="1"))
-    showing.close()
+    context = a_context(session)
+    live_answer = a_live_answer(context)
+    await live_answer.stop(kill=True)
+    await live_answer.stop()
+    await live_answer.tell(Reply(3, code="1"))
+    live_answer.close()
     assert session.stops[-1] == (3, True)
 
 
 async def test_a_form_is_of_the_question_that_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the cell waits with another one by now, there is no form yet."""
     session = OneSession()
-    context = a_desk(session)
-    showing = a_showing(context)
-    showing.draft.add(Reply(3, code="input()"))
-    showing.draft.add(Reply(3, event=InputRequest("name? ", password=False, number=1)))
+    context = a_context(session)
+    live_answer = a_live_answer(context)
+    live_answer.draft.add(Reply(3, code="input()"))
+    live_answer.draft.add(Reply(3, event=InputRequest("name? ", password=False, number=1)))
     forms, words = [], []
 
     async def claimed(*_args: object) -> Claimed:
-        return Claimed(ADA, "u1", "dm", 3, showing)
+        return Claimed(ADA, "u1", "dm", 3, live_answer)
 
     async def show_form(_interaction: object, form: Any) -> None:
         forms.append(form.custom_id)

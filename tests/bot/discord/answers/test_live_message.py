@@ -1,10 +1,10 @@
-"""The live message by itself, with an outlet that only notes what it is told."""
+"""The live message by itself, with an destination that only notes what it is told."""
 
 import asyncio
 
 from nextcord.ui import View
 
-from bot.discord.answers.live_message import Live, Look
+from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.retry import PATIENCE, Patience
 from bot.discord.format.answer import Draft
 from bot.discord.format.attachments import Outgoing
@@ -13,7 +13,7 @@ from kernels.cell.events import Queued
 
 
 class Noted:
-    """A message, and the outlet that it went to."""
+    """A message, and the destination that it went to."""
 
     channel_id = message_id = 1
 
@@ -39,20 +39,20 @@ async def test_what_cannot_be_shown_leaves_the_message_to_its_last_state() -> No
     failing = asyncio.Event()
     looked = asyncio.Event()
 
-    async def show() -> Look:
+    async def show() -> MessageLook:
         if failing.is_set():
             looked.set()
             raise ValueError("hostile")
-        return Look("well")
+        return MessageLook("well")
 
     noted = Noted()
-    live = Live(noted, show, lambda _: None, pace=0.0)
+    live = LiveMessage(noted, show, lambda _: None, pace=0.0)
     await live.open()
     failing.set()
     live.touch()
     await looked.wait()
     await live.stop()
-    assert live.post is noted
+    assert live.message is noted
 
 
 async def test_forty_people_who_wait_make_one_request_each() -> None:
@@ -63,10 +63,10 @@ async def test_forty_people_who_wait_make_one_request_each() -> None:
     lives = []
     for draft, message in zip(drafts, messages, strict=True):
 
-        async def show(draft: Draft = draft) -> Look:
-            return Look(draft.page(now=asyncio.get_running_loop().time()).parts[0])
+        async def show(draft: Draft = draft) -> MessageLook:
+            return MessageLook(draft.page(now=asyncio.get_running_loop().time()).parts[0])
 
-        live = Live(message, show, lambda _: None, pace=0.0)
+        live = LiveMessage(message, show, lambda _: None, pace=0.0)
         await live.open()
         lives.append(live)
     for ended in range(people):

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from bot.discord.answers.traffic import Traffic
-from bot.discord.answers.updated import ShownAgain, _Waiting
+from bot.discord.answers.updated import UpdatedMessages, _StaleDisplays
 from bot.discord.context import Context
 from bot.session import Session
 from filestore.records import CellRecord, MessageCell
@@ -22,14 +22,14 @@ async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.
     async def displaying(_names: object, *, before: int) -> list[Any]:
         return [SimpleNamespace(seq=1, text=display, outputs=cell(1, "d").outputs)]
 
-    async def show(_shown_again: object, waiting: _Waiting, record: Any) -> int:
+    async def show(_shown_again: object, waiting: _StaleDisplays, record: Any) -> int:
         notes = waiting.notes
         if record.text == "one":
             await takes_long.wait()
         shown.append(record.text)
         return notes
 
-    monkeypatch.setattr(ShownAgain, "_show_again", show)
+    monkeypatch.setattr(UpdatedMessages, "_show_again", show)
     session = SimpleNamespace(
         record=SimpleNamespace(user_id=1, session_id="u1"), transcript=SimpleNamespace(displaying=displaying)
     )
@@ -40,11 +40,11 @@ async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.
         ends=lambda: None,
         forgets=[],
     )
-    shown_again = ShownAgain(context)
-    shown_again.note("u1", 2, {"d"})
+    updated = UpdatedMessages(context)
+    updated.note("u1", 2, {"d"})
     await asyncio.sleep(0)
     display = "two"
-    shown_again.note("u1", 3, {"d"})
+    updated.note("u1", 3, {"d"})
     for _ in range(10):
         await asyncio.sleep(0)
     takes_long.set()
@@ -62,17 +62,17 @@ async def test_a_message_that_cannot_be_shown_yet_keeps_no_other_waiting(
     async def displaying(_names: object, *, before: int) -> list[CellRecord]:
         return [cell(1, "d"), cell(2, "d"), cell(3, "d")]
 
-    async def show(_shown_again: object, waiting: _Waiting, record: CellRecord) -> int:
+    async def show(_shown_again: object, waiting: _StaleDisplays, record: CellRecord) -> int:
         tried.append(record.seq)
         return 0 if record.seq == 1 and len(tried) < 6 else waiting.notes
 
-    monkeypatch.setattr(ShownAgain, "_show_again", show)
-    shown_again = ShownAgain(cast(Context, SimpleNamespace(forgets=[])))
+    monkeypatch.setattr(UpdatedMessages, "_show_again", show)
+    updated = UpdatedMessages(cast(Context, SimpleNamespace(forgets=[])))
     record = SimpleNamespace(user_id=1, session_id="u1")
     transcript = SimpleNamespace(displaying=displaying)
-    waiting = _Waiting(cast(Session, SimpleNamespace(record=record, transcript=transcript)))
+    waiting = _StaleDisplays(cast(Session, SimpleNamespace(record=record, transcript=transcript)))
     waiting.note(4, {"d"})
-    while await shown_again._show_one(waiting):
+    while await updated._show_one(waiting):
         pass
     assert tried == [1, 2, 3, 1, 1, 1]
 
@@ -90,12 +90,14 @@ async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> Non
         return []
 
     store = SimpleNamespace(message_cells=SimpleNamespace(of_cell=of_cell))
-    context = SimpleNamespace(forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), showings={})
+    context = SimpleNamespace(
+        forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), live_answers={}
+    )
     session = SimpleNamespace(transcript=SimpleNamespace(displaying=displaying))
-    waiting = _Waiting(cast(Session, session))
+    waiting = _StaleDisplays(cast(Session, session))
     waiting.note(2, {"d"})
     traffic.begin(10)
-    shown = asyncio.create_task(ShownAgain(cast(Context, context))._show_again(waiting, cell(1, "d")))
+    shown = asyncio.create_task(UpdatedMessages(cast(Context, context))._show_again(waiting, cell(1, "d")))
     for _ in range(10):
         await asyncio.sleep(0)
     assert not read
@@ -118,7 +120,7 @@ def cell(seq: int, *names: str) -> CellRecord:
 def test_a_display_that_is_updated_while_others_are_looked_up_is_looked_up_next() -> None:
     """Whether the others were found or not."""
     for found in ([], [cell(1, "a")]):
-        waiting = _Waiting(cast(Session, None))
+        waiting = _StaleDisplays(cast(Session, None))
         waiting.note(5, {"a"})
         waiting.shown[1] = 1
         waiting.note(6, {"b"})

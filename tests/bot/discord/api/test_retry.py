@@ -7,7 +7,7 @@ import aiohttp
 import nextcord
 import pytest
 
-from bot.discord.api.retry import Patience, Refusal, Refused, attempt
+from bot.discord.api.retry import DiscordRefused, Patience, Refusal, attempt
 
 QUICK = Patience(tries=4, waiting=5.0, first=0.001)
 
@@ -53,7 +53,7 @@ async def test_what_passes_is_tried_again(name: str) -> None:
 async def test_trying_again_has_an_end(name: str) -> None:
     """What never passes is refused after the tries that there are."""
     call = Script(*(TRANSIENT[name]() for _ in range(9)))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(DiscordRefused) as caught:
         await attempt(call, QUICK)
     assert caught.value.kind is Refusal.UNREACHABLE
     assert call.calls == QUICK.tries
@@ -61,7 +61,7 @@ async def test_trying_again_has_an_end(name: str) -> None:
 
 async def test_a_wait_beyond_patience_is_not_waited() -> None:
     """Who is asked to wait an hour gives up at once, and says how long it was to be."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(DiscordRefused) as caught:
         await attempt(Script(failure(429, **{"Retry-After": "3600"})), QUICK)
     assert (caught.value.kind, caught.value.wait) == (Refusal.UNREACHABLE, 3600.0)
 
@@ -85,7 +85,7 @@ KINDS = {
 async def test_refusals_have_names(status: int, code: int) -> None:
     """A refusal is not tried again, and says what it is."""
     call = Script(failure(status, code))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(DiscordRefused) as caught:
         await attempt(call, QUICK)
     assert caught.value.kind is KINDS[status, code]
     assert call.calls == 1
