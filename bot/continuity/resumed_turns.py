@@ -19,7 +19,7 @@ from bot.session import BegunCell, Session
 from bot.turn import take_turn
 from filestore.records import SessionRecord
 from filestore.store import Sessions
-from kernels.errors import KernelError
+from kernels.errors import GoesOn, KernelError
 from kernels.interface import Kernels
 
 __all__ = ["ResumedTurns", "unknown"]
@@ -35,12 +35,7 @@ class ResumedTurns:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(
-        self,
-        session: Session,
-        begun: BegunCell,
-        front: Front,
-    ) -> None:
+    def begin(self, session: Session, begun: BegunCell, front: Front) -> None:
         """Go on with a cell, and show it on `front`."""
         cell, run = begun
         tell = partial(front.tell_resumed, session.record)
@@ -53,6 +48,8 @@ class ResumedTurns:
         async def resume() -> None:
             try:
                 await take_turn(session, request, tell, begun=begun)
+            except GoesOn:
+                return  # this program ends, and the next one resumes the cell
             except KernelError as error:
                 log.info("cell %d of session %s: %s", cell.seq, session.record.session_id, error)
                 await give_up(error)

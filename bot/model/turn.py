@@ -39,7 +39,7 @@ from filestore.errors import FileStoreError, NoSuchFile
 from kernels.broker import FileUnavailable
 from kernels.cell.events import Restarted
 from kernels.concurrency.threads import in_thread
-from kernels.errors import KernelError, TooLarge
+from kernels.errors import GoesOn, KernelError, TooLarge
 from kernels.text.clipping import clip, counted
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -129,6 +129,8 @@ class _Answering:
             if not self._model_turn.stopped:
                 await self._begin()
                 await self._converse()
+        except GoesOn:
+            raise
         except (BotError, FileStoreError, KernelError) as error:  # the caller tells the person, last of all
             failed = error
         finally:

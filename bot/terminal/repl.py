@@ -19,7 +19,6 @@ from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.terminal.commands import CommandFailed, Commands
-from bot.terminal.ending import GOES_ON
 from bot.terminal.prose import is_prose
 from bot.terminal.screen import Screen
 from bot.turn import take_turn
@@ -127,11 +126,6 @@ class Terminal:
         self._taking = True
         try:
             await self._carry_out(text)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
-                self._screen.note(GOES_ON)
-            raise
         finally:
             self._taking = False
 

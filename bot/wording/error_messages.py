@@ -51,6 +51,7 @@ from filestore.errors import (
 from filestore.records import Waiting
 from kernels.cell.events import Restarted
 from kernels.errors import (
+    GoesOn,
     KernelClosed,
     KernelStartFailed,
     Misconfigured,
@@ -111,6 +112,10 @@ CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     KernelStartFailed: lambda error: (
         f"your kernel could not be started{error.reason and f': {error.reason}'}; try again"
         f"{error.log.strip() and f'. It said: {_last_line(error.log)}'}"
+    ),
+    GoesOn: lambda _: (
+        "I am being ended. The cell goes on, and what comes of it is told at the next start. What was to"
+        " follow it will not be done"
     ),
     KernelClosed: lambda _: "the kernel is being shut down; try again in a moment",
     NotOpened: lambda error: f"your session could not be opened: {_not_opened(error.cause)}",

@@ -29,7 +29,7 @@ from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, 
 from kernels.cell.outputs import Outputs, stream_output
 from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
-from kernels.errors import NodeUnavailable, NoQuestion
+from kernels.errors import GoesOn, NodeUnavailable, NoQuestion
 from kernels.process.launch import Limits
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured
@@ -283,7 +283,7 @@ class RemoteCell:
     def detach(self) -> None:
         """Let it go on without us, unless we know already what came of it."""
         self.goes_on = self._result is None
-        self.fail(asyncio.CancelledError())
+        self.fail(GoesOn())
 
     # The cell itself:
 
@@ -306,7 +306,7 @@ class RemoteCell:
             if news["n"] and not isinstance(news["event"], InputRequest | Unstopped):
                 self._host.acknowledge(news["n"])
         if self.goes_on:  # let go while its end lay here unread: who comes after us reads it
-            raise asyncio.CancelledError
+            raise GoesOn
         if self._error is not None:
             raise self._error
 

@@ -12,7 +12,7 @@ from kernels.cell.result import RunResult
 from kernels.client.cell import RemoteCell
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
-from kernels.errors import NodeUnavailable, NoQuestion
+from kernels.errors import GoesOn, NodeUnavailable, NoQuestion
 from kernels.process.launch import Limits
 from kernels.workspace.captured import Captured
 from tests.live.cells import NoFiles
@@ -82,7 +82,7 @@ async def test_a_cell_that_is_let_go_before_its_end_was_read_goes_on(cell: Remot
             async for _ in cell:
                 cell.detach()
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(GoesOn):
         await turn()
     assert cell.goes_on
 

@@ -12,7 +12,7 @@ from bot.discord.context import Context
 from bot.errors import BotError
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
-from kernels.errors import KernelClosed, KernelError
+from kernels.errors import GoesOn, KernelClosed, KernelError
 from kernels.notebooks.cells import NotebookError
 
 __all__ = ["note_of", "uncancelled"]
@@ -29,12 +29,12 @@ async def note_of(context: Context, live_answer: LiveAnswer, work: Awaitable[str
     """What the work returns, or in a sentence what went wrong with it on our side. Raises nothing of it."""
     try:
         return await work
-    except asyncio.CancelledError:  # also raised by a cell that is left to its node
+    except asyncio.CancelledError:
         if not context.closing:
             raise
         return _restarting(context, live_answer)
     except (BotError, KernelError, FileStoreError, NotebookError) as error:
-        if context.closing and isinstance(error, KernelClosed):
+        if context.closing and isinstance(error, GoesOn | KernelClosed):
             return _restarting(context, live_answer)
         return sentence(error)
     except Exception as error:  # whatever it is, the message must not stay as it was
