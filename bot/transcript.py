@@ -16,7 +16,7 @@ from datetime import datetime
 from bot.files import KeptFiles
 from bot.reply import ExecutionResult, return_code
 from bot.request import Request
-from bot.wording.error_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
+from bot.wording.cell_messages import ENDINGS, NEVER, SHORTENED, ending, lost_with, restart, unrecorded
 from filestore.errors import FileStoreError, NoSuchCell
 from filestore.records import RUNNING, CellRecord, Output, Said
 from filestore.spool import Early, SpooledTranscripts

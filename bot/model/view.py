@@ -13,7 +13,7 @@ from bot.model.picture_size import size_of
 from bot.reply import ExecutionResult
 from bot.request import Picture
 from bot.rich import as_text, is_picture
-from bot.wording.error_messages import ending, restart
+from bot.wording.cell_messages import ending, restart
 from filestore.records import CellRecord
 from kernels.broker import Opened
 from kernels.cell.display_updates import is_mark

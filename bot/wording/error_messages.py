@@ -4,13 +4,11 @@ sentence(error)          # "The database cannot be reached just now; ..."; `path
 clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
 advice(error)            # what whoever runs the program can do about it; nobody else is told
 at_start(error)          # of one that ended the program, to whoever started it
-ending(result)           # of a cell that did not end well, None for one that did
 """
 
 import errno
 import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from bot.errors import (
@@ -34,7 +32,6 @@ from bot.errors import (
     TooBusy,
     TooLong,
 )
-from bot.reply import ExecutionResult
 from bot.wording.withheld import folderless, of_request
 from filestore.errors import (
     FileTooLarge,
@@ -48,8 +45,6 @@ from filestore.errors import (
     StoreUnavailable,
     TooManyFiles,
 )
-from filestore.records import Waiting
-from kernels.cell.events import Restarted
 from kernels.errors import (
     GoesOn,
     KernelClosed,
@@ -66,26 +61,7 @@ from kernels.text.clipping import human_size
 from kernels.text.visible import shown
 from kernels.workspace.captured import FileChanged
 
-__all__ = [
-    "ENDINGS",
-    "NEVER",
-    "SHORTENED",
-    "advice",
-    "at_start",
-    "clause",
-    "counted_names",
-    "ending",
-    "lost_with",
-    "put_off",
-    "restart",
-    "sentence",
-    "unrecorded",
-]
-
-NAMED = 12  # lost variables that are named; the rest is counted
-KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
-EARLIER = "the variables of your earlier cells, whose names are not known"
-EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
+__all__ = ["advice", "at_start", "clause", "put_off", "sentence"]
 
 CLAUSES: dict[type[Exception], Callable[[Any], str]] = {
     NoSuchFile: str,
@@ -212,52 +188,10 @@ NOT_OPENED: dict[int | None, str] = {
     errno.ETIMEDOUT: "the kernels do not answer; try again in a minute",
 }
 
-NEVER = "Not recorded: the database cannot be reached. This cell's output will be missing in the notebook."
-SHORTENED = (
-    "Recorded in short: your quota has no room for this output, so the notebook will only have its beginning"
-    " and end. Delete files to make room."
-)
 REPAIR = (
     "The file is damaged. Put back a copy of it, or save what can be read with SQLite's .recover"
     " (https://sqlite.org/recovery.html) and put it in its place. People's files are safe."
 )
-
-ENDINGS: dict[tuple[str, str | None], str] = {
-    ("timeout", "deadline"): "Stopped: the cell ran out of time.",
-    ("timeout", "no answer"): "Stopped: nobody answered its question in time.",
-    ("timeout", "too many questions"): "Stopped: it asked too many questions.",
-    ("interrupted", None): "Interrupted.",
-    ("interrupted", "unreachable"): (
-        "Nobody waits for it any longer: the process that runs it does not answer. If it comes back, what the"
-        " cell still shows, and its files, come later."
-    ),
-    ("died", "node"): "The kernel ended with the node that it lived in.",
-    ("died", "away"): "The kernel ended while I was away, and this cell did not come to its end.",
-    ("died", None): "The kernel died.",
-    (
-        "died",
-        "workspace",
-    ): "Stopped: its files were more than the workspace holds. Delete some and try again.",
-    ("died", "folders"): (
-        "Stopped: its files and folders are too many, or too deep, to be counted. Delete some and try again."
-    ),
-    ("died", "hiding"): "Stopped: it kept what it held from being counted.",
-    ("died", "processes"): "Stopped: it had too many processes.",
-    ("died", "system"): "Stopped: it had too many sockets, pipes or files open. Close some and try again.",
-    ("died", "background"): "Stopped: what earlier cells left running had used too much processor time.",
-    ("out of memory", "machine"): "Stopped: the server is short of memory. Try again in a few minutes.",
-    ("out of memory", None): "Stopped: it ran out of memory. Try a part of the data, or smaller types.",
-}
-
-SIGNALS: dict[int, str] = {
-    signal.SIGABRT: "The kernel died: a library ended it (SIGABRT).",
-    signal.SIGBUS: (
-        "The kernel died: it wrote to shared memory, or to a mapped file, that has no room left (SIGBUS)."
-    ),
-    signal.SIGFPE: "The kernel died: a library divided by zero (SIGFPE).",
-    signal.SIGILL: "The kernel died: a library is made for another processor (SIGILL).",
-    signal.SIGSEGV: "The kernel died: a library, or ctypes, used memory that is not there (SIGSEGV).",
-}
 
 
 def sentence(error: BaseException, *, paths: bool = False) -> str:
@@ -298,34 +232,6 @@ def at_start(error: BaseException) -> str:
     return f"{sentence(error, paths=True)} {advice(error)}".strip()
 
 
-def ending(result: ExecutionResult) -> str | None:
-    """What a person is told of a cell that was stopped or died; None where its own output says all."""
-    if result.status in ("ok", "error"):
-        return None
-    text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
-    if result.status == "died" and result.cause is None and result.return_code < 0:
-        text = SIGNALS.get(-result.return_code) or f"The kernel died (signal {-result.return_code})."
-    elif result.status == "died" and result.cause is None:
-        text = f"The kernel died (exit code {result.return_code})."
-    return text
-
-
-def unrecorded(waiting: Waiting, cell: int) -> str:
-    """What a person is told of a cell whose record waits for the database."""
-    why = (
-        "the disk is full. It is recorded when there is room: delete what you no longer need"
-        if waiting.full
-        else "the database cannot be reached. It is recorded as soon as that is possible"
-    )
-    safe = "" if waiting.durable else " Until then it is only in memory, and lost if I am restarted."
-    cut = (
-        " Its output is too large to wait, and will be missing in the notebook."
-        if cell in waiting.cut
-        else ""
-    )
-    return f"Not recorded yet: {why}.{safe}{cut}"
-
-
 def put_off(error: BaseException) -> str:
     """Why a cell's file is not stored now, and what comes of it."""
     if isinstance(error, StoreFull):
@@ -333,36 +239,6 @@ def put_off(error: BaseException) -> str:
     if isinstance(error, StoreUnavailable):
         return "the database cannot be reached just now; it is tried again with your next cell"
     return clause(error)
-
-
-def restart(restarted: Restarted) -> str:
-    """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
-    kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
-    text = f"Fresh kernel ({restarted.reason}). {kept}"
-    if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
-        return f"{text} {told}"
-    return f"{text} No variables were lost." if restarted.kept else text
-
-
-def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
-    """What a person is told of lost variables; "" where there are none."""
-    names = counted_names(variables)
-    if earlier:
-        names += f"{', and ' if names else ''}{EARLIER}"
-    if unnamed:
-        names += f"{', and ' if names else ''}whatever the cell that was running had defined"
-    return names and f"Lost: {names}."
-
-
-def counted_names(variables: Sequence[str]) -> str:
-    """Names of variables: the first ones, and how many there are more."""
-    names = ", ".join(map(shown, variables[:NAMED]))
-    return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
-
-
-def lost_with(result: ExecutionResult) -> str:
-    """What a person is told of the variables that went with a cell; "" where none did."""
-    return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
 
 
 def _unforeseen(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from bot.discord.format.progress import LAST, live
 from bot.reply import GeneratedFile, Reply
 from bot.scratch.drawing import ToDraw
 from bot.spending.usage import TurnUsage
-from bot.wording.error_messages import restart
+from bot.wording.cell_messages import restart
 from kernels.cell.events import InputRequest, Queued, Restarted, Unstopped
 
 __all__ = ["Draft", "Page"]

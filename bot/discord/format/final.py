@@ -17,7 +17,7 @@ from bot.reply import GeneratedFile
 from bot.rich import PICTURES, PLOTLY, SOURCE_OF_SVG, as_file, as_text
 from bot.rich import drawing as as_drawing
 from bot.spending.usage import TurnUsage
-from bot.wording.error_messages import ending, lost_with
+from bot.wording.cell_messages import ending, lost_with
 from kernels.text.clipping import clip, counted, strip_ansi
 from kernels.workspace.captured import Skipped
 

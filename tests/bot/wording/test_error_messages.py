@@ -22,19 +22,8 @@ from bot.errors import (
     Refused,
 )
 from bot.reply import ExecutionResult
-from bot.wording.error_messages import (
-    ADVICE,
-    CLAUSES,
-    advice,
-    at_start,
-    clause,
-    ending,
-    lost_with,
-    put_off,
-    restart,
-    sentence,
-    unrecorded,
-)
+from bot.wording.cell_messages import ending, lost_with, restart, unrecorded
+from bot.wording.error_messages import ADVICE, CLAUSES, advice, at_start, clause, put_off, sentence
 from filestore.errors import (
     FileTooLarge,
     NoSuchFile,
