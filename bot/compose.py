@@ -127,7 +127,7 @@ async def compose(
         works: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "janitor": partial(janitor.run, every),
             "old sessions": partial(sessions.sweep_often, every),
-            "idle sessions": sessions.let_idle_go_often,
+            "idle sessions": sessions.release_idle_often,
             "sums of days": partial(ledger.sweep_often, every),
         }
         for name, work in works.items():

@@ -164,7 +164,7 @@ class Session:
                 run.settle()
             else:
                 self.left_running.append(BegunCell(await self._record(run), run))
-        await self.notes.miss(broken_off=bool(unfinished), restored=restored)
+        await self.notes.find_losses(broken_off=bool(unfinished), restored=restored)
         self.broken_off = list(unfinished.values())
         await self._note_broken_off(self.broken_off)
         name = self.record.session_id
@@ -180,7 +180,7 @@ class Session:
             await stop(listener)
         await self._pool.release(self.record.session_id)
 
-    async def note(self) -> None:
+    async def note_variables(self) -> None:
         """Note what the kernel holds after a cell."""
         await self.notes.note(one.name for one in self.kernel.variables)
 
@@ -291,7 +291,7 @@ class Session:
         await self.kernel.restart()
         await self.notes.note(())
 
-    async def end(self) -> None:
+    async def end_turns(self) -> None:
         """Stop every turn, and wait until what came of them is recorded; then the session may be deleted."""
         await self._stop_all()
         try:
@@ -345,7 +345,7 @@ class Session:
         return cell
 
     async def _note_broken_off(self, cells: Sequence[CellRecord]) -> None:
-        await self.transcript.broken_off(cells)
+        await self.transcript.note_broken_off(cells)
         ran = cells[0] if cells else None  # the others stood in line
         async with self.kernel.catch_up(ran.started_at.timestamp() if ran else None) as scan:
             if ran is not None:

@@ -20,10 +20,10 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from bot.continuity.earlier_answer import broken_off
+from bot.continuity.earlier_answer import broken_off_reply
 from bot.continuity.kernel_notes import note_swept, note_untold
 from bot.continuity.losses import KernelNote
-from bot.continuity.resumed_turns import ResumedTurns, unknown
+from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
 from bot.errors import NoModel, NotOpened
 from bot.model.turn import Answer, ask
 from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell
@@ -105,7 +105,7 @@ class Sessions:
         self._openings = Turns(AT_ONCE)
         self._restored = restored
         self._seen: set[str] = set()  # the sessions that this program has opened once
-        self._let_go: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
+        self._released: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
         self.front = front(self)
 
     async def __aenter__(self) -> Self:
@@ -115,18 +115,18 @@ class Sessions:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.let_go()
+            await self.release_all()
         finally:
             self.jobs.close()
 
-    async def let_go(self) -> None:
+    async def release_all(self) -> None:
         """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
         closing = [session.close() for session in self._open.values()]
         self._open.clear()
         for failure in await asyncio.gather(*closing, return_exceptions=True):
             if failure is not None:
                 log.error("a session could not be let go", exc_info=failure)
-        await self._resumed.let_go()
+        await self._resumed.wait_all()
 
     async def session(self, user_id: int, place: str) -> Session:
         """The person's session for this place, opened when it is not.
@@ -136,14 +136,14 @@ class Sessions:
         session_id = self.id_of(user_id, place)
         async with self._locks.one(user_id, session_id):
             now = self._clock()
-            session = await self._have(session_id, user_id, place)
+            session = await self._get_or_open(session_id, user_id, place)
             session.last_used, session.idle_since = now, monotonic()
             if now - session.record.last_used_at >= NOTED:
                 await self.store.sessions.touch(session_id, now)
                 session.record = replace(session.record, last_used_at=now)
             return session
 
-    async def _have(self, session_id: str, user_id: int, place: str) -> Session:
+    async def _get_or_open(self, session_id: str, user_id: int, place: str) -> Session:
         """The session, opened when it is not; hold its lock.
 
         Whatever keeps it from being opened is this person's matter alone, and the next time is a new attempt.
@@ -154,7 +154,7 @@ class Sessions:
         try:
             async with asyncio.timeout(OPENING), self._openings.one(TURN):
                 need(DESCRIPTORS)
-                session = await self._opened(session_id, user_id, place)
+                session = await self._open_session(session_id, user_id, place)
         except BaseException as error:  # also a cancellation leaves no half of a session
             with suppress(KernelError, OSError):
                 await to_the_end(self.pool.release(session_id))
@@ -163,14 +163,14 @@ class Sessions:
                 raise NotOpened(error) from error
             raise
         self._open[session_id] = session
-        self._let_go.pop(session_id, None)
+        self._released.pop(session_id, None)
         for begun in session.left_running:
             self._resumed.begin(session, begun, self.front)
         for cell in session.broken_off:
-            self._resumed.tell(broken_off(cell), partial(self.front.tell_resumed, session.record))
+            self._resumed.tell(broken_off_reply(cell), partial(self.front.tell_resumed, session.record))
         return session
 
-    async def _opened(self, session_id: str, user_id: int, place: str) -> Session:
+    async def _open_session(self, session_id: str, user_id: int, place: str) -> Session:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
 
         async def tell_late(reply: Reply) -> None:
@@ -199,7 +199,9 @@ class Sessions:
         cannot be opened keeps no other from it. Raises: FileStoreError, KernelError, once all were tried.
         """
         found = await self.store.sessions.unfinished(self._clock() - LONGEST_AWAY)
-        found += await unknown(self.pool, self.store.sessions, {record.session_id for record in found})
+        found += await untold_sessions(
+            self.pool, self.store.sessions, {record.session_id for record in found}
+        )
         # Under the scope that is set now:
         ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
 
@@ -259,21 +261,21 @@ class Sessions:
     async def discard(self, user_id: int, place: str) -> None:
         """Delete a session: its kernel, workspace, transcript and stored files."""
         session_id = self.id_of(user_id, place)
-        await self._end(session_id)
+        await self._end_turns(session_id)
         async with self._locks.one(user_id, session_id):
             await self._remove(session_id)
             await self.store.sessions.delete(session_id)
             await self.files.delete_all_of(session_id, user_id)
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person: kernels, workspaces, files, transcripts, usage."""
         records = await self.store.sessions.of_user(user_id)
-        await asyncio.gather(*(self._end(record.session_id) for record in records))
+        await asyncio.gather(*(self._end_turns(record.session_id) for record in records))
         async with self._locks.all_of(user_id):
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
             await self.files.forget(user_id)
-            await self.ledger.forget(user_id)
+            await self.ledger.forget_person(user_id)
 
     async def sweep(self, now: datetime) -> None:
         """Remove the workspaces of sessions unused for the retention time; much later, all of the session.
@@ -296,32 +298,32 @@ class Sessions:
         """`sweep` from time to time, until cancelled; see `bot.scheduling.periodic`."""
         await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed")
 
-    async def let_idle_go(self, now: float) -> None:
+    async def release_idle(self, now: float) -> None:
         """Let the connections go of sessions that nobody has used for IDLE seconds; `now` is monotonic.
 
         Their kernels live on, and what comes of them later is asked for by and by.
         """
         idle = [session.record for session in self._open.values() if self._unused(session, now)]
-        failures = await for_each(idle, partial(self._let_one_go, now=now))
-        if self._let_go:
-            untold = [self._let_go[name] for name in await self.pool.untold() if name in self._let_go]
-            failures += await for_each(untold, self._take_back)
+        failures = await for_each(idle, partial(self._release_one, now=now))
+        if self._released:
+            untold = [self._released[name] for name in await self.pool.untold() if name in self._released]
+            failures += await for_each(untold, self._reopen)
         for failure in filter(None, failures):
             log.warning("what an idle session has to tell is not known now: %r", failure)
 
-    async def _let_one_go(self, record: SessionRecord, now: float) -> None:
+    async def _release_one(self, record: SessionRecord, now: float) -> None:
         session_id = record.session_id
         async with self._locks.one(record.user_id, session_id):
             session = self._open.get(session_id)
             if session is not None and self._unused(session, now):
                 del self._open[session_id]
-                self._let_go[session_id] = session.record
+                self._released[session_id] = session.record
                 await session.close()
 
-    async def _take_back(self, record: SessionRecord) -> None:
+    async def _reopen(self, record: SessionRecord) -> None:
         """Have a session again that was let go: it tells what it has to tell."""
         async with self._locks.one(record.user_id, record.session_id):
-            await self._have(record.session_id, record.user_id, record.place)
+            await self._get_or_open(record.session_id, record.user_id, record.place)
 
     def _unused(self, session: Session, now: float) -> bool:
         if session.busy or session.files.put_off or session.kernel.goes_on:  # of which nobody else knows
@@ -329,13 +331,13 @@ class Sessions:
         waits = self.store.transcripts.waiting(session.record.session_id)  # for the database: it will be told
         return now - session.idle_since > IDLE and waits is None
 
-    async def let_idle_go_often(self) -> None:
-        """`let_idle_go` from time to time, until cancelled, where kernels live on without us."""
+    async def release_idle_often(self) -> None:
+        """`release_idle` from time to time, until cancelled, where kernels live on without us."""
         while True:
             await asyncio.sleep(LOOK)  # to be idle is a matter of time passing
             if self.pool.outlived:
                 try:
-                    await self.let_idle_go(monotonic())
+                    await self.release_idle(monotonic())
                 except (KernelError, OSError) as error:
                     log.warning("what idle sessions have to tell is not known now: %r", error)
 
@@ -353,14 +355,14 @@ class Sessions:
             transcript = Transcript(self.store.transcripts, session_id, self._clock)
             await note_swept(self.store.sessions, transcript, record, self._retention)
 
-    async def _end(self, session_id: str) -> None:
+    async def _end_turns(self, session_id: str) -> None:
         """End the turns of a session, so that nothing is told or kept of them after its deletion."""
         if (session := self._open.get(session_id)) is not None:
-            await session.end()
+            await session.end_turns()
 
     async def _remove(self, session_id: str) -> None:
         """End the session's kernel and remove its workspace."""
-        self._let_go.pop(session_id, None)
+        self._released.pop(session_id, None)
         log.info("the kernel and the workspace are removed", extra={"session": session_id})
         if (session := self._open.pop(session_id, None)) is not None:
             await session.close()

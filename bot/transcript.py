@@ -183,7 +183,7 @@ class Transcript:
         cell = CellRecord(self._session_id, seq, place, "", code or UNKNOWN, (), RUNNING, self._clock())
         return replace(cell, seq=await self._records.restore(cell))
 
-    async def broken_off(self, cells: Iterable[CellRecord]) -> None:
+    async def note_broken_off(self, cells: Iterable[CellRecord]) -> None:
         """Note that these cells ended with the program before us, or with their kernel."""
         for cell in cells:
             await self._records.finish_cell(self._session_id, cell.seq, status="died")

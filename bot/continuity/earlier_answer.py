@@ -1,8 +1,8 @@
 """An answer that a program before us began, out of the transcript: what it said and ran before its last cell.
 
-for entry in await told_before(session.transcript, cell, first):
-    draft.add(told(entry, files))
-await tell(broken_off(cell))                # of one that did not come to its end
+for entry in await entries_before(session.transcript, cell, first):
+    draft.add(reply_of(entry, files))
+await tell(broken_off_reply(cell))                # of one that did not come to its end
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from bot.reply import RETURN_CODES, ExecutionResult, GeneratedFile, Reply
 from bot.transcript import Transcript
 from filestore.records import CellRecord, Said
 
-__all__ = ["broken_off", "earlier", "told", "told_before"]
+__all__ = ["broken_off_reply", "entries_before", "of_answer", "reply_of"]
 
 
-async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
+async def entries_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
     """The entries before `cell` that its answer has told; it reads no more than that takes."""
     newest: list[Said | CellRecord] = []
     async with aclosing(transcript.newest(cell.place, before=cell.seq)) as pages:
@@ -25,10 +25,10 @@ async def told_before(transcript: Transcript, cell: CellRecord, first: int) -> l
             newest += page
             if any(entry.seq < first and (cell.author != MODEL or _is_asked(entry)) for entry in page):
                 break
-    return [await transcript.whole(entry) for entry in earlier(reversed(newest), cell, first)]
+    return [await transcript.whole(entry) for entry in of_answer(reversed(newest), cell, first)]
 
 
-def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
+def of_answer(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
     """The entries before `cell` that its answer has told, out of those of its place, in order.
 
     `first` is the number of the answer's first cell. Cells that a person ran amid a replay of theirs are not
@@ -40,7 +40,7 @@ def earlier(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) 
     return [entry for entry in entries if start <= entry.seq < cell.seq and _is_of(entry, cell.author)]
 
 
-def told(
+def reply_of(
     entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = (), *, code: str | None = None
 ) -> Reply:
     """All of an entry in one step; `files` are those of a cell that are still there.
@@ -67,9 +67,9 @@ def told(
     return Reply(entry.seq, code=entry.code if code is None else code, files=files, result=result)
 
 
-def broken_off(cell: CellRecord) -> Reply:
+def broken_off_reply(cell: CellRecord) -> Reply:
     """The end of a cell whose kernel ended while no program was there to see it."""
-    result = told(replace(cell, status="died")).result
+    result = reply_of(replace(cell, status="died")).result
     assert result is not None  # it is a cell's
     return Reply(cell.seq, result=replace(result, cause="away"))
 

@@ -1,6 +1,6 @@
 """What a session notes of its kernel, and what it has to tell of kernels that are gone.
 
-    await notes.miss(broken_off=False, restored=False)      # when the session is opened
+    await notes.find_losses(broken_off=False, restored=False)      # when the session is opened
     async with notes.losses() as losses:                    # of one turn
         async for event in losses.before(run, events): ...
         losses.told                                         # what has to be in the turn's result too
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.continuity.losses import AWAY, COPY, UPDATED, KernelNote, holding, together, unused_for
+from bot.continuity.losses import AWAY, COPY, UPDATED, KernelNote, holding, merge_losses, unused_for
 from bot.transcript import Transcript
 from filestore.errors import FileStoreError, StoreUnavailable
 from filestore.records import SessionRecord
@@ -45,28 +45,28 @@ class Losses:
         self._run = run
         async for event in events:
             if isinstance(event, Restarted):
-                self._of_kernel = together(self._of_kernel, event)
-            if self.told is None and not isinstance(event, Queued) and (lost := self._notes.take()):
+                self._of_kernel = merge_losses(self._of_kernel, event)
+            if self.told is None and not isinstance(event, Queued) and (lost := self._notes.take_untold()):
                 self.told = lost
                 if isinstance(event, Restarted):  # the kernel knows of it too: say it once
-                    yield together(lost, event) or event
+                    yield merge_losses(lost, event) or event
                     continue
                 yield lost
             yield event
-        if self.told is None and (lost := self._notes.take()):
+        if self.told is None and (lost := self._notes.take_untold()):
             self.told = lost
             yield lost
 
     def missed(self, event: Event) -> None:
         """An event of the cell that nobody has been told, since the turn has failed before."""
         if isinstance(event, Restarted):
-            self._of_kernel = together(self._of_kernel, event)
+            self._of_kernel = merge_losses(self._of_kernel, event)
 
     @property
     def undelivered(self) -> Restarted | None:
         """What has to be told again when the turn fails: a cell that goes on has its own in its result."""
         goes_on = self._run is not None and self._run.goes_on
-        return self.told if goes_on else together(self.told, self._of_kernel)
+        return self.told if goes_on else merge_losses(self.told, self._of_kernel)
 
 
 class KernelNotes:
@@ -102,21 +102,21 @@ class KernelNotes:
         if losses.told is not None:
             await self._hold(self._held.with_untold(self._untold))
 
-    def take(self) -> Restarted | None:
+    def take_untold(self) -> Restarted | None:
         """What has to be told, given to one turn."""
         untold, self._untold = self._untold, None
         return untold
 
     async def tell_again(self, lost: Restarted) -> None:
         """Tell with the next cell what has not reached the person."""
-        self._untold = together(lost, self._untold)
-        await self._hold(self._held.with_untold(together(lost, self._held.untold)))
+        self._untold = merge_losses(lost, self._untold)
+        await self._hold(self._held.with_untold(merge_losses(lost, self._held.untold)))
 
     async def note(self, names: Iterable[str]) -> None:
         """Note what the kernel holds after a cell, so that its loss can be told whenever it is noticed."""
         await self._hold(holding(names, self._held))
 
-    async def miss(self, *, broken_off: bool, restored: bool) -> None:
+    async def find_losses(self, *, broken_off: bool, restored: bool) -> None:
         """Find out whether the kernel that was noted is gone.
 
         `broken_off`: a cell was running in it. `restored`: what was noted may be older than the data.
@@ -158,8 +158,8 @@ class KernelNotes:
         if (before.variables or earlier) and not lived:
             before = before.ended(UPDATED if earlier else AWAY, earlier=earlier)
         self._lived = None
-        self._untold = together(before.untold, self._untold)
-        self._held = self._held.with_untold(together(before.untold, self._held.untold))
+        self._untold = merge_losses(before.untold, self._untold)
+        self._held = self._held.with_untold(merge_losses(before.untold, self._held.untold))
 
     async def _hold(self, held: KernelNote) -> None:
         """Note this in the session's record, unless it stands there."""
@@ -182,7 +182,7 @@ async def note_untold(sessions: SpooledSessions, session_id: str, lost: Restarte
     try:
         if (record := await sessions.get(session_id)) is not None:
             held = KernelNote.from_text(record.kernel)
-            held = held.with_untold(together(lost, held.untold))
+            held = held.with_untold(merge_losses(lost, held.untold))
             await sessions.set_kernel(session_id, held.to_text())
     except FileStoreError:
         log.exception("what session %s has lost is told to nobody", session_id)

@@ -15,7 +15,7 @@ from typing import Self
 
 from kernels.cell.events import Restarted
 
-__all__ = ["AWAY", "COPY", "UPDATED", "KernelNote", "holding", "together", "unused_for"]
+__all__ = ["AWAY", "COPY", "UPDATED", "KernelNote", "holding", "merge_losses", "unused_for"]
 
 MOST, LONGEST = 200, 100  # names that are kept, and characters of one
 AWAY = "it ended while I was away"
@@ -116,7 +116,7 @@ def unused_for(time: timedelta) -> str:
     return f"your session was not used for {told}"
 
 
-def together(first: Restarted | None, second: Restarted | None) -> Restarted | None:
+def merge_losses(first: Restarted | None, second: Restarted | None) -> Restarted | None:
     """Two losses told as one, by the reason of the later one."""
     if first is None or second is None:
         return first or second

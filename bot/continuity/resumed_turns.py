@@ -4,8 +4,8 @@ What came of those that do not go on is told in tasks as well.
 
 resumed = ResumedTurns()
 resumed.begin(session, begun, front)
-resumed.tell(broken_off(cell), tell)
-await resumed.let_go()
+resumed.tell(broken_off_reply(cell), tell)
+await resumed.wait_all()
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from filestore.store import Sessions
 from kernels.errors import GoesOn, KernelError
 from kernels.interface import Kernels
 
-__all__ = ["ResumedTurns", "unknown"]
+__all__ = ["ResumedTurns", "untold_sessions"]
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class ResumedTurns:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def let_go(self) -> None:
+    async def wait_all(self) -> None:
         """See them end, now that their sessions are let go.
 
         The turn of a cell that goes on without us ends as cancelled, which is no end of ours. One that tells
@@ -90,7 +90,7 @@ class ResumedTurns:
             await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def unknown(pool: Kernels, sessions: Sessions, known: Collection[str]) -> list[SessionRecord]:
+async def untold_sessions(pool: Kernels, sessions: Sessions, known: Collection[str]) -> list[SessionRecord]:
     """The sessions, but for those `known`, of which a node has something to tell.
 
     It may be a cell that ran before it was recorded, if the program before us was killed right then.

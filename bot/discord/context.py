@@ -92,7 +92,7 @@ class Context:
         log.info("the bot ends, in %.0f s at most for the cells of %d turns", grace, len(self.tasks))
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=grace)
-        await self.sessions.let_go()
+        await self.sessions.release_all()
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=LEAVING)
         for task in self.tasks - self._ending:  # what waits for something else is told to end

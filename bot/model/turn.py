@@ -117,7 +117,7 @@ class _Answering:
         self._restarted: list[Restarted] = []
         self._bad_calls = 0
         self._price = price(model.name)
-        self._account = ledger.open(request.user_id, self._price)
+        self._account = ledger.open_account(request.user_id, self._price)
         self._sending = 0  # tokens of the API request in progress, by our own count
         self._input = self._output = 0
         self._cost = 0.0
@@ -247,7 +247,7 @@ class _Answering:
                 )
                 counted = Counted(self._sending, written)
             self._count(counted or Counted(0, 0))
-            self._account.end(self._usage)
+            self._account.end_request(self._usage)
             self._history += [*thoughts, *([Message("model", "".join(said))] if said else [])]
         if may_call:
             self._history += self._calls
@@ -301,7 +301,7 @@ class _Answering:
         self._sending = await in_thread(
             request_tokens, self._instructions, list(self._history), TOOLS, self._model.name
         )
-        await self._model_turn.carry_out(self._account.begin(self._sending, self._usage))
+        await self._model_turn.carry_out(self._account.begin_request(self._sending, self._usage))
 
     def _count(self, counted: Counted) -> None:
         self._input += counted.input_tokens

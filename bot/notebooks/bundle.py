@@ -72,7 +72,7 @@ async def notebook(session: Session, target: BinaryIO, *, limit: int | None = No
             zipped = content.tell() > limit
             if zipped:
                 with Zip(target, session.jobs, limit) as archive:
-                    await archive.add("session.ipynb", content)
+                    await archive.add_entry("session.ipynb", content)
             else:
                 content.seek(0)
                 await session.jobs.in_thread(shutil.copyfileobj, content, target)
@@ -101,10 +101,10 @@ async def bundle(session: Session, files: FileStore, target: BinaryIO, *, limit:
 async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
     with tempfile.TemporaryFile() as content:
         await _write(session, _cells(session, FIRST_CELL), content)
-        await archive.add("notebook.ipynb", content)
-    await archive.add("README.md", README)
+        await archive.add_entry("notebook.ipynb", content)
+    await archive.add_entry("README.md", README)
     for path, source in OF_OURS.items():
-        await archive.add(path, source.read_bytes())
+        await archive.add_entry(path, source.read_bytes())
     places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
     index = []
     used = await used_files(session, files)
@@ -118,9 +118,9 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
         name = file.filename if file.file_id in beside else f"files/{file.filename}"
         path = places.free(name, f"-{file.file_id}")
         with opened.file:
-            await archive.add(path, opened.file)
+            await archive.add_entry(path, opened.file)
         index.append(_entry(file, path))
-    await archive.add("files.json", json.dumps(index, indent=1))
+    await archive.add_entry("files.json", json.dumps(index, indent=1))
 
 
 async def _well_ended(session: Session) -> set[int]:

@@ -56,7 +56,7 @@ async def export(sessions: Sessions, user_id: int, *, limit: int | None = None) 
             with Zip(output, sessions.jobs) as archive:
                 packing = _Packing(archive, sessions.jobs, limit)
                 await _pack(packing, sessions, user_id)
-                await packing.text("README.md", packing.readme())
+                await packing.add_text("README.md", packing.readme())
     except BaseException:  # whatever ends it, a cancelled task too, the file must not stay
         output.close()
         raise
@@ -75,11 +75,11 @@ class _Packing:
         )  # for the README, with a list
         self._left_out: list[str] = []
 
-    async def text(self, path: str, text: str) -> None:
+    async def add_text(self, path: str, text: str) -> None:
         """Add something small."""
-        await self._archive.add(path, text)
+        await self._archive.add_entry(path, text)
 
-    async def document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
+    async def add_document(self, path: str, write: Callable[[BinaryIO], Awaitable[None]]) -> None:
         """Add what `write` writes, or note that it is left out."""
         with tempfile.TemporaryFile() as file:
             try:
@@ -88,14 +88,14 @@ class _Packing:
                 self._left_out.append(f"{path} ({error})")
                 return
             size = file.seek(0, 2)
-            if self.takes(await self._deflated(file), f"{path} ({human_size(size)})"):
-                await self._archive.add(path, file)
+            if self.reserve(await self._deflated(file), f"{path} ({human_size(size)})"):
+                await self._archive.add_entry(path, file)
 
-    async def file(self, path: str, file: BinaryIO) -> None:
+    async def add_file(self, path: str, file: BinaryIO) -> None:
         """Add an open file."""
-        await self._archive.add(path, file)
+        await self._archive.add_entry(path, file)
 
-    def takes(self, size: int, what: str) -> bool:
+    def reserve(self, size: int, what: str) -> bool:
         """Whether there is room for so many bytes; it is taken then, and else `what` is noted."""
         if self._room is None:
             return True
@@ -112,7 +112,7 @@ class _Packing:
         left = "".join(f"- {line}\n" for line in lines)
         return README + (LEFT_OUT + left if left else "")
 
-    async def array(self, path: str, items: AsyncIterable[dict[str, Any]]) -> None:
+    async def add_array(self, path: str, items: AsyncIterable[dict[str, Any]]) -> None:
         """Add a document: a JSON array."""
 
         async def write(file: BinaryIO) -> None:
@@ -122,7 +122,7 @@ class _Packing:
                 before = ","
             await self._write(file, _end(before))
 
-        await self.document(path, write)
+        await self.add_document(path, write)
 
     async def write_transcript(self, transcript: Transcript, file: BinaryIO) -> None:
         """Write it as a JSON array; of a cell's outputs one is in memory at a time."""
@@ -171,16 +171,16 @@ class _TooLongError(Exception):
 async def _pack(packing: _Packing, sessions: Sessions, user_id: int) -> None:
     store = sessions.store
     total = await store.usage.total(user_id, EPOCH)
-    await packing.text("usage.json", _json(asdict(total)))
+    await packing.add_text("usage.json", _json(asdict(total)))
     places = Places()
     for record in await store.sessions.of_user(user_id):
         folder = f"sessions/{places.free(record.session_id, '-2')}"
-        await packing.text(f"{folder}/session.json", _json(asdict(record)))
+        await packing.add_text(f"{folder}/session.json", _json(asdict(record)))
         transcript = Transcript(store.transcripts, record.session_id, _now)
-        await packing.document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
-        await packing.document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
+        await packing.add_document(f"{folder}/transcript.json", partial(packing.write_transcript, transcript))
+        await packing.add_document(f"{folder}/notebook.ipynb", partial(_write_notebook, transcript))
     files = await _all_files(sessions, user_id)
-    await packing.array("files.json", _with_shares(sessions, files))
+    await packing.add_array("files.json", _with_shares(sessions, files))
     await _pack_files(packing, sessions, user_id, files)
 
 
@@ -199,7 +199,7 @@ async def _pack_files(
     """The smallest first, so that as many as can be are in the zip."""
     places = Places()
     for file in sorted(files, key=lambda file: (file.file_size, file.file_id)):
-        if not packing.takes(
+        if not packing.reserve(
             file.file_size, f"{file.filename} ({human_size(file.file_size)}, id {file.file_id})"
         ):
             continue
@@ -208,7 +208,7 @@ async def _pack_files(
         except NoSuchFile:  # it has expired meanwhile
             continue
         with opened.file:
-            await packing.file(f"files/{places.free(file.filename, f'-{file.file_id}')}", opened.file)
+            await packing.add_file(f"files/{places.free(file.filename, f'-{file.file_id}')}", opened.file)
 
 
 async def _all_files(sessions: Sessions, user_id: int) -> list[StoredFile]:

@@ -1,7 +1,7 @@
 """A zip, made piece by piece in a file: neither it nor what goes into it is in memory.
 
     with Zip(output, jobs, limit=10 << 20) as archive:
-        await archive.add("data.csv", file)
+        await archive.add_entry("data.csv", file)
 
 The same content gives the same bytes.
 """
@@ -30,7 +30,7 @@ class Zip:
         self._limit = limit
         self._archive = zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED)
 
-    async def add(self, path: str, content: BinaryIO | bytes | str) -> None:
+    async def add_entry(self, path: str, content: BinaryIO | bytes | str) -> None:
         """Add an entry: an open file of the system, from its start, or something small.
 
         Raises: OverLimit as soon as the zip is larger than it may be; OSError.

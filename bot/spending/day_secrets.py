@@ -1,9 +1,9 @@
 """Numbers that stand for people for one day (UTC), and say nothing of them once the day's secret is gone.
 
 secrets = DaySecrets(folder / "day-secrets.json")
-number = await secrets.begin(day, user_id)      # below zero, the same for the whole day
-secrets.find(day, user_id)                      # None where nobody has one on that day
-await secrets.forget(before=today)              # whose number it was cannot be found out any more
+number = await secrets.make_number(day, user_id)      # below zero, the same for the whole day
+secrets.find_number(day, user_id)                      # None where nobody has one on that day
+await secrets.forget_before(today)              # whose number it was cannot be found out any more
 
 A number is a keyed hash of the person's id. Who has the file can tell by trying whether a number is a
 person's: hence a random key for each day, which goes with it.
@@ -35,7 +35,7 @@ class DaySecrets:
         self._known = _read(path) if path is not None else {}
         self._writing = asyncio.Lock()
 
-    def find(self, day: date, user_id: int) -> int | None:
+    def find_number(self, day: date, user_id: int) -> int | None:
         """The person's number of that day, None where the day has no secret: then nobody has a number."""
         secret = self._known.get(day)
         if secret is None:
@@ -43,20 +43,20 @@ class DaySecrets:
         digest = hmac.digest(secret, str(user_id).encode(), hashlib.sha256)
         return -1 - (int.from_bytes(digest[:8]) >> 1)  # 63 bits: what both databases have for a number
 
-    async def begin(self, day: date, user_id: int) -> int:
+    async def make_number(self, day: date, user_id: int) -> int:
         """The same, with a secret for that day from now on."""
         async with self._writing:
             if day not in self._known:
                 self._known[day] = secrets.token_bytes(BYTES)
                 await self._write()
-        number = self.find(day, user_id)
+        number = self.find_number(day, user_id)
         assert number is not None
         return number
 
-    async def forget(self, before: date) -> None:
+    async def forget_before(self, day: date) -> None:
         """Forget the secrets of the days before."""
         async with self._writing:
-            old = [day for day in self._known if day < before]
+            old = [one for one in self._known if one < day]
             for day in old:
                 del self._known[day]
             if old:

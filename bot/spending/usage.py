@@ -1,9 +1,9 @@
 """What turns take, in tokens, money and time, and what a person may take in a day.
 
 ledger = Ledger(store.usage, clock, daily_budget=2.0)
-account = ledger.open(user_id, price(model))
-await account.begin(tokens, taken)           # a request; raises OverBudget
-account.end(taken)
+account = ledger.open_account(user_id, price(model))
+await account.begin_request(tokens, taken)           # a request; raises OverBudget
+account.end_request(taken)
 await account.close(taken)                   # the turn is over
 total = await ledger.today(user_id)          # UsageTotal
 """
@@ -93,13 +93,13 @@ class Ledger:
         """Whether there is something that a person cannot go beyond in a day."""
         return self.budget is not None or self.tokens is not None
 
-    def open(self, user_id: int, price: Price | None = None) -> "Account":
+    def open_account(self, user_id: int, price: Price | None = None) -> "Account":
         """The account of a turn that begins; `price` is that of its model."""
         account = Account(self, user_id, price)
         self._open.setdefault(user_id, set()).add(account)
         return account
 
-    async def add(self, user_id: int, usage: TurnUsage) -> None:
+    async def record_turn(self, user_id: int, usage: TurnUsage) -> None:
         """Record a turn. Raises: StoreUnavailable."""
         record = UsageRecord(
             user_id,
@@ -116,20 +116,20 @@ class Ledger:
         """The person's sum since midnight UTC. Raises: StoreUnavailable."""
         midnight = self._midnight()
         total = await self._usage.total(user_id, midnight)
-        number = self._secrets.find(midnight.date(), user_id)
+        number = self._secrets.find_number(midnight.date(), user_id)
         if number is None:
             return total
         deleted = await self._usage.total(number, midnight)
         return UsageTotal(*map(sum, zip(astuple(total), astuple(deleted), strict=True)))
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         """Delete what is known of a person's usage, but for what a limit of today has to count.
 
         Raises: StoreUnavailable.
         """
         if self.limited:
             midnight = self._midnight()
-            number = await self._secrets.begin(midnight.date(), user_id)
+            number = await self._secrets.make_number(midnight.date(), user_id)
             await self._usage.forget(user_id, kept_as=number, since=midnight)
         else:
             await self._usage.forget(user_id)
@@ -138,7 +138,7 @@ class Ledger:
         """Forget what was kept of people who were deleted on days before. Raises: StoreUnavailable."""
         midnight = _midnight(now)
         await self._usage.forget_kept(midnight)
-        await self._secrets.forget(midnight.date())
+        await self._secrets.forget_before(midnight.date())
 
     async def sweep_often(self, every: timedelta) -> None:
         """`sweep` from time to time, but not after a jump of the clock: the day may not be over."""
@@ -148,7 +148,7 @@ class Ledger:
         """The accounts of the person's other turns that go on, in whatever places."""
         return frozenset(self._open.get(account.user_id, set()) - {account})
 
-    def drop(self, account: "Account") -> None:
+    def drop_account(self, account: "Account") -> None:
         """The turn is over, and what it took is recorded."""
         accounts = self._open.get(account.user_id, set())
         accounts.discard(account)
@@ -176,12 +176,12 @@ class Account:
         self._ledger = ledger
         self._price = price
 
-    async def begin(self, tokens: int, taken: TurnUsage) -> None:
+    async def begin_request(self, tokens: int, taken: TurnUsage) -> None:
         """Begin a request of so many tokens, the turn having `taken` so much already.
 
         Raises: OverBudget, StoreUnavailable, and then it must not be sent.
         """
-        self.end(taken)  # whoever waits here holds up nobody
+        self.end_request(taken)  # whoever waits here holds up nobody
         coming = Counted(tokens, ANSWER)
         while self._ledger.limited:
             others = self._ledger.others(self)
@@ -211,7 +211,7 @@ class Account:
         self.sent = coming
         self.idle.clear()
 
-    def end(self, taken: TurnUsage) -> None:
+    def end_request(self, taken: TurnUsage) -> None:
         """The request is over, and the turn has taken so much."""
         self.taken, self.sent = taken, Counted(0, 0)
         self.idle.set()
@@ -223,9 +223,9 @@ class Account:
             self.idle.clear()
         try:
             if taken is not None:
-                await self._ledger.add(self.user_id, taken)
+                await self._ledger.record_turn(self.user_id, taken)
         finally:
-            self._ledger.drop(self)
+            self._ledger.drop_account(self)
             self.idle.set()
 
 

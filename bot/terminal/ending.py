@@ -64,7 +64,7 @@ async def until_told[T](
         if end():
             log.info("the program ends, in %.0f s at most for what runs", grace.total_seconds())
             await asyncio.wait({task}, timeout=grace.total_seconds())
-        await sessions.let_go()
+        await sessions.release_all()
         await asyncio.wait({task}, timeout=LEAVING)
         raise ToldToEnd(told.result())
     finally:

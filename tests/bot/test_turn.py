@@ -354,7 +354,7 @@ async def test_a_crash_in_an_outage_is_mended_by_the_next_program(tmp_path: Path
                 "u1", "terminal", "1", "...", datetime.now(UTC)
             )
             (session.kernel.workspace.path / "half.csv").write_text("a,b\n")
-            await sessions.let_go()
+            await sessions.release_all()
             await sessions.store.transcripts._spool.save()
             shutil.copytree(tmp_path / "data" / "spool", tmp_path / "spool")
     shutil.rmtree(tmp_path / "data" / "spool")
@@ -474,7 +474,7 @@ async def test_forgetting_a_person_leaves_nothing_of_theirs(sessions: Sessions) 
     """Kernel, workspace, files, transcript: all gone; another person keeps theirs."""
     for user in (1, 2):
         await sessions.execute_code("open('a.txt', 'w').write('x')", user)
-    await sessions.forget(1)
+    await sessions.forget_person(1)
     assert (await sessions.list_user_files(1)).files == ()
     assert await sessions.store.transcripts.entries("u1") == []
     assert "NameError" in ((await sessions.execute_code("a", 1)).error or "")
@@ -517,7 +517,7 @@ async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Session
         raise asyncio.CancelledError
 
     sessions._resumed._tasks.add(turn := asyncio.create_task(detached()))
-    await sessions.let_go()
+    await sessions.release_all()
     assert turn.cancelled()
 
 
@@ -528,7 +528,7 @@ async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
     monkeypatch.setattr("bot.continuity.resumed_turns.LETTING_GO", 0.01)
     sessions._resumed._tasks.add(turn := asyncio.create_task(asyncio.Event().wait()))
     async with asyncio.timeout(30):
-        await sessions.let_go()
+        await sessions.release_all()
     assert turn.cancelled()
 
 

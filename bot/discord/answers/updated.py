@@ -18,7 +18,7 @@ import re
 from collections.abc import Collection
 from functools import partial
 
-from bot.continuity.earlier_answer import told
+from bot.continuity.earlier_answer import reply_of
 from bot.discord.answers.answer import FINISHED
 from bot.discord.api.destinations import ChannelMessage
 from bot.discord.api.retry import DiscordRefused
@@ -225,7 +225,7 @@ class UpdatedMessages:
             files.append(session.files.generated(found))
         code = record.code if message.content.startswith(code_block(record.code)) else None
         draft = context.draft(code)
-        draft.add(told(record, tuple(files), code=""))
+        draft.add(reply_of(record, tuple(files), code=""))
         wanted = await made(user_id, draft.drawings())
         drawn = await context.renderer.draw(wanted, user_id) if wanted else {}
         page = await made(user_id, draft.last(drawn, largest=context.limits.file))

@@ -42,7 +42,7 @@ class Confirmation(ExpiringView):
             return
         self._confirmed = True
         try:
-            await self._context.sessions.forget(interaction.user.id)
+            await self._context.sessions.forget_person(interaction.user.id)
             for forget in self._context.forgets:
                 forget(interaction.user.id)
         except EXPECTED as error:

@@ -21,7 +21,7 @@ from tests.live.cells import until
 LASTING = (
     (Janitor, "run"),
     (Sessions, "sweep_often"),
-    (Sessions, "let_idle_go_often"),
+    (Sessions, "release_idle_often"),
     (Ledger, "sweep_often"),
     (CatchUp, "bring_in_often"),
     (Pool, "_sweep_often"),

@@ -62,9 +62,9 @@ async def test_a_day_is_one_of_utc(store: Store) -> None:
     """What was taken before midnight does not count, wherever the clock's zone is."""
     clock = Clock()
     ledger = Ledger(store.usage, clock)
-    await ledger.add(1, TurnUsage(10, 5, 0.5, 1.5, "m"))
-    await ledger.add(1, TurnUsage(20, 5, None, 0.5, "m"))
-    await ledger.add(2, TurnUsage(99, 9, 9.0, 9.0, "m"))
+    await ledger.record_turn(1, TurnUsage(10, 5, 0.5, 1.5, "m"))
+    await ledger.record_turn(1, TurnUsage(20, 5, None, 0.5, "m"))
+    await ledger.record_turn(2, TurnUsage(99, 9, 9.0, 9.0, "m"))
     clock.now = NOON.astimezone(timezone(timedelta(hours=14)))
     today = await ledger.today(1)
     assert (today.turns, today.input_tokens, today.output_tokens) == (2, 30, 10)
@@ -77,27 +77,27 @@ async def test_a_budget_counts_the_turn_under_way(store: Store) -> None:
     """Dollars end a turn that has spent them; another day there are new ones."""
     clock = Clock()
     ledger = Ledger(store.usage, clock, daily_budget=1.0)
-    await ledger.open(1).begin(10**9, TurnUsage())
-    account = ledger.open(1)
-    await account.begin(10, TurnUsage(cost=0.9))
+    await ledger.open_account(1).begin_request(10**9, TurnUsage())
+    account = ledger.open_account(1)
+    await account.begin_request(10, TurnUsage(cost=0.9))
     with pytest.raises(OverBudget):
-        await account.begin(10, TurnUsage(cost=1.0))
+        await account.begin_request(10, TurnUsage(cost=1.0))
     await account.close(TurnUsage(cost=1.0))
     with pytest.raises(OverBudget):
-        await ledger.open(1).begin(10, TurnUsage())
-    await ledger.open(2).begin(10, TurnUsage())
+        await ledger.open_account(1).begin_request(10, TurnUsage())
+    await ledger.open_account(2).begin_request(10, TurnUsage())
     clock.now += timedelta(days=1)
-    await ledger.open(1).begin(10, TurnUsage())
+    await ledger.open_account(1).begin_request(10, TurnUsage())
 
 
 async def test_tokens_are_counted_with_the_request_that_is_to_be_sent(store: Store) -> None:
     """A request that would go over the limit is not sent."""
     ledger = Ledger(store.usage, Clock(), daily_tokens=100)
-    await ledger.add(1, TurnUsage(30, 20))
-    account = ledger.open(1)
-    await account.begin(50, TurnUsage())
+    await ledger.record_turn(1, TurnUsage(30, 20))
+    account = ledger.open_account(1)
+    await account.begin_request(50, TurnUsage())
     with pytest.raises(OverBudget) as caught:
-        await account.begin(40, TurnUsage(5, 6))
+        await account.begin_request(40, TurnUsage(5, 6))
     assert caught.value.budget == "100 tokens"
 
 
@@ -109,14 +109,14 @@ async def test_many_places_have_one_budget(store: Store, limit: dict[str, Any]) 
     sent = []
 
     async def turn(place: int) -> None:
-        account = ledger.open(1, price("gpt-5.4"))
+        account = ledger.open_account(1, price("gpt-5.4"))
         taken = TurnUsage()
         try:
-            await account.begin(10_000, taken)
+            await account.begin_request(10_000, taken)
             sent.append(place)
             await asyncio.sleep(0)  # the request is on its way
             taken = each
-            account.end(taken)
+            account.end_request(taken)
         except OverBudget:
             pass
         finally:
@@ -132,15 +132,15 @@ async def test_many_places_have_one_budget(store: Store, limit: dict[str, Any]) 
 async def test_two_places_never_wait_for_each_other(store: Store) -> None:
     """Both have begun a request and come again, when a third has used up what there was for two."""
     ledger = Ledger(store.usage, Clock(), daily_tokens=50_000)
-    first, second = ledger.open(1), ledger.open(1)
+    first, second = ledger.open_account(1), ledger.open_account(1)
     for account in (first, second):
-        await account.begin(1000, TurnUsage())
-    await ledger.add(1, TurnUsage(20_000, 0))
+        await account.begin_request(1000, TurnUsage())
+    await ledger.record_turn(1, TurnUsage(20_000, 0))
 
     async def again(account: Account) -> None:
-        await account.begin(1000, TurnUsage())
+        await account.begin_request(1000, TurnUsage())
         await asyncio.sleep(0.01)
-        account.end(TurnUsage(1000, 10))
+        account.end_request(TurnUsage(1000, 10))
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as places:
         for account in (first, second):
@@ -152,22 +152,22 @@ async def test_where_enough_is_left_nobody_waits(store: Store) -> None:
     ledger = Ledger(store.usage, Clock(), daily_budget=10.0)
     async with asyncio.timeout(30):
         for user_id in (1, 1, 2):
-            await ledger.open(user_id, price("gpt-5.4")).begin(10_000, TurnUsage())
+            await ledger.open_account(user_id, price("gpt-5.4")).begin_request(10_000, TurnUsage())
 
 
 async def test_who_waits_for_another_place_can_be_stopped(store: Store) -> None:
     """A turn that waits is cancelled without a trace; the next one has its turn."""
     ledger = Ledger(store.usage, Clock(), daily_tokens=20_000)
-    first, second, third = (ledger.open(1) for _ in range(3))
-    await first.begin(1000, TurnUsage())
-    waits = asyncio.create_task(second.begin(1000, TurnUsage()))
+    first, second, third = (ledger.open_account(1) for _ in range(3))
+    await first.begin_request(1000, TurnUsage())
+    waits = asyncio.create_task(second.begin_request(1000, TurnUsage()))
     await asyncio.sleep(0.05)
     assert not waits.done()
     waits.cancel()
     await asyncio.wait([waits])
     await second.close(None)
-    begins = asyncio.create_task(third.begin(1000, TurnUsage()))
-    first.end(TurnUsage(1000, 10))
+    begins = asyncio.create_task(third.begin_request(1000, TurnUsage()))
+    first.end_request(TurnUsage(1000, 10))
     await first.close(TurnUsage(1000, 10))
     await asyncio.wait_for(begins, 30)
 
@@ -177,37 +177,37 @@ async def test_deletion_gives_no_budget_back(store: Store, tmp_path: Path) -> No
     clock, path = Clock(), tmp_path / "secrets.json"
     for _ in range(2):
         ledger = Ledger(store.usage, clock, daily_budget=1.0, secrets=DaySecrets(path))
-        await ledger.add(1, TurnUsage(10, 5, 0.5, 1.5, "m"))
-        await ledger.forget(1)
+        await ledger.record_turn(1, TurnUsage(10, 5, 0.5, 1.5, "m"))
+        await ledger.forget_person(1)
         assert (await store.usage.total(1, EPOCH)).turns == 0
         await ledger.sweep(clock.now)
     ledger = Ledger(store.usage, clock, daily_budget=1.0, secrets=DaySecrets(path))
     assert (await ledger.today(1)).cost == 1.0
     assert (await ledger.today(2)).turns == 0
     with pytest.raises(OverBudget):
-        await ledger.open(1).begin(10, TurnUsage())
-    await ledger.open(2).begin(10, TurnUsage())
-    number = DaySecrets(path).find(NOON.date(), 1)
+        await ledger.open_account(1).begin_request(10, TurnUsage())
+    await ledger.open_account(2).begin_request(10, TurnUsage())
+    number = DaySecrets(path).find_number(NOON.date(), 1)
     assert number is not None
     assert number < 0
     assert path.stat().st_mode & 0o777 == 0o600
     clock.now += timedelta(days=1)
-    await ledger.open(1).begin(10, TurnUsage())
+    await ledger.open_account(1).begin_request(10, TurnUsage())
     await ledger.sweep(clock.now)
     assert (await store.usage.total(number, EPOCH)).turns == 0
-    assert DaySecrets(path).find(NOON.date(), 1) is None
+    assert DaySecrets(path).find_number(NOON.date(), 1) is None
 
 
 async def test_a_clock_that_was_wrong_for_a_while_gives_no_budget_back(store: Store, tmp_path: Path) -> None:
     """What was spent and deleted counts again once the clock is back, if no sweep has believed it."""
     clock = Clock()
     ledger = Ledger(store.usage, clock, daily_budget=1.0, secrets=DaySecrets(tmp_path / "secrets.json"))
-    await ledger.add(1, TurnUsage(cost=1.0))
-    await ledger.forget(1)
+    await ledger.record_turn(1, TurnUsage(cost=1.0))
+    await ledger.forget_person(1)
     for wrong in (timedelta(days=1), timedelta(days=-1)):
         clock.now = NOON + wrong
-        await ledger.add(1, TurnUsage(cost=0.5))
-        await ledger.forget(1)
+        await ledger.record_turn(1, TurnUsage(cost=0.5))
+        await ledger.forget_person(1)
         clock.now = NOON
         assert (await ledger.today(1)).cost >= 1.0
 
@@ -215,8 +215,8 @@ async def test_a_clock_that_was_wrong_for_a_while_gives_no_budget_back(store: St
 async def test_without_a_limit_nothing_is_kept(store: Store, tmp_path: Path) -> None:
     """There is nothing for which it would be kept."""
     ledger = Ledger(store.usage, Clock(), secrets=DaySecrets(tmp_path / "secrets.json"))
-    await ledger.add(1, TurnUsage(cost=1.0))
-    await ledger.forget(1)
+    await ledger.record_turn(1, TurnUsage(cost=1.0))
+    await ledger.forget_person(1)
     assert (await ledger.today(1)).turns == 0
     assert list(tmp_path.glob("secrets*")) == []
 
@@ -226,7 +226,7 @@ async def test_secrets_that_cannot_be_read_or_written_stop_nothing(tmp_path: Pat
     path = tmp_path / "secrets.json"
     path.write_text("[1]")
     secrets = DaySecrets(path)
-    number = await secrets.begin(NOON.date(), 1)
-    assert DaySecrets(path).find(NOON.date(), 1) == number
+    number = await secrets.make_number(NOON.date(), 1)
+    assert DaySecrets(path).find_number(NOON.date(), 1) == number
     nowhere = DaySecrets(tmp_path / "no" / "folder")
-    assert await nowhere.begin(NOON.date(), 1) == nowhere.find(NOON.date(), 1) != number
+    assert await nowhere.make_number(NOON.date(), 1) == nowhere.find_number(NOON.date(), 1) != number
