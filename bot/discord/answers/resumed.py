@@ -145,8 +145,8 @@ class ResumedAnswers:
             log.exception("what was told before cell %d of %s is not known", cell, record.session_id)
             return None
         for entry in before:
-            draft.add(told(entry, await self._files(session, entry)))
-        draft.add(Reply(cell, code=begun.code))
+            draft.add_reply(told(entry, await self._files(session, entry)))
+        draft.add_reply(Reply(cell, code=begun.code))
         return begun
 
     async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:
