@@ -15,6 +15,7 @@ from bot.discord.client import Client
 from bot.discord.context import Context
 from bot.discord.supervise import CannotServe, supervise
 from bot.errors import BotError
+from bot.sessions import Sessions
 from bot.wording.error_messages import at_start
 from config import log
 from config.settings import Settings, add_flags, from_args
@@ -30,15 +31,19 @@ UNSET = "DISCORD_TOKEN is not set: the README says how to get one. Without it us
 async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> None:
     """Serve until `stop` is set; `options` go to nextcord's client. Raises: CannotServe, and as `compose`."""
     token = settings.discord_token.get_secret_value() if settings.discord_token else ""
-    async with compose(settings) as sessions:
-        context = Context(sessions, settings, time.monotonic)
-        client = Client(context, **options)
+
+    def connect(sessions: Sessions) -> Client:
+        return Client(Context(sessions, settings, time.monotonic), **options)
+
+    async with compose(settings, connect) as sessions:
+        client = sessions.front
+        assert isinstance(client, Client)
         serving = asyncio.create_task(supervise(client, token), name="supervise")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             grace = settings.shutdown_grace.total_seconds()
-            await context.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
+            await client.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
         finally:
             for task in (serving, stopping):
                 task.cancel()

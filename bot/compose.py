@@ -1,6 +1,6 @@
 """Builds everything out of the settings, in one place, and takes it down again in reverse order.
 
-async with compose(settings) as sessions: ...
+async with compose(settings, front) as sessions: ...
 """
 
 import fcntl
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import DataInUse
+from bot.reply import Front, NoFront
 from bot.sessions import Sessions
 from bot.spending.day_secrets import DaySecrets
 from bot.spending.usage import Ledger
@@ -61,8 +62,10 @@ NODE_LIMITS = {
 
 
 @asynccontextmanager
-async def compose(settings: Settings) -> AsyncIterator[Sessions]:
-    """Everything running: the store, the janitor, the kernels, the sessions.
+async def compose(
+    settings: Settings, front: Callable[[Sessions], Front] = lambda _: NoFront()
+) -> AsyncIterator[Sessions]:
+    """Everything running: the store, the janitor, the kernels, the sessions and their front.
 
     Raises: DataInUse, StoreUnavailable, NodeUnavailable, NodeIncompatible, and OSError when the data folder
     cannot be used.
@@ -116,6 +119,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
             model=model,
             ledger=ledger,
             restored=restored,
+            front=front,
         )
         await stack.enter_async_context(sessions)
         every = min(SWEEP, settings.retention)

@@ -1,16 +1,20 @@
-"""What a front gets to show: a `Reply` for every event, piece of words and result."""
+"""What a front gets to show: a `Reply` for every event, every piece of the model's words, and every result.
+
+What comes of cells that nobody waits for goes to the program's `Front`: late output, and cells that an
+earlier program began.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bot.spending.usage import TurnUsage
-from filestore.records import StoredFile
+from filestore.records import SessionRecord, StoredFile
 from kernels.cell.events import Event
 from kernels.cell.run import RunResult
 from kernels.workspace.captured import Skipped
 
-__all__ = ["ExecutionResult", "GeneratedFile", "Reply", "Tell"]
+__all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell"]
 
 RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
 
@@ -87,14 +91,19 @@ class ExecutionResult:
         return tuple(file.file_id for file in self.generated_files)
 
 
+ShownSoFar = Callable[[int | None], tuple[dict[str, Any], ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One step of an answer.
 
-    Of cell number `cell`: an event, or files, or at the end the result. With `late` it came after the cell's
-    end: what a thread printed or wrote. With `code` the model is about to run that in the cell.
+    About cell number `cell`: an event, or files, or finally the result. `outputs` gives what the cell has
+    shown so far, this event included, as `kernels.interface.Cell.outputs` does. With `late` the step came
+    after the cell's end: a thread printed or wrote something, and there are no `outputs`. With `code` the
+    model is about to run that code in the cell.
 
-    Of the model (`cell` is 0): a piece of its `words`, or, as the last one of an asked turn, its `usage`.
+    About the model (`cell` is 0): a piece of its `words`, or, as the last step of its turn, its `usage`.
     """
 
     cell: int
@@ -106,9 +115,37 @@ class Reply:
     words: str = ""
     code: str = ""
     usage: TurnUsage | None = None
+    outputs: ShownSoFar | None = None
 
 
 Tell = Callable[[Reply], Awaitable[None]]
+
+
+class Front(Protocol):
+    """Where people read what comes of their cells without having asked for it just now."""
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        """Show what came after the end of a cell."""
+
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        """Show a step of a cell that an earlier program began, even if only that it was broken off."""
+
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Say that such a cell comes to no result, and why."""
+
+
+class NoFront:
+    """For programs that only want results."""
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        """Show nothing."""
+
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        """Treat it like late output."""
+        self.tell_late(record, reply)
+
+    async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
+        """Show nothing."""
 
 
 def return_code(result: RunResult) -> int:

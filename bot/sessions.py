@@ -11,7 +11,7 @@ been used for so long that it is deleted.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,13 +26,13 @@ from bot.continuity.losses import KernelNote
 from bot.continuity.resumed_turns import ResumedTurns, unknown
 from bot.errors import NoModel, NotOpened
 from bot.model.turn import Answer, ask
-from bot.reply import ExecutionResult, Reply, Tell
+from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell
 from bot.request import Request
 from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import BegunCell, ModelTurn, Session, beside
+from bot.session import ModelTurn, Session, beside
 from bot.spending.usage import Ledger
 from bot.transcript import Transcript
 from bot.turn import take_turn
@@ -50,7 +50,7 @@ from kernels.interface import Kernels
 if TYPE_CHECKING:  # it takes a second to import
     from bot.model.client import Model
 
-__all__ = ["Sessions", "TellLate"]
+__all__ = ["Sessions"]
 
 log = logging.getLogger(__name__)
 
@@ -64,21 +64,14 @@ IDLE = 600.0  # seconds without use after which a session's connections go, wher
 LOOK = 30.0  # seconds between looks for idle sessions, and for what the kernels of such ones tell
 DESCRIPTORS = 16  # that an opening may need for a while
 
-TellLate = Callable[[SessionRecord, Reply], object]
-TellResumed = Callable[[SessionRecord, Reply], Awaitable[None]]
-FailResumed = Callable[[SessionRecord, int, Exception], Awaitable[None]]
-
 
 class Sessions:
     """The sessions of one program.
 
-    A front sets `tell_late`, which is called with what comes after the end of a cell, and may set
-    `tell_resumed`, which is awaited with what comes of a cell that a program before us began, be it broken
-    off, and `fail_resumed`, which is awaited with its number and the error where it comes to no
-    result. `scope` is "user" for one kernel a person, "place" for one a person and place. Sessions that were
-    not used for `retention` lose their workspace; their transcript stays for `transcripts`. `model` answers
-    what people ask, None where none is set up; `ledger` has what they take. `restored`: the data may be older
-    than what people did last.
+    `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
+    been used for `retention` loses its workspace; its transcript stays for `transcripts`. `model` answers
+    what people ask (None: no model is set up), and `ledger` records what that uses. With `restored` the data
+    may be older than what people did last. `front` makes the front of these sessions.
     """
 
     def __init__(
@@ -94,6 +87,7 @@ class Sessions:
         model: "Model | None" = None,
         ledger: Ledger | None = None,
         restored: bool = False,
+        front: Callable[["Sessions"], Front] = lambda _: NoFront(),
     ) -> None:
         self.store = store
         self.files = files
@@ -102,9 +96,6 @@ class Sessions:
         self.jobs = Jobs()
         self.ledger = ledger or Ledger(store.usage, clock)
         self._clock = clock
-        self.tell_late: TellLate = _tell_nobody
-        self.tell_resumed: TellResumed = self._tell_resumed_as_late
-        self.fail_resumed: FailResumed = _fail_nobody
         self._scope = scope
         self._retention = retention
         self._transcripts = transcripts
@@ -115,6 +106,7 @@ class Sessions:
         self._restored = restored
         self._seen: set[str] = set()  # the sessions that this program has opened once
         self._let_go: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
+        self.front = front(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,8 +114,10 @@ class Sessions:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.let_go()
-        self.jobs.close()
+        try:
+            await self.let_go()
+        finally:
+            self.jobs.close()
 
     async def let_go(self) -> None:
         """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
@@ -171,15 +165,18 @@ class Sessions:
         self._open[session_id] = session
         self._let_go.pop(session_id, None)
         for begun in session.left_running:
-            self._resume(session, begun)
+            self._resumed.begin(session, begun, self.front)
         for cell in session.broken_off:
-            self._resumed.tell(broken_off(cell), partial(self._tell_resumed, session.record))
+            self._resumed.tell(broken_off(cell), partial(self.front.tell_resumed, session.record))
         return session
 
     async def _opened(self, session_id: str, user_id: int, place: str) -> Session:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
-        late = self._late_of(record)
-        session = Session(record, self.store, self.files, self.pool, self._clock, late, self.jobs)
+
+        async def tell_late(reply: Reply) -> None:
+            self.front.tell_late(record, reply)
+
+        session = Session(record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs)
         await session.open(restored=self._restored and session_id not in self._seen)
         self._seen.add(session_id)
         return session
@@ -370,37 +367,9 @@ class Sessions:
         await self.pool.remove(session_id)
         await self.pool.remove(beside(session_id))
 
-    def _resume(self, session: Session, begun: BegunCell) -> None:
-        """Go on with a cell that a program before us began."""
-
-        async def fail(error: Exception) -> None:
-            await self.fail_resumed(session.record, begun.record.seq, error)
-
-        self._resumed.begin(session, begun, partial(self._tell_resumed, session.record), fail)
-
-    async def _tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
-        await self.tell_resumed(record, reply)
-
-    async def _tell_resumed_as_late(self, record: SessionRecord, reply: Reply) -> None:
-        self.tell_late(record, reply)
-
     def id_of(self, user_id: int, place: str) -> str:
         """The id of the session that a person has for this place, opened or not."""
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
-
-    def _late_of(self, record: SessionRecord) -> Tell:
-        async def tell(reply: Reply) -> None:
-            self.tell_late(record, reply)
-
-        return tell
-
-
-def _tell_nobody(record: SessionRecord, reply: Reply) -> None:
-    """While there is no front."""
-
-
-async def _fail_nobody(record: SessionRecord, cell: int, error: Exception) -> None:
-    """For fronts that show only what comes of a cell."""
 
 
 async def _say_nothing(reply: Reply) -> None:

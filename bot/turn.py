@@ -71,7 +71,7 @@ async def take_turn(
                         cell = await session.transcript.begin(request, start)
                         run.tag = cell.seq
                     await tell(Reply(cell.seq, code=request.code if model_turn is not None else ""))
-                    await _tell_events(cell, losses.before(run, events), tell)
+                    await _tell_events(cell, run, losses.before(run, events), tell)
             finally:
                 if cell is not None and not run.goes_on:
                     kept, result = await to_the_end(_finish(session, cell, run, losses.told))
@@ -79,10 +79,10 @@ async def take_turn(
     return result
 
 
-async def _tell_events(cell: CellRecord, events: AsyncGenerator[Event], tell: Tell) -> None:
+async def _tell_events(cell: CellRecord, run: Cell, events: AsyncGenerator[Event], tell: Tell) -> None:
     async with aclosing(events):
         async for event in events:
-            await tell(Reply(cell.seq, event))
+            await tell(Reply(cell.seq, event, outputs=run.outputs))
 
 
 async def _finish(

@@ -3,16 +3,17 @@
 What came of those that do not go on is told in tasks as well.
 
 resumed = ResumedTurns()
-resumed.begin(session, begun, tell, fail)
+resumed.begin(session, begun, front)
 resumed.tell(broken_off(cell), tell)
 await resumed.let_go()
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
+from functools import partial
 
-from bot.reply import Reply, Tell
+from bot.reply import Front, Reply, Tell
 from bot.request import Request
 from bot.session import BegunCell, Session
 from bot.turn import take_turn
@@ -38,16 +39,16 @@ class ResumedTurns:
         self,
         session: Session,
         begun: BegunCell,
-        tell: Tell,
-        fail: Callable[[Exception], Awaitable[None]],
+        front: Front,
     ) -> None:
-        """Go on with a cell; `fail` is told the error if the cell comes to no result."""
+        """Go on with a cell, and show it on `front`."""
         cell, run = begun
+        tell = partial(front.tell_resumed, session.record)
         request = Request(session.record.user_id, cell.author, cell.place, cell.code, turn=run.turn)
 
         async def give_up(error: Exception) -> None:
             if not run.goes_on:  # else we end, and the next program resumes it
-                await fail(error)
+                await front.fail_resumed(session.record, cell.seq, error)
 
         async def resume() -> None:
             try:

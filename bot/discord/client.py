@@ -70,9 +70,9 @@ class Client(nextcord.Client):
         self._registering: asyncio.Task[Any] | None = None
         self._pauses = Pauses(time.monotonic)
         resumed = ResumedAnswers(context)
-        context.sessions.tell_late = resumed.tell_late
-        context.sessions.tell_resumed = resumed.tell_resumed
-        context.sessions.fail_resumed = resumed.fail_resumed
+        self.tell_late = resumed.tell_late
+        self.tell_resumed = resumed.tell_resumed
+        self.fail_resumed = resumed.fail_resumed
         context.show_again = UpdatedMessages(context).note
         context.buttons = lambda names: Buttons(self._controls.verbs, names) if names else None
         context.direct = lambda user_id: DirectDestination(self, user_id)
@@ -85,6 +85,10 @@ class Client(nextcord.Client):
         self.add_cog(PersonalCommands(context))
         self.add_view(Buttons(self._controls.verbs))
         self.add_view(ExpiredViews())
+
+    async def drain(self, grace: float) -> None:
+        """Begin nothing new, and let what runs go on for `grace` seconds; see `Context.drain`."""
+        await self._context.drain(grace)
 
     async def reopen(self) -> None:
         """Be ready to connect again, with commands and buttons as they are, after a connection failed.

@@ -122,6 +122,10 @@ class JsonLines:
         """Write what came after the end of its cell."""
         self._tell_reply(record.user_id, {}, reply)
 
+    async def tell_resumed(self, record: SessionRecord, reply: Reply) -> None:
+        """Write what comes of a cell that an earlier program began."""
+        self._tell_reply(record.user_id, {}, reply)
+
     async def fail_resumed(self, record: SessionRecord, cell: int, error: Exception) -> None:
         """Write why a cell that a program before us began comes to no result."""
         fields = {"event": "error", "error": type(error).__name__, "message": sentence(error)}

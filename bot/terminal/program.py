@@ -44,9 +44,9 @@ USER_ID = 1  # whoever sits at the terminal
 
 async def serve_json(settings: Settings) -> bool:
     """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
-    async with compose(settings) as sessions:
-        front, lines = JsonLines(sessions), Lines(LONGEST)
-        sessions.tell_late, sessions.fail_resumed = front.tell_late, front.fail_resumed
+    async with compose(settings, JsonLines) as sessions:
+        front, lines = sessions.front, Lines(LONGEST)
+        assert isinstance(front, JsonLines)
 
         async def serve() -> None:
             await sessions.resume()
@@ -66,11 +66,10 @@ async def serve_json(settings: Settings) -> bool:
 
 async def serve_person(settings: Settings) -> bool:
     """Talk with whoever is at the terminal, or run the script on standard input."""
-    async with compose(settings) as sessions:
-        screen = _screen(settings)
-        terminal = Terminal(sessions, screen, user_id=USER_ID)
-        sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
-        sessions.fail_resumed = terminal.fail_resumed
+    screen = _screen(settings)
+    async with compose(settings, partial(Terminal, screen=screen, user_id=USER_ID)) as sessions:
+        terminal = sessions.front
+        assert isinstance(terminal, Terminal)
 
         async def serve() -> bool:
             if sys.stdin.isatty():

@@ -83,6 +83,7 @@ class Run(CellHere):
         self._outputs = Outputs(
             max_text=host.limits.text, max_shown=host.limits.shown, overflow=self._overflow
         )
+        self.outputs = self._outputs.cells  # see `kernels.interface.Cell`
         self._inbox = Inbox()
         self._events = self._cell()
         self._status: str | None = None

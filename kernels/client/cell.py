@@ -26,7 +26,7 @@ from typing import Any, Protocol, Self
 
 from kernels.cell import codec
 from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
-from kernels.cell.outputs import Outputs
+from kernels.cell.outputs import Outputs, stream_output
 from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import NodeUnavailable, NoQuestion
@@ -137,6 +137,11 @@ class RemoteCell:
         """The number of the news that brought the question: the node tells it again by the same number."""
         return self._question
 
+    def outputs(self, last: int | None = None) -> tuple[dict[str, Any], ...]:
+        """See `kernels.interface.Cell.outputs`. While the node does not answer, the last one says so."""
+        notice = (stream_output("stderr", self._notice()),) if self._told_to_wait else ()
+        return self._outputs.cells(last) + notice
+
     async def __aenter__(self) -> Self:
         if not self._entered:
             self._entered = True
@@ -215,10 +220,12 @@ class RemoteCell:
             self.give_up(NodeUnavailable(SILENT))
         elif self._entered and not self._told_to_wait:
             self._told_to_wait = True
-            runs = not self._sent or self._host.has_arrived(self._sent[-1])
-            words = RUNS_ON if runs else STANDS
-            self._news.append({"event": Stream("stderr", words), "n": 0})
+            self._news.append({"event": Stream("stderr", self._notice()), "n": 0})
             self._some.set()
+
+    def _notice(self) -> str:
+        runs = not self._sent or self._host.has_arrived(self._sent[-1])
+        return RUNS_ON if runs else STANDS
 
     def back(self) -> None:
         """It answers again."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.reply import ExecutionResult, GeneratedFile, Reply
-from filestore.records import StoredFile
+from bot.reply import ExecutionResult, GeneratedFile, NoFront, Reply
+from filestore.records import SessionRecord, StoredFile
 from kernels.cell.events import Display, Event, Stream
 from kernels.cell.outputs import Outputs
 from kernels.workspace.captured import Skipped
@@ -28,6 +28,16 @@ RESULT = ExecutionResult(
     lost=(),
     memory=84 << 20,
 )
+
+
+class LateReplies(NoFront):
+    """A front that collects what is told late, and of resumed cells."""
+
+    def __init__(self, told: list[Reply]) -> None:
+        self.told = told
+
+    def tell_late(self, record: SessionRecord, reply: Reply) -> None:
+        self.told.append(reply)
 
 
 def printed(text: str, name: str = "stdout") -> Stream:

@@ -565,11 +565,6 @@ async def test_what_could_not_be_noted_is_told_all_the_same(
 
 async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: World) -> None:
     """Its database was restored from an older copy; one that was recorded is settled."""
-    resumed: list[tuple[SessionRecord, Reply]] = []
-
-    async def tell(record: SessionRecord, reply: Reply) -> None:
-        resumed.append((record, reply))
-
     async with Program(world) as sessions:
         await world.ran(sessions, "x")
     recorded, unknown = FakeCell(None, "x", tag=1), FakeCell(None, "print('on')", tag=7)
@@ -577,12 +572,11 @@ async def test_a_cell_that_runs_and_is_not_recorded_is_recorded_and_told(world: 
     left: dict[int, Cell] = {1: recorded, 7: unknown}
     world.kernels.of["u1"].left = left
     async with Program(world) as sessions:
-        sessions.tell_resumed = tell
         session = await sessions.session(1, "terminal")
         await asyncio.gather(*session.resumed)
         (cell,) = [entry for entry in await session.transcript.entries() if entry.seq == 7]
         assert (cell.code, cell.status) == ("print('on')", "ok")  # type: ignore[union-attr]
-    assert [reply.event for _, reply in resumed if reply.event] == [Stream("stdout", "on\n")]
+    assert [reply.event for reply in world.told if reply.event] == [Stream("stdout", "on\n")]
     assert recorded.settled
     assert unknown.settled
 

@@ -1,9 +1,6 @@
 """What comes of a cell without its turn: after a restart of the bot, and after the cell's end.
 
     resumed = ResumedAnswers(context)
-    sessions.tell_resumed = resumed.tell_resumed
-    sessions.fail_resumed = resumed.fail_resumed
-    sessions.tell_late = resumed.tell_late
 
 Both go where the cell's message is; where that is gone, to the person's direct messages. Late output comes
 as a message of its own, which ends when nothing more has come for a while.

@@ -194,6 +194,8 @@ class Draft:
                 cell.notes.append(plain(restart(restarted)))
             case InputRequest() | Unstopped() | Queued() | None:
                 return
+            case _ if reply.outputs is not None:
+                cell.live = reply.outputs
             case event:
                 cell.outputs.add(event)
 

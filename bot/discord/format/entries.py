@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.discord.format.markdown import fenced
 from bot.discord.format.pieces import Piece, pieces
-from bot.reply import ExecutionResult, GeneratedFile
+from bot.reply import ExecutionResult, GeneratedFile, ShownSoFar
 from kernels.cell.outputs import Outputs
 from kernels.text.clipping import counted
 from kernels.wire.weight import weight
@@ -46,7 +46,8 @@ class CellEntry:
     number: int
     code: str | None = None
     late: bool = False
-    outputs: Outputs = field(default_factory=lambda: Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN))
+    live: ShownSoFar | None = None  # of a cell that runs
+    outputs: Outputs = field(default_factory=lambda: Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN))  # late
     notes: list[str] = field(default_factory=list)  # our own remarks, in Markdown
     files: list[GeneratedFile] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -63,7 +64,7 @@ class CellEntry:
             told = {"output_type": "stream", "name": "stderr", "text": LEFT_OUT}
             result, size = replace(result, outputs=(told,), output=""), 0
         self.result = result
-        self.outputs = Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all outputs
+        self.live, self.outputs = None, Outputs(max_text=MAX_TEXT, max_shown=MAX_SHOWN)  # the result has all
         return size
 
     def snapshot(self, last: int | None = None) -> "CellSnapshot":
@@ -72,7 +73,7 @@ class CellEntry:
         The outputs of a finished cell are those of its record, because it may have begun before this program.
         """
         if self.result is None:
-            outputs = self.outputs.cells(last)
+            outputs = (self.live or self.outputs.cells)(last)
         else:
             outputs = self.result.outputs[-last:] if last else self.result.outputs
         return CellSnapshot(
