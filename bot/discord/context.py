@@ -12,7 +12,7 @@ from bot.discord.answers.pages import Pages
 from bot.discord.answers.traffic import Traffic
 from bot.discord.api.destinations import ChannelDestination, Destination
 from bot.discord.format.answer import Draft
-from bot.discord.format.attachments import Limits
+from bot.discord.format.attachments import MessageLimits
 from bot.discord.rate_limit import RateLimit
 from bot.scratch.drawing import Renderer
 from bot.sessions import Sessions
@@ -43,7 +43,7 @@ class Context:
         self.pages = Pages()
         self.renderer = Renderer(sessions.pool)
         self.rate = RateLimit(settings.rate, clock)
-        self.limits = Limits(
+        self.limits = MessageLimits(
             files=settings.discord_files,
             request=settings.discord_max_request,
             file=settings.discord_max_file,

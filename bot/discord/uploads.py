@@ -13,7 +13,7 @@ import nextcord
 from bot.discord.api.destinations import Destination
 from bot.discord.api.retry import DiscordRefused, attempt
 from bot.discord.context import Context
-from bot.discord.format.attachments import Limits, plan
+from bot.discord.format.attachments import MessageLimits, plan
 from bot.discord.format.markdown import code_name, fenced
 from bot.discord.format.split import split
 from bot.request import Picture
@@ -73,7 +73,7 @@ async def receive(
     )
 
 
-async def tell_of(received: Received, destination: Destination, limits: Limits) -> None:
+async def tell_of(received: Received, destination: Destination, limits: MessageLimits) -> None:
     """Say what the files are, and which were not taken. Raises nothing."""
     text = "\n".join([*map(fenced, received.cards), *received.notes])
     for outgoing in plan(split(text), (), limits) if text else ():

@@ -22,7 +22,7 @@ from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused
 from bot.discord.context import Context
-from bot.discord.format.answer import Draft, Page
+from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
 from bot.errors import NothingRuns
 from bot.reply import ExecutionResult, GeneratedFile, Reply
@@ -158,7 +158,7 @@ class LiveAnswer:
                 self.runs = False
                 self._silence()
                 self._note_updated(updated_ids(result.outputs), reply.cell)
-        self.draft.add(reply)
+        self.draft.add_reply(reply)
         self.touch()
 
     def _note_updated(self, names: set[str], before: int) -> None:
@@ -179,7 +179,7 @@ class LiveAnswer:
         self._context.ends()
         try:
             last = await self._last(note)
-            page = last or Page((UNSHOWABLE,))
+            page = last or AnswerPage((UNSHOWABLE,))
             uploads = [*page.uploads, *await self._read(page.files)]
             message = await self._stop()
             view = self._context.buttons(FINISHED) if self.cell else None
@@ -200,11 +200,13 @@ class LiveAnswer:
         """Note whose the message is, and that the answer goes on, once its session is known."""
         await self._note([self._message])
 
-    async def _last(self, note: str) -> Page | None:
+    async def _last(self, note: str) -> AnswerPage | None:
         try:
             to_draw = await self._made(self.draft.drawings())
             drawn = await self._context.renderer.draw(to_draw, self.user_id) if to_draw else {}
-            return await self._made(self.draft.last(drawn, note=note, largest=self._context.limits.file))
+            return await self._made(
+                self.draft.final_page(drawn, note=note, largest=self._context.limits.file)
+            )
         except Exception:  # whatever a stranger's output does to us, the message gets a last state
             log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
             return None
@@ -256,7 +258,7 @@ class LiveAnswer:
             buttons.append("answer")
         if self._asks_to_keep:
             buttons.append("keep")
-        page = await self._made(self.draft.live(now=self._context.clock()))
+        page = await self._made(self.draft.live_page(now=self._context.clock()))
         return MessageLook(page.parts[0], tuple(buttons))
 
     async def _stop(self) -> SentMessage | None:

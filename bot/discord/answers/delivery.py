@@ -16,7 +16,7 @@ from nextcord.ui import View
 
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused, Refusal
-from bot.discord.format.attachments import Limits, Outgoing, Upload, plan, without_uploads
+from bot.discord.format.attachments import MessageLimits, Outgoing, Upload, plan, without_uploads
 
 __all__ = ["Delivery", "delete_message"]
 
@@ -34,7 +34,7 @@ class Delivery:
     `made` does in a thread what takes long, such as packing files: see `bot.discord.answers.pages`.
     """
 
-    def __init__(self, destinations: Sequence[Destination], limits: Limits, made: _Made) -> None:
+    def __init__(self, destinations: Sequence[Destination], limits: MessageLimits, made: _Made) -> None:
         self._destinations = list(destinations)
         self._limits = limits
         self._made = made

@@ -1,7 +1,7 @@
 """Pages of answers, made in threads: a stranger's output must not keep the event loop from everybody else.
 
     pages = Pages()
-    page = await pages.made(user_id, draft.live(now=clock()))
+    page = await pages.made(user_id, draft.live_page(now=clock()))
 
 A person's pages are made one at a time, and a few in all: threads share the processor that the loop needs.
 """

@@ -142,8 +142,8 @@ class ResumedAnswers:
             log.exception("what was told before cell %d of %s is not known", cell, record.session_id)
             return None
         for entry in before:
-            draft.add(reply_of(entry, await self._files(session, entry)))
-        draft.add(Reply(cell, code=begun.code))
+            draft.add_reply(reply_of(entry, await self._files(session, entry)))
+        draft.add_reply(Reply(cell, code=begun.code))
         return begun
 
     async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:

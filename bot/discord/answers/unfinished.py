@@ -18,7 +18,7 @@ from bot.discord.api.retry import DiscordRefused, Refusal
 from bot.discord.buttons.ownership import Claimed, record_of
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
-from bot.discord.format.progress import broken_off
+from bot.discord.format.progress import end_live_text
 from filestore.errors import FileStoreError
 from filestore.records import MessageCell
 
@@ -52,7 +52,7 @@ async def end_unfinished(context: Context, left: Sequence[MessageCell]) -> None:
             message = await channel.fetch(noted.message_id)
             if message.moves:
                 view = context.buttons(FINISHED) if noted.seq else None
-                await message.edit(Outgoing(broken_off(message.content, NOTE)), view)
+                await message.edit(Outgoing(end_live_text(message.content, NOTE)), view)
         except DiscordRefused as refused:
             log.info("message %d is left as it is: %s", noted.message_id, refused)
             if refused.kind not in FOR_GOOD:  # the next start tries again

@@ -225,10 +225,10 @@ class UpdatedMessages:
             files.append(session.files.generated(found))
         code = record.code if message.content.startswith(code_block(record.code)) else None
         draft = context.draft(code)
-        draft.add(reply_of(record, tuple(files), code=""))
+        draft.add_reply(reply_of(record, tuple(files), code=""))
         wanted = await made(user_id, draft.drawings())
         drawn = await context.renderer.draw(wanted, user_id) if wanted else {}
-        page = await made(user_id, draft.last(drawn, largest=context.limits.file))
+        page = await made(user_id, draft.final_page(drawn, largest=context.limits.file))
         outgoings = await made(user_id, partial(plan, page.parts, page.uploads, context.limits))
         theirs = {file.filename.rpartition("/")[2] for file in files}
         kept = [name for name in message.attached if name in theirs or not OURS.fullmatch(name)]

@@ -57,9 +57,9 @@ def test_draft_shows_what_was_told_and_goes_on() -> None:
     """Words are paragraphs, cells have their code, output and how they ended, and the next one follows."""
     draft = Draft()
     for entry in (said(1, MODEL), said(2, MODEL), ran(3, MODEL, "timeout", execution_time=2.0)):
-        draft.add(reply_of(entry))
-    draft.add(reply_of(ran(4, MODEL, "died", execution_time=1.0)))
-    (text,) = draft.final().parts
+        draft.add_reply(reply_of(entry))
+    draft.add_reply(reply_of(ran(4, MODEL, "died", execution_time=1.0)))
+    (text,) = draft.final_page()().parts
     cell = "```py\ncode {0}\n```\n```\nshown\n```\n**{1}**"
     assert text == "\n".join(
         ["words 1\n\nwords 2", cell.format(3, "Stopped."), cell.format(4, "The kernel died."), "-# 3 s"]

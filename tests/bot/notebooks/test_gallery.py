@@ -15,7 +15,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 from bot.compose import compose
-from bot.discord.format.pieces import Text, pieces
+from bot.discord.format.pieces import TextPiece, pieces
 from bot.notebooks.bundle import replayed
 from bot.notebooks.replay import replay
 from bot.reply import Reply
@@ -195,7 +195,7 @@ def differs(theirs: list[dict[str, Any]], mine: list[dict[str, Any]]) -> list[st
 
 def unseen(shown: list[dict[str, Any]]) -> list[str]:
     """What in a message would say nothing but a class's name."""
-    texts = [piece.text.strip() for piece in pieces(shown) if isinstance(piece, Text)]
+    texts = [piece.text.strip() for piece in pieces(shown) if isinstance(piece, TextPiece)]
     return [text for text in texts if says_nothing({"text/plain": text.partition("\n[")[0]})]
 
 

@@ -64,7 +64,7 @@ async def test_messages_stay_when_not_all_of_the_answer_replaces_them(
     first = before[0].content
     match fault:
         case "cannot be shown":
-            monkeypatch.setattr(Draft, "last", failing(ValueError("hostile")))
+            monkeypatch.setattr(Draft, "final_page", failing(ValueError("hostile")))
         case "is not taken":
             discord.faults.status("POST", POSTS, 400, code=240000)
         case "is not known":

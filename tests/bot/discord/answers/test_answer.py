@@ -127,7 +127,7 @@ async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
         told.append((reply.cell, moving(context)))
         raise ValueError("x")
 
-    monkeypatch.setattr(Draft, "add", fails)
+    monkeypatch.setattr(Draft, "add_reply", fails)
     record = SessionRecord("u1", ADA, "dm", None, {}, datetime.now(UTC), datetime.now(UTC))
     before = asyncio.all_tasks()
     ResumedAnswers(context).tell_late(record, Reply(7, late=True))
@@ -166,8 +166,8 @@ async def test_a_form_is_of_the_question_that_it_shows(monkeypatch: pytest.Monke
     session = OneSession()
     context = a_context(session)
     live_answer = a_live_answer(context)
-    live_answer.draft.add(Reply(3, code="input()"))
-    live_answer.draft.add(Reply(3, event=InputRequest("name? ", password=False, number=1)))
+    live_answer.draft.add_reply(Reply(3, code="input()"))
+    live_answer.draft.add_reply(Reply(3, event=InputRequest("name? ", password=False, number=1)))
     forms, words = [], []
 
     async def claimed(*_args: object) -> Claimed:

@@ -64,7 +64,7 @@ async def test_forty_people_who_wait_make_one_request_each() -> None:
     for draft, message in zip(drafts, messages, strict=True):
 
         async def show(draft: Draft = draft) -> MessageLook:
-            return MessageLook(draft.page(now=asyncio.get_running_loop().time()).parts[0])
+            return MessageLook(draft.live_page(now=asyncio.get_running_loop().time())().parts[0])
 
         live = LiveMessage(message, show, lambda _: None, pace=0.0)
         await live.open()
@@ -72,7 +72,7 @@ async def test_forty_people_who_wait_make_one_request_each() -> None:
     for ended in range(people):
         for place in range(people):
             if place >= ended:
-                drafts[place].add(Reply(1, Queued(place - ended)))
+                drafts[place].add_reply(Reply(1, Queued(place - ended)))
                 lives[place].touch()
         for _ in range(20):  # of the loop, in which every message could be edited many times
             await asyncio.sleep(0)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord.format.answer import Draft, Page
-from bot.discord.format.entries import Shown
-from bot.discord.format.progress import broken_off
+from bot.discord.format.answer import AnswerPage, Draft
+from bot.discord.format.entries import CellEntry
+from bot.discord.format.progress import end_live_text
 from bot.discord.format.split import length
 from bot.reply import Reply
 from bot.spending.usage import TurnUsage
@@ -39,19 +39,19 @@ def draft(replies: Iterable[Reply], code: str | None = None) -> Draft:
     """A draft that has been told all of it."""
     made = Draft(code=code, plotly_script=lambda: "SCRIPT")
     for reply in replies:
-        made.add(reply)
+        made.add_reply(reply)
     return made
 
 
 def live(replies: Iterable[Reply], code: str | None = None) -> str:
     """The live message's text."""
-    (text,) = draft(replies, code).page(now=0).parts
+    (text,) = draft(replies, code).live_page(now=0)().parts
     return text
 
 
-def final(replies: Iterable[Reply], drawn: dict[int, bytes] | None = None) -> Page:
+def final(replies: Iterable[Reply], drawn: dict[int, bytes] | None = None) -> AnswerPage:
     """The last state."""
-    return draft(replies).final(drawn)
+    return draft(replies).final_page(drawn)()
 
 
 def running(*events: Event) -> list[Reply]:
@@ -79,10 +79,10 @@ def test_an_asked_turn_shows_words_code_and_outputs_in_order() -> None:
 def test_typed_code_is_shown_before_anything_happens() -> None:
     """The first state of the message says what runs, and later for how long."""
     started = Draft(code="x = 1\n" * 40)
-    (text,) = started.page(now=5).parts
+    (text,) = started.live_page(now=5)().parts
     assert text == "```py\n" + "x = 1\n" * 14 + "# … 26 more lines\n```\n-# Running …"
-    assert started.page(now=28).parts[0].endswith("-# Running … 20 s")
-    assert Draft().page(now=0).parts == ("-# Thinking …",)
+    assert started.live_page(now=28)().parts[0].endswith("-# Running … 20 s")
+    assert Draft().live_page(now=0)().parts == ("-# Thinking …",)
     assert live(running(Queued(2)), "x").endswith("-# Waiting: 2 before this one.")
 
 
@@ -91,8 +91,8 @@ def test_a_place_in_line_is_said_once_and_then_rarely() -> None:
     waiting = Draft()
     told = []
     for seconds, position in enumerate(range(90, -1, -1)):
-        waiting.add(Reply(1, Queued(position)))
-        told.append(waiting.page(now=100.0 + seconds).parts[0])
+        waiting.add_reply(Reply(1, Queued(position)))
+        told.append(waiting.live_page(now=100.0 + seconds)().parts[0])
     assert told[:60] == ["-# Waiting: 90 before this one."] * 60
     assert told[60:90] == ["-# Waiting: 30 before this one."] * 30
     assert told[90] == "-# Running … 1 min 30 s"
@@ -145,7 +145,7 @@ def test_a_plot_is_a_picture_at_the_end_and_a_line_before() -> None:
 def test_what_must_be_drawn_is_told_and_shown_drawn(bundle: dict[str, str], kind: str) -> None:
     """`to_draw` names it, and what was drawn is sent as a picture."""
     replies = cell([printed("before\n"), shown(**bundle)])
-    (item,) = draft(replies).to_draw
+    (item,) = draft(replies).drawings()()
     assert (item.key, item.kind) == (0, kind)
     page = final(replies, {0: b"PNG"})
     assert [(upload.name, upload.data) for upload in page.uploads] == [("picture-1.png", b"PNG")]
@@ -178,8 +178,8 @@ def test_a_narrow_table_is_text() -> None:
     """What fits a small window needs no picture."""
     table = "   a  b\n0  1  2"
     made = draft(cell([Result({"text/html": TABLE, "text/plain": table}, 1)]))
-    assert made.to_draw == ()
-    assert made.final().parts[0].startswith(f"```\n{table}\n```")
+    assert made.drawings()() == ()
+    assert made.final_page()().parts[0].startswith(f"```\n{table}\n```")
 
 
 def test_sound_page_figure_and_words_go_as_what_they_are() -> None:
@@ -198,8 +198,8 @@ def test_sound_page_figure_and_words_go_as_what_they_are() -> None:
     assert "**bold**" in page.parts[0]
     without = Draft()
     for reply in cell(events[2:3]):
-        without.add(reply)
-    assert "`/notebook` has it" in without.final().parts[0]
+        without.add_reply(reply)
+    assert "`/notebook` has it" in without.final_page()().parts[0]
 
 
 def test_script_alone_is_not_mentioned() -> None:
@@ -226,13 +226,13 @@ def test_a_question_is_shown_until_it_is_answered() -> None:
     """The prompt ends the live message; of a password it says that the answer is not shown."""
     asked = draft(running(printed("hello\n"), InputRequest("Your *name*? ", False)))
     assert asked.question == InputRequest("Your *name*? ", False)
-    assert asked.page(now=0).parts[0].endswith("**Asks:** Your \\*name\\*?")
+    assert asked.live_page(now=0)().parts[0].endswith("**Asks:** Your \\*name\\*?")
     asked.answered()
     assert asked.question is None
     secret = draft(running(InputRequest("PIN: ", True)))
-    assert "**Asks for a password:** PIN:" in secret.page(now=0).parts[0]
-    assert "never shown or stored" in secret.page(now=0).parts[0]
-    secret.add(Reply(1, printed("thanks\n")))
+    assert "**Asks for a password:** PIN:" in secret.live_page(now=0)().parts[0]
+    assert "never shown or stored" in secret.live_page(now=0)().parts[0]
+    secret.add_reply(Reply(1, printed("thanks\n")))
     assert secret.question is None
 
 
@@ -241,7 +241,7 @@ def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() 
     unstopped = Unstopped(("@everyone", "d*f"), limited=True, asks=False)
     asked = draft(running(InputRequest("who? ", False), unstopped, printed("more\n")))
     assert (asked.unstopped, asked.question) == (unstopped, None)  # the stop has ended the `input()`
-    told = asked.page(now=0).parts[0].rpartition("```\n")[2]
+    told = asked.live_page(now=0)().parts[0].rpartition("```\n")[2]
     assert told == (
         "**The cell does not stop.** Wait for it, or kill it? Killing its kernel loses \\@everyone, d\\*f,"
         " and whatever this cell has defined; your files stay."
@@ -249,11 +249,11 @@ def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() 
     )
     asked.decided()
     assert asked.unstopped is None
-    assert asked.page(now=0).parts[0].endswith("-# Running …")
-    asked.add(Reply(1, unstopped))
-    asked.add(Reply(1, result=RESULT))
+    assert asked.live_page(now=0)().parts[0].endswith("-# Running …")
+    asked.add_reply(Reply(1, unstopped))
+    asked.add_reply(Reply(1, result=RESULT))
     assert asked.unstopped is None
-    assert "does not stop" not in asked.final().parts[0]
+    assert "does not stop" not in asked.final_page()().parts[0]
 
 
 def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
@@ -262,11 +262,11 @@ def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
     for events in ((question, unstopped), (replace(unstopped, asks=False), question)):
         asked = draft(running(*events))
         assert asked.question == question
-        text = asked.page(now=0).parts[0]
+        text = asked.live_page(now=0)().parts[0]
         assert text.startswith("**Asks:** really?\n**The cell does not stop.**")
         assert text.endswith("-# Without an answer it goes on until it ends.")
         asked.answered()
-        assert asked.page(now=0).parts[0].startswith("**The cell does not stop.**")
+        assert asked.live_page(now=0)().parts[0].startswith("**The cell does not stop.**")
 
 
 def test_files_are_summed_up_and_what_was_left_out_has_its_reason() -> None:
@@ -321,7 +321,7 @@ def test_what_comes_later_stands_apart() -> None:
 
 def test_a_sentence_of_the_front_ends_the_text() -> None:
     """What failed is said below what was shown."""
-    page = draft(running(printed("some\n"))).final(note="the *database* cannot be reached")
+    page = draft(running(printed("some\n"))).final_page(note="the *database* cannot be reached")()
     assert page.parts == ("```\nsome\n```\nthe \\*database\\* cannot be reached",)
 
 
@@ -434,8 +434,8 @@ STEPS = st.one_of(
 def test_no_turn_breaks_a_message(steps: list[list[Reply]]) -> None:
     """Whatever happens: one live message, at most four last ones, within the limit, with whole fences."""
     made = draft(reply for step in steps for reply in step)
-    (text,) = made.page(now=0).parts
-    parts = made.final().parts
+    (text,) = made.live_page(now=0)().parts
+    parts = made.final_page()().parts
     assert 1 <= len(parts) <= 4
     for part in (text, *parts):
         assert length(part) <= 2000
@@ -445,7 +445,7 @@ def test_no_turn_breaks_a_message(steps: list[list[Reply]]) -> None:
 def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
     """The first cells are shown whole, and of the others it is said that the notebook has them."""
     picture = {"output_type": "display_data", "data": {"image/png": "x" * (20 << 20)}, "metadata": {}}
-    held, cells = 0, [Shown(number) for number in range(20)]
+    held, cells = 0, [CellEntry(number) for number in range(20)]
     for one in cells:
         held += one.end(replace(RESULT, outputs=(picture,)), held)
     assert held <= 64 << 20
@@ -455,11 +455,11 @@ def test_an_answer_of_many_cells_holds_what_one_may_show() -> None:
 
 def test_a_page_that_nobody_goes_on_with_keeps_its_words_and_says_so() -> None:
     """The line that moves goes, the note comes, and the message is no longer than Discord takes."""
-    assert broken_off("It was\n-# Writing … 20 s", "Ask again.") == "It was\n-# Ask again."
-    assert broken_off("-# Thinking …", "Ask again.") == "-# Ask again."
-    assert broken_off("no status", "Ask again.") == "no status\n-# Ask again."
+    assert end_live_text("It was\n-# Writing … 20 s", "Ask again.") == "It was\n-# Ask again."
+    assert end_live_text("-# Thinking …", "Ask again.") == "-# Ask again."
+    assert end_live_text("no status", "Ask again.") == "no status\n-# Ask again."
     undecided = draft([Reply(0, words="It was"), *running(Unstopped(("x",), limited=True, asks=False))])
-    assert broken_off(undecided.page(now=0).parts[0], "Ask again.") == "It was\n-# Ask again."
-    long = broken_off("word " * 399 + "\n-# Writing …", "Ask again." * 20)
+    assert end_live_text(undecided.live_page(now=0)().parts[0], "Ask again.") == "It was\n-# Ask again."
+    long = end_live_text("word " * 399 + "\n-# Writing …", "Ask again." * 20)
     assert len(long) <= 2000
     assert long.endswith("Ask again.")

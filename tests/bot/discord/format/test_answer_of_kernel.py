@@ -30,12 +30,12 @@ async def test_a_cell_becomes_messages(sessions: Sessions) -> None:
     lives: list[str] = []
 
     async def tell(reply: Reply) -> None:
-        draft.add(reply)
-        lives.extend(draft.page(now=0).parts)
+        draft.add_reply(reply)
+        lives.extend(draft.live_page(now=0)().parts)
 
     result = await sessions.execute_code(CODE, user_id=1, tell=tell)
-    assert [item.kind for item in draft.to_draw] == ["table", "latex"]
-    page = draft.final(await Renderer(sessions.pool).draw(draft.to_draw, user_id=1))
+    assert [item.kind for item in draft.drawings()()] == ["table", "latex"]
+    page = draft.final_page(await Renderer(sessions.pool).draw(draft.drawings()(), user_id=1))()
     messages = plan(page.parts, page.uploads)
     assert [upload.name for upload in messages[-1].uploads] == [f"picture-{n}.png" for n in (1, 2, 3)]
     text = "\n".join(message.content for message in messages)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord.format.attachments import Limits, Outgoing, Upload, plan, without_uploads
+from bot.discord.format.attachments import MessageLimits, Outgoing, Upload, plan, without_uploads
 from bot.discord.format.split import length
 
-SMALL = Limits(files=3, request=20_000, file=2_000, text=500, messages=2, loose=6)
+SMALL = MessageLimits(files=3, request=20_000, file=2_000, text=500, messages=2, loose=6)
 
 
 def file(name: str, size: int = 10, file_id: str = "") -> Upload:
@@ -58,7 +58,7 @@ def test_texts_in_order_files_with_the_last(
 
 def test_bytes_of_a_request_divide_files_too() -> None:
     """Two files of which one request holds only one go in two messages."""
-    limits = Limits(files=10, request=17_000 + 1_000, file=2_000)
+    limits = MessageLimits(files=10, request=17_000 + 1_000, file=2_000)
     messages = plan(["a"], [file("a", 1_000), file("b", 1_000)], limits)
     assert names(messages) == [["a"], ["b"]]
 

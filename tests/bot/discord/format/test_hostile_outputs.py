@@ -13,7 +13,7 @@ import bot.discord.format.final
 import bot.discord.format.fitting
 import bot.discord.format.markdown
 import bot.discord.format.progress
-from bot.discord.format.answer import Draft, Page
+from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload, plan
 from bot.discord.format.split import LONGEST, length
 from bot.model.view import of_result
@@ -87,16 +87,16 @@ def ways(text: str) -> Iterator[Event]:
     yield Display({"application/json": [text, *range(1000)], "text/plain": "<x>"})
 
 
-def pages(*events: Event) -> tuple[Page, Page, Page, tuple[Outgoing, ...]]:
+def pages(*events: Event) -> tuple[AnswerPage, AnswerPage, AnswerPage, tuple[Outgoing, ...]]:
     """A live page while the cell runs and one after it, the last page, and the messages."""
     draft, outputs = Draft(code="x"), Outputs(max_text=MIB, max_shown=64 * MIB)
     for event in events:
         for passed in outputs.add(event):
-            draft.add(Reply(1, passed))
-    running = draft.page(now=0.0)
-    draft.add(Reply(1, result=replace(RESULT, outputs=outputs.cells(), output=outputs.text())))
-    ended, last = draft.page(now=0.0), draft.final()
-    assert draft.to_draw is not None
+            draft.add_reply(Reply(1, passed))
+    running = draft.live_page(now=0.0)()
+    draft.add_reply(Reply(1, result=replace(RESULT, outputs=outputs.cells(), output=outputs.text())))
+    ended, last = draft.live_page(now=0.0)(), draft.final_page()()
+    assert draft.drawings()() is not None
     return running, ended, last, plan(last.parts, last.uploads)
 
 
@@ -145,12 +145,12 @@ def test_what_is_coloured_does_not_grow_with_the_output(
     """Of eight outputs of a megabyte of codes each page colours what it has room for."""
     draft = Draft()
     for _ in range(8):
-        draft.add(Reply(1, event))
+        draft.add_reply(Reply(1, event))
     coloured = counting(monkeypatch, bot.discord.format.markdown, "coloured")
-    draft.page(now=0.0)
+    draft.live_page(now=0.0)()
     assert sum(coloured) <= 8 * 2 * bot.discord.format.markdown.LOOKED_AT * bot.discord.format.progress.OUTPUT
     coloured.clear()
-    draft.final()
+    draft.final_page()()
     assert sum(coloured) <= bot.discord.format.final.COLOURED
 
 
@@ -158,8 +158,8 @@ def test_a_short_text_in_endless_codes_goes_without_its_colours(monkeypatch: pyt
     """It has room for its text, not for a megabyte of codes."""
     coloured = counting(monkeypatch, bot.discord.format.markdown, "coloured")
     draft = Draft()
-    draft.add(Reply(1, Display({"text/plain": "\x1b[31m" * (MIB // 5) + "here"})))
-    assert "```\nhere\n```" in draft.final().parts[0]
+    draft.add_reply(Reply(1, Display({"text/plain": "\x1b[31m" * (MIB // 5) + "here"})))
+    assert "```\nhere\n```" in draft.final_page()().parts[0]
     assert sum(coloured) <= bot.discord.format.final.COLOURED
 
 
@@ -181,9 +181,9 @@ def test_the_live_page_renders_what_it_has_room_for(monkeypatch: pytest.MonkeyPa
     """Of hundreds of errors the last ones, and as much of a text as is seen."""
     draft = Draft()
     for number in range(500):
-        draft.add(Reply(1, Failure("E", "e", (f"{'x' * 700} {number}",))))
+        draft.add_reply(Reply(1, Failure("E", "e", (f"{'x' * 700} {number}",))))
     rendered = counting(monkeypatch, bot.discord.format.progress, "output_block")
-    assert "499" in draft.page(now=0.0).parts[0]
+    assert "499" in draft.live_page(now=0.0)().parts[0]
     assert len(rendered) <= 4
 
 
@@ -191,8 +191,10 @@ def test_the_lines_between_head_and_tail_are_counted() -> None:
     """Also where the middle is cut before anything is done with it."""
     total = 200_000
     draft = Draft()
-    draft.add(Reply(1, Failure("E", "e", ("\n".join(f"\x1b[3{n % 8}mline {n}" for n in range(total)),))))
-    for page in (draft.page(now=0.0), draft.final()):
+    draft.add_reply(
+        Reply(1, Failure("E", "e", ("\n".join(f"\x1b[3{n % 8}mline {n}" for n in range(total)),)))
+    )
+    for page in (draft.live_page(now=0.0)(), draft.final_page()()):
         text = strip_ansi(page.parts[0])
         assert "line 0\n" in text
         assert f"line {total - 1}\n" in text
@@ -212,8 +214,8 @@ def test_the_end_of_one_endless_line_is_seen_without_a_torn_code() -> None:
 def live_of(text: str) -> str:
     """The live page of an error, without its last line."""
     draft = Draft()
-    draft.add(Reply(1, Failure("E", "e", (text,))))
-    return draft.page(now=0.0).parts[0].rpartition("\n")[0]
+    draft.add_reply(Reply(1, Failure("E", "e", (text,))))
+    return draft.live_page(now=0.0)().parts[0].rpartition("\n")[0]
 
 
 def test_what_makes_an_answer_fit_grows_with_its_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,11 +224,13 @@ def test_what_makes_an_answer_fit_grows_with_its_blocks(monkeypatch: pytest.Monk
     for count in (100, 200):
         draft = Draft()
         for number in range(count):
-            draft.add(Reply(1, Display({"text/markdown": f"{number} {'w ' * 500}", "text/plain": "<x>"})))
+            draft.add_reply(
+                Reply(1, Display({"text/markdown": f"{number} {'w ' * 500}", "text/plain": "<x>"}))
+            )
         with monkeypatch.context() as patched:
             measured = counting(patched, bot.discord.format.fitting, "length")
             divided = counting(patched, bot.discord.format.fitting, "split")
-            draft.final()
+            draft.final_page()()
             work.append(sum(measured) + sum(divided))
     assert work[1] < 3 * work[0]
 
@@ -235,10 +239,10 @@ def test_what_is_too_much_for_an_answer_is_counted_and_its_error_shown() -> None
     """The first outputs of a cell, how many more there are, and how it ended."""
     draft = Draft()
     for number in range(bot.discord.format.final.MOST + 99):
-        draft.add(Reply(1, shown(text_latex=f"${number}$", text_plain="<x>")))
-    draft.add(Reply(1, Failure("ValueError", "no", ("ValueError: no",))))
-    draft.add(Reply(2, shown(text_latex="$7$", text_plain="<x>")))
-    page = draft.final({bot.discord.format.final.MOST + 99: b"the last formula's picture"})
+        draft.add_reply(Reply(1, shown(text_latex=f"${number}$", text_plain="<x>")))
+    draft.add_reply(Reply(1, Failure("ValueError", "no", ("ValueError: no",))))
+    draft.add_reply(Reply(2, shown(text_latex="$7$", text_plain="<x>")))
+    page = draft.final_page({bot.discord.format.final.MOST + 99: b"the last formula's picture"})()
     whole = "\n".join(page.parts)
     assert "-# … 99 more outputs left out here: `/notebook` has all of them" in whole
     assert "ValueError: no" in whole
@@ -254,8 +258,8 @@ def test_thousands_of_files_are_named_and_packed() -> None:
     assert "Not attached" not in messages[0].content
     assert len(messages) <= 8
     draft = Draft()
-    draft.add(Reply(1, result=RESULT, files=tuple(made(f"{n}.csv", f"id{n:08}") for n in range(MANY))))
-    assert f"Generated {MANY} file(s)" in draft.final().parts[-1]
+    draft.add_reply(Reply(1, result=RESULT, files=tuple(made(f"{n}.csv", f"id{n:08}") for n in range(MANY))))
+    assert f"Generated {MANY} file(s)" in draft.final_page()().parts[-1]
     result = replace(RESULT, generated_files=tuple(made(f"{n}.csv") for n in range(MANY)))
     assert len(of_result(result, ())[0]) < 10_000
 
@@ -269,15 +273,15 @@ def test_what_was_told_is_not_looked_for_from_the_end() -> None:
 def test_a_page_is_of_the_moment_at_which_it_was_asked_for() -> None:
     """A thread makes it while more is told."""
     draft = Draft()
-    draft.add(Reply(1, printed("one\n")))
-    draft.add(Reply(0, words="before"))
-    live, last, drawings = draft.live(now=0.0), draft.last(), draft.drawings()
-    draft.add(Reply(0, words="after"))
-    draft.add(Reply(1, printed("two\n")))
-    draft.add(Reply(1, shown(text_latex="$x$", text_plain="<x>")))
+    draft.add_reply(Reply(1, printed("one\n")))
+    draft.add_reply(Reply(0, words="before"))
+    live, last, drawings = draft.live_page(now=0.0), draft.final_page(), draft.drawings()
+    draft.add_reply(Reply(0, words="after"))
+    draft.add_reply(Reply(1, printed("two\n")))
+    draft.add_reply(Reply(1, shown(text_latex="$x$", text_plain="<x>")))
     assert drawings() == ()
     for page in (live(), last()):
         assert "one" in page.parts[0]
         assert "two" not in page.parts[0]
         assert "after" not in page.parts[0]
-    assert "two" in draft.page(now=0.0).parts[0]
+    assert "two" in draft.live_page(now=0.0)().parts[0]
