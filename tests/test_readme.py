@@ -15,7 +15,6 @@ from bot.terminal import json_fields, jsonl
 from bot.terminal.jsonl import JsonLines
 from config.settings import table
 
-
 LONGEST = 180  # lines of the README: what is longer is a page of docs/
 
 
