@@ -1,12 +1,12 @@
-"""All open sessions, and the four calls that stand for the whole bot without a front.
+"""All open sessions, and the four calls that give a program the whole bot without a front.
 
     result = await sessions.execute_code("x = 1", user_id=1)
     record = await sessions.upload("data.csv", data, user_id=1)
     loaded = await sessions.load_file(record.file_id, user_id=1)
     page = await sessions.list_user_files(user_id=1)
 
-A session is opened by the first thing that needs it, and is the same one until the program ends or it has not
-been used for so long that it is deleted.
+A session is opened when it is first needed. It stays the same object until the program ends, or until it has
+been unused for so long that it is deleted.
 """
 
 import asyncio
@@ -54,15 +54,15 @@ __all__ = ["Sessions"]
 
 log = logging.getLogger(__name__)
 
-NOTED = timedelta(minutes=1)  # between notes that an open session is in use: each waits for the disk
-LONGEST_AWAY = timedelta(days=1)  # after which nobody waits for a cell that was running
-OPENING = 90.0  # seconds; a node that has to be started takes some of them
-AT_ONCE = 4  # openings; 130 at once kept a neighbour's cell waiting for half a second
-TURN = 1.0  # seconds for which one keeps others from theirs; as a rule it takes 0.01
-REMOVING = 60.0  # seconds for one old session, whose kernel has to end
-IDLE = 600.0  # seconds without use after which a session's connections go, where its kernel lives on
-LOOK = 30.0  # seconds between looks for idle sessions, and for what the kernels of such ones tell
-DESCRIPTORS = 16  # that an opening may need for a while
+NOTED = timedelta(minutes=1)  # between two records of when an open session was used: each waits for the disk
+LONGEST_AWAY = timedelta(days=1)  # nobody waits longer for a cell that was running
+OPENING = 90.0  # seconds to open a session, including the start of a node
+AT_ONCE = 4  # sessions opened at a time; 130 at a time delayed a neighbour's cell by half a second
+TURN = 1.0  # seconds after which a slow opening no longer keeps the next from starting; it usually takes 0.01
+REMOVING = 60.0  # seconds to remove one old session, whose kernel has to end
+IDLE = 600.0  # seconds of disuse after which a session closes its connections, if its kernel lives on
+LOOK = 30.0  # seconds between two looks for idle sessions and for news of those that were released
+DESCRIPTORS = 16  # file descriptors that opening a session may need for a while
 
 
 class Sessions:
@@ -101,10 +101,10 @@ class Sessions:
         self._transcripts = transcripts
         self._open: dict[str, Session] = {}
         self._resumed = ResumedTurns()
-        self._locks = Locks()  # no session is opened while it is removed
+        self._locks = Locks()  # keep a session from being opened while it is being removed
         self._openings = Turns(AT_ONCE)
         self._restored = restored
-        self._seen: set[str] = set()  # the sessions that this program has opened once
+        self._seen: set[str] = set()  # sessions that this program has opened before
         self._released: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
         self.front = front(self)
 
@@ -120,16 +120,20 @@ class Sessions:
             self.jobs.close()
 
     async def release_all(self) -> None:
-        """Let all sessions go: in a node their cells run on; whoever waits here for one gets KernelClosed."""
+        """Release all sessions.
+
+        In a node their cells go on, and whoever waits for one gets GoesOn. Without a node the kernels end,
+        and whoever waits for a cell gets its result, or KernelClosed.
+        """
         closing = [session.close() for session in self._open.values()]
         self._open.clear()
         for failure in await asyncio.gather(*closing, return_exceptions=True):
             if failure is not None:
-                log.error("a session could not be let go", exc_info=failure)
+                log.error("a session could not be released", exc_info=failure)
         await self._resumed.wait_all()
 
     async def session(self, user_id: int, place: str) -> Session:
-        """The person's session for this place, opened when it is not.
+        """The person's session for this place, opened if necessary.
 
         Raises: StoreUnavailable, KernelError, NotOpened.
         """
@@ -144,9 +148,9 @@ class Sessions:
             return session
 
     async def _get_or_open(self, session_id: str, user_id: int, place: str) -> Session:
-        """The session, opened when it is not; hold its lock.
+        """The session, opened if necessary; the caller holds its lock.
 
-        Whatever keeps it from being opened is this person's matter alone, and the next time is a new attempt.
+        A failure concerns this person alone, and the next call tries again.
         Raises: StoreUnavailable, KernelError, NotOpened.
         """
         if (session := self._open.get(session_id)) is not None:
@@ -155,10 +159,10 @@ class Sessions:
             async with asyncio.timeout(OPENING), self._openings.one(TURN):
                 need(DESCRIPTORS)
                 session = await self._open_session(session_id, user_id, place)
-        except BaseException as error:  # also a cancellation leaves no half of a session
+        except BaseException as error:  # not even a cancellation may leave a half-open session
             with suppress(KernelError, OSError):
                 await to_the_end(self.pool.release(session_id))
-            if isinstance(error, OSError | MemoryError):  # a time-out is an OSError too
+            if isinstance(error, OSError | MemoryError):  # TimeoutError is an OSError
                 log.warning("session %s could not be opened: %r", session_id, error)
                 raise NotOpened(error) from error
             raise
@@ -182,10 +186,10 @@ class Sessions:
         return session
 
     async def tell_again(self, session_id: str, lost: Restarted) -> None:
-        """Tell with the session's next cell what was to be told and has reached nobody."""
+        """Tell this loss again with the session's next cell, because nobody was told."""
         if (session := self._open.get(session_id)) is not None:
             await session.notes.tell_again(lost)
-        else:  # it was let go
+        else:  # it was released
             await note_untold(self.store.sessions, session_id, lost)
 
     def opened(self, session_id: str) -> Session | None:
@@ -193,16 +197,16 @@ class Sessions:
         return self._open.get(session_id)
 
     async def resume(self) -> None:
-        """Go on with all cells that were running when the program before us ended: a front can tell now.
+        """Resume all cells that were running when the previous program ended; a front calls this when ready.
 
-        Without it a session's cells go on with the first thing that its person asks for. A session that
-        cannot be opened keeps no other from it. Raises: FileStoreError, KernelError, once all were tried.
+        Without it the cells of a session are resumed when its person next needs the session. A session that
+        cannot be opened does not affect the others. Raises: FileStoreError, KernelError, once all were tried.
         """
         found = await self.store.sessions.unfinished(self._clock() - LONGEST_AWAY)
         found += await untold_sessions(
             self.pool, self.store.sessions, {record.session_id for record in found}
         )
-        # Under the scope that is set now:
+        # Only those that exist under the present scope:
         ours = [one for one in found if self.id_of(one.user_id, one.place) == one.session_id]
 
         async def open_one(record: SessionRecord) -> None:
@@ -213,7 +217,7 @@ class Sessions:
             if isinstance(failure, FileStoreError | KernelError):
                 raise failure
             if failure is not None:
-                log.error("cells that were running are not resumed", exc_info=failure)
+                log.error("cells that were running could not be resumed", exc_info=failure)
 
     async def execute_code(
         self,
@@ -226,7 +230,7 @@ class Sessions:
         can_answer: bool = False,
         tell: Tell | None = None,
     ) -> ExecutionResult:
-        """Run code in the person's kernel, these stored files being in its workspace. See `take_turn`."""
+        """Run code in the person's kernel, with these stored files in its workspace. See `take_turn`."""
         session = await self.session(user_id, place)
         request = Request(
             user_id,
@@ -254,7 +258,7 @@ class Sessions:
         return await self.files.list_user_files(user_id, limit=limit, after=after)
 
     async def upload(self, name: str, data: bytes, user_id: int, *, place: str = "terminal") -> StoredFile:
-        """Store a file of the person's and place it in the workspace. Raises: as `FileStore.put`."""
+        """Store a person's file and put it into the workspace. Raises: as `FileStore.put`."""
         session = await self.session(user_id, place)
         return await session.files.upload(name, data)
 
@@ -278,20 +282,20 @@ class Sessions:
             await self.ledger.forget_person(user_id)
 
     async def sweep(self, now: datetime) -> None:
-        """Remove the workspaces of sessions unused for the retention time; much later, all of the session.
+        """Remove the workspaces of sessions unused for the retention time, and much later their records.
 
-        One that cannot be removed is logged, and the next sweep tries again; the others are removed.
+        If one cannot be removed, that is logged and the next sweep tries again; the others are removed.
         """
         for record in await self.store.sessions.idle_since(now - self._retention):
-            await asyncio.sleep(0)  # there may be a hundred thousand: others have their turn
+            await asyncio.sleep(0)  # there may be a hundred thousand sessions: let others run
             if KernelNote.from_text(record.kernel).swept and record.last_used_at >= now - self._transcripts:
-                continue  # there is nothing to remove yet
+                continue  # its workspace is gone, and its transcript stays for now
             try:
                 async with asyncio.timeout(REMOVING), self._locks.one(record.user_id, record.session_id):
                     await self._remove_if_unused(record.session_id, now)
             except StoreUnavailable:
                 raise
-            except Exception:  # whatever is wrong with one, the others are removed
+            except Exception:  # whatever is wrong with this one, the others must be removed
                 log.exception("session %s could not be removed", record.session_id)
 
     async def sweep_often(self, every: timedelta) -> None:
@@ -299,9 +303,9 @@ class Sessions:
         await sweep_often(self.sweep, every, self._clock, "old sessions could not be removed")
 
     async def release_idle(self, now: float) -> None:
-        """Let the connections go of sessions that nobody has used for IDLE seconds; `now` is monotonic.
+        """Release sessions that nobody has used for IDLE seconds; `now` is monotonic.
 
-        Their kernels live on, and what comes of them later is asked for by and by.
+        Their kernels live on. A released session is opened again once its kernel has news.
         """
         idle = [session.record for session in self._open.values() if self._unused(session, now)]
         failures = await for_each(idle, partial(self._release_one, now=now))
@@ -309,7 +313,7 @@ class Sessions:
             untold = [self._released[name] for name in await self.pool.untold() if name in self._released]
             failures += await for_each(untold, self._reopen)
         for failure in filter(None, failures):
-            log.warning("what an idle session has to tell is not known now: %r", failure)
+            log.warning("the news of an idle session cannot be fetched now: %r", failure)
 
     async def _release_one(self, record: SessionRecord, now: float) -> None:
         session_id = record.session_id
@@ -321,25 +325,27 @@ class Sessions:
                 await session.close()
 
     async def _reopen(self, record: SessionRecord) -> None:
-        """Have a session again that was let go: it tells what it has to tell."""
+        """Open a released session again, so that its news is told."""
         async with self._locks.one(record.user_id, record.session_id):
             await self._get_or_open(record.session_id, record.user_id, record.place)
 
     def _unused(self, session: Session, now: float) -> bool:
-        if session.busy or session.files.put_off or session.kernel.goes_on:  # of which nobody else knows
+        if session.busy or session.files.put_off or session.kernel.goes_on:  # only this object knows of these
             return False
-        waits = self.store.transcripts.waiting(session.record.session_id)  # for the database: it will be told
+        waits = self.store.transcripts.waiting(
+            session.record.session_id
+        )  # for the database, and will be told
         return now - session.idle_since > IDLE and waits is None
 
     async def release_idle_often(self) -> None:
-        """`release_idle` from time to time, until cancelled, where kernels live on without us."""
+        """Call `release_idle` regularly, until cancelled, if kernels live on without us."""
         while True:
-            await asyncio.sleep(LOOK)  # to be idle is a matter of time passing
+            await asyncio.sleep(LOOK)  # sessions become idle as time passes
             if self.pool.outlived:
                 try:
                     await self.release_idle(monotonic())
                 except (KernelError, OSError) as error:
-                    log.warning("what idle sessions have to tell is not known now: %r", error)
+                    log.warning("the news of idle sessions cannot be fetched now: %r", error)
 
     async def _remove_if_unused(self, session_id: str, now: datetime) -> None:
         record, session = await self.store.sessions.get(session_id), self._open.get(session_id)
@@ -356,7 +362,7 @@ class Sessions:
             await note_swept(self.store.sessions, transcript, record, self._retention)
 
     async def _end_turns(self, session_id: str) -> None:
-        """End the turns of a session, so that nothing is told or kept of them after its deletion."""
+        """End a session's turns, so that after its deletion nothing of them is told or kept."""
         if (session := self._open.get(session_id)) is not None:
             await session.end_turns()
 
@@ -370,9 +376,9 @@ class Sessions:
         await self.pool.remove(beside(session_id))
 
     def id_of(self, user_id: int, place: str) -> str:
-        """The id of the session that a person has for this place, opened or not."""
+        """The id of a person's session for this place, whether it is open or not."""
         return f"u{user_id}" if self._scope == "user" else f"u{user_id}-{place}"
 
 
 async def _say_nothing(reply: Reply) -> None:
-    """For callers who only want the result."""
+    """For callers that only want the result."""
