@@ -102,7 +102,6 @@ class Transcript:
     async def finish(self, cell: CellRecord, ran: RunResult, kept: KeptFiles) -> ExecutionResult:
         """Record the cell's result, and return it. If the record has to wait, the result says so."""
         result = ExecutionResult(
-            success=ran.status == "ok",
             output=ran.output,
             error=strip_ansi(clip("\n".join(ran.error.traceback), ERROR)) if ran.error else None,
             execution_time=ran.execution_time,
@@ -114,12 +113,11 @@ class Transcript:
             execution_count=ran.execution_count,
             outputs=ran.outputs,
             skipped=kept.skipped,
-            lost=ran.restarted.lost if ran.restarted else (),
-            unnamed=ran.restarted is not None and ran.restarted.unnamed,
-            earlier=ran.restarted is not None and ran.restarted.earlier,
             memory=ran.memory,
             text_file=next((file.name for file in ran.captured if file.is_output), ""),
         )
+        if (gone := ran.restarted) is not None:
+            result = replace(result, lost=gone.lost, unnamed=gone.unnamed, earlier=gone.earlier)
         try:
             finished = await self._records.finish_cell(
                 self._session_id,

@@ -50,19 +50,14 @@ def reply_of(
     if isinstance(entry, Said):
         return Reply(0, words=f"{entry.markdown}\n\n")
     result = ExecutionResult(
-        success=entry.status == "ok",
-        output="",
-        error=None,
-        execution_time=entry.execution_time or 0.0,
-        return_code=RETURN_CODES.get(entry.status, 1),
-        generated_files=files,
         status=entry.status,
         cause="unknown",
         cell=entry.seq,
+        return_code=RETURN_CODES.get(entry.status, 1),
+        execution_time=entry.execution_time or 0.0,
         execution_count=entry.execution_count,
         outputs=entry.outputs,
-        skipped=(),
-        lost=(),
+        generated_files=files,
     )
     return Reply(entry.seq, code=entry.code if code is None else code, files=files, result=result)
 

@@ -53,7 +53,7 @@ INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSes
 
 def result(status: str, cause: str | None = None, code: int = 1) -> ExecutionResult:
     """A result of which only the ending matters."""
-    return ExecutionResult(status == "ok", "", None, 1.0, code, (), status, cause, 1, 1, (), (), ())
+    return ExecutionResult(status=status, cause=cause, cell=1, return_code=code)
 
 
 @pytest.mark.parametrize(
