@@ -1,8 +1,8 @@
-"""An answer that a program before us began, out of the transcript: what it said and ran before its last cell.
+"""An answer that an earlier program began, from the transcript: what it said and ran before its last cell.
 
 for entry in await entries_before(session.transcript, cell, first):
     draft.add(reply_of(entry, files))
-await tell(broken_off_reply(cell))                # of one that did not come to its end
+await tell(broken_off_reply(cell))                # for a cell that was broken off
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ __all__ = ["broken_off_reply", "entries_before", "of_answer", "reply_of"]
 
 
 async def entries_before(transcript: Transcript, cell: CellRecord, first: int) -> list[Said | CellRecord]:
-    """The entries before `cell` that its answer has told; it reads no more than that takes."""
+    """The entries of the same answer before `cell`; no more of the transcript is read than necessary."""
     newest: list[Said | CellRecord] = []
     async with aclosing(transcript.newest(cell.place, before=cell.seq)) as pages:
         async for page in pages:
@@ -29,10 +29,10 @@ async def entries_before(transcript: Transcript, cell: CellRecord, first: int) -
 
 
 def of_answer(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int) -> list[Said | CellRecord]:
-    """The entries before `cell` that its answer has told, out of those of its place, in order.
+    """Of a place's entries, in order, those of the same answer before `cell`.
 
-    `first` is the number of the answer's first cell. Cells that a person ran amid a replay of theirs are not
-    told apart from its own: those have messages of their own.
+    `first` is the number of the answer's first cell. Cells that a person ran during a replay are included,
+    as nothing here distinguishes them; they have messages of their own.
     """
     entries, start = list(entries), first
     if cell.author == MODEL:
@@ -43,9 +43,9 @@ def of_answer(entries: Iterable[Said | CellRecord], cell: CellRecord, first: int
 def reply_of(
     entry: Said | CellRecord, files: tuple[GeneratedFile, ...] = (), *, code: str | None = None
 ) -> Reply:
-    """All of an entry in one step; `files` are those of a cell that are still there.
+    """A whole entry as one step of an answer; `files` are those of a cell that still exist.
 
-    The code of a cell is repeated, unless there is another `code` to be shown.
+    The code of a cell is shown, or `code` in its place.
     """
     if isinstance(entry, Said):
         return Reply(0, words=f"{entry.markdown}\n\n")
@@ -63,14 +63,14 @@ def reply_of(
 
 
 def broken_off_reply(cell: CellRecord) -> Reply:
-    """The end of a cell whose kernel ended while no program was there to see it."""
+    """The last reply of a cell whose kernel ended while no program was running."""
     result = reply_of(replace(cell, status="died")).result
     assert result is not None  # it is a cell's
     return Reply(cell.seq, result=replace(result, cause="away"))
 
 
 def _is_asked(entry: Said | CellRecord) -> bool:
-    """Whether these are a person's words for the model; those of a notebook have no author."""
+    """Whether these are a person's words for the model; the words of a notebook have no author."""
     return isinstance(entry, Said) and entry.author not in ("", MODEL)
 
 

@@ -1,4 +1,4 @@
-"""A short card of each file that somebody has sent: what it holds, found out in the sandbox.
+"""A short card about each file that somebody has sent: what it contains, found out in the sandbox.
 
 cards = await profile(session, files)       # {file id: text}
 """
@@ -21,16 +21,16 @@ TIME = 30.0  # seconds for all files of a message
 
 
 async def profile(session: Session, files: Sequence[StoredFile]) -> dict[str, str]:
-    """A card of at most 900 characters for every file, by file id, within half a minute: plain text.
+    """A card for every file, by file id, within half a minute: plain text of at most 900 characters.
 
-    A table's says rows, columns with types and nulls, and a sample; a picture's its size; a notebook's its
-    cells. Of a file that cannot be looked into it says type and size. The person's kernel is left alone.
+    For a table it has the rows, the columns with types and nulls, and a sample; for a picture its size; for a
+    notebook its cells. For a file that cannot be read it has type and size. The person's kernel is not used.
     """
     with contextlib.ExitStack() as stack:
         opened: dict[str, BinaryIO] = {}
         tasks: dict[str, dict[str, str]] = {}
         for file in {file.file_id: file for file in files}.values():
-            with contextlib.suppress(FileUnavailable):  # deleted meanwhile: its record is still known
+            with contextlib.suppress(FileUnavailable):  # it was deleted meanwhile
                 opened[file.file_id] = stack.enter_context((await session.files.open(file.file_id)).file)
                 about = {"filename": file.filename, "file_id": file.file_id}
                 tasks[file.file_id] = {"path": file.file_id, **about}

@@ -1,1 +1,1 @@
-"""What turns take, and what a person may take in a day."""
+"""What turns cost, and how much a person may spend in a day."""

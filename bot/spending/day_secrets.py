@@ -1,12 +1,12 @@
-"""Numbers that stand for people for one day (UTC), and say nothing of them once the day's secret is gone.
+"""Numbers that stand for people on one day (UTC), and that say nothing about them once its secret is deleted.
 
 secrets = DaySecrets(folder / "day-secrets.json")
-number = await secrets.make_number(day, user_id)      # below zero, the same for the whole day
-secrets.find_number(day, user_id)                      # None where nobody has one on that day
-await secrets.forget_before(today)              # whose number it was cannot be found out any more
+number = await secrets.make_number(day, user_id)      # below zero, and the same for the whole day
+secrets.find_number(day, user_id)                      # None if nobody has a number on that day
+await secrets.forget_before(today)              # now nobody can find out whose number it was
 
-A number is a keyed hash of the person's id. Who has the file can tell by trying whether a number is a
-person's: hence a random key for each day, which goes with it.
+A number is a keyed hash of the person's id. Whoever has the file can find out by trial whether a number
+belongs to a person; hence each day has a random key, which is deleted with it.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ BYTES = 32  # of a secret
 
 
 class DaySecrets:
-    """The secrets of today, and for a while of yesterday, in a file (0600); without a path in memory."""
+    """The secrets of today, and for a while of yesterday, in a file (0600), or without a path in memory."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -36,15 +36,15 @@ class DaySecrets:
         self._writing = asyncio.Lock()
 
     def find_number(self, day: date, user_id: int) -> int | None:
-        """The person's number of that day, None where the day has no secret: then nobody has a number."""
+        """The person's number on that day; None if the day has no secret, so that nobody has a number."""
         secret = self._known.get(day)
         if secret is None:
             return None
         digest = hmac.digest(secret, str(user_id).encode(), hashlib.sha256)
-        return -1 - (int.from_bytes(digest[:8]) >> 1)  # 63 bits: what both databases have for a number
+        return -1 - (int.from_bytes(digest[:8]) >> 1)  # 63 bits, which both databases can hold
 
     async def make_number(self, day: date, user_id: int) -> int:
-        """The same, with a secret for that day from now on."""
+        """The person's number on that day, with a new secret if the day has none."""
         async with self._writing:
             if day not in self._known:
                 self._known[day] = secrets.token_bytes(BYTES)
@@ -54,7 +54,7 @@ class DaySecrets:
         return number
 
     async def forget_before(self, day: date) -> None:
-        """Forget the secrets of the days before."""
+        """Delete the secrets of the days before this one."""
         async with self._writing:
             old = [one for one in self._known if one < day]
             for day in old:
@@ -63,7 +63,7 @@ class DaySecrets:
                 await self._write()
 
     async def _write(self) -> None:
-        """Have them in the file; where that cannot be, they last as long as the program."""
+        """Write them to the file; if that fails, they last as long as the program."""
         if self._path is None:
             return
         text = json.dumps({day.isoformat(): secret.hex() for day, secret in self._known.items()})
@@ -80,7 +80,7 @@ def _read(path: Path) -> dict[date, bytes]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        log.warning("%s cannot be read, what it was for counts for nobody: %s", path, error)
+        log.warning("%s cannot be read, so what was spent under it no longer counts: %s", path, error)
         return {}
 
 

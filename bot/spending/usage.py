@@ -1,4 +1,4 @@
-"""What turns take, in tokens, money and time, and what a person may take in a day.
+"""What turns cost in tokens, money and time, and how much a person may spend in a day.
 
 ledger = Ledger(store.usage, clock, daily_budget=2.0)
 account = ledger.open_account(user_id, price(model))
@@ -31,8 +31,8 @@ __all__ = ["Account", "Ledger", "Price", "TurnUsage", "price"]
 log = logging.getLogger(__name__)
 
 DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")  # at the end of a model's name: one of its versions
-ANSWER = 16_000  # tokens that one answer of a model may have, as far as a limit is concerned
-WRITING = 1.25  # times the input's price for what is written to the API's cache
+ANSWER = 16_000  # tokens assumed for an answer of the model when a limit is checked
+WRITING = 1.25  # times the price of input, for tokens that are written to the API's cache
 
 
 class Price(NamedTuple):
@@ -50,13 +50,13 @@ class Price(NamedTuple):
 
 
 def price(model: str) -> Price | None:
-    """The model's price in config/prices.toml, None when it is not there."""
+    """The model's price in config/prices.toml; None if it is not listed."""
     return _prices().get(DATE.sub("", model))
 
 
 @dataclass(frozen=True, slots=True)
 class TurnUsage:
-    """What one asked turn took. `cost` is in US dollars, None when no price is known; cells in seconds."""
+    """What one turn of the model used. `cost` is in US dollars, None if no price is known."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -66,11 +66,11 @@ class TurnUsage:
 
 
 class Ledger:
-    """What people have taken today, which is a day in UTC.
+    """What people have spent today; days are in UTC.
 
-    `daily_budget` is in US dollars a person and day, `daily_tokens` in tokens; None is without limit. A turn
-    without a known price costs nothing here: `daily_tokens` is for such models. With a limit a person's sums
-    outlive the deletion of all else, under numbers of `secrets`, until the day is over.
+    `daily_budget` is in US dollars per person and day, `daily_tokens` in tokens; None means no limit. Turns
+    without a known price cost nothing here: `daily_tokens` is for such models. If there is a limit, the sums
+    of a day outlive the deletion of everything else that a person has, under the numbers of `secrets`.
     """
 
     def __init__(
@@ -86,15 +86,15 @@ class Ledger:
         self.budget = daily_budget
         self.tokens = daily_tokens
         self._secrets = secrets or DaySecrets()
-        self._open: dict[int, set[Account]] = {}  # of the turns that go on
+        self._open: dict[int, set[Account]] = {}  # of turns in progress
 
     @property
     def limited(self) -> bool:
-        """Whether there is something that a person cannot go beyond in a day."""
+        """Whether there is a limit for a day."""
         return self.budget is not None or self.tokens is not None
 
     def open_account(self, user_id: int, price: Price | None = None) -> "Account":
-        """The account of a turn that begins; `price` is that of its model."""
+        """The account of a new turn; `price` is that of its model."""
         account = Account(self, user_id, price)
         self._open.setdefault(user_id, set()).add(account)
         return account
@@ -123,7 +123,7 @@ class Ledger:
         return UsageTotal(*map(sum, zip(astuple(total), astuple(deleted), strict=True)))
 
     async def forget_person(self, user_id: int) -> None:
-        """Delete what is known of a person's usage, but for what a limit of today has to count.
+        """Delete what is known of a person's usage, except the sums that count for today's limit.
 
         Raises: StoreUnavailable.
         """
@@ -135,21 +135,21 @@ class Ledger:
             await self._usage.forget(user_id)
 
     async def sweep(self, now: datetime) -> None:
-        """Forget what was kept of people who were deleted on days before. Raises: StoreUnavailable."""
+        """Delete the sums kept for people who were deleted on earlier days. Raises: StoreUnavailable."""
         midnight = _midnight(now)
         await self._usage.forget_kept(midnight)
         await self._secrets.forget_before(midnight.date())
 
     async def sweep_often(self, every: timedelta) -> None:
-        """`sweep` from time to time, but not after a jump of the clock: the day may not be over."""
-        await sweep_often(self.sweep, every, self._clock, "sums of days that are over could not be deleted")
+        """Call `sweep` regularly, but not after the clock has jumped: the day may not be over."""
+        await sweep_often(self.sweep, every, self._clock, "sums of earlier days could not be deleted")
 
     def others(self, account: "Account") -> "frozenset[Account]":
-        """The accounts of the person's other turns that go on, in whatever places."""
+        """The accounts of the person's other turns in progress, in any place."""
         return frozenset(self._open.get(account.user_id, set()) - {account})
 
     def drop_account(self, account: "Account") -> None:
-        """The turn is over, and what it took is recorded."""
+        """The turn is over, and what it used is recorded."""
         accounts = self._open.get(account.user_id, set())
         accounts.discard(account)
         if not accounts:
@@ -160,28 +160,28 @@ class Ledger:
 
 
 class Account:
-    """What one turn takes while it goes on. A person's turns in several places share one day.
+    """What one turn has used so far. A person's turns in several places share one day.
 
-    What a request will cost is known when it is over. Where the person's requests together could go beyond
-    what is left, each waits for the others, so that it is never more than one that does.
+    The cost of a request is only known when it is over. If the person's requests together could exceed what
+    is left, each waits for the others, so that at most one request exceeds it.
     """
 
     def __init__(self, ledger: Ledger, user_id: int, price: Price | None) -> None:
         self.user_id = user_id
-        self.taken = TurnUsage()  # by requests that are over
-        self.sent = Counted(0, 0)  # what the request under way may come to
-        self.idle = asyncio.Event()  # no request is under way
+        self.taken = TurnUsage()  # by finished requests
+        self.sent = Counted(0, 0)  # what the request in progress may take at most
+        self.idle = asyncio.Event()  # set while no request is in progress
         self.idle.set()
-        self.recording = False  # what it took is counted here and in the database, or soon in neither
+        self.recording = False  # whether its usage is being moved from here to the database
         self._ledger = ledger
         self._price = price
 
     async def begin_request(self, tokens: int, taken: TurnUsage) -> None:
-        """Begin a request of so many tokens, the turn having `taken` so much already.
+        """Begin a request of `tokens` tokens in a turn that has `taken` so much already.
 
-        Raises: OverBudget, StoreUnavailable, and then it must not be sent.
+        Raises: OverBudget, StoreUnavailable, and then the request must not be sent.
         """
-        self.end_request(taken)  # whoever waits here holds up nobody
+        self.end_request(taken)  # while this waits, it must not hold up others
         coming = Counted(tokens, ANSWER)
         while self._ledger.limited:
             others = self._ledger.others(self)
@@ -212,12 +212,12 @@ class Account:
         self.idle.clear()
 
     def end_request(self, taken: TurnUsage) -> None:
-        """The request is over, and the turn has taken so much."""
+        """The request is over, and the turn has `taken` so much."""
         self.taken, self.sent = taken, Counted(0, 0)
         self.idle.set()
 
     async def close(self, taken: TurnUsage | None) -> None:
-        """The turn is over; record what it took (None: nothing). Raises: StoreUnavailable."""
+        """The turn is over; record what it used (None: nothing). Raises: StoreUnavailable."""
         self.recording = taken is not None
         if self.recording:
             self.idle.clear()
@@ -230,7 +230,7 @@ class Account:
 
 
 async def _one_is_idle(accounts: Sequence[Account]) -> None:
-    """Until one of them has no request under way and records nothing."""
+    """Wait until one of them has no request in progress and is not being recorded."""
     waiting = [asyncio.ensure_future(account.idle.wait()) for account in accounts]
     try:
         if waiting:

@@ -27,7 +27,7 @@ __all__ = [
     "without_answer",
 ]
 
-NAMED = 12  # lost variables that are named; the rest is counted
+NAMED = 12  # lost variables that are named; the rest are counted
 KEPT = {"files": "Your files are kept.", "copy": "Your files are as they were when the copy was made."}
 EARLIER = "the variables of your earlier cells, whose names are not known"
 EMPTIED = "Your workspace was emptied; files that are still stored can be loaded with load_file()."
@@ -78,7 +78,7 @@ SIGNALS: dict[int, str] = {
 
 
 def ending(result: ExecutionResult) -> str | None:
-    """What a person is told of a cell that was stopped or died; None where its own output says all."""
+    """What a person is told about a cell that was stopped or died; None if its output says it all."""
     if result.status in ("ok", "error"):
         return None
     text = ENDINGS.get((result.status, result.cause)) or ENDINGS.get((result.status, None)) or "Stopped."
@@ -90,7 +90,7 @@ def ending(result: ExecutionResult) -> str | None:
 
 
 def unrecorded(waiting: Waiting, cell: int) -> str:
-    """What a person is told of a cell whose record waits for the database."""
+    """What a person is told about a cell whose record waits for the database."""
     why = (
         "the disk is full. It is recorded when there is room: delete what you no longer need"
         if waiting.full
@@ -106,7 +106,7 @@ def unrecorded(waiting: Waiting, cell: int) -> str:
 
 
 def restart(restarted: Restarted) -> str:
-    """What a person is told of a kernel that was replaced: why, what is kept, what is lost."""
+    """What a person is told about a kernel that was replaced: why, what is kept, and what is lost."""
     kept = " ".join(KEPT[kept] for kept in restarted.kept if kept in KEPT) or EMPTIED
     text = f"Fresh kernel ({restarted.reason}). {kept}"
     if told := _lost(restarted.lost, unnamed=restarted.unnamed, earlier=restarted.earlier):
@@ -115,7 +115,7 @@ def restart(restarted: Restarted) -> str:
 
 
 def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> str:
-    """What a person is told of lost variables; "" where there are none."""
+    """What a person is told about lost variables; "" if there are none."""
     names = _counted_names(variables)
     if earlier:
         names += f"{', and ' if names else ''}{EARLIER}"
@@ -125,13 +125,13 @@ def _lost(variables: Sequence[str], *, unnamed: bool, earlier: bool = False) -> 
 
 
 def _counted_names(variables: Sequence[str]) -> str:
-    """Names of variables: the first ones, and how many there are more."""
+    """The first names of variables, and how many more there are."""
     names = ", ".join(map(shown, variables[:NAMED]))
     return f"{names} and {len(variables) - NAMED} more" if len(variables) > NAMED else names
 
 
 def lost_with(result: ExecutionResult) -> str:
-    """What a person is told of the variables that went with a cell; "" where none did."""
+    """What a person is told about the variables that were lost with a cell; "" if none were."""
     return _lost(result.lost, unnamed=result.unnamed, earlier=result.earlier)
 
 

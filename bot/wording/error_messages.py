@@ -1,9 +1,9 @@
-"""The sentences that people read when something went wrong: one table, whatever the front.
+"""The sentences that people read when something has gone wrong, in one table for every front.
 
 sentence(error)          # "The database cannot be reached just now; ..."; `paths=True` for whoever runs us
 clause(error)            # the same as a part of a sentence: "the database cannot be reached just now; ..."
-advice(error)            # what whoever runs the program can do about it; nobody else is told
-at_start(error)          # of one that ended the program, to whoever started it
+advice(error)            # what the operator can do about it; nobody else is told
+at_start(error)          # for an error that ended the program, told to whoever started it
 """
 
 import errno
@@ -163,7 +163,7 @@ ADVICE: dict[type[Exception], Callable[[Any], str]] = {
     Refused: lambda error: f"It said: {error.detail}" if of_request(error.detail) != error.detail else "",
 }
 
-# Errors whose words come from the system or from a program, and may name paths of this machine.
+# Errors whose text comes from the system or from a program, and may name paths of this machine.
 FROM_BELOW = (OSError, KernelStartFailed, NodeUnavailable, NotOpened)
 
 REFUSED: dict[int | None, str] = {
@@ -174,7 +174,7 @@ REFUSED: dict[int | None, str] = {
 }
 
 FULL = "the disk is full. Delete files with /files, or wait until its operator has made room, and try again"
-OURS: dict[int | None, str] = {  # of the disk where we keep things, to who has no other
+OURS: dict[int | None, str] = {  # about our own disk, for people who have no other
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
     errno.EROFS: "not written: the disk can only be read; try again in a while",
@@ -195,16 +195,16 @@ REPAIR = (
 
 
 def sentence(error: BaseException, *, paths: bool = False) -> str:
-    """What a person is told of an exception, from its capital to its full stop; never a traceback.
+    """What a person is told about an exception, as one or more sentences; never a traceback.
 
-    With `paths` it is somebody who has named a path of this machine, or runs the program.
+    With `paths` the person runs the program, or has named a path of this machine.
     """
     text = clause(error, paths=paths)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def clause(error: BaseException, *, paths: bool = False) -> str:
-    """The same, to go on with after a colon; what surrounds it brings the full stop. It is one line."""
+    """The same as one line to put after a colon, without the full stop at the end."""
     error = _known(error)
     if isinstance(error, OSError) and isinstance(error.filename, str) and not paths:
         error = OSError(error.errno, error.strerror, os.path.basename(error.filename))
@@ -216,14 +216,14 @@ def clause(error: BaseException, *, paths: bool = False) -> str:
 
 
 def advice(error: BaseException) -> str:
-    """What whoever runs the program can do about it, in sentences; "" where the error itself says all."""
+    """What the operator can do about it, in sentences; "" if the error itself says it all."""
     error = _known(error)
     known = next((kind for kind in type(error).__mro__ if kind in ADVICE), None)
     return ADVICE[known](error) if known else ""
 
 
 def at_start(error: BaseException) -> str:
-    """What whoever starts the program is told: of a database, also its own account, which may name hosts."""
+    """What is told to whoever starts the program; for a database this includes its own words and its host."""
     error = _known(error)
     if isinstance(error, StoreDamaged | StoreFull | SandboxUnavailable | Misconfigured):
         return f"{str(error).rstrip('.')}. {advice(error)}".strip()
@@ -233,7 +233,7 @@ def at_start(error: BaseException) -> str:
 
 
 def put_off(error: BaseException) -> str:
-    """Why a cell's file is not stored now, and what comes of it."""
+    """Why a cell's file is not stored now, and what happens next."""
     if isinstance(error, StoreFull):
         return "the disk is full; it is tried again with your next cell once there is room"
     if isinstance(error, StoreUnavailable):
@@ -246,7 +246,7 @@ def _unforeseen(error: BaseException) -> str:
 
 
 def _why(detail: str) -> str:
-    """Of an API's refusal, as far as it is about what was asked."""
+    """The part of an API's refusal that is about the request."""
     return of_request(detail) or ("whoever runs me can see why" if detail else "it gave no reason")
 
 
@@ -258,7 +258,7 @@ def _missing(path: str) -> str:
 
 
 def _known(error: BaseException) -> BaseException:
-    """The error itself, or the one of ours that ended a node, whose last line is the end of a traceback."""
+    """The error itself, or the error of ours that ended a node: the last line of the node's log names it."""
     if isinstance(error, NodeUnavailable):
         kind, _, told = _last_line(error.reason).partition(": ")
         for ours in (SandboxUnavailable, Misconfigured):

@@ -25,7 +25,7 @@ class Pages:
     """See the module's text."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._places = Slots(at_once, much=MUCH)
+        self._slots = Slots(at_once, much=MUCH)
         self._own: dict[int, asyncio.Lock] = {}
         self._asked: Counter[int] = Counter()
 
@@ -33,7 +33,7 @@ class Pages:
         """What `work` returns, or raises; a cancellation waits for its end."""
         self._asked[user_id] += 1
         try:
-            async with self._own.setdefault(user_id, asyncio.Lock()), self._places.one(user_id):
+            async with self._own.setdefault(user_id, asyncio.Lock()), self._slots.one(user_id):
                 return await _in_thread(work)
         finally:
             self._asked[user_id] -= 1
