@@ -5,7 +5,7 @@
     await replayed(session, imported, target)           # of a session that has only run this
 
 In the zip, files that existed before the first cell, such as uploads, have the names and folders that they
-had in the workspace, so cells that changed them can do so again. All versions that cells made are in `files/`.
+had in the workspace, so cells that changed them can do so again. All versions made by cells are in `files/`.
 The notebook's first cell defines `load_file`, `file_path` and `list_files` for its folder, so that the
 notebook runs wherever Jupyter and the same packages are installed. None of this is in memory as a whole.
 """

@@ -21,7 +21,7 @@ async def sweep_often(
     clock: Callable[[], datetime],
     failure: str,
 ) -> None:
-    """Call `sweep` with the time, until cancelled; a failure is logged with this text, and the next one comes.
+    """Call `sweep` with the time, until cancelled; a failure is logged with this text and tried again.
 
     If the clock has jumped ahead since the last sweep, this one is left out; the next one trusts the clock.
     """
