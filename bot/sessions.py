@@ -232,14 +232,8 @@ class Sessions:
     ) -> ExecutionResult:
         """Run code in the person's kernel, with these stored files in its workspace. See `take_turn`."""
         session = await self.session(user_id, place)
-        request = Request(
-            user_id,
-            author or str(user_id),
-            place,
-            code,
-            user_files=tuple(user_files),
-            can_answer=can_answer,
-        )
+        author, wanted = author or str(user_id), tuple(user_files)
+        request = Request(user_id, author, place, code, user_files=wanted, can_answer=can_answer)
         return await take_turn(session, request, tell or _say_nothing)
 
     async def ask(self, request: Request, tell: Tell, model_turn: ModelTurn | None = None) -> Answer:

@@ -10,17 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, Refused
-from bot.model.conversation import (
-    Counted,
-    HistoryEntry,
-    Message,
-    Step,
-    TextDelta,
-    Thought,
-    Tool,
-    ToolCall,
-    ToolResult,
-)
+from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
 from bot.request import Picture
 
 __all__ = ["Reader", "request"]
@@ -29,13 +19,7 @@ Fields = dict[str, Any]
 
 
 def request(
-    name: str,
-    system: str,
-    history: Sequence[HistoryEntry],
-    tools: Sequence[Tool],
-    *,
-    may_call: bool,
-    links: bool,
+    name: str, system: str, history: Sequence[Item], tools: Sequence[Tool], *, may_call: bool, links: bool
 ) -> dict[str, Any]:
     """The body of a request, except `stream`. Without `links` the server is not asked to fetch addresses."""
     defined = [
@@ -75,7 +59,7 @@ class Reader:
             if choice.delta is None:
                 continue
             if text := choice.delta.content or getattr(choice.delta, "refusal", None):
-                yield TextDelta(text)
+                yield Delta(text)
             for call in choice.delta.tool_calls or ():
                 self._add(call)
 
@@ -105,7 +89,7 @@ class Reader:
         call["arguments"] += arguments
 
 
-def _messages(history: Sequence[HistoryEntry], links: bool) -> list[Fields]:
+def _messages(history: Sequence[Item], links: bool) -> list[Fields]:
     messages: list[Fields] = []
     seen: list[Picture] = []  # pictures of tools, shown after all their results
     for entry in history:

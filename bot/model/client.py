@@ -1,7 +1,7 @@
 """The model, through OpenAI's API or a compatible one; the only module that knows `openai`.
 
     model = Model(api_key, base_url=None, name="gpt-6.1-terra", api="auto")
-    async for step in model.answer(system, history, tools): ...     # TextDelta, ToolCall, Thought, Counted
+    async for step in model.answer(system, history, tools): ...     # Delta, ToolCall, Thought, Counted
 
 Cancelling or closing the loop ends the request. An answer is whole only if its API says so. If the stream
 fails or breaks off before anything of it was told, the request is repeated; after that, it is a `CutOff`.
@@ -30,7 +30,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.model import chat_completions, responses
-from bot.model.conversation import HistoryEntry, Message, Step, TextDelta, Tool, ToolResult
+from bot.model.conversation import Delta, Item, Message, Step, Tool, ToolResult
 
 __all__ = ["Model"]
 
@@ -89,7 +89,7 @@ class Model:
         )
 
     async def answer(
-        self, system: str, history: Sequence[HistoryEntry], tools: Sequence[Tool], *, may_call: bool = True
+        self, system: str, history: Sequence[Item], tools: Sequence[Tool], *, may_call: bool = True
     ) -> AsyncGenerator[Step]:
         """The model's next words, calls and counts, as they come. Raises: ModelError."""
         links, sees, cuts = self._links, self._sees, 0
@@ -101,7 +101,7 @@ class Model:
                 async with await self._open(body) as stream, aclosing(self._read(stream)) as steps:
                     begun = True
                     async for step in steps:
-                        told = told or isinstance(step, TextDelta)
+                        told = told or isinstance(step, Delta)
                         yield step
                 return
             except ModelError as error:
@@ -197,7 +197,7 @@ class Model:
         return (text.replace(self._key, "***") if self._key else text)[:SAID]
 
 
-def _unseen(entry: HistoryEntry) -> HistoryEntry:
+def _unseen(entry: Item) -> Item:
     """The entry without its pictures, for a model that takes none."""
     if isinstance(entry, Message | ToolResult) and entry.pictures:
         return replace(entry, text=f"{entry.text}\n{UNSEEN}", pictures=())

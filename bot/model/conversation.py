@@ -1,7 +1,7 @@
 """What passes between us and a model, independent of any API: a history goes in, steps come out.
 
 [Message("person", "plot it"), ToolCall("1", "run_python", '{"code": "..."}'), ToolResult("1", "ok")]
-async for step in model.answer(system, history, tools): ...     # TextDelta, ToolCall, Thought, Counted
+async for step in model.answer(system, history, tools): ...     # Delta, ToolCall, Thought, Counted
 """
 
 from collections.abc import Mapping
@@ -10,17 +10,7 @@ from typing import Any, Literal
 
 from bot.request import Picture
 
-__all__ = [
-    "Counted",
-    "HistoryEntry",
-    "Message",
-    "Step",
-    "TextDelta",
-    "Thought",
-    "Tool",
-    "ToolCall",
-    "ToolResult",
-]
+__all__ = ["Counted", "Delta", "Item", "Message", "Step", "Thought", "Tool", "ToolCall", "ToolResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class TextDelta:
+class Delta:
     """A piece of the model's words, as it arrives."""
 
     text: str
@@ -87,5 +77,5 @@ class Counted:
     written: int = 0
 
 
-HistoryEntry = Message | ToolCall | ToolResult | Thought
-Step = TextDelta | ToolCall | Thought | Counted
+Item = Message | ToolCall | ToolResult | Thought
+Step = Delta | ToolCall | Thought | Counted

@@ -15,17 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Refused, TooLong
-from bot.model.conversation import (
-    Counted,
-    HistoryEntry,
-    Message,
-    Step,
-    TextDelta,
-    Thought,
-    Tool,
-    ToolCall,
-    ToolResult,
-)
+from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
 from bot.request import Picture
 
 __all__ = ["Reader", "request"]
@@ -34,13 +24,7 @@ ROLES = {"person": "user", "model": "assistant", "note": "developer"}
 
 
 def request(
-    name: str,
-    system: str,
-    history: Sequence[HistoryEntry],
-    tools: Sequence[Tool],
-    *,
-    may_call: bool,
-    links: bool,
+    name: str, system: str, history: Sequence[Item], tools: Sequence[Tool], *, may_call: bool, links: bool
 ) -> dict[str, Any]:
     """The body of a request, except `stream`. Without `links` the API is not asked to fetch addresses."""
     defined = [
@@ -75,7 +59,7 @@ class Reader:
         """The steps that an event gives at once: pieces of words. Raises: ModelError."""
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":
-                yield TextDelta(event.delta)
+                yield Delta(event.delta)
             case "response.output_item.done":
                 self._hold(event.item)
             case "response.completed":
@@ -136,7 +120,7 @@ def failure(code: object, message: str) -> ModelError:
     return Refused(message)
 
 
-def _item(entry: HistoryEntry, links: bool) -> dict[str, Any]:
+def _item(entry: Item, links: bool) -> dict[str, Any]:
     match entry:
         case Message(by="model", text=text):
             return {"role": "assistant", "content": text}

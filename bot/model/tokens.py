@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bot.model.conversation import HistoryEntry, Message, Thought, Tool, ToolCall, ToolResult
+from bot.model.conversation import Item, Message, Thought, Tool, ToolCall, ToolResult
 from bot.model.picture_size import Size, size_of
 
 __all__ = ["entry_tokens", "picture_tokens", "request_tokens", "text_tokens"]
@@ -61,13 +61,13 @@ RULES: Sequence[tuple[str, Tiles | Patches]] = (
 NEWEST = Patches(2500, 1.2)  # for models not named above; better too many than too few
 
 
-def request_tokens(system: str, history: Sequence[HistoryEntry], tools: Sequence[Tool], model: str) -> int:
+def request_tokens(system: str, history: Sequence[Item], tools: Sequence[Tool], model: str) -> int:
     """Tokens of a request's input: text, tool definitions, pictures and linked pictures."""
     defined = sum(text_tokens(f"{t.name} {t.description} {json.dumps(t.parameters)}") for t in tools)
     return text_tokens(system) + PER_ENTRY + defined + sum(entry_tokens(entry, model) for entry in history)
 
 
-def entry_tokens(entry: HistoryEntry, model: str) -> int:
+def entry_tokens(entry: Item, model: str) -> int:
     """Tokens of one entry of the history."""
     match entry:
         case Message(text=text, pictures=pictures, links=links):

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, CutOff, Refused
-from bot.model.conversation import Counted, HistoryEntry, Message, TextDelta, Thought, ToolCall, ToolResult
+from bot.model.conversation import Counted, Delta, Item, Message, Thought, ToolCall, ToolResult
 from bot.model.history import MODEL, History, person
 from bot.model.prompt import (
     GO_ON,
@@ -108,7 +108,7 @@ class _Answering:
         self._tell = tell
         self._model_turn = model_turn
         self._instructions = ""
-        self._history: list[HistoryEntry] = []
+        self._history: list[Item] = []
         self._words: list[str] = []  # what the model said in each finished round
         self._said: list[str] = []  # what it has said in this round, not yet in the transcript
         self._words_were_last = False  # told last, so that the next round's words begin a new paragraph
@@ -216,7 +216,7 @@ class _Answering:
 
     async def _listen(self, *, may_call: bool) -> None:
         said: list[str] = []
-        thoughts: list[HistoryEntry] = []
+        thoughts: list[Item] = []
         self._calls = []
         counted: Counted | None = None
         refused = False
@@ -225,7 +225,7 @@ class _Answering:
             async with aclosing(steps):
                 async for step in steps:
                     match step:
-                        case TextDelta(text):
+                        case Delta(text):
                             between = "\n\n" if self._words_were_last and not self._said else ""
                             said.append(text)
                             self._said.append(text)

@@ -6,7 +6,7 @@ import pytest
 from openai.types.chat import ChatCompletionChunk
 
 from bot.model.chat_completions import Reader
-from bot.model.conversation import Step, TextDelta, ToolCall
+from bot.model.conversation import Delta, Step, ToolCall
 
 
 def delta(index: int | None, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
@@ -72,5 +72,5 @@ def test_a_choice_without_a_delta_says_nothing(empty: dict[str, Any]) -> None:
     """The end that it tells is one all the same."""
     words = {"index": 0, "delta": {"content": "Hello."}}
     assert read({"index": 0} | empty, words, {"index": 0, "finish_reason": "stop"} | empty) == [
-        TextDelta("Hello.")
+        Delta("Hello.")
     ]

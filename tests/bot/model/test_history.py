@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.model.conversation import HistoryEntry, Message, ToolCall, ToolResult
+from bot.model.conversation import Item, Message, ToolCall, ToolResult
 from bot.model.history import MODEL, History
 from bot.model.prompt import BadCall, arguments, picture_links, situation
 from filestore.records import CellRecord, Output, Said
@@ -20,7 +20,7 @@ def said(author: str, text: str, seq: int = 1) -> Said:
     return Said("s", seq, "here", author, text, AT)
 
 
-def remembered(entries: list[Said | CellRecord], *, room: int) -> list[HistoryEntry]:
+def remembered(entries: list[Said | CellRecord], *, room: int) -> list[Item]:
     """What is kept of entries that come in pages of two."""
     past = History(model="m", room=room)
     newest = entries[::-1]
