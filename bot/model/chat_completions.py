@@ -13,7 +13,7 @@ from bot.errors import CutOff, Refused
 from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
 from bot.request import Picture
 
-__all__ = ["Reader", "request"]
+__all__ = ["CompletionReader", "request"]
 
 Fields = dict[str, Any]
 
@@ -38,7 +38,7 @@ def request(
     }
 
 
-class Reader:
+class CompletionReader:
     """Turns the chunks of one answer into steps."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Reader:
         self._counted: Counted | None = None
         self._finish: str | None = None
 
-    def take(self, chunk: Any) -> Iterator[Step]:
+    def read_event(self, chunk: Any) -> Iterator[Step]:
         """The steps that a chunk gives at once: pieces of words."""
         if chunk.usage is not None:
             details = chunk.usage.prompt_tokens_details

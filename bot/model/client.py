@@ -12,7 +12,6 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from types import ModuleType
 from typing import Any, Literal
 
 import openai
@@ -77,6 +76,7 @@ class Model:
         self.history_tokens = history_tokens
         self._key = api_key
         self._is_chat = api == "chat" or (api == "auto" and base_url is not None)
+        self._request = chat_completions.request if self._is_chat else responses.request
         # A server in one's own network would fetch addresses from within that network.
         self._links = base_url is None
         self._sees = True  # whether it takes pictures, until its server says that it does not
@@ -96,7 +96,7 @@ class Model:
         while True:
             begun = told = False
             shown = history if sees else [_unseen(entry) for entry in history]
-            body = self._words.request(self.name, system, shown, tools, may_call=may_call, links=links)
+            body = self._request(self.name, system, shown, tools, may_call=may_call, links=links)
             try:
                 async with await self._open(body) as stream, aclosing(self._read(stream)) as steps:
                     begun = True
@@ -124,10 +124,6 @@ class Model:
         """Close its connections."""
         await self._client.close()
 
-    @property
-    def _words(self) -> ModuleType:
-        return chat_completions if self._is_chat else responses
-
     async def _open(self, body: dict[str, Any]) -> Any:
         """The stream of an answer. Raises: ModelError, after the client has tried again if that may help."""
         api: Any = self._client.chat.completions if self._is_chat else self._client.responses
@@ -142,12 +138,12 @@ class Model:
 
     async def _read(self, stream: Any) -> AsyncGenerator[Step]:
         """The steps of a stream. Raises: ModelError."""
-        reader = self._words.Reader()
+        reader = chat_completions.CompletionReader() if self._is_chat else responses.ResponseReader()
         heard = "event-stream" in stream.response.headers.get("content-type", "")
         try:
             async for event in stream:
                 heard = True
-                for step in reader.take(event):
+                for step in reader.read_event(event):
                     yield step
         except openai.APIConnectionError:
             pass  # perhaps after the end of the answer: the reader knows

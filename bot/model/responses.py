@@ -1,8 +1,8 @@
 """The format of OpenAI's Responses API: what a request says, and what its events mean.
 
 body = request(name, system, history, tools, may_call=True, links=True)
-reader = Reader()
-for event in events: pieces = reader.take(event)
+reader = ResponseReader()
+for event in events: pieces = reader.read_event(event)
 reader.close()                                    # calls, thoughts, counts; or raises CutOff
 
 Nothing is stored there (`store: false`): each request has the whole history, with the encrypted reasoning.
@@ -18,7 +18,7 @@ from bot.errors import CutOff, ModelError, NoCredit, OutOfReach, RateLimited, Re
 from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, Tool, ToolCall, ToolResult
 from bot.request import Picture
 
-__all__ = ["Reader", "request"]
+__all__ = ["ResponseReader", "request"]
 
 ROLES = {"person": "user", "model": "assistant", "note": "developer"}
 
@@ -48,14 +48,14 @@ def request(
     }
 
 
-class Reader:
+class ResponseReader:
     """Turns the events of one answer into steps."""
 
     def __init__(self) -> None:
         self._held: list[Step] = []  # calls and reasoning count only once the answer is whole
         self._whole = False
 
-    def take(self, event: Any) -> Iterator[Step]:
+    def read_event(self, event: Any) -> Iterator[Step]:
         """The steps that an event gives at once: pieces of words. Raises: ModelError."""
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from bot.model.chat_completions import Reader
+from bot.model.chat_completions import CompletionReader
 from bot.model.conversation import Delta, Step, ToolCall
 
 
@@ -21,8 +21,8 @@ def choice(*tool_calls: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def read(*choices: dict[str, Any]) -> list[Step]:
     """The steps of an answer whose chunks have these choices."""
-    reader = Reader()
-    steps = [step for one in choices for step in reader.take(ChatCompletionChunk.construct(choices=[one]))]
+    reader = CompletionReader()
+    steps = [step for one in choices for step in reader.read_event(ChatCompletionChunk.construct(choices=[one]))]
     return [*steps, *reader.close()]
 
 
