@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import DataInUse
+from bot.model.day_secrets import DaySecrets
+from bot.model.usage import Ledger
 from bot.reply import Front, NoFront
 from bot.sessions import Sessions
-from bot.spending.day_secrets import DaySecrets
-from bot.spending.usage import Ledger
 from config.settings import Settings
 from filestore import belonging, open_store
 from filestore.belonging import Belonging

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot.spending.usage import TurnUsage
+from bot.model.usage import TurnUsage
 from filestore.records import SessionRecord, StoredFile
 from kernels.cell.events import Event
 from kernels.cell.run import RunResult

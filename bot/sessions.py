@@ -26,6 +26,7 @@ from bot.continuity.losses import KernelNote
 from bot.continuity.resumed_turns import ResumedTurns, untold_sessions
 from bot.errors import NoModel, NotOpened
 from bot.model.turn import Answer, ask
+from bot.model.usage import Ledger
 from bot.reply import ExecutionResult, Front, NoFront, Reply, Tell
 from bot.request import Request
 from bot.scheduling.concurrently import for_each
@@ -33,7 +34,6 @@ from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
 from bot.session import ModelTurn, Session, beside
-from bot.spending.usage import Ledger
 from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import FileStoreError, StoreUnavailable

@@ -28,11 +28,11 @@ from bot.model.prompt import (
     system_prompt,
 )
 from bot.model.tokens import entry_tokens, request_tokens, text_tokens
+from bot.model.usage import Ledger, TurnUsage, price
 from bot.model.view import attached, of_file, of_result
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Request
 from bot.session import ModelTurn, Session
-from bot.spending.usage import Ledger, TurnUsage, price
 from bot.turn import take_turn
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError, NoSuchFile

@@ -22,7 +22,9 @@ def choice(*tool_calls: dict[str, Any], **more: Any) -> dict[str, Any]:
 def read(*choices: dict[str, Any]) -> list[Step]:
     """The steps of an answer whose chunks have these choices."""
     reader = CompletionReader()
-    steps = [step for one in choices for step in reader.read_event(ChatCompletionChunk.construct(choices=[one]))]
+    steps = [
+        step for one in choices for step in reader.read_event(ChatCompletionChunk.construct(choices=[one]))
+    ]
     return [*steps, *reader.close()]
 
 

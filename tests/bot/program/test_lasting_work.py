@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
+from bot.model.usage import Ledger
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.spending.usage import Ledger
 from config.settings import load
 from filestore.janitor import Janitor
 from filestore.spool import CatchUp

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from bot.errors import OverBudget
 from bot.model.conversation import Counted
+from bot.model.day_secrets import DaySecrets
 from bot.scheduling.periodic import sweep_often
-from bot.spending.day_secrets import DaySecrets
 from filestore.records import UsageRecord, UsageTotal
 from filestore.store import Usage
 

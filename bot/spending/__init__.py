@@ -1,1 +1,0 @@
-"""What turns cost, and how much a person may spend in a day."""
