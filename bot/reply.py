@@ -8,13 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot.model.usage import TurnUsage
 from filestore.records import SessionRecord, StoredFile
 from kernels.cell.events import Event
 from kernels.cell.run import RunResult
 from kernels.workspace.captured import Skipped
 
-__all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell"]
+__all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell", "TurnUsage"]
 
 RETURN_CODES = {"ok": 0, "error": 1, "timeout": 124, "interrupted": 130, "out of memory": 137}
 
@@ -94,6 +93,17 @@ class ExecutionResult:
     def generated_file_ids(self) -> tuple[str, ...]:
         """The ids of `generated_files`, in the same order."""
         return tuple(file.file_id for file in self.generated_files)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUsage:
+    """What one turn of the model used. `cost` is in US dollars, None if no price is known."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = 0.0
+    cell_seconds: float = 0.0
+    model: str = ""
 
 
 ShownSoFar = Callable[[int | None], tuple[dict[str, Any], ...]]

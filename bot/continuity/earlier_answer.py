@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import replace
 
-from bot.model.history import MODEL
 from bot.reply import RETURN_CODES, ExecutionResult, GeneratedFile, Reply
+from bot.request import MODEL
 from bot.transcript import Transcript
 from filestore.records import CellRecord, Said
 

@@ -15,21 +15,16 @@ from collections.abc import Iterable, Sequence
 from bot.model.conversation import Item, Message, ToolCall, ToolResult
 from bot.model.tokens import entry_tokens
 from bot.model.view import of_record
+from bot.request import MODEL
 from filestore.records import CellRecord, Said
 from kernels.text.clipping import clip
 
-__all__ = ["MODEL", "History", "person"]
+__all__ = ["History"]
 
-MODEL = "Kernelcord"  # the author of everything that the model says and runs
 WORDS = 20_000  # characters of one message
 CODE = 8_000  # characters of one cell
 
 Group = Sequence[Item]  # kept or left out as a whole: every API refuses a call without its result
-
-
-def person(author: str) -> str:
-    """A person's name as the author of their words; it always differs from the model's name."""
-    return f"{author} (a person)" if author.strip().casefold() == MODEL.casefold() else author
 
 
 class History:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import BotError, CutOff, Refused
 from bot.model.conversation import Counted, Delta, Item, Message, Thought, ToolCall, ToolResult
-from bot.model.history import MODEL, History, person
+from bot.model.history import History
 from bot.model.prompt import (
     GO_ON,
     LAST,
@@ -28,10 +28,10 @@ from bot.model.prompt import (
     system_prompt,
 )
 from bot.model.tokens import entry_tokens, request_tokens, text_tokens
-from bot.model.usage import Ledger, TurnUsage, price
+from bot.model.usage import Ledger, price
 from bot.model.view import attached, of_file, of_result
-from bot.reply import ExecutionResult, Reply, Tell
-from bot.request import Request
+from bot.reply import ExecutionResult, Reply, Tell, TurnUsage
+from bot.request import MODEL, Request, person
 from bot.session import ModelTurn, Session
 from bot.turn import take_turn
 from bot.wording.error_messages import advice, sentence

@@ -14,7 +14,7 @@ import logging
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import NamedTuple
@@ -22,11 +22,12 @@ from typing import NamedTuple
 from bot.errors import OverBudget
 from bot.model.conversation import Counted
 from bot.model.day_secrets import DaySecrets
+from bot.reply import TurnUsage
 from bot.scheduling.periodic import sweep_often
 from filestore.records import UsageRecord, UsageTotal
 from filestore.store import Usage
 
-__all__ = ["Account", "Ledger", "Price", "TurnUsage", "price"]
+__all__ = ["Account", "Ledger", "Price", "price"]
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +53,6 @@ class Price(NamedTuple):
 def price(model: str) -> Price | None:
     """The model's price in config/prices.toml; None if it is not listed."""
     return _prices().get(DATE.sub("", model))
-
-
-@dataclass(frozen=True, slots=True)
-class TurnUsage:
-    """What one turn of the model used. `cost` is in US dollars, None if no price is known."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = 0.0
-    cell_seconds: float = 0.0
-    model: str = ""
 
 
 class Ledger:

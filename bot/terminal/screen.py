@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.compose import now
-from bot.model.usage import TurnUsage
-from bot.reply import Reply
+from bot.reply import Reply, TurnUsage
 from bot.rich import PICTURES, SOURCE_OF_SVG, as_file, as_text, only_script
 from bot.wording.cell_messages import ending, restart
 from filestore.records import CellRecord, StoredFile

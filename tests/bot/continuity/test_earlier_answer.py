@@ -7,7 +7,7 @@ import pytest
 
 from bot.continuity.earlier_answer import of_answer, reply_of
 from bot.discord.format.answer import Draft
-from bot.model.history import MODEL
+from bot.request import MODEL
 from filestore.records import CellRecord, Said
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.model.conversation import Item, Message, ToolCall, ToolResult
-from bot.model.history import MODEL, History
+from bot.model.history import History
 from bot.model.prompt import BadCall, arguments, picture_links, situation
+from bot.request import MODEL
 from filestore.records import CellRecord, Output, Said
 from kernels.cell.result import Variable
 from kernels.interface import State

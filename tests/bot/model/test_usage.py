@@ -11,7 +11,8 @@ import pytest
 from bot.errors import OverBudget
 from bot.model.conversation import Counted
 from bot.model.day_secrets import DaySecrets
-from bot.model.usage import Account, Ledger, TurnUsage, price
+from bot.model.usage import Account, Ledger, price
+from bot.reply import TurnUsage
 from config.settings import load
 from filestore import open_store
 from filestore.records import EPOCH

@@ -14,8 +14,7 @@ from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.entries import CellEntry
 from bot.discord.format.progress import end_live_text
 from bot.discord.format.split import length
-from bot.model.usage import TurnUsage
-from bot.reply import Reply
+from bot.reply import Reply, TurnUsage
 from kernels.cell.events import (
     ClearOutput,
     Display,
