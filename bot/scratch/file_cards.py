@@ -1,26 +1,29 @@
 """A short card about each file that somebody has sent: what it contains, found out in the sandbox.
 
-cards = await profile(session, files)       # {file id: text}
+cards = await file_cards(session.files, session.scratch, files)       # {file id: text}
 """
 
 import contextlib
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from bot.session import Session
+from bot.files import PersonFiles
+from bot.scratch.kernel import ScratchKernel
 from filestore.records import StoredFile
 from kernels.broker import FileUnavailable
 from kernels.text.clipping import human_size, repair
 from kernels.text.visible import shown
 
-__all__ = ["profile"]
+__all__ = ["file_cards"]
 
 LONGEST = 900  # characters of a card
 NAME = 80  # characters of a file's name in it
 TIME = 30.0  # seconds for all files of a message
 
 
-async def profile(session: Session, files: Sequence[StoredFile]) -> dict[str, str]:
+async def file_cards(
+    source: PersonFiles, scratch: ScratchKernel, files: Sequence[StoredFile]
+) -> dict[str, str]:
     """A card for every file, by file id, within half a minute: plain text of at most 900 characters.
 
     For a table it has the rows, the columns with types and nulls, and a sample; for a picture its size; for a
@@ -31,10 +34,10 @@ async def profile(session: Session, files: Sequence[StoredFile]) -> dict[str, st
         tasks: dict[str, dict[str, str]] = {}
         for file in {file.file_id: file for file in files}.values():
             with contextlib.suppress(FileUnavailable):  # it was deleted meanwhile
-                opened[file.file_id] = stack.enter_context((await session.files.open(file.file_id)).file)
+                opened[file.file_id] = stack.enter_context((await source.open(file.file_id)).file)
                 about = {"filename": file.filename, "file_id": file.file_id}
                 tasks[file.file_id] = {"path": file.file_id, **about}
-        found = await session.scratch.work("cards", tasks, opened, seconds=TIME) if tasks else {}
+        found = await scratch.work("cards", tasks, opened, seconds=TIME) if tasks else {}
     return {file.file_id: _card(file, found.get(file.file_id, {}).get("text/card")) for file in files}
 
 
