@@ -1,6 +1,7 @@
 """A person's kernel, workspace, files and transcript as one object.
 
-session = await Session(record, store, files, pool, clock, tell_late, jobs).open()
+session = Session(record, store, files, pool, clock, tell_late, jobs)
+unfinished = await session.open()
 result = await take_turn(session, request, tell)
 await session.stop()
 """
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from bot.continuity.kernel_notes import KernelNotes
 from bot.continuity.late_ids import tell_recorded
@@ -34,7 +35,7 @@ from kernels.errors import NoQuestion
 from kernels.interface import Cell, Kernels, PersonKernel
 from kernels.workspace.folder import helper
 
-__all__ = ["BegunCell", "ModelTurn", "Session", "beside"]
+__all__ = ["BegunCell", "ModelTurn", "Session", "Unfinished", "beside"]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,13 @@ class BegunCell(NamedTuple):
 
     record: CellRecord
     run: Cell
+
+
+class Unfinished(NamedTuple):
+    """A session's cells that earlier programs began: those that run in a node, and those that broke off."""
+
+    running: tuple[BegunCell, ...]
+    broken_off: tuple[CellRecord, ...]
 
 
 class ModelTurn:
@@ -120,9 +128,7 @@ class Session:
         self._catch_up = store.catch_up
         self._listeners: tuple[asyncio.Task[None], ...] = ()
         self._tell_late = tell_late
-        self.left_running: list[BegunCell] = []
-        self.resumed: list[asyncio.Task[None]] = []  # the turns that resume these
-        self.broken_off: list[CellRecord] = []
+        self.resumed: list[asyncio.Task[None]] = []  # the turns that resume its cells
         self._runs: dict[Cell, str] = {}  # the cells and their places, in the order in which they run
         self._asked: list[ModelTurn] = []
         self._talks: dict[str, asyncio.Lock] = {}
@@ -146,40 +152,41 @@ class Session:
         """The session's kernel."""
         return self.files.kernel
 
-    async def open(self, *, restored: bool = False) -> Self:
-        """Continue where the session was left.
+    async def open(self, *, restored: bool = False) -> Unfinished:
+        """Continue where the session was left; returns the cells that earlier programs did not finish.
 
-        `left_running` then has the cells that still run in a node and are to be resumed. `broken_off` has
-        those that ended with an earlier program: they are recorded as such, are to be told, and their files
-        are kept. Variables that the session's kernel has lost are told with the next cell. With `restored`
-        the data may be older than what the person did last.
+        Those that were broken off are recorded as such, and their files are kept. Variables that the
+        session's kernel has lost are told with the next cell. With `restored` the data may be older than what
+        the person did last.
 
         Raises: KernelError, StoreUnavailable.
         """
-        left_running = await self.kernel.left_running()
+        left_running, running = await self.kernel.left_running(), list[BegunCell]()
         unfinished = await self._unfinished(needed=bool(left_running))
         for tag, run in left_running.items():
             if tag in unfinished:
-                self.left_running.append(BegunCell(unfinished.pop(tag), run))
+                running.append(BegunCell(unfinished.pop(tag), run))
             elif await self._recorded(tag):  # its program ended before it could acknowledge this
                 run.settle()
             else:
-                self.left_running.append(BegunCell(await self._record(run), run))
+                running.append(BegunCell(await self._record(run), run))
         await self.notes.find_losses(broken_off=bool(unfinished), restored=restored)
-        self.broken_off = list(unfinished.values())
-        await self._note_broken_off(self.broken_off)
+        broken_off = tuple(unfinished.values())
+        await self._note_broken_off(broken_off)
         name = self.record.session_id
         self._listeners = (
             lasting(self._listen, f"late output of {name}"),
             lasting(self._tell_recorded, f"files of {name}"),
         )
-        return self
+        return Unfinished(tuple(running), broken_off)
 
     async def close(self) -> None:
         """Release the kernel: in a node it lives on. Files and transcript stay."""
-        for listener in self._listeners:
-            await stop(listener)
-        await self._pool.release(self.record.session_id)
+        try:
+            for listener in self._listeners:
+                await stop(listener)
+        finally:
+            await self._pool.release(self.record.session_id)
 
     async def note_variables(self) -> None:
         """Note the variables that the kernel holds after a cell."""

@@ -33,7 +33,7 @@ from bot.scheduling.concurrently import for_each
 from bot.scheduling.jobs import Jobs
 from bot.scheduling.locks import Locks
 from bot.scheduling.periodic import sweep_often
-from bot.session import ModelTurn, Session, beside
+from bot.session import ModelTurn, Session, Unfinished, beside
 from bot.transcript import Transcript
 from bot.turn import take_turn
 from filestore.errors import FileStoreError, StoreUnavailable
@@ -158,7 +158,7 @@ class Sessions:
         try:
             async with asyncio.timeout(OPENING), self._openings.one(TURN):
                 need(DESCRIPTORS)
-                session = await self._open_session(session_id, user_id, place)
+                session, unfinished = await self._open_session(session_id, user_id, place)
         except BaseException as error:  # not even a cancellation may leave a half-open session
             with suppress(KernelError, OSError):
                 await to_the_end(self.pool.release(session_id))
@@ -168,22 +168,22 @@ class Sessions:
             raise
         self._open[session_id] = session
         self._released.pop(session_id, None)
-        for begun in session.left_running:
+        for begun in unfinished.running:
             self._resumed.begin(session, begun, self.front)
-        for cell in session.broken_off:
+        for cell in unfinished.broken_off:
             self._resumed.tell(broken_off_reply(cell), partial(self.front.tell_resumed, session.record))
         return session
 
-    async def _open_session(self, session_id: str, user_id: int, place: str) -> Session:
+    async def _open_session(self, session_id: str, user_id: int, place: str) -> tuple[Session, Unfinished]:
         record = await self.store.sessions.get_or_create(session_id, user_id, place, self._clock())
 
         async def tell_late(reply: Reply) -> None:
             self.front.tell_late(record, reply)
 
         session = Session(record, self.store, self.files, self.pool, self._clock, tell_late, self.jobs)
-        await session.open(restored=self._restored and session_id not in self._seen)
+        unfinished = await session.open(restored=self._restored and session_id not in self._seen)
         self._seen.add(session_id)
-        return session
+        return session, unfinished
 
     async def tell_again(self, session_id: str, lost: Restarted) -> None:
         """Tell this loss again with the session's next cell, because nobody was told."""
