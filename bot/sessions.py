@@ -71,7 +71,7 @@ class Sessions:
     `scope` is "user" for one kernel per person, "place" for one per person and place. A session that has not
     been used for `retention` loses its workspace; its transcript stays for `transcripts`. `model` answers
     what people ask (None: no model is set up), and `ledger` records what that uses. With `restored` the data
-    may be older than what people did last. `front` makes the front of these sessions.
+    may be older than what people did last. `front` makes the front of these sessions. `opening` and `turn` are as OPENING and TURN above.
     """
 
     def __init__(
@@ -88,6 +88,8 @@ class Sessions:
         ledger: Ledger | None = None,
         restored: bool = False,
         front: Callable[["Sessions"], Front] = lambda _: NoFront(),
+        opening: float = OPENING,
+        turn: float = TURN,
     ) -> None:
         self.store = store
         self.files = files
@@ -102,7 +104,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._resumed = ResumedTurns()
         self._locks = Locks()  # keep a session from being opened while it is being removed
-        self._openings = Turns(AT_ONCE)
+        self._openings, self._turn, self._opening = Turns(AT_ONCE), turn, opening
         self._restored = restored
         self._seen: set[str] = set()  # sessions that this program has opened before
         self._released: dict[str, SessionRecord] = {}  # sessions whose kernels live on without us
@@ -156,7 +158,7 @@ class Sessions:
         if (session := self._open.get(session_id)) is not None:
             return session
         try:
-            async with asyncio.timeout(OPENING), self._openings.one(TURN):
+            async with asyncio.timeout(self._opening), self._openings.one(self._turn):
                 need(DESCRIPTORS)
                 session, unfinished = await self._open_session(session_id, user_id, place)
         except BaseException as error:  # not even a cancellation may leave a half-open session

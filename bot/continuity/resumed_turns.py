@@ -30,9 +30,10 @@ LETTING_GO = 2.0  # seconds that a resumed turn has to end by itself
 
 
 class ResumedTurns:
-    """The resumed turns of one program."""
+    """The resumed turns of one program, which get `patience` seconds to end by themselves."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = LETTING_GO) -> None:
+        self._patience = patience
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, session: Session, begun: BegunCell, front: Front) -> None:
@@ -83,7 +84,7 @@ class ResumedTurns:
         A turn that is telling its front something, which may take minutes, is cancelled.
         """
         if self._tasks:
-            _, slow = await asyncio.wait(self._tasks, timeout=LETTING_GO)
+            _, slow = await asyncio.wait(self._tasks, timeout=self._patience)
             for task in slow:
                 task.cancel()
             await asyncio.gather(*slow, return_exceptions=True)

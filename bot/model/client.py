@@ -58,7 +58,7 @@ class Model:
 
     `base_url` None is OpenAI itself. `api` "auto" is Responses there, and Chat Completions elsewhere.
     `rounds` is how often the model may use its tools in one answer; `history_tokens` is how much of the past
-    it is told.
+    it is told. `pause` is the time in seconds before a broken answer is asked for again.
     """
 
     def __init__(
@@ -70,11 +70,13 @@ class Model:
         *,
         rounds: int = 8,
         history_tokens: int = 32_000,
+        pause: float = PAUSE,
     ) -> None:
         self.name = name
         self.rounds = rounds
         self.history_tokens = history_tokens
         self._key = api_key
+        self._pause = pause
         self._is_chat = api == "chat" or (api == "auto" and base_url is not None)
         self._request = chat_completions.request if self._is_chat else responses.request
         # A server in one's own network would fetch addresses from within that network.
@@ -115,7 +117,7 @@ class Model:
                     sees = False
                     self._sees = BLIND.search(error.detail) is None
                 elif is_passing and cuts < CUTS:
-                    await asyncio.sleep(PAUSE * 2**cuts)  # a back-off is a matter of time passing
+                    await asyncio.sleep(self._pause * 2**cuts)  # a back-off is a matter of time passing
                     cuts += 1
                 else:
                     raise

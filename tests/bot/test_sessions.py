@@ -59,9 +59,7 @@ async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> 
         assert (await sessions.execute_code("x", user_id=1)).success
 
 
-async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(world: World) -> None:
     """130 people who came at once kept a neighbour's cell waiting for half a second."""
     opening: list[int] = []
     go_on = asyncio.Event()
@@ -70,9 +68,8 @@ async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
         opening.append(len(opening))
         await go_on.wait()
 
-    monkeypatch.setattr("bot.sessions.TURN", 60)
     crowd = range(10, 30)
-    async with Program(world) as sessions, asyncio.timeout(20):
+    async with Program(world, turn=60.0) as sessions, asyncio.timeout(20):
         await sessions.session(3, "dm")
         for user_id in crowd:
             world.kernels.of[f"u{user_id}"].opening = waits
@@ -84,12 +81,9 @@ async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
         await asyncio.gather(*coming)
 
 
-async def test_an_opening_that_never_ends_is_given_up_in_words(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_opening_that_never_ends_is_given_up_in_words(world: World) -> None:
     """The one person is told, and the next attempt begins anew."""
-    monkeypatch.setattr("bot.sessions.OPENING", 0.1)
-    async with Program(world) as sessions:
+    async with Program(world, opening=0.1) as sessions:
         world.kernels.of["u1"].opening = hangs
         with pytest.raises(NotOpened) as caught:
             await sessions.session(1, "dm")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
+from bot.continuity.resumed_turns import ResumedTurns
 from bot.errors import NothingRuns
 from bot.reply import Reply
 from bot.sessions import Sessions
@@ -521,11 +522,9 @@ async def test_a_resumed_turn_that_is_let_go_ends_nothing_else(sessions: Session
     assert turn.cancelled()
 
 
-async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_resumed_turn_that_waits_for_its_front_holds_no_end_up(sessions: Sessions) -> None:
     """Discord may not answer for minutes."""
-    monkeypatch.setattr("bot.continuity.resumed_turns.LETTING_GO", 0.01)
+    sessions._resumed = ResumedTurns(patience=0.01)
     sessions._resumed._tasks.add(turn := asyncio.create_task(asyncio.Event().wait()))
     async with asyncio.timeout(30):
         await sessions.release_all()

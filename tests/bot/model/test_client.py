@@ -35,16 +35,15 @@ PNG = Picture("image/png", b"\x89PNG...")
 ASKED: list[Item] = [Message("person", "hello")]
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing waits before it is tried again."""
-    monkeypatch.setattr("bot.model.client.PAUSE", 0.01)
+def impatient(*args: Any, **options: Any) -> Model:
+    """A model that hardly waits before it tries again."""
+    return Model(*args, pause=0.01, **options)
 
 
 @pytest.fixture(params=["responses", "chat"])
 async def model(server: ModelServer, request: pytest.FixtureRequest) -> AsyncIterator[Model]:
     """A model behind each of the two APIs."""
-    model = Model(KEY, server.base_url, "gpt-test", request.param)
+    model = impatient(KEY, server.base_url, "gpt-test", request.param)
     yield model
     await model.close()
 
@@ -102,7 +101,7 @@ async def test_a_call_goes_back_with_its_result_and_pictures(model: Model, serve
 
 async def test_roles_take_turns_in_chat(server: ModelServer) -> None:
     """Some models' templates refuse two messages of one role in a row."""
-    model = Model(KEY, server.base_url, "gpt-test")
+    model = impatient(KEY, server.base_url, "gpt-test")
     server.will(says("ok"))
     history: list[Item] = [
         Message("person", "one"),
@@ -124,7 +123,7 @@ async def test_roles_take_turns_in_chat(server: ModelServer) -> None:
 
 async def test_sealed_thoughts_go_back_and_nothing_is_stored(server: ModelServer) -> None:
     """Responses is asked to keep nothing, so the model's thoughts travel with its calls."""
-    model = Model(KEY, server.base_url, "gpt-test", "responses")
+    model = impatient(KEY, server.base_url, "gpt-test", "responses")
     server.will(calls(run_python("1"), thought="sealed"), says("ok"))
     thought, call, _ = await answer(model)
     assert isinstance(thought, Thought)
@@ -330,7 +329,7 @@ async def test_a_filter_that_ends_the_answer_is_told(model: Model, server: Model
 
 async def test_what_cannot_be_encoded_is_refused(server: ModelServer) -> None:
     """A key of other letters than a header takes is told as an error of ours, and tried once."""
-    model = Model("sk-é", server.base_url, "gpt-test")
+    model = impatient("sk-é", server.base_url, "gpt-test")
     with pytest.raises(Refused) as caught:
         await answer(model)
     assert caught.value.detail == "the request cannot be sent as ascii"
@@ -339,7 +338,7 @@ async def test_what_cannot_be_encoded_is_refused(server: ModelServer) -> None:
 
 async def test_nobody_at_the_address_is_out_of_reach(server: ModelServer) -> None:
     """A server that is not there is an error of ours with a sentence."""
-    model = Model("", server.base_url.replace("127.0.0.1", "127.0.0.2"), "gpt-test")
+    model = impatient("", server.base_url.replace("127.0.0.1", "127.0.0.2"), "gpt-test")
     with pytest.raises(OutOfReach):
         await answer(model)
     await model.close()
@@ -362,7 +361,7 @@ async def test_leaving_ends_the_request(model: Model, server: ModelServer) -> No
 
 async def test_a_linked_picture_is_looked_at_by_openai_alone(server: ModelServer) -> None:
     """A server of one's own would fetch it from within one's own network."""
-    model = Model(KEY, server.base_url, "gpt-test", "responses")
+    model = impatient(KEY, server.base_url, "gpt-test", "responses")
     history: list[Item] = [Message("person", "see", links=("https://example.org/a.png",))]
     server.will(says("no"))
     await answer(model, history)
@@ -393,7 +392,7 @@ async def test_the_key_is_in_no_line_of_the_log(
 async def test_another_servers_streams_are_read_as_well(api: Literal["responses", "chat"]) -> None:
     """llmock is not ours: what it streams, breaks off and refuses is understood the same."""
     with LLMockServer() as other:
-        model = Model(KEY, other.base_url("openai"), "gpt-4o", api)
+        model = impatient(KEY, other.base_url("openai"), "gpt-4o", api)
         other.state.scenarios.add(scenarios.Fail(429, retry_after=0.01))
         other.state.scenarios.add(
             scenarios.Reply(tool_calls=(scenarios.ToolCall("run_python", {"code": "1"}),))
@@ -440,7 +439,7 @@ async def test_an_address_without_an_api_is_told_as_one(server: ModelServer, api
     """The commonest mistake is an address without its /v1: a 404, or with some servers a page or JSON."""
     root = server.base_url.removesuffix("/v1")
     for address in (root, f"{root}/page", f"{root}/odd"):
-        model = Model(KEY, address, "gpt-test", api)  # type: ignore[arg-type]
+        model = impatient(KEY, address, "gpt-test", api)  # type: ignore[arg-type]
         with pytest.raises(NoSuchAddress) as caught:
             await answer(model)
         assert caught.value.detail.startswith(f"{address}/")
