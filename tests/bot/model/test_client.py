@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from llmock import scenarios
