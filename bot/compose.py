@@ -27,7 +27,7 @@ from filestore.janitor import Janitor
 from filestore.outputs import LargeOutputs
 from filestore.spool import spooled
 from filestore.store import Files, Store
-from kernels.client import Node, Place, at, local_node, socket_for
+from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
@@ -96,7 +96,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         if model is not None:
             stack.push_async_callback(model.close)
         await _ask_python(settings)
-        pool: Pool | Node = kernels(settings)
+        pool: Pool | RemoteNode = kernels(settings)
         await stack.enter_async_context(pool)
         ledger = Ledger(
             store.usage,
@@ -139,7 +139,7 @@ async def _ask_python(settings: Settings) -> None:
             log.warning("PRELOAD names %s, which %s does not have.", name, settings.kernel_python)
 
 
-def kernels(settings: Settings) -> Pool | Node:
+def kernels(settings: Settings) -> Pool | RemoteNode:
     """The kernels, to be entered, where the settings want them: here, in a node beside us, or elsewhere."""
     limits, workspaces = _limits(settings), settings.data / "workspaces"
     python, size, idle = settings.kernel_python, settings.max_kernels, settings.idle_timeout
@@ -156,8 +156,8 @@ def kernels(settings: Settings) -> Pool | Node:
         )
     if settings.node != "auto":
         token = settings.node_token.get_secret_value() if settings.node_token else ""
-        place = Place(settings.node, token)
-        return Node(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
+        place = NodeEndpoint(settings.node, token)
+        return RemoteNode(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
     folder = settings.data / "node"
     here = NodeSettings(
         folder=folder,
@@ -174,7 +174,7 @@ def kernels(settings: Settings) -> Pool | Node:
         log_level=settings.log_level,
     )
     called = {there: name.upper() for name, (there, _) in _by_their_names(settings).items()}
-    return Node(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
+    return RemoteNode(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
 
 
 def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:

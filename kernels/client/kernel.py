@@ -77,7 +77,7 @@ class _Lost:
 
 
 class RemoteKernel(introspection.Hinting):
-    """One session's kernel in a node; made by `Node.kernel`."""
+    """One session's kernel in a node; made by `RemoteNode.kernel`."""
 
     def __init__(self, node: KernelNode, session_id: str, source: FileSource) -> None:
         self.session_id = session_id

@@ -22,7 +22,7 @@ from kernels.cell import codec
 from kernels.client.ends import Connect, Connected
 from kernels.client.http_answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.client.kernel import RemoteKernel
-from kernels.client.spawn import Find, Place
+from kernels.client.spawn import Find, NodeEndpoint
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
@@ -30,7 +30,7 @@ from kernels.node import PROTOCOL
 from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 
-__all__ = ["Node"]
+__all__ = ["RemoteNode"]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to be there
 AGAIN = (0.1, 0.5, 2.0)  # seconds before another attempt to find and ask a node of this machine
 
 
-class Node:
+class RemoteNode:
     """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it.
 
     `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): one with others is
@@ -71,7 +71,7 @@ class Node:
         self._wanted = kernels
         self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
         self._called = called or {name: known for name, (known, _) in (asked_for or {}).items()}
-        self._place: Place | None = None
+        self._place: NodeEndpoint | None = None
         self._http: aiohttp.ClientSession | None = None
         self._id = ""
         self._doubted = False  # something failed since it was asked who it is: it may be gone, or another
@@ -270,7 +270,7 @@ class Node:
                 while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
                     await asyncio.sleep(LOOK)  # between two looks
 
-    async def _greet(self, place: Place) -> None:
+    async def _greet(self, place: NodeEndpoint) -> None:
         """Ask the node there who it is. One that we know keeps its connections, those of all sessions."""
         connector = (
             aiohttp.UnixConnector(place.address, limit=0) if place.unix else aiohttp.TCPConnector(limit=0)

@@ -1,6 +1,6 @@
 """A node on this machine: the one that runs for a folder, or a new one, which outlives us.
 
-node = Node(local_node(settings), ...)
+node = RemoteNode(local_node(settings), ...)
 
 The node is started detached (its own session; standard error goes to a log in its folder) and with hardly
 any environment: none of our tokens is in it. Two who start at once get one node.
@@ -37,7 +37,7 @@ from kernels.node import PROTOCOL
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
 from kernels.process.reattached import started
 
-__all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
+__all__ = ["Find", "NodeEndpoint", "at", "local_node", "recorded", "socket_for"]
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ FIRST = 3  # the protocol of nodes that do not tell theirs in the record
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodeEndpoint:
     """Where a node listens: a Unix socket's path, or an http(s) address; and the token that it asks for."""
 
     address: str
@@ -69,13 +69,13 @@ class Place:
 class _Record:
     """What a node that lives has written of itself."""
 
-    place: Place
+    place: NodeEndpoint
     pid: int
     protocol: int
 
 
 # Gives the place of a node. With True one is started where none runs; with False None says that none does.
-Find = Callable[[bool], Awaitable[Place | None]]
+Find = Callable[[bool], Awaitable[NodeEndpoint | None]]
 
 
 def socket_for(folder: Path) -> str:
@@ -103,7 +103,7 @@ def local_node(settings: NodeSettings) -> Find:
     Finding raises: NodeUnavailable, with the end of its log, or while it can be neither found nor started.
     """
 
-    async def find(start: bool) -> Place | None:
+    async def find(start: bool) -> NodeEndpoint | None:
         try:
             if not start:
                 return await in_thread(_find, settings)
@@ -138,16 +138,16 @@ async def _drain(other: _Record) -> None:
             pass
 
 
-def at(place: Place) -> Find:
+def at(place: NodeEndpoint) -> Find:
     """The node at `place`, which somebody else has started."""
 
-    async def find(_start: bool) -> Place:
+    async def find(_start: bool) -> NodeEndpoint:
         return place
 
     return find
 
 
-def recorded(folder: Path) -> tuple[Place, int] | None:
+def recorded(folder: Path) -> tuple[NodeEndpoint, int] | None:
     """Where the node of this folder listens, and its process, if one lives. Raises: OSError, as `_record`."""
     record = _record(folder)
     return (record.place, record.pid) if record else None
@@ -162,7 +162,7 @@ def _record(folder: Path) -> _Record | None:
         return None
     try:
         told = json.loads((folder / RECORD).read_bytes())
-        place, pid = Place(str(told["address"]), str(told["token"])), int(told["pid"])
+        place, pid = NodeEndpoint(str(told["address"]), str(told["token"])), int(told["pid"])
         born = str(told.get("started", ""))  # an older node does not say it
         protocol = int(told.get("protocol", FIRST))
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
@@ -194,7 +194,7 @@ def _homes(settings: NodeSettings) -> tuple[NodeSettings, NodeSettings]:
     return settings, replace(settings, folder=beside, address="/")
 
 
-def _find(settings: NodeSettings) -> Place | None:
+def _find(settings: NodeSettings) -> NodeEndpoint | None:
     """The node of our version, if one lives. Raises: NodeUnavailable while one starts or ends; OSError."""
     between = False
     for home in _homes(settings):
@@ -207,7 +207,7 @@ def _find(settings: NodeSettings) -> Place | None:
     return None
 
 
-def _find_or_start(settings: NodeSettings) -> tuple[Place, list[_Record]]:
+def _find_or_start(settings: NodeSettings) -> tuple[NodeEndpoint, list[_Record]]:
     """The node of our version, and those of others where ours had to be started beside them."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings.folder):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kernels.client import Node, local_node, socket_for
+from kernels.client import RemoteNode, local_node, socket_for
 from kernels.client.spawn import recorded
 from kernels.interface import Kernels, PersonKernel
 from kernels.node.settings import NodeSettings
@@ -51,10 +51,10 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def noded(settings: NodeSettings) -> AsyncIterator[Node]:
+async def noded(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
     """A bot's side of the node with these settings, which is ended at the end."""
     try:
-        async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+        async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
             yield node
     finally:
         found = recorded(settings.folder)

@@ -15,7 +15,7 @@ import pytest
 from kernels.cell.events import Event, Stream, Unstopped
 from kernels.cell.result import Late
 from kernels.cell.run import ON_REQUEST
-from kernels.client import Node, Place, at, connection, local_node
+from kernels.client import NodeEndpoint, RemoteNode, at, connection, local_node
 from kernels.client import node as node_module
 from kernels.client.cell import RUNS_ON, STANDS, RemoteCell
 from kernels.client.spawn import recorded
@@ -62,12 +62,12 @@ def plain(folder: Path, **changes: object) -> NodeSettings:
 
 
 @asynccontextmanager
-async def behind_a_network(folder: Path) -> AsyncIterator[tuple[Node, Network]]:
+async def behind_a_network(folder: Path) -> AsyncIterator[tuple[RemoteNode, Network]]:
     """A bot's side of a node that it reaches through a network."""
     settings = plain(folder, address=f"127.0.0.1:{free_port()}")
     async with noded(settings), network(int(settings.address.rpartition(":")[2])) as between:
-        find = at(Place(f"http://127.0.0.1:{between.port}", settings.token))
-        async with Node(find, python=settings.python, limits=settings.limits) as node:
+        find = at(NodeEndpoint(f"http://127.0.0.1:{between.port}", settings.token))
+        async with RemoteNode(find, python=settings.python, limits=settings.limits) as node:
             yield node, between
 
 

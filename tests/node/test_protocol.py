@@ -18,7 +18,7 @@ import pytest_asyncio
 from kernels.cell import codec
 from kernels.cell.events import Stream
 from kernels.cell.result import Variable
-from kernels.client import Node, Place, at, local_node
+from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.cell import RemoteCell
 from kernels.client.outbox import Outbox
 from kernels.client.spawn import recorded
@@ -53,7 +53,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def node(settings: NodeSettings) -> AsyncIterator[Node]:
+async def node(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
     """A node, and a bot that is connected to it."""
     async with noded(settings) as node:
         yield node
@@ -90,7 +90,7 @@ def known(fields: dict[str, Any]) -> bool:
     return any(fits(fields, TOLD[kind]) for kind in ("refused", "question"))
 
 
-async def test_what_is_said_is_what_is_declared(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_said_is_what_is_declared(node: RemoteNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a session with everything in it: else the digest would be of something else."""
     said, heard = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
     add, receive = Outbox.add, aiohttp.ClientWebSocketResponse.receive
@@ -145,7 +145,7 @@ async def instead(cell: RemoteCell, do: str, **fields: Any) -> None:
             pass
 
 
-async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(node: Node) -> None:
+async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(node: RemoteNode) -> None:
     """So are one that lacks a field or has it of the wrong kind, and a cell that the node does not have."""
     kernel = node.kernel("unknown", SomeFiles())
     link = kernel._link
@@ -168,7 +168,9 @@ async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(n
     await node.release("unknown")
 
 
-async def test_a_field_that_is_not_known_is_ignored(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_field_that_is_not_known_is_ignored(
+    node: RemoteNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In every message of either side, as a newer version would have it."""
     add = Outbox.add
     monkeypatch.setattr(Outbox, "add", lambda self, do, fields: add(self, do, {**fields, "new": 1}))
@@ -199,7 +201,7 @@ async def test_what_a_newer_node_tells_is_read_as_far_as_it_is_known() -> None:
 
 @pytest.mark.parametrize("message", ["}", "[1]", '{"client": "a"}', "[]", '[{"do": "state"}]'])
 async def test_what_is_no_message_ends_its_websocket_with_a_reason(
-    node: Node, settings: NodeSettings, message: str
+    node: RemoteNode, settings: NodeSettings, message: str
 ) -> None:
     """A bot that says such a thing does not come back with it again and again."""
     assert node._http is not None
@@ -216,7 +218,7 @@ async def test_what_is_no_message_ends_its_websocket_with_a_reason(
     await node.release("x")
 
 
-async def test_a_session_has_the_limits_of_its_node(node: Node) -> None:
+async def test_a_session_has_the_limits_of_its_node(node: RemoteNode) -> None:
     """Messages quote them, whatever the bot was told; of the bot's own the times and the questions apply."""
     kernel = node.kernel("limits", SomeFiles())
     assert (node.limits.memory, kernel.limits.memory) == (300 << 20, 300 << 20)
@@ -231,13 +233,13 @@ async def test_a_session_has_the_limits_of_its_node(node: Node) -> None:
 
 
 async def test_settings_that_a_node_of_others_does_not_have_are_named(
-    settings: NodeSettings, node: Node, caplog: pytest.LogCaptureFixture
+    settings: NodeSettings, node: RemoteNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only those that the operator has set, and only where they differ."""
     found = recorded(settings.folder)
     assert found is not None
     asked_for = {"memory": ("MAX_MEMORY", 900 << 20), "size": ("MAX_KERNELS", 7), "files": ("MAX_FILES", 64)}
-    async with Node(at(found[0]), python=settings.python, limits=Limits(), asked_for=asked_for):
+    async with RemoteNode(at(found[0]), python=settings.python, limits=Limits(), asked_for=asked_for):
         pass
     told = [record.message for record in caplog.records if "settings of its own" in record.message]
     assert [line.partition(" is not used ")[0] for line in told] == ["MAX_MEMORY", "MAX_KERNELS"]
@@ -255,20 +257,22 @@ async def test_a_node_of_another_version_keeps_its_kernels_and_ours_is_started_b
         record = json.loads((settings.folder / RECORD).read_text())
         (settings.folder / RECORD).write_text(json.dumps({**record, "protocol": PROTOCOL - 1}))
         try:
-            async with Node(local_node(settings), python=settings.python, limits=settings.limits) as new:
+            async with RemoteNode(
+                local_node(settings), python=settings.python, limits=settings.limits
+            ) as new:
                 assert await value(new.kernel("a", SomeFiles()), "'x' in globals()") == "False"
                 assert f"an older version (process {record['pid']})" in caplog.text
                 with pytest.raises(OSError, match="no new sessions"):
                     await old.kernel("b", SomeFiles()).left_running()
                 assert await value(kernel, "x + 1") == "42"
-                async with Node(
+                async with RemoteNode(
                     local_node(settings), python=settings.python, limits=settings.limits
                 ) as again:
                     assert again._id == new._id
                 await old.release("a")
                 await old.ask("DELETE", "sessions/a")  # as after an idle time
                 await until(lambda: recorded(settings.folder) is None)
-                async with Node(
+                async with RemoteNode(
                     local_node(settings), python=settings.python, limits=settings.limits
                 ) as again:
                     assert again._id == new._id  # ours is found where it is
@@ -279,7 +283,7 @@ async def test_a_node_of_another_version_keeps_its_kernels_and_ours_is_started_b
 
 
 async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(
-    node: Node, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
+    node: RemoteNode, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can start another there; they are left alone, with all their kernels."""
     found = recorded(settings.folder)
@@ -287,7 +291,7 @@ async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(
     for ours, newer in ((PROTOCOL + 1, False), (PROTOCOL - 1, True)):
         monkeypatch.setattr("kernels.client.node.PROTOCOL", ours)
         with pytest.raises(NodeIncompatible) as raised:
-            async with Node(at(found[0]), python=settings.python, limits=settings.limits):
+            async with RemoteNode(at(found[0]), python=settings.python, limits=settings.limits):
                 pass
         assert (raised.value.newer, raised.value.pid) == (newer, found[1])
     assert os.path.exists(settings.address)
@@ -308,5 +312,5 @@ async def test_a_command_says_what_is_wrong_with_it() -> None:
 
 async def test_no_token_is_shown(settings: NodeSettings) -> None:
     """Where a value is logged, or in a traceback."""
-    for shown in (settings, Place("/s", "secret")):
+    for shown in (settings, NodeEndpoint("/s", "secret")):
         assert "secret" not in repr(shown)

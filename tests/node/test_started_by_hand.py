@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.compose import kernels as composed
 from bot.wording.error_messages import at_start
 from config.settings import load
-from kernels.client import Node, Place, at
+from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.errors import NodeIncompatible
 from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings
@@ -75,8 +75,8 @@ async def test_a_bot_waits_for_a_node_that_is_still_starting(tmp_path: Path) -> 
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        place = Place(f"http://127.0.0.1:{port}", TOKEN)
-        async with Node(at(place), python=Path(sys.executable), limits=Limits()) as met:
+        place = NodeEndpoint(f"http://127.0.0.1:{port}", TOKEN)
+        async with RemoteNode(at(place), python=Path(sys.executable), limits=Limits()) as met:
             assert met.tier == "S"
         assert answers == []
     finally:
@@ -119,12 +119,12 @@ def test_settings_that_a_node_elsewhere_decides_are_named_as_the_operator_has_th
         cell_timeout="5m",
     )
     node = composed(settings)
-    assert isinstance(node, Node)
+    assert isinstance(node, RemoteNode)
     assert node._asked_for == {"memory": 900 << 20, "libraries": []}
     assert node._called == {"memory": "MAX_MEMORY", "libraries": "PRELOAD"}
     known = node_settings(tmp_path, Limits()).kernels
     everything = composed(load(data=tmp_path, node="http://127.0.0.1:1", **EVERYTHING))
-    assert isinstance(everything, Node)
+    assert isinstance(everything, RemoteNode)
     assert everything._asked_for.keys() <= {**known, **known["limits"], "lonely": None}.keys()
     assert len(everything._asked_for) == len(EVERYTHING)
 
