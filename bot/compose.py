@@ -31,7 +31,7 @@ from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
-from kernels.node.settings import NodeSettings, limits_to
+from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.process import interpreter
 from kernels.process.launch import Limits
@@ -168,7 +168,7 @@ def kernels(settings: Settings) -> Pool | RemoteNode:
         limits=limits,
         size=size,
         idle=idle,
-        lonely=settings.node_idle,
+        node_idle=settings.node_idle,
         tier=tier,
         libraries=settings.preloaded,
         log_level=settings.log_level,
@@ -192,16 +192,15 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
 
 def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
     """The settings that a node is started with: the name of each in `NodeSettings.kernels`, and its value."""
-    limits = limits_to(_limits(settings))
-    values = {name: (limit, limits[limit]) for name, limit in NODE_LIMITS.items()}
-    idle = settings.idle_timeout.total_seconds() if settings.idle_timeout else None
+    limits = _limits(settings)
+    values = {name: (limit, getattr(limits, limit)) for name, limit in NODE_LIMITS.items()}
     return values | {
         "max_kernels": ("size", settings.max_kernels),
-        "idle_timeout": ("idle", idle),
+        "idle_timeout": ("idle", settings.idle_timeout),
         "sandbox": ("tier", "" if settings.sandbox == "auto" else settings.sandbox),
-        "preload": ("libraries", list(settings.preloaded)),
-        "kernel_python": ("python", str(settings.kernel_python)),
-        "node_idle": ("lonely", settings.node_idle and settings.node_idle.total_seconds()),
+        "preload": ("libraries", settings.preloaded),
+        "kernel_python": ("python", settings.kernel_python),
+        "node_idle": ("node_idle", settings.node_idle),
     }
 
 

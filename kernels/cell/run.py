@@ -24,10 +24,11 @@ clock does not depend on how quickly the events are taken.
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from kernels.cell.clock import Clock
 from kernels.cell.events import (

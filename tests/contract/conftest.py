@@ -37,7 +37,7 @@ def node_settings(folder: Path, limits: Limits | None = None) -> NodeSettings:
         workspaces=folder / "workspaces",
         limits=limits or Limits(),
         size=SIZE,
-        lonely=timedelta(seconds=60),
+        node_idle=timedelta(seconds=60),
         libraries=(),  # to import them takes a second and a half of the processor
         log_level="info",
     )

@@ -19,7 +19,8 @@ from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.captured import RemoteFile
 from kernels.client.spawn import recorded, socket_for
 from kernels.errors import NodeUnavailable
-from kernels.node.settings import NodeSettings, limits_from, limits_to
+from kernels.node.encoding import decode, encode
+from kernels.node.settings import KernelSettings, NodeSettings
 from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import FileChanged
@@ -235,9 +236,9 @@ async def test_a_file_that_changes_while_it_is_fetched_is_told(node: RemoteNode)
     cell.settle()
 
 
-async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
+async def test_an_idle_node_ends_itself(tmp_path: Path) -> None:
     """With neither kernel nor bot; nothing of it is left but its log."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=3))
+    settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=3))
     async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits):
         pass
     await until(lambda: recorded(settings.folder) is None)
@@ -247,7 +248,7 @@ async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
 
 async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: Path) -> None:
     """Nobody can find it any more."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=5))
+    settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=5))
     async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
         pid = int(await value(node.kernel("a", SomeFiles()), "import os; os.getpid()"))
         shutil.rmtree(settings.folder)
@@ -256,7 +257,7 @@ async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: P
 
 async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
     """However long no bot comes, while a kernel holds variables; ending it ends the kernel."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=3))
+    settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=3))
     async with noded(settings) as node:
         kernel = node.kernel("a", SomeFiles())
         pid = int(await value(kernel, "import os; os.getpid()"))
@@ -333,9 +334,10 @@ async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> 
 async def test_settings_travel_as_json(settings: NodeSettings) -> None:
     """What a node reads is what was written, times and sizes included."""
     assert NodeSettings.from_json(settings.to_json()) == settings
-    for limits in (settings.limits, Limits(cell=None, answer=None, background=None)):
-        assert limits_from(limits_to(limits)) == limits
-    assert "background" not in settings.kernels["limits"]  # each bot says its own
+    endless = replace(settings, limits=Limits(cell=None, answer=None, background=None))
+    assert NodeSettings.from_json(endless.to_json()) == endless
+    assert decode(encode(endless.kernels), KernelSettings) == endless.kernels
+    assert endless.kernels == settings.kernels  # the times are each bot's to say
 
 
 async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:

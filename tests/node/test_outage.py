@@ -316,7 +316,7 @@ async def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 async def test_a_connected_bot_keeps_its_node(tmp_path: Path) -> None:
     """Without a session that is open, and without a kernel; when it has gone the node leaves."""
-    settings = plain(tmp_path, lonely=timedelta(seconds=0.5))
+    settings = plain(tmp_path, node_idle=timedelta(seconds=0.5))
     async with noded(settings) as node:
         found = recorded(settings.folder)
         await asyncio.sleep(1.2)
