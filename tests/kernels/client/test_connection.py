@@ -26,7 +26,7 @@ from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import Ran, run, until, value
-from tests.node.outages import Network, network
+from tests.kernels.client.outages import Network, network
 
 pytestmark = pytest.mark.timeout(120)
 
