@@ -63,8 +63,8 @@ async def noded(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
             await until(lambda: recorded(settings.folder) is None)
 
 
-# One over the network differs in its address alone: test_node.py and test_connection.py in tests/kernels/client
-# reach one.
+# A node over the network differs in its address alone: test_node.py and test_connection.py in
+# tests/kernels/client reach one.
 @pytest.fixture(scope="module", params=["here", "node", pytest.param("network", marks=pytest.mark.soak)])
 def where(request: pytest.FixtureRequest) -> str:
     """Where the kernels live."""

@@ -25,8 +25,8 @@ from kernels.interface import Cell, PersonKernel
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
-from tests.live.cells import Ran, run, until, value
 from tests.kernels.client.outages import Network, network
+from tests.live.cells import Ran, run, until, value
 
 pytestmark = pytest.mark.timeout(120)
 
