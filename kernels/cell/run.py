@@ -241,7 +241,7 @@ class Run(CellHere):
         if self._status is not None:  # interrupted while it waited
             return
         self._sent = True
-        log.info("the cell begins", extra=self.ids)
+        log.info("cell started", extra=self.ids)
         self._clock.start(self._extended or self._host.limits.cell)
         self._host.execute(self)
         while not self.over:
