@@ -2,20 +2,16 @@
 
 import asyncio
 import time
-from typing import Any
 
 import pytest
 
 from kernels.cell.events import InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.cell.result import RunResult
 from kernels.client.cell import RemoteCell
-from kernels.client.kernel import RemoteKernel
-from kernels.client.session_socket import Connect, SessionSocket
-from kernels.errors import NodeUnavailable, NoQuestion
-from kernels.node.messages import CellEnd, CellEvent, Command, Welcome
+from kernels.errors import NoQuestion
+from kernels.node.messages import CellEnd, CellEvent, Command
 from kernels.process.launch import Limits
 from kernels.workspace.captured import Captured
-from tests.live.cells import NoFiles
 
 
 class Host:
@@ -158,37 +154,3 @@ async def test_nobody_decides_about_a_cell_that_is_ended_anyway() -> None:
     assert host.acknowledged == [1]
     cell.wait()
     assert host.left_behind == [cell]
-
-
-class Asked:
-    """A node that is asked, and never reached by a connection."""
-
-    limits = Limits()
-    local = True
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, object]] = []
-
-    def connect_to(self, session_id: str) -> Connect:
-        async def connect(known: str) -> SessionSocket:
-            raise NodeUnavailable("nobody is there")
-
-        return connect
-
-    async def ask(
-        self, method: str, path: str, *, params: Any = None, data: Any = None, start: bool = True
-    ) -> bytes:
-        self.asked.append((path, params))
-        return b"{}"
-
-
-async def test_the_next_node_is_told_how_wide_tables_may_be() -> None:
-    """The one before it took that along; nothing is said where nobody has asked for a width."""
-    node = Asked()
-    kernel = RemoteKernel(node, "u1", NoFiles())  # type: ignore[arg-type]  # what is asked of it, it has
-    kernel.greet(Welcome(0, (), (), Limits()))
-    await kernel.widen(132)
-    kernel.greet(Welcome(0, (), (), Limits()))
-    await asyncio.wait(kernel._answering)
-    assert node.asked == [("sessions/u1/hints/columns", {"position": "132"})] * 2
-    await kernel.detach()

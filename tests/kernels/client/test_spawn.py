@@ -17,7 +17,6 @@ import aiohttp
 import pytest
 
 from kernels.client import NodeEndpoint, RemoteNode, local_node
-from kernels.client.http_answers import words_for
 from kernels.client.spawn import _held, recorded
 from kernels.errors import NodeUnavailable
 from kernels.node import server
@@ -186,10 +185,3 @@ async def test_ending_a_node_that_ends_already_is_no_error(tmp_path: Path) -> No
         bot._outdated = killed  # type: ignore[method-assign]
         async with bot:
             assert recorded(settings.folder) != first
-
-
-async def test_nobody_is_told_where_a_node_listens() -> None:
-    """What a person reads of a connection that failed has no address in it."""
-    refused = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 48021)")
-    assert words_for(refused) == "Connection refused"
-    assert words_for(TimeoutError()) == "it does not answer"
