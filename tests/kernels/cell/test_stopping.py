@@ -13,7 +13,7 @@ from kernels.cell.events import Event, Failure, InputRequest, Restarted, Stream,
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
 from kernels.process.launch import Limits
-from tests.kernels.hosts import Host, ends, ignores, stops, until
+from tests.kernels.cell.hosts import Host, ends, ignores, stops, until
 
 SOON = timedelta(milliseconds=50)
 QUESTION = InputRequest("name? ", password=False)

@@ -20,7 +20,7 @@ from kernels.cell.events import (
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
 from kernels.process.launch import Limits
-from tests.kernels.hosts import Host, ends, ignores, until
+from tests.kernels.cell.hosts import Host, ends, ignores, until
 
 SOON = timedelta(milliseconds=30)
 QUESTION = InputRequest("name? ", password=False)
