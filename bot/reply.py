@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from filestore.records import SessionRecord, StoredFile
 from kernels.cell.events import Event
-from kernels.cell.run import RunResult
+from kernels.cell.result import RunResult
 from kernels.workspace.captured import Skipped
 
 __all__ = ["ExecutionResult", "Front", "GeneratedFile", "NoFront", "Reply", "ShownSoFar", "Tell", "TurnUsage"]

@@ -23,7 +23,7 @@ from filestore.spool import Early, SpooledTranscripts
 from kernels.cell.display_updates import Updates, is_mark, is_note, shows
 from kernels.cell.events import Event
 from kernels.cell.outputs import Outputs
-from kernels.cell.run import RunResult
+from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
 from kernels.notebooks.cells import Code, Markdown, Streamed
 from kernels.text.clipping import clip, strip_ansi

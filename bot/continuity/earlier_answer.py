@@ -1,8 +1,8 @@
 """An answer that an earlier program began, from the transcript: what it said and ran before its last cell.
 
 for entry in await entries_before(session.transcript, cell, first):
-    draft.add(reply_of(entry, files))
-await tell(broken_off_reply(cell))                # for a cell that was broken off
+    draft.add_reply(reply_of(entry, files))
+await tell(broken_off_reply(cell))         # for a cell that was broken off
 """
 
 from collections.abc import Iterable

@@ -1,10 +1,10 @@
 """What a session notes about its kernel, and which losses of ended kernels it still has to tell.
 
-    await notes.find_losses(broken_off=False, restored=False)      # when the session is opened
-    async with notes.losses() as losses:                    # of one turn
+    await notes.find_losses(broken_off=False, restored=False)   # when the session is opened
+    async with notes.losses() as losses:                        # of one turn
         async for event in losses.before(run, events): ...
-        losses.told                                         # belongs into the turn's result too
-        await notes.note(names)                             # after the cell
+        losses.told                                             # belongs into the turn's result too
+        await notes.note(names)                                 # after the cell
 
 A loss stays in the record until its turn has told its result. If telling it fails, or if the program ends
 before, it is told with the next cell.
