@@ -40,6 +40,21 @@ async def hangs() -> None:
     await asyncio.Event().wait()
 
 
+async def test_the_threads_end_even_if_a_session_cannot_be_released(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing goes on when one part of it fails."""
+
+    async def fails() -> None:
+        raise RuntimeError("odd")
+
+    with pytest.raises(RuntimeError, match="odd"):
+        async with Program(world) as sessions:
+            monkeypatch.setattr(sessions._resumed, "wait_all", fails)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await sessions.jobs.in_thread(print)
+
+
 async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> None:
     """Neither new people nor open sessions; once it is given up the person can try again."""
     async with Program(world) as sessions, asyncio.timeout(20):

@@ -56,6 +56,22 @@ async def test_a_cell_is_recorded_with_its_outputs_and_files(sessions: Sessions)
     assert cell.file_ids == result.generated_file_ids
 
 
+async def test_a_reply_of_a_running_cell_has_what_the_cell_has_shown(sessions: Sessions) -> None:
+    """As its cell has folded it, so that no front has to do that again; late output comes without."""
+    shown: list[tuple[dict[str, Any], ...]] = []
+
+    async def tell(reply: Reply) -> None:
+        if isinstance(reply.event, Stream):
+            assert reply.outputs is not None
+            shown.append(reply.outputs(None))
+
+    code = "import time\nfor n in range(3): print(n, end='\\r', flush=True); time.sleep(0.1)\nprint('done')"
+    result = await sessions.execute_code(code, 1, tell=tell)
+    assert shown[-1] == result.outputs
+    assert all(len(outputs) == 1 for outputs in shown)
+    assert len(shown) > 1
+
+
 async def test_the_record_is_begun_before_the_code_runs(sessions: Sessions) -> None:
     """While the cell runs its record is there, as running."""
     begun = asyncio.Event()
