@@ -6,10 +6,10 @@
 
 Kernels start with their first cell, as many at a time as there are processors, less one. (On two processors a
 cell beside 75 starts took 3 to 4 times as long as alone; with one start at a time it takes twice as long, and
-the starts together 1.4 times as long.) They stay while there is memory: when the machine runs short of it, those
-that nobody uses are ended, the longest idle first, until it no longer is. `size` is the most that there can be:
-when all places are taken, a cell waits in line and is told its position, and a kernel that nobody uses gives its
-place up for it. Helpers (`kernels.workspace.folder.helper`) have a few places of their own.
+the starts together 1.4 times as long.) They stay while there is memory: when the machine runs short of it,
+those that nobody uses are ended, the longest idle first, until it no longer is. `size` is the most that there
+can be: when all places are taken, a cell waits in line and is told its position, and a kernel that nobody
+uses gives its place up for it. Helpers (`kernels.workspace.folder.helper`) have a few places of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
 the processes running. Workspaces stay in any case.
