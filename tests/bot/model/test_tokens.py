@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.conversation import Thought, ToolCall, ToolResult, Message
+from bot.model.conversation import Message, Thought, ToolCall, ToolResult
 from bot.model.picture_size import Size, size_of
 from bot.model.prompt import TOOLS, system_prompt
 from bot.model.tokens import entry_tokens, picture_tokens, request_tokens, text_tokens
