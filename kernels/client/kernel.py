@@ -1,7 +1,7 @@
 """A session's kernel that lives in a node, as `kernels.kernel.Kernel` is one that lives here.
 
 kernel = node.kernel(session_id, files)
-cells = await kernel.left_running()         # by tag: what a program before us had begun
+cells = await kernel.left_running()         # by tag: what an earlier program has begun
 async with kernel.run("x = 1") as cell: ...
 """
 
@@ -68,7 +68,7 @@ class KernelNode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """A node that is gone: the cell that ran in it, if one did, and when it began (seconds since 1970)."""
+    """A node that is gone: the cell that ran in it, if any, and when it began (seconds since 1970)."""
 
     tag: int = 0
     since: float | None = None
@@ -85,16 +85,16 @@ class RemoteKernel(introspection.Hinting):
         self._path = f"sessions/{quote(session_id, safe='')}"
         self._cells: dict[str, RemoteCell] = {}
         self._left: dict[int, RemoteCell] = {}
-        self._given_up: dict[str, int] = {}  # cells that may go on, by their keys: their tags
-        self._settling: dict[int, str] = {}  # of those, the ones that have ended: by the number of the news
+        self._given_up: dict[str, int] = {}  # tags of cells that may go on, by their keys
+        self._settling: dict[int, str] = {}  # keys of those that have ended, by the number of the news
         self._numbers = count(1)
         self._late: asyncio.Queue[tuple[int, Late]] = asyncio.Queue()
         self._variables: tuple[Variable, ...] = ()
         self._restarted: Restarted | None = None
-        self._unknown: _Lost | None = None  # a node was lost, and the next one has to know the workspace
-        self._columns: int | None = None  # how wide tables may be, where somebody has said so
+        self._unknown: _Lost | None = None  # set if the next node has to learn the workspace
+        self._columns: int | None = None  # how wide tables may be, if somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
-        self._client = secrets.token_hex(4)  # of this kernel: whoever opens the session anew begins anew
+        self._client = secrets.token_hex(4)  # another for each object, so that numbering begins anew
         self._link = Link(node.connect_to(session_id), messages.Hello(self._client, node.limits), self)
 
     @property
@@ -120,7 +120,7 @@ class RemoteKernel(introspection.Hinting):
         return cell
 
     async def late(self) -> AsyncIterator[Late]:
-        """What comes after its cell: output of threads, files they write. Never ends; for one reader."""
+        """What arrives after its cell: output of threads, files they write. Never ends; for one reader."""
         while True:
             number, late = await self._late.get()
             yield late
@@ -129,13 +129,13 @@ class RemoteKernel(introspection.Hinting):
                 self.send(messages.SettleCell(run=key))  # its files are kept
 
     async def left_running(self) -> Mapping[int, RemoteCell]:
-        """The cells that a program before us began and nobody settled, by their tags. Raises: KernelError."""
+        """The cells that an earlier program began and nobody settled, by their tags. Raises: KernelError."""
         await self._link.greeted()
         return dict(self._left)
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Know what lies in the workspace, once; files written from `since` on are news while entered."""
+        """Learn what is in the workspace, once; yields the files that were written from `since` on."""
         answer = await self._link.call(messages.CatchUp(since=since), messages.ScanAnswer)
         yield self._scan(answer)
         self.acknowledge(answer.n)
@@ -160,7 +160,7 @@ class RemoteKernel(introspection.Hinting):
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
-        for key in self._given_up:  # nobody could be asked about these
+        for key in self._given_up:  # nobody is there to be asked about these
             self.send(messages.InterruptCell(run=key))
         self.acknowledge((await self._link.call(messages.RestartKernel(), messages.Done)).n)
         self._variables, self._restarted = (), None
@@ -173,7 +173,7 @@ class RemoteKernel(introspection.Hinting):
         return decode(placed, messages.PlacedFile).name
 
     def wake(self) -> None:
-        """The node answers again: what we have given up may go on there."""
+        """The node answers again: cells that were given up may go on there."""
         if self._given_up:
             self._link.wake()
 
@@ -188,7 +188,7 @@ class RemoteKernel(introspection.Hinting):
     # What a cell needs (CellHost):
 
     def send(self, command: messages.Command) -> int:
-        """Send a command to the node. A node that does not know the workspace is told to learn it first."""
+        """Send a command to the node. A node that does not know the workspace has to learn it first."""
         lost, self._unknown = self._unknown, None
         if lost is not None and not self._link.closed:
             # Started eagerly, so that its command is sent before this one.
@@ -220,7 +220,7 @@ class RemoteKernel(introspection.Hinting):
         )
 
     def restarted(self) -> Restarted | None:
-        """What has to be told of a node that has ended; given once."""
+        """The restart that has to be told if a node has ended; returned once."""
         restarted, self._restarted = self._restarted, None
         return restarted
 
@@ -250,9 +250,9 @@ class RemoteKernel(introspection.Hinting):
         return bool(self._cells)
 
     def greet(self, welcome: messages.Welcome) -> None:
-        """Know the cells that were begun before us, and the limits that apply."""
+        """Note the limits that apply, and the cells that an earlier program has begun."""
         self.limits = welcome.limits
-        if self._columns is not None:  # it may be another node, which has not been told
+        if self._columns is not None:  # it may be another node, which does not know it
             self._keep(asyncio.create_task(self.widen(self._columns), name="width for a node"))
         for cell in self._cells.values():
             cell.back()
@@ -281,23 +281,23 @@ class RemoteKernel(introspection.Hinting):
             self.acknowledge(news.n)
 
     def question(self, asked: messages.FileQuestion) -> None:
-        """Answer a cell that asks for the person's stored files."""
+        """Answer a cell's question for the person's stored files."""
         self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
 
     def out_of_reach(self) -> None:
-        """The node does not answer: the cells wait, and say so."""
+        """The node does not answer: its cells wait, and say so."""
         for cell in list(self._cells.values()):
             cell.wait()
 
     def given_up(self, error: BaseException) -> None:
-        """It has not answered for too long: no cell waits on."""
+        """The node has not answered for too long: no cell waits any longer."""
         for cell in list(self._cells.values()):
             cell.give_up(error)
 
     def lost(self, reason: str) -> None:
-        """The running cell has died; those that wait are sent to the next node.
+        """The running cell has died; those that stand in line are sent to the next node.
 
-        That node is told to learn what is in the workspace, and to report only what the dead cell wrote.
+        That node first learns what is in the workspace, and reports only what the dead cell wrote.
         """
         names = tuple(variable.name for variable in self._variables)
         self._given_up.clear()
@@ -317,7 +317,7 @@ class RemoteKernel(introspection.Hinting):
         self._variables = ()
 
     def failed(self, error: BaseException) -> None:
-        """There is no node: tell all who wait."""
+        """There is no node: fail all cells."""
         for cell in self._cells.values():
             cell.fail(error)
 
@@ -331,9 +331,9 @@ class RemoteKernel(introspection.Hinting):
             self._unknown = lost
 
     async def _catch_up_after(self, lost: "_Lost") -> None:
-        """Have the node learn the workspace. What the dead cell wrote is told as late.
+        """Let the node learn the workspace. What the dead cell wrote becomes late output.
 
-        Where that fails, the next command tries again.
+        If that fails, the next command tries again.
         """
         try:
             answer = await self._link.call(messages.CatchUp(since=lost.since), messages.ScanAnswer)
@@ -380,7 +380,7 @@ class RemoteKernel(introspection.Hinting):
                     return
         except FileUnavailable as refusal:
             answer.refused = refusal.message
-        except Exception as error:  # whatever it is, the cell must not wait for it in vain
+        except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
             log.exception("a cell's question for stored files could not be answered")
             answer.failed = type(error).__name__
         self.send(answer)
@@ -393,5 +393,5 @@ class RemoteKernel(introspection.Hinting):
 
 
 def _kept_open(source: BinaryIO | bytes) -> Any:
-    """`source` as a request's body, which leaves a file open: it is the caller's."""
+    """`source` as a request's body that does not close a file, which belongs to the caller."""
     return source if isinstance(source, bytes) else aiohttp.payload.IOBasePayload(source)

@@ -54,7 +54,7 @@ class Outbox:
         return command.m
 
     def messages(self) -> list[bytes]:
-        """What was not sent yet, as lists of commands. A list over `TOGETHER` has a single command."""
+        """The commands that were not sent yet, in lists. A list over `TOGETHER` has a single command."""
         messages: list[bytes] = []
         together: list[bytes] = []
         size = 0

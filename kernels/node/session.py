@@ -61,7 +61,7 @@ class BotSocket(Protocol):
 
 
 @dataclass(eq=False)
-class _Cell:
+class _EnteredCell:
     key: str
     run: Run
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,7 +88,7 @@ class NodeSession:
         self._socket: BotSocket | None = None
         self._client = ""
         self._got = 0  # the number of the last command
-        self._cells: dict[str, _Cell] = {}
+        self._cells: dict[str, _EnteredCell] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._limits = pool.limits
         self._late = lasting(self._log_late, f"late output of {session_id}")
@@ -163,7 +163,7 @@ class NodeSession:
             case messages.CellCommand(run=key) if (cell := self._cells.get(key)) is not None:
                 self._control(cell, command)
 
-    def _control(self, cell: _Cell, command: messages.CellCommand) -> None:
+    def _control(self, cell: _EnteredCell, command: messages.CellCommand) -> None:
         match command:
             case messages.LeaveCell() if cell.task is not None and not cell.over:
                 cell.task.cancel()
@@ -207,7 +207,7 @@ class NodeSession:
                 command.run, messages.CellEnd(run=command.run, error=messages.RaisedError.of(error))
             )
             return
-        cell = self._cells[command.run] = _Cell(command.run, run)
+        cell = self._cells[command.run] = _EnteredCell(command.run, run)
         # Its first step, in which it enters the line, is taken here: the order of commands is that of cells.
         loop = asyncio.get_running_loop()
         cell.task = asyncio.Task(self._serve(cell), loop=loop, eager_start=True, name=f"cell {cell.key}")
@@ -222,13 +222,13 @@ class NodeSession:
         cell.began = time()
         cell.started.set()
 
-    def _drop(self, cell: _Cell) -> None:
+    def _drop(self, cell: _EnteredCell) -> None:
         del self._cells[cell.key]
         if cell.task is not None and not cell.over:
             cell.task.cancel()
         self.log.forget_cell(cell.key)
 
-    async def _serve(self, cell: _Cell) -> None:
+    async def _serve(self, cell: _EnteredCell) -> None:
         """Carry a cell through. Cancelling this leaves its block early, as `Run` allows at any time."""
         try:
             try:
@@ -251,7 +251,7 @@ class NodeSession:
                 end.variables = self.kernel.variables
             self.log.add_news(cell.key, end, end.result.captured if end.result is not None else ())
 
-    async def _log_end(self, cell: _Cell) -> None:
+    async def _log_end(self, cell: _EnteredCell) -> None:
         """Log the result. Its outputs are written one by one, and others have their turn in between."""
         result = cell.run.result
         why = f" ({result.cause})" if result.cause else ""

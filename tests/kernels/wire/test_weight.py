@@ -158,7 +158,7 @@ def test_a_cells_outputs_cost_no_more_than_its_limit() -> None:
         outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
         most = 0
         for one in flood(4):
-            outputs.add(one)
+            outputs.add_event(one)
             most = max(most, held())
         outputs.close()
         cells = outputs.cells()
@@ -172,7 +172,7 @@ def test_a_slow_reader_makes_no_difference_to_what_is_held() -> None:
         outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
         most = 0
         for one in flood(4):
-            for passed in outputs.add(one):
+            for passed in outputs.add_event(one):
                 inbox.put(passed)
             most = max(most, held())
         assert most < 8 * MiB
@@ -244,7 +244,7 @@ def test_updates_of_earlier_cells_displays_count_too() -> None:
     outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
     for number in range(60):
         update = Display({"image/png": "x" * MiB}, {}, str(number), update=True)
-        for passed in outputs.add(update):
+        for passed in outputs.add_event(update):
             inbox.put(passed)
     waiting = []
     while (one := inbox.take()) is not None:
@@ -332,9 +332,9 @@ def test_a_value_has_its_place_among_errors_that_were_cleared() -> None:
     """What was cleared gives its room back, also that of errors and values."""
     outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
     for _ in range(50):
-        outputs.add(Failure("E", "", ("t" * MiB,)))
-        outputs.add(ClearOutput(wait=False))
-    outputs.add(Result({"text/plain": "42"}, 1))
+        outputs.add_event(Failure("E", "", ("t" * MiB,)))
+        outputs.add_event(ClearOutput(wait=False))
+    outputs.add_event(Result({"text/plain": "42"}, 1))
     assert outputs.text() == "42\n"
 
 
