@@ -234,7 +234,7 @@ class RemoteCell:
         self._told_to_wait = False
 
     def give_up(self, error: BaseException) -> None:
-        """Wait no longer. If no node has received the cell, it does not run; otherwise it may go on without us."""
+        """Wait no longer. A cell that no node has received does not run; others may go on without us."""
         if not self._entered:
             self.fail(error)
         elif self._sent and self._host.withdraw(self._sent[0]):
