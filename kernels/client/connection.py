@@ -63,7 +63,7 @@ class LinkOwner(Protocol):
     def greet(self, welcome: messages.Welcome) -> None:
         """The node has said what it has of this session."""
 
-    def take_news(self, news: messages.CellNews) -> None:
+    def take_news(self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput) -> None:
         """messages.News, in order, each once."""
 
     def question(self, asked: messages.FileQuestion) -> None:
@@ -127,7 +127,7 @@ class Link:
         self._flush_soon()
         return number
 
-    async def call[A: messages.Answer](self, command: messages.Command, kind: type[A]) -> A:
+    async def call(self, command: messages.Command) -> messages.Answer:
         """Send a command; returns its answer, to be acknowledged. Raises: KernelError, OSError."""
         if self.closed:  # nothing is sent any more
             raise NodeUnavailable(WAS_CLOSED)
@@ -135,14 +135,12 @@ class Link:
         answer: asyncio.Future[messages.Answer] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
         try:
-            came = await answer
+            return await answer
         except NodeUnavailable:  # or it would be carried out at a later time, when nobody expects it
             self._outbox.withdraw(number)
             raise
         finally:
             self._calls.pop(number, None)
-        assert isinstance(came, kind)
-        return came
 
     def withdraw(self, number: int) -> bool:
         """Take a command back if it was never sent; returns whether it was taken back."""
@@ -342,19 +340,21 @@ class Link:
         for asked in welcome.asked:
             self._owner.question(asked)
 
-    def _take_news(self, news: messages.CellNews | messages.Answer | messages.CommandFailed) -> None:
+    def _take_news(
+        self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput | messages.Answer
+    ) -> None:
         if news.n <= self._highest:
             return
         self._highest = news.n
         news.n += self._before
-        if isinstance(news, messages.CellNews):
+        if not isinstance(news, messages.Answer):
             self._owner.take_news(news)
             return
         answer = self._calls.get(news.call)
-        if answer is not None and not answer.done() and isinstance(news, messages.Answer):
+        if answer is not None and not answer.done() and news.error is None:
             answer.set_result(news)
             return
-        if answer is not None and not answer.done() and isinstance(news, messages.CommandFailed):
+        if answer is not None and not answer.done() and news.error is not None:
             answer.set_exception(news.error.exception())
         self.acknowledge(news.n)
 

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any, BinaryIO, Protocol
@@ -136,14 +136,15 @@ class RemoteKernel(introspection.Hinting):
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
         """Learn what is in the workspace, once; yields the files that were written from `since` on."""
-        answer = await self._link.call(messages.CatchUp(since=since), messages.ScanAnswer)
-        yield self._scan(answer)
+        answer = await self._link.call(messages.CatchUp(since=since))
+        yield self._scan(answer.n, answer.scan)
         self.acknowledge(answer.n)
 
     async def state(self) -> State:
         """The kernel as it is now. Raises: KernelError."""
-        answer = await self._link.call(messages.GetState(), messages.StateAnswer)
+        answer = await self._link.call(messages.GetState())
         self.acknowledge(answer.n)
+        assert answer.state is not None
         self._variables = answer.state.variables
         return answer.state
 
@@ -162,7 +163,7 @@ class RemoteKernel(introspection.Hinting):
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
         for key in self._given_up:  # nobody is there to be asked about these
             self.send(messages.InterruptCell(run=key))
-        self.acknowledge((await self._link.call(messages.RestartKernel(), messages.Done)).n)
+        self.acknowledge((await self._link.call(messages.RestartKernel())).n)
         self._variables, self._restarted = (), None
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
@@ -170,7 +171,7 @@ class RemoteKernel(introspection.Hinting):
         path = f"{self._path}/files/{quote(name, safe='')}"
         params = {"beside": beside} if beside else None
         placed = await self._node.ask("PUT", path, params=params, data=_kept_open(source))
-        return decode(placed, messages.PlacedFile).name
+        return decode(placed, str)
 
     def wake(self) -> None:
         """The node answers again: cells that were given up may go on there."""
@@ -265,14 +266,14 @@ class RemoteKernel(introspection.Hinting):
                 cell.began = run.began
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
-    def take_news(self, news: messages.CellNews) -> None:
+    def take_news(self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput) -> None:
         """Pass news on to its cell, or as late output; acknowledge events that nobody waits for."""
         if isinstance(news, messages.CellEnd) and news.variables is not None:
             self._variables = news.variables
-        if isinstance(news, messages.LateEvent):
-            self._late.put_nowait((news.n, Late(news.tag, event=news.event)))
-        elif isinstance(news, messages.LateScan):
-            self._late.put_nowait((news.n, Late(news.tag, scan=self._scan(news))))
+        if isinstance(news, messages.LateOutput):
+            late = news.late
+            scan = self._scan(news.n, late.scan) if late.scan is not None else None
+            self._late.put_nowait((news.n, replace(late, scan=scan)))
         elif (tag := self._given_up.get(news.run)) is not None:
             self._take_given_up(tag, news)
         elif (cell := self._cells.get(news.run)) is not None:
@@ -336,12 +337,12 @@ class RemoteKernel(introspection.Hinting):
         If that fails, the next command tries again.
         """
         try:
-            answer = await self._link.call(messages.CatchUp(since=lost.since), messages.ScanAnswer)
+            answer = await self._link.call(messages.CatchUp(since=lost.since))
         except (KernelError, OSError) as error:
             log.info("the workspace of session %s is not known yet: %s", self.session_id, error)
             self._not_known(lost)
             return
-        scan = self._scan(answer)
+        scan = self._scan(answer.n, answer.scan)
         if scan == Scan():
             self.acknowledge(answer.n)
         else:
@@ -364,8 +365,10 @@ class RemoteKernel(introspection.Hinting):
         scan = Scan(self.opened(news.n, news.result.captured), news.result.skipped)
         self._late.put_nowait((news.n, Late(tag, scan=scan)))
 
-    def _scan(self, news: messages.LateScan | messages.ScanAnswer) -> Scan:
-        return Scan(self.opened(news.n, news.scan.captured), news.scan.skipped)
+    def _scan(self, number: int, scan: Scan | None) -> Scan:
+        """What a scan found, as news of this number tells it."""
+        assert scan is not None
+        return Scan(self.opened(number, scan.captured), scan.skipped)
 
     async def _answer(self, asked: messages.FileQuestion) -> None:
         answer = messages.FilesAnswer(ask=asked.ask)

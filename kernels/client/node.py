@@ -27,7 +27,7 @@ from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
 from kernels.node import PROTOCOL
 from kernels.node.encoding import NotDecoded, decode
-from kernels.node.messages import NodeInfo, NodeVersion, Untold
+from kernels.node.messages import NodeInfo, NodeVersion
 from kernels.node.settings import KernelSettings
 from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
@@ -130,7 +130,7 @@ class RemoteNode:
         if self._http is None:
             return []
         try:
-            return decode(await self.ask("GET", "untold", start=False), Untold).sessions
+            return decode(await self.ask("GET", "untold", start=False), list[str])
         except NodeGone:
             return []
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 
 from kernels.cell.events import Event, Stream, cost
 from kernels.cell.inbox import SHOWN, Inbox
+from kernels.cell.result import Late
 from kernels.node.encoding import encode
-from kernels.node.messages import CellEvent, LateEvent, News
+from kernels.node.messages import CellEvent, LateOutput, News
 from kernels.workspace.captured import Captured
 
 __all__ = ["EventLog", "LogEntry"]
@@ -208,5 +209,5 @@ class EventLog:
 
 def _news_of(source: str | int, event: Event) -> News:
     if isinstance(source, int):
-        return LateEvent(tag=source, event=event)
+        return LateOutput(late=Late(source, event=event))
     return CellEvent(run=source, event=event)

@@ -95,7 +95,7 @@ class _Who(_NodeRequest):
 class _Untold(_NodeRequest):
     @web.authenticated
     def get(self) -> None:
-        self.finish(encode(messages.Untold(self.node.untold())))
+        self.finish(encode(self.node.untold()))
 
 
 class _EndSession(_NodeRequest):
@@ -168,7 +168,7 @@ class _PlacedUpload(_Upload):
             )
         except OSError as error:
             raise self.failure(error) from None
-        self.finish(encode(messages.PlacedFile(placed)))
+        self.finish(encode(placed))
 
 
 class _Hints(_NodeRequest):
