@@ -30,7 +30,7 @@ async def script(data: Path, text: str, *flags: str) -> tuple[int, str]:
         ),
         cwd=ROOT,
         env=os.environ
-        | {"NODE": "none"},  # what is not about nodes needs none: test_console_ending.py has scripts with one
+        | {"NODE": "none"},  # what is not about nodes needs none: test_ending.py has scripts with one
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -192,7 +192,7 @@ import asyncio, os
 from pathlib import Path
 from datetime import UTC, datetime
 from tests.filestore.faults import full
-from tests.filestore.test_spool import Opened, opened, printed
+from tests.filestore.spool.test_spool import Opened, opened, printed
 async def main():
     clock = lambda: datetime(2030, 1, 1, tzinfo=UTC)
     async with opened(Path({str(tmp_path)!r}), clock) as store, full():
