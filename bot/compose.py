@@ -26,7 +26,7 @@ from filestore.files import NO_ROOM, FileStore
 from filestore.janitor import Janitor
 from filestore.outputs import LargeOutputs
 from filestore.spool import spooled
-from filestore.store import Files, Store
+from filestore.store import FileRecords, Store
 from kernels.client import Node, Place, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
@@ -76,7 +76,9 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
         restored = False
 
-        async def begin(known: Files) -> None:  # first, so that what is brought in says whose bytes it has
+        async def begin(
+            known: FileRecords,
+        ) -> None:  # first, so that what is brought in says whose bytes it has
             nonlocal restored
             restored = await _begin(large, known, blobs)
 
@@ -205,7 +207,7 @@ def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
     }
 
 
-async def _begin(store: Store, known: Files, blobs: LocalBlobs) -> bool:
+async def _begin(store: Store, known: FileRecords, blobs: LocalBlobs) -> bool:
     """Find out whose the files are, of which `known` may know more than the database.
 
     On a full disk that is not noted, and cells run all the same.

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 
 from filestore.blobs.store import Blobs
 from filestore.records import moment
-from filestore.store import Files, Store
+from filestore.store import FileRecords, Store
 
 __all__ = ["DOUBT", "Belonging", "begin", "known"]
 
@@ -89,7 +89,7 @@ class _Mark:
             return cls(UNREADABLE, UNREADABLE)
 
 
-async def begin(store: Store, blobs: Blobs, now: datetime, *, files: Files | None = None) -> Belonging:
+async def begin(store: Store, blobs: Blobs, now: datetime, *, files: FileRecords | None = None) -> Belonging:
     """Find out whose the bytes are, and note that a program begins to work with both.
 
     If the database has missed something, all sessions count as used now, because it cannot tell which were.
@@ -128,7 +128,7 @@ async def _mark(blobs: Blobs) -> _Mark | None:
     return None if text is None else _Mark.from_text(text)
 
 
-async def _judged(files: Files, blobs: Blobs, mark: _Mark, own: str) -> _Mark:
+async def _judged(files: FileRecords, blobs: Blobs, mark: _Mark, own: str) -> _Mark:
     if mark.database or own in mark.strangers:
         return mark
     if await _knows_some(files, blobs) or not await _has_bytes(blobs):
@@ -136,7 +136,7 @@ async def _judged(files: Files, blobs: Blobs, mark: _Mark, own: str) -> _Mark:
     return replace(mark, strangers=(*mark.strangers, own))
 
 
-async def _knows_some(files: Files, blobs: Blobs) -> bool:
+async def _knows_some(files: FileRecords, blobs: Blobs) -> bool:
     async for folder in blobs.folders():
         if await files.known_keys([entry.key for entry in folder]):
             return True

@@ -35,7 +35,7 @@ from filestore.errors import (
 from filestore.filetypes import file_type
 from filestore.finish import to_the_end
 from filestore.names import clean_name, file_id_of, new_file_id
-from filestore.records import Cursor, LoadedFile, OpenFile, Page, Source, StoredFile
+from filestore.records import Cursor, FilePage, LoadedFile, OpenFile, Source, StoredFile
 from filestore.store import Store
 
 MIB = 1024 * 1024
@@ -183,7 +183,7 @@ class FileStore:
 
     async def list_user_files(
         self, user_id: int, *, limit: int = 50, after: Cursor | None = None, session_id: str | None = None
-    ) -> Page:
+    ) -> FilePage:
         """The person's files, uploads and generated ones, newest first, at most 200 a page.
 
         `after` is the `next` of the page before; `session_id` narrows the list to one session.
@@ -194,7 +194,7 @@ class FileStore:
         )
         files = tuple(found[:limit])
         last = files[-1] if len(found) > limit else None
-        return Page(files, Cursor(last.number, last.uploaded_at, last.file_id) if last else None)
+        return FilePage(files, Cursor(last.number, last.uploaded_at, last.file_id) if last else None)
 
     async def used(self, user_id: int) -> int:
         """Bytes of the person's quota that are taken."""

@@ -1,6 +1,6 @@
 """Outputs as they lie outside a cell's record: a line of JSON each, written and read a few at a time.
 
-await blobs.put(key, Lines(outputs), limit=...)
+await blobs.put(key, OutputLines(outputs), limit=...)
 while found := some_lines(file): ...
 """
 
@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 from filestore.records import Output
 
-__all__ = ["Lines", "some_lines"]
+__all__ = ["OutputLines", "some_lines"]
 
 PIECE = 64  # lines read in one step, as long as they are short
 PIECE_SIZE = 1 << 20  # bytes
 
 
-class Lines(io.RawIOBase):
+class OutputLines(io.RawIOBase):
     """Outputs as lines of JSON, made while they are read, so that little more than one is held at a time."""
 
     def __init__(self, outputs: Iterable[Output]) -> None:

@@ -28,15 +28,15 @@ from typing import BinaryIO, cast
 from filestore.blobs.space import DISK_FULL, in_thread
 from filestore.blobs.store import Blobs
 from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
-from filestore.output_lines import Lines, some_lines
-from filestore.records import CellRecord, Finished, Output, Outside, Said, SessionRecord, StoredFile
+from filestore.output_lines import OutputLines, some_lines
+from filestore.records import CellRecord, Finished, Output, OutsideOutputs, Said, SessionRecord, StoredFile
 from filestore.short import NO_ROOM, lost, note, short, size_of
 from filestore.store import (
-    Files,
+    FileRecords,
     Identity,
     MessageCells,
     ServerSettings,
-    Sessions,
+    SessionRecords,
     Shares,
     Store,
     Transcripts,
@@ -55,7 +55,7 @@ NOBODY = "nobody"  # the folder of sessions that no record says the person of
 READ_TRIES = 5
 
 
-_Writing = Callable[[Sequence[Output], Outside | None], Awaitable[Finished]]
+_Writing = Callable[[Sequence[Output], OutsideOutputs | None], Awaitable[Finished]]
 
 
 class LargeOutputs:
@@ -64,11 +64,11 @@ class LargeOutputs:
     def __init__(self, database: Store, blobs: Blobs, *, quota: int, clock: Callable[[], datetime]) -> None:
         room = _Quota(database, blobs, quota, clock)
         self.identity: Identity = database.identity
-        self.files: Files = _Files(database.files, room)
+        self.files: FileRecords = _Files(database.files, room)
         self.shares: Shares = database.shares
         transcripts = _Transcripts(database.transcripts, blobs, room)
         self.transcripts: Transcripts = transcripts
-        self.sessions: Sessions = _Sessions(database.sessions, transcripts, room)
+        self.sessions: SessionRecords = _Sessions(database.sessions, transcripts, room)
         self.usage: Usage = database.usage
         self.server_settings: ServerSettings = database.server_settings
         self.message_cells: MessageCells = database.message_cells
@@ -161,9 +161,9 @@ class _Transcripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,  # noqa: ARG002 - decided here
+        outside: OutsideOutputs | None = None,  # noqa: ARG002 - decided here
     ) -> Finished:
-        async def write(outputs: Sequence[Output], outside: Outside | None) -> Finished:
+        async def write(outputs: Sequence[Output], outside: OutsideOutputs | None) -> Finished:
             return await self._transcripts.append_outputs(
                 session_id, seq, outputs, file_ids, batch=batch, outside=outside
             )
@@ -180,9 +180,9 @@ class _Transcripts:
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-        outside: Outside | None = None,  # noqa: ARG002 - decided here
+        outside: OutsideOutputs | None = None,  # noqa: ARG002 - decided here
     ) -> Finished:
-        async def write(outputs: Sequence[Output] | None, outside: Outside | None = None) -> Finished:
+        async def write(outputs: Sequence[Output] | None, outside: OutsideOutputs | None = None) -> Finished:
             return await self._transcripts.finish_cell(
                 session_id,
                 seq,
@@ -310,13 +310,13 @@ class _Transcripts:
         brief = await in_thread(partial(short, outputs))
         key = f"{folder}/out-{secrets.token_hex(8)}"
         try:
-            written = await self._blobs.put(key, cast("BinaryIO", Lines(outputs)), limit=LARGEST)
+            written = await self._blobs.put(key, cast("BinaryIO", OutputLines(outputs)), limit=LARGEST)
         except OSError as error:
             raise BytesRefused(str(error.strerror), full=error.errno in DISK_FULL) from error
         try:
             if owner is not None:
                 await self._quota.make_room(owner, written.size)
-            return await write(brief, Outside(key, written.size, len(outputs), short=len(brief)))
+            return await write(brief, OutsideOutputs(key, written.size, len(outputs), short=len(brief)))
         except QuotaExceeded:
             await self._blobs.delete(key)
             return replace(await write(short(outputs, NO_ROOM), None), whole=False)
@@ -327,9 +327,9 @@ class _Transcripts:
 
 
 class _Files:
-    """store.Files, whose `add` lets old outputs make room."""
+    """store.FileRecords, whose `add` lets old outputs make room."""
 
-    def __init__(self, files: Files, quota: _Quota) -> None:
+    def __init__(self, files: FileRecords, quota: _Quota) -> None:
         self._files = files
         self._quota = quota
         self.readable = files.readable
@@ -355,9 +355,9 @@ class _Files:
 
 
 class _Sessions:
-    """store.Sessions, whose `delete` deletes bytes too."""
+    """store.SessionRecords, whose `delete` deletes bytes too."""
 
-    def __init__(self, sessions: Sessions, transcripts: "_Transcripts", quota: _Quota) -> None:
+    def __init__(self, sessions: SessionRecords, transcripts: "_Transcripts", quota: _Quota) -> None:
         self._sessions = sessions
         self._transcripts = transcripts
         self._quota = quota

@@ -93,7 +93,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FilePage:
     """Some files, newest first; `next` is None on the last page."""
 
     files: tuple[StoredFile, ...]
@@ -119,7 +119,7 @@ IN_A_ROW = "row"  # a key's folder when the outputs lie in the database, where e
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class OutsideOutputs:
     """Outputs of a cell whose bytes lie outside its record, as lines of JSON under `blob_key`.
 
     The record has `short` outputs in their place, from number `start` on: what they showed, in a few lines.
@@ -157,7 +157,7 @@ class CellRecord:
     execution_time: float | None = None  # seconds
     execution_count: int | None = None
     file_ids: tuple[str, ...] = ()
-    outside: tuple[Outside, ...] = ()
+    outside: tuple[OutsideOutputs, ...] = ()
 
     def __post_init__(self) -> None:
         _repair(self, text=("session_id", "place", "author", "code"), moments=("started_at",))
@@ -175,7 +175,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class QuotaRoom:
     """Whether there is room in a person's quota, of which `used` bytes are taken now.
 
     `shortened` outputs have made room. `dropped` are the keys of their bytes: whoever gets them deletes them.

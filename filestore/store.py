@@ -18,8 +18,8 @@ from filestore.records import (
     Finished,
     MessageCell,
     Output,
-    Outside,
-    Room,
+    OutsideOutputs,
+    QuotaRoom,
     Said,
     SessionRecord,
     StoredFile,
@@ -28,7 +28,7 @@ from filestore.records import (
 )
 
 
-class Files(Protocol):
+class FileRecords(Protocol):
     """Rows of `user_files`. A row past `expires_at` is invisible to all but the janitor's verbs.
 
     To remove a file: condemn its row (it expires at the epoch, so that nothing can renew it), unlink the
@@ -161,7 +161,7 @@ class Transcripts(Protocol):
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         """Add outputs and files to a cell, also after it has finished.
 
@@ -183,7 +183,7 @@ class Transcripts(Protocol):
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         """End a cell. `outputs` replace those appended before (None keeps them); `file_ids` join them.
 
@@ -230,7 +230,7 @@ class Transcripts(Protocol):
     async def kept_outside(self, session_id: str) -> list[str]:
         """The keys of the bytes that a session's outputs lie under."""
 
-    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         """See whether `size` bytes more fit into a person's quota; let old large outputs make room for them.
 
         Oldest first, outputs that lie outside become short, with a note. None does unless all of it fits
@@ -238,7 +238,7 @@ class Transcripts(Protocol):
         """
 
 
-class Sessions(Protocol):
+class SessionRecords(Protocol):
     """The sessions themselves. `set_*` and `touch` raise NoSuchSession when there is none of that id."""
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
@@ -339,7 +339,7 @@ class Store(Protocol):
         """Which database this is."""
 
     @property
-    def files(self) -> Files:
+    def files(self) -> FileRecords:
         """Rows of files."""
 
     @property
@@ -351,7 +351,7 @@ class Store(Protocol):
         """What was said and run."""
 
     @property
-    def sessions(self) -> Sessions:
+    def sessions(self) -> SessionRecords:
         """Sessions."""
 
     @property

@@ -21,7 +21,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from pygments.lexers.python import PythonLexer
 
 from bot.terminal.hints import Kernel, KernelCompleter, Signature
-from bot.terminal.question import Questions
+from bot.terminal.question import QuestionPrompt
 
 __all__ = ["Keyboard", "finished"]
 
@@ -30,7 +30,7 @@ class Keyboard:
     """The terminal's prompts. `history` is the file that what is typed is kept in; `kernel` helps to type."""
 
     def __init__(self, history: Path, kernel: Kernel) -> None:
-        self.questions = Questions()
+        self.questions = QuestionPrompt()
         self._signature = Signature(kernel)
         self._prompt: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),

@@ -1,6 +1,6 @@
 """What a cell asks by `input()`, and whether one that does not stop is killed, put to whoever types.
 
-    questions = Questions()
+    questions = QuestionPrompt()
     questions.put(session, InputRequest("name? "))
     questions.put(session, Unstopped(...))
     await questions.withdraw()      # the cell is over
@@ -25,13 +25,13 @@ from kernels.errors import NoQuestion, TooLarge
 from kernels.text import visible
 from kernels.text.clipping import strip_ansi
 
-__all__ = ["Questions"]
+__all__ = ["QuestionPrompt"]
 
 DECISIONS = {"w": False, "wait": False, "k": True, "kill": True}  # whether to kill, by what is typed
 DECIDE = "Type w to wait, k to kill, or press Ctrl-C to interrupt it again: "
 
 
-class Questions:
+class QuestionPrompt:
     """The prompt at which questions are answered, one at a time."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Standard input, be it a pipe, a file or a terminal, read by a thread that the program need not wait for.
 
-lines = Lines(longest)
+lines = InputLines(longest)
 async for line in lines: ...
 lines.end()             # as if the input had ended here
 text, odd = await whole()
@@ -17,10 +17,10 @@ from concurrent.futures import CancelledError
 
 from bot.errors import NotText
 
-__all__ = ["Lines", "whole"]
+__all__ = ["InputLines", "whole"]
 
 
-class Lines:
+class InputLines:
     """The lines, read one ahead. Of one that is longer than `longest` bytes only its beginning is given."""
 
     def __init__(self, longest: int) -> None:

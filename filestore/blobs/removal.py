@@ -11,7 +11,7 @@ from datetime import datetime
 
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
-from filestore.store import Files
+from filestore.store import FileRecords
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Removed:
 
 
 async def remove_expired(
-    files: Files, blobs: Blobs, now: datetime, *, user_id: int | None = None, folder: str | None = None
+    files: FileRecords, blobs: Blobs, now: datetime, *, user_id: int | None = None, folder: str | None = None
 ) -> Removed:
     """Remove the files that expired by `now`, of one person or (None) of all.
 
@@ -39,7 +39,7 @@ async def remove_expired(
 
 
 async def _make_room(
-    files: Files, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
+    files: FileRecords, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
 ) -> None:
     after = ""
     while batch := await files.batch(after=after):
@@ -51,7 +51,7 @@ async def _make_room(
 
 
 async def _remove_condemned(
-    files: Files, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
+    files: FileRecords, blobs: Blobs, now: datetime, user_id: int | None, folder: str | None
 ) -> Removed:
     count = freed = 0
     after = ""

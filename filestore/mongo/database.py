@@ -42,7 +42,7 @@ def equal(**fields: object) -> Document:
 class Collection:
     """One collection, with the verbs we use."""
 
-    def __init__(self, collection: AsyncIOMotorCollection[Document], database: "Database") -> None:
+    def __init__(self, collection: AsyncIOMotorCollection[Document], database: "MongoDatabase") -> None:
         self._collection = collection
         self._database = database
 
@@ -154,7 +154,7 @@ class Collection:
             yield
 
 
-class Database:
+class MongoDatabase:
     """The collections of one database, by name."""
 
     def __init__(self, database: AsyncIOMotorDatabase[Document]) -> None:
@@ -166,13 +166,13 @@ class Database:
     def __getitem__(self, name: str) -> Collection:
         return Collection(self._database[name], self)
 
-    def apart(self) -> "Database":
+    def apart(self) -> "MongoDatabase":
         """The same database, usable whoever has it."""
-        return Database(self._database)
+        return MongoDatabase(self._database)
 
 
 @asynccontextmanager
-async def connected(uri: str) -> AsyncIterator[Database]:
+async def connected(uri: str) -> AsyncIterator[MongoDatabase]:
     """The database that `uri` names ("kernelcord" when it names none); nothing is sent yet.
 
     Raises:
@@ -185,7 +185,7 @@ async def connected(uri: str) -> AsyncIterator[Database]:
     except (PyMongoError, ValueError) as error:
         raise StoreUnavailable(f"the MongoDB URI is wrong: {error}") from error
     try:
-        yield Database(client.get_default_database(DATABASE))
+        yield MongoDatabase(client.get_default_database(DATABASE))
     finally:
         client.close()
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields, replace
 from datetime import datetime
 
 from filestore.errors import FileIdTaken
-from filestore.mongo.database import Database, Document, Taken, equal
+from filestore.mongo.database import Document, MongoDatabase, Taken, equal
 from filestore.mongo.quotas import MongoQuotas
 from filestore.records import EPOCH, Cursor, StoredFile
 
@@ -19,9 +19,9 @@ LISTED = [("number", -1), ("uploaded_at", -1), ("file_id", -1)]
 
 
 class MongoFiles:
-    """store.Files."""
+    """store.FileRecords."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._database = database
         self._files = database["user_files"]
         self._outside = database["outside"]
@@ -150,7 +150,7 @@ class MongoFiles:
 class MongoShares:
     """store.Shares."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._files = database["user_files"]
 
     async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:

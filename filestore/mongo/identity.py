@@ -3,7 +3,7 @@
 import secrets
 from contextlib import AbstractAsyncContextManager
 
-from filestore.mongo.database import Database, equal
+from filestore.mongo.database import MongoDatabase, equal
 from filestore.mongo.lease import held
 
 OWN = "database"  # the _id of its own document; no folder has such a name, which is hexadecimal
@@ -12,7 +12,7 @@ OWN = "database"  # the _id of its own document; no folder has such a name, whic
 class MongoIdentity:
     """store.Identity."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._database = database
         self._identity = database["identity"]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Never
 
 from filestore.errors import StoreInUse, StoreUnavailable
-from filestore.mongo.database import Database, Document, Taken, equal
+from filestore.mongo.database import Document, MongoDatabase, Taken, equal
 
 __all__ = ["held"]
 
@@ -32,7 +32,7 @@ LEASE = "lease"  # the _id of its document
 
 
 @asynccontextmanager
-async def held(database: Database) -> AsyncIterator[None]:
+async def held(database: MongoDatabase) -> AsyncIterator[None]:
     """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
     lease = _Lease(database)
     await lease.acquire()
@@ -47,7 +47,7 @@ async def held(database: Database) -> AsyncIterator[None]:
 
 
 class _Lease:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._database = database
         self._identity = database.apart()["identity"]  # it is looked at also when the lease is lost
         self._mine = equal(_id=LEASE, holder=secrets.token_hex(8))

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any, Protocol, cast
 
 from filestore.errors import QuotaExceeded, TooManyFiles
-from filestore.mongo.database import Database, Document, equal
+from filestore.mongo.database import Document, MongoDatabase, equal
 from filestore.records import StoredFile
 
 __all__ = ["CLAIM", "FIELDS", "MongoQuotas", "changing"]
@@ -28,7 +28,7 @@ ROWS = {"text_bytes": "text_size", "output_bytes": "output_size", "large_bytes":
 class MongoQuotas:
     """The sums of all people."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._quotas = database["quotas"]
         self._files = database["user_files"]
         self._entries = database["entries"]
@@ -94,7 +94,7 @@ class MongoQuotas:
         return (await self._taken(ledger | {"_id": user_id}, now))[1], int(ledger.get("large_bytes", 0))
 
     async def used(self, user_id: int, now: datetime, *, outputs: bool = True) -> int:
-        """See store.Files."""
+        """See store.FileRecords."""
         ledger = await self._quotas.one(equal(_id=user_id)) or {}
         taken = (await self._taken(ledger | {"_id": user_id}, now))[1]
         return taken - (0 if outputs else int(ledger.get("output_bytes", 0)))
@@ -104,7 +104,7 @@ class MongoQuotas:
         await self._quotas.delete(equal(_id=user_id))
 
     async def recount(self) -> int:
-        """See store.Files."""
+        """See store.FileRecords."""
         before = {ledger["_id"]: ledger for ledger in await self._quotas.many({}, [("_id", 1)])}
         files, entries = await asyncio.gather(
             self._files.sums_by("user_id", "file_size"), self._entries.sums_by("owner", *ROWS.values())

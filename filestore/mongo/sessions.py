@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from filestore.errors import NoSuchSession
-from filestore.mongo.database import Database, Document, Order, equal
+from filestore.mongo.database import Document, MongoDatabase, Order, equal
 from filestore.mongo.transcripts import MongoTranscripts
 from filestore.records import EPOCH, RUNNING, MessageCell, SessionRecord, UsageRecord, UsageTotal
 
 
 class MongoSessions:
-    """store.Sessions."""
+    """store.SessionRecords."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._sessions = database["sessions"]
         self._counters = database["counters"]
         self._entries = database["entries"]
@@ -81,7 +81,7 @@ class MongoSessions:
 class MongoUsage:
     """store.Usage."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._usage = database["usage"]
 
     async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
@@ -108,7 +108,7 @@ class MongoUsage:
 class MongoServerSettings:
     """store.ServerSettings."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._settings = database["server_settings"]
 
     async def get(self, server_id: int) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class MongoServerSettings:
 class MongoMessageCells:
     """store.MessageCells."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._cells = database["message_cells"]
 
     async def set(self, cell: MessageCell) -> None:

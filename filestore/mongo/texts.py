@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from bson import ObjectId
 
-from filestore.mongo.database import Database
+from filestore.mongo.database import MongoDatabase
 
 INLINE_LIMIT = 256 * 1024  # characters, 1 MiB of UTF-8 at most
 PIECE = 256 * 1024  # characters
@@ -18,7 +18,7 @@ PIECE = 256 * 1024  # characters
 class Texts:
     """Long texts of sessions."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._pieces = database["texts"]
 
     async def keep(self, session_id: str, text: str) -> str | ObjectId:

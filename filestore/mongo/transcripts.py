@@ -16,10 +16,10 @@ from typing import Any
 from bson import ObjectId
 
 from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
-from filestore.mongo.database import Database, Document, equal
+from filestore.mongo.database import Document, MongoDatabase, equal
 from filestore.mongo.quotas import MongoQuotas, changing
 from filestore.mongo.texts import Texts
-from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
+from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, OutsideOutputs, QuotaRoom, Said
 from filestore.short import MADE_ROOM, note, short
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ READ_TRIES = 5  # an entry read while its outputs are replaced is read again
 class MongoTranscripts:
     """store.Transcripts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: MongoDatabase) -> None:
         self._entries = database["entries"]
         self._counters = database["counters"]
         self._messages = database["message_cells"]
@@ -88,7 +88,7 @@ class MongoTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         which = equal(session_id=session_id, seq=seq, kind="cell")
         there = await self._entries.one(which)
@@ -122,7 +122,9 @@ class MongoTranscripts:
         await self._count(there.get("owner"), sizes)
         return Finished()
 
-    async def _replace_late(self, entry: Document, number: int, text: str, outside: Outside) -> Finished:
+    async def _replace_late(
+        self, entry: Document, number: int, text: str, outside: OutsideOutputs
+    ) -> Finished:
         """Let a batch of late outputs refer to other bytes, which are the same."""
         session_id, seq, old = entry["session_id"], entry["seq"], entry["late"][number]
         if not isinstance(old, dict) or "blob" not in old:  # in pieces, or shortened meanwhile
@@ -147,7 +149,7 @@ class MongoTranscripts:
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         ending: Document = {
             "status": status,
@@ -236,7 +238,7 @@ class MongoTranscripts:
         documents = await self._outside.many(equal(session_id=session_id), [("order", 1)])
         return [document["_id"] for document in documents]
 
-    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         used, large = await self._quotas.taken(user_id, now)
         dropped: list[str] = []
         if used + size > quota and used - large + size <= quota:
@@ -246,7 +248,7 @@ class MongoTranscripts:
                 dropped.append(document["_id"])
                 if used + size <= quota:
                     break
-        return Room(used + size <= quota, used, len(dropped), tuple(dropped))
+        return QuotaRoom(used + size <= quota, used, len(dropped), tuple(dropped))
 
     async def _shorten(self, outside: Document) -> int:
         """Let outputs that lie outside be short; how many bytes that frees."""
@@ -269,7 +271,9 @@ class MongoTranscripts:
         await self._drop_outside([key])
         return freed
 
-    async def _note_outside(self, session_id: str, seq: int, outside: Outside, owner: int | None) -> None:
+    async def _note_outside(
+        self, session_id: str, seq: int, outside: OutsideOutputs, owner: int | None
+    ) -> None:
         """First, so that the bytes are never without a document."""
         document = {"_id": outside.blob_key, "session_id": session_id, "seq": seq, "owner": owner}
         await self._outside.insert_all([document | {"order": ObjectId()}])
@@ -344,12 +348,12 @@ def _references(document: Document) -> list[ObjectId]:
     return [value for value in kept if isinstance(value, ObjectId)]
 
 
-def _sizes(text: str, outside: Outside | None) -> dict[str, int]:
+def _sizes(text: str, outside: OutsideOutputs | None) -> dict[str, int]:
     size = len(text) + (outside.size if outside else 0)
     return {"output_size": size, "large_size": size if outside else 0}
 
 
-def _told(text: str, outside: Outside) -> Document:
+def _told(text: str, outside: OutsideOutputs) -> Document:
     """What stands in an entry for outputs that lie outside; `text` are their short forms."""
     return {"blob": outside.blob_key, "size": outside.size, "count": outside.count, "short": text}
 
@@ -365,15 +369,17 @@ def _record(document: Document, texts: Mapping[ObjectId, str], brief: bool) -> S
     if document["kind"] == "said":
         return Said(**shared, markdown=_text(document["text"], texts), at=document["at"])
     outputs: list[Output] = []
-    outside: list[Outside] = []
+    outside: list[OutsideOutputs] = []
     for kept in (document["outputs"], *document["late"]):
         text = _text(kept, texts)
         shown = json.loads(text)
         if isinstance(kept, dict) and "blob" in kept:
-            outside.append(Outside(kept["blob"], kept["size"], kept["count"], len(outputs), len(shown)))
+            outside.append(
+                OutsideOutputs(kept["blob"], kept["size"], kept["count"], len(outputs), len(shown))
+            )
         elif brief and isinstance(kept, ObjectId) and len(text) > LARGE:
             brief_form, key = short(shown), f"{IN_A_ROW}/{kept}"
-            outside.append(Outside(key, len(text), len(shown), len(outputs), len(brief_form)))
+            outside.append(OutsideOutputs(key, len(text), len(shown), len(outputs), len(brief_form)))
             shown = brief_form
         outputs += shown
     return CellRecord(

@@ -7,7 +7,7 @@ An end in the middle is no harm: the next start goes on.
 
 from bson import ObjectId
 
-from filestore.mongo.database import Collection, Database, Document, equal
+from filestore.mongo.database import Collection, Document, MongoDatabase, equal
 from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.transcripts import SMALL
 
@@ -17,7 +17,7 @@ SUMS = "sums"  # the _id of the document that says that sums are kept
 BATCH = 50  # entries looked at at once: each may have megabytes
 
 
-async def upgrade(database: Database) -> None:
+async def upgrade(database: MongoDatabase) -> None:
     """Let every entry have its sizes and its owner, and every person their sums. Raises: StoreUnavailable."""
     identity = database["identity"]
     if await identity.one(equal(_id=SUMS)) is not None:

@@ -47,7 +47,7 @@ def _started(work: Work, name: str) -> "asyncio.Task[Any]":
 
 
 class SpooledSessions:
-    """store.Sessions."""
+    """store.SessionRecords."""
 
     def __init__(self, store: Store, spool: Spool, transcripts: SpooledTranscripts) -> None:
         self._sessions = store.sessions
@@ -172,7 +172,10 @@ class SpooledUsage:
 
 
 class SpooledFiles:
-    """store.Files. What a cell wrote can wait; what a person sends is refused, as they can send it again."""
+    """store.FileRecords.
+
+    What a cell wrote can wait. What a person uploads is refused: they can send it again.
+    """
 
     def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._files = store.files

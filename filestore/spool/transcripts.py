@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from filestore.errors import StoreUnavailable
-from filestore.records import RUNNING, CellRecord, Finished, Output, Outside, Said, Waiting
+from filestore.records import RUNNING, CellRecord, Finished, Output, OutsideOutputs, Said, Waiting
 from filestore.spool.catch_up import CatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
@@ -104,7 +104,7 @@ class SpooledTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,  # noqa: ARG002 - what waits is whole
+        outside: OutsideOutputs | None = None,  # noqa: ARG002 - what waits is whole
     ) -> Finished:
         return await self._write(
             session_id,
@@ -127,7 +127,7 @@ class SpooledTranscripts:
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-        outside: Outside | None = None,  # noqa: ARG002 - what waits is whole
+        outside: OutsideOutputs | None = None,  # noqa: ARG002 - what waits is whole
     ) -> Finished:
         return await self._write(
             session_id,

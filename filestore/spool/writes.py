@@ -62,7 +62,7 @@ class _Small:
 
 @dataclass(frozen=True, slots=True)
 class SessionOpened(_Small):
-    """`Sessions.get_or_create`."""
+    """`SessionRecords.get_or_create`."""
 
     session_id: str
     user_id: int
@@ -75,7 +75,7 @@ class SessionOpened(_Small):
 
 @dataclass(frozen=True, slots=True)
 class SessionTouched(_Small):
-    """`Sessions.touch`."""
+    """`SessionRecords.touch`."""
 
     session_id: str
     at: datetime
@@ -86,7 +86,7 @@ class SessionTouched(_Small):
 
 @dataclass(frozen=True, slots=True)
 class KernelNoted(_Small):
-    """`Sessions.set_kernel`."""
+    """`SessionRecords.set_kernel`."""
 
     session_id: str
     kernel: str | None
@@ -174,7 +174,7 @@ class UsageAdded(_Small):
 
 @dataclass(frozen=True, slots=True)
 class FileAdded(_Small):
-    """`Files.add` of a file whose bytes are on the disk."""
+    """`FileRecords.add` of a file whose bytes are on the disk."""
 
     file: StoredFile
     quota: int

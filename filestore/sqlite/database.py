@@ -43,7 +43,7 @@ class _Busy(Exception):
     """Another connection writes, or there is too much to write in the event loop."""
 
 
-class Database:
+class SqliteDatabase:
     """Runs functions of a connection, each in a transaction of its own, off the event loop."""
 
     def __init__(self, path: Path) -> None:
@@ -200,7 +200,7 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[Database]:
+async def opened(path: Path) -> AsyncIterator[SqliteDatabase]:
     """The database at `path`, made (0600) or brought to the newest schema first.
 
     Raises:
@@ -208,7 +208,7 @@ async def opened(path: Path) -> AsyncIterator[Database]:
         StoreTooNew: a later version of the program wrote it.
         StoreDamaged: it is broken, as far as a look of CHECK seconds tells.
     """
-    database = Database(path)
+    database = SqliteDatabase(path)
     try:
         try:
             await asyncio.to_thread(_make_private, path)

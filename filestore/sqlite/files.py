@@ -8,7 +8,7 @@ from typing import Any
 
 from filestore.errors import FileIdTaken, QuotaExceeded, TooManyFiles
 from filestore.records import EPOCH, Cursor, StoredFile
-from filestore.sqlite.database import Database
+from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
 from filestore.sqlite.schema import COUNTED
 
@@ -17,9 +17,12 @@ _INSERT = f"INSERT INTO user_files ({', '.join(COLUMNS)}) VALUES ({', '.join('?'
 
 
 class SqliteFiles:
-    """store.Files. A "+" keeps a query from the index of that column: it would sort all files of a person."""
+    """store.FileRecords.
 
-    def __init__(self, database: Database) -> None:
+    A "+" before a column keeps SQLite from using its index, with which it would sort all files of a person.
+    """
+
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
@@ -189,7 +192,7 @@ class SqliteFiles:
 class SqliteShares:
     """store.Shares."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def add(self, file_id: str, owner_id: int, user_id: int, now: datetime) -> bool:

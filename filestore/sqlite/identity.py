@@ -2,13 +2,13 @@
 
 from sqlite3 import Connection
 
-from filestore.sqlite.database import Database
+from filestore.sqlite.database import SqliteDatabase
 
 
 class SqliteIdentity:
     """store.Identity."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def id(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from filestore.errors import NoSuchSession
 from filestore.records import EPOCH, MessageCell, SessionRecord, UsageRecord, UsageTotal
-from filestore.sqlite.database import Database
+from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
 from filestore.sqlite.transcripts import clear
 
@@ -15,9 +15,9 @@ AT_ONCE = 100  # entries with their outputs that one transaction deletes: all ot
 
 
 class SqliteSessions:
-    """store.Sessions."""
+    """store.SessionRecords."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def get_or_create(self, session_id: str, user_id: int, place: str, at: datetime) -> SessionRecord:
@@ -111,7 +111,7 @@ class SqliteSessions:
 class SqliteUsage:
     """store.Usage."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def add(self, usage: UsageRecord, *, again: bool = False) -> None:
@@ -161,7 +161,7 @@ class SqliteUsage:
 class SqliteServerSettings:
     """store.ServerSettings."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def get(self, server_id: int) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class SqliteServerSettings:
 class SqliteMessageCells:
     """store.MessageCells."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def set(self, cell: MessageCell) -> None:

@@ -9,9 +9,9 @@ from functools import partial
 from sqlite3 import Connection, Row
 
 from filestore.errors import NoSuchCell
-from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, Outside, Room, Said
+from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, OutsideOutputs, QuotaRoom, Said
 from filestore.short import MADE_ROOM, note, short, size_of
-from filestore.sqlite.database import Database
+from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.files import taken
 from filestore.sqlite.moments import from_milliseconds, to_milliseconds
 from filestore.sqlite.schema import LARGE
@@ -23,7 +23,7 @@ EACH = 100  # characters that take as long to write as an output does beside its
 class SqliteTranscripts:
     """store.Transcripts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
@@ -89,7 +89,7 @@ class SqliteTranscripts:
         file_ids: Sequence[str] = (),
         *,
         batch: str = "",
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         def work(connection: Connection) -> Finished:
             _join_files(connection, session_id, seq, file_ids)
@@ -111,7 +111,7 @@ class SqliteTranscripts:
         execution_time: float | None = None,
         execution_count: int | None = None,
         file_ids: Sequence[str] = (),
-        outside: Outside | None = None,
+        outside: OutsideOutputs | None = None,
     ) -> Finished:
         def work(connection: Connection) -> Finished:
             row = connection.execute(
@@ -189,7 +189,7 @@ class SqliteTranscripts:
             lambda connection: [row[0] for row in connection.execute(query, (session_id,))]
         )
 
-    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> Room:
+    async def make_room(self, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
         return await self._database.write(
             lambda connection: _make_room(connection, user_id, size, quota, now)
         )
@@ -250,7 +250,7 @@ def _append(
     session_id: str,
     seq: int,
     outputs: Sequence[Output],
-    outside: Outside | None,
+    outside: OutsideOutputs | None,
     batch: str = "",
 ) -> None:
     if not outputs:
@@ -274,7 +274,7 @@ def _append(
     )
 
 
-def _replaced(connection: Connection, known: Row, outside: Outside | None) -> Finished:
+def _replaced(connection: Connection, known: Row, outside: OutsideOutputs | None) -> Finished:
     """Let a batch that is there refer to other bytes, which are the same.
 
     A try before came to its end unheard, and whoever made it may have deleted its bytes.
@@ -288,14 +288,14 @@ def _replaced(connection: Connection, known: Row, outside: Outside | None) -> Fi
     return Finished(dropped=(known["blob_key"],))
 
 
-def _make_room(connection: Connection, user_id: int, size: int, quota: int, now: datetime) -> Room:
+def _make_room(connection: Connection, user_id: int, size: int, quota: int, now: datetime) -> QuotaRoom:
     used = taken(connection, user_id, now)[1]
     if used + size <= quota:
-        return Room(fits=True, used=used)
+        return QuotaRoom(fits=True, used=used)
     people = "SELECT large_bytes FROM people WHERE user_id = ?"
     large = connection.execute(people, (user_id,)).fetchone()
     if large is None or used - large[0] + size > quota:
-        return Room(fits=False, used=used)
+        return QuotaRoom(fits=False, used=used)
     dropped = []
     for row in connection.execute(
         f"""SELECT rowid, json, size, blob_key FROM outputs WHERE owner = ? AND size > {LARGE}
@@ -313,7 +313,7 @@ def _make_room(connection: Connection, user_id: int, size: int, quota: int, now:
         if used + size <= quota:
             break
     keys = tuple(key for key in dropped if key is not None)  # rows of before have none
-    return Room(used + size <= quota, used, len(dropped), keys)
+    return QuotaRoom(used + size <= quota, used, len(dropped), keys)
 
 
 def _outputs(text: str) -> list[Output]:
@@ -334,7 +334,7 @@ def _records(connection: Connection, rows: Iterable[Row], *, brief: bool = False
     if not found:
         return []
     outputs: defaultdict[int, list[Output]] = defaultdict(list)
-    outside: defaultdict[int, list[Outside]] = defaultdict(list)
+    outside: defaultdict[int, list[OutsideOutputs]] = defaultdict(list)
     seqs = [row["seq"] for row in found]
     wanted = set(seqs)
     for row in connection.execute(
@@ -351,12 +351,12 @@ def _records(connection: Connection, rows: Iterable[Row], *, brief: bool = False
             key, size, count = f"{IN_A_ROW}/{row['position']}", len(row["json"]), len(shown)
             shown = short(shown)
         if key is not None:
-            outside[seq].append(Outside(key, size, count, len(outputs[seq]), len(shown)))
+            outside[seq].append(OutsideOutputs(key, size, count, len(outputs[seq]), len(shown)))
         outputs[seq] += shown
     return [_record(row, outputs[row["seq"]], outside[row["seq"]]) for row in found]
 
 
-def _record(row: Row, outputs: Sequence[Output], outside: Sequence[Outside]) -> Said | CellRecord:
+def _record(row: Row, outputs: Sequence[Output], outside: Sequence[OutsideOutputs]) -> Said | CellRecord:
     at = from_milliseconds(row["at"])
     if row["kind"] == "said":
         return Said(row["session_id"], row["seq"], row["place"], row["author"], row["text"], at)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from bot.sessions import Sessions
 from bot.terminal.jsonl import JsonLines
-from filestore.records import EPOCH, Page, SessionRecord
+from filestore.records import EPOCH, FilePage, SessionRecord
 from kernels.cell.events import END_OF_INPUT
 from kernels.errors import KernelClosed
 
@@ -39,9 +39,9 @@ class Slow:
             await self.open.wait()
         return self.one
 
-    async def list_user_files(self, _user_id: int, **_more: object) -> Page:
+    async def list_user_files(self, _user_id: int, **_more: object) -> FilePage:
         """None."""
-        return Page((), None)
+        return FilePage((), None)
 
     def id_of(self, user_id: int, _place: str) -> str:
         """Of whomever."""

@@ -12,7 +12,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.plain_text import PlainTextOutput
 
 from bot.session import Session
-from bot.terminal.question import DECIDE, Questions
+from bot.terminal.question import DECIDE, QuestionPrompt
 from kernels.cell.events import InputRequest, Unstopped
 from kernels.errors import NoQuestion
 
@@ -46,7 +46,7 @@ class Prompt:
     def __init__(self, keyboard: PipeInput, drawn: io.StringIO) -> None:
         self.type = keyboard.send_text
         self.cell = Cell()
-        self.questions = Questions()
+        self.questions = QuestionPrompt()
         self._drawn = drawn
 
     def put(self, question: InputRequest | Unstopped) -> None:

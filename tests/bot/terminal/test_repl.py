@@ -22,7 +22,7 @@ from bot.terminal import program, standard_input
 from bot.terminal.commands import variable_name
 from bot.terminal.keyboard import Keyboard, finished
 from bot.terminal.prose import is_prose
-from bot.terminal.repl import Terminal
+from bot.terminal.repl import Repl
 from bot.terminal.screen import Screen, time_left
 from bot.wording.error_messages import sentence
 from config.settings import load
@@ -41,7 +41,7 @@ async def talk(sessions: Sessions, *lines: str, folder: Path, shown: pytest.Capt
     screen = PlainTextOutput(io.StringIO())
     with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=screen):
         keyboard.send_text("".join(line + ENTER for line in lines) + CTRL_D)
-        terminal = Terminal(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
+        terminal = Repl(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
         sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         await terminal.talk(Keyboard(folder / "history", terminal.kernel))
     return shown.readouterr().out + screen.stdout.getvalue()
@@ -79,7 +79,7 @@ async def test_a_question_is_taken_away_when_its_cell_is_over(
     async with compose(settings) as sessions:
         with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=drawn):
             keyboard.send_text("input('q? ')" + ENTER)
-            terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+            terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
             talking = asyncio.create_task(terminal.talk(Keyboard(tmp_path / "history", terminal.kernel)))
             async with asyncio.timeout(20):
                 while "nobody answered its question in time" not in printed:
@@ -128,7 +128,7 @@ async def test_cell_of_an_earlier_visit_that_fails_is_a_sentence(
     sessions: Sessions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where no result will come of it the terminal says why."""
-    terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+    terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
     session = await sessions.session(1, "terminal")
     await terminal.fail_resumed(session.record, 1, KernelStartFailed("no room"))
     assert "could not be started; try again. It said: no room" in capsys.readouterr().out
@@ -445,7 +445,7 @@ async def test_tab_completes_and_a_call_shows_what_it_takes(sessions: Sessions, 
     """By the kernel: a variable's name, and the signature below the prompt while the call is typed."""
     screen = PlainTextOutput(io.StringIO())
     with create_pipe_input() as typing, create_app_session(input=typing, output=screen):
-        terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+        terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
         keyboard = Keyboard(tmp_path / "history", terminal.kernel)
         buffer = keyboard._prompt.default_buffer
         await sessions.execute_code("answer_of_mine = 41\ndef told(one, two=3): ...", 1)

@@ -26,7 +26,7 @@ from bot.reply import Reply
 from bot.sessions import Sessions
 from bot.terminal.keyboard import Keyboard
 from bot.terminal.question import DECIDE
-from bot.terminal.repl import AGAIN, Terminal
+from bot.terminal.repl import AGAIN, Repl
 from bot.terminal.screen import Screen
 from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
 from config.settings import load
@@ -107,7 +107,7 @@ async def typing(
         create_pipe_input() as keyboard,
         create_app_session(input=keyboard, output=PlainTextOutput(drawn)),
     ):
-        terminal = Terminal(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
+        terminal = Repl(sessions, Screen(folder / "pictures", str, colour=False), user_id=1)
         talking = asyncio.create_task(terminal.talk(Keyboard(folder / "history", terminal.kernel)))
         yield Typing(keyboard, drawn, shown, sessions)
         keyboard.send_text(CTRL_D)
@@ -298,7 +298,7 @@ async def test_ctrl_c_in_a_script_is_never_lost(
     sessions: Sessions, tmp_path: Path, asks: bool, earlier: bool
 ) -> None:
     """If an earlier cell was asked about and failed, or this one is not asked about any more, it stops."""
-    terminal = Terminal(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
+    terminal = Repl(sessions, Screen(tmp_path / "pictures", str, colour=False), user_id=1)
     session, seen = Stops(asks=asks), asyncio.Event()
     told = Reply(1, event=Unstopped((), limited=True, asks=False))
     if earlier:

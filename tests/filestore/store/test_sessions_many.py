@@ -16,9 +16,9 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked = 0
-        transaction, answering = sqlite.Database._transaction, mongo._answering
+        transaction, answering = sqlite.SqliteDatabase._transaction, mongo._answering
 
-        def counted(database: sqlite.Database, *args: Any) -> Any:
+        def counted(database: sqlite.SqliteDatabase, *args: Any) -> Any:
             self.asked += 1
             return transaction(database, *args)
 
@@ -28,7 +28,7 @@ class Counted:
             with answering():
                 yield
 
-        monkeypatch.setattr(sqlite.Database, "_transaction", counted)
+        monkeypatch.setattr(sqlite.SqliteDatabase, "_transaction", counted)
         monkeypatch.setattr(mongo, "_answering", counted_answering)
 
     def since_then(self) -> int:
