@@ -20,7 +20,7 @@ from bot.spending.usage import Ledger
 from config.settings import Settings
 from filestore import belonging, open_store
 from filestore.belonging import Belonging
-from filestore.blobs.store import LocalBlobs
+from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
 from filestore.files import NO_ROOM, FileStore
 from filestore.janitor import Janitor
@@ -72,7 +72,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         stack.enter_context(_held(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
-        blobs = LocalBlobs(settings.data / "files")
+        blobs = Blobs(settings.data / "files")
         large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
         restored = False
 
@@ -207,7 +207,7 @@ def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
     }
 
 
-async def _begin(store: Store, known: FileRecords, blobs: LocalBlobs) -> bool:
+async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
     """Find out whose the files are, of which `known` may know more than the database.
 
     On a full disk that is not noted, and cells run all the same.

@@ -1,6 +1,6 @@
 """The files of people: kept for a while under a short id, versioned by name, read by their owner only.
 
-    files = FileStore(store, LocalBlobs(root), clock=lambda: datetime.now(UTC))
+    files = FileStore(store, Blobs(root), clock=lambda: datetime.now(UTC))
     stored = await files.put(user_id, session_id, "plot.png", content, source="generated")
     loaded = await files.load_file(stored.file_id, user_id)
 

@@ -1,7 +1,7 @@
 """A store whose cells' large outputs lie as bytes outside their records, and count in their person's quota.
 
     async with open_store(data) as database:
-        store = LargeOutputs(database, LocalBlobs(data / "files"), quota=QUOTA, clock=clock)
+        store = LargeOutputs(database, Blobs(data / "files"), quota=QUOTA, clock=clock)
 
 Where the outputs of one write are above LARGE, they become one object of bytes with a line of JSON for each,
 and the record has their short form. Reading a transcript then costs what its text costs, unless the outputs

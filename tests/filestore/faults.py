@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from filestore import StoreFull
+from filestore.errors import StoreFull
 from filestore.sqlite.database import SqliteDatabase
 
 

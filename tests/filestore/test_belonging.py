@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from filestore import FileStore, Janitor, LocalBlobs, Store, Swept
 from filestore.belonging import DOUBT, begin
+from filestore.blobs.store import Blobs
+from filestore.files import FileStore
+from filestore.janitor import Janitor, Swept
 from filestore.sqlite import open_sqlite
+from filestore.store import Store
 from tests.filestore.people import ANN, put
 
 
@@ -34,7 +37,7 @@ def on_disk(tmp_path: Path) -> set[str]:
     return found - {".database"}
 
 
-def another(store: Store, blobs: LocalBlobs, clock) -> tuple[FileStore, Janitor]:
+def another(store: Store, blobs: Blobs, clock) -> tuple[FileStore, Janitor]:
     """What works on another database with the same bytes."""
     return FileStore(store, blobs, clock=clock), Janitor(store, blobs, clock=clock)
 
@@ -49,7 +52,7 @@ async def test_an_id_is_the_databases_own_and_stays(store: Store, other: Store) 
 
 @pytest.mark.parametrize("marked", [True, False])
 async def test_an_empty_database_deletes_nothing_of_another(
-    store: Store, other: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path, marked: bool
+    store: Store, other: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path, marked: bool
 ) -> None:
     """MONGODB_URI forgotten once: days later all is there, also where no mark told whose it was."""
     if marked:
@@ -71,7 +74,7 @@ async def test_an_empty_database_deletes_nothing_of_another(
 
 
 async def test_a_strangers_own_files_still_expire(
-    store: Store, other: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path
+    store: Store, other: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
     """What a database knows is its to delete, wherever it lies."""
     await begin(store, blobs, clock.now)
@@ -85,7 +88,7 @@ async def test_a_strangers_own_files_still_expire(
 
 
 async def test_a_folder_of_before_goes_to_the_database_that_knows_a_file(
-    store: Store, other: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path
+    store: Store, other: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
     """Without a mark one known id is proof enough; a stranger that came before does not get it."""
     await put(files)
@@ -99,7 +102,7 @@ async def test_a_folder_of_before_goes_to_the_database_that_knows_a_file(
 
 
 async def test_a_folder_without_files_goes_to_whoever_comes(
-    store: Store, blobs: LocalBlobs, files: FileStore, clock
+    store: Store, blobs: Blobs, files: FileStore, clock
 ) -> None:
     """A new one, and one that holds nothing; then it is theirs."""
     assert (await begin(store, blobs, clock.now)).ours
@@ -108,7 +111,7 @@ async def test_a_folder_without_files_goes_to_whoever_comes(
 
 
 async def test_what_an_older_database_does_not_know_comes_back(
-    store: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path
+    store: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
     """A backup is restored by mistake: for a day the files that it does not know can be had again."""
     await begin(store, blobs, clock.now)
@@ -128,7 +131,7 @@ async def test_what_an_older_database_does_not_know_comes_back(
 
 
 async def test_a_restored_database_takes_no_session_for_idle_and_no_file_for_expired_at_once(
-    tmp_path: Path, blobs: LocalBlobs, clock
+    tmp_path: Path, blobs: Blobs, clock
 ) -> None:
     """Whether what it last saw long ago was used since, it cannot know; it waits a day."""
     path, copy = tmp_path / "kernelcord.db", tmp_path / "backup.db"
@@ -158,7 +161,7 @@ async def test_a_restored_database_takes_no_session_for_idle_and_no_file_for_exp
 
 
 async def test_who_comes_back_after_another_takes_no_session_for_idle(
-    store: Store, other: Store, blobs: LocalBlobs, clock
+    store: Store, other: Store, blobs: Blobs, clock
 ) -> None:
     """The person worked on in the same workspace, by the other database."""
     await begin(store, blobs, clock.now)
@@ -172,12 +175,12 @@ async def test_who_comes_back_after_another_takes_no_session_for_idle(
 
 
 async def test_another_data_folder_costs_no_row(
-    store: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path
+    store: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
     """The mirror of it: a folder that does not have the bytes is no proof that they are gone."""
     await begin(store, blobs, clock.now)
     stored = await put(files)
-    elsewhere = LocalBlobs(tmp_path / "elsewhere")
+    elsewhere = Blobs(tmp_path / "elsewhere")
     await begin(store, elsewhere, clock.now)
     await another(store, elsewhere, clock)[1].sweep(clock.now)
     assert (await files.load_file(stored.file_id, ANN)).record == stored
@@ -185,7 +188,7 @@ async def test_another_data_folder_costs_no_row(
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "\x00", '{"folder": 1}'])
 async def test_a_mark_that_cannot_be_read_lets_nothing_be_deleted(
-    store: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path, text: str
+    store: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path, text: str
 ) -> None:
     """Somebody has edited it, or a disk has lost it; it is left as it is."""
     stored = await put(files)
@@ -199,7 +202,7 @@ async def test_a_mark_that_cannot_be_read_lets_nothing_be_deleted(
 
 
 async def test_whoever_sets_the_database_in_the_mark_gives_it_the_folder(
-    store: Store, other: Store, files: FileStore, blobs: LocalBlobs, clock
+    store: Store, other: Store, files: FileStore, blobs: Blobs, clock
 ) -> None:
     """As the warning says, for when the other database is gone for good."""
     await begin(store, blobs, clock.now)
@@ -212,13 +215,13 @@ async def test_whoever_sets_the_database_in_the_mark_gives_it_the_folder(
 
 
 async def test_a_janitor_judges_only_files_whose_bytes_are_in_its_folder(
-    store: Store, files: FileStore, blobs: LocalBlobs, clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: Store, files: FileStore, blobs: Blobs, clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same database from another folder: rows whose bytes it cannot see are neither deleted nor named."""
     await begin(store, blobs, clock.now)
     stored = await put(files)
     assert stored.folder
-    elsewhere = LocalBlobs(tmp_path / "elsewhere")
+    elsewhere = Blobs(tmp_path / "elsewhere")
     await begin(store, elsewhere, clock.now)
     here = await put(FileStore(store, elsewhere, clock=clock), "b.csv")
     janitor = Janitor(store, elsewhere, clock=clock)

@@ -12,17 +12,12 @@ from typing import BinaryIO
 
 import pytest
 
-from filestore import (
-    FileIdTaken,
-    FileStore,
-    FileTooLarge,
-    LocalBlobs,
-    QuotaExceeded,
-    Store,
-    StoredFile,
-    TooManyFiles,
-)
 from filestore.blobs.copying import Written
+from filestore.blobs.store import Blobs
+from filestore.errors import FileIdTaken, FileTooLarge, QuotaExceeded, TooManyFiles
+from filestore.files import FileStore
+from filestore.records import StoredFile
+from filestore.store import Store
 from tests.filestore.people import ANN, BOB, SESSION, bytes_on_disk, put
 
 KIB = 1024
@@ -105,7 +100,7 @@ async def test_hostile_name_is_repaired_stored_and_found(files: FileStore, name:
     assert await files.find(name, ANN, SESSION) == stored
 
 
-async def test_quota_counts_what_is_unexpired(store: Store, blobs: LocalBlobs, clock, tmp_path: Path) -> None:
+async def test_quota_counts_what_is_unexpired(store: Store, blobs: Blobs, clock, tmp_path: Path) -> None:
     """A file that does not fit is refused, with the numbers, and fits once others have expired."""
     files = FileStore(store, blobs, clock=clock, quota=10 * KIB)
     kept = await put(files, "a.bin", bytes(8 * KIB))
@@ -142,7 +137,7 @@ async def test_content_that_is_refused_when_it_is_left_is_not_kept(files: FileSt
 
 
 async def test_what_the_quota_has_no_room_for_is_not_copied(
-    store: Store, blobs: LocalBlobs, clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, blobs: Blobs, clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its size tells; but the newest version once more is renewed, which needs no room."""
     files = FileStore(store, blobs, clock=clock, quota=200 * KIB)
@@ -170,7 +165,7 @@ async def test_what_the_quota_has_no_room_for_is_not_copied(
     assert bytes_on_disk(tmp_path) == [kept.file_id]
 
 
-async def test_quota_holds_under_puts_at_once(store: Store, blobs: LocalBlobs, clock) -> None:
+async def test_quota_holds_under_puts_at_once(store: Store, blobs: Blobs, clock) -> None:
     """Of twenty puts at once exactly those that fit are kept."""
     files = FileStore(store, blobs, clock=clock, quota=7 * KIB)
     results = await asyncio.gather(
@@ -183,9 +178,7 @@ async def test_quota_holds_under_puts_at_once(store: Store, blobs: LocalBlobs, c
     assert await files.used(ANN) == 7 * KIB
 
 
-async def test_a_person_has_so_many_files_at_most(
-    store: Store, blobs: LocalBlobs, clock, tmp_path: Path
-) -> None:
+async def test_a_person_has_so_many_files_at_most(store: Store, blobs: Blobs, clock, tmp_path: Path) -> None:
     """However small, at once or one by one; what is there is renewed, and what expired makes room."""
     files = FileStore(store, blobs, clock=clock, most=3)
     results = await asyncio.gather(
@@ -208,7 +201,7 @@ async def test_a_person_has_so_many_files_at_most(
 
 
 async def test_too_large_file_is_refused_and_leaves_nothing(
-    store: Store, blobs: LocalBlobs, clock, tmp_path: Path
+    store: Store, blobs: Blobs, clock, tmp_path: Path
 ) -> None:
     """The limit holds for bytes, for files on disk however sparse, and for a source that never ends."""
 
@@ -233,7 +226,7 @@ async def test_too_large_file_is_refused_and_leaves_nothing(
     assert len(bytes_on_disk(tmp_path)) == 1
 
 
-async def test_colliding_id_is_drawn_again(store: Store, blobs: LocalBlobs, clock) -> None:
+async def test_colliding_id_is_drawn_again(store: Store, blobs: Blobs, clock) -> None:
     """An id in use, by the same person or another, is never given twice and never overwrites bytes."""
     ids = iter(["aaaaaaaaaa", "aaaaaaaaaa", "bbbbbbbbbb", "aaaaaaaaaa", "cccccccccc"])
     files = FileStore(store, blobs, clock=clock, new_id=lambda: next(ids))
@@ -246,7 +239,7 @@ async def test_colliding_id_is_drawn_again(store: Store, blobs: LocalBlobs, cloc
     assert (await files.load_file("cccccccccc", BOB)).data == b"third"
 
 
-async def test_ids_that_never_come_free_are_an_error(store: Store, blobs: LocalBlobs, clock) -> None:
+async def test_ids_that_never_come_free_are_an_error(store: Store, blobs: Blobs, clock) -> None:
     """A broken source of ids ends in an error, not in a loop."""
     files = FileStore(store, blobs, clock=clock, new_id=lambda: "aaaaaaaaaa")
     await put(files, "1.txt")

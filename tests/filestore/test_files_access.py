@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from filestore import FileStore, LocalBlobs, NoSuchFile, Store, UsageRecord
+from filestore.blobs.store import Blobs
+from filestore.errors import NoSuchFile
+from filestore.files import FileStore
+from filestore.records import UsageRecord
+from filestore.store import Store
 from tests.filestore.people import ANN, BOB, SESSION, bytes_on_disk, put
 
 HOSTILE_IDS = [
@@ -86,7 +90,7 @@ async def test_foreign_person_can_neither_find_extend_delete_nor_share(files: Fi
     assert (await files.load_file(stored.file_id, ANN)).record == stored
 
 
-async def test_file_whose_bytes_are_gone_is_no_file(files: FileStore, blobs: LocalBlobs) -> None:
+async def test_file_whose_bytes_are_gone_is_no_file(files: FileStore, blobs: Blobs) -> None:
     """A row without bytes reads as an expired file, not as a broken disk."""
     stored = await put(files)
     await blobs.delete(stored.blob_key)

@@ -11,24 +11,18 @@ from typing import Any
 
 import pytest
 
-from filestore import (
-    CellRecord,
-    FileStore,
-    Janitor,
-    LargeOutputs,
-    LocalBlobs,
-    QuotaExceeded,
-    Store,
-    StoreUnavailable,
-    Swept,
-    open_store,
-)
+from filestore import open_store
 from filestore.belonging import begin
-from filestore.blobs.store import BlobEntry
-from filestore.outputs import LARGE
+from filestore.blobs.store import BlobEntry, Blobs
+from filestore.errors import QuotaExceeded, StoreUnavailable
+from filestore.files import FileStore
+from filestore.janitor import Janitor, Swept
+from filestore.outputs import LARGE, LargeOutputs
+from filestore.records import CellRecord
 from filestore.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
 from filestore.spool import SpooledStore, spooled
 from filestore.sqlite.schema import MIGRATIONS
+from filestore.store import Store
 from tests.filestore.conftest import BACKENDS, Clock
 from tests.filestore.faults import full
 
@@ -48,7 +42,7 @@ async def raw(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[S
 
 
 @pytest.fixture
-async def kept(raw: Store, blobs: LocalBlobs, clock: Clock, tmp_path: Path) -> AsyncIterator[SpooledStore]:
+async def kept(raw: Store, blobs: Blobs, clock: Clock, tmp_path: Path) -> AsyncIterator[SpooledStore]:
     """All that the bot puts before it; Ann and Bob have a session each."""
     large = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
     async with spooled(large, tmp_path / "spool", clock=clock) as store:
@@ -85,14 +79,14 @@ async def whole(store: Store, user_id: int = ANN) -> list[tuple[dict[str, Any], 
     return [entry.outputs for entry in found if isinstance(entry, CellRecord)]
 
 
-async def on_disk(blobs: LocalBlobs) -> list[BlobEntry]:
+async def on_disk(blobs: Blobs) -> list[BlobEntry]:
     """All bytes."""
     return [entry async for folder in blobs.folders() for entry in folder]
 
 
 @on_each
 async def test_large_outputs_lie_outside_and_read_whole(
-    kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock
 ) -> None:
     """The record has a few lines of each; all of them come back, in order, late ones too."""
     small, big = stream("small"), [stream("x" * LARGE), stream("last")]
@@ -114,7 +108,7 @@ async def test_large_outputs_lie_outside_and_read_whole(
 
 @pytest.mark.parametrize("raw", ["mongodb"], indirect=True)
 async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
-    kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection breaks after the server has written late output: the next try finds it, and is whole."""
     cell = await run(kept, clock)
@@ -136,7 +130,7 @@ async def test_a_try_that_came_to_its_end_unheard_loses_no_bytes(
 
 @on_each
 async def test_outputs_that_were_written_unheard_are_whole_when_they_are_written_again(
-    kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever writes late ones is cut off once the database has them, as at the program's end."""
     big = [stream("x" * LARGE), stream("last")]
@@ -178,7 +172,7 @@ async def test_the_newest_come_first_page_by_page(kept: SpooledStore, clock: Clo
 
 @on_each
 async def test_outputs_count_and_the_oldest_make_room(
-    kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock
 ) -> None:
     """Six cells cannot write beyond the quota: the oldest large ones become short, and say so."""
     first = [stream(f"{number}" * 30 * KIB) for number in range(10)]
@@ -230,7 +224,7 @@ async def test_what_comes_late_is_no_way_around_the_quota(kept: SpooledStore, cl
 
 @on_each
 async def test_a_file_takes_room_of_old_outputs_and_files_alone_are_refused(
-    kept: SpooledStore, blobs: LocalBlobs, clock: Clock
+    kept: SpooledStore, blobs: Blobs, clock: Clock
 ) -> None:
     """What one sees in a notebook never keeps a file from being stored, and is told where it is shortened."""
     files = FileStore(kept, blobs, clock=clock, quota=QUOTA)
@@ -258,7 +252,7 @@ async def test_a_file_takes_room_of_old_outputs_and_files_alone_are_refused(
 @on_each
 @pytest.mark.parametrize("how", ["clear", "delete", "forget"])
 async def test_nothing_is_left_of_a_transcript_that_is_deleted(
-    kept: SpooledStore, raw: Store, blobs: LocalBlobs, clock: Clock, how: str
+    kept: SpooledStore, raw: Store, blobs: Blobs, clock: Clock, how: str
 ) -> None:
     """Bytes, rows and sums: of the cleared, of the retired, of who wanted to be forgotten; others' stay."""
     await run(kept, clock, stream("x" * LARGE))
@@ -278,7 +272,7 @@ async def test_nothing_is_left_of_a_transcript_that_is_deleted(
 
 @on_each
 async def test_the_janitor_keeps_what_transcripts_refer_to(
-    kept: SpooledStore, blobs: LocalBlobs, clock: Clock
+    kept: SpooledStore, blobs: Blobs, clock: Clock
 ) -> None:
     """Outputs are no orphans; what a crash has left of others is."""
     clock.now = datetime.now(UTC)
@@ -292,7 +286,7 @@ async def test_the_janitor_keeps_what_transcripts_refer_to(
 
 @on_sqlite
 async def test_missing_bytes_read_as_what_is_left(
-    kept: SpooledStore, blobs: LocalBlobs, clock: Clock, caplog: pytest.LogCaptureFixture
+    kept: SpooledStore, blobs: Blobs, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that has lost them does not make the transcript unreadable."""
     await run(kept, clock, stream("begin" + "x" * LARGE))
@@ -306,7 +300,7 @@ async def test_missing_bytes_read_as_what_is_left(
 
 @on_sqlite
 async def test_a_disk_without_room_for_outputs_keeps_others_cells_direct(
-    kept: SpooledStore, blobs: LocalBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    kept: SpooledStore, blobs: Blobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One person's large output waits in the spool; others are recorded as ever, and it is tried again."""
     put = blobs.put
@@ -331,7 +325,7 @@ async def test_a_disk_without_room_for_outputs_keeps_others_cells_direct(
 
 @on_sqlite
 async def test_what_waited_for_the_database_lies_outside_in_the_end(
-    kept: SpooledStore, blobs: LocalBlobs, clock: Clock
+    kept: SpooledStore, blobs: Blobs, clock: Clock
 ) -> None:
     """The spool's line is whole; the record that comes of it is not large."""
     async with full():
@@ -367,7 +361,7 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(
         )
         old.commit()
     async with open_store(tmp_path) as raw:
-        blobs = LocalBlobs(tmp_path / "files")
+        blobs = Blobs(tmp_path / "files")
         store = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
         assert await whole(store) == [(big, big, late)]
         (record,) = await brief(store)
@@ -392,7 +386,7 @@ async def test_a_mongodb_of_before_is_counted(mongodb_uri: str, tmp_path: Path, 
         await raw.sessions.get_or_create("u7", ANN, "dm", clock.now)
         cell = await raw.transcripts.begin_cell("u7", "dm", "Ann", "code", clock.now)
         await raw.transcripts.finish_cell("u7", cell.seq, status="ok", outputs=[big])
-        files = FileStore(raw, LocalBlobs(tmp_path), clock=clock)
+        files = FileStore(raw, Blobs(tmp_path), clock=clock)
         await files.put(ANN, "u7", "a.txt", b"abc", source="generated")
         used = await raw.files.used(ANN, clock.now)
     with MongoClient[dict[str, Any]](mongodb_uri) as client:
@@ -403,7 +397,7 @@ async def test_a_mongodb_of_before_is_counted(mongodb_uri: str, tmp_path: Path, 
         database["entries"].update_many({}, {"$unset": dict.fromkeys(new, "")})
     async with open_store(tmp_path, mongodb_uri=mongodb_uri) as raw:
         assert await raw.files.used(ANN, clock.now) == used
-        store = LargeOutputs(raw, LocalBlobs(tmp_path), quota=QUOTA, clock=clock)
+        store = LargeOutputs(raw, Blobs(tmp_path), quota=QUOTA, clock=clock)
         (record,) = await brief(store)
         assert len(record.outputs[0]["text"]) < LARGE
         assert [output async for output in store.transcripts.outputs(record)] == [big]
@@ -417,7 +411,7 @@ async def test_outputs_that_are_read_while_they_are_replaced_are_read_again(
 ) -> None:
     """A reader gets the old ones or the new ones, never what is left of deleted bytes."""
     async with open_store(tmp_path) as raw:
-        blobs = LocalBlobs(tmp_path / "files")
+        blobs = Blobs(tmp_path / "files")
         store = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
         await store.sessions.get_or_create("u7", ANN, "dm", clock.now)
         cell = await run(store, clock, stream("o" * LARGE))

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filestore import BlobExists, BlobMissing, FileTooLarge, LocalBlobs
 from filestore.blobs.copying import PIECE, copy
 from filestore.blobs.space import FOLDER_TRIES
+from filestore.blobs.store import Blobs
+from filestore.errors import BlobExists, BlobMissing, FileTooLarge
 
 MIB = 1024 * 1024
 
@@ -24,7 +25,7 @@ def everything(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
 
-async def read(blobs: LocalBlobs, key: str) -> bytes:
+async def read(blobs: Blobs, key: str) -> bytes:
     """All bytes under a key."""
     with await blobs.open(key) as file:
         return file.read()
@@ -33,7 +34,7 @@ async def read(blobs: LocalBlobs, key: str) -> bytes:
 @pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 3 * PIECE])
 @pytest.mark.parametrize("kind", ["bytes", "memory", "disk"])
 async def test_bytes_come_back_whole_and_described(
-    blobs: LocalBlobs, tmp_path: Path, size: int, kind: str
+    blobs: Blobs, tmp_path: Path, size: int, kind: str
 ) -> None:
     """From whatever source, size, sum and beginning are those of the bytes that lie there."""
     data = os.urandom(size)
@@ -46,7 +47,7 @@ async def test_bytes_come_back_whole_and_described(
     assert written.head == data[:4096]
 
 
-async def test_folders_and_files_are_private(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_folders_and_files_are_private(blobs: Blobs, tmp_path: Path) -> None:
     """Nobody but us reads the bytes, whatever the umask."""
     before = os.umask(0)
     try:
@@ -61,7 +62,7 @@ async def test_folders_and_files_are_private(blobs: LocalBlobs, tmp_path: Path) 
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
 
 
-async def test_key_is_written_once(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_key_is_written_once(blobs: Blobs, tmp_path: Path) -> None:
     """A second put under a key is refused and changes nothing."""
     await blobs.put("7/a", b"first", limit=10)
     with pytest.raises(BlobExists):
@@ -70,7 +71,7 @@ async def test_key_is_written_once(blobs: LocalBlobs, tmp_path: Path) -> None:
     assert everything(tmp_path / "files") == ["7", "7/a"]
 
 
-async def test_failed_put_leaves_nothing(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_failed_put_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
     """A source that breaks or is too long leaves neither bytes, nor half of them, nor a folder."""
 
     class Breaking(io.BytesIO):
@@ -104,7 +105,7 @@ async def test_source_that_grows_while_it_is_copied_is_held_to_the_limit(tmp_pat
     assert (tmp_path / "target").stat().st_size <= 51
 
 
-async def test_pipe_is_read_to_its_end(blobs: LocalBlobs) -> None:
+async def test_pipe_is_read_to_its_end(blobs: Blobs) -> None:
     """A source with a descriptor that is no regular file is read."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as target:
@@ -115,7 +116,7 @@ async def test_pipe_is_read_to_its_end(blobs: LocalBlobs) -> None:
 
 
 async def test_file_that_the_system_cannot_copy_is_read(
-    blobs: LocalBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between file systems, or on old ones, bytes are read and written instead."""
 
@@ -129,7 +130,7 @@ async def test_file_that_the_system_cannot_copy_is_read(
     assert await read(blobs, "7/a") == b"x" * 3 * MIB
 
 
-async def test_delete_removes_the_empty_folder_only(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_delete_removes_the_empty_folder_only(blobs: Blobs, tmp_path: Path) -> None:
     """The last file takes its folder along; deleting what is not there is nothing."""
     await blobs.put("7/a", b"x", limit=1)
     await blobs.put("7/b", b"x", limit=1)
@@ -159,7 +160,7 @@ async def test_delete_removes_the_empty_folder_only(blobs: LocalBlobs, tmp_path:
         "é/a",
     ],
 )
-async def test_key_that_could_lead_elsewhere_is_refused(blobs: LocalBlobs, key: str) -> None:
+async def test_key_that_could_lead_elsewhere_is_refused(blobs: Blobs, key: str) -> None:
     """No verb takes a key that is not folder/name of plain letters."""
     for attempt in (blobs.put(key, b"x", limit=1), blobs.open(key), blobs.delete(key), blobs.missing([key])):
         with pytest.raises(ValueError, match="not a key"):
@@ -171,14 +172,14 @@ def test_no_key_escapes_the_root(key: str) -> None:
     """Whatever text is a key lies right below a folder of the root."""
     root = Path("/nowhere/files")
     try:
-        path = LocalBlobs(root)._path(key)
+        path = Blobs(root)._path(key)
     except ValueError:
         return
     assert path.parent.parent == root
     assert Path(os.path.normpath(path)) == path
 
 
-async def test_link_in_the_place_of_bytes_is_not_followed(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_link_in_the_place_of_bytes_is_not_followed(blobs: Blobs, tmp_path: Path) -> None:
     """Even who can write into the directory cannot make us read another file."""
     (tmp_path / "secret").write_bytes(b"secret")
     (tmp_path / "files/7").mkdir(parents=True)
@@ -187,7 +188,7 @@ async def test_link_in_the_place_of_bytes_is_not_followed(blobs: LocalBlobs, tmp
         await blobs.open("7/a")
 
 
-async def test_folders_list_keys_only(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_folders_list_keys_only(blobs: Blobs, tmp_path: Path) -> None:
     """Temporary files and whatever else lies there are not taken for bytes."""
     assert [folder async for folder in blobs.folders()] == []
     for key in ("7/a", "7/b", "8/c"):
@@ -200,7 +201,7 @@ async def test_folders_list_keys_only(blobs: LocalBlobs, tmp_path: Path) -> None
 
 
 async def test_put_survives_its_folder_being_swept_away(
-    blobs: LocalBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    blobs: Blobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder that a sweep removes, empty, at the moment of a put is made again."""
     make_folder, removed = blobs._make_folder, []
@@ -217,7 +218,7 @@ async def test_put_survives_its_folder_being_swept_away(
     assert await read(blobs, "7/a") == b"x"
 
 
-async def test_cancelled_open_closes_what_it_opened(blobs: LocalBlobs) -> None:
+async def test_cancelled_open_closes_what_it_opened(blobs: Blobs) -> None:
     """No descriptor stays open when who asked for it is gone."""
     await blobs.put("7/a", b"x", limit=1)
     before = len(os.listdir("/proc/self/fd"))
@@ -230,7 +231,7 @@ async def test_cancelled_open_closes_what_it_opened(blobs: LocalBlobs) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-async def test_thrown_away_bytes_come_back_or_go(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_thrown_away_bytes_come_back_or_go(blobs: Blobs, tmp_path: Path) -> None:
     """The trash holds them under their key with the moment; nobody opens or lists them meanwhile."""
     at = datetime(2030, 1, 1, tzinfo=UTC)
     for key in ("7/a", "7/b"):
@@ -255,7 +256,7 @@ async def test_thrown_away_bytes_come_back_or_go(blobs: LocalBlobs, tmp_path: Pa
     assert sorted(path.name for path in (tmp_path / "files").iterdir()) == ["7"]
 
 
-async def test_a_mark_is_whole_private_and_no_bytes(blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_a_mark_is_whole_private_and_no_bytes(blobs: Blobs, tmp_path: Path) -> None:
     """It stands in the directory, which is made for it, and half of one is swept."""
     assert await blobs.mark() is None
     for text in ("one", "two"):

@@ -12,7 +12,8 @@ import pytest
 from pymongo import MongoClient
 
 from bot.wording.error_messages import at_start
-from filestore import StoreInUse, StoreUnavailable, open_store
+from filestore import open_store
+from filestore.errors import StoreInUse, StoreUnavailable
 from filestore.mongo import lease, open_mongo
 from tests.live.cells import until
 

@@ -13,21 +13,14 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from filestore import (
-    CellRecord,
-    FileStore,
-    LocalBlobs,
-    QuotaExceeded,
-    Said,
-    StoreFull,
-    StoreUnavailable,
-    UsageRecord,
-    open_store,
-)
+from filestore import open_store
+from filestore.blobs.store import Blobs
+from filestore.errors import QuotaExceeded, StoreFull, StoreUnavailable
+from filestore.files import FileStore
 from filestore.mongo import MongoStore, open_mongo
 from filestore.mongo.database import Collection, Taken, _answering, connected
 from filestore.mongo.quotas import CLAIM, FIELDS
-from filestore.records import Cursor, StoredFile
+from filestore.records import CellRecord, Cursor, Said, StoredFile, UsageRecord
 from filestore.spool import spooled
 from tests.live.cells import until
 from tests.mongodb import mongodb_server
@@ -192,7 +185,7 @@ async def test_claim_of_a_clock_that_was_ahead_counts_no_more(mongodb_uri: str, 
 async def test_quota_holds_over_several_processes(mongodb_uri: str, clock, tmp_path) -> None:
     """Two bots that put files of one person at the same moment stay within the quota together."""
     async with open_mongo(mongodb_uri) as one, open_mongo(mongodb_uri) as other:
-        stores = [FileStore(store, LocalBlobs(tmp_path), clock=clock, quota=50) for store in (one, other)]
+        stores = [FileStore(store, Blobs(tmp_path), clock=clock, quota=50) for store in (one, other)]
         results = await asyncio.gather(
             *(stores[n % 2].put(7, "s", f"{n}.txt", b"%010d" % n, source="generated") for n in range(12)),
             return_exceptions=True,
@@ -217,7 +210,7 @@ async def test_no_document_comes_near_the_limit_and_nothing_stays_after_forget(
             pieces = list(database["texts"].find())
             assert max(len(piece["piece"].encode()) for piece in pieces) <= 1024 * 1024
             assert len({piece["text"] for piece in pieces}) == 2
-            files = FileStore(store, LocalBlobs(tmp_path), clock=clock)
+            files = FileStore(store, Blobs(tmp_path), clock=clock)
             await files.put(7, "s", "a.txt", b"x", source="generated")
             await files.forget(7)
             left = {name: database[name].count_documents({}) for name in database.list_collection_names()}

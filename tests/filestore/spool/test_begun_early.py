@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from filestore import CellRecord, LocalBlobs, SpoolFull, StoreUnavailable, open_store
+from filestore import open_store
+from filestore.blobs.store import Blobs
+from filestore.errors import SpoolFull, StoreUnavailable
 from filestore.files import QUOTA
 from filestore.outputs import LARGE, LargeOutputs
+from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import transcripts as spooled_transcripts
@@ -25,7 +28,7 @@ async def raw(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> 
     """A database; nothing is brought in but when a test says so."""
     monkeypatch.setattr(catching_up, "FIRST_PAUSE", 1000.0)
     async with open_store(tmp_path) as raw:
-        yield LargeOutputs(raw, LocalBlobs(tmp_path / "files"), quota=QUOTA, clock=clock)
+        yield LargeOutputs(raw, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
 
 
 @pytest.fixture

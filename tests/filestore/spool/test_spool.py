@@ -12,28 +12,18 @@ from typing import Any
 
 import pytest
 
-from filestore import (
-    CellRecord,
-    FileStore,
-    LocalBlobs,
-    MessageCell,
-    NoSuchFile,
-    NotRecordedYet,
-    QuotaExceeded,
-    SpoolFull,
-    Store,
-    StoreFull,
-    StoreUnavailable,
-    UsageRecord,
-    open_store,
-)
+from filestore import open_store
 from filestore.blobs.removal import remove_expired
-from filestore.records import EPOCH, UsageTotal, Waiting
+from filestore.blobs.store import Blobs
+from filestore.errors import NoSuchFile, NotRecordedYet, QuotaExceeded, SpoolFull, StoreFull, StoreUnavailable
+from filestore.files import FileStore
+from filestore.records import EPOCH, CellRecord, MessageCell, UsageRecord, UsageTotal, Waiting
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
 from filestore.spool import reads as reading
 from filestore.spool import spool as spooling
 from filestore.spool.writes import EntryAdded
+from filestore.store import Store
 from tests.filestore.faults import full, locked, no_room
 from tests.filestore.people import ANN, BOB, bytes_on_disk, put
 from tests.live.cells import until
@@ -213,7 +203,7 @@ asyncio.run(main())
         assert (await store.cell()).seq == 4
 
 
-async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: LocalBlobs, tmp_path: Path) -> None:
+async def test_bringing_in_twice_does_nothing_more(store: Opened, blobs: Blobs, tmp_path: Path) -> None:
     """After a crash before the journal was removed, the next program does all of it again."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     used = UsageRecord(ANN, store.clock(), "m", 10, 2, 0.1, 1.5)
@@ -407,7 +397,7 @@ async def test_what_is_spent_meanwhile_counts(store: Opened) -> None:
     assert await store.raw.usage.total(ANN, EPOCH) == total == await store.kept.usage.total(ANN, EPOCH)
 
 
-async def test_a_cells_file_gets_its_id_when_the_database_is_back(store: Opened, blobs: LocalBlobs) -> None:
+async def test_a_cells_file_gets_its_id_when_the_database_is_back(store: Opened, blobs: Blobs) -> None:
     """Not announced before; its bytes are no orphans meanwhile; then it is offered, for as long as any."""
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
@@ -432,7 +422,7 @@ async def test_a_cells_file_gets_its_id_when_the_database_is_back(store: Opened,
     assert (await files.load_file(recorded.file.file_id, ANN)).data == b"1"
 
 
-async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: LocalBlobs) -> None:
+async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Blobs) -> None:
     """Nobody fills the disk while nobody counts; and what is too much after all is refused by name."""
     files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
     await put(files, "0.bin", b"0" * 50)
@@ -452,7 +442,7 @@ async def test_files_that_wait_stay_within_the_quota(store: Opened, blobs: Local
 
 
 async def test_what_has_expired_meanwhile_leaves_room_for_a_file_that_waited(
-    store: Opened, blobs: LocalBlobs
+    store: Opened, blobs: Blobs
 ) -> None:
     """The quota is that of the moment at which the file gets its id."""
     files = FileStore(store.kept, blobs, clock=store.clock, quota=100)
@@ -468,7 +458,7 @@ async def test_what_has_expired_meanwhile_leaves_room_for_a_file_that_waited(
 
 
 async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
-    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+    store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody fills the disk with what nobody will ever know."""
     monkeypatch.setattr(spooling, "A_PERSON", 0)
@@ -481,7 +471,7 @@ async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
 
 
 async def test_an_upload_in_an_outage_leaves_no_bytes(
-    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+    store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often a person tries: neither when nothing can be read, nor when nothing can be written."""
     files = FileStore(store.kept, blobs, clock=store.clock)
@@ -502,7 +492,7 @@ async def test_an_upload_in_an_outage_leaves_no_bytes(
 
 
 async def test_a_file_can_be_deleted_to_make_room_on_a_full_disk(
-    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+    store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its row, which the database cannot change before, goes after its bytes; others' files stay."""
     files = FileStore(store.kept, blobs, clock=store.clock)
@@ -524,7 +514,7 @@ async def test_a_file_can_be_deleted_to_make_room_on_a_full_disk(
 
 
 async def test_expired_files_make_room_on_a_full_disk(
-    store: Opened, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+    store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweep that would free the disk does not fail because the disk is full; what lives on stays."""
     files = FileStore(store.kept, blobs, clock=store.clock)
@@ -700,7 +690,7 @@ async def test_a_message_leads_to_its_cell_meanwhile(store: Opened) -> None:
 
 
 async def test_nothing_of_a_person_who_is_forgotten_comes_back(
-    store: Opened, blobs: LocalBlobs, clock: Any
+    store: Opened, blobs: Blobs, clock: Any
 ) -> None:
     """Deleted while it waits: transcript, sessions that the database never knew, usage, files, bytes."""
     files = FileStore(store.kept, blobs, clock=store.clock)

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from filestore import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable, open_store
+from filestore import open_store
+from filestore.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable
 from filestore.records import StoredFile
 from filestore.sqlite.database import SMALL, TIDIED, opened
 from filestore.sqlite.files import SqliteFiles

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from filestore import MessageCell, NoSuchSession, SessionRecord, Store, UsageRecord, UsageTotal
+from filestore.errors import NoSuchSession
+from filestore.records import MessageCell, SessionRecord, UsageRecord, UsageTotal
+from filestore.store import Store
 
 
 async def test_session_is_made_once(store: Store, clock) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from filestore import Store
 from filestore.mongo import database as mongo
 from filestore.sqlite import database as sqlite
+from filestore.store import Store
 
 
 class Counted:

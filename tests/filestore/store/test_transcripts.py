@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from filestore import CellRecord, MessageCell, NoSuchCell, Said, Store
+from filestore.errors import NoSuchCell
+from filestore.records import CellRecord, MessageCell, Said
+from filestore.store import Store
 
 SESSION, PLACE = "user:7", "channel:1"
 MIB = 1024 * 1024
