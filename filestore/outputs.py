@@ -23,13 +23,23 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import BinaryIO, cast
+from typing import BinaryIO, Unpack, cast
 
 from filestore.blobs.space import DISK_FULL, in_thread
 from filestore.blobs.store import Blobs
 from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
 from filestore.output_lines import OutputLines, some_lines
-from filestore.records import CellRecord, Finished, Output, OutsideOutputs, Said, SessionRecord, StoredFile
+from filestore.outside import all_outputs
+from filestore.records import (
+    CellEnding,
+    CellRecord,
+    Finished,
+    Output,
+    OutsideOutputs,
+    Said,
+    SessionRecord,
+    StoredFile,
+)
 from filestore.short import NO_ROOM, lost, note, short, size_of
 from filestore.store import (
     FileRecords,
@@ -170,31 +180,14 @@ class _Transcripts:
 
         return await self._write(session_id, outputs, write, always=LATE)
 
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: OutsideOutputs | None = None,  # noqa: ARG002 - decided here
-    ) -> Finished:
-        async def write(outputs: Sequence[Output] | None, outside: OutsideOutputs | None = None) -> Finished:
-            return await self._transcripts.finish_cell(
-                session_id,
-                seq,
-                status=status,
-                outputs=outputs,
-                execution_time=execution_time,
-                execution_count=execution_count,
-                file_ids=file_ids,
-                outside=outside,
-            )
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        async def write(outputs: Sequence[Output], outside: OutsideOutputs | None) -> Finished:
+            told: CellEnding = {**ending, "outputs": outputs, "outside": outside}
+            return await self._transcripts.finish_cell(session_id, seq, **told)
 
-        return await (self._write(session_id, outputs, write) if outputs else write(outputs))
+        if outputs := ending.get("outputs"):
+            return await self._write(session_id, outputs, write)
+        return await self._transcripts.finish_cell(session_id, seq, **ending)
 
     async def entries(
         self,
@@ -212,30 +205,26 @@ class _Transcripts:
             return found
         return [await self._whole(entry) if isinstance(entry, CellRecord) else entry for entry in found]
 
-    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        """One by one; of bytes that are missing the short form, which says so."""
-        place = 0
-        for part in cell.outside:
-            for output in cell.outputs[place : part.start]:
+    def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        """One by one; where bytes are missing it is the short form, which says so."""
+        return all_outputs(cell, partial(self._outside, cell))
+
+    async def _outside(self, cell: CellRecord, part: OutsideOutputs) -> AsyncIterator[Output]:
+        if part.row is not None:
+            async for output in self._transcripts.outputs(replace(cell, outputs=(), outside=(part,))):
                 yield output
-            place = part.start + part.short
-            if part.row is not None:
-                async for output in self._transcripts.outputs(replace(cell, outputs=(), outside=(part,))):
+            return
+        try:
+            file = await self._blobs.open(part.blob_key)
+        except BlobMissing:
+            log.error("outputs of cell %d of session %s are missing", cell.seq, cell.session_id)
+            for output in lost(cell.outputs[part.start : part.start + part.short]):
+                yield output
+            return
+        with file:
+            while lines := await in_thread(partial(some_lines, file)):
+                for output in lines:
                     yield output
-                continue
-            try:
-                file = await self._blobs.open(part.blob_key)
-            except BlobMissing:
-                log.error("outputs of cell %d of session %s are missing", cell.seq, cell.session_id)
-                for output in lost(cell.outputs[part.start : place]):
-                    yield output
-                continue
-            with file:
-                while lines := await in_thread(partial(some_lines, file)):
-                    for output in lines:
-                        yield output
-        for output in cell.outputs[place:]:
-            yield output
 
     async def clear(self, session_id: str) -> None:
         """The bytes go first: nothing of what is to be deleted may stay."""
@@ -365,7 +354,6 @@ class _Sessions:
         self.touch = sessions.touch
         self.touch_all = sessions.touch_all
         self.set_kernel = sessions.set_kernel
-        self.set_settings = sessions.set_settings
         self.of_user = sessions.of_user
         self.idle_since = sessions.idle_since
         self.unfinished = sessions.unfinished

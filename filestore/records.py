@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, Required, TypedDict
 
 Source = Literal["uploaded", "generated", "notebook"]
 Output = dict[str, Any]  # one output of a cell, shaped as nbformat v4 has it
@@ -163,6 +163,17 @@ class CellRecord:
         _repair(self, text=("session_id", "place", "author", "code"), moments=("started_at",))
 
 
+class CellEnding(TypedDict, total=False):
+    """How a cell ended."""
+
+    status: Required[str]  # see CellRecord
+    outputs: Sequence[Output] | None  # they replace those appended before; None keeps those
+    execution_time: float | None  # seconds
+    execution_count: int | None
+    file_ids: Sequence[str]  # they join those of before
+    outside: OutsideOutputs | None  # where `outputs`, which are short forms then, lie in full
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What became of the outputs of a write: whether they are kept in full, or short for want of room.
@@ -201,13 +212,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A session: whose it is, where it was opened, which kernel it has, how it is set."""
+    """A session: whose it is, where it was opened, and what is known of its kernel, as the caller's text."""
 
     session_id: str
     user_id: int
     place: str
     kernel: str | None
-    settings: dict[str, Any]
     created_at: datetime
     last_used_at: datetime
 

@@ -113,9 +113,7 @@ def _plain(data: Any, room: int) -> str:
     bundle = data if isinstance(data, dict) else {}
     if any(str(mime).startswith("image/") for mime in bundle):
         return PICTURE
-    texts = [
-        bundle[mime] for mime in ("text/plain", "text/markdown", "text/latex", "text/html") if mime in bundle
-    ]
+    texts = [bundle[mime] for mime in TEXTS if mime in bundle]
     return _clip(texts[0], room) if texts else f"[{_clip(', '.join(map(str, bundle)), 100)}]"
 
 

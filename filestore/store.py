@@ -9,10 +9,11 @@ backend are the contract.
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from filestore.records import (
     EPOCH,
+    CellEnding,
     CellRecord,
     Cursor,
     Finished,
@@ -173,23 +174,8 @@ class Transcripts(Protocol):
             NoSuchCell: the transcript holds no such cell.
         """
 
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: OutsideOutputs | None = None,
-    ) -> Finished:
-        """End a cell. `outputs` replace those appended before (None keeps them); `file_ids` join them.
-
-        With `outside` the outputs are the short forms of those.
-
-        No end of the program undoes it; on disk right after.
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        """End a cell. No end of the program undoes this; it is on the disk right after.
 
         Raises:
             NoSuchCell: the transcript holds no such cell.
@@ -252,9 +238,6 @@ class SessionRecords(Protocol):
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
         """Note what there is to know of the session's kernel, as text of the caller's."""
-
-    async def set_settings(self, session_id: str, settings: dict[str, Any]) -> None:
-        """Replace the session's settings (anything JSON holds)."""
 
     async def touch_all(self, at: datetime) -> None:
         """Note that every session was used."""

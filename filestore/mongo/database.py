@@ -12,12 +12,16 @@ filters are built with `equal`. The driver is past its end of life; its successo
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from filestore.errors import StoreFull, StoreInUse, StoreUnavailable
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Document = dict[str, Any]
 Order = Sequence[tuple[str, int]]
@@ -37,6 +41,11 @@ class Taken(Exception):
 def equal(**fields: object) -> Document:
     """A filter on fields being exactly these values, whatever the values look like."""
     return {name: {"$eq": value} for name, value in fields.items()}
+
+
+def record[R: DataclassInstance](kind: type[R], document: Document) -> R:
+    """The record of this kind that a document holds; fields that it lacks have their defaults."""
+    return kind(**{field.name: document[field.name] for field in fields(kind) if field.name in document})
 
 
 class Collection:

@@ -5,15 +5,14 @@ number: it only grows. Files of before have none; they are older than all that h
 """
 
 from collections.abc import Collection as Several
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from filestore.errors import FileIdTaken
-from filestore.mongo.database import Document, MongoDatabase, Taken, equal
+from filestore.mongo.database import Document, MongoDatabase, Taken, equal, record
 from filestore.mongo.quotas import MongoQuotas
 from filestore.records import EPOCH, Cursor, StoredFile
 
-FIELDS = tuple(field.name for field in fields(StoredFile))
 NEWEST = (("number", -1), ("uploaded_at", -1), ("version", -1), ("file_id", -1))
 LISTED = [("number", -1), ("uploaded_at", -1), ("file_id", -1)]
 
@@ -140,7 +139,7 @@ class MongoFiles:
     async def _many(
         self, condition: Document, order: list[tuple[str, int]], limit: int = 0
     ) -> list[StoredFile]:
-        return [_record(document) for document in await self._files.many(condition, order, limit)]
+        return [record(StoredFile, document) for document in await self._files.many(condition, order, limit)]
 
     async def _renew(self, which: Document, now: datetime, expires_at: datetime) -> StoredFile | None:
         later = {"$max": {"expires_at": expires_at}}
@@ -187,9 +186,5 @@ def _older(than: Cursor) -> list[Document]:
     return [*earlier, {"number": {"$lt": than.number}}, equal(number=None)] if than.number else earlier
 
 
-def _record(document: Document) -> StoredFile:
-    return StoredFile(**{"number": 0} | {name: document[name] for name in FIELDS if name in document})
-
-
 def _stored_file(document: Document | None) -> StoredFile | None:
-    return None if document is None else _record(document)
+    return None if document is None else record(StoredFile, document)

@@ -7,17 +7,16 @@ leaves people alone whose rows are just changing: their sums follow.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import wraps
-from typing import Any, Protocol, cast
+from typing import Any
 
 from filestore.errors import QuotaExceeded, TooManyFiles
 from filestore.mongo.database import Document, MongoDatabase, equal
 from filestore.records import StoredFile
 
-__all__ = ["CLAIM", "FIELDS", "MongoQuotas", "changing"]
+__all__ = ["CLAIM", "FIELDS", "MongoQuotas"]
 
 CLAIM = timedelta(minutes=1)
 MOST_AHEAD = 2 * CLAIM  # a claim that ends later was made by a clock that was ahead, and does not count
@@ -145,25 +144,6 @@ class MongoQuotas:
         files, sums = await self._files.sums(expired, "file_size")
         size = sum(int(ledger.get(name, 0)) for name in ("file_bytes", "text_bytes", "output_bytes"))
         return int(ledger.get("files", 0)) - files, size - int(sums["file_size"])
-
-
-class _Transcripts(Protocol):
-    """What `changing` needs of whoever writes a session's rows."""
-
-    _quotas: MongoQuotas
-
-    async def _owner(self, session_id: str) -> int | None: ...
-
-
-def changing[W: Callable[..., Coroutine[Any, Any, Any]]](write: W) -> W:
-    """A method that writes a session's rows, during which the sums of its person are not counted anew."""
-
-    @wraps(write)
-    async def counted(self: _Transcripts, session_id: str, *args: Any, **more: Any) -> Any:
-        with self._quotas.changing(await self._owner(session_id)):
-            return await write(self, session_id, *args, **more)
-
-    return cast("W", counted)
 
 
 def _counted(files: dict[str, Any], entries: dict[str, Any]) -> dict[str, int]:

@@ -8,27 +8,49 @@ document of their own in `outside`, by which they are found. An entry has its si
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, Unpack, cast
 
 from bson import ObjectId
 
 from filestore.errors import FileStoreError, NoSuchCell, StoreUnavailable
 from filestore.mongo.database import Document, MongoDatabase, equal
-from filestore.mongo.quotas import MongoQuotas, changing
+from filestore.mongo.entries import entries, references
+from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.texts import Texts
-from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, OutsideOutputs, QuotaRoom, Said
-from filestore.short import MADE_ROOM, note, short
+from filestore.outside import all_outputs
+from filestore.records import (
+    RUNNING,
+    CellEnding,
+    CellRecord,
+    Finished,
+    Output,
+    OutsideOutputs,
+    QuotaRoom,
+    Said,
+)
+from filestore.short import MADE_ROOM, note
 
 log = logging.getLogger(__name__)
 
 SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and of these of those that lie outside
 AT_ONCE = 50  # large outputs that make room at once
 SMALL = 1024  # characters of code or words that count for nothing: counting takes a request
-LARGE = 32 * 1024  # characters of outputs of before that a brief look shortens
 READ_TRIES = 5  # an entry read while its outputs are replaced is read again
+
+
+def changing[W: Callable[..., Coroutine[Any, Any, Any]]](write: W) -> W:
+    """A method that writes entries of a session; while it runs its person's sums are not recounted."""
+
+    @wraps(write)
+    async def counted(self: "MongoTranscripts", session_id: str, *args: Any, **more: Any) -> Any:
+        with self._quotas.changing(await self._owner(session_id)):
+            return await write(self, session_id, *args, **more)
+
+    return cast("W", counted)
 
 
 class MongoTranscripts:
@@ -139,39 +161,25 @@ class MongoTranscripts:
         return Finished(dropped=(old["blob"],))
 
     @changing
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: OutsideOutputs | None = None,
-    ) -> Finished:
-        ending: Document = {
-            "status": status,
-            "execution_time": execution_time,
-            "execution_count": execution_count,
-        }
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        outputs, outside = ending.get("outputs"), ending.get("outside")
+        told: Document = {name: ending.get(name) for name in ("status", "execution_time", "execution_count")}
         if outputs is not None:
             text = await _to_json(outputs)
             if outside:
                 await self._note_outside(session_id, seq, outside, await self._owner(session_id))
-                ending["outputs"] = _told(text, outside)
+                told["outputs"] = _told(text, outside)
             else:
-                ending["outputs"] = await self._texts.keep(session_id, text)
-            ending["late"] = []
-            ending |= _sizes(text, outside)
+                told["outputs"] = await self._texts.keep(session_id, text)
+            told["late"] = []
+            told |= _sizes(text, outside)
         old = await self._entries.change(
             equal(session_id=session_id, seq=seq, kind="cell"),
-            {"$set": ending, "$addToSet": {"file_ids": {"$each": list(file_ids)}}},
+            {"$set": told, "$addToSet": {"file_ids": {"$each": list(ending.get("file_ids", ()))}}},
             before=True,
         )
         if old is None:
-            await self._texts.drop([ending.get("outputs")])
+            await self._texts.drop([told.get("outputs")])
             await self._drop_outside([outside.blob_key] if outside else [])
             raise NoSuchCell(session_id, seq)
         if outputs is None:
@@ -180,7 +188,7 @@ class MongoTranscripts:
         dropped = [each["blob"] for each in kept if isinstance(each, dict) and "blob" in each]
         await self._texts.drop(kept)
         await self._drop_outside(dropped)
-        await self._count(old.get("owner"), {name: ending[name] - old.get(name, 0) for name in SIZES})
+        await self._count(old.get("owner"), {name: told[name] - old.get(name, 0) for name in SIZES})
         return Finished(dropped=tuple(dropped))
 
     async def entries(
@@ -205,18 +213,14 @@ class MongoTranscripts:
             condition |= equal(place=place)
         return await self._records(condition, limit, order=-1, brief=True)
 
-    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        place = 0
-        for part in cell.outside:
-            for output in cell.outputs[place : part.start]:
-                yield output
-            place = part.start + part.short
-            if part.row is not None:
-                for text in (await self._texts.read([ObjectId(part.row)])).values():
-                    for output in await asyncio.to_thread(json.loads, text):
-                        yield output
-        for output in cell.outputs[place:]:
-            yield output
+    def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        return all_outputs(cell, self._in_pieces)
+
+    async def _in_pieces(self, part: OutsideOutputs) -> AsyncIterator[Output]:
+        if part.row is not None:
+            for text in (await self._texts.read([ObjectId(part.row)])).values():
+                for output in await asyncio.to_thread(json.loads, text):
+                    yield output
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         ours = {"folder": {"$in": ["", None, self._database.folder]}}  # None: there is none
@@ -332,20 +336,15 @@ class MongoTranscripts:
     ) -> list[Said | CellRecord]:
         for _ in range(READ_TRIES):
             documents = await self._entries.many(condition, [("seq", order)], limit)
-            references = {kept for document in documents for kept in _references(document)}
+            references = {kept for document in documents for kept in references(document)}
             texts = await self._texts.read(references)
             if texts.keys() == references:
-                return await asyncio.to_thread(_parsed, documents, texts, brief)
+                return await asyncio.to_thread(entries, documents, texts, brief)
         raise StoreUnavailable("outputs of a cell are missing")
 
 
 def _kind(entry: Said | CellRecord) -> tuple[str, datetime]:
     return ("said", entry.at) if isinstance(entry, Said) else ("cell", entry.started_at)
-
-
-def _references(document: Document) -> list[ObjectId]:
-    kept = [document["text"], document.get("outputs"), *document.get("late", ())]
-    return [value for value in kept if isinstance(value, ObjectId)]
 
 
 def _sizes(text: str, outside: OutsideOutputs | None) -> dict[str, int]:
@@ -356,49 +355,6 @@ def _sizes(text: str, outside: OutsideOutputs | None) -> dict[str, int]:
 def _told(text: str, outside: OutsideOutputs) -> Document:
     """What stands in an entry for outputs that lie outside; `text` are their short forms."""
     return {"blob": outside.blob_key, "size": outside.size, "count": outside.count, "short": text}
-
-
-def _parsed(
-    documents: Sequence[Document], texts: Mapping[ObjectId, str], brief: bool
-) -> list[Said | CellRecord]:
-    return [_record(document, texts, brief) for document in documents]
-
-
-def _record(document: Document, texts: Mapping[ObjectId, str], brief: bool) -> Said | CellRecord:
-    shared = {name: document[name] for name in ("session_id", "seq", "place", "author")}
-    if document["kind"] == "said":
-        return Said(**shared, markdown=_text(document["text"], texts), at=document["at"])
-    outputs: list[Output] = []
-    outside: list[OutsideOutputs] = []
-    for kept in (document["outputs"], *document["late"]):
-        text = _text(kept, texts)
-        shown = json.loads(text)
-        if isinstance(kept, dict) and "blob" in kept:
-            outside.append(
-                OutsideOutputs(kept["blob"], kept["size"], kept["count"], len(outputs), len(shown))
-            )
-        elif brief and isinstance(kept, ObjectId) and len(text) > LARGE:
-            brief_form, key = short(shown), f"{IN_A_ROW}/{kept}"
-            outside.append(OutsideOutputs(key, len(text), len(shown), len(outputs), len(brief_form)))
-            shown = brief_form
-        outputs += shown
-    return CellRecord(
-        **shared,
-        code=_text(document["text"], texts),
-        outputs=tuple(outputs),
-        status=document["status"],
-        started_at=document["at"],
-        execution_time=document["execution_time"],
-        execution_count=document["execution_count"],
-        file_ids=tuple(document["file_ids"]),
-        outside=tuple(outside),
-    )
-
-
-def _text(kept: Any, texts: Mapping[ObjectId, str]) -> str:
-    if isinstance(kept, dict):
-        return str(kept["short"])
-    return kept if isinstance(kept, str) else texts[kept]
 
 
 async def _to_json(outputs: Sequence[Output]) -> str:

@@ -53,7 +53,6 @@ class SpooledSessions:
         self._sessions = store.sessions
         self._spool = spool
         self._transcripts = transcripts
-        self.set_settings = store.sessions.set_settings
         self.touch_all = store.sessions.touch_all
         self.idle_since = store.sessions.idle_since
 
@@ -70,7 +69,7 @@ class SpooledSessions:
                 found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
             except StoreUnavailable:
                 found = None
-            found = self._as_noted(found or SessionRecord(session_id, user_id, place, None, {}, at, at))
+            found = self._as_noted(found or SessionRecord(session_id, user_id, place, None, at, at))
         return found
 
     async def get(self, session_id: str) -> SessionRecord | None:
@@ -93,7 +92,7 @@ class SpooledSessions:
                 and write.user_id == user_id
                 and write.session_id not in known
             ):
-                record = SessionRecord(write.session_id, user_id, write.place, None, {}, write.at, write.at)
+                record = SessionRecord(write.session_id, user_id, write.place, None, write.at, write.at)
                 found.insert(0, record)
                 known.add(write.session_id)
         return found

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from filestore.errors import StoreUnavailable
-from filestore.records import RUNNING, CellRecord, Finished, Output, OutsideOutputs, Said, Waiting
+from filestore.records import RUNNING, CellEnding, CellRecord, Finished, Output, OutsideOutputs, Said, Waiting
 from filestore.spool.catch_up import CatchUp
 from filestore.spool.overlay import with_writes
 from filestore.spool.spool import Spool
@@ -117,30 +117,19 @@ class SpooledTranscripts:
             ),
         )
 
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: OutsideOutputs | None = None,  # noqa: ARG002 - what waits is whole
-    ) -> Finished:
-        return await self._write(
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        """What waits is whole, so `outside` counts for nothing."""
+        outputs = ending.get("outputs")
+        finished = CellFinished(
             session_id,
-            CellFinished(
-                session_id,
-                self._catch_up.number(session_id, seq),
-                status,
-                None if outputs is None else tuple(outputs),
-                execution_time,
-                execution_count,
-                tuple(file_ids),
-            ),
+            self._catch_up.number(session_id, seq),
+            ending["status"],
+            None if outputs is None else tuple(outputs),
+            ending.get("execution_time"),
+            ending.get("execution_count"),
+            tuple(ending.get("file_ids", ())),
         )
+        return await self._write(session_id, finished)
 
     async def entries(
         self,

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from filestore.records import CellRecord, Finished, MessageCell, Output, Said, StoredFile, UsageRecord
 from filestore.store import Store
@@ -43,25 +43,22 @@ CUT: Output = {
 }
 
 
-class Write(Protocol):
+class Write:
     """One write that waits."""
+
+    __slots__ = ()
 
     async def bring_in(self, store: Store) -> object:
         """Do it. Raises: StoreUnavailable; NoSuchCell and NoSuchSession when it has become pointless."""
+        raise NotImplementedError
 
-    def cut(self) -> Self | None:
-        """The same with a short note in place of its outputs; None when it has none."""
-
-
-class _Small:
-    """A write without outputs."""
-
-    def cut(self) -> None:
+    def cut(self) -> "Write | None":
+        """The same write with a short note in place of its outputs; None if it has no outputs."""
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class SessionOpened(_Small):
+class SessionOpened(Write):
     """`SessionRecords.get_or_create`."""
 
     session_id: str
@@ -74,7 +71,7 @@ class SessionOpened(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionTouched(_Small):
+class SessionTouched(Write):
     """`SessionRecords.touch`."""
 
     session_id: str
@@ -85,7 +82,7 @@ class SessionTouched(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class KernelNoted(_Small):
+class KernelNoted(Write):
     """`SessionRecords.set_kernel`."""
 
     session_id: str
@@ -96,7 +93,7 @@ class KernelNoted(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class EntryAdded(_Small):
+class EntryAdded(Write):
     """Words, or a cell that has begun."""
 
     entry: Said | CellRecord
@@ -107,7 +104,7 @@ class EntryAdded(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class OutputsAppended:
+class OutputsAppended(Write):
     """`Transcripts.append_outputs`."""
 
     session_id: str
@@ -126,7 +123,7 @@ class OutputsAppended:
 
 
 @dataclass(frozen=True, slots=True)
-class CellFinished:
+class CellFinished(Write):
     """`Transcripts.finish_cell`."""
 
     session_id: str
@@ -153,7 +150,7 @@ class CellFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageNoted(_Small):
+class MessageNoted(Write):
     """`MessageCells.set`."""
 
     cell: MessageCell
@@ -163,7 +160,7 @@ class MessageNoted(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class UsageAdded(_Small):
+class UsageAdded(Write):
     """`Usage.add`."""
 
     usage: UsageRecord
@@ -173,7 +170,7 @@ class UsageAdded(_Small):
 
 
 @dataclass(frozen=True, slots=True)
-class FileAdded(_Small):
+class FileAdded(Write):
     """`FileRecords.add` of a file whose bytes are on the disk."""
 
     file: StoredFile

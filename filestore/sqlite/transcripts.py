@@ -7,13 +7,25 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from sqlite3 import Connection, Row
+from typing import Unpack
 
 from filestore.errors import NoSuchCell
-from filestore.records import IN_A_ROW, RUNNING, CellRecord, Finished, Output, OutsideOutputs, QuotaRoom, Said
+from filestore.outside import all_outputs
+from filestore.records import (
+    IN_A_ROW,
+    RUNNING,
+    CellEnding,
+    CellRecord,
+    Finished,
+    Output,
+    OutsideOutputs,
+    QuotaRoom,
+    Said,
+)
 from filestore.short import MADE_ROOM, note, short, size_of
 from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.files import taken
-from filestore.sqlite.moments import from_milliseconds, to_milliseconds
+from filestore.sqlite.rows import from_milliseconds, to_milliseconds
 from filestore.sqlite.schema import LARGE
 
 AT_ONCE = 200  # large outputs that make room in one transaction: others wait for its end
@@ -101,34 +113,26 @@ class SqliteTranscripts:
 
         return await self._database.write(work)
 
-    async def finish_cell(
-        self,
-        session_id: str,
-        seq: int,
-        *,
-        status: str,
-        outputs: Sequence[Output] | None = None,
-        execution_time: float | None = None,
-        execution_count: int | None = None,
-        file_ids: Sequence[str] = (),
-        outside: OutsideOutputs | None = None,
-    ) -> Finished:
+    async def finish_cell(self, session_id: str, seq: int, **ending: Unpack[CellEnding]) -> Finished:
+        outputs = ending.get("outputs")
+        told = (ending["status"], ending.get("execution_time"), ending.get("execution_count"))
+
         def work(connection: Connection) -> Finished:
-            row = connection.execute(
+            changed = connection.execute(
                 """UPDATE entries SET status = ?, execution_time = ?, execution_count = ?
-                   WHERE session_id = ? AND seq = ? AND kind = 'cell' RETURNING file_ids""",
-                (status, execution_time, execution_count, session_id, seq),
-            ).fetchall()
-            if not row:
+                   WHERE session_id = ? AND seq = ? AND kind = 'cell'""",
+                (*told, session_id, seq),
+            ).rowcount
+            if not changed:
                 raise NoSuchCell(session_id, seq)
-            if file_ids:
+            if file_ids := ending.get("file_ids"):
                 _join_files(connection, session_id, seq, file_ids)
             if outputs is None:
                 return Finished()
             dropped = connection.execute(
                 "DELETE FROM outputs WHERE session_id = ? AND seq = ? RETURNING blob_key", (session_id, seq)
             ).fetchall()
-            _append(connection, session_id, seq, outputs, outside)
+            _append(connection, session_id, seq, outputs, ending.get("outside"))
             return Finished(dropped=tuple(row[0] for row in dropped if row[0] is not None))
 
         shown = outputs or ()
@@ -162,18 +166,14 @@ class SqliteTranscripts:
             )
         )
 
-    async def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        place = 0
-        for part in cell.outside:
-            for output in cell.outputs[place : part.start]:
+    def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
+        return all_outputs(cell, partial(self._in_row, cell))
+
+    async def _in_row(self, cell: CellRecord, part: OutsideOutputs) -> AsyncIterator[Output]:
+        if part.row is not None:
+            row = (cell.session_id, cell.seq, int(part.row))
+            for output in await self._database.read(partial(_outputs_of_row, row)):
                 yield output
-            place = part.start + part.short
-            if part.row is not None:
-                row = (cell.session_id, cell.seq, int(part.row))
-                for output in await self._database.read(partial(_outputs_of_row, row)):
-                    yield output
-        for output in cell.outputs[place:]:
-            yield output
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
         query = "SELECT * FROM entries WHERE session_id = ? AND status = ? AND folder IN ('', ?) ORDER BY seq"

@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, folder: Path, files: FileStore, blobs: WatchedBlobs) -> None:
         now = datetime.now(UTC)
-        record = SessionRecord("u1", 1, "terminal", None, {}, now, now)
+        record = SessionRecord("u1", 1, "terminal", None, now, now)
         self.folder, self.store, self.blobs = folder / "workspace", files, blobs
         self.folder.mkdir()
         self.files = PersonFiles(files, record, FakeKernels())

@@ -144,7 +144,7 @@ async def test_a_cell_of_before_that_comes_to_no_result_is_an_error_of_its_own()
     """With its person and its number: nobody waits for its result for ever."""
     told: list[str] = []
     front = JsonLines(cast("Sessions", None), told.append)
-    record = SessionRecord("u7", 7, "json", None, {}, EPOCH, EPOCH)
+    record = SessionRecord("u7", 7, "json", None, EPOCH, EPOCH)
     await front.fail_resumed(record, 3, KernelClosed())
     fields = json.loads(told[0])
     assert (fields["user"], fields["cell"], fields["event"]) == (7, 3, "error")

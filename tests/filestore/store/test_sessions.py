@@ -14,7 +14,7 @@ from filestore.store import Store
 async def test_session_is_made_once(store: Store, clock) -> None:
     """Whoever comes first makes the session; everyone after finds that one."""
     made = await store.sessions.get_or_create("s", 7, "dm", clock.now)
-    assert made == SessionRecord("s", 7, "dm", None, {}, clock.now, clock.now)
+    assert made == SessionRecord("s", 7, "dm", None, clock.now, clock.now)
     clock.advance(hours=1)
     assert await store.sessions.get_or_create("s", 8, "elsewhere", clock.now) == made
     assert await store.sessions.get("s") == made
@@ -30,28 +30,24 @@ async def test_session_made_at_once_is_one(store: Store, clock) -> None:
     assert await store.sessions.of_user(made[0].user_id) == [made[0]]
 
 
-async def test_session_keeps_kernel_settings_and_last_use(store: Store, clock) -> None:
-    """What is set is read, with any JSON in the settings; the last use never goes back."""
+async def test_session_keeps_kernel_and_last_use(store: Store, clock) -> None:
+    """What is set is read, whatever is in it; the last use never goes back."""
     made = await store.sessions.get_or_create("s", 7, "dm", clock.now)
     later = clock.now + timedelta(hours=1)
-    settings = {"timeout": 5, "$set": {"a.b": [1, None, "é"]}, "": True}
-    await store.sessions.set_kernel("s", "kernel-1")
-    await store.sessions.set_settings("s", settings)
+    kernel = '{"timeout": 5, "$set": {"a.b": [1, null, "é"]}, "": true}'
+    await store.sessions.set_kernel("s", kernel)
     await store.sessions.touch("s", later)
     await store.sessions.touch("s", clock.now)
-    assert await store.sessions.get("s") == replace(
-        made, kernel="kernel-1", settings=settings, last_used_at=later
-    )
+    assert await store.sessions.get("s") == replace(made, kernel=kernel, last_used_at=later)
     await store.sessions.set_kernel("s", None)
     assert (await store.sessions.get_or_create("s", 7, "dm", clock.now)).kernel is None
 
 
 async def test_absent_session_cannot_be_changed(store: Store, clock) -> None:
-    """A session that was deleted does not come back by a setting."""
+    """A session that was deleted does not come back when something is noted of it."""
     for change in (
         store.sessions.touch("s", clock.now),
         store.sessions.set_kernel("s", "k"),
-        store.sessions.set_settings("s", {}),
     ):
         with pytest.raises(NoSuchSession) as caught:
             await change
