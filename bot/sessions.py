@@ -270,7 +270,7 @@ class Sessions:
         async with self._locks.all_of(user_id):
             for record in await self.store.sessions.of_user(user_id):
                 await self._remove(record.session_id)
-            await self.files.forget(user_id)
+            await self.files.forget_person(user_id)
             await self.ledger.forget(user_id)
 
     async def sweep(self, now: datetime) -> None:

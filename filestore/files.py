@@ -260,13 +260,13 @@ class FileStore:
                 return
             after = page.next
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person but their usage: files and bytes, sessions, transcripts, shares."""
         await self._store.files.condemn_all(user_id)
         await remove_expired(self._store.files, self._blobs, self._clock(), user_id=user_id)
         for session in await self._store.sessions.of_user(user_id):
             await self._store.sessions.delete(session.session_id)
-        await self._store.shares.forget(user_id)
+        await self._store.shares.forget_person(user_id)
 
     async def _condemn(self, file_id: str, user_id: int) -> StoredFile:
         valid = file_id_of(file_id)

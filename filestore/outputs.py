@@ -109,7 +109,7 @@ class _Quota:
         """Take note of whose a session is."""
         self._owners[record.session_id] = record.user_id
 
-    def forget(self, session_id: str) -> None:
+    def forget_session(self, session_id: str) -> None:
         """The session is gone."""
         self._owners.pop(session_id, None)
 
@@ -366,7 +366,7 @@ class _Sessions:
     async def delete(self, session_id: str) -> None:
         await self._transcripts.delete_bytes(session_id)
         await self._sessions.delete(session_id)
-        self._quota.forget(session_id)
+        self._quota.forget_session(session_id)
 
 
 async def _delete_all(blobs: Blobs, keys: Iterable[str]) -> None:

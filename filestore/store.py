@@ -126,7 +126,7 @@ class Shares(Protocol):
     async def people(self, file_id: str) -> tuple[int, ...]:
         """Whom a file is shared with, in order of their ids."""
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         """End every share that was given to a person."""
 
 
@@ -277,7 +277,9 @@ class Usage(Protocol):
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
         """The sum of a person's turns from `since` on."""
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
         """Delete all usage of a person.
 
         With `kept_as`, a number below zero, what they have used from `since` on stays under that number, all
@@ -285,7 +287,7 @@ class Usage(Protocol):
         """
 
     async def forget_kept(self, before: datetime) -> None:
-        """Delete what `forget` has kept and what is older than `before`."""
+        """Delete what `forget_person` has kept and what is older than `before`."""
 
 
 class ServerSettings(Protocol):

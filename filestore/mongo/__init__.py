@@ -14,7 +14,7 @@ from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, Mon
 from filestore.mongo.transcripts import MongoTranscripts
 from filestore.mongo.upgrade import upgrade
 
-# There is no TTL index: it would delete a row and orphan its bytes; the janitor deletes both, bytes first.
+# There is no TTL index, which would delete a document and orphan its bytes. The janitor deletes both.
 UNIQUE = (
     ("user_files", "file_id"),
     ("user_files", "blob_key"),
@@ -55,7 +55,7 @@ class MongoStore:
 
 @asynccontextmanager
 async def open_mongo(uri: str) -> AsyncIterator[MongoStore]:
-    """The store in the database that `uri` names, "kernelcord" when it names none; indexes are made first.
+    """The store in the database that `uri` names, "kernelcord" when it names none; indexes are created first.
 
     Raises:
         StoreUnavailable: the URI is wrong, or the server does not answer within 5 s.

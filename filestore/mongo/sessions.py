@@ -56,7 +56,7 @@ class MongoSessions:
         await self._counters.delete(equal(_id=session_id))
         await self._sessions.delete(
             equal(session_id=session_id)
-        )  # last: a crash before leaves it to be found
+        )  # last, so that after a crash the session is still found
 
     async def _many(self, condition: Document, order: Order) -> list[SessionRecord]:
         return [record(SessionRecord, document) for document in await self._sessions.many(condition, order)]
@@ -82,8 +82,10 @@ class MongoUsage:
         turns, sums = await self._usage.sums(recent, "input_tokens", "output_tokens", "cost", "cell_seconds")
         return UsageTotal(turns, **sums)
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
-        if kept_as is not None:  # a crash in between leaves turns under one of both numbers, none under two
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
+        if kept_as is not None:  # if we crash in between, each turn is still under one number only
             recent = equal(user_id=user_id) | {"at": {"$gte": since}}
             change = {"$set": {"user_id": kept_as, "at": since, "model": ""}}
             await self._usage.change_all(recent, change)

@@ -1,8 +1,9 @@
 """Transcripts in MongoDB: an entry is a document that holds short texts itself and references to long ones.
 
 A finished cell's outputs are one JSON text, replaced in one update; each late batch is a text of its own. In
-place of either may stand a document that tells of outputs whose bytes lie outside; such bytes also have a
-document of their own in `outside`, by which they are found. An entry has its sizes, and who they count for.
+place of either there may be a document that describes outputs whose bytes lie outside. Such bytes also have a
+document in the collection `outside`, by which they are found. An entry records its sizes, and whose quota
+they count towards.
 """
 
 import asyncio
@@ -36,10 +37,10 @@ from filestore.short import MADE_ROOM, note
 
 log = logging.getLogger(__name__)
 
-SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and of these of those that lie outside
-AT_ONCE = 50  # large outputs that make room at once
-SMALL = 1024  # characters of code or words that count for nothing: counting takes a request
-READ_TRIES = 5  # an entry read while its outputs are replaced is read again
+SIZES = ("output_size", "large_size")  # bytes of an entry's outputs, and how many of them lie outside
+AT_ONCE = 50  # large outputs shortened at once
+SMALL = 1024  # characters of code or words up to which they do not count: counting takes a request
+READ_TRIES = 5  # if an entry's outputs are replaced while it is read, it is read again
 
 
 def changing[W: Callable[..., Coroutine[Any, Any, Any]]](write: W) -> W:
@@ -65,7 +66,7 @@ class MongoTranscripts:
         self._texts = Texts(database)
         self._quotas = MongoQuotas(database)
         self._database = database
-        self._owners: dict[str, int] = {}  # of sessions, which never change hands
+        self._owners: dict[str, int] = {}  # by session, which never changes its owner
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
         said = Said(session_id, await self._next_seq(session_id), place, author, markdown, at)
@@ -124,7 +125,7 @@ class MongoTranscripts:
             for number, kept in enumerate(there["late"])
             if reference in (kept, kept.get("batch") if isinstance(kept, dict) else None)
         ]
-        if known and outside:  # a try before came to its end unheard, and its bytes may have been deleted
+        if known and outside:  # an earlier try succeeded unnoticed, and its bytes may be gone
             return await self._replace_late(there, known[0], await _to_json(outputs), outside)
         if not known:
             text = await _to_json(outputs) if outputs else ""
@@ -147,9 +148,9 @@ class MongoTranscripts:
     async def _replace_late(
         self, entry: Document, number: int, text: str, outside: OutsideOutputs
     ) -> Finished:
-        """Let a batch of late outputs refer to other bytes, which are the same."""
+        """Make a batch of late outputs refer to a new copy of its bytes."""
         session_id, seq, old = entry["session_id"], entry["seq"], entry["late"][number]
-        if not isinstance(old, dict) or "blob" not in old:  # in pieces, or shortened meanwhile
+        if not isinstance(old, dict) or "blob" not in old:  # it lies in pieces, or was shortened meanwhile
             return Finished(dropped=(outside.blob_key,))
         await self._note_outside(session_id, seq, outside, entry.get("owner"))
         which = equal(session_id=session_id, seq=seq) | equal(**{f"late.{number}.blob": old["blob"]})
@@ -223,7 +224,7 @@ class MongoTranscripts:
                     yield output
 
     async def unfinished(self, session_id: str) -> list[CellRecord]:
-        ours = {"folder": {"$in": ["", None, self._database.folder]}}  # None: there is none
+        ours = {"folder": {"$in": ["", None, self._database.folder]}}  # None: without the field
         records = await self._records(equal(session_id=session_id, status=RUNNING) | ours)
         return [record for record in records if isinstance(record, CellRecord)]
 
@@ -235,7 +236,7 @@ class MongoTranscripts:
         await self._messages.delete(equal(session_id=session_id))
         await self._outside.delete(equal(session_id=session_id))
         owner = await self._owner(session_id)
-        await self._quotas.change(owner, text_bytes=-int(sizes["text_size"]))
+        await self._quotas.change_sums(owner, text_bytes=-int(sizes["text_size"]))
         await self._count(owner, {name: -int(sizes[name]) for name in SIZES})
 
     async def kept_outside(self, session_id: str) -> list[str]:
@@ -255,7 +256,7 @@ class MongoTranscripts:
         return QuotaRoom(used + size <= quota, used, len(dropped), tuple(dropped))
 
     async def _shorten(self, outside: Document) -> int:
-        """Let outputs that lie outside be short; how many bytes that frees."""
+        """Keep only the short form of outputs that lie outside; returns how many bytes that frees."""
         key, seq = outside["_id"], outside["seq"]
         freed = 0
         entry = await self._entries.one(equal(session_id=outside["session_id"], seq=seq)) or {}
@@ -278,7 +279,7 @@ class MongoTranscripts:
     async def _note_outside(
         self, session_id: str, seq: int, outside: OutsideOutputs, owner: int | None
     ) -> None:
-        """First, so that the bytes are never without a document."""
+        """Record bytes before an entry refers to them, so that they are always found."""
         document = {"_id": outside.blob_key, "session_id": session_id, "seq": seq, "owner": owner}
         await self._outside.insert_all([document | {"order": ObjectId()}])
 
@@ -287,13 +288,13 @@ class MongoTranscripts:
             await self._outside.delete({"_id": {"$in": list(keys)}})
 
     async def _count(self, owner: int | None, sizes: Mapping[str, int]) -> None:
-        """Add to a person's sums; if that fails the entry is written all the same, and counted later."""
+        """Add to a person's sums. If that fails, the entry is recorded all the same, and counted later."""
         try:
-            await self._quotas.change(
+            await self._quotas.change_sums(
                 owner, output_bytes=sizes.get("output_size", 0), large_bytes=sizes.get("large_size", 0)
             )
         except FileStoreError:
-            log.warning("the sums of person %s are wrong until they are counted anew", owner)
+            log.warning("the sums of person %s are wrong until they are recounted", owner)
 
     async def _owner(self, session_id: str) -> int | None:
         name = str(session_id)
@@ -312,7 +313,7 @@ class MongoTranscripts:
         return max(int(counter["seq"]), least)
 
     async def _add(self, record: Said | CellRecord) -> None:
-        """Add an entry; a cell that has just begun."""
+        """Add an entry: words, or a cell that has just begun."""
         kind, at = _kind(record)
         text = record.markdown if isinstance(record, Said) else record.code
         document = {"session_id": record.session_id, "seq": record.seq, "place": record.place}
@@ -327,9 +328,9 @@ class MongoTranscripts:
         with self._quotas.changing(owner):
             await self._entries.insert(document, key=["session_id", "seq"])
             try:
-                await self._quotas.change(owner, text_bytes=size)
-            except FileStoreError:  # the entry is there
-                log.warning("the sums of person %s are wrong until they are counted anew", owner)
+                await self._quotas.change_sums(owner, text_bytes=size)
+            except FileStoreError:  # the entry itself is recorded
+                log.warning("the sums of person %s are wrong until they are recounted", owner)
 
     async def _records(
         self, condition: Document, limit: int = 0, *, order: int = 1, brief: bool = False
@@ -353,7 +354,7 @@ def _sizes(text: str, outside: OutsideOutputs | None) -> dict[str, int]:
 
 
 def _told(text: str, outside: OutsideOutputs) -> Document:
-    """What stands in an entry for outputs that lie outside; `text` are their short forms."""
+    """What an entry holds in place of outputs that lie outside; `text` is the JSON of their short forms."""
     return {"blob": outside.blob_key, "size": outside.size, "count": outside.count, "short": text}
 
 

@@ -70,7 +70,7 @@ class CatchUp:
         while True:
             yield await queue.get()
 
-    def forget(self, session_id: str) -> None:
+    def forget_session(self, session_id: str) -> None:
         """The session is gone: nobody is told of its files, and its numbers begin anew."""
         self._recorded.pop(session_id, None)
         self._moved = {cell: seq for cell, seq in self._moved.items() if cell[0] != session_id}

@@ -90,7 +90,7 @@ class Spool:
             return None
         return Waiting(journal.full, journal.durable, frozenset(journal.cut))
 
-    async def forget(self, key: str, *kinds: type[Write]) -> None:
+    async def drop_writes(self, key: str, *kinds: type[Write]) -> None:
         """Drop what waits of a key: writes of these kinds, or (none given) all.
 
         One that is on its way into the database is there when this returns, and can be deleted there.

@@ -108,7 +108,7 @@ class SpooledSessions:
         """Of several notes that wait only the last one counts: the room is for what cells have shown."""
         key = session_key(session_id)
         if any(isinstance(write, KernelNoted) for write in self._spool.writes(key)):
-            await self._spool.forget(key, KernelNoted)
+            await self._spool.drop_writes(key, KernelNoted)
         await self._spool.write(
             key,
             lambda: self._sessions.set_kernel(session_id, kernel),
@@ -131,9 +131,9 @@ class SpooledSessions:
         return found
 
     async def delete(self, session_id: str) -> None:
-        await self._spool.forget(session_key(session_id))
+        await self._spool.drop_writes(session_key(session_id))
         await self._sessions.delete(session_id)
-        self._transcripts.forget(session_id)
+        self._transcripts.forget_session(session_id)
         self._spool.owners.pop(session_key(session_id), None)
 
 
@@ -161,13 +161,15 @@ class SpooledUsage:
                 total = UsageTotal(*map(sum, zip(astuple(total), astuple(turn), strict=True)))
         return total
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
         """What waits is kept as well: it comes into the database first."""
         if kept_as is None:
-            await self._spool.forget(person_key(user_id), UsageAdded)
+            await self._spool.drop_writes(person_key(user_id), UsageAdded)
         else:
             await self._catch_up.bring_in_all_of(person_key(user_id))
-        await self._usage.forget(user_id, kept_as=kept_as, since=since)
+        await self._usage.forget_person(user_id, kept_as=kept_as, since=since)
 
 
 class SpooledFiles:

@@ -169,15 +169,15 @@ class SpooledTranscripts:
         return [cell for cell in cells if cell.status == RUNNING]
 
     async def clear(self, session_id: str) -> None:
-        await self._spool.forget(
+        await self._spool.drop_writes(
             session_key(session_id), EntryAdded, OutputsAppended, CellFinished, MessageNoted
         )
         await self._store.transcripts.clear(session_id)
 
-    def forget(self, session_id: str) -> None:
+    def forget_session(self, session_id: str) -> None:
         """The session is gone, and its numbers begin anew."""
         self._last.pop(session_id, None)
-        self._catch_up.forget(session_id)
+        self._catch_up.forget_session(session_id)
 
     async def _add[Entry: (Said, CellRecord)](
         self, entry: Entry, direct: Callable[[], Coroutine[Any, Any, Entry]]

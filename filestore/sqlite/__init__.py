@@ -1,4 +1,4 @@
-"""The store in one SQLite file: the default, needs no server.
+"""The store in one SQLite file: the default, which needs no server.
 
 async with open_sqlite(path) as store: ...
 """
@@ -31,10 +31,10 @@ class SqliteStore:
 
 @asynccontextmanager
 async def open_sqlite(path: Path) -> AsyncIterator[SqliteStore]:
-    """The store at `path`; its folder (0700) and file (0600) are made when they are not there.
+    """The store at `path`; its folder (0700) and file (0600) are created if they are missing.
 
     Raises:
-        StoreUnavailable: the file cannot be made, read, or is of a later version (StoreTooNew).
+        StoreUnavailable: the file cannot be created or read, or a later version wrote it (StoreTooNew).
     """
     async with opened(path) as database:
         yield SqliteStore(

@@ -1,4 +1,4 @@
-"""`user_files` and their shares in SQLite; each verb is one transaction."""
+"""`user_files` and their shares in SQLite; each method is one transaction."""
 
 from collections.abc import Collection
 from dataclasses import astuple, fields, replace
@@ -218,7 +218,7 @@ class SqliteShares:
             lambda connection: tuple(row[0] for row in connection.execute(query, (file_id,)))
         )
 
-    async def forget(self, user_id: int) -> None:
+    async def forget_person(self, user_id: int) -> None:
         await self._database.write(
             lambda connection: connection.execute("DELETE FROM shares WHERE user_id = ?", (user_id,))
         )
@@ -248,7 +248,7 @@ def _add(connection: Connection, file: StoredFile, quota: int, most: int | None)
     numbered = replace(file, version=last + 1, number=number)
     try:
         connection.execute(_INSERT, values(*astuple(numbered)))
-    except IntegrityError as error:  # one transaction at a time decides versions, so it is the id
+    except IntegrityError as error:  # versions cannot collide, since transactions take turns: it is the id
         raise FileIdTaken(file.file_id) from error
     return numbered
 

@@ -1,4 +1,4 @@
-"""Records as rows of SQLite, whose columns are called like the fields; a moment is an integer.
+"""Records as rows of SQLite: columns are named like fields, and a moment is a number of milliseconds.
 
 connection.execute(insert, values(*astuple(usage)))
 usage = record(UsageRecord, row)

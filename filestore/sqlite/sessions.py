@@ -12,7 +12,7 @@ from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.rows import record, to_milliseconds, values
 from filestore.sqlite.transcripts import clear
 
-AT_ONCE = 100  # entries with their outputs that one transaction deletes: all others wait for it
+AT_ONCE = 100  # entries, with their outputs, that one transaction deletes while all other writers wait
 
 
 class SqliteSessions:
@@ -52,7 +52,9 @@ class SqliteSessions:
             if not connection.execute(query, (kernel, session_id)).rowcount:
                 raise NoSuchSession(session_id)
 
-        await self._database.write_soon(work, len(kernel or ""))  # with a cell, which must not wait for it
+        await self._database.write_soon(
+            work, len(kernel or "")
+        )  # a cell begins at the same time, and must not wait
 
     async def of_user(self, user_id: int) -> list[SessionRecord]:
         return await self._many("WHERE user_id = ? ORDER BY last_used_at DESC, session_id", user_id)
@@ -77,7 +79,7 @@ class SqliteSessions:
                 (session_id, AT_ONCE),
             ).rowcount
 
-        while await self._database.write(some) == AT_ONCE:  # others write in between
+        while await self._database.write(some) == AT_ONCE:  # others can write in between
             pass
 
         def work(connection: Connection) -> None:
@@ -125,7 +127,9 @@ class SqliteUsage:
             lambda connection: UsageTotal(*connection.execute(query, values(user_id, since)).fetchone())
         )
 
-    async def forget(self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH) -> None:
+    async def forget_person(
+        self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
+    ) -> None:
         at = to_milliseconds(since)
         keep = "UPDATE usage SET user_id = ?, at = ?, model = '' WHERE user_id = ? AND at >= ?"
 

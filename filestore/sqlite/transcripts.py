@@ -28,8 +28,8 @@ from filestore.sqlite.files import taken
 from filestore.sqlite.rows import from_milliseconds, to_milliseconds
 from filestore.sqlite.schema import LARGE
 
-AT_ONCE = 200  # large outputs that make room in one transaction: others wait for its end
-EACH = 100  # characters that take as long to write as an output does beside its content
+AT_ONCE = 200  # large outputs shortened in one transaction, while other writers wait
+EACH = 100  # characters that take as long to write as one output does without its content
 
 
 class SqliteTranscripts:
@@ -199,7 +199,7 @@ class SqliteTranscripts:
 
 
 def clear(connection: Connection, session_id: str) -> None:
-    """Delete a session's entries and its messages' cells; its counter goes on."""
+    """Delete a session's entries, and which messages made them; its counter goes on."""
     connection.execute("DELETE FROM entries WHERE session_id = ?", (session_id,))
     connection.execute("DELETE FROM message_cells WHERE session_id = ?", (session_id,))
 
@@ -214,14 +214,14 @@ def _next_seq(connection: Connection, session_id: str, least: int = 1) -> int:
 
 
 def _essence(entry: Said | CellRecord) -> tuple[str, str, int]:
-    """What tells an entry from another: its kind, its text, its moment."""
+    """What distinguishes an entry from others: its kind, its text and its moment."""
     if isinstance(entry, Said):
         return "said", entry.markdown, to_milliseconds(entry.at)
     return "cell", entry.code, to_milliseconds(entry.started_at)
 
 
 def _insert(connection: Connection, entry: Said | CellRecord, folder: str) -> None:
-    """Add an entry; a cell that has just begun."""
+    """Add an entry: words, or a cell that has just begun."""
     kind, text, at = _essence(entry)
     status = entry.status if isinstance(entry, CellRecord) else None
     connection.execute(
@@ -275,9 +275,9 @@ def _append(
 
 
 def _replaced(connection: Connection, known: Row, outside: OutsideOutputs | None) -> Finished:
-    """Let a batch that is there refer to other bytes, which are the same.
+    """Make a batch that was recorded already refer to a new copy of its bytes.
 
-    A try before came to its end unheard, and whoever made it may have deleted its bytes.
+    An earlier try succeeded without its caller learning of it, so the caller may have deleted the old copy.
     """
     if outside is None:
         return Finished()
@@ -302,7 +302,7 @@ def _make_room(connection: Connection, user_id: int, size: int, quota: int, now:
             ORDER BY rowid LIMIT {AT_ONCE}""",
         (user_id,),
     ).fetchall():
-        kept = _outputs(row["json"])  # short already where the bytes lie outside
+        kept = _outputs(row["json"])  # these are short forms if the bytes lie outside
         text = json.dumps(short(kept, MADE_ROOM) if row["blob_key"] is None else [*kept, note(MADE_ROOM)])
         connection.execute(
             "UPDATE outputs SET json = ?, size = ?, blob_key = NULL, outside = 0 WHERE rowid = ?",
@@ -312,12 +312,12 @@ def _make_room(connection: Connection, user_id: int, size: int, quota: int, now:
         used += len(text) - row["size"]
         if used + size <= quota:
             break
-    keys = tuple(key for key in dropped if key is not None)  # rows of before have none
+    keys = tuple(key for key in dropped if key is not None)  # rows of an earlier version have none
     return QuotaRoom(used + size <= quota, used, len(dropped), keys)
 
 
 def _outputs(text: str) -> list[Output]:
-    """The outputs of a row; one of before has one."""
+    """The outputs of a row; a row of an earlier version holds one."""
     found = json.loads(text)
     return found if isinstance(found, list) else [found]
 
@@ -329,7 +329,7 @@ def _outputs_of_row(row: tuple[str, int, int], connection: Connection) -> list[O
 
 
 def _records(connection: Connection, rows: Iterable[Row], *, brief: bool = False) -> list[Said | CellRecord]:
-    """The entries, in the order of the rows; with `brief` rows of before that are large are made short."""
+    """The entries, in the order of the rows; with `brief` large rows of an earlier version are shortened."""
     found = list(rows)
     if not found:
         return []

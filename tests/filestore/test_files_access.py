@@ -233,8 +233,8 @@ async def test_forget_deletes_everything_of_a_person_and_nothing_else(
     his = await put(files, user_id=BOB, session_id="user:8")
     await files.share(his.file_id, BOB, ANN)
     await files.share(mine.file_id, ANN, BOB)
-    await files.forget(ANN)
-    await store.usage.forget(ANN)
+    await files.forget_person(ANN)
+    await store.usage.forget_person(ANN)
     assert await store.files.batch() == [his]
     assert bytes_on_disk(tmp_path) == [his.file_id]
     assert await store.shares.people(his.file_id) == ()

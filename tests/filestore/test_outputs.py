@@ -263,7 +263,7 @@ async def test_nothing_is_left_of_a_transcript_that_is_deleted(
         case "delete":
             await kept.sessions.delete(f"u{ANN}")
         case "forget":
-            await FileStore(kept, blobs, clock=clock).forget(ANN)
+            await FileStore(kept, blobs, clock=clock).forget_person(ANN)
     assert [entry.key.split("/")[0] for entry in await on_disk(blobs)] == [str(BOB)]
     assert await kept.files.used(ANN, clock.now) == 0
     assert await whole(kept, BOB) == [(stream("y" * LARGE),)]

@@ -212,7 +212,7 @@ async def test_no_document_comes_near_the_limit_and_nothing_stays_after_forget(
             assert len({piece["text"] for piece in pieces}) == 2
             files = FileStore(store, Blobs(tmp_path), clock=clock)
             await files.put(7, "s", "a.txt", b"x", source="generated")
-            await files.forget(7)
+            await files.forget_person(7)
             left = {name: database[name].count_documents({}) for name in database.list_collection_names()}
             assert {name for name, count in left.items() if count} == {"identity"}
 

@@ -372,9 +372,9 @@ async def test_what_is_kept_of_a_deletion_has_what_waits_as_well(store: Opened) 
     async with full():
         await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
         with pytest.raises(StoreUnavailable):
-            await store.kept.usage.forget(ANN, kept_as=-5, since=EPOCH)
+            await store.kept.usage.forget_person(ANN, kept_as=-5, since=EPOCH)
         assert (await store.kept.usage.total(ANN, EPOCH)).turns == 1
-    await store.kept.usage.forget(ANN, kept_as=-5, since=EPOCH)
+    await store.kept.usage.forget_person(ANN, kept_as=-5, since=EPOCH)
     assert (await store.kept.usage.total(ANN, EPOCH)).turns == 0
     assert (await store.raw.usage.total(-5, EPOCH)) == UsageTotal(1, 1, 2, 0.25, 0.5)
     await store.kept.catch_up.bring_in()
@@ -701,8 +701,8 @@ async def test_nothing_of_a_person_who_is_forgotten_comes_back(
         await store.kept.usage.add(UsageRecord(ANN, store.clock(), "m", 1, 2, 0.25, 0.5))
         with pytest.raises(NotRecordedYet):
             await put(files, session_id=SESSION)
-    await files.forget(ANN)
-    await store.kept.usage.forget(ANN)
+    await files.forget_person(ANN)
+    await store.kept.usage.forget_person(ANN)
     assert store.kept.transcripts.waiting(SESSION) is None
     await store.kept.catch_up.bring_in()
     for session_id, count in ((SESSION, 0), ("u7-new", 0), ("u8", 1)):

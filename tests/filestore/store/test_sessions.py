@@ -117,7 +117,7 @@ async def test_usage_sums_a_persons_turns_since_a_moment(store: Store, clock) ->
     assert await store.usage.total(7, start) == UsageTotal(3, 25, 6, 0.75, 4.5)
     assert await store.usage.total(7, start + timedelta(minutes=1)) == UsageTotal(1, 5, 2, 0.25, 1.5)
     assert await store.usage.total(9, start) == UsageTotal()
-    await store.usage.forget(7)
+    await store.usage.forget_person(7)
     assert (await store.usage.total(7, start)).turns == 0
     assert (await store.usage.total(8, start)).turns == 1
 
@@ -134,13 +134,13 @@ async def test_usage_that_is_forgotten_can_be_kept_without_a_name(store: Store, 
     ):
         await store.usage.add(usage)
     for _ in range(2):  # twice is as good as once
-        await store.usage.forget(7, kept_as=-(2**63), since=day)
+        await store.usage.forget_person(7, kept_as=-(2**63), since=day)
         assert await store.usage.total(7, day - timedelta(days=9)) == UsageTotal()
         assert await store.usage.total(-(2**63), day) == UsageTotal(2, 20, 4, 0.5, 3.0)
     assert await store.usage.total(-(2**63), day + timedelta(milliseconds=1)) == UsageTotal()
     assert (await store.usage.total(8, day)).turns == 1
     await store.usage.add(turn)  # of the same kind as one that is kept
-    await store.usage.forget(7, kept_as=-(2**63), since=day)
+    await store.usage.forget_person(7, kept_as=-(2**63), since=day)
     assert (await store.usage.total(-(2**63), day)).turns == 3
     await store.usage.forget_kept(day)
     assert (await store.usage.total(-(2**63), day)).turns == 3
