@@ -20,9 +20,10 @@ from bot.spending.usage import Ledger
 from config.settings import Settings
 from filestore import belonging, open_store
 from filestore.belonging import Belonging
+from filestore.blobs.space import DISK_FULL
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
-from filestore.files import NO_ROOM, FileStore
+from filestore.files import FileStore
 from filestore.janitor import Janitor
 from filestore.outputs import LargeOutputs
 from filestore.spool import spooled
@@ -216,7 +217,7 @@ async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
     try:
         found = await belonging.begin(store, blobs, now(), files=known)
     except (StoreFull, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+        if isinstance(error, OSError) and error.errno not in DISK_FULL:
             raise
         log.warning("The disk is full: make room on it. Until then cells are not recorded.")
         return False

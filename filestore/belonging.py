@@ -1,16 +1,16 @@
-"""Which database a folder of bytes belongs to: each has the other's id.
+"""Which database a folder of bytes belongs to: each of the two has the other's id.
 
     belonging = await begin(store, blobs, now)      # once, before anything is put
     belonging.ours                                  # whether the bytes in the folder are this database's
     belonging = await known(store, blobs)           # later
 
 A database that is new, or old, or somebody else's does not know the bytes in the folder, which is no reason
-to delete them. The folder has a mark with the id of the database that it belongs to. A folder without a mark
-is new, or older than marks are. It goes to the first database that knows one of its files, or to any database
-when it has no files. A database that knows none of them is noted as a stranger in the mark, so that the files
-that it puts there later do not make the folder its own. The mark also names the program run that worked there
-last, and so does the database. If the two differ, another database was used in between, or this one was
-restored from a copy.
+to delete them. So the folder has a mark with the id of the database that it belongs to. A folder without a
+mark is new, or older than marks are; it goes to the first database that knows one of its files, or to any
+database if it has no files. A database that knows none of its files is noted in the mark as a stranger, so
+that files that it puts there later do not make the folder its own. The mark also names the run of the program
+that worked there last, and so does the database. If the two differ, another database was used in between, or
+this one was restored from a copy.
 """
 
 import json
@@ -24,15 +24,15 @@ from filestore.store import FileRecords, Store
 
 __all__ = ["DOUBT", "Belonging", "begin", "known"]
 
-DOUBT = timedelta(days=1)  # during which a database that has missed something deletes no expired file
+DOUBT = timedelta(days=1)  # in which a database that has missed something deletes no expired files
 UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """Whose a folder is. `own` is the id of the database in use, `owner` that of the folder's database.
+    """Whose folder it is: `own` is the id of the database in use, `owner` the id of the folder's database.
 
-    `folder` is the folder's own id, "" where there is none.
+    `folder` is the folder's own id, "" if it has none.
 
     `continued` is False at a start after another database was used, or after this one was restored from a
     copy; `doubtful_since` is when that last happened.
@@ -46,16 +46,16 @@ class Belonging:
 
     @property
     def readable(self) -> bool:
-        """Whether the mark could be read; if not, the folder is nobody's."""
+        """Whether the mark could be read; if not, the folder belongs to nobody."""
         return self.owner != UNREADABLE
 
     @property
     def ours(self) -> bool:
-        """Whether the bytes are the database's."""
+        """Whether the bytes belong to the database in use."""
         return self.own == self.owner
 
     def doubtful(self, now: datetime) -> bool:
-        """Whether a file that has expired here may have been renewed in what the database has missed."""
+        """Whether an expired file may have been renewed without the database knowing of it."""
         since = self.doubtful_since
         return since is not None and since <= now < since + DOUBT
 
@@ -64,7 +64,7 @@ class Belonging:
 class _Mark:
     folder: str  # an id of its own
     database: str = ""
-    strangers: tuple[str, ...] = ()  # databases that knew no file here when they came first
+    strangers: tuple[str, ...] = ()  # databases that knew no file here when they were first used
     run: str = ""
     doubtful_since: datetime | None = None
 
@@ -74,7 +74,7 @@ class _Mark:
 
     @classmethod
     def from_text(cls, text: str) -> "_Mark":
-        """The mark; if somebody has edited it so that it cannot be read, the folder is nobody's."""
+        """The mark; if somebody has edited it so that it cannot be read, the folder belongs to nobody."""
         try:
             fields = json.loads(text)
             since = fields["doubtful_since"]
@@ -90,10 +90,10 @@ class _Mark:
 
 
 async def begin(store: Store, blobs: Blobs, now: datetime, *, files: FileRecords | None = None) -> Belonging:
-    """Find out whose the bytes are, and note that a program begins to work with both.
+    """Find out whom the bytes belong to, and note that a program begins to work with them and the database.
 
-    If the database has missed something, all sessions count as used now, because it cannot tell which were.
-    `files` (None: the store's) may know of rows that are not in the database yet.
+    If the database has missed something, all sessions count as used now, because nothing tells which were.
+    `files` (None: the store's) may know records that are not in the database yet.
     Raises: StoreUnavailable, OSError.
     """
     own = await store.identity.id()
@@ -112,11 +112,11 @@ async def begin(store: Store, blobs: Blobs, now: datetime, *, files: FileRecords
 
 
 async def known(store: Store, blobs: Blobs) -> Belonging:
-    """Whose the bytes are now; a folder without an owner gets one. Raises: StoreUnavailable, OSError."""
+    """Whom the bytes belong to now; a folder without an owner gets one. Raises: StoreUnavailable, OSError."""
     own = await store.identity.id()
     found = await _mark(blobs)
     if found is None and not await _has_bytes(blobs):
-        return Belonging(own, own)  # there is no folder, or its disk is not mounted: nothing to mark
+        return Belonging(own, own)  # there is no folder to mark, or its disk is not mounted
     mark = await _judged(store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
     if mark != found:
         await blobs.set_mark(mark.to_text())

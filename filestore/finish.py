@@ -1,6 +1,6 @@
-"""Finish what must not stay half done, even when whoever waits for it is cancelled.
+"""Finish what must not stay half done, even if its caller is cancelled.
 
-await to_the_end(write())       # then the cancellation goes on
+await to_the_end(write())       # a cancellation is raised after that
 """
 
 import asyncio
@@ -12,7 +12,7 @@ __all__ = ["to_the_end"]
 
 
 async def to_the_end[T](work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
-    """The result of `work`, which begins at once; a cancellation waits until it is done."""
+    """The result of `work`, which begins at once; a cancellation is raised only when it is done."""
     if isinstance(work, asyncio.Future):
         task = work
     else:
@@ -23,8 +23,8 @@ async def to_the_end[T](work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         while not task.done():
-            with suppress(asyncio.CancelledError):  # another cancellation: it still has to end
+            with suppress(asyncio.CancelledError):  # cancelled again: the work must end all the same
                 await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # whoever was cancelled does not ask for it
+            task.exception()  # retrieved, since the cancelled caller never asks for it
         raise

@@ -1,9 +1,9 @@
-"""Notice that the clock was set ahead: nothing may be deleted by it until it has stayed so for a while.
+"""Notice when the clock was set ahead: nothing may be deleted by it until it has stayed so for a while.
 
     jumps = Jumps()
-    if jumps.forward(now): ...      # at intervals; `now` is more than the time that has passed
+    if jumps.forward(now): ...      # at intervals; the clock has advanced by more than the time passed
 
-If the clock is three days ahead for a minute, files that are kept for two days must survive it.
+If the clock is three days ahead for a minute, files that are kept for two days must survive that.
 """
 
 from datetime import datetime, timedelta
@@ -11,19 +11,19 @@ from time import monotonic
 
 __all__ = ["Jumps"]
 
-TOLERANCE = timedelta(minutes=30)  # more than a clock is put right by while it runs well
+TOLERANCE = timedelta(minutes=30)  # more than a running clock is ever corrected by
 
 
 class Jumps:
-    """Compares a clock with the time that passes, from one look to the next."""
+    """Compares the clock with the time that has passed since the last call."""
 
     def __init__(self) -> None:
         self._last: tuple[datetime, float] | None = None
 
     def forward(self, now: datetime) -> timedelta | None:
-        """By how much the clock has jumped ahead since the last look, if it has.
+        """By how much the clock has jumped ahead since the last call, if it has.
 
-        A machine that slept counts: the time that passed without it cannot be told from a jump.
+        Time in which the machine slept counts too: it cannot be distinguished from a jump.
         """
         last, self._last = self._last, (now, monotonic())
         if last is None:

@@ -1,4 +1,4 @@
-"""Outputs as they lie outside a cell's record: a line of JSON each, written and read a few at a time.
+"""Outputs that lie outside a cell's record, as lines of JSON, written and read a few at a time.
 
 await blobs.put(key, OutputLines(outputs), limit=...)
 while found := some_lines(file): ...
@@ -18,14 +18,14 @@ PIECE_SIZE = 1 << 20  # bytes
 
 
 class OutputLines(io.RawIOBase):
-    """Outputs as lines of JSON, made while they are read, so that little more than one is held at a time."""
+    """Outputs as lines of JSON, made while they are read, so that few of them are in memory at a time."""
 
     def __init__(self, outputs: Iterable[Output]) -> None:
         self._lines: Iterator[bytes] = (json.dumps(output).encode() + b"\n" for output in outputs)
         self._left = bytearray()
 
     def readable(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
@@ -39,7 +39,7 @@ class OutputLines(io.RawIOBase):
 
 
 def some_lines(file: BinaryIO) -> list[Output]:
-    """The next outputs: as many as are small together, but one at least."""
+    """The next outputs: several if they are small, else one."""
     found: list[Output] = []
     size = 0
     while len(found) < PIECE and size < PIECE_SIZE and (line := file.readline()):

@@ -1,17 +1,19 @@
-"""A store whose cells' large outputs lie as bytes outside their records, and count in their person's quota.
+"""A store that keeps large outputs as bytes outside the cells' records, and counts them in people's quotas.
 
     async with open_store(data) as database:
         store = LargeOutputs(database, Blobs(data / "files"), quota=QUOTA, clock=clock)
 
-Where the outputs of one write are above LARGE, they become one object of bytes with a line of JSON for each,
-and the record has their short form. Reading a transcript then costs what its text costs, unless the outputs
-are asked for, one by one. All that a transcript holds counts. When a quota is used up, the person's oldest
-large outputs become short to make room for a new one, or for a file. If there is no room even so, a new
-output is kept short, long words are cut, and long code is refused; what is short is always kept.
+If the outputs of one write are larger than LARGE, they become one object of bytes with a line of JSON for
+each, and the record has their short form. So reading a transcript costs no more than reading its text, unless
+the outputs are asked for, one by one. Everything that a transcript holds counts. When a quota is used up, the
+person's oldest large outputs are reduced to their short forms, to make room for a new output or file. If
+there is no room even then, a new output is kept in its short form, long words are cut, and long code is
+refused. Small outputs, words and code are always kept.
 
 The bytes are durable before the record refers to them. Bytes that nothing refers to any more are deleted
-after the record says so, and those of a whole transcript before it. What a crash leaves in between is an
-orphan for the janitor, or a record whose bytes are missing, which reads as its short form.
+after the record has changed, except that those of a whole transcript are deleted before it. A crash in
+between leaves an orphan for the janitor, or a record whose bytes are missing, of which the short form is
+shown.
 """
 
 import asyncio
@@ -57,11 +59,11 @@ __all__ = ["LARGE", "LargeOutputs"]
 
 log = logging.getLogger(__name__)
 
-LATE = 1024  # bytes of what comes after its cell, of which there may be any number
-LARGE = 32 * 1024  # characters of the outputs of one write, of code, of words; what is less is small
-LARGEST = 1 << 40  # bytes of one object: the cell's own limits are far below
+LATE = 1024  # bytes of an output after its cell's end that is kept in any case; there may be many
+LARGE = 32 * 1024  # characters of the outputs of one write, of code or of words; less is small
+LARGEST = 1 << 40  # bytes of one object; a cell's own limits are far lower
 CUT = "Cut: your quota had no room for the rest of this. Delete files to make room."
-NOBODY = "nobody"  # the folder of sessions that no record says the person of
+NOBODY = "nobody"  # the folder of sessions whose person is not known
 READ_TRIES = 5
 
 
@@ -69,7 +71,7 @@ _Writing = Callable[[Sequence[Output], OutsideOutputs | None], Awaitable[Finishe
 
 
 class LargeOutputs:
-    """store.Store. `quota` is in bytes a person, for files and transcripts together."""
+    """store.Store. `quota` is in bytes for each person, for files and transcripts together."""
 
     def __init__(self, database: Store, blobs: Blobs, *, quota: int, clock: Callable[[], datetime]) -> None:
         room = _Quota(database, blobs, quota, clock)
@@ -85,7 +87,7 @@ class LargeOutputs:
 
 
 class _Quota:
-    """Whose a session is, and what room its person has."""
+    """Knows whom a session belongs to, and makes room in that person's quota."""
 
     def __init__(self, database: Store, blobs: Blobs, quota: int, clock: Callable[[], datetime]) -> None:
         self._sessions = database.sessions
@@ -106,7 +108,7 @@ class _Quota:
         return self._owners[session_id]
 
     def note(self, record: SessionRecord) -> None:
-        """Take note of whose a session is."""
+        """Remember whom a session belongs to."""
         self._owners[record.session_id] = record.user_id
 
     def forget_session(self, session_id: str) -> None:
@@ -114,14 +116,14 @@ class _Quota:
         self._owners.pop(session_id, None)
 
     def lock(self, user_id: int) -> asyncio.Lock:
-        """Held from the look at a person's room until what was to be written is written."""
+        """To be held from checking a person's room until the write is done."""
         if len(self._locks) > 1000:
             for free in [person for person, lock in self._locks.items() if not lock.locked()]:
                 del self._locks[free]
         return self._locks[user_id]
 
     async def make_room(self, user_id: int, size: int, quota: int | None = None) -> None:
-        """Let a person's oldest large outputs make room. Raises: QuotaExceeded, StoreUnavailable."""
+        """Shorten a person's oldest large outputs to make room. Raises: QuotaExceeded, StoreUnavailable."""
         quota = self._quota if quota is None else quota
         while True:
             room = await self._transcripts.make_room(user_id, size, quota, self._clock())
@@ -146,7 +148,7 @@ class _Transcripts:
         self.make_room = transcripts.make_room
 
     async def say(self, session_id: str, place: str, author: str, markdown: str, at: datetime) -> Said:
-        """Long words without room are cut: an answer that was given cannot be refused any more."""
+        """Long words are cut if there is no room: an answer that was given cannot be refused any more."""
         try:
             await self._make_room_for(session_id, markdown)
         except QuotaExceeded:
@@ -156,7 +158,7 @@ class _Transcripts:
     async def begin_cell(
         self, session_id: str, place: str, author: str, code: str, at: datetime, *, least: int = 1
     ) -> CellRecord:
-        """Raises: QuotaExceeded for long code without room."""
+        """Raises: QuotaExceeded if the code is long and there is no room."""
         await self._make_room_for(session_id, code)
         return await self._transcripts.begin_cell(session_id, place, author, code, at, least=least)
 
@@ -206,7 +208,7 @@ class _Transcripts:
         return [await self._whole(entry) if isinstance(entry, CellRecord) else entry for entry in found]
 
     def outputs(self, cell: CellRecord) -> AsyncIterator[Output]:
-        """One by one; where bytes are missing it is the short form, which says so."""
+        """One by one; in place of missing bytes it gives their short form, with a note."""
         return all_outputs(cell, partial(self._outside, cell))
 
     async def _outside(self, cell: CellRecord, part: OutsideOutputs) -> AsyncIterator[Output]:
@@ -227,12 +229,12 @@ class _Transcripts:
                     yield output
 
     async def clear(self, session_id: str) -> None:
-        """The bytes go first: nothing of what is to be deleted may stay."""
+        """Delete the bytes first, so that nothing of them can stay."""
         await self.delete_bytes(session_id)
         await self._transcripts.clear(session_id)
 
     async def delete_bytes(self, session_id: str) -> None:
-        """Delete what a session's outputs lie under."""
+        """Delete the bytes of a session's outputs."""
         await _delete_all(self._blobs, await self._transcripts.kept_outside(session_id))
 
     async def _whole(self, cell: CellRecord) -> CellRecord:
@@ -243,7 +245,7 @@ class _Transcripts:
             now = await self._transcripts.entries(cell.session_id, after=cell.seq - 1, limit=1)
             match now:
                 case [CellRecord(seq=cell.seq) as again] if again.outside != cell.outside:
-                    cell = again  # replaced, or shortened, while it was read
+                    cell = again  # it was replaced or shortened while we read it
                 case _:
                     break
         return whole
@@ -260,7 +262,7 @@ class _Transcripts:
         write: _Writing,
         always: int = LARGE,
     ) -> Finished:
-        """Outputs of up to `always` bytes are recorded in any case; larger ones need room."""
+        """Record outputs of up to `always` bytes in any case, larger ones if there is room."""
         size = size_of(outputs)
         owner = await self._quota.owner(session_id) if size > always else None
         if size <= always:
@@ -309,14 +311,14 @@ class _Transcripts:
         except QuotaExceeded:
             await self._blobs.delete(key)
             return replace(await write(short(outputs, NO_ROOM), None), whole=False)
-        except BaseException:  # whoever writes again writes the bytes again
+        except BaseException:  # another try writes the bytes again
             with suppress(OSError):
                 await self._blobs.delete(key)
             raise
 
 
 class _Files:
-    """store.FileRecords, whose `add` lets old outputs make room."""
+    """store.FileRecords; `add` shortens old outputs if a file needs the room."""
 
     def __init__(self, files: FileRecords, quota: _Quota) -> None:
         self._files = files
@@ -344,7 +346,7 @@ class _Files:
 
 
 class _Sessions:
-    """store.SessionRecords, whose `delete` deletes bytes too."""
+    """store.SessionRecords; `delete` deletes the bytes of outputs, too."""
 
     def __init__(self, sessions: SessionRecords, transcripts: "_Transcripts", quota: _Quota) -> None:
         self._sessions = sessions
@@ -370,7 +372,7 @@ class _Sessions:
 
 
 async def _delete_all(blobs: Blobs, keys: Iterable[str]) -> None:
-    """Delete bytes that nothing refers to; where that fails they are the janitor's."""
+    """Delete bytes that nothing refers to; those that cannot be deleted are left to the janitor."""
     for key in keys:
         try:
             await blobs.delete(key)

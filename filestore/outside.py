@@ -1,4 +1,4 @@
-"""A cell's outputs one by one, together with those that lie outside its record.
+"""A cell's outputs one by one, including those that lie outside its record.
 
 async for output in all_outputs(cell, read): ...
 """

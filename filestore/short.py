@@ -3,8 +3,8 @@
 short(outputs)               # at most about LIMIT characters of JSON, whatever the outputs are
 short(outputs, MADE_ROOM)    # with a note at the end
 
-It stands in the cell's record where the outputs themselves lie outside, or had no room; the model's history
-is made of it.
+The cell's record has it if the outputs themselves lie outside, or if there was no room for them. The model's
+history is made of it.
 """
 
 import json
@@ -15,29 +15,34 @@ from filestore.records import Output
 
 __all__ = ["LIMIT", "MADE_ROOM", "NO_ROOM", "lost", "note", "short", "size_of"]
 
-LIMIT = 6000  # characters of JSON of a short form, about
+LIMIT = 6000  # characters of JSON of a short form, approximately
 TEXT = 1200  # characters of one output: its head and tail
 SHOWN = 4  # outputs: the first ones, and the last ones
-ENOUGH = 1 << 16  # characters above which nobody asks for the exact size
-TEXTS = ("text/plain", "text/markdown", "text/latex", "text/html")  # the first that a display has is shown
+ENOUGH = 1 << 16  # characters above which the exact size does not matter
+TEXTS = (
+    "text/plain",
+    "text/markdown",
+    "text/latex",
+    "text/html",
+)  # the first of them that a display has is shown
 PICTURE = "[a picture]"
-MADE_ROOM = "Shortened: this output has made room for newer ones, since your quota was used up."
+MADE_ROOM = "Shortened: your quota was used up, and this output made room for newer ones."
 NO_ROOM = "Shortened: your quota had no room for this output. Delete files to make room."
-NAME = 64  # characters of the id of a display that is named
-MARKED = 32  # displays that a mark names
-UPDATE = "update_display_data"  # the type of an output that tells what became of an earlier cell's display
-LOST = "The rest of this output is gone: its bytes are missing."
+NAME = 64  # characters of a display's id that a mark can name
+MARKED = 32  # displays that a mark can name
+UPDATE = "update_display_data"  # the type of an output that updates a display of an earlier cell
+LOST = "The rest of this output is lost: its bytes are missing."
 
 
 def size_of(outputs: Sequence[Output]) -> int:
-    """How many bytes outputs are as JSON; of large ones only that they are large, without making it."""
+    """How many bytes outputs are as JSON; for large ones an estimate, without making the JSON."""
     total, waiting = 0, list[Any](outputs)
     while waiting and total <= ENOUGH:
         part = waiting.pop()
         if isinstance(part, dict):
             waiting += [*part, *part.values()]
         elif isinstance(part, list | tuple):
-            if len(part) > ENOUGH:  # each of which takes a character at least
+            if len(part) > ENOUGH:  # each item takes at least one character
                 return len(part)
             waiting += part
         elif isinstance(part, int):
@@ -47,17 +52,17 @@ def size_of(outputs: Sequence[Output]) -> int:
 
 
 def note(text: str) -> Output:
-    """Words of ours among the outputs."""
+    """An output with words of ours."""
     return {"output_type": "stream", "name": "stderr", "text": f"[{text}]\n"}
 
 
 def lost(outputs: Sequence[Output]) -> list[Output]:
-    """What is left of outputs whose bytes are missing: their short form, which says so."""
+    """What is shown of outputs whose bytes are missing: their short form, and a note that says so."""
     return [*outputs, note(LOST)]
 
 
 def short(outputs: Sequence[Output], why: str = "") -> list[Output]:
-    """The short form, with a note `why` at its end where there is one."""
+    """The short form, with the note `why` at its end if one is given."""
     marks = _marks(outputs)
     outputs = [output for output in outputs if output.get("output_type") != UPDATE]
     first, last = outputs[:SHOWN], outputs[max(SHOWN, len(outputs) - SHOWN) :]
@@ -72,7 +77,7 @@ def short(outputs: Sequence[Output], why: str = "") -> list[Output]:
 
 
 def _marks(outputs: Iterable[Output]) -> list[Output]:
-    """What stands for displays that can be updated, or that update others, for who looks for those."""
+    """A mark that names the displays that can be updated, or says that some update others."""
     ids: list[str] = []
     updates = False
     for output in outputs:

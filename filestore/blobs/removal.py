@@ -1,8 +1,8 @@
-"""Remove files for good: the row is condemned first, then the bytes go, then the row.
+"""Remove files for good: first the record is condemned, then the bytes are deleted, then the record.
 
-A condemned row can be neither read nor renewed, so nobody is promised bytes that are about to go; a crash in
-between leaves the row for the next removal. On a full disk no row can be condemned before there is room: then
-the bytes of expired files, which nobody can read or renew either, go first.
+A condemned record can be neither read nor renewed, so nobody is promised bytes that are about to be deleted.
+A crash in between leaves the record for the next removal. On a full disk no record can be condemned until
+there is room: then the bytes of expired files, which nobody can read or renew either, are deleted first.
 """
 
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many files went, and their bytes."""
+    """How many files were removed, and their bytes."""
 
     files: int
     bytes: int
@@ -29,7 +29,8 @@ async def remove_expired(
 ) -> Removed:
     """Remove the files that expired by `now`, of one person or (None) of all.
 
-    With `folder` only those whose bytes are in that folder: of others only their own program can delete them.
+    With `folder` only those whose bytes are in that folder: other bytes can be deleted only by a program that
+    uses their folder.
     """
     try:
         return await _remove_condemned(files, blobs, now, user_id, folder)

@@ -73,7 +73,7 @@ class SpooledSessions:
         return found
 
     async def get(self, session_id: str) -> SessionRecord | None:
-        """With what waits to be noted of its kernel."""
+        """The session, with the newest note on its kernel even if that waits."""
         found = await self._spool.reads.read(lambda: self._sessions.get(session_id))
         return self._as_noted(found) if found is not None else None
 
@@ -105,7 +105,7 @@ class SpooledSessions:
         )
 
     async def set_kernel(self, session_id: str, kernel: str | None) -> None:
-        """Of several notes that wait only the last one counts: the room is for what cells have shown."""
+        """Of several notes only the last one waits: room in the spool is for what cells have shown."""
         key = session_key(session_id)
         if any(isinstance(write, KernelNoted) for write in self._spool.writes(key)):
             await self._spool.drop_writes(key, KernelNoted)
@@ -116,7 +116,7 @@ class SpooledSessions:
         )
 
     async def unfinished(self, since: datetime) -> list[SessionRecord]:
-        """Also those whose cells wait."""
+        """Includes sessions whose cells wait."""
         found = await self._sessions.unfinished(since)
         known = {record.session_id for record in found}
         begun = {
@@ -138,7 +138,7 @@ class SpooledSessions:
 
 
 class SpooledUsage:
-    """store.Usage. What waits counts: a database that is away makes nothing free."""
+    """store.Usage. Usage that waits counts, so nothing is free while the database is away."""
 
     def __init__(self, store: Store, spool: Spool, catch_up: CatchUp) -> None:
         self._usage = store.usage
@@ -152,7 +152,9 @@ class SpooledUsage:
         )
 
     async def total(self, user_id: int, since: datetime) -> UsageTotal:
-        waiting = self._spool.writes(person_key(user_id))  # first: better counted twice than not at all
+        waiting = self._spool.writes(
+            person_key(user_id)
+        )  # read first: better to count it twice than not at all
         total = await self._spool.reads.read(lambda: self._usage.total(user_id, since))
         for write in waiting:
             if isinstance(write, UsageAdded) and write.usage.at >= since:
@@ -164,7 +166,7 @@ class SpooledUsage:
     async def forget_person(
         self, user_id: int, *, kept_as: int | None = None, since: datetime = EPOCH
     ) -> None:
-        """What waits is kept as well: it comes into the database first."""
+        """With `kept_as`, what waits is brought into the database first, so that it is kept as well."""
         if kept_as is None:
             await self._spool.drop_writes(person_key(user_id), UsageAdded)
         else:
@@ -194,7 +196,7 @@ class SpooledFiles:
         self.batch = store.files.batch
 
     async def add(self, file: StoredFile, *, quota: int, most: int | None = None) -> StoredFile:
-        """Raises: NotRecordedYet when the row waits: the file gets its id later, see `CatchUp.recorded`."""
+        """Raises: NotRecordedYet if the record waits; the file gets its id later, see `CatchUp.recorded`."""
         if file.source != "generated":
             return await self._files.add(file, quota=quota, most=most)
         key = person_key(file.user_id)
@@ -211,16 +213,16 @@ class SpooledFiles:
         return stored
 
     async def condemn_all(self, user_id: int) -> None:
-        """Rows that wait come into the database first: by them the bytes are found and deleted."""
+        """Records that wait are brought in first, because the bytes are found and deleted by them."""
         await self._catch_up.bring_in_all_of(person_key(user_id))
         await self._files.condemn_all(user_id)
 
     async def bring_in(self, user_id: int) -> None:
-        """Bring in the rows of a person that wait. Raises: StoreUnavailable, while that cannot be."""
+        """Bring in the records of a person that wait. Raises: StoreUnavailable if that is not possible."""
         await self._catch_up.bring_in_all_of(person_key(user_id))
 
     async def known_keys(self, blob_keys: Collection[str]) -> set[str]:
-        """Also those of rows that wait: their bytes are no orphans."""
+        """Includes keys of records that wait: their bytes are no orphans."""
         waiting = {write.file.blob_key for write in self._spool.all_writes() if isinstance(write, FileAdded)}
         return await self._files.known_keys(blob_keys) | waiting.intersection(blob_keys)
 
@@ -255,7 +257,7 @@ class SpooledMessageCells:
         return [found[message_id] for message_id in sorted(found)]
 
     async def going_on(self, since: int) -> list[MessageCell]:
-        """As the database has it; what waits was written while it could not be used, and is newer."""
+        """What waits replaces what the database has: it is newer."""
         found = {cell.message_id: cell for cell in await self._cells.going_on(since)}
         for write in self._spool.all_writes():
             if isinstance(write, MessageNoted) and write.cell.message_id >= since:
@@ -265,7 +267,7 @@ class SpooledMessageCells:
 
 @dataclass(frozen=True, slots=True)
 class SpooledStore:
-    """store.Store, and what brings in the writes that wait."""
+    """store.Store, with `catch_up`, which brings in the writes that wait."""
 
     catch_up: CatchUp
     files: SpooledFiles
@@ -289,11 +291,11 @@ async def spooled(
 ) -> AsyncIterator[SpooledStore]:
     """The store, with a spool in `folder` (0700), for one program at a time.
 
-    The writes of each database wait in a folder of their own, named by its id: they never come into another.
-    What a program before us left there is brought in first; what waits for others is named in the log.
-    `before` is awaited before anything is brought in, with the files that are known by then.
-    `start` makes the task that brings in what comes to wait: one that lasts, where the caller has such tasks.
-    Raises: StoreUnavailable.
+    The writes for each database wait in a folder of their own, which is named by the database's id, so they
+    never get into another database. What an earlier program left there is brought in first; what waits for
+    other databases is logged. `before` is awaited before anything is brought in, with the files that are
+    known by then. `start` starts the task that brings in later writes; the caller may have a way of its own
+    to keep it alive. Raises: StoreUnavailable.
     """
     folder = folder / await store.identity.id()
     spool = Spool(folder)

@@ -1,10 +1,10 @@
-"""The writes that can wait for the database, as values: a line of JSON each, and what brings it in.
+"""The writes that can wait for the database, as values that become lines of JSON.
 
     line = encode(CellFinished("u7", 3, "ok", outputs, 0.5, 3, ()))
     await decode(line).bring_in(store)
 
-Bringing in a write that the database already has does nothing, so a program that died in the middle can
-start again from the first.
+Bringing in a write that the database already has does nothing, so after a crash in the middle the next
+program can start again from the first.
 """
 
 import json
@@ -219,7 +219,7 @@ def person_key(user_id: int) -> str:
 
 
 def new_batch() -> str:
-    """A name for outputs that may be appended twice."""
+    """A name for a batch of outputs, by which the database knows it if it is appended again."""
     return secrets.token_hex(12)
 
 
@@ -246,7 +246,7 @@ def encode(write: Write) -> bytes:
 
 
 def least_size(write: Write) -> int:
-    """A number of bytes that the line has at least, told without making it."""
+    """A lower bound of the line's size in bytes, found without making the line."""
     outputs = write.outputs if isinstance(write, CellFinished | OutputsAppended) else None
     parts = [
         part
@@ -258,7 +258,7 @@ def least_size(write: Write) -> int:
 
 
 def decode(line: bytes) -> Write:
-    """The write of a line. Raises: ValueError, KeyError and TypeError for what is none."""
+    """The write that a line holds. Raises: ValueError, KeyError and TypeError if it holds none."""
     found = json.loads(line)
     write: Write = _made(KINDS[found.pop("write")], found)
     return write
