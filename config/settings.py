@@ -23,18 +23,25 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from config import envfile
 from config.errors import InvalidSettings
 from config.kinds import (
-    KINDS,
     ApiAddress,
     Count,
     Dollars,
+    Duration,
     Folder,
+    Kind,
+    Limit,
     LogLevel,
+    Memory,
     Modules,
     NodeAddress,
     SandboxTier,
+    Secret,
+    Size,
+    Text,
     Tokens,
+    Workspace,
 )
-from config.units import Duration, Limit, MiB, Size, written
+from config.units import MiB, written
 
 __all__ = ["Settings", "add_flags", "from_args", "load", "table"]
 
@@ -54,8 +61,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
-    discord_token: SecretStr | None = Field(None, description="the Discord bot's token")
-    mongodb_uri: SecretStr | None = Field(
+    discord_token: Secret = Field(None, description="the Discord bot's token")
+    mongodb_uri: Secret = Field(
         None, description="keep sessions and files' records in this MongoDB; SQLite without it"
     )
     data: Folder = Field(
@@ -93,9 +100,7 @@ class Settings(BaseSettings):
     sandbox: SandboxTier = Field(
         "auto", description="how kernels are held: `S`, `A`, `B`, the strongest that works, or `none`"
     )
-    max_memory: Size = Field(
-        ByteSize(1024 * MiB), ge=64 * MiB, description="memory of one kernel, all its processes"
-    )
+    max_memory: Memory = Field(ByteSize(1024 * MiB), description="memory of one kernel, all its processes")
     max_processes: int = Field(96, ge=8, description="processes and threads of one kernel")
     max_cpus: int = Field(2, ge=1, description="processors that one kernel may keep busy, in tier S")
     max_background: Limit = Field(
@@ -103,7 +108,7 @@ class Settings(BaseSettings):
         description="processor time of what a cell leaves running, until the next; at the terminal `none`"
         " unless set",
     )
-    max_workspace: Size = Field(ByteSize(512 * MiB), ge=MiB, description="files in one workspace, together")
+    max_workspace: Workspace = Field(ByteSize(512 * MiB), description="files in one workspace, together")
     kernel_network: Literal["none", "host"] = Field(
         "none", description="`host` lets kernels use the host's network, its loopback included"
     )
@@ -112,7 +117,7 @@ class Settings(BaseSettings):
         description="where kernels live: `auto` in a process that outlives the bot, `none` in the bot itself,"
         " or the node at a socket's path or an http(s) address",
     )
-    node_token: SecretStr | None = Field(None, description="the token that the node at this address asks for")
+    node_token: Secret = Field(None, description="the token that the node at this address asks for")
     node_idle: Limit = Field(
         timedelta(minutes=2), description="a node without kernels and without a bot ends after this time"
     )
@@ -123,7 +128,7 @@ class Settings(BaseSettings):
         "numpy, pandas, matplotlib.pyplot",
         description="modules that kernels have imported already, or `none`",
     )
-    openai_api_key: SecretStr | None = Field(
+    openai_api_key: Secret = Field(
         None, description="the key of the model's API; with neither it nor an address there is no model"
     )
     openai_base_url: ApiAddress = Field(
@@ -131,7 +136,7 @@ class Settings(BaseSettings):
         description="the API's address: `none` is OpenAI's, another such as `http://127.0.0.1:8080/v1` is a"
         " server of your own",
     )
-    model: str = Field("gpt-6.1-terra", min_length=1, description="the model that answers")
+    model: Text = Field("gpt-6.1-terra", description="the model that answers")
     model_api: Literal["auto", "responses", "chat"] = Field(
         "auto", description="`responses`, `chat` (Chat Completions), or `auto`: `chat` with an address"
     )
@@ -214,7 +219,7 @@ def add_flags(parser: ArgumentParser) -> None:
     for name, field in Settings.model_fields.items():
         if not _is_secret(name):
             text = f"{field.description} ({written(field.default)})"
-            group.add_argument(_flag(name), dest=name, metavar=_kind(name)[0], help=text)
+            group.add_argument(_flag(name), dest=name, metavar=_kind(name).name, help=text)
 
 
 def from_args(args: Namespace, **defaults: Any) -> Settings:
@@ -264,23 +269,21 @@ def _misspelt() -> Iterator[tuple[str, str]]:
             yield name, near[0]
 
 
-def _kind(name: str) -> tuple[str, str]:
-    """What a setting's value is called in --help, and what is accepted."""
-    annotation = Settings.model_fields[name].annotation
-    if choices := [choice for choice in get_args(annotation) if isinstance(choice, str)]:
-        return "|".join(choices), " or ".join(choices)
-    known = Settings.model_fields[name].metadata
-    least: Any = next((limit.ge for limit in known if isinstance(limit, Ge)), None)
-    most: Any = next((limit.le for limit in known if isinstance(limit, Le)), None)
-    if annotation is int:
-        return "number", f"a whole number, {least} {'or more' if most is None else f'to {most}'}"
-    return KINDS[name if name in KINDS else annotation]
+def _kind(name: str) -> Kind:
+    field = Settings.model_fields[name]
+    if choices := [choice for choice in get_args(field.annotation) if isinstance(choice, str)]:
+        return Kind("|".join(choices), " or ".join(choices))
+    if kind := next((each for each in field.metadata if isinstance(each, Kind)), None):
+        return kind
+    least: Any = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
+    most: Any = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
+    return Kind("number", f"a whole number, {least} {'or more' if most is None else f'to {most}'}")
 
 
 def _problem(name: str, value: object, given: Mapping[str, object]) -> str:
     by = _flag(name) if name in given else _variable(name)
     shown = "***" if _is_secret(name) else repr(str(value))
-    return f"{by} is {shown}, which is not {_kind(name)[1]}."
+    return f"{by} is {shown}, which is not {_kind(name).accepted}."
 
 
 def _is_secret(name: str) -> bool:

@@ -1,18 +1,15 @@
 """Durations and sizes as a person writes them: `90`, `5m`, `48h`, `none`; `50MiB`, `1GiB`.
 
-    duration("1.5h")                 # timedelta(minutes=90); duration("none") is None
-    written(timedelta(hours=48))     # "48h"; written(ByteSize(50 * MiB)) is "50MiB"
-
-`Duration`, `Limit` (a duration or none) and `Size` are types for a setting's field.
+duration("1.5h")                 # timedelta(minutes=90); duration("none") is None
+written(timedelta(hours=48))     # "48h"; written(ByteSize(50 * MiB)) is "50MiB"
 """
 
 import re
 from datetime import timedelta
-from typing import Annotated
 
-from pydantic import BeforeValidator, ByteSize, Field
+from pydantic import ByteSize
 
-__all__ = ["Duration", "Limit", "MiB", "Size", "duration", "written"]
+__all__ = ["MiB", "duration", "written"]
 
 MiB = 1 << 20
 SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
@@ -49,15 +46,3 @@ def written(value: object) -> str:
             (f"{value // size}{unit}" for unit, size in BINARY.items() if value % size == 0), f"{value}B"
         )
     return "none" if value is None else str(value)
-
-
-def _finite(text: object) -> object:
-    value = duration(text)
-    if value is None:
-        raise ValueError("a duration is needed")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_finite)]
-Limit = Annotated[timedelta | None, BeforeValidator(duration)]
-Size = Annotated[ByteSize, Field(gt=0)]
