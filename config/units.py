@@ -18,10 +18,10 @@ BINARY = {"TiB": 1 << 40, "GiB": 1 << 30, "MiB": MiB, "KiB": 1 << 10}
 
 
 def duration(text: object) -> object:
-    """The timedelta that `text` writes, None for "none"; anything but text is left as it is.
+    """The timedelta that `text` denotes, None for "none"; anything but text is returned as it is.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     if not isinstance(text, str):
         return text
@@ -35,7 +35,7 @@ def duration(text: object) -> object:
 
 
 def written(value: object) -> str:
-    """A setting's value as a person writes it, in the largest whole unit; days from three on."""
+    """A setting's value as a person writes it, in the largest unit that fits; days from three on."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
         days = seconds >= 3 * SECONDS["d"]
