@@ -53,7 +53,7 @@ async def serve_json(settings: Settings) -> bool:
             await front.serve(lines)
 
         def end() -> bool:
-            lines.end()
+            lines.end_input()
             return front.end()
 
         try:

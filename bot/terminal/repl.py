@@ -196,7 +196,7 @@ class Repl:
             self._screen.note(f"{told} {AGAIN}" if self._undecided else told)
         if isinstance(reply.event, InputRequest | Unstopped) and self._questions is not None:
             self._screen.end_line()
-            self._questions.put(session, reply.event)
+            self._questions.put_question(session, reply.event)
 
     @contextlib.asynccontextmanager
     async def _stopping_with_ctrl_c(self, session: Session) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -51,7 +52,7 @@ class Prompt:
 
     def put(self, question: InputRequest | Unstopped) -> None:
         """The cell asks, or is asked about."""
-        self.questions.put(cast("Session", self.cell), question)
+        self.questions.put_question(cast("Session", self.cell), question)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until this is so."""
@@ -101,6 +102,24 @@ async def test_what_is_typed_at_a_decision_stays_when_more_is_asked(comes: Input
             await prompt.sees(NAME.prompt)
             prompt.type("Ada" + ENTER)
             await prompt.until(lambda: prompt.cell.told == ["stopped", True, "Ada"])
+
+
+async def test_a_half_typed_answer_is_there_again_after_the_decision() -> None:
+    """The person was typing when the cell turned out not to stop. A later question begins empty."""
+    async with _prompt() as prompt:
+        prompt.put(NAME)
+        await prompt.sees(NAME.prompt)
+        prompt.type("Ad")
+        await prompt.has_typed("Ad")
+        prompt.put(replace(UNSTOPPED, asks=True))
+        await prompt.sees(DECIDE)
+        prompt.type("w" + ENTER)
+        await prompt.has_typed("Ad")
+        prompt.type("a" + ENTER)
+        await prompt.until(lambda: prompt.cell.told == [False, "Ada"])
+        prompt.put(NAME)
+        prompt.type("Bob" + ENTER)
+        await prompt.until(lambda: prompt.cell.told == [False, "Ada", "Bob"])
 
 
 @pytest.mark.parametrize("steps", range(12))
