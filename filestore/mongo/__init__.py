@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from filestore.mongo.database import connected
+from filestore.mongo.database import SERVER_SELECTION, connected
 from filestore.mongo.files import MongoFiles, MongoShares
 from filestore.mongo.identity import MongoIdentity
 from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
@@ -54,13 +54,13 @@ class MongoStore:
 
 
 @asynccontextmanager
-async def open_mongo(uri: str) -> AsyncIterator[MongoStore]:
+async def open_mongo(uri: str, *, server_selection: int = SERVER_SELECTION) -> AsyncIterator[MongoStore]:
     """The store in the database that `uri` names, "kernelcord" when it names none; indexes are created first.
 
     Raises:
-        StoreUnavailable: the URI is wrong, or the server does not answer within 5 s.
+        StoreUnavailable: the URI is wrong, or the server does not answer within `server_selection` ms.
     """
-    async with connected(uri) as database:
+    async with connected(uri, server_selection=server_selection) as database:
         for name, *fields in UNIQUE:
             await database[name].index(*fields, unique=True)
         for name, *fields in INDEXES:

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 Order = Sequence[tuple[str, int]]
 
-SERVER_SELECTION = (
-    5_000  # milliseconds until a server that is down is an error; the driver's default is 30,000
-)
+SERVER_SELECTION = 5_000  # milliseconds until a server that is down is an error; the driver's own is 30,000
 UPSERT_TRIES = 5
 NO_ROOM = 14031  # the server's code OutOfDiskSpace
 DATABASE = "kernelcord"  # when the URI names none
@@ -183,7 +181,7 @@ class MongoDatabase:
 
 
 @asynccontextmanager
-async def connected(uri: str) -> AsyncIterator[MongoDatabase]:
+async def connected(uri: str, *, server_selection: int = SERVER_SELECTION) -> AsyncIterator[MongoDatabase]:
     """The database that `uri` names ("kernelcord" when it names none); nothing is sent yet.
 
     Raises:
@@ -191,7 +189,7 @@ async def connected(uri: str) -> AsyncIterator[MongoDatabase]:
     """
     try:
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            uri, w="majority", journal=True, serverSelectionTimeoutMS=SERVER_SELECTION, tz_aware=True
+            uri, w="majority", journal=True, serverSelectionTimeoutMS=server_selection, tz_aware=True
         )
     except (PyMongoError, ValueError) as error:
         raise StoreUnavailable(f"the MongoDB URI is wrong: {error}") from error

@@ -1,9 +1,9 @@
 """Only one program at a time works on a database: it holds a lease, and renews it as long as it runs.
 
-    async with held(database): ...          # raises StoreInUse while another program holds it
+    async with held(database, Pace()): ...  # raises StoreInUse while another program holds it
 
 The holder increments a number every few seconds. Another program may take the lease once the number has not
-changed for SILENCE (so the clocks of two machines are never compared), or at once if the holder was a process
+changed for a while (so the clocks of two machines are never compared), or at once if the holder was a process
 of the same machine that has ended. A holder that finds its lease taken, for example after the machine slept,
 writes nothing until it has the lease back. See https://kubernetes.io/docs/concepts/architecture/leases/.
 """
@@ -15,26 +15,33 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
 
 from filestore.errors import StoreInUse, StoreUnavailable
 from filestore.mongo.database import Document, MongoDatabase, Taken, equal
 
-__all__ = ["held"]
+__all__ = ["Pace", "held"]
 
 log = logging.getLogger(__name__)
 
-BEAT = 5.0  # seconds between two renewals
-SILENCE = 25.0  # seconds without a renewal after which the holder counts as dead
-LOOK = 0.5  # seconds between two looks at another's lease
 LEASE = "lease"  # the _id of its document
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a lease is renewed and read, in seconds."""
+
+    beat: float = 5.0  # between two renewals
+    silence: float = 25.0  # without a renewal, after which the holder counts as dead
+    look: float = 0.5  # between two looks at another program's lease
+
+
 @asynccontextmanager
-async def held(database: MongoDatabase) -> AsyncIterator[None]:
+async def held(database: MongoDatabase, pace: Pace) -> AsyncIterator[None]:
     """While entered, this program has the database to itself. Raises: StoreInUse, StoreUnavailable."""
-    lease = _Lease(database)
+    lease = _Lease(database, pace)
     await lease.acquire()
     renewing = asyncio.create_task(lease.renew(), name="lease of the database")
     try:
@@ -47,8 +54,9 @@ async def held(database: MongoDatabase) -> AsyncIterator[None]:
 
 
 class _Lease:
-    def __init__(self, database: MongoDatabase) -> None:
+    def __init__(self, database: MongoDatabase, pace: Pace) -> None:
         self._database = database
+        self._pace = pace
         self._identity = database.apart()["identity"]  # it is read also while the lease is lost
         self._mine = equal(_id=LEASE, holder=secrets.token_hex(8))
         self._about: Document = {
@@ -79,8 +87,8 @@ class _Lease:
         """Raises: StoreInUse as soon as the holder is known to live."""
         if found["machine"] and found["machine"] == self._about["machine"]:  # its process exists
             raise StoreInUse(found["host"], found["pid"])
-        for _ in range(round(SILENCE / LOOK)):
-            await asyncio.sleep(LOOK)  # no event tells that a holder is silent
+        for _ in range(round(self._pace.silence / self._pace.look)):
+            await asyncio.sleep(self._pace.look)  # no event tells that a holder is silent
             now = await self._identity.one(equal(_id=LEASE)) or found
             if not now["holder"]:
                 return
@@ -90,7 +98,7 @@ class _Lease:
     async def renew(self) -> Never:
         """Renew the lease until cancelled; without it nothing is written."""
         while True:
-            await asyncio.sleep(BEAT)  # the interval between renewals
+            await asyncio.sleep(self._pace.beat)  # the interval between renewals
             try:
                 if await self._identity.change(self._mine, {"$inc": {"beat": 1}}) is None:
                     await self._get_back()

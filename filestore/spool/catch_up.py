@@ -8,7 +8,7 @@ async for recorded in catch_up.recorded(session_id): ...        # files whose id
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -75,18 +75,23 @@ class CatchUp:
         self._recorded.pop(session_id, None)
         self._moved = {cell: seq for cell, seq in self._moved.items() if cell[0] != session_id}
 
-    async def bring_in_often(self) -> Never:
+    async def bring_in_often(
+        self,
+        *,
+        first_pause: float = FIRST_PAUSE,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> Never:
         """Bring in what waits, as soon as it can be, until cancelled."""
-        pause = FIRST_PAUSE
+        pause = first_pause
         while True:
             await self._spool.something_waits.wait()
-            await asyncio.sleep(pause)  # no event tells that the database is back
+            await sleep(pause)  # no event tells that the database is back
             try:
                 usable = await self.bring_in()
             except Exception:  # whatever fails this time, there must be a next try
                 log.exception("what waits for the database could not be brought in")
                 usable = False
-            pause = FIRST_PAUSE if usable else min(2 * pause, LAST_PAUSE)
+            pause = first_pause if usable else min(2 * pause, LAST_PAUSE)
 
     async def bring_in(self) -> bool:
         """Try once to bring in what waits; returns whether the database can be used."""

@@ -1,12 +1,13 @@
 """The journals of all sessions and people, which take writes in place of the database.
 
-spool = Spool(folder)
+spool = Spool(folder, SpoolRoom())
 cell = await spool.write(key, lambda: store.transcripts.begin_cell(...), instead)
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,21 @@ from filestore.spool.journal import Journal, loaded, make_folder
 from filestore.spool.reads import Reads
 from filestore.spool.writes import CellFinished, OutputsAppended, UsageAdded, Write, encode, least_size
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "SpoolRoom"]
 
 log = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
-A_PERSON = 4 * MIB  # bytes of lines that may wait for one person, over all of their sessions
-IN_ALL = 64 * MIB  # of everybody together; in memory the same writes take several times as much
-SMALL = 4096  # bytes of a line that is taken even when `IN_ALL` is reached, so that cells can go on
-SPARE = 1 * MIB  # bytes that each person has for such lines beyond `A_PERSON`
+SMALL = 4096  # bytes of a line that is taken even when everybody's room is used up, so that cells can go on
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolRoom:
+    """How many bytes of lines may wait; in memory the same writes take several times as much."""
+
+    person: int = 4 * MIB  # of one person, over all of their sessions
+    everybody: int = 64 * MIB
+    spare: int = 1 * MIB  # that each person has for small lines beyond `person`
 
 
 class Spool:
@@ -37,11 +44,12 @@ class Spool:
     Reads that a cell needs go through `reads`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, room: SpoolRoom) -> None:
         self.away: StoreUnavailable | None = None
         self.reads = Reads()
         self.owners: dict[str, str] = {}
         self._folder = folder
+        self._room = room
         self._told = False  # it was logged that the disk has no room for what waits
         self._journals: WeakValueDictionary[str, Journal] = WeakValueDictionary()
         self.waiting: dict[str, Journal] = {}
@@ -164,8 +172,9 @@ class Spool:
         others = [each for each in self.waiting.values() if self._owner(each.key) == owner]
         theirs = size + sum(each.size for each in others)
         if size <= SMALL:
-            return theirs <= A_PERSON + SPARE
-        return theirs <= A_PERSON and size + sum(each.size for each in self.waiting.values()) <= IN_ALL
+            return theirs <= self._room.person + self._room.spare
+        everybodys = size + sum(each.size for each in self.waiting.values())
+        return theirs <= self._room.person and everybodys <= self._room.everybody
 
     def _owner(self, key: str) -> str:
         return self.owners.get(key, key)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from filestore.records import (
     UsageRecord,
     UsageTotal,
 )
-from filestore.spool.catch_up import CatchUp
+from filestore.spool.catch_up import FIRST_PAUSE, CatchUp
 from filestore.spool.journal import name_others
-from filestore.spool.spool import Spool
+from filestore.spool.spool import Spool, SpoolRoom
 from filestore.spool.transcripts import SpooledTranscripts
 from filestore.spool.writes import (
     EntryAdded,
@@ -288,6 +289,8 @@ async def spooled(
     clock: Callable[[], datetime],
     start: Start = _started,
     before: Callable[[SpooledFiles], Awaitable[None]] | None = None,
+    room: SpoolRoom | None = None,
+    first_pause: float = FIRST_PAUSE,
 ) -> AsyncIterator[SpooledStore]:
     """The store, with a spool in `folder` (0700), for one program at a time.
 
@@ -298,7 +301,7 @@ async def spooled(
     to keep it alive. Raises: StoreUnavailable.
     """
     folder = folder / await store.identity.id()
-    spool = Spool(folder)
+    spool = Spool(folder, room or SpoolRoom())
     catch_up = CatchUp(store, spool, clock)
     try:
         await asyncio.to_thread(name_others, folder)
@@ -310,7 +313,7 @@ async def spooled(
         await before(files)
     await catch_up.bring_in()
     transcripts = SpooledTranscripts(store, spool, catch_up, await store.transcripts.last_seq())
-    bringing_in = start(catch_up.bring_in_often, "spool")
+    bringing_in = start(partial(catch_up.bring_in_often, first_pause=first_pause), "spool")
     try:
         yield SpooledStore(
             catch_up,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filestore.sqlite.database import opened
+from filestore.sqlite.database import Waits, opened
 from filestore.sqlite.files import SqliteFiles, SqliteShares
 from filestore.sqlite.identity import SqliteIdentity
 from filestore.sqlite.sessions import SqliteMessageCells, SqliteServerSettings, SqliteSessions, SqliteUsage
@@ -30,13 +30,13 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_sqlite(path: Path) -> AsyncIterator[SqliteStore]:
+async def open_sqlite(path: Path, waits: Waits | None = None) -> AsyncIterator[SqliteStore]:
     """The store at `path`; its folder (0700) and file (0600) are created if they are missing.
 
     Raises:
         StoreUnavailable: the file cannot be created or read, or a later version wrote it (StoreTooNew).
     """
-    async with opened(path) as database:
+    async with opened(path, waits) as database:
         yield SqliteStore(
             SqliteIdentity(database),
             SqliteFiles(database),

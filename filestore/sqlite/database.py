@@ -21,6 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -29,15 +30,21 @@ from filestore.sqlite.schema import MIGRATIONS
 
 log = logging.getLogger(__name__)
 
-BUSY_TIMEOUT = 10_000  # milliseconds to wait for another process that writes
 READERS = 3  # threads, each with a connection
-SOON = 0.005  # seconds until what `write_soon` has written is synced
 SMALL = 64 * 1024  # characters that the event loop itself writes, to the system's cache, in 0.1 ms
 TIDIED = 200  # writes after which the log is copied into the file; the event loop itself never does that
 READING = 100  # milliseconds to wait for readers of the file as it was; nobody can write meanwhile
-LOCKED = 100  # milliseconds to wait for another process right after a wait of BUSY_TIMEOUT has failed
-CHECK = 5.0  # seconds that a start spends on checking the file; 1 GB in the system's cache takes 0.4
 NO_ROOM = 64 * 1024  # bytes; a disk with less free space is full, whatever error the database reports
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long things may take."""
+
+    busy: int = 10_000  # milliseconds to wait for another process that writes
+    locked: int = 100  # milliseconds to wait for it right after a wait of `busy` has failed
+    soon: float = 0.005  # seconds until what `write_soon` has written is synced
+    check: float = 5.0  # seconds that a start spends on checking the file; 1 GB in the cache takes 0.4
 
 
 class _Busy(Exception):
@@ -47,15 +54,16 @@ class _Busy(Exception):
 class SqliteDatabase:
     """Runs functions of a connection, each in a transaction of its own, off the event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, waits: Waits) -> None:
         self.folder = ""  # id of the folder of bytes that this program works on, once that is known
         self._path = path
+        self._waits = waits
         self._connections: list[sqlite3.Connection] = []
         self._own = threading.local()
         self._loop_thread = threading.get_ident()
         self._syncing: asyncio.TimerHandle | None = None  # until then more may be written
         self._untidied = 0
-        self._locked_until = 0.0  # by the monotonic clock; until then other writers wait only LOCKED
+        self._locked_until = 0.0  # by the monotonic clock; until then other writers wait only `locked`
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(READERS, "sqlite-reader")
 
@@ -68,7 +76,7 @@ class SqliteDatabase:
         return await self._run(self._writer, "BEGIN IMMEDIATE", work)
 
     async def write_soon[T](self, work: Callable[[sqlite3.Connection], T], size: int) -> T:
-        """Like `write`, but synced SOON after this returns: a crash of ours cannot undo it, a power cut can.
+        """Like `write`, but synced soon after this returns: a crash of ours cannot undo it, a power cut can.
 
         `size` is about how many characters it writes.
 
@@ -83,7 +91,7 @@ class SqliteDatabase:
             result = await self._run(self._writer, "BEGIN IMMEDIATE", work, synchronous="NORMAL")
         self._untidied += 1
         if self._syncing is None:
-            self._syncing = asyncio.get_running_loop().call_later(SOON, self._sync_now)
+            self._syncing = asyncio.get_running_loop().call_later(self._waits.soon, self._sync_now)
         return result
 
     async def read[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -119,7 +127,8 @@ class SqliteDatabase:
         try:
             connection = self._connection()
             if not in_loop:
-                patience = LOCKED if time.monotonic() < self._locked_until else BUSY_TIMEOUT
+                waits = self._waits
+                patience = waits.locked if time.monotonic() < self._locked_until else waits.busy
                 connection.execute(f"PRAGMA busy_timeout = {patience}")
             if self._own.synchronous != synchronous:
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -139,7 +148,7 @@ class SqliteDatabase:
             if code == sqlite3.SQLITE_BUSY and in_loop:
                 raise _Busy from None
             if code == sqlite3.SQLITE_BUSY:
-                self._locked_until = time.monotonic() + BUSY_TIMEOUT / 1000
+                self._locked_until = time.monotonic() + self._waits.busy / 1000
             raise self._unavailable(code)(f"{self._path.name}: {error}") from error
         return result
 
@@ -180,7 +189,7 @@ class SqliteDatabase:
         try:
             connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+            connection.execute(f"PRAGMA busy_timeout = {self._waits.busy}")
 
     def _connection(self) -> sqlite3.Connection:
         if not hasattr(self._own, "connection"):
@@ -191,7 +200,7 @@ class SqliteDatabase:
                 connection.execute("PRAGMA busy_timeout = 0")
                 connection.execute("PRAGMA wal_autocheckpoint = 0")
             else:
-                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+                connection.execute(f"PRAGMA busy_timeout = {self._waits.busy}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
             self._own.connection = connection
@@ -201,22 +210,23 @@ class SqliteDatabase:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[SqliteDatabase]:
+async def opened(path: Path, waits: Waits | None = None) -> AsyncIterator[SqliteDatabase]:
     """The database at `path`, which is first created (0600) or migrated to the newest schema.
 
     Raises:
         StoreUnavailable: it cannot be created or read.
         StoreTooNew: a later version of the program wrote it.
-        StoreDamaged: a check of at most CHECK seconds found damage.
+        StoreDamaged: a check of a few seconds at most found damage.
     """
-    database = SqliteDatabase(path)
+    waits = waits or Waits()
+    database = SqliteDatabase(path, waits)
     try:
         try:
             await asyncio.to_thread(_make_private, path)
         except OSError as error:
             raise StoreUnavailable(f"{path}: {error.strerror}") from error
         await database.write(_migrate)
-        await database.read(partial(_check, path))
+        await database.read(partial(_check, path, waits.check))
         yield database
     finally:
         await database.close()
@@ -238,9 +248,9 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
+def _check(path: Path, seconds: float, connection: sqlite3.Connection) -> None:
     """Look for damage, which would otherwise be noticed only when somebody needs that part of the file."""
-    timer = threading.Timer(CHECK, connection.interrupt)
+    timer = threading.Timer(seconds, connection.interrupt)
     timer.start()
     try:
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ import pytest
 from pymongo import MongoClient
 
 from bot.wording.error_messages import at_start
-from filestore import open_store
 from filestore.errors import StoreInUse, StoreUnavailable
-from filestore.mongo import lease, open_mongo
+from filestore.mongo import MongoStore, open_mongo
+from filestore.mongo.lease import Pace
 from tests.live.cells import until
 
 ELSEWHERE = {"holder": "another", "host": "far", "machine": "other", "pid": 1, "started": 1}
@@ -36,27 +38,30 @@ def identity(mongodb_uri: str) -> Iterator[Any]:
         yield client.get_default_database()["identity"]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second in place of half a minute."""
-    for name, seconds in (("BEAT", 0.2), ("SILENCE", 1.0), ("LOOK", 0.05)):
-        monkeypatch.setattr(lease, name, seconds)
+QUICK = Pace(beat=0.2, silence=1.0, look=0.05)  # a second in place of half a minute
+
+
+@asynccontextmanager
+async def leased(uri: str, pace: Pace = QUICK) -> AsyncIterator[MongoStore]:
+    """The store as a program has it."""
+    async with open_mongo(uri) as store, store.identity.held(pace):
+        yield store
 
 
 def test_a_killed_program_is_taken_for_dead_within_a_minute() -> None:
     """And a living one is heard several times until then."""
-    assert 3 * 5.0 <= 25.0 < 60
+    assert 3 * Pace().beat <= Pace().silence < 60
 
 
 async def test_a_second_program_is_refused_and_told_what_to_do(mongodb_uri: str, tmp_path: Path) -> None:
     """As on a data folder; once the first has ended, the second may."""
-    async with open_store(tmp_path, mongodb_uri=mongodb_uri):
+    async with leased(mongodb_uri):
         with pytest.raises(StoreInUse) as caught:
-            async with open_store(tmp_path / "other", mongodb_uri=mongodb_uri):
+            async with leased(mongodb_uri):
                 pass
     assert f"process {os.getpid()}" in at_start(caught.value)
     assert "end it, or name another database" in at_start(caught.value)
-    async with open_store(tmp_path / "other", mongodb_uri=mongodb_uri):
+    async with leased(mongodb_uri):
         pass
 
 
@@ -69,13 +74,12 @@ async def test_a_program_that_was_killed_here_is_no_hindrance(mongodb_uri: str, 
         assert program.stdout is not None
         assert await program.stdout.readline() == b"ready\n"
         with pytest.raises(StoreInUse):
-            async with open_store(tmp_path, mongodb_uri=mongodb_uri):
+            async with leased(mongodb_uri):
                 pass
     finally:
         program.kill()
         await program.wait()
-    lease.SILENCE = 600.0  # which is not waited for
-    async with open_store(tmp_path, mongodb_uri=mongodb_uri):
+    async with leased(mongodb_uri, replace(QUICK, silence=600.0)):  # which is not waited for
         pass
 
 
@@ -92,11 +96,11 @@ async def test_one_elsewhere_is_waited_for_until_it_has_been_silent(
 
     beating = asyncio.create_task(beat())
     with pytest.raises(StoreInUse, match="process 1 on far"):
-        async with open_store(tmp_path, mongodb_uri=mongodb_uri):
+        async with leased(mongodb_uri):
             pass
     beating.cancel()
     await asyncio.wait([beating])
-    async with open_store(tmp_path, mongodb_uri=mongodb_uri):
+    async with leased(mongodb_uri):
         assert identity.find_one({"_id": "lease"})["pid"] == os.getpid()
 
 
@@ -104,7 +108,7 @@ async def test_one_that_has_lost_its_lease_writes_nothing_until_it_has_it_back(
     mongodb_uri: str, identity: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As after a laptop's sleep: what comes meanwhile waits, as while the database is away."""
-    async with open_store(tmp_path, mongodb_uri=mongodb_uri) as store:
+    async with leased(mongodb_uri) as store:
         await until(lambda: identity.find_one({"_id": "lease"})["beat"] > 0)
         identity.update_one({"_id": "lease"}, {"$set": ELSEWHERE})
         beats = asyncio.create_task(_keep_beating(identity))

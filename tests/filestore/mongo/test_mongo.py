@@ -13,7 +13,6 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from filestore import open_store
 from filestore.blobs.store import Blobs
 from filestore.errors import QuotaExceeded, StoreFull, StoreUnavailable
 from filestore.files import FileStore
@@ -45,9 +44,8 @@ def a_file(clock, **changes: Any) -> StoredFile:
     return replace(file, **changes)
 
 
-async def test_server_that_is_down_is_one_clear_error(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_server_that_is_down_is_one_clear_error() -> None:
     """A server that does not answer, and a URI that is none, are StoreUnavailable."""
-    monkeypatch.setattr("filestore.mongo.database.SERVER_SELECTION", 200)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         for uri in (
@@ -57,7 +55,7 @@ async def test_server_that_is_down_is_one_clear_error(tmp_path, monkeypatch: pyt
             "nothing",
         ):
             with pytest.raises(StoreUnavailable) as caught:
-                async with open_store(tmp_path, mongodb_uri=uri):
+                async with open_mongo(uri, server_selection=200):
                     pass
             assert len(str(caught.value)) < 300
 
@@ -258,15 +256,13 @@ def test_sqlite_never_loads_the_mongodb_driver() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-async def test_cells_go_on_while_the_server_is_killed_and_come_in_when_it_is_back(
-    tmp_path, clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cells_go_on_while_the_server_is_killed_and_come_in_when_it_is_back(tmp_path, clock) -> None:
     """Begun before, finished without a server; begun and finished without one; both in order, by itself."""
-    monkeypatch.setattr("filestore.mongo.database.SERVER_SELECTION", 300)
     output = {"output_type": "stream", "name": "stdout", "text": "x" * 300_000}  # in pieces of their own
     with mongodb_server() as server:
         async with (
-            open_store(tmp_path, mongodb_uri=f"{server.uri}/x") as raw,
+            open_mongo(f"{server.uri}/x", server_selection=300) as raw,
+            raw.identity.held(),
             spooled(raw, tmp_path / "spool", clock=clock) as kept,
         ):
             await kept.sessions.get_or_create("s", 7, "dm", clock.now)

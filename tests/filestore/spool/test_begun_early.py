@@ -13,7 +13,6 @@ from filestore.files import QUOTA
 from filestore.outputs import LARGE, LargeOutputs
 from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
-from filestore.spool import catch_up as catching_up
 from filestore.spool import transcripts as spooled_transcripts
 from filestore.store import Store
 from tests.filestore.conftest import Clock
@@ -24,17 +23,16 @@ SESSION = "u7"
 
 
 @pytest.fixture
-async def raw(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
-    """A database; nothing is brought in but when a test says so."""
-    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 1000.0)
+async def raw(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
+    """A database."""
     async with open_store(tmp_path) as raw:
         yield LargeOutputs(raw, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
 
 
 @pytest.fixture
 async def kept(raw: Store, tmp_path: Path, clock: Clock) -> AsyncIterator[SpooledStore]:
-    """The same with a spool before it."""
-    async with spooled(raw, tmp_path / "spool", clock=clock) as kept:
+    """The same with a spool before it; nothing is brought in but when a test says so."""
+    async with spooled(raw, tmp_path / "spool", clock=clock, first_pause=1000.0) as kept:
         await kept.sessions.get_or_create(SESSION, ANN, "dm", clock.now)
         yield kept
 

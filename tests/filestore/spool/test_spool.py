@@ -20,9 +20,11 @@ from filestore.files import FileStore
 from filestore.records import EPOCH, CellRecord, MessageCell, UsageRecord, UsageTotal, Waiting
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import catch_up as catching_up
-from filestore.spool import reads as reading
 from filestore.spool import spool as spooling
+from filestore.spool.spool import SpoolRoom
 from filestore.spool.writes import EntryAdded
+from filestore.sqlite import open_sqlite
+from filestore.sqlite.database import Waits
 from filestore.store import Store
 from tests.filestore.faults import full, locked, no_room
 from tests.filestore.people import ANN, BOB, bytes_on_disk, put
@@ -60,19 +62,24 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(data: Path, clock: Any) -> AsyncIterator[Opened]:
-    """Open all of it."""
-    async with open_store(data) as raw, spooled(raw, data / "spool", clock=clock) as kept:
+async def opened(data: Path, clock: Any, waits: Waits | None = None, **more: Any) -> AsyncIterator[Opened]:
+    """Open all of it; `more` goes to the spool."""
+    async with (
+        open_sqlite(data / "kernelcord.db", waits or Waits()) as raw,
+        spooled(raw, data / "spool", clock=clock, **more) as kept,
+    ):
         await kept.sessions.get_or_create(SESSION, ANN, PLACE, clock())
         yield Opened(kept, raw, data, clock)
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
-    """A store whose database can be made to fail; nothing is brought in but when a test says so."""
-    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 1000.0)
-    monkeypatch.setattr("filestore.sqlite.database.BUSY_TIMEOUT", 20)
-    async with opened(tmp_path, clock) as store:
+async def store(tmp_path: Path, clock: Any, request: pytest.FixtureRequest) -> AsyncIterator[Opened]:
+    """A store whose database can be made to fail; nothing is brought in but when a test says so.
+
+    A test may give the spool's room as a parameter.
+    """
+    room: SpoolRoom | None = getattr(request, "param", None)
+    async with opened(tmp_path, clock, Waits(busy=20), first_pause=1000.0, room=room) as store:
         yield store
 
 
@@ -325,13 +332,9 @@ async def test_the_spool_is_private(store: Opened) -> None:
         assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
 
 
-async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(
-    store: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("store", [SpoolRoom(40_000, 60_000, spare=10_000)], indirect=True)
+async def test_one_person_fills_neither_the_spool_nor_the_share_of_others(store: Opened) -> None:
     """Over the limits outputs are left out, which is said; far beyond them that person has to wait."""
-    monkeypatch.setattr(spooling, "A_PERSON", 40_000)
-    monkeypatch.setattr(spooling, "SPARE", 10_000)
-    monkeypatch.setattr(spooling, "IN_ALL", 60_000)
     large = printed("x" * 30_000)
     async with full():
         for session_id in ("u7-a", "u7-b"):
@@ -457,12 +460,9 @@ async def test_what_has_expired_meanwhile_leaves_room_for_a_file_that_waited(
     assert (recorded.file.filename, recorded.refused) == ("1.bin", None)
 
 
-async def test_a_file_that_cannot_even_wait_leaves_no_bytes(
-    store: Opened, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("store", [SpoolRoom(person=0, spare=0)], indirect=True)
+async def test_a_file_that_cannot_even_wait_leaves_no_bytes(store: Opened, blobs: Blobs) -> None:
     """Nobody fills the disk with what nobody will ever know."""
-    monkeypatch.setattr(spooling, "A_PERSON", 0)
-    monkeypatch.setattr(spooling, "SPARE", 0)
     files = FileStore(store.kept, blobs, clock=store.clock)
     async with full():
         with pytest.raises(SpoolFull):
@@ -591,7 +591,6 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By one task, at a pace that falls, and by no write of a person."""
-    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 1.0)
     pauses: list[float] = []
     tried = 0
 
@@ -610,9 +609,8 @@ async def test_while_the_database_is_away_it_is_tried_now_and_then(
     for number in range(20):
         await store.cell(session_id=f"u{number}")
     assert tried == 1
-    monkeypatch.setattr("filestore.spool.catch_up.asyncio.sleep", pause)
     with pytest.raises(asyncio.CancelledError):
-        await store.kept.catch_up.bring_in_often()
+        await store.kept.catch_up.bring_in_often(sleep=pause)
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
     assert tried == 1 + 7 * catching_up.GIVING_UP
 
@@ -621,7 +619,6 @@ async def test_only_a_read_that_waited_in_vain_spares_others_the_wait(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that is away keeps everybody waiting; a transcript that is damaged is one person's."""
-    monkeypatch.setattr(reading, "WAITED", 0.5)
     await store.cell(session_id="u8")
     entries = store.raw.transcripts.entries
     delay = 0.0
@@ -642,13 +639,10 @@ async def test_only_a_read_that_waited_in_vain_spares_others_the_wait(
             await store.kept.transcripts.entries(session_id)
 
 
-async def test_the_task_ends_with_the_store(
-    tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_task_ends_with_the_store(tmp_path: Path, clock: Any) -> None:
     """Nothing goes on behind, also while something waits; and what waits comes in by itself."""
-    monkeypatch.setattr(catching_up, "FIRST_PAUSE", 0.05)
     before = asyncio.all_tasks()
-    async with opened(tmp_path, clock) as store:
+    async with opened(tmp_path, clock, first_pause=0.05) as store:
         async with full():
             await store.cell()
         async with asyncio.timeout(30):
@@ -828,6 +822,7 @@ async def test_what_waits_for_one_database_never_comes_into_another(tmp_path: Pa
         assert len(await raw.transcripts.entries(SESSION)) == 1
 
 
+@pytest.mark.parametrize("store", [SpoolRoom(person=10_000)], indirect=True)
 async def test_what_cannot_wait_is_not_even_made_a_line(
     store: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -840,7 +835,6 @@ async def test_what_cannot_wait_is_not_even_made_a_line(
         return line
 
     monkeypatch.setattr(spooling, "encode", counted)
-    monkeypatch.setattr(spooling, "A_PERSON", 10_000)
     picture = {"output_type": "display_data", "data": {"image/png": "x" * 20_000}, "metadata": {}}
     async with full():
         for output in (printed("x" * 20_000), picture):

@@ -19,7 +19,8 @@ import pytest
 from filestore import open_store
 from filestore.errors import StoreDamaged, StoreFull, StoreTooNew, StoreUnavailable
 from filestore.records import StoredFile
-from filestore.sqlite.database import SMALL, TIDIED, opened
+from filestore.sqlite import open_sqlite
+from filestore.sqlite.database import SMALL, TIDIED, Waits, opened
 from filestore.sqlite.files import SqliteFiles
 from filestore.sqlite.schema import MIGRATIONS
 from filestore.sqlite.transcripts import SqliteTranscripts
@@ -78,10 +79,9 @@ async def test_writings_at_one_moment_share_a_sync_and_an_end_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The two writings of a turn, and those of a crowd, bring the disk one wait; none is left to a timer."""
-    monkeypatch.setattr("filestore.sqlite.database.SOON", 600.0)
     synced: list[str] = []
     monkeypatch.setattr("os.fsync", lambda file: synced.append(os.readlink(f"/proc/self/fd/{file}")))
-    async with open_store(tmp_path) as store:
+    async with open_sqlite(tmp_path / "kernelcord.db", Waits(soon=600.0)) as store:
         for _ in range(10):
             cell = await store.transcripts.begin_cell("s", "p", "Ann", "1", NOW)
             await store.transcripts.finish_cell("s", cell.seq, status="ok", outputs=[])
@@ -128,13 +128,10 @@ async def test_the_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert sizes[2] < 1.5 * sizes[0]
 
 
-async def test_who_reads_what_was_there_before_holds_no_writer_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_reads_what_was_there_before_holds_no_writer_up(tmp_path: Path) -> None:
     """A backup that goes on for a minute: the log waits to be brought into the file, and nobody with it."""
-    monkeypatch.setattr("filestore.sqlite.database.BUSY_TIMEOUT", 120_000)
     add = "INSERT INTO counters VALUES ('s', 1) ON CONFLICT DO UPDATE SET seq = seq + 1 RETURNING seq"
-    async with opened(tmp_path / "a.db") as database, asyncio.timeout(30):
+    async with opened(tmp_path / "a.db", Waits(busy=120_000)) as database, asyncio.timeout(30):
         with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as backup:
             backup.execute("BEGIN")
             assert backup.execute("SELECT count(*) FROM counters").fetchone() == (0,)
@@ -349,14 +346,11 @@ async def test_a_file_that_was_overwritten_in_its_middle_is_noticed_at_the_start
     assert "\n" not in str(caught.value)
 
 
-async def test_a_large_file_is_looked_through_for_a_while_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The start waits no longer than CHECK, and all connections work afterwards."""
+async def test_a_large_file_is_looked_through_for_a_while_only(tmp_path: Path) -> None:
+    """The start waits no longer than it may, and all connections work afterwards."""
     await _with_many_rows(tmp_path)
-    monkeypatch.setattr("filestore.sqlite.database.CHECK", 0.0)
     for _ in range(3):
-        async with open_store(tmp_path) as store:
+        async with open_sqlite(tmp_path / "kernelcord.db", Waits(check=0.0)) as store:
             assert len(await store.transcripts.entries("s")) == 50
             await store.transcripts.say("t", "p", "Ann", "x", NOW)
 
@@ -394,13 +388,9 @@ async def test_an_open_that_changes_nothing_writes_nothing(tmp_path: Path) -> No
     assert (tmp_path / "kernelcord.db").read_bytes() == before
 
 
-async def test_a_lock_is_waited_for_once_and_not_by_everybody_in_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lock_is_waited_for_once_and_not_by_everybody_in_line(tmp_path: Path) -> None:
     """Behind one that has waited in vain the others are told soon."""
-    monkeypatch.setattr("filestore.sqlite.database.BUSY_TIMEOUT", 60_000)
-    monkeypatch.setattr("filestore.sqlite.database.LOCKED", 1)
-    async with opened(tmp_path / "a.db") as database:
+    async with opened(tmp_path / "a.db", Waits(busy=60_000, locked=1)) as database:
         database._locked_until = time.monotonic() + 60
         with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
