@@ -25,7 +25,7 @@ from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
 from filestore.files import FileStore
 from filestore.janitor import Janitor
-from filestore.outputs import LargeOutputs
+from filestore.outputs import with_large_outputs
 from filestore.spool import spooled
 from filestore.store import FileRecords, Store
 from kernels.client import Node, Place, at, local_node, socket_for
@@ -74,7 +74,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
         blobs = Blobs(settings.data / "files")
-        large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
+        large = with_large_outputs(database, blobs, quota=settings.quota, clock=now)
         restored = False
 
         async def begin(

@@ -1,7 +1,7 @@
 """A store that keeps large outputs as bytes outside the cells' records, and counts them in people's quotas.
 
     async with open_store(data) as database:
-        store = LargeOutputs(database, Blobs(data / "files"), quota=QUOTA, clock=clock)
+        store = with_large_outputs(database, Blobs(data / "files"), quota=QUOTA, clock=clock)
 
 If the outputs of one write are larger than LARGE, they become one object of bytes with a line of JSON for
 each, and the record has their short form. So reading a transcript costs no more than reading its text, unless
@@ -43,19 +43,9 @@ from filestore.records import (
     StoredFile,
 )
 from filestore.short import NO_ROOM, lost, note, short, size_of
-from filestore.store import (
-    FileRecords,
-    Identity,
-    MessageCells,
-    ServerSettings,
-    SessionRecords,
-    Shares,
-    Store,
-    Transcripts,
-    Usage,
-)
+from filestore.store import FileRecords, SessionRecords, Store, Transcripts
 
-__all__ = ["LARGE", "LargeOutputs"]
+__all__ = ["LARGE", "with_large_outputs"]
 
 log = logging.getLogger(__name__)
 
@@ -70,20 +60,16 @@ READ_TRIES = 5
 _Writing = Callable[[Sequence[Output], OutsideOutputs | None], Awaitable[Finished]]
 
 
-class LargeOutputs:
-    """store.Store. `quota` is in bytes for each person, for files and transcripts together."""
-
-    def __init__(self, database: Store, blobs: Blobs, *, quota: int, clock: Callable[[], datetime]) -> None:
-        room = _Quota(database, blobs, quota, clock)
-        self.identity: Identity = database.identity
-        self.files: FileRecords = _Files(database.files, room)
-        self.shares: Shares = database.shares
-        transcripts = _Transcripts(database.transcripts, blobs, room)
-        self.transcripts: Transcripts = transcripts
-        self.sessions: SessionRecords = _Sessions(database.sessions, transcripts, room)
-        self.usage: Usage = database.usage
-        self.server_settings: ServerSettings = database.server_settings
-        self.message_cells: MessageCells = database.message_cells
+def with_large_outputs(database: Store, blobs: Blobs, *, quota: int, clock: Callable[[], datetime]) -> Store:
+    """The store over a database. `quota` is in bytes for each person, for files and transcripts together."""
+    room = _Quota(database, blobs, quota, clock)
+    transcripts = _QuotaTranscripts(database.transcripts, blobs, room)
+    return replace(
+        database,
+        files=_QuotaFiles(database.files, room),
+        transcripts=transcripts,
+        sessions=_QuotaSessions(database.sessions, transcripts, room),
+    )
 
 
 class _Quota:
@@ -134,7 +120,7 @@ class _Quota:
                 raise QuotaExceeded(room.used, quota, size)
 
 
-class _Transcripts:
+class _QuotaTranscripts:
     """store.Transcripts."""
 
     def __init__(self, transcripts: Transcripts, blobs: Blobs, quota: _Quota) -> None:
@@ -317,7 +303,7 @@ class _Transcripts:
             raise
 
 
-class _Files:
+class _QuotaFiles:
     """store.FileRecords; `add` shortens old outputs if a file needs the room."""
 
     def __init__(self, files: FileRecords, quota: _Quota) -> None:
@@ -345,10 +331,10 @@ class _Files:
                 return await self._files.add(file, quota=quota, most=most)
 
 
-class _Sessions:
+class _QuotaSessions:
     """store.SessionRecords; `delete` deletes the bytes of outputs, too."""
 
-    def __init__(self, sessions: SessionRecords, transcripts: "_Transcripts", quota: _Quota) -> None:
+    def __init__(self, sessions: SessionRecords, transcripts: "_QuotaTranscripts", quota: _Quota) -> None:
         self._sessions = sessions
         self._transcripts = transcripts
         self._quota = quota

@@ -8,6 +8,7 @@ tests/filestore that run on every backend are the contract.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Unpack
 
@@ -193,8 +194,7 @@ class Transcripts(Protocol):
         """At most `limit` entries after seq `after`, in order, of one place or (None) of all.
 
         With `brief`, entries have short forms of large outputs, and `outside` says where those are. A
-        database by itself always gives short forms of outputs that lie outside; only `LargeOutputs` can give
-        them whole.
+        database by itself always gives short forms of what lies outside; `filestore.outputs` gives all of it.
         """
 
     async def newest(
@@ -318,37 +318,15 @@ class MessageCells(Protocol):
         """Messages with an id from `since` on whose answer may have more cells, in order."""
 
 
-class Store(Protocol):
+@dataclass(frozen=True, slots=True)
+class Store:
     """A database, open."""
 
-    @property
-    def identity(self) -> Identity:
-        """Which database this is."""
-
-    @property
-    def files(self) -> FileRecords:
-        """Rows of files."""
-
-    @property
-    def shares(self) -> Shares:
-        """Who else may read them."""
-
-    @property
-    def transcripts(self) -> Transcripts:
-        """What was said and run."""
-
-    @property
-    def sessions(self) -> SessionRecords:
-        """Sessions."""
-
-    @property
-    def usage(self) -> Usage:
-        """What turns cost."""
-
-    @property
-    def server_settings(self) -> ServerSettings:
-        """Settings of servers."""
-
-    @property
-    def message_cells(self) -> MessageCells:
-        """Cells of messages."""
+    identity: Identity
+    files: FileRecords
+    shares: Shares
+    transcripts: Transcripts
+    sessions: SessionRecords
+    usage: Usage
+    server_settings: ServerSettings
+    message_cells: MessageCells

@@ -13,6 +13,7 @@ from filestore.mongo.identity import MongoIdentity
 from filestore.mongo.sessions import MongoMessageCells, MongoServerSettings, MongoSessions, MongoUsage
 from filestore.mongo.transcripts import MongoTranscripts
 from filestore.mongo.upgrade import upgrade
+from filestore.store import Store
 
 # There is no TTL index, which would delete a document and orphan its bytes. The janitor deletes both.
 UNIQUE = (
@@ -40,17 +41,10 @@ INDEXES = (
 
 
 @dataclass(frozen=True, slots=True)
-class MongoStore:
-    """store.Store."""
+class MongoStore(Store):
+    """A MongoDB database, open."""
 
     identity: MongoIdentity
-    files: MongoFiles
-    shares: MongoShares
-    transcripts: MongoTranscripts
-    sessions: MongoSessions
-    usage: MongoUsage
-    server_settings: MongoServerSettings
-    message_cells: MongoMessageCells
 
 
 @asynccontextmanager

@@ -34,7 +34,7 @@ from filestore.spool.writes import (
     person_key,
     session_key,
 )
-from filestore.store import Identity, ServerSettings, Shares, Store
+from filestore.store import Store
 
 __all__ = ["SpooledStore", "spooled"]
 
@@ -267,18 +267,15 @@ class SpooledMessageCells:
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledStore:
-    """store.Store, with `catch_up`, which brings in the writes that wait."""
+class SpooledStore(Store):
+    """A store, with `catch_up`, which brings in the writes that wait."""
 
-    catch_up: CatchUp
     files: SpooledFiles
-    shares: Shares
     transcripts: SpooledTranscripts
     sessions: SpooledSessions
-    identity: Identity
     usage: SpooledUsage
-    server_settings: ServerSettings
     message_cells: SpooledMessageCells
+    catch_up: CatchUp
 
 
 @asynccontextmanager
@@ -316,15 +313,15 @@ async def spooled(
     bringing_in = start(partial(catch_up.bring_in_often, first_pause=first_pause), "spool")
     try:
         yield SpooledStore(
-            catch_up,
+            store.identity,
             files,
             store.shares,
             transcripts,
             SpooledSessions(store, spool, transcripts),
-            store.identity,
             SpooledUsage(store, spool, catch_up),
             store.server_settings,
             SpooledMessageCells(store, spool, catch_up),
+            catch_up,
         )
     finally:
         bringing_in.cancel()

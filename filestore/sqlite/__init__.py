@@ -5,7 +5,6 @@ async with open_sqlite(path) as store: ...
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filestore.sqlite.database import Waits, opened
@@ -13,31 +12,18 @@ from filestore.sqlite.files import SqliteFiles, SqliteShares
 from filestore.sqlite.identity import SqliteIdentity
 from filestore.sqlite.sessions import SqliteMessageCells, SqliteServerSettings, SqliteSessions, SqliteUsage
 from filestore.sqlite.transcripts import SqliteTranscripts
-
-
-@dataclass(frozen=True, slots=True)
-class SqliteStore:
-    """store.Store."""
-
-    identity: SqliteIdentity
-    files: SqliteFiles
-    shares: SqliteShares
-    transcripts: SqliteTranscripts
-    sessions: SqliteSessions
-    usage: SqliteUsage
-    server_settings: SqliteServerSettings
-    message_cells: SqliteMessageCells
+from filestore.store import Store
 
 
 @asynccontextmanager
-async def open_sqlite(path: Path, waits: Waits | None = None) -> AsyncIterator[SqliteStore]:
+async def open_sqlite(path: Path, waits: Waits | None = None) -> AsyncIterator[Store]:
     """The store at `path`; its folder (0700) and file (0600) are created if they are missing.
 
     Raises:
         StoreUnavailable: the file cannot be created or read, or a later version wrote it (StoreTooNew).
     """
     async with opened(path, waits) as database:
-        yield SqliteStore(
+        yield Store(
             SqliteIdentity(database),
             SqliteFiles(database),
             SqliteShares(database),

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from filestore import open_store
 from filestore.blobs.store import Blobs
 from filestore.files import QUOTA, FileStore
-from filestore.outputs import LargeOutputs
+from filestore.outputs import with_large_outputs
 from filestore.spool import spooled
 from filestore.store import Store
 from tests.mongodb import running_mongodb
@@ -83,7 +83,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) ->
     uri = request.getfixturevalue(fixture) if fixture else None
     async with open_store(tmp_path, mongodb_uri=uri) as opened:
         if request.param == "spooled":
-            large = LargeOutputs(opened, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
+            large = with_large_outputs(opened, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
             async with spooled(large, tmp_path / "spool", clock=clock) as kept:
                 yield kept
         else:

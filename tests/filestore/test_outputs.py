@@ -17,7 +17,7 @@ from filestore.blobs.store import BlobEntry, Blobs
 from filestore.errors import QuotaExceeded, StoreUnavailable
 from filestore.files import FileStore
 from filestore.janitor import Janitor, Swept
-from filestore.outputs import LARGE, LargeOutputs
+from filestore.outputs import LARGE, with_large_outputs
 from filestore.records import CellRecord
 from filestore.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
 from filestore.spool import SpooledStore, spooled
@@ -44,7 +44,7 @@ async def raw(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[S
 @pytest.fixture
 async def kept(raw: Store, blobs: Blobs, clock: Clock, tmp_path: Path) -> AsyncIterator[SpooledStore]:
     """All that the bot puts before it; Ann and Bob have a session each."""
-    large = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
+    large = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
     async with spooled(large, tmp_path / "spool", clock=clock) as store:
         for user_id in (ANN, BOB):
             await store.sessions.get_or_create(f"u{user_id}", user_id, "dm", clock.now)
@@ -135,7 +135,7 @@ async def test_outputs_that_were_written_unheard_are_whole_when_they_are_written
     """Whoever writes late ones is cut off once the database has them, as at the program's end."""
     big = [stream("x" * LARGE), stream("last")]
     cell = await run(kept, clock)
-    large = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
+    large = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
     append = raw.transcripts.append_outputs
 
     async def cut_off(*which: Any, **options: Any) -> None:
@@ -362,7 +362,7 @@ async def test_a_data_folder_of_before_is_read_counted_and_shortened(
         old.commit()
     async with open_store(tmp_path) as raw:
         blobs = Blobs(tmp_path / "files")
-        store = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
+        store = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
         assert await whole(store) == [(big, big, late)]
         (record,) = await brief(store)
         assert len(record.outputs[0]["text"]) < LARGE
@@ -397,7 +397,7 @@ async def test_a_mongodb_of_before_is_counted(mongodb_uri: str, tmp_path: Path, 
         database["entries"].update_many({}, {"$unset": dict.fromkeys(new, "")})
     async with open_store(tmp_path, mongodb_uri=mongodb_uri) as raw:
         assert await raw.files.used(ANN, clock.now) == used
-        store = LargeOutputs(raw, Blobs(tmp_path), quota=QUOTA, clock=clock)
+        store = with_large_outputs(raw, Blobs(tmp_path), quota=QUOTA, clock=clock)
         (record,) = await brief(store)
         assert len(record.outputs[0]["text"]) < LARGE
         assert [output async for output in store.transcripts.outputs(record)] == [big]
@@ -412,7 +412,7 @@ async def test_outputs_that_are_read_while_they_are_replaced_are_read_again(
     """A reader gets the old ones or the new ones, never what is left of deleted bytes."""
     async with open_store(tmp_path) as raw:
         blobs = Blobs(tmp_path / "files")
-        store = LargeOutputs(raw, blobs, quota=QUOTA, clock=clock)
+        store = with_large_outputs(raw, blobs, quota=QUOTA, clock=clock)
         await store.sessions.get_or_create("u7", ANN, "dm", clock.now)
         cell = await run(store, clock, stream("o" * LARGE))
         opened, new = blobs.open, [stream("n" * LARGE)]

@@ -10,7 +10,7 @@ from filestore import open_store
 from filestore.blobs.store import Blobs
 from filestore.errors import SpoolFull, StoreUnavailable
 from filestore.files import QUOTA
-from filestore.outputs import LARGE, LargeOutputs
+from filestore.outputs import LARGE, with_large_outputs
 from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import transcripts as spooled_transcripts
@@ -26,7 +26,7 @@ SESSION = "u7"
 async def raw(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
     """A database."""
     async with open_store(tmp_path) as raw:
-        yield LargeOutputs(raw, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
+        yield with_large_outputs(raw, Blobs(tmp_path / "files"), quota=QUOTA, clock=clock)
 
 
 @pytest.fixture
