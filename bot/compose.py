@@ -18,14 +18,14 @@ from bot.sessions import Sessions
 from bot.spending.day_secrets import DaySecrets
 from bot.spending.usage import Ledger
 from config.settings import Settings
-from filestore import belonging, open_store
-from filestore.belonging import Belonging
+from filestore import open_store, ownership
 from filestore.blobs.space import DISK_FULL
 from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
 from filestore.files import FileStore
 from filestore.janitor import Janitor
-from filestore.outputs import with_large_outputs
+from filestore.outputs.large import with_large_outputs
+from filestore.ownership import Ownership
 from filestore.spool import spooled
 from filestore.store import FileRecords, Store
 from kernels.client import Node, Place, at, local_node, socket_for
@@ -215,7 +215,7 @@ async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
     Returns whether the database is not as it was when this folder was last in use.
     """
     try:
-        found = await belonging.begin(store, blobs, now(), files=known)
+        found = await ownership.begin_run(store, blobs, now(), files=known)
     except (StoreFull, OSError) as error:
         if isinstance(error, OSError) and error.errno not in DISK_FULL:
             raise
@@ -225,7 +225,7 @@ async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
     return not found.continued
 
 
-def _tell(found: Belonging, mark: Path) -> None:
+def _tell(found: Ownership, mark: Path) -> None:
     """Warn if the folder's files are not the database's, or if the database has missed something."""
     if not found.readable:
         log.warning(

@@ -20,6 +20,7 @@ from filestore.blobs.copying import Written, size_left
 from filestore.blobs.removal import remove_expired
 from filestore.blobs.space import DISK_FULL
 from filestore.blobs.store import Blobs
+from filestore.cancellation import to_the_end
 from filestore.errors import (
     BlobExists,
     BlobMissing,
@@ -33,7 +34,6 @@ from filestore.errors import (
     TooManyFiles,
 )
 from filestore.filetypes import file_type
-from filestore.finish import to_the_end
 from filestore.names import clean_name, file_id_of, new_file_id
 from filestore.records import Cursor, FilePage, LoadedFile, OpenFile, Source, StoredFile
 from filestore.store import Store

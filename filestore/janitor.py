@@ -3,7 +3,7 @@
     swept = await Janitor(store, blobs, clock=clock).sweep(now)
 
 Expired bytes are deleted before their record. Bytes without a record may still be wanted: they are removed
-only if they belong to this database (`filestore.belonging`) and are older than a grace time, which keeps puts
+only if they belong to this database (`filestore.ownership`) and are older than a grace time, which keeps puts
 in flight safe. They spend a day in a trash folder first, and are brought back if a record turns up for them.
 A record whose bytes are missing stays until it expires, because the bytes may be in another folder, or on a
 disk that is not mounted.
@@ -16,10 +16,10 @@ from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Never
 
-from filestore.belonging import known
 from filestore.blobs.removal import Removed, remove_expired
 from filestore.blobs.store import Blobs
-from filestore.jumps import Jumps
+from filestore.clock_jumps import ClockJumps
+from filestore.ownership import current
 from filestore.store import Store
 
 EVERY = timedelta(hours=1)
@@ -62,7 +62,7 @@ class Janitor:
 
         If the clock has jumped ahead since the last sweep, one sweep is left out; the next trusts the clock.
         """
-        jumps = Jumps()
+        jumps = ClockJumps()
         while True:
             now = self._clock()
             if ahead := jumps.forward(now):
@@ -87,18 +87,18 @@ class Janitor:
             StoreUnavailable: the database does not answer.
             OSError: the bytes cannot be listed, for example because their disk is absent.
         """
-        belonging = await known(self._store, self._blobs)
-        returned = await self._bring_back() if belonging.ours else 0
+        ownership = await current(self._store, self._blobs)
+        returned = await self._bring_back() if ownership.ours else 0
         expired = Removed(0, 0)
-        if not belonging.doubtful(now):
-            expired = await remove_expired(self._files, self._blobs, now, folder=belonging.folder)
+        if not ownership.doubtful(now):
+            expired = await remove_expired(self._files, self._blobs, now, folder=ownership.folder)
         if wrong := await self._files.recount():
             log.warning("the sums of what people have were wrong for %d of them, and were corrected", wrong)
-        if not belonging.ours:
+        if not ownership.ours:
             return Swept(files=expired.files, bytes=expired.bytes)
         thrown = await self._throw_orphans_away(now)
         emptied = await self._empty_trash(now - TRASH)
-        lost = await self._name_lost_rows(now, belonging.folder)
+        lost = await self._name_lost_rows(now, ownership.folder)
         tidied = await self._blobs.tidy(now - self._grace)
         return Swept(
             files=expired.files,

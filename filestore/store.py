@@ -194,7 +194,7 @@ class Transcripts(Protocol):
         """At most `limit` entries after seq `after`, in order, of one place or (None) of all.
 
         With `brief`, entries have short forms of large outputs, and `outside` says where those are. A
-        database by itself always gives short forms of what lies outside; `filestore.outputs` gives all of it.
+        database by itself always gives short forms of what lies outside; `outputs.large` gives all of it.
         """
 
     async def newest(
@@ -266,7 +266,7 @@ class Identity(Protocol):
     async def id(self) -> str:
         """The database's own id, which was drawn at random when the database was created."""
 
-    async def begin(self, folder: str, run: str) -> str:
+    async def begin_run(self, folder: str, run: str) -> str:
         """Note that the run `run` begins to work with this folder; returns the previous run, "" for none."""
 
 

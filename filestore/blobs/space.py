@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from filestore.finish import to_the_end
+from filestore.cancellation import to_the_end
 
 __all__ = ["DISK_FULL", "FOLDER_TRIES", "in_thread", "move", "remove_if_empty", "sync_folder", "unlink"]
 

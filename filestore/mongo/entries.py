@@ -11,8 +11,8 @@ from typing import Any
 from bson import ObjectId
 
 from filestore.mongo.database import Document
+from filestore.outputs.short import short
 from filestore.records import IN_A_ROW, CellRecord, Output, OutsideOutputs, Said
-from filestore.short import short
 
 __all__ = ["entries", "references"]
 

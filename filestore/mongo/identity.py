@@ -22,7 +22,7 @@ class MongoIdentity:
         assert own is not None  # an upsert finds or makes one
         return str(own["id"])
 
-    async def begin(self, folder: str, run: str) -> str:
+    async def begin_run(self, folder: str, run: str) -> str:
         before = await self._identity.one(equal(_id=folder))
         await self._identity.change(equal(_id=folder), {"$set": {"run": run}}, upsert=True)
         self._database.folder = folder

@@ -22,7 +22,8 @@ from filestore.mongo.database import Document, MongoDatabase, equal
 from filestore.mongo.entries import entries, references
 from filestore.mongo.quotas import MongoQuotas
 from filestore.mongo.texts import Texts
-from filestore.outside import all_outputs
+from filestore.outputs.outside import all_outputs
+from filestore.outputs.short import MADE_ROOM, note
 from filestore.records import (
     RUNNING,
     CellEnding,
@@ -33,7 +34,6 @@ from filestore.records import (
     QuotaRoom,
     Said,
 )
-from filestore.short import MADE_ROOM, note
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Never
 
+from filestore.cancellation import to_the_end
 from filestore.errors import (
     FileIdTaken,
     FileStoreError,
@@ -23,7 +24,6 @@ from filestore.errors import (
     StoreUnavailable,
     TooManyFiles,
 )
-from filestore.finish import to_the_end
 from filestore.records import CellRecord, Said, StoredFile
 from filestore.spool.journal import Journal
 from filestore.spool.spool import Spool

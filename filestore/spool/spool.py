@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from filestore.cancellation import to_the_end
 from filestore.errors import BytesRefused, SpoolFull, StoreFull, StoreUnavailable
-from filestore.finish import to_the_end
 from filestore.records import Waiting
 from filestore.spool.journal import Journal, loaded, make_folder
 from filestore.spool.reads import Reads

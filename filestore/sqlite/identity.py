@@ -18,7 +18,7 @@ class SqliteIdentity:
 
         return await self._database.read(work)
 
-    async def begin(self, folder: str, run: str) -> str:
+    async def begin_run(self, folder: str, run: str) -> str:
         def work(connection: Connection) -> str:
             row = connection.execute("SELECT run FROM folders WHERE folder = ?", (folder,)).fetchone()
             connection.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (folder, run))

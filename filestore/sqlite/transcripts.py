@@ -10,7 +10,8 @@ from sqlite3 import Connection, Row
 from typing import Unpack
 
 from filestore.errors import NoSuchCell
-from filestore.outside import all_outputs
+from filestore.outputs.outside import all_outputs
+from filestore.outputs.short import MADE_ROOM, note, short, size_of
 from filestore.records import (
     IN_A_ROW,
     RUNNING,
@@ -22,7 +23,6 @@ from filestore.records import (
     QuotaRoom,
     Said,
 )
-from filestore.short import MADE_ROOM, note, short, size_of
 from filestore.sqlite.database import SqliteDatabase
 from filestore.sqlite.files import taken
 from filestore.sqlite.rows import from_milliseconds, to_milliseconds

@@ -24,7 +24,7 @@ from config.settings import load
 from filestore import open_store
 from filestore.blobs.store import Blobs
 from filestore.errors import QuotaExceeded
-from filestore.outputs import with_large_outputs
+from filestore.outputs.large import with_large_outputs
 from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
 from kernels.cell.display_updates import UPDATE, Updates

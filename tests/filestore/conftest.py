@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from filestore import open_store
 from filestore.blobs.store import Blobs
 from filestore.files import QUOTA, FileStore
-from filestore.outputs import with_large_outputs
+from filestore.outputs.large import with_large_outputs
 from filestore.spool import spooled
 from filestore.store import Store
 from tests.mongodb import running_mongodb

@@ -135,8 +135,8 @@ async def test_a_starting_program_leaves_others_running_cells_and_files_alone(
 ) -> None:
     """A row says whose it is: a program on another folder neither ends a cell nor deletes a row of it."""
     async with open_mongo(mongodb_uri) as one, open_mongo(mongodb_uri) as other:
-        await one.identity.begin("folder of one", "1")
-        await other.identity.begin("folder of other", "2")
+        await one.identity.begin_run("folder of one", "1")
+        await other.identity.begin_run("folder of other", "2")
         cell = await one.transcripts.begin_cell("u7", "dm", "Ann", "1", clock.now)
         assert await other.transcripts.unfinished("u7") == []
         assert await one.transcripts.unfinished("u7") == [cell]

@@ -10,7 +10,7 @@ from filestore import open_store
 from filestore.blobs.store import Blobs
 from filestore.errors import SpoolFull, StoreUnavailable
 from filestore.files import QUOTA
-from filestore.outputs import LARGE, with_large_outputs
+from filestore.outputs.large import LARGE, with_large_outputs
 from filestore.records import CellRecord
 from filestore.spool import SpooledStore, spooled
 from filestore.spool import transcripts as spooled_transcripts

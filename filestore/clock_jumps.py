@@ -1,6 +1,6 @@
 """Notice when the clock was set ahead: nothing may be deleted by it until it has stayed so for a while.
 
-    jumps = Jumps()
+    jumps = ClockJumps()
     if jumps.forward(now): ...      # at intervals; the clock has advanced by more than the time passed
 
 If the clock is three days ahead for a minute, files that are kept for two days must survive that.
@@ -9,12 +9,12 @@ If the clock is three days ahead for a minute, files that are kept for two days 
 from datetime import datetime, timedelta
 from time import monotonic
 
-__all__ = ["Jumps"]
+__all__ = ["ClockJumps"]
 
 TOLERANCE = timedelta(minutes=30)  # more than a running clock is ever corrected by
 
 
-class Jumps:
+class ClockJumps:
     """Compares the clock with the time that has passed since the last call."""
 
     def __init__(self) -> None:

@@ -30,8 +30,9 @@ from typing import BinaryIO, Unpack, cast
 from filestore.blobs.space import DISK_FULL, in_thread
 from filestore.blobs.store import Blobs
 from filestore.errors import BlobMissing, BytesRefused, QuotaExceeded
-from filestore.output_lines import OutputLines, some_lines
-from filestore.outside import all_outputs
+from filestore.outputs.lines import OutputLines, some_lines
+from filestore.outputs.outside import all_outputs
+from filestore.outputs.short import NO_ROOM, lost, note, short, size_of
 from filestore.records import (
     CellEnding,
     CellRecord,
@@ -42,7 +43,6 @@ from filestore.records import (
     SessionRecord,
     StoredFile,
 )
-from filestore.short import NO_ROOM, lost, note, short, size_of
 from filestore.store import FileRecords, SessionRecords, Store, Transcripts
 
 __all__ = ["LARGE", "with_large_outputs"]

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from filestore import open_store
-from filestore.belonging import begin
 from filestore.blobs.store import BlobEntry, Blobs
 from filestore.errors import QuotaExceeded, StoreUnavailable
 from filestore.files import FileStore
 from filestore.janitor import Janitor, Swept
-from filestore.outputs import LARGE, with_large_outputs
+from filestore.outputs.large import LARGE, with_large_outputs
+from filestore.outputs.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
+from filestore.ownership import begin_run
 from filestore.records import CellRecord
-from filestore.short import LIMIT, MADE_ROOM, NO_ROOM, short, size_of
 from filestore.spool import SpooledStore, spooled
 from filestore.sqlite.schema import MIGRATIONS
 from filestore.store import Store
@@ -276,7 +276,7 @@ async def test_the_janitor_keeps_what_transcripts_refer_to(
 ) -> None:
     """Outputs are no orphans; what a crash has left of others is."""
     clock.now = datetime.now(UTC)
-    await begin(kept, blobs, clock.now)
+    await begin_run(kept, blobs, clock.now)
     await run(kept, clock, stream("x" * LARGE))
     await blobs.put("7/out-lost", b"x", limit=10)
     swept = await Janitor(kept, blobs, clock=clock).sweep(clock.now + timedelta(hours=2))

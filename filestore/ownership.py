@@ -1,8 +1,8 @@
 """Which database a folder of bytes belongs to: each of the two has the other's id.
 
-    belonging = await begin(store, blobs, now)      # once, before anything is put
-    belonging.ours                                  # whether the bytes in the folder are this database's
-    belonging = await known(store, blobs)           # later
+    found = await begin_run(store, blobs, now)      # once, before anything is put
+    found.ours                                      # whether the bytes in the folder are this database's
+    found = await current(store, blobs)             # later
 
 A database that is new, or old, or somebody else's does not know the bytes in the folder, which is no reason
 to delete them. So the folder has a mark with the id of the database that it belongs to. A folder without a
@@ -22,14 +22,14 @@ from filestore.blobs.store import Blobs
 from filestore.records import moment
 from filestore.store import FileRecords, Store
 
-__all__ = ["DOUBT", "Belonging", "begin", "known"]
+__all__ = ["DOUBT", "Ownership", "begin_run", "current"]
 
 DOUBT = timedelta(days=1)  # in which a database that has missed something deletes no expired files
 UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
-class Belonging:
+class Ownership:
     """Whose folder it is: `own` is the id of the database in use, `owner` the id of the folder's database.
 
     `folder` is the folder's own id, "" if it has none.
@@ -89,7 +89,9 @@ class _Mark:
             return cls(UNREADABLE, UNREADABLE)
 
 
-async def begin(store: Store, blobs: Blobs, now: datetime, *, files: FileRecords | None = None) -> Belonging:
+async def begin_run(
+    store: Store, blobs: Blobs, now: datetime, *, files: FileRecords | None = None
+) -> Ownership:
     """Find out whom the bytes belong to, and note that a program begins to work with them and the database.
 
     If the database has missed something, all sessions count as used now, because nothing tells which were.
@@ -100,27 +102,27 @@ async def begin(store: Store, blobs: Blobs, now: datetime, *, files: FileRecords
     found = await _mark(blobs)
     mark = await _judged(files or store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
     if mark.database == UNREADABLE:
-        return Belonging(own, UNREADABLE)
+        return Ownership(own, UNREADABLE)
     run = secrets.token_hex(8)
-    continued = await store.identity.begin(mark.folder, run) == mark.run
+    continued = await store.identity.begin_run(mark.folder, run) == mark.run
     since = mark.doubtful_since
     if not continued:
         since = moment(now)
         await store.sessions.touch_all(since)
     await blobs.set_mark(replace(mark, run=run, doubtful_since=since).to_text())
-    return Belonging(own, mark.database, continued, since, mark.folder)
+    return Ownership(own, mark.database, continued, since, mark.folder)
 
 
-async def known(store: Store, blobs: Blobs) -> Belonging:
+async def current(store: Store, blobs: Blobs) -> Ownership:
     """Whom the bytes belong to now; a folder without an owner gets one. Raises: StoreUnavailable, OSError."""
     own = await store.identity.id()
     found = await _mark(blobs)
     if found is None and not await _has_bytes(blobs):
-        return Belonging(own, own)  # there is no folder to mark, or its disk is not mounted
+        return Ownership(own, own)  # there is no folder to mark, or its disk is not mounted
     mark = await _judged(store.files, blobs, found or _Mark(secrets.token_hex(8)), own)
     if mark != found:
         await blobs.set_mark(mark.to_text())
-    return Belonging(own, mark.database, doubtful_since=mark.doubtful_since, folder=mark.folder)
+    return Ownership(own, mark.database, doubtful_since=mark.doubtful_since, folder=mark.folder)
 
 
 async def _mark(blobs: Blobs) -> _Mark | None:
