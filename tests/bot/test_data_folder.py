@@ -136,7 +136,7 @@ async def test_a_mark_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest
 @pytest.mark.parametrize(
     ("kind", "verb", "full"),
     [
-        (SqliteIdentity, "begin", StoreFull("kernelcord.db: database or disk is full")),
+        (SqliteIdentity, "begin_run", StoreFull("kernelcord.db: database or disk is full")),
         (Blobs, "set_mark", OSError(errno.ENOSPC, "No space left on device")),
     ],
 )
