@@ -18,15 +18,16 @@ from bot.sessions import Sessions
 from bot.spending.day_secrets import DaySecrets
 from bot.spending.usage import Ledger
 from config.settings import Settings
-from filestore import belonging, open_store
-from filestore.belonging import Belonging
-from filestore.blobs.store import LocalBlobs
+from filestore import open_store, ownership
+from filestore.blobs.space import DISK_FULL
+from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
-from filestore.files import NO_ROOM, FileStore
+from filestore.files import FileStore
 from filestore.janitor import Janitor
-from filestore.outputs import LargeOutputs
+from filestore.outputs.large import with_large_outputs
+from filestore.ownership import Ownership
 from filestore.spool import spooled
-from filestore.store import Files, Store
+from filestore.store import FileRecords, Store
 from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
@@ -72,11 +73,13 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         stack.enter_context(_held(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
-        blobs = LocalBlobs(settings.data / "files")
-        large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
+        blobs = Blobs(settings.data / "files")
+        large = with_large_outputs(database, blobs, quota=settings.quota, clock=now)
         restored = False
 
-        async def begin(known: Files) -> None:  # first, so that what is brought in says whose bytes it has
+        async def begin(
+            known: FileRecords,
+        ) -> None:  # first, so that what is brought in says whose bytes it has
             nonlocal restored
             restored = await _begin(large, known, blobs)
 
@@ -204,16 +207,16 @@ def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
     }
 
 
-async def _begin(store: Store, known: Files, blobs: LocalBlobs) -> bool:
+async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
     """Find out whose the files are, of which `known` may know more than the database.
 
     On a full disk that is not noted, and cells run all the same.
     Returns whether the database is not as it was when this folder was last in use.
     """
     try:
-        found = await belonging.begin(store, blobs, now(), files=known)
+        found = await ownership.begin_run(store, blobs, now(), files=known)
     except (StoreFull, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+        if isinstance(error, OSError) and error.errno not in DISK_FULL:
             raise
         log.warning("The disk is full: make room on it. Until then cells are not recorded.")
         return False
@@ -221,7 +224,7 @@ async def _begin(store: Store, known: Files, blobs: LocalBlobs) -> bool:
     return not found.continued
 
 
-def _tell(found: Belonging, mark: Path) -> None:
+def _tell(found: Ownership, mark: Path) -> None:
     """Warn if the folder's files are not the database's, or if the database has missed something."""
     if not found.readable:
         log.warning(
