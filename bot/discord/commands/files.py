@@ -18,7 +18,7 @@ from bot.discord.format.attachments import Upload
 from bot.discord.format.markdown import code_name
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
-from filestore.records import Cursor, Page, StoredFile
+from filestore.records import Cursor, FilePage, StoredFile
 from kernels.text.clipping import human_size
 
 __all__ = ["FileList", "get", "time_left"]
@@ -64,7 +64,7 @@ class _FileListView(ExpiringView):
     """One page, one of its files picked or none."""
 
     def __init__(
-        self, context: Context, user_id: int, page: Page, before: Sequence[Cursor | None] = ()
+        self, context: Context, user_id: int, page: FilePage, before: Sequence[Cursor | None] = ()
     ) -> None:
         super().__init__("files", OPEN)
         self._context = context
@@ -148,7 +148,7 @@ class _FileListView(ExpiringView):
             await view.interaction_check(interaction)
         await self._change(interaction, text if view else f"{text} {NONE}", view)
 
-    async def _listed(self) -> Page:
+    async def _listed(self) -> FilePage:
         after = self._before[-1] if self._before else None
         return await self._context.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
 
