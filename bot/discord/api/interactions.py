@@ -1,12 +1,12 @@
-"""What answers an interaction, in the time and in the ways that Discord gives it.
+"""Answers interactions, in the time and the ways that Discord allows.
 
-    if not await defer(interaction): ...             # first of all, before any I/O: there are three seconds
+    if not await defer(interaction): ...             # first, before any I/O: there are three seconds
     destination = InteractionDestination(interaction, channel_of(interaction), clock)
     await privately(interaction, "only you see this")
 
-An interaction's token lives for 15 minutes: after 14, or when it is refused, the answer goes on in the
-channel, where the bot can write there. Where it cannot (an app that a person installed, in a server without
-the bot), only the interaction's own responses are left, and five more messages.
+An interaction's token lives for 15 minutes. After 14, or if it is refused, the answer goes on in the channel,
+provided the bot can write there. If it cannot (a person installed the app, and the server does not have the
+bot), there are only the interaction's own responses and five more messages.
 """
 
 import logging
@@ -44,32 +44,32 @@ log = logging.getLogger(__name__)
 
 Interaction = nextcord.Interaction[nextcord.Client]
 
-TOKEN_LIFE = 14 * 60  # seconds that an interaction's token is used
-FOLLOWUPS = 5  # where the bot is not in the server
-UNWANTED = {Refusal.TOO_LARGE, Refusal.FORBIDDEN, Refusal.OTHER}  # other words may pass
-NOT_TAKEN = "Discord did not take my answer: it may be too large."
-AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # of the three seconds that there are
+TOKEN_LIFE = 14 * 60  # seconds for which an interaction's token is used
+FOLLOWUPS = 5  # messages if the bot is not in the server
+UNWANTED = {Refusal.TOO_LARGE, Refusal.FORBIDDEN, Refusal.OTHER}  # a different text may be accepted
+NOT_TAKEN = "Discord did not accept my answer: it may be too large."
+AT_ONCE = Patience(tries=4, waiting=2.0, first=0.2)  # there are three seconds
 
 
 async def defer(interaction: Interaction, *, message: bool = True, private: bool = False) -> bool:
-    """Acknowledge at once; whether the interaction can still be used.
+    """Acknowledge the interaction at once; returns whether it can still be used.
 
-    With `message` an answer of its own is coming, which only the person sees if it is `private`.
+    With `message` this announces a new message, which only the person sees if it is `private`.
     """
     try:
         await attempt(lambda: interaction.response.defer(ephemeral=private, with_message=message), AT_ONCE)
     except DiscordRefused as refused:
         log.info("an interaction could not be acknowledged: %s", refused)
-        return refused.kind is Refusal.ANSWERED  # by a try whose answer was lost
+        return refused.kind is Refusal.ANSWERED  # a try succeeded but its answer was lost
     return True
 
 
 async def privately(
     interaction: Interaction, text: str, *, view: View | None = None, uploads: Sequence[Upload] = ()
 ) -> Any:
-    """Say something that only this person sees; what Discord does not take a short sentence stands for.
+    """Say something that only this person sees. If Discord does not accept it, say so in a short sentence.
 
-    Returns the message; None, and it is logged, where it could not be said.
+    Returns the message, or None if it could not be sent, which is logged.
     """
     fields: dict[str, Any] = {"ephemeral": True, "allowed_mentions": NO_MENTIONS}
     if view is not None:
@@ -84,13 +84,13 @@ async def privately(
         return await attempt(call)
     except DiscordRefused as refused:
         log.warning("a private answer did not arrive: %s", refused)
-        if refused.kind in UNWANTED and text != NOT_TAKEN:  # it would say "thinking" for ever
+        if refused.kind in UNWANTED and text != NOT_TAKEN:  # or it would say "thinking" forever
             await privately(interaction, NOT_TAKEN)
         return None
 
 
 async def give_back(interaction: Interaction, reason: str, text: str) -> None:
-    """Say privately why nothing came of what a person typed, and give it to them to send again."""
+    """Say privately why what a person typed was not used, and give it back so that they can send it again."""
     if not text.strip():
         await privately(interaction, reason)
         return
@@ -103,7 +103,7 @@ async def give_back(interaction: Interaction, reason: str, text: str) -> None:
 
 
 def place_of(interaction: Interaction) -> str:
-    """The place where something was asked, as the transcript has it."""
+    """The interaction's place, as the transcript names it."""
     if interaction.guild_id is not None:
         return f"channel-{interaction.channel_id}"
     if interaction.context is nextcord.InteractionContextType.private_channel:
@@ -112,7 +112,7 @@ def place_of(interaction: Interaction) -> str:
 
 
 class InteractionMessage:
-    """A message that an interaction's token may change; later an ordinary one, where we can write."""
+    """A message that is changed by an interaction's token; later as an ordinary one, where we can write."""
 
     def __init__(
         self, destination: "InteractionDestination", message: nextcord.Message, *, original: bool
@@ -169,9 +169,9 @@ class InteractionMessage:
 
 
 class InteractionDestination:
-    """What answers an interaction that was acknowledged. `channel` is None where the bot cannot write there.
+    """Answers an acknowledged interaction. `channel` is None if the bot cannot write there by itself.
 
-    `deferred` is whether an answer of its own was announced, which the first message then takes the place of.
+    `deferred` is whether the acknowledgement announced a message, which the first one sent then becomes.
     """
 
     def __init__(
@@ -242,7 +242,7 @@ class InteractionDestination:
         return InteractionMessage(self, await attempt(call), original=False)
 
     async def _send_original(self, outgoing: Outgoing, view: View | None) -> SentMessage:
-        """What was deferred becomes the message."""
+        """Send it as the message that was announced."""
 
         async def call() -> nextcord.Message:
             return await self.interaction.edit_original_message(
@@ -256,9 +256,11 @@ class InteractionDestination:
 
 
 def channel_of(interaction: Interaction) -> Messageable | None:
-    """The channel of an interaction where the bot can write by itself, else None."""
+    """The interaction's channel if the bot can write there by itself, otherwise None."""
     in_server = interaction.guild_id is not None
-    if in_server and interaction.guild is None:  # installed by a person, in a server without the bot
+    if (
+        in_server and interaction.guild is None
+    ):  # a person installed the app, and the server does not have the bot
         return None
     if interaction.context is nextcord.InteractionContextType.private_channel:
         return None

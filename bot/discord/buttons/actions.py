@@ -1,7 +1,7 @@
-"""What the buttons under an answer do. Only the person whose answer it is may click them.
+"""What the buttons under an answer do. Only the person whose answer it is may use them.
 
-controls = Controls(context)
-controls.verbs          # by the button's name
+actions = ButtonActions(context)
+await actions.by_name["stop"](interaction)
 """
 
 import logging
@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import nextcord
 
+from bot.discord.answers.ending import EXPECTED
+from bot.discord.answers.history import cell_record
 from bot.discord.answers.turn import begin
-from bot.discord.api.destinations import DirectDestination
 from bot.discord.api.interactions import (
     Interaction,
     InteractionDestination,
@@ -21,39 +22,35 @@ from bot.discord.api.interactions import (
     privately,
 )
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
-from bot.discord.buttons.ownership import claimed, record_of
-from bot.discord.chat import refusal
+from bot.discord.buttons.ownership import OwnAnswer, claimed
 from bot.discord.commands.files import FileList
 from bot.discord.commands.notebooks import give
 from bot.discord.context import Context
 from bot.discord.uploads import receive, tell_of
-from bot.errors import BotError
 from bot.request import Request
 from bot.wording.error_messages import sentence
-from filestore.errors import FileStoreError
-from kernels.errors import KernelError, NoQuestion
-from kernels.notebooks.cells import NotebookError
+from filestore.records import CellRecord
+from kernels.errors import NoQuestion
 
-__all__ = ["ANSWERED", "EXPECTED", "Controls", "run_for"]
+__all__ = ["ANSWERED", "ButtonActions", "run_for"]
 
 log = logging.getLogger(__name__)
 
 NOTHING = "Nothing of this runs any more."
-GONE = "The code of this cell is not kept any more."
-TOO_LONG = "This code is longer than Discord's text field takes: send it as a message."
-DECIDED = "The cell has ended, or this is decided already."
+GONE = "The code of this cell is no longer kept."
+TOO_LONG = "This code is too long for Discord's text field: send it as a message."
+DECIDED = "The cell has ended, or this has been decided already."
 AGAIN = "I was restarted just now. Please click again in a moment."
 NOTHING_ASKS = "No question waits for an answer here any more."
 ANSWERED = "No question waits for this answer any more."
-EXPECTED = (BotError, KernelError, FileStoreError, NotebookError)
 
 
-class Controls:
+class ButtonActions:
     """See the module's text."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.verbs = {
+        self.by_name = {
             "stop": self.stop,
             "wait": self.wait,
             "kill": self.kill,
@@ -71,10 +68,10 @@ class Controls:
         cell = await claimed(self._context, interaction)
         if cell is None:
             return
-        if cell.live_answer is not None:
-            await cell.live_answer.stop()
+        if cell.answer is not None:
+            await cell.answer.stop()
             return
-        try:  # of an earlier program, which this one has perhaps not yet gone on with
+        try:  # it is an earlier program's, and this one may not have resumed it yet
             session = await self._context.sessions.session(cell.user_id, cell.place)
             await session.stop_cell(cell.seq)
         except EXPECTED:
@@ -95,7 +92,7 @@ class Controls:
         if cell is None:
             return
         session = self._context.sessions.opened(cell.session_id)
-        if cell.live_answer is None or session is None:
+        if cell.answer is None or session is None:
             await privately(interaction, NOTHING)
             return
         try:
@@ -103,16 +100,16 @@ class Controls:
         except EXPECTED as error:
             await privately(interaction, sentence(error))
         else:
-            cell.live_answer.keep_running()
+            cell.answer.keep_running()
 
     async def answer(self, interaction: Interaction) -> None:
         """Open the form for the answer to the cell's question."""
         cell = await claimed(self._context, interaction)
         if cell is None:
             return
-        question = cell.live_answer.draft.question if cell.live_answer else None
+        question = cell.answer.draft.question if cell.answer else None
         session = self._context.sessions.opened(cell.session_id)
-        # The form shows this question, so it is this one that it answers, though another may come meanwhile.
+        # The form shows this question, so it answers this one even if another comes in the meantime.
         if question is None or session is None or session.question_of(cell.seq) != question.number:
             await privately(interaction, NOTHING_ASKS)
             return
@@ -120,12 +117,12 @@ class Controls:
         await show_form(interaction, answer_form(name, question.prompt, password=question.password))
 
     async def rerun(self, interaction: Interaction) -> None:
-        """Run the cell's code again, as an answer of its own."""
+        """Run the cell's code again, with an answer of its own."""
         usable = await defer(interaction, message=False)
         cell = await claimed(self._context, interaction)
-        record = await record_of(self._context, cell) if cell else None
         if cell is None:
             return
+        record = await self._record_of(cell)
         if record is None:
             await privately(interaction, GONE)
             return
@@ -134,16 +131,16 @@ class Controls:
     async def edit(self, interaction: Interaction) -> None:
         """Open a form with the cell's code."""
         cell = await claimed(self._context, interaction)
-        record = await record_of(self._context, cell) if cell else None
         if cell is None:
             return
+        record = await self._record_of(cell)
         if record is None or len(record.code) > LONGEST:
             await privately(interaction, TOO_LONG if record else GONE)
             return
         await show_form(interaction, code_form("edit", record.code))
 
     async def notebook(self, interaction: Interaction) -> None:
-        """Give the session as a notebook."""
+        """Send the session as a notebook."""
         await defer(interaction, private=True)
         cell = await claimed(self._context, interaction)
         if cell is None:
@@ -167,13 +164,16 @@ class Controls:
         try:
             session = await self._context.sessions.session(cell.user_id, cell.place)
             session.decide(cell.seq, kill=kill)
-        except NoQuestion:  # what an earlier program has asked is asked again when its cell is gone on with
-            await privately(interaction, DECIDED if cell.live_answer is not None else AGAIN)
+        except NoQuestion:  # an earlier program asked; this one asks again when it resumes the cell
+            await privately(interaction, DECIDED if cell.answer is not None else AGAIN)
         except EXPECTED:
             await privately(interaction, NOTHING)
         else:
-            if cell.live_answer is not None:
-                cell.live_answer.decided()
+            if cell.answer is not None:
+                cell.answer.decided()
+
+    async def _record_of(self, cell: OwnAnswer) -> CellRecord | None:
+        return await cell_record(self._context, cell.session_id, cell.seq)
 
 
 async def run_for(
@@ -187,17 +187,17 @@ async def run_for(
     files: Sequence[nextcord.Attachment] = (),
     typed: str = "",
 ) -> None:
-    """Begin a turn for who caused the interaction; its answer goes where that was.
+    """Begin a turn for the person who caused the interaction; its answer goes where that happened.
 
-    It acknowledges the interaction, unless that was done: then `usable` is whether it could be. `deferred` is
-    whether that announces an answer of its own. `typed` is what the person would have to type once more, and
-    gets back where no turn begins.
+    Acknowledges the interaction, unless that was done already: then `usable` is whether it succeeded.
+    `deferred` is whether the acknowledgement announces a new message. `typed` is what the person would have
+    to type again; they get it back if no turn begins.
     """
     user = interaction.user
     if user is None:
         return
-    if reason := refusal(context, user.id):
-        await give_back(interaction, reason, typed)  # privately only where no public answer was announced
+    if reason := context.refusal(user.id):
+        await give_back(interaction, reason, typed)  # private unless a public answer was announced
         return
     if usable is None:
         usable = await defer(interaction, message=deferred)
@@ -217,4 +217,4 @@ async def run_for(
         cards=received.cards,
         pictures=received.pictures,
     )
-    begin(context, request, [destination, DirectDestination(interaction.client, user.id)], show_code=True)
+    begin(context, request, [destination, context.destinations.direct(user.id)], show_code=True)

@@ -1,4 +1,4 @@
-"""A person's files as a list that only they see: pick one, then get, delete or extend it.
+"""A person's files in a list that only they see: pick one, then get, delete or extend it.
 
 await FileList(context).show(interaction)
 """
@@ -25,20 +25,20 @@ __all__ = ["FileList", "get", "time_left"]
 
 log = logging.getLogger(__name__)
 
-PAGE = 25  # files that a select shows at most
-OPEN = 14 * 60.0  # seconds that the list can be used, which is the life of its interaction
-NONE = "You have no files. What you send, and what your cells write, is kept for a while and listed here."
-TOO_LARGE = "{name} has {size}, more than Discord takes. In a cell, `load_file('{id}')` has it."
+PAGE = 25  # files on a page, which is what a select can show
+OPEN = 14 * 60.0  # seconds for which the list works, which is the life of its interaction
+NONE = "You have no files. Files that you send or that your cells write are kept for a while and listed here."
+TOO_LARGE = "{name} is too large for Discord ({size}). In a cell, `load_file('{id}')` loads it."
 
 
 class FileList:
-    """Shows one page after the other of the files of who asked."""
+    """Shows the files of the person who asked, page by page."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def show(self, interaction: Interaction) -> None:
-        """List them; the interaction was deferred, privately."""
+        """List them; the interaction was deferred privately."""
         user = interaction.user
         if user is None:
             return
@@ -54,14 +54,14 @@ class FileList:
         view = _FileListView(self._context, user.id, page)
         quota = human_size(self._context.settings.quota)
         text = (
-            f"Your files, newest first. With what your cells have shown they take {human_size(used)} of"
+            f"Your files, newest first. With what your cells have shown, they take {human_size(used)} of"
             f" {quota}. Pick one."
         )
         view.shown(await privately(interaction, text, view=view))
 
 
 class _FileListView(ExpiringView):
-    """One page, one of its files picked or none."""
+    """One page; one of its files may be picked."""
 
     def __init__(
         self, context: Context, user_id: int, page: Page, before: Sequence[Cursor | None] = ()
@@ -70,7 +70,7 @@ class _FileListView(ExpiringView):
         self._context = context
         self._user_id = user_id
         self._page = page
-        self._before = tuple(before)  # the cursors of the pages that led here, this one's last
+        self._before = tuple(before)  # the cursors of the pages up to this one
         self._picked: StoredFile | None = None
         self._select: Select[_FileListView] = Select(
             custom_id=id_of("files", "file"), placeholder="Pick a file", options=_options(page.files)
@@ -107,7 +107,7 @@ class _FileListView(ExpiringView):
 
     async def _extend(self, interaction: Interaction) -> None:
         extend = self._context.sessions.files.extend
-        await self._do(interaction, extend, "stays for the whole time again, from now")
+        await self._do(interaction, extend, "is kept for the whole time again, starting now")
 
     async def _do(
         self, interaction: Interaction, verb: Callable[[str, int], Awaitable[object]], done: str
@@ -135,7 +135,7 @@ class _FileListView(ExpiringView):
         await self._turn(interaction, "Newer files.")
 
     async def _turn(self, interaction: Interaction, text: str) -> None:
-        """Show the last page of `_before`; of pages that are empty by now the one before them."""
+        """Show the last page of `_before` that has files."""
         try:
             while not (page := await self._listed()).files and self._before:
                 self._before = self._before[:-1]
@@ -168,7 +168,7 @@ class _FileButton(Button[_FileListView]):
 
 
 async def get(context: Context, interaction: Interaction, id_or_name: str) -> None:
-    """Send a file to who asked, and to nobody else."""
+    """Send a file privately to the person who asked."""
     user = interaction.user
     if user is None:
         return
@@ -188,7 +188,7 @@ async def get(context: Context, interaction: Interaction, id_or_name: str) -> No
 
 
 def time_left(file: StoredFile) -> str:
-    """How long a file is kept, as Discord shows it in the reader's own time."""
+    """When a file expires, which Discord shows in the reader's own time."""
     return f"expires <t:{int(file.expires_at.timestamp())}:R>"
 
 

@@ -14,7 +14,7 @@ async def test_a_deletion_is_confirmed_once(discord: Discord, data: Path) -> Non
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
-        await (await ada.click(asked, "Delete all of mine")).wait_for_ack()
+        await (await ada.click(asked, "Delete everything")).wait_for_ack()
         await asked.wait_for(lambda m: "is deleted" in m.content, SOON)
         assert labels(asked) == []
 
@@ -60,7 +60,7 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
         await listed.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)
         await ada.click(other, "Get")
         await other.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)
-        await ada.click(asked, "Delete all of mine")
+        await ada.click(asked, "Delete everything")
         await asked.wait_for(lambda m: "`/privacy` asks it again" in m.content, SOON)
         assert labels(asked) == labels(other) == []
 
