@@ -2,10 +2,11 @@
 
     child.main(gate, program)       # never returns
 
-`gate` is a socket to whoever ordered the kernel. The order comes over it, and its descriptors; then lines
-that say `signal 15`, `detach` or `end`; the answer is one line, `exit -9`, when the kernel has ended. When
-the other end closes, the kernel ends too, unless it was detached. As PID 1 of its namespace the init reaps
-what the kernel's processes leave behind, and takes all of them with it when it ends.
+`gate` is a socket to whoever ordered the kernel. The order comes over it, and its descriptors; then `begin`,
+once this process has its limits; then lines that say `signal 15`, `detach` or `end`. The answer is one line,
+`exit -9`, when the kernel has ended. When the other end closes, the kernel ends too, unless it was detached.
+As PID 1 of its namespace the init reaps what the kernel's processes leave behind, and takes all of them with
+it when it ends.
 """
 
 import gc
@@ -30,6 +31,7 @@ __all__ = ["main"]
 
 LONGEST = 1 << 20  # bytes of an order
 MOST_DESCRIPTORS = 16
+BEGIN = b"begin\n"
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
 WAIT = 20.0  # seconds for the files of an earlier kernel, where the workspace is over its limit with them
 FEW = 200  # files of an earlier kernel that are removed while one waits for this one
@@ -41,7 +43,7 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
     code = 1
     try:
         os.setsid()
-        order, descriptors = _order(gate)
+        order, descriptors, said = _order(gate)
         _stand_apart(gate, order, descriptors)
         description = order["confinement"]
         confine.end_first()
@@ -49,6 +51,7 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         _use_null()
         if not description["namespaces"]:
             confine.adopt()
+        _wait_to_begin(gate, said)
         kernel = os.fork()
         if kernel == 0:
             gate.close()
@@ -71,18 +74,30 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         os._exit(code)
 
 
-def _order(gate: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
-    """What to be, and the descriptors for it by name."""
+def _order(gate: socket.socket) -> tuple[dict[str, Any], dict[str, int], bytes]:
+    """What to be, the descriptors for it by name, and what has been said after it."""
     text, numbers, _, _ = socket.recv_fds(gate, LONGEST, MOST_DESCRIPTORS)
-    while not text.endswith(b"\n"):
+    while b"\n" not in text:
         piece = gate.recv(LONGEST)
         if not piece:
             raise EOFError("no order came")
         text += piece
     for number in numbers:
         os.set_inheritable(number, False)
-    order = json.loads(text)
-    return order, dict(zip(order["descriptors"], numbers, strict=True))
+    line, _, said = text.partition(b"\n")
+    order = json.loads(line)
+    return order, dict(zip(order["descriptors"], numbers, strict=True)), said
+
+
+def _wait_to_begin(gate: socket.socket, said: bytes) -> None:
+    """Wait until the limits hold: whatever is forked before then is without them."""
+    while len(said) < len(BEGIN):
+        piece = gate.recv(len(BEGIN) - len(said))
+        if not piece:
+            raise EOFError("the kernel is not to begin")
+        said += piece
+    if said != BEGIN:
+        raise ValueError(f"not to be said before the kernel begins: {said!r}")
 
 
 def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[str, int]) -> None:
