@@ -140,9 +140,10 @@ def _body(canvas: Canvas, y: float, told: Json, names: dict[int, str]) -> float:
             continue
         size, height = SIZES.get(block.kind, (SIZE, LINE))
         colour = DIM if block.kind == "small" else WHITE if block.kind == "heading" else TEXT
+        start += INDENT * block.depth
         if block.kind == "item":
-            canvas.circle(LEFT + 8, y + height / 2, 2.6, colour)
             start += INDENT
+            _mark(canvas, start, y + height / 2, block, size, colour)
         elif block.kind == "quote":
             canvas.box(LEFT, y, 4, height, FAINT, radius=2)
             start += 14
@@ -156,6 +157,21 @@ def _body(canvas: Canvas, y: float, told: Json, names: dict[int, str]) -> float:
         canvas.write(LEFT, y + 7, Span("(edited)"), 10, DIM)
         y += 14
     return y
+
+
+def _mark(canvas: Canvas, start: float, y: float, block: Block, size: float, colour: str) -> None:
+    """What stands before an item: its number, or by depth a disc, a circle or a square."""
+    middle = start - 12
+    if block.mark != "-":
+        number = Span(block.mark)
+        canvas.write(start - 6 - size_of(number, size), y, number, size, colour)
+    elif block.depth == 0:
+        canvas.circle(middle, y, 2.6, colour)
+    elif block.depth == 1:
+        canvas.circle(middle, y, 3, colour)
+        canvas.circle(middle, y, 2, BACK)
+    else:
+        canvas.box(middle - 2.5, y - 2.5, 5, 5, colour)
 
 
 def _fence(canvas: Canvas, y: float, block: Block) -> float:
