@@ -183,7 +183,7 @@ def a_live_answer(context: Context, message: FakeMessage | None = None) -> LiveA
 
 def a_record(seq: int, status: str = "running") -> CellRecord:
     """A cell of Ada's."""
-    return CellRecord("u1", seq, "dm", "ada", "1", status=status, started_at=NOW)
+    return CellRecord("u1", seq, "dm", "ada", "1", (), status, NOW)
 
 
 def a_session_record() -> SessionRecord:

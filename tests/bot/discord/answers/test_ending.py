@@ -42,7 +42,7 @@ async def test_work_that_returns_has_its_own_note() -> None:
 async def test_a_failure_of_ours_is_a_sentence() -> None:
     """Whether we know the error or not; nothing of it is raised."""
     context = a_context(OneSession())
-    assert "kernel" in await note(context, KernelClosed("x"))
+    assert "kernel" in await note(context, KernelClosed())
     assert await note(context, ZeroDivisionError("a / 0"))
 
 
@@ -50,7 +50,7 @@ async def test_a_bot_that_ends_says_whether_the_cell_goes_on() -> None:
     """One that has not begun is to be sent again; of a replay or a model's turn nothing more is done."""
     context = a_context(OneSession())
     context.closing = True
-    for error in (KernelClosed("x"), asyncio.CancelledError()):
+    for error in (KernelClosed(), asyncio.CancelledError()):
         assert await note(context, error) == CLOSING
         assert await note(context, error, runs=True) == GOES_ON
         assert await note(context, error, runs=True, several=True) == f"{GOES_ON} {NO_MORE}"
