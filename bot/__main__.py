@@ -1,7 +1,7 @@
 """The Discord bot: `python -m bot`, with DISCORD_TOKEN set.
 
-It ends on SIGTERM, Ctrl-C or SIGHUP (unless nohup has it ignored) within ten seconds: nothing new is begun,
-running cells get a while, every message reaches a last state, and kernels stay where they live.
+It ends within ten seconds of SIGTERM, Ctrl-C or SIGHUP (unless nohup ignores that): nothing new is begun,
+running cells get some time, every message reaches its final state, and kernels stay in their node.
 """
 
 import argparse
@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             grace = settings.shutdown_grace.total_seconds()
-            await client.drain(0.0 if serving.done() else grace)  # without Discord nobody can be answered
+            await client.drain(0.0 if serving.done() else grace)  # without Discord there is nobody to answer
         finally:
             for task in (serving, stopping):
                 task.cancel()
@@ -61,7 +61,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """The program; its exit status is 0, or 2 when it could not serve."""
+    """Run the program; its exit status is 0, or 2 if it could not serve."""
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     add_flags(parser)
     settings = from_args(parser.parse_args())

@@ -3,7 +3,9 @@
 import secrets
 from dataclasses import dataclass, field, replace
 
-__all__ = ["Picture", "Request", "new_turn"]
+__all__ = ["MODEL", "Picture", "Request", "new_turn", "person"]
+
+MODEL = "Kernelcord"  # the author of everything that the model says and runs
 
 
 def new_turn() -> str:
@@ -46,3 +48,8 @@ class Request:
         """The same request with this code to run instead, and nothing else; by `author`, if given."""
         author = self.author if author is None else author
         return replace(self, author=author, code=code, words=None, cards=(), pictures=(), user_files=())
+
+
+def person(author: str) -> str:
+    """A person's name as the author of their words; it always differs from the model's name."""
+    return f"{author} (a person)" if author.strip().casefold() == MODEL.casefold() else author

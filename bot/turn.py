@@ -20,7 +20,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from bot.continuity.early_events import EarlyEvents
-from bot.continuity.losses import together
+from bot.continuity.losses import merge_losses
 from bot.files import KeptFiles
 from bot.reply import ExecutionResult, Reply, Tell
 from bot.request import Request
@@ -99,12 +99,12 @@ async def _finish(
     """
     ran = run.result
     if told is not None:
-        ran = replace(ran, restarted=together(told, ran.restarted))
+        ran = replace(ran, restarted=merge_losses(told, ran.restarted))
     kept = await session.files.keep(ran.captured, ran.skipped, cell.seq)
-    await session.note()
+    await session.note_variables()
     result = await session.transcript.finish(cell, ran, kept)
     ids = {"session": cell.session_id, "cell": cell.seq, "turn": run.turn}
     why = f" ({ran.cause})" if ran.cause else ""
-    log.info("the cell ended: %s%s after %.1f s", ran.status, why, ran.execution_time, extra=ids)
+    log.info("cell finished: %s%s after %.1f s", ran.status, why, ran.execution_time, extra=ids)
     run.settle()
     return kept, result

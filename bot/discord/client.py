@@ -102,7 +102,7 @@ class Client(nextcord.Client):
 
     async def forget_person(self, user_id: int) -> None:
         """Delete everything of a person. Raises: KernelError, FileStoreError."""
-        await self._context.sessions.forget(user_id)
+        await self._context.sessions.forget_person(user_id)
         self._chat.forget_person(user_id)
         self._context.updates.forget_person(user_id)
 
@@ -113,7 +113,7 @@ class Client(nextcord.Client):
         """
         await self._context.let_run(grace)
         try:
-            await self._context.sessions.let_go()
+            await self._context.sessions.release_all()
         finally:
             self._resumed.close()
             await self._context.tasks.end()

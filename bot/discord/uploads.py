@@ -17,7 +17,7 @@ from bot.discord.format.attachments import MessageLimits, plan
 from bot.discord.format.markdown import code_name, fenced
 from bot.discord.format.split import split
 from bot.request import Picture
-from bot.scratch.file_cards import profile
+from bot.scratch.file_cards import file_cards
 from bot.wording.error_messages import clause
 from filestore.errors import FileStoreError
 from filestore.records import StoredFile
@@ -67,7 +67,7 @@ async def receive(
         mime = (attachment.content_type or "").partition(";")[0]
         if mime in VISIBLE and len(data) <= LARGEST:
             pictures.append(Picture(mime, data))
-    cards = await profile(session, stored)
+    cards = await file_cards(session.files, session.scratch, stored)
     return Received(
         tuple(stored), tuple(cards[file.file_id] for file in stored), tuple(pictures), tuple(notes)
     )

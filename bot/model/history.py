@@ -12,24 +12,19 @@ It only ever gets the entries of one place, so that what was said in a DM is nev
 import json
 from collections.abc import Iterable, Sequence
 
-from bot.model.conversation import HistoryEntry, Message, ToolCall, ToolResult
+from bot.model.conversation import Item, Message, ToolCall, ToolResult
 from bot.model.tokens import entry_tokens
 from bot.model.view import of_record
+from bot.request import MODEL
 from filestore.records import CellRecord, Said
 from kernels.text.clipping import clip
 
-__all__ = ["MODEL", "History", "person"]
+__all__ = ["History"]
 
-MODEL = "Kernelcord"  # the author of everything that the model says and runs
 WORDS = 20_000  # characters of one message
 CODE = 8_000  # characters of one cell
 
-Group = Sequence[HistoryEntry]  # kept or left out as a whole: every API refuses a call without its result
-
-
-def person(author: str) -> str:
-    """A person's name as the author of their words; it always differs from the model's name."""
-    return f"{author} (a person)" if author.strip().casefold() == MODEL.casefold() else author
+Group = Sequence[Item]  # kept or left out as a whole: every API refuses a call without its result
 
 
 class History:
@@ -50,7 +45,7 @@ class History:
             self._kept.append(group)
         return True
 
-    def entries(self) -> list[HistoryEntry]:
+    def entries(self) -> list[Item]:
         """The entries in order, beginning with a person's."""
         kept = list(self._kept)
         while kept and not _is_persons(kept[-1]):

@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.errors import BotError, CutOff, Refused
-from bot.model.conversation import Counted, HistoryEntry, Message, TextDelta, Thought, ToolCall, ToolResult
-from bot.model.history import MODEL, History, person
+from bot.model.conversation import Counted, Delta, Item, Message, Thought, ToolCall, ToolResult
+from bot.model.history import History
 from bot.model.prompt import (
     GO_ON,
     LAST,
@@ -28,18 +28,18 @@ from bot.model.prompt import (
     system_prompt,
 )
 from bot.model.tokens import entry_tokens, request_tokens, text_tokens
+from bot.model.usage import Ledger, price
 from bot.model.view import attached, of_file, of_result
-from bot.reply import ExecutionResult, Reply, Tell
-from bot.request import Request
+from bot.reply import ExecutionResult, Reply, Tell, TurnUsage
+from bot.request import MODEL, Request, person
 from bot.session import ModelTurn, Session
-from bot.spending.usage import Ledger, TurnUsage, price
 from bot.turn import take_turn
 from bot.wording.error_messages import advice, sentence
 from filestore.errors import FileStoreError, NoSuchFile
 from kernels.broker import FileUnavailable
 from kernels.cell.events import Restarted
 from kernels.concurrency.threads import in_thread
-from kernels.errors import KernelError, TooLarge
+from kernels.errors import GoesOn, KernelError, TooLarge
 from kernels.text.clipping import clip, counted
 
 if TYPE_CHECKING:  # it takes a second to import
@@ -108,7 +108,7 @@ class _Answering:
         self._tell = tell
         self._model_turn = model_turn
         self._instructions = ""
-        self._history: list[HistoryEntry] = []
+        self._history: list[Item] = []
         self._words: list[str] = []  # what the model said in each finished round
         self._said: list[str] = []  # what it has said in this round, not yet in the transcript
         self._words_were_last = False  # told last, so that the next round's words begin a new paragraph
@@ -117,7 +117,7 @@ class _Answering:
         self._restarted: list[Restarted] = []
         self._bad_calls = 0
         self._price = price(model.name)
-        self._account = ledger.open(request.user_id, self._price)
+        self._account = ledger.open_account(request.user_id, self._price)
         self._sending = 0  # tokens of the API request in progress, by our own count
         self._input = self._output = 0
         self._cost = 0.0
@@ -129,6 +129,8 @@ class _Answering:
             if not self._model_turn.stopped:
                 await self._begin()
                 await self._converse()
+        except GoesOn:
+            raise
         except (BotError, FileStoreError, KernelError) as error:  # the caller tells the person, last of all
             failed = error
         finally:
@@ -214,7 +216,7 @@ class _Answering:
 
     async def _listen(self, *, may_call: bool) -> None:
         said: list[str] = []
-        thoughts: list[HistoryEntry] = []
+        thoughts: list[Item] = []
         self._calls = []
         counted: Counted | None = None
         refused = False
@@ -223,7 +225,7 @@ class _Answering:
             async with aclosing(steps):
                 async for step in steps:
                     match step:
-                        case TextDelta(text):
+                        case Delta(text):
                             between = "\n\n" if self._words_were_last and not self._said else ""
                             said.append(text)
                             self._said.append(text)
@@ -245,7 +247,7 @@ class _Answering:
                 )
                 counted = Counted(self._sending, written)
             self._count(counted or Counted(0, 0))
-            self._account.end(self._usage)
+            self._account.end_request(self._usage)
             self._history += [*thoughts, *([Message("model", "".join(said))] if said else [])]
         if may_call:
             self._history += self._calls
@@ -299,7 +301,7 @@ class _Answering:
         self._sending = await in_thread(
             request_tokens, self._instructions, list(self._history), TOOLS, self._model.name
         )
-        await self._model_turn.carry_out(self._account.begin(self._sending, self._usage))
+        await self._model_turn.carry_out(self._account.begin_request(self._sending, self._usage))
 
     def _count(self, counted: Counted) -> None:
         self._input += counted.input_tokens

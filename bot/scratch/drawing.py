@@ -1,4 +1,4 @@
-"""Draws what chat cannot show: LaTeX, SVG and wide tables, as PNG, in a sandboxed kernel of nobody's.
+"""Draws what chat cannot show (LaTeX, SVG, wide tables) as PNG, in a sandboxed scratch kernel.
 
 renderer = Renderer(sessions.pool)
 drawn = await renderer.draw(draft.to_draw, user_id)       # {key: PNG}
@@ -20,8 +20,8 @@ from kernels.workspace.folder import helper
 
 __all__ = ["Renderer", "ToDraw"]
 
-PLACES = 2  # people whose pictures are drawn at one time, and one more where it takes long
-TIME = 20.0  # seconds for all pictures of an answer, and before that for a place to draw them
+SLOTS = 2  # people whose pictures are drawn at a time, and one more if that takes long
+TIME = 20.0  # seconds for all pictures of an answer, and as many before that to get a slot
 MOST = 20  # pictures of an answer that are drawn
 LONGEST = 2 << 20  # characters of a source
 LARGEST = 8 << 20  # bytes of a picture
@@ -30,7 +30,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True, slots=True)
 class ToDraw:
-    """Something to be drawn: `source` is LaTeX, SVG, or the HTML of a table."""
+    """Something to draw: `source` is LaTeX, SVG, or the HTML of a table."""
 
     key: int
     kind: Literal["latex", "svg", "table"]
@@ -38,18 +38,18 @@ class ToDraw:
 
 
 class Renderer:
-    """Where pictures are drawn: for a few answers at a time, each in a kernel that is thrown away."""
+    """Draws pictures for a few answers at a time, each in a scratch kernel."""
 
     def __init__(self, kernels: Kernels) -> None:
-        self._places = Slots(PLACES, each=1)
+        self._slots = Slots(SLOTS, each=1)
         self._free = deque(
-            ScratchKernel(kernels, helper(f"renderer-{number}")) for number in range(PLACES + 1)
+            ScratchKernel(kernels, helper(f"renderer-{number}")) for number in range(SLOTS + 1)
         )
 
     async def draw(self, items: Sequence[ToDraw], user_id: int) -> dict[int, bytes]:
-        """PNGs by key; the answers of one person are drawn one after the other.
+        """PNGs by key. The answers of one person are drawn one after the other.
 
-        What cannot be drawn, or not in time, is left out; nothing of that is raised.
+        What cannot be drawn, or not in time, is left out, without an exception.
         """
         tasks = {
             str(item.key): {"kind": item.kind, "source": item.source}
@@ -61,7 +61,7 @@ class Renderer:
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(TIME):
-                    await stack.enter_async_context(self._places.one(user_id))
+                    await stack.enter_async_context(self._slots.one(user_id))
             except TimeoutError:
                 return {}
             scratch = self._free.popleft()
@@ -72,7 +72,7 @@ class Renderer:
 
 
 def _decoded(value: object) -> bytes | None:
-    """A PNG of a sensible size, or None: what comes out of the sandbox can be anything."""
+    """A PNG of a reasonable size, or None: anything may come out of the sandbox."""
     if not isinstance(value, str) or len(value) > LARGEST * 4 // 3:
         return None
     try:

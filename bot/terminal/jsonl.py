@@ -31,7 +31,6 @@ from bot.reply import Reply
 from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.terminal.ending import GOES_ON
 from bot.terminal.json_fields import answer_fields, event_fields, file_fields, result_fields, step_fields
 from bot.terminal.paths import content, created, named, opened
 from bot.wording.error_messages import advice, sentence
@@ -169,10 +168,7 @@ class JsonLines:
         except BadRequest as error:
             self._answer(user, request, {"event": "error", "error": "BadRequest", "message": str(error)})
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
-                self._answer(user, request, {"event": "error", "error": "GoesOn", "message": GOES_ON})
-            elif self._ending:  # it was given up
+            if self._ending:  # it was given up
                 self._fail(user, request, KernelClosed())
             raise
         except Exception as error:  # whatever fails in one request, the others go on

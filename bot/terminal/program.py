@@ -26,7 +26,8 @@ from bot.terminal.paths import created, opened
 from bot.terminal.repl import Terminal, progress
 from bot.terminal.screen import Screen
 from bot.terminal.standard_input import Lines, whole
-from bot.wording.error_messages import at_start, ending, sentence
+from bot.wording.cell_messages import ending
+from bot.wording.error_messages import at_start, sentence
 from config import log
 from config.settings import Settings, add_flags, from_args
 from filestore.errors import FileStoreError

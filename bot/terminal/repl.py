@@ -19,12 +19,11 @@ from bot.request import Request
 from bot.session import Session
 from bot.sessions import Sessions
 from bot.terminal.commands import CommandFailed, Commands
-from bot.terminal.ending import GOES_ON
 from bot.terminal.prose import is_prose
 from bot.terminal.screen import Screen
 from bot.turn import take_turn
+from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
 from bot.wording.error_messages import advice, sentence
-from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
 from filestore.errors import FileStoreError
 from filestore.records import CellRecord, SessionRecord
 from kernels.cell.events import InputRequest, Unstopped
@@ -127,11 +126,6 @@ class Terminal:
         self._taking = True
         try:
             await self._carry_out(text)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._ending and (task is None or not task.cancelling()):  # its cell was let go
-                self._screen.note(GOES_ON)
-            raise
         finally:
             self._taking = False
 
@@ -194,7 +188,7 @@ class Terminal:
                 await self._questions.withdraw()
         self._screen.show(reply)
         if isinstance(reply.event, Unstopped):
-            told = f"{DOES_NOT_STOP} {losing(reply.event)} {otherwise(reply.event)}"
+            told = f"{DOES_NOT_STOP} {kill_costs(reply.event)} {without_answer(reply.event)}"
             self._undecided = self._questions is None
             self._screen.note(f"{told} {AGAIN}" if self._undecided else told)
         if isinstance(reply.event, InputRequest | Unstopped) and self._questions is not None:

@@ -12,9 +12,11 @@ https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kernels.text.clipping import clip, counted, over, repair
 from kernels.wire.weight import weight
@@ -49,42 +51,41 @@ NOTHING = weight("")  # bytes of a text object itself, left out so that a pictur
 MAX_METADATA = 4000  # bytes that a bundle's metadata may take; a picture's size and the like takes 600
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class _Event(Struct, frozen=True, tag_field="is", tag=True):
+    """Between bot and node an event's class is told as its field `is`."""
+
+
+class Queued(_Event, frozen=True):
     """The cell waits: `position` others go first (1 means that it is next, 0 that it waits no longer)."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(_Event, frozen=True):
     """A piece of text written to `name`, "stdout" or "stderr"; control characters such as `\\r` are in it."""
 
     name: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(_Event, frozen=True):
     """Something shown: a MIME bundle (text and base64 as str). `update` replaces `display_id`."""
 
     bundle: Mapping[str, Any]
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = {}
     display_id: str | None = None
     update: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(_Event, frozen=True):
     """The value of the cell's last expression, as a MIME bundle, with the cell's execution count."""
 
     bundle: Mapping[str, Any]
     count: int | None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(_Event, frozen=True):
     """The exception that ended the cell; `traceback` is lines with ANSI colours, the person's own frames."""
 
     ename: str
@@ -92,15 +93,13 @@ class Failure:
     traceback: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ClearOutput:
+class ClearOutput(_Event, frozen=True):
     """What the cell has shown so far goes away: now, or with `wait` when the next output comes."""
 
     wait: bool
 
 
-@dataclass(frozen=True, slots=True)
-class InputRequest:
+class InputRequest(_Event, frozen=True):
     """The cell asks `prompt` and waits; with `password` the answer must not be shown or stored.
 
     `number` is that of `Cell.question` while this one waits, 0 before the cell has passed it on.
@@ -108,11 +107,19 @@ class InputRequest:
 
     prompt: str
     password: bool
-    number: int = field(default=0, compare=False)
+    number: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it asks the same, under whatever number."""
+        if not isinstance(other, InputRequest):
+            return NotImplemented
+        return (self.prompt, self.password) == (other.prompt, other.password)
+
+    def __hash__(self) -> int:
+        return hash((self.prompt, self.password))
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(_Event, frozen=True):
     """The kernel is a fresh one: `reason` is why, `kept` what is there still, `lost` the names gone.
 
     With `unnamed` the one before ended in the middle of a cell: what that cell had defined is gone too, and
@@ -126,8 +133,7 @@ class Restarted:
     earlier: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unstopped:
+class Unstopped(_Event, frozen=True):
     """The cell was told to stop and does not: it is to be waited for, or its kernel killed.
 
     `lost` names the variables that would go with the kernel, beside whatever the cell has defined. `limited`
@@ -161,7 +167,7 @@ class BadMessage(ValueError):
 
 def cost(event: Event) -> int:
     """The bytes that an event costs, as `kernels.wire.weight` counts them."""
-    values = [getattr(event, name) for name in type(event).__slots__]
+    values = [getattr(event, name) for name in event.__struct_fields__]
     weighed = [value.weight for value in values if isinstance(value, Bundle)]
     return sum(weighed) + weight([value for value in values if not isinstance(value, Bundle)])
 

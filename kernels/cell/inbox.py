@@ -7,7 +7,8 @@ event = await inbox.get()      # None when it was woken for something else
 import asyncio
 import re
 from collections import deque
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kernels.cell.events import ClearOutput, Display, Event, Failure, Result, Stream, cost
 from kernels.text.clipping import strip_ansi

@@ -15,8 +15,9 @@ can cause, and to what it can make us hold: `kernels.wire.weight` says what a di
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from kernels.cell.display_updates import UPDATE
 from kernels.cell.events import Bundle, ClearOutput, Display, Event, Failure, Result, Stream, cost

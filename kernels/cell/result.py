@@ -28,11 +28,11 @@ class RunResult:
     status: str
     output: str
     outputs: tuple[dict[str, Any], ...]
-    error: Failure | None
-    execution_time: float
-    execution_count: int | None
-    captured: tuple[Captured, ...]
-    skipped: tuple[Skipped, ...]
+    error: Failure | None = None
+    execution_time: float = 0.0
+    execution_count: int | None = None
+    captured: tuple[Captured, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     cause: str | None = None
     exit_code: int | None = None
     restarted: Restarted | None = None

@@ -24,10 +24,11 @@ clock does not depend on how quickly the events are taken.
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from kernels.cell.clock import Clock
 from kernels.cell.events import (
@@ -93,10 +94,9 @@ class Run(CellHere):
         self._memory: int | None = None
         self._exit_code: int | None = None
         self._restarted: Restarted | None = None
-        self._replied = self._interrupting = False
+        self._replied = self._interrupting = self._sent = False
         self._fallen: str | None = None  # why the kernel is gone
         self._clock = Clock(self._ring)
-        self._sent = False
         self._extended: timedelta | None = None  # its limit, where it was given more time before it was sent
         self._question: InputRequest | None = None
         self._questions = 0
@@ -241,7 +241,7 @@ class Run(CellHere):
         if self._status is not None:  # interrupted while it waited
             return
         self._sent = True
-        log.info("the cell begins", extra=self.ids)
+        log.info("cell started", extra=self.ids)
         self._clock.start(self._extended or self._host.limits.cell)
         self._host.execute(self)
         while not self.over:

@@ -1,34 +1,34 @@
 """One session's websocket: commands go out in order, news comes in, and a broken connection is made anew.
 
     link = Link(connect, hello, owner)
-    link.send("start", run="a-1", tag=3)        # at once when connected, else as soon as it is
-    value = await link.call("state")
+    link.send(StartCell(run="a-1", tag=3))      # at once when connected, else as soon as it is
+    answer = await link.call(GetState(), messages.StateAnswer)
     link.acknowledge(12)
 
-Commands are numbered and kept until the node has them, so that none is lost or counts twice; news that comes
-twice is taken once. A node that is silent or refuses is waited for, longer and longer between attempts, since
-what runs in it goes on. It is gone when its process is, when another answers in its place, or when it says
-that it stops: then `owner.lost` is told, and the next command connects to the next node.
+Commands are numbered and kept until the node has them, so that none is lost or carried out twice; news that
+arrives twice is passed on once. While a node is silent or refuses, the link tries again at longer and longer
+intervals, since what runs in the node goes on. A node is gone when its process is, when another node answers
+in its place, or when it says that it stops. Then the link calls `owner.lost`, and the next command connects
+to the next node.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterator
 from itertools import chain, repeat
 from time import monotonic
-from typing import Any
+from typing import Protocol
 
 import aiohttp
 
-from kernels.cell import codec
-from kernels.client.ends import Connect, Connected, Owner
 from kernels.client.outbox import Outbox
+from kernels.client.session_socket import Connect, SessionSocket
 from kernels.concurrency.cancellation import stop
 from kernels.errors import KernelError, NodeGone, NodeUnavailable
-from kernels.node.messages import DELETED, FAILED, REFUSED, REPLACED, STOPPED, TOO_LARGE
+from kernels.node import messages
+from kernels.node.encoding import decoder, encode
 
-__all__ = ["Link"]
+__all__ = ["Link", "LinkOwner"]
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,10 @@ PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person 
 ENDED, WAS_STOPPED = "the node that kept it has ended", "the node that kept it was stopped"
 SILENT, WAS_CLOSED = "it does not answer", "the connection was closed"
 CLOSED = {  # by the code with which the node has closed the websocket for good
-    REPLACED: "another program has taken this session over",
-    TOO_LARGE: "a message was larger than the other end takes",
-    REFUSED: "it does not understand what this version of Kernelcord says",
-    DELETED: "this session was deleted",
+    messages.REPLACED: "another program has taken this session over",
+    messages.TOO_LARGE: "a message was larger than the other end takes",
+    messages.REFUSED: "it does not understand what this version of Kernelcord says",
+    messages.DELETED: "this session was deleted",
 }
 BREAKS = "the connection to it breaks again and again"
 BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, is likely to break again
@@ -50,13 +50,42 @@ BRIEF_ONES = 12  # such connections in a row, after which we give up
 TURN = 0.02  # seconds spent on news before other tasks get their turn
 LAST_WORDS = 5.0  # seconds to send what is left when we close
 
-Fields = dict[str, Any]
+_FROM_NODE = decoder(messages.FROM_NODE)
+
+
+class LinkOwner(Protocol):
+    """Whose link it is: `kernels.client.kernel.RemoteKernel`, which imports this module."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a cell runs in the node, or is to run there."""
+
+    def greet(self, welcome: messages.Welcome) -> None:
+        """The node has said what it has of this session."""
+
+    def take_news(self, news: messages.CellNews) -> None:
+        """messages.News, in order, each once."""
+
+    def question(self, asked: messages.FileQuestion) -> None:
+        """A cell asks for the person's stored files."""
+
+    def out_of_reach(self) -> None:
+        """The node does not answer, but may live on with all that runs in it; called at each attempt."""
+
+    def given_up(self, error: BaseException) -> None:
+        """The node has not answered for so long that nobody should wait any longer."""
+
+    def lost(self, reason: str) -> None:
+        """The node is gone, with all that ran in it; what is sent from now on goes to the next."""
+
+    def failed(self, error: BaseException) -> None:
+        """There is no node, or none for us: nothing that was asked for will come."""
 
 
 class Link:
-    """See the module's text. `connect` opens a websocket; `hello` is the first thing that is said on it."""
+    """See the module's text. `connect` opens a websocket; `hello` is the first message on it."""
 
-    def __init__(self, connect: Connect, hello: Fields, owner: Owner) -> None:
+    def __init__(self, connect: Connect, hello: messages.Hello, owner: LinkOwner) -> None:
         self._connect = connect
         self._hello = hello
         self._owner = owner
@@ -65,7 +94,7 @@ class Link:
         self._acknowledged: list[int] = []
         self._highest = 0  # of all news of this node
         self._before = 0  # what its numbers are raised by: those of an earlier node mean nothing to it
-        self._calls: dict[int, asyncio.Future[Fields]] = {}
+        self._calls: dict[int, asyncio.Future[messages.Answer]] = {}
         self._due = False
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._speaking = asyncio.Lock()  # on this socket
@@ -91,30 +120,29 @@ class Link:
         if not self._greeted.is_set():
             raise self._failure or NodeUnavailable(SILENT)
 
-    def send(self, do: str, **fields: Any) -> int:
+    def send(self, command: messages.Command) -> int:
         """Send a command; returns its number. Raises: TooLarge for one that no node would take."""
-        number = self._outbox.add(do, fields)
+        number = self._outbox.add_command(command)
         self._have_reader()
         self._flush_soon()
         return number
 
-    async def call(self, do: str, **fields: Any) -> Fields:
-        """Send a command; its answer is news with a `value`, to be acknowledged.
-
-        Raises: KernelError, OSError.
-        """
+    async def call[A: messages.Answer](self, command: messages.Command, kind: type[A]) -> A:
+        """Send a command; returns its answer, to be acknowledged. Raises: KernelError, OSError."""
         if self.closed:  # nothing is sent any more, and nothing answers
             raise NodeUnavailable(WAS_CLOSED)
-        number = self.send(do, **fields)
-        answer: asyncio.Future[Fields] = asyncio.get_running_loop().create_future()
+        number = self.send(command)
+        answer: asyncio.Future[messages.Answer] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
         try:
-            return await answer
+            came = await answer
         except NodeUnavailable:  # it is not to be done at some later time, when nobody expects it
             self._outbox.withdraw(number)
             raise
         finally:
             self._calls.pop(number, None)
+        assert isinstance(came, kind)
+        return came
 
     def withdraw(self, number: int) -> bool:
         """Take a command back that was never sent; returns whether it was not."""
@@ -159,7 +187,7 @@ class Link:
             return
         if self._acknowledged:
             numbers, self._acknowledged = self._acknowledged, []
-            self._outbox.add("acknowledge", {"numbers": numbers})
+            self._outbox.add_command(messages.Acknowledge(numbers=numbers))
         if texts := self._outbox.messages():
             saying, loop = self._say(self._socket, self._speaking, texts), asyncio.get_running_loop()
             sending = asyncio.Task(saying, loop=loop, eager_start=True, name="commands to a node")
@@ -177,12 +205,12 @@ class Link:
             self.flush()
 
     async def _say(
-        self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[str]
+        self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[bytes]
     ) -> None:
         try:
             async with speaking:  # the order of commands is that of cells
                 for text in texts:
-                    await socket.send_str(text)
+                    await socket.send_bytes(text)
         except (aiohttp.ClientError, OSError):  # the reader sees it too, and what was lost is sent again
             log.debug("the connection to the node broke while something was sent")
 
@@ -233,14 +261,14 @@ class Link:
 
     def _understand(self, code: int | None) -> None:
         """Go by the reason for which the node has closed the websocket. Raises: NodeUnavailable, OSError."""
-        if code == STOPPED:
+        if code == messages.STOPPED:
             self._lose(NodeGone(WAS_STOPPED))
         elif code in CLOSED:
             raise NodeUnavailable(CLOSED[code])
-        elif code == FAILED:
+        elif code == messages.FAILED:
             raise self._refusal or NodeUnavailable(SILENT)
 
-    async def _reached(self) -> Connected | None:
+    async def _reached(self) -> SessionSocket | None:
         """A connection: to the node that we know as long as it lives, else to the one that there is.
 
         None when the one that we know is gone and there is nothing to say to another.
@@ -252,7 +280,7 @@ class Link:
                 self._lose(gone)
         return await self._connect("") if self._outbox or self._greetings else None
 
-    async def _again(self) -> Connected:
+    async def _again(self) -> SessionSocket:
         """A connection to the node that we know. Raises: NodeGone, NodeIncompatible, _GivenUp."""
         began = monotonic()
         for pause in _pauses():
@@ -276,57 +304,59 @@ class Link:
         self._forget(gone)
         self._owner.lost(WAS_STOPPED if gone.reason == WAS_STOPPED else ENDED)
 
-    async def _talk(self, connected: Connected, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _talk(self, connected: SessionSocket, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._refusal = None
-        await socket.send_json(self._hello)
+        await socket.send_bytes(encode(self._hello))
         async for message in socket:
-            if message.type is not aiohttp.WSMsgType.TEXT:
+            if message.type is not aiohttp.WSMsgType.BINARY:
                 continue
-            told = json.loads(message.data)
-            if "hello" in told:
-                self._greet(connected.node_id, told["hello"])
-                self._socket = socket
-                self._flush_soon()
-            elif "refused" in told:
-                self._refusal = codec.to_error(told["refused"])
-            elif "ask" in told:
-                self._owner.question(told)
-            else:
-                self._outbox.confirm(told["got"])
-                began = monotonic()
-                for news in told["log"]:
-                    if monotonic() - began > TURN:
-                        await asyncio.sleep(0)  # others have their turn
-                        began = monotonic()
-                    if "large" in news:
-                        news = await connected.fetch(news["n"])
-                    self._take(news)
+            match told := _FROM_NODE.decode(message.data):
+                case messages.Welcome():
+                    self._greet(connected.node_id, told)
+                    self._socket = socket
+                    self._flush_soon()
+                case messages.SessionRefused(error=error):
+                    self._refusal = error.exception()
+                case messages.FileQuestion():
+                    self._owner.question(told)
+                case messages.NewsBatch(got=got, log=texts):
+                    self._outbox.confirm(got)
+                    began = monotonic()
+                    for text in texts:
+                        if monotonic() - began > TURN:
+                            await asyncio.sleep(0)  # others have their turn
+                            began = monotonic()
+                        news = messages.read_news(text)
+                        if isinstance(news, messages.LargeNews):
+                            news = await connected.fetch_news(news.n)
+                        assert not isinstance(news, messages.LargeNews)
+                        self._take_news(news)
 
-    def _greet(self, node_id: str, hello: Fields) -> None:
+    def _greet(self, node_id: str, welcome: messages.Welcome) -> None:
         self._node_id = node_id
-        self._outbox.confirm(hello["got"])
+        self._outbox.confirm(welcome.got)
         self._outbox.rewind()
         self._speaking = asyncio.Lock()
-        self._owner.greet(hello)
+        self._owner.greet(welcome)
         self._greeted.set()
-        for asked in hello["asked"]:
+        for asked in welcome.asked:
             self._owner.question(asked)
 
-    def _take(self, news: Fields) -> None:
-        if news["n"] <= self._highest:
+    def _take_news(self, news: messages.CellNews | messages.Answer | messages.CommandFailed) -> None:
+        if news.n <= self._highest:
             return
-        self._highest = news["n"]
-        news["n"] += self._before
-        if "call" not in news:
-            self._owner.take(news)
+        self._highest = news.n
+        news.n += self._before
+        if isinstance(news, messages.CellNews):
+            self._owner.take_news(news)
             return
-        answer = self._calls.get(news["call"])
-        if answer is not None and not answer.done() and "value" in news:
+        answer = self._calls.get(news.call)
+        if answer is not None and not answer.done() and isinstance(news, messages.Answer):
             answer.set_result(news)
             return
-        if answer is not None and not answer.done():
-            answer.set_exception(codec.to_error(news["error"]))
-        self.acknowledge(news["n"])
+        if answer is not None and not answer.done() and isinstance(news, messages.CommandFailed):
+            answer.set_exception(news.error.exception())
+        self.acknowledge(news.n)
 
     def _forget(self, error: BaseException) -> None:
         """Forget the node: nothing of it comes any more, and nothing that was for it goes to another."""

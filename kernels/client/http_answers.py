@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import aiohttp
 
 from kernels.errors import NodeUnavailable
+from kernels.node.settings import KernelSettings
 
 __all__ = ["CHANGING", "body_of", "differing", "is_changing", "words_for"]
 
@@ -43,9 +45,17 @@ def is_changing(error: NodeUnavailable) -> bool:
     return isinstance(cause, aiohttp.ClientResponseError) and cause.status == CHANGING
 
 
-def differing(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> set[str]:
-    """The names of what is wanted otherwise than it is; limits by their own names."""
-    flat = [{**each, **each.get("limits", {})} for each in (wanted, got)]
+def differing(wanted: KernelSettings | Mapping[str, Any], got: KernelSettings) -> set[str]:
+    """The names of settings, limits included, that are wanted and have another value, or none, in `got`."""
+    flat = _by_name(wanted) if isinstance(wanted, KernelSettings) else wanted
+    there = _by_name(got)
+    return {name for name, value in flat.items() if name not in there or there[name] != value}
+
+
+def _by_name(settings: KernelSettings) -> dict[str, Any]:
     return {
-        name for name in flat[0].keys() - {"limits"} if name not in flat[1] or flat[0][name] != flat[1][name]
+        field.name: getattr(value, field.name)
+        for value in (settings, settings.limits)
+        for field in fields(value)
+        if field.name != "limits"
     }

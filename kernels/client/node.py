@@ -6,7 +6,7 @@ is asked for finds the next node, which may have to be started.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from itertools import chain, repeat
 from pathlib import Path
@@ -18,19 +18,21 @@ from urllib.parse import quote
 import aiohttp
 
 from kernels.broker import FileSource
-from kernels.cell import codec
-from kernels.client.ends import Connect, Connected
 from kernels.client.http_answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.client.kernel import RemoteKernel
-from kernels.client.spawn import Find, Place
+from kernels.client.session_socket import Connect, SessionSocket
+from kernels.client.spawn import Find, NodeEndpoint
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
 from kernels.node import PROTOCOL
+from kernels.node.encoding import NotDecoded, decode
+from kernels.node.messages import NodeInfo, NodeVersion, Untold
+from kernels.node.settings import KernelSettings
 from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 
-__all__ = ["Node"]
+__all__ = ["RemoteNode"]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to be there
 AGAIN = (0.1, 0.5, 2.0)  # seconds before another attempt to find and ask a node of this machine
 
 
-class Node:
+class RemoteNode:
     """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it.
 
     `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): one with others is
@@ -61,7 +63,7 @@ class Node:
         *,
         python: Path,
         limits: Limits,
-        kernels: Mapping[str, Any] | None = None,
+        kernels: KernelSettings | None = None,
         asked_for: Mapping[str, tuple[str, Any]] | None = None,
         called: Mapping[str, str] | None = None,
     ) -> None:
@@ -71,8 +73,9 @@ class Node:
         self._wanted = kernels
         self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
         self._called = called or {name: known for name, (known, _) in (asked_for or {}).items()}
-        self._place: Place | None = None
+        self._place: NodeEndpoint | None = None
         self._http: aiohttp.ClientSession | None = None
+        self._who: NodeInfo  # since we are connected
         self._id = ""
         self._doubted = False  # something failed since it was asked who it is: it may be gone, or another
         self._meetings: dict[bool, asyncio.Task[None]] = {}  # by whether a node is to be started
@@ -107,12 +110,12 @@ class Node:
     @property
     def tier(self) -> str:
         """How kernels are held: "S", "A", "B" or "none"."""
-        return str(self._who["tier"])
+        return self._who.tier
 
     @property
     def process(self) -> int:
         """The id of the node's process, on its own machine."""
-        return int(self._who["pid"])
+        return self._who.pid
 
     @property
     def outlived(self) -> bool:
@@ -127,9 +130,7 @@ class Node:
         if self._http is None:
             return []
         try:
-            return [
-                str(name) for name in codec.loads(await self.ask("GET", "untold", start=False))["sessions"]
-            ]
+            return decode(await self.ask("GET", "untold", start=False), Untold).sessions
         except NodeGone:
             return []
 
@@ -154,8 +155,8 @@ class Node:
     def connect_to(self, session_id: str) -> Connect:
         """How to get a websocket to this session."""
 
-        async def connect(known: str) -> Connected:
-            return await self._channel(f"sessions/{quote(session_id, safe='')}", known)
+        async def connect(known: str) -> SessionSocket:
+            return await self._session_socket(f"sessions/{quote(session_id, safe='')}", known)
 
         return connect
 
@@ -252,9 +253,9 @@ class Node:
 
     def _outdated(self) -> bool:
         """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
-        if self._wanted is None or self._who["kernels"] == self._wanted:
+        if self._wanted is None or self._who.kernels == self._wanted:
             return False
-        if self._who["alive"]:
+        if self._who.alive:
             self._tell_ignored("it has kernels, and changes when they have ended")
             return False
         return True
@@ -270,7 +271,7 @@ class Node:
                 while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
                     await asyncio.sleep(LOOK)  # between two looks
 
-    async def _greet(self, place: Place) -> None:
+    async def _greet(self, place: NodeEndpoint) -> None:
         """Ask the node there who it is. One that we know keeps its connections, those of all sessions."""
         connector = (
             aiohttp.UnixConnector(place.address, limit=0) if place.unix else aiohttp.TCPConnector(limit=0)
@@ -287,11 +288,13 @@ class Node:
                     if response.status in WRONG_TOKEN:
                         raise NodeUnavailable("it does not accept our token")
                     response.raise_for_status()
-                    who = await response.json(content_type=None)
-            if who["protocol"] != PROTOCOL:
-                raise NodeIncompatible(who["pid"], newer=who["protocol"] > PROTOCOL)
-            known = self._http is not None and (who["id"], place) == (self._id, self._place)
-        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+                    told = await response.read()
+            version = decode(told, NodeVersion)
+            if version.protocol != PROTOCOL:
+                raise NodeIncompatible(version.pid, newer=version.protocol > PROTOCOL)
+            who = decode(told, NodeInfo)
+            known = self._http is not None and (who.id, place) == (self._id, self._place)
+        except (aiohttp.ClientError, OSError, NotDecoded) as error:
             await http.close()
             raise NodeUnavailable(words_for(error)) from error
         except BaseException:  # whatever ends it, a cancellation too, the connection is not left open
@@ -302,7 +305,7 @@ class Node:
             await http.close()
         else:
             before, self._http = self._http, http
-            self._who, self._id, self._place, self._doubted = who, who["id"], place, False
+            self._who, self._id, self._place, self._doubted = who, who.id, place, False
             if before is not None:
                 await before.close()
             self._tell()
@@ -312,15 +315,15 @@ class Node:
 
     def _tell(self) -> None:
         """Log what there is to know of a node that we have not met before."""
-        log.info("kernels live in the node of process %s", self._who["pid"])
-        if self._who["tier"] == "none":
+        log.info("kernels live in the node of process %s", self._who.pid)
+        if self._who.tier == "none":
             log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
         if self._wanted is None:
             self._tell_ignored("it was started with settings of its own")
 
     def _tell_ignored(self, why: str) -> None:
         """Log the settings that the node has otherwise, each on a line of its own."""
-        ignored = differing(self._wanted or self._asked_for, self._who["kernels"])
+        ignored = differing(self._wanted or self._asked_for, self._who.kernels)
         address = self._place.address if self._place is not None else ""
         for name in sorted(ignored):
             log.warning("%s is not used by the node at %s: %s", self._called.get(name, name), address, why)
@@ -348,7 +351,7 @@ class Node:
             self._doubted = True
             await asyncio.sleep(next(pauses))  # nothing tells when it can be reached again
 
-    async def _channel(self, path: str, known: str) -> Connected:
+    async def _session_socket(self, path: str, known: str) -> SessionSocket:
         for last in (False, True):
             node_id = await self.connected(known)
             assert self._http is not None
@@ -365,35 +368,10 @@ class Node:
                 if last:
                     raise NodeUnavailable(words_for(error)) from error
             else:
-                return _Channel(socket, node_id, lambda number: self.ask("GET", f"{path}/log/{number}"))
+                return SessionSocket(socket, node_id, lambda number: self.ask("GET", f"{path}/log/{number}"))
         raise AssertionError
 
     async def _hang_up(self) -> None:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
-
-
-class _Channel:
-    """kernels.client.connection.Connected."""
-
-    def __init__(
-        self,
-        socket: aiohttp.ClientWebSocketResponse,
-        node_id: str,
-        fetch: Callable[[int], Awaitable[bytes]],
-    ) -> None:
-        self.socket = socket
-        self.node_id = node_id
-        self._fetch = fetch
-
-    async def fetch(self, number: int) -> dict[str, Any]:
-        """A piece of news by its number. Raises: OSError."""
-        told = await self._fetch(number)
-        end = told.find(b"\n")
-        news = codec.loads(told if end < 0 else told[:end])
-        while end >= 0:  # one output after the other: all together are up to 64 MiB
-            start, end = end + 1, told.find(b"\n", end + 1)
-            news["result"]["outputs"].append(codec.loads(told[start:] if end < 0 else told[start:end]))
-            await asyncio.sleep(0)  # others have their turn
-        return news

@@ -31,8 +31,8 @@ def main() -> int:
     """The program; its exit status is 0, 1 when another node has the folder, 2 for settings that are none."""
     try:
         settings = NodeSettings.from_json(sys.stdin.read())
-    except (ValueError, TypeError, KeyError) as error:
-        print(f"the node's settings cannot be used: {error!r}", file=sys.stderr)
+    except ValueError as error:
+        print(f"the node's settings cannot be used: {error}", file=sys.stderr)
         return 2
     if "--detach" in sys.argv and os.fork():
         return 0

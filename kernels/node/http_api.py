@@ -19,15 +19,15 @@ error, where it has one.
 """
 
 import asyncio
-import json
 import os
 import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
+from msgspec import Raw, Struct
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
@@ -35,17 +35,14 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from kernels import introspection
 from kernels.broker import Opened
-from kernels.cell import codec
 from kernels.cell.overflow import TextFile
 from kernels.concurrency.threads import in_thread
-from kernels.node import PROTOCOL
-from kernels.node.messages import FAILED, REFUSED, REPLACED
-from kernels.node.session import Session
+from kernels.node import messages
+from kernels.node.encoding import decode, encode
+from kernels.node.node import Node
+from kernels.node.session import NodeSession
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import CapturedFile, FileChanged
-
-if TYPE_CHECKING:
-    from kernels.node.server import Node
 
 __all__ = ["routes"]
 
@@ -60,11 +57,11 @@ ERRNO = "Kernelcord-Errno"
 class _Asked(JupyterHandler):
     """Shared by all: whose node this is, and errors in a line of text."""
 
-    def initialize(self, node: "Node") -> None:
+    def initialize(self, node: Node) -> None:
         self.node = node
         self._errno: int | None = None
 
-    def session(self, session_id: str) -> Session:
+    def session(self, session_id: str) -> NodeSession:
         """The session. Raises: HTTPError for an id that cannot be one."""
         try:
             return self.node.session(unquote(session_id))
@@ -92,13 +89,13 @@ class _Asked(JupyterHandler):
 class _Who(_Asked):
     @web.authenticated
     def get(self) -> None:
-        self.finish(json.dumps({"protocol": PROTOCOL, **self.node.described()}))
+        self.finish(encode(self.node.described()))
 
 
 class _Untold(_Asked):
     @web.authenticated
     def get(self) -> None:
-        self.finish(json.dumps({"sessions": self.node.untold()}))
+        self.finish(encode(messages.Untold(self.node.untold())))
 
 
 class _Session(_Asked):
@@ -125,7 +122,7 @@ class _Drain(_Asked):
 class _Upload(_Asked):
     """A request whose body goes into a file on disk, without a name."""
 
-    def initialize(self, node: "Node") -> None:
+    def initialize(self, node: Node) -> None:
         super().initialize(node)
         self.body: BinaryIO | None = None
         self._failed: OSError | None = None
@@ -171,7 +168,7 @@ class _Place(_Upload):
             )
         except OSError as error:
             raise self.failure(error) from None
-        self.finish(json.dumps({"name": placed}))
+        self.finish(encode(messages.PlacedFile(placed)))
 
 
 class _Hints(_Asked):
@@ -184,12 +181,12 @@ class _Hints(_Asked):
         if question == introspection.COMPLETE:
             found = await kernel.complete(code, position)
             place = {"cursor_start": found.start, "cursor_end": found.end}
-            self.finish(json.dumps({"matches": found.matches, **place}))
+            self.finish(encode({"matches": found.matches, **place}))
         elif question == introspection.COLUMNS:
             await kernel.widen(position)
             self.finish("{}")
         else:
-            self.finish(json.dumps({"data": {"text/plain": await kernel.inspect(code, position)}}))
+            self.finish(encode({"data": {"text/plain": await kernel.inspect(code, position)}}))
 
 
 class _Answer(_Upload):
@@ -200,7 +197,7 @@ class _Answer(_Upload):
         try:
             file = os.fdopen(os.dup(self.received().fileno()), "rb")
         except OSError as error:
-            files.answer(int(number), {"failed": error.strerror or type(error).__name__})
+            files.answer(messages.FilesAnswer(ask=int(number), failed=error.strerror or type(error).__name__))
             raise self.failure(error) from None
         opened = Opened(**about, size=os.fstat(file.fileno()).st_size, file=file)
         if not files.opened(int(number), opened):
@@ -215,7 +212,7 @@ class _News(_Asked):
         if entry is None:
             raise web.HTTPError(404)
         with suppress(StreamClosedError):
-            for line in (entry.text, *(f"\n{output}" for output in entry.outputs)):
+            for line in (entry.text, *(b"\n" + output for output in entry.outputs)):
                 for start in range(0, len(line), CHUNK):
                     self.write(line[start : start + CHUNK])
                     await self.flush()  # others have their turn here
@@ -223,10 +220,10 @@ class _News(_Asked):
 
 class _Captured(_Asked):
     @web.authenticated
-    async def get(self, session_id: str, number: str, place: str) -> None:
+    async def get(self, session_id: str, number: str, index: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
         files = entry.files if entry is not None else ()
-        file = files[int(place)] if int(place) < len(files) else None
+        file = files[int(index)] if int(index) < len(files) else None
         if not isinstance(file, CapturedFile | TextFile):
             raise web.HTTPError(404)
         latest = self.get_query_argument("latest", "")
@@ -264,12 +261,12 @@ class _Captured(_Asked):
                 self.detach().close()
 
 
-class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a check of origins
+class _Commands(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a check of origins
     """A bot's websocket to one session: its first message says who it is, the others are commands."""
 
-    def initialize(self, node: "Node") -> None:
+    def initialize(self, node: Node) -> None:
         super().initialize(node)
-        self.served: Session | None = None
+        self.served: NodeSession | None = None
         self._session_id = ""
         self._due = False
 
@@ -289,41 +286,41 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
 
     def on_message(self, message: str | bytes) -> None:
         try:
-            told = json.loads(message)
             if self.served is None:
+                hello = decode(message, messages.Hello)
                 session = self.node.session(self._session_id)
-                hello = session.attach(self, told["client"], told["limits"])
+                welcome = session.attach(self, hello)
                 self.served = session
-                self.say(hello)
+                self._write(welcome)
                 self._send()
             else:
-                for command in told:
-                    self.served.take(command)
-        except (ValueError, KeyError, TypeError, AttributeError):
+                for command in messages.read_commands(message):
+                    self.served.carry_out(command)
+        except ValueError:  # no message, or no session's id
             self.log.exception("a message from the bot could not be understood")
-            self.close(REFUSED)
+            self.close(messages.REFUSED)
         except Exception as error:  # noqa: BLE001  it would cut the connection off, and the bot came back at once
             self.log.warning("session %s cannot be served: %s", self._session_id, error)
-            self.say({"refused": codec.error(error)})
-            self.close(FAILED)
+            self._write(messages.SessionRefused(messages.RaisedError.of(error)))
+            self.close(messages.FAILED)
 
     def on_close(self) -> None:
         if self.served is not None:
-            self.served.detached(self)
+            self.served.detach(self)
 
-    # What the session tells (kernels.node.session.Channel):
+    # What the session tells (kernels.node.session.BotSocket):
 
-    def news(self) -> None:
+    def send_news(self) -> None:
         """Send what is new, together with what else comes in this turn of the loop."""
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._send)
 
-    def say(self, fields: dict[str, Any]) -> None:
-        self._write(json.dumps(fields, ensure_ascii=False))
+    def ask(self, question: messages.FileQuestion) -> None:
+        self._write(question)
 
     def end(self, code: int) -> None:
-        if code != REPLACED:  # whoever has come instead is sent it
+        if code != messages.REPLACED:  # whoever has come instead is sent it
             self._send()
         self.close(code)
 
@@ -331,27 +328,23 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
         self._due = False
         if self.served is None:
             return
-        texts: list[str] = []
+        texts: list[Raw] = []
         size = 0
         for entry in self.served.log.take():
-            text, length = entry.text, _bytes(entry.text)
-            if length > LARGEST or entry.outputs:
-                text, length = json.dumps({"n": entry.number, "large": True}), 0
-            if texts and size + length > TOGETHER:
-                self._write_log(texts)
+            text = entry.text
+            if len(text) > LARGEST or entry.outputs:
+                text = encode(messages.LargeNews(n=entry.number))
+            if texts and size + len(text) > TOGETHER:
+                self._write(messages.NewsBatch(self.served.got, texts))
                 texts, size = [], 0
-            texts.append(text)
-            size += length
+            texts.append(Raw(text))
+            size += len(text)
         if texts:
-            self._write_log(texts)
+            self._write(messages.NewsBatch(self.served.got, texts))
 
-    def _write_log(self, texts: list[str]) -> None:
-        assert self.served is not None
-        self._write(f'{{"got": {self.served.got}, "log": [{", ".join(texts)}]}}')
-
-    def _write(self, text: str) -> None:
+    def _write(self, message: Struct) -> None:
         with suppress(WebSocketClosedError):
-            self.write_message(text)
+            self.write_message(encode(message), binary=True)
 
 
 class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
@@ -371,7 +364,7 @@ class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
         self.node.bots -= 1
 
 
-def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+def routes(node: Node) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
     """The handlers of `node` with their addresses."""
     session = "kernelcord/sessions/([^/]+)"
     paths: dict[str, type[web.RequestHandler]] = {
@@ -385,10 +378,6 @@ def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, 
         f"{session}/hints/({introspection.COMPLETE}|{introspection.INSPECT}|{introspection.COLUMNS})": _Hints,
         f"{session}/log/([0-9]+)": _News,
         f"{session}/log/([0-9]+)/files/([0-9]+)": _Captured,
-        f"{session}/channel": _Channel,
+        f"{session}/channel": _Commands,
     }
     return [(f"/{path}", handler, {"node": node}) for path, handler in paths.items()]
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

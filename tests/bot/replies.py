@@ -13,20 +13,7 @@ from kernels.workspace.captured import Skipped
 
 EXPIRES = datetime(2026, 12, 1, tzinfo=UTC)
 RESULT = ExecutionResult(
-    success=True,
-    output="",
-    error=None,
-    execution_time=1.25,
-    return_code=0,
-    generated_files=(),
-    status="ok",
-    cause=None,
-    cell=1,
-    execution_count=1,
-    outputs=(),
-    skipped=(),
-    lost=(),
-    memory=84 << 20,
+    status="ok", cell=1, return_code=0, execution_time=1.25, execution_count=1, memory=84 << 20
 )
 
 

@@ -40,6 +40,21 @@ async def hangs() -> None:
     await asyncio.Event().wait()
 
 
+async def test_the_threads_end_even_if_a_session_cannot_be_released(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing goes on when one part of it fails."""
+
+    async def fails() -> None:
+        raise RuntimeError("odd")
+
+    with pytest.raises(RuntimeError, match="odd"):
+        async with Program(world) as sessions:
+            monkeypatch.setattr(sessions._resumed, "wait_all", fails)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await sessions.jobs.in_thread(print)
+
+
 async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> None:
     """Neither new people nor open sessions; once it is given up the person can try again."""
     async with Program(world) as sessions, asyncio.timeout(20):
@@ -59,9 +74,7 @@ async def test_an_opening_that_hangs_keeps_nobody_else_waiting(world: World) -> 
         assert (await sessions.execute_code("x", user_id=1)).success
 
 
-async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(world: World) -> None:
     """130 people who came at once kept a neighbour's cell waiting for half a second."""
     opening: list[int] = []
     go_on = asyncio.Event()
@@ -70,9 +83,8 @@ async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
         opening.append(len(opening))
         await go_on.wait()
 
-    monkeypatch.setattr("bot.sessions.TURN", 60)
     crowd = range(10, 30)
-    async with Program(world) as sessions, asyncio.timeout(20):
+    async with Program(world, turn=60.0) as sessions, asyncio.timeout(20):
         await sessions.session(3, "dm")
         for user_id in crowd:
             world.kernels.of[f"u{user_id}"].opening = waits
@@ -84,12 +96,9 @@ async def test_of_a_crowd_a_few_open_at_a_time_and_who_is_there_waits_for_none(
         await asyncio.gather(*coming)
 
 
-async def test_an_opening_that_never_ends_is_given_up_in_words(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_opening_that_never_ends_is_given_up_in_words(world: World) -> None:
     """The one person is told, and the next attempt begins anew."""
-    monkeypatch.setattr("bot.sessions.OPENING", 0.1)
-    async with Program(world) as sessions:
+    async with Program(world, opening=0.1) as sessions:
         world.kernels.of["u1"].opening = hangs
         with pytest.raises(NotOpened) as caught:
             await sessions.session(1, "dm")
@@ -154,7 +163,7 @@ async def test_a_removal_that_hangs_keeps_only_its_person_waiting(
         world.kernels.removing = removing
         works = {
             "discard": lambda: sessions.discard(1, "terminal"),
-            "forget": lambda: sessions.forget(1),
+            "forget": lambda: sessions.forget_person(1),
             "sweep": lambda: sessions.sweep(world.now + 49 * HOUR),
         }
         work = asyncio.create_task(works[what]())
@@ -225,19 +234,19 @@ async def test_idle_sessions_let_their_connections_go_and_what_they_tell_later_i
         world.kernels.of["u3"].goes_on = True  # a cell that was given up
         await sessions.session(3, "terminal")
         with busy.turn():
-            await sessions.let_idle_go(monotonic() + IDLE - 1)
+            await sessions.release_idle(monotonic() + IDLE - 1)
             assert world.kernels.released == []
-            await sessions.let_idle_go(monotonic() + IDLE + 1)
+            await sessions.release_idle(monotonic() + IDLE + 1)
         assert world.kernels.released == ["u1"]
         assert sessions.opened("u1") is None
         world.kernels.of["u3"].goes_on = False
         assert await world.ran(sessions, "x y", 1) == []
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         assert sorted(world.kernels.released) == ["u1", "u1", "u2", "u3"]
         assert sessions._open == {}
         world.kernels.have_news = ["u1", "somebody else's"]
         world.kernels.of["u1"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
-        await sessions.let_idle_go(monotonic())
+        await sessions.release_idle(monotonic())
         assert list(sessions._open) == ["u1"]
         await until(lambda: bool(world.told))
         assert world.told[0].event == Stream("stdout", "at last\n")
@@ -248,7 +257,7 @@ async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling
     async with Program(world) as sessions:
         for user_id in (1, 2, 3):
             await sessions.session(user_id, "terminal")
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         world.kernels.have_news = ["u1", "u2", "u3"]
         hangs = asyncio.Event()
 
@@ -261,7 +270,7 @@ async def test_an_idle_session_that_cannot_be_opened_keeps_no_other_from_telling
         world.kernels.of["u1"].opening = fails
         world.kernels.of["u2"].opening = hang
         world.kernels.of["u3"].told.put_nowait(Late(1, Stream("stdout", "at last\n")))
-        looking = asyncio.create_task(sessions.let_idle_go(monotonic()))
+        looking = asyncio.create_task(sessions.release_idle(monotonic()))
         await until(lambda: bool(world.told))
         assert [*sessions._open] == ["u3"]
         hangs.set()
@@ -287,11 +296,11 @@ async def test_a_session_with_files_that_are_to_be_tried_again_is_kept(
             patched.setattr(session.files._store, "put", full)
             kept = await session.files.keep(capture.scan().captured, (), 1)
         assert not kept.files
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         assert sessions.opened("u1") is session
         kept = await session.files.keep((), (), 2)
         assert [file.filename for file in kept.files] == ["a.txt"]
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         assert sessions.opened("u1") is None
 
 
@@ -427,7 +436,7 @@ async def test_what_waits_to_be_noted_is_known_to_whoever_opens_the_session(
         with monkeypatch.context() as patched:
             away(patched, sessions)
             await world.ran(sessions, "a b")
-            await sessions.let_go()
+            await sessions.release_all()
             world.kernels.of["u1"].dies()
             assert [told.lost for told in await world.ran(sessions, "z")] == [("a", "b")]
 
@@ -514,7 +523,7 @@ async def test_data_of_a_copy_is_called_that(world: World) -> None:
         (told,) = await world.ran(sessions, "y")
         assert (told.kept, told.lost) == (("copy",), ("df",))
         assert "restored from a copy" in told.reason
-        await sessions.let_idle_go(monotonic() + IDLE + 1)
+        await sessions.release_idle(monotonic() + IDLE + 1)
         world.kernels.of["u1"].dies()
         assert await world.ran(sessions, "z") == [Restarted(AWAY, ("files",), ("y",))]
 

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
-from bot.continuity.earlier_answer import told_before
-from bot.model.history import MODEL
+from bot.continuity.earlier_answer import entries_before
 from bot.model.view import of_record
 from bot.notebooks.bundle import notebook as write_notebook
 from bot.notebooks.export import _Packing
 from bot.notebooks.zipping import Zip
-from bot.request import Request
+from bot.request import MODEL, Request
 from bot.scheduling.jobs import Jobs
 from bot.transcript import PAGE, Transcript
 from config.settings import load
@@ -122,7 +121,7 @@ async def test_the_newest_pages_are_read_until_nobody_wants_more(
         assert len(page) == PAGE
         break
     assert read == [None]
-    told = await told_before(transcript, last, first.seq)
+    told = await entries_before(transcript, last, first.seq)
     assert read == [None, last.seq]
     assert [entry.seq for entry in told] == [first.seq] != [asked.seq]
     assert isinstance(told[0], CellRecord)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
-from bot.continuity.losses import together
+from bot.continuity.losses import merge_losses
 from bot.discord.answers.delivery import Delivery
 from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.destinations import Destination, SentMessage
@@ -147,7 +147,7 @@ class LiveAnswer:
                 await self.stop(kill=self._stopped)
         match reply:
             case Reply(event=Restarted() as restarted):
-                self._lost = together(self._lost, restarted)
+                self._lost = merge_losses(self._lost, restarted)
             case Reply(event=Queued(position=0)):
                 self._schedule_offer()
             case Reply(event=Queued()):

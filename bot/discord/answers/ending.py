@@ -13,7 +13,7 @@ from bot.discord.context import CLOSING, Context
 from bot.errors import BotError
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
-from kernels.errors import KernelClosed, KernelError
+from kernels.errors import GoesOn, KernelClosed, KernelError
 from kernels.notebooks.cells import NotebookError
 
 __all__ = ["EXPECTED", "note_of", "restarting", "show_work", "uncancelled"]
@@ -48,7 +48,7 @@ async def note_of(context: Context, answer: LiveAnswer, work: Awaitable[str]) ->
         uncancelled()
         return restarting(context, answer)
     except EXPECTED as error:
-        if context.closing and isinstance(error, KernelClosed):
+        if context.closing and isinstance(error, GoesOn | KernelClosed):
             return restarting(context, answer)
         return sentence(error)
     except Exception as error:  # whatever it is, the message must not stay as it was

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.continuity.earlier_answer import told, told_before
+from bot.continuity.earlier_answer import entries_before, reply_of
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.answers.delivery import delete_message
 from bot.discord.answers.ending import restarting
@@ -128,14 +128,14 @@ class ResumedAnswers:
             log.exception("what was shown before cell %d of %s is not known", cell, record.session_id)
             return None
         for entry in before:
-            draft.add_reply(told(entry, await self._files(session, entry)))
+            draft.add_reply(reply_of(entry, await self._files(session, entry)))
         draft.add_reply(Reply(cell, code=begun.code))
         return begun
 
     async def _before(self, session: Session, cell: CellRecord, first: int) -> list[Said | CellRecord]:
         """What the answer showed before this cell. A cell with a message of its own is another answer's."""
         of_cell = self._context.sessions.store.message_cells.of_cell
-        entries = await told_before(session.transcript, cell, first)
+        entries = await entries_before(session.transcript, cell, first)
         return [entry for entry in entries if not await of_cell(cell.session_id, entry.seq)]
 
     async def _files(self, session: Session, entry: Said | CellRecord) -> tuple[GeneratedFile, ...]:

@@ -18,8 +18,7 @@ from bot.discord.answers.ending import show_work
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused
 from bot.discord.context import Context
-from bot.model.history import person
-from bot.request import Request
+from bot.request import Request, person
 from bot.session import ModelTurn
 from bot.turn import take_turn
 

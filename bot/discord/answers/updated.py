@@ -19,7 +19,7 @@ import re
 from collections.abc import Collection
 from functools import partial
 
-from bot.continuity.earlier_answer import told
+from bot.continuity.earlier_answer import reply_of
 from bot.discord.answers.history import find_file
 from bot.discord.answers.pages import Drawn
 from bot.discord.api.destinations import ChannelMessage
@@ -175,7 +175,7 @@ class UpdatedMessages:
         noted = await self._message_of(record)
         if noted is not None:
             draft = context.draft()
-            draft.add_reply(told(record))
+            draft.add_reply(reply_of(record))
             drawn = await context.pages.draw(stale.session.record.user_id, draft)  # while others edit there
             try:
                 async with context.traffic.edit(noted.channel_id):  # that may take a while: all is read again
@@ -222,7 +222,7 @@ class UpdatedMessages:
         files = tuple(file for file in found if file is not None)
         code = record.code if message.content.startswith(code_block(record.code)) else None
         draft = context.draft(code)
-        draft.add_reply(told(record, files, code=""))
+        draft.add_reply(reply_of(record, files, code=""))
         page = await context.pages.final_page(user_id, draft, known=drawn)
         outgoings = await context.pages.make(user_id, partial(plan, page.parts, page.uploads, context.limits))
         theirs = {file.filename.rpartition("/")[2] for file in files}

@@ -18,9 +18,8 @@ from bot.discord.api.interactions import (
 )
 from bot.discord.context import Context
 from bot.discord.uploads import read
-from bot.model.history import person
 from bot.notebooks.replay import imported, replay
-from bot.request import Request
+from bot.request import Request, person
 from kernels.notebooks.cells import NotebookError
 from kernels.notebooks.reading import refuse_too_large
 from kernels.text.clipping import counted

@@ -27,10 +27,9 @@ from bot.discord.format.fitting import fitted
 from bot.discord.format.markdown import plain
 from bot.discord.format.pieces import DrawingPiece
 from bot.discord.format.progress import LAST, live_text
-from bot.reply import GeneratedFile, Reply
+from bot.reply import GeneratedFile, Reply, TurnUsage
 from bot.scratch.drawing import ToDraw
-from bot.spending.usage import TurnUsage
-from bot.wording.error_messages import restart
+from bot.wording.cell_messages import restart
 from kernels.cell.events import InputRequest, Queued, Restarted, Unstopped
 
 __all__ = ["AnswerPage", "Draft"]

@@ -13,11 +13,10 @@ from bot.discord.format.footer import generated, left_out, receipt
 from bot.discord.format.markdown import LOOKED_AT, code_name, fenced, output_block, plain
 from bot.discord.format.pieces import DrawingPiece, FilePiece, MarkdownPiece, Piece, TextPiece, TracebackPiece
 from bot.discord.format.split import LONGEST, balanced, cut
-from bot.reply import GeneratedFile
+from bot.reply import GeneratedFile, TurnUsage
 from bot.rich import PICTURES, PLOTLY, SOURCE_OF_SVG, as_file, as_text
 from bot.rich import drawing as as_drawing
-from bot.spending.usage import TurnUsage
-from bot.wording.error_messages import ending, lost_with
+from bot.wording.cell_messages import ending, lost_with
 from kernels.text.clipping import clip, counted, strip_ansi
 from kernels.workspace.captured import Skipped
 

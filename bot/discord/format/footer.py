@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from bot.discord.format.markdown import code_name, plain
 from bot.discord.format.split import cut
-from bot.reply import GeneratedFile
-from bot.spending.usage import TurnUsage
+from bot.reply import GeneratedFile, TurnUsage
 from kernels.text.clipping import human_size
 from kernels.workspace.captured import Skipped
 

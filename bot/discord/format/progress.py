@@ -13,7 +13,7 @@ from bot.discord.format.footer import duration
 from bot.discord.format.markdown import output_block, plain
 from bot.discord.format.pieces import MarkdownPiece, Piece, TextPiece, TracebackPiece
 from bot.discord.format.split import LONGEST, balanced, cut, length
-from bot.wording.unstopped import DOES_NOT_STOP, losing, otherwise
+from bot.wording.cell_messages import DOES_NOT_STOP, kill_costs, without_answer
 from kernels.cell.events import InputRequest, Unstopped
 
 __all__ = ["LAST", "end_live_text", "live_text"]
@@ -110,7 +110,7 @@ def _question(question: InputRequest) -> str:
 
 def _unstopped(unstopped: Unstopped) -> str:
     ask = "Wait for it, or kill it?"
-    return f"**{DOES_NOT_STOP}** {ask} {plain(losing(unstopped))}\n{STATUS}{otherwise(unstopped)}"
+    return f"**{DOES_NOT_STOP}** {ask} {plain(kill_costs(unstopped))}\n{STATUS}{without_answer(unstopped)}"
 
 
 def _status(entries: Sequence[EntrySnapshot], waiting: int, elapsed: float) -> str:

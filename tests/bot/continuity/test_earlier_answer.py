@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bot.continuity.earlier_answer import earlier, told
+from bot.continuity.earlier_answer import of_answer, reply_of
 from bot.discord.format.answer import Draft
-from bot.model.history import MODEL
+from bot.request import MODEL
 from filestore.records import CellRecord, Said
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,16 +49,16 @@ def test_of_what_stands_before_a_cell_its_own_answer_is_told(
     """A turn of the model begins after its question, a replay with its first cell; others' is left out."""
     *before, cell = entries
     assert isinstance(cell, CellRecord)
-    assert [entry.seq for entry in earlier([*entries, ran(9, cell.author)], cell, first)] == expected
-    assert earlier(before, cell, first) == earlier(entries, cell, first)
+    assert [entry.seq for entry in of_answer([*entries, ran(9, cell.author)], cell, first)] == expected
+    assert of_answer(before, cell, first) == of_answer(entries, cell, first)
 
 
 def test_draft_shows_what_was_told_and_goes_on() -> None:
     """Words are paragraphs, cells have their code, output and how they ended, and the next one follows."""
     draft = Draft()
     for entry in (said(1, MODEL), said(2, MODEL), ran(3, MODEL, "timeout", execution_time=2.0)):
-        draft.add_reply(told(entry))
-    draft.add_reply(told(ran(4, MODEL, "died", execution_time=1.0)))
+        draft.add_reply(reply_of(entry))
+    draft.add_reply(reply_of(ran(4, MODEL, "died", execution_time=1.0)))
     (text,) = draft.final_page()().parts
     cell = "```py\ncode {0}\n```\n```\nshown\n```\n**{1}**"
     assert text == "\n".join(

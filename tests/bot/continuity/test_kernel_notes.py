@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 
 from bot.continuity.losses import UPDATED
-from bot.wording.error_messages import restart
+from bot.wording.cell_messages import restart
 from kernels.cell.events import Restarted
 from tests.bot.worlds import NOW, Program, World
 from tests.mongodb import running_mongodb

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from bot.model.chat_completions import Reader
-from bot.model.conversation import Step, TextDelta, ToolCall
+from bot.model.chat_completions import CompletionReader
+from bot.model.conversation import Delta, Step, ToolCall
 
 
 def delta(index: int | None, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
@@ -21,8 +21,10 @@ def choice(*tool_calls: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def read(*choices: dict[str, Any]) -> list[Step]:
     """The steps of an answer whose chunks have these choices."""
-    reader = Reader()
-    steps = [step for one in choices for step in reader.take(ChatCompletionChunk.construct(choices=[one]))]
+    reader = CompletionReader()
+    steps = [
+        step for one in choices for step in reader.read_event(ChatCompletionChunk.construct(choices=[one]))
+    ]
     return [*steps, *reader.close()]
 
 
@@ -72,5 +74,5 @@ def test_a_choice_without_a_delta_says_nothing(empty: dict[str, Any]) -> None:
     """The end that it tells is one all the same."""
     words = {"index": 0, "delta": {"content": "Hello."}}
     assert read({"index": 0} | empty, words, {"index": 0, "finish_reason": "stop"} | empty) == [
-        TextDelta("Hello.")
+        Delta("Hello.")
     ]

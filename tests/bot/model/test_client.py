@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from llmock import scenarios
@@ -23,16 +23,7 @@ from bot.errors import (
     TooLong,
 )
 from bot.model.client import CUTS, RETRIES, Model
-from bot.model.conversation import (
-    Counted,
-    HistoryEntry,
-    Message,
-    Step,
-    TextDelta,
-    Thought,
-    ToolCall,
-    ToolResult,
-)
+from bot.model.conversation import Counted, Delta, Item, Message, Step, Thought, ToolCall, ToolResult
 from bot.model.prompt import TOOLS
 from bot.request import Picture
 from config.log import OneLine
@@ -41,24 +32,23 @@ from tests.model_server import Call, Fault, ModelServer, calls, run_python, says
 
 KEY = "sk-secret-of-ours"
 PNG = Picture("image/png", b"\x89PNG...")
-ASKED: list[HistoryEntry] = [Message("person", "hello")]
+ASKED: list[Item] = [Message("person", "hello")]
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing waits before it is tried again."""
-    monkeypatch.setattr("bot.model.client.PAUSE", 0.01)
+def impatient(*args: Any, **options: Any) -> Model:
+    """A model that hardly waits before it tries again."""
+    return Model(*args, pause=0.01, **options)
 
 
 @pytest.fixture(params=["responses", "chat"])
 async def model(server: ModelServer, request: pytest.FixtureRequest) -> AsyncIterator[Model]:
     """A model behind each of the two APIs."""
-    model = Model(KEY, server.base_url, "gpt-test", request.param)
+    model = impatient(KEY, server.base_url, "gpt-test", request.param)
     yield model
     await model.close()
 
 
-async def answer(model: Model, history: list[HistoryEntry] = ASKED, *, may_call: bool = True) -> list[Step]:
+async def answer(model: Model, history: list[Item] = ASKED, *, may_call: bool = True) -> list[Step]:
     """All steps of an answer."""
     async with aclosing(model.answer("be brief", history, TOOLS, may_call=may_call)) as steps:
         return [step async for step in steps]
@@ -73,7 +63,7 @@ async def take(model: Model, into: list[Step]) -> None:
 async def test_words_come_in_pieces_and_then_the_counts(model: Model, server: ModelServer) -> None:
     """Each piece is a step of its own; the API's counts are taken, cached tokens too."""
     server.will(says("It is", " 42.", usage=(120, 7, 64)))
-    assert await answer(model) == [TextDelta("It is"), TextDelta(" 42."), Counted(120, 7, 64)]
+    assert await answer(model) == [Delta("It is"), Delta(" 42."), Counted(120, 7, 64)]
 
 
 async def test_calls_come_whole_and_after_the_words(model: Model, server: ModelServer) -> None:
@@ -83,7 +73,7 @@ async def test_calls_come_whole_and_after_the_words(model: Model, server: ModelS
     )
     steps = [step for step in await answer(model) if not isinstance(step, Counted)]
     assert steps == [
-        TextDelta("Wait."),
+        Delta("Wait."),
         ToolCall("a", "run_python", '{"code": "1"}'),
         ToolCall("b", "odd", "{no json"),
     ]
@@ -111,9 +101,9 @@ async def test_a_call_goes_back_with_its_result_and_pictures(model: Model, serve
 
 async def test_roles_take_turns_in_chat(server: ModelServer) -> None:
     """Some models' templates refuse two messages of one role in a row."""
-    model = Model(KEY, server.base_url, "gpt-test")
+    model = impatient(KEY, server.base_url, "gpt-test")
     server.will(says("ok"))
-    history: list[HistoryEntry] = [
+    history: list[Item] = [
         Message("person", "one"),
         Message("note", "two"),
         Message("person", "three", (PNG,)),
@@ -133,7 +123,7 @@ async def test_roles_take_turns_in_chat(server: ModelServer) -> None:
 
 async def test_sealed_thoughts_go_back_and_nothing_is_stored(server: ModelServer) -> None:
     """Responses is asked to keep nothing, so the model's thoughts travel with its calls."""
-    model = Model(KEY, server.base_url, "gpt-test", "responses")
+    model = impatient(KEY, server.base_url, "gpt-test", "responses")
     server.will(calls(run_python("1"), thought="sealed"), says("ok"))
     thought, call, _ = await answer(model)
     assert isinstance(thought, Thought)
@@ -160,7 +150,7 @@ async def test_an_answer_that_breaks_off_untold_is_asked_for_again(
     """A call whose end never came is not made; the next answer stands alone."""
     server.will(calls(run_python("rm"), cut=how), says("fine"))
     steps = await answer(model)
-    assert steps[0] == TextDelta("fine")
+    assert steps[0] == Delta("fine")
     assert not any(isinstance(step, ToolCall) for step in steps)
     assert len(server.requests) == 2
 
@@ -174,7 +164,7 @@ async def test_an_answer_that_breaks_off_in_the_middle_says_so(
     steps: list[Step] = []
     with pytest.raises(CutOff):
         await take(model, steps)
-    assert steps == [TextDelta("It is")]
+    assert steps == [Delta("It is")]
 
 
 async def test_an_answer_at_its_length_limit_is_counted_and_not_whole(
@@ -185,14 +175,14 @@ async def test_an_answer_at_its_length_limit_is_counted_and_not_whole(
     steps: list[Step] = []
     with pytest.raises(CutOff):
         await take(model, steps)
-    assert steps == [TextDelta("It is"), Counted(100, 20, 0)]
+    assert steps == [Delta("It is"), Counted(100, 20, 0)]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_passing_error_is_tried_again(model: Model, server: ModelServer, status: int) -> None:
     """Two failures, then an answer: nobody notices."""
     server.will(Fault(status), Fault(status), says("here"))
-    assert (await answer(model))[0] == TextDelta("here")
+    assert (await answer(model))[0] == Delta("here")
     assert len(server.requests) == 3
 
 
@@ -269,7 +259,7 @@ async def test_an_answer_whose_stream_tells_an_error_is_asked_for_again(
     """The client tries again only what a status tells; a call that came before the error is not made."""
     server.will(calls(run_python("rm"), finish=code), says(finish=code), says("here"))
     steps = await answer(model)
-    assert steps[0] == TextDelta("here")
+    assert steps[0] == Delta("here")
     assert not any(isinstance(step, ToolCall) for step in steps)
     assert len(server.requests) == 3
 
@@ -317,7 +307,7 @@ async def test_an_error_within_the_stream_breaks_off_what_was_told(
     with pytest.raises(kind) as caught:
         await take(model, steps)
     assert type(caught.value) is kind
-    assert steps == [TextDelta("It is")]
+    assert steps == [Delta("It is")]
     assert len(server.requests) == 1
 
 
@@ -326,7 +316,7 @@ async def test_an_error_within_the_stream_about_pictures_is_answered_without_the
 ) -> None:
     """It is asked for again once, without what the server does not take."""
     server.will(says(finish="server_error", message="image input is not supported"), says("I cannot see."))
-    assert (await answer(model, [*ASKED, Message("person", "see", (PNG,))]))[0] == TextDelta("I cannot see.")
+    assert (await answer(model, [*ASKED, Message("person", "see", (PNG,))]))[0] == Delta("I cannot see.")
     assert "base64" not in server.requests[1].text
 
 
@@ -339,7 +329,7 @@ async def test_a_filter_that_ends_the_answer_is_told(model: Model, server: Model
 
 async def test_what_cannot_be_encoded_is_refused(server: ModelServer) -> None:
     """A key of other letters than a header takes is told as an error of ours, and tried once."""
-    model = Model("sk-é", server.base_url, "gpt-test")
+    model = impatient("sk-é", server.base_url, "gpt-test")
     with pytest.raises(Refused) as caught:
         await answer(model)
     assert caught.value.detail == "the request cannot be sent as ascii"
@@ -348,7 +338,7 @@ async def test_what_cannot_be_encoded_is_refused(server: ModelServer) -> None:
 
 async def test_nobody_at_the_address_is_out_of_reach(server: ModelServer) -> None:
     """A server that is not there is an error of ours with a sentence."""
-    model = Model("", server.base_url.replace("127.0.0.1", "127.0.0.2"), "gpt-test")
+    model = impatient("", server.base_url.replace("127.0.0.1", "127.0.0.2"), "gpt-test")
     with pytest.raises(OutOfReach):
         await answer(model)
     await model.close()
@@ -371,14 +361,14 @@ async def test_leaving_ends_the_request(model: Model, server: ModelServer) -> No
 
 async def test_a_linked_picture_is_looked_at_by_openai_alone(server: ModelServer) -> None:
     """A server of one's own would fetch it from within one's own network."""
-    model = Model(KEY, server.base_url, "gpt-test", "responses")
-    history: list[HistoryEntry] = [Message("person", "see", links=("https://example.org/a.png",))]
+    model = impatient(KEY, server.base_url, "gpt-test", "responses")
+    history: list[Item] = [Message("person", "see", links=("https://example.org/a.png",))]
     server.will(says("no"))
     await answer(model, history)
     assert "example.org" not in server.requests[0].text
     model._links = True
     server.will(Fault(400, message="the image_url cannot be read"), says("cannot see it"))
-    assert (await answer(model, history))[0] == TextDelta("cannot see it")
+    assert (await answer(model, history))[0] == Delta("cannot see it")
     assert "example.org" in server.requests[1].text
     assert "example.org" not in server.requests[2].text
     await model.close()
@@ -402,7 +392,7 @@ async def test_the_key_is_in_no_line_of_the_log(
 async def test_another_servers_streams_are_read_as_well(api: Literal["responses", "chat"]) -> None:
     """llmock is not ours: what it streams, breaks off and refuses is understood the same."""
     with LLMockServer() as other:
-        model = Model(KEY, other.base_url("openai"), "gpt-4o", api)
+        model = impatient(KEY, other.base_url("openai"), "gpt-4o", api)
         other.state.scenarios.add(scenarios.Fail(429, retry_after=0.01))
         other.state.scenarios.add(
             scenarios.Reply(tool_calls=(scenarios.ToolCall("run_python", {"code": "1"}),))
@@ -412,9 +402,7 @@ async def test_another_servers_streams_are_read_as_well(api: Literal["responses"
         assert (call.name, json.loads(call.arguments)) == ("run_python", {"code": "1"})
         other.state.scenarios.add(scenarios.Reply(text="It is forty-two, all told."))
         said = await answer(model, [*ASKED, call, ToolResult(call.id, "42")])
-        assert (
-            "".join(step.text for step in said if isinstance(step, TextDelta)) == "It is forty-two, all told."
-        )
+        assert "".join(step.text for step in said if isinstance(step, Delta)) == "It is forty-two, all told."
         assert any(isinstance(step, Counted) and step.output_tokens for step in said)
         other.state.scenarios.add(scenarios.Reply(text="a b c d e f g h"))
         other.state.scenarios.add(scenarios.StreamFault("truncate", after_chunks=6))
@@ -436,13 +424,13 @@ async def test_a_model_that_cannot_see_is_told_so_and_answers(
 ) -> None:
     """Many local models take no pictures; a broken picture is no reason to show no other."""
     faults = [Fault(status, message=message)] * (RETRIES + 1 if status == 500 else 1)
-    history: list[HistoryEntry] = [*ASKED, Message("person", "see", (PNG,))]
+    history: list[Item] = [*ASKED, Message("person", "see", (PNG,))]
     server.will(*faults, says("I cannot see."), *[Fault(400, message=message)] * again, says("Still not."))
-    assert (await answer(model, history))[0] == TextDelta("I cannot see.")
+    assert (await answer(model, history))[0] == Delta("I cannot see.")
     assert "cannot be shown to you" in server.requests[-1].text
     assert "base64" not in server.requests[-1].text
     before = len(server.requests)
-    assert (await answer(model, history))[0] == TextDelta("Still not.")
+    assert (await answer(model, history))[0] == Delta("Still not.")
     assert len(server.requests) - before == 1 + again
 
 
@@ -451,7 +439,7 @@ async def test_an_address_without_an_api_is_told_as_one(server: ModelServer, api
     """The commonest mistake is an address without its /v1: a 404, or with some servers a page or JSON."""
     root = server.base_url.removesuffix("/v1")
     for address in (root, f"{root}/page", f"{root}/odd"):
-        model = Model(KEY, address, "gpt-test", api)  # type: ignore[arg-type]
+        model = impatient(KEY, address, "gpt-test", api)  # type: ignore[arg-type]
         with pytest.raises(NoSuchAddress) as caught:
             await answer(model)
         assert caught.value.detail.startswith(f"{address}/")

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.model.conversation import HistoryEntry, Message, ToolCall, ToolResult
-from bot.model.history import MODEL, History
+from bot.model.conversation import Item, Message, ToolCall, ToolResult
+from bot.model.history import History
 from bot.model.prompt import BadCall, arguments, picture_links, situation
+from bot.request import MODEL
 from filestore.records import CellRecord, Output, Said
 from kernels.cell.result import Variable
 from kernels.interface import State
@@ -20,7 +21,7 @@ def said(author: str, text: str, seq: int = 1) -> Said:
     return Said("s", seq, "here", author, text, AT)
 
 
-def remembered(entries: list[Said | CellRecord], *, room: int) -> list[HistoryEntry]:
+def remembered(entries: list[Said | CellRecord], *, room: int) -> list[Item]:
     """What is kept of entries that come in pages of two."""
     past = History(model="m", room=room)
     newest = entries[::-1]

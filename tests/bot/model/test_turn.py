@@ -434,7 +434,7 @@ async def test_a_budget_holds_for_several_places_at_once(tmp_path: Path, server:
         with pytest.raises(OverBudget):
             await refused
         await sessions.discard(1, "here")
-        await sessions.forget(1)
+        await sessions.forget_person(1)
         with pytest.raises(OverBudget):
             await third.ask("four")
         assert (await sessions.ledger.today(1)).cost == 2.5

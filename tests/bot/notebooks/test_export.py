@@ -100,7 +100,7 @@ async def test_a_person_who_is_forgotten_has_left_nothing(sessions: Sessions, tm
     file_id, other = await lived(sessions, 1), await lived(sessions, 2)
     await sessions.files.share(other, 2, 1)
     await sessions.files.share(file_id, 1, 2)
-    await sessions.forget(1)
+    await sessions.forget_person(1)
     store = sessions.store
     assert await store.sessions.of_user(1) == []
     assert await store.transcripts.entries("u1") == []

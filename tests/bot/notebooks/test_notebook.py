@@ -375,7 +375,7 @@ async def test_a_cell_that_was_running_when_the_program_ended_says_so(sessions: 
     """Nothing of its end is in the record but its status."""
     session = await sessions.session(1, "terminal")
     begun = await session.transcript.begin(Request(1, "a", "terminal", "wait()"))
-    await session.transcript.broken_off([begun])
+    await session.transcript.note_broken_off([begun])
     (cell,) = json.loads(await exported(sessions))["cells"]
     assert cell["outputs"][0]["text"] == "[The kernel died.]\n"
 

@@ -36,8 +36,8 @@ async def zipped(jobs: Jobs, noise: BinaryIO) -> bytes:
     """A zip of it, and of something small."""
     output = io.BytesIO()
     with Zip(output, jobs) as archive:
-        await archive.add("a/noise", noise)
-        await archive.add("words", "zwölf")
+        await archive.add_entry("a/noise", noise)
+        await archive.add_entry("words", "zwölf")
     return output.getvalue()
 
 
@@ -56,7 +56,7 @@ async def test_a_zip_over_its_limit_is_given_up_at_once(jobs: Jobs, noise: Binar
     """It ends a piece after the limit; neither the output nor what was read of the file is much more."""
     output = io.BytesIO()
     with pytest.raises(OverLimit) as caught, Zip(output, jobs, limit=MIB) as archive:
-        await archive.add("noise", noise)
+        await archive.add_entry("noise", noise)
     assert caught.value.limit == MIB
     assert len(output.getvalue()) < 3 * MIB
     assert noise.tell() <= 3 * MIB
@@ -68,7 +68,7 @@ async def test_many_small_entries_count_too(jobs: Jobs) -> None:
     async def many(output: BinaryIO, limit: int) -> None:
         with Zip(output, jobs, limit) as archive:
             for number in range(24):
-                await archive.add(f"{number:02}", b"")
+                await archive.add_entry(f"{number:02}", b"")
 
     output = io.BytesIO()
     await many(output, 10_000)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.compose import compose
+from bot.model.usage import Ledger
 from bot.session import Session
 from bot.sessions import Sessions
-from bot.spending.usage import Ledger
 from config.settings import load
 from filestore.janitor import Janitor
 from filestore.spool import CatchUp
@@ -21,7 +21,7 @@ from tests.live.cells import until
 LASTING = (
     (Janitor, "run"),
     (Sessions, "sweep_often"),
-    (Sessions, "let_idle_go_often"),
+    (Sessions, "release_idle_often"),
     (Ledger, "sweep_often"),
     (CatchUp, "bring_in_often"),
     (Pool, "_sweep_often"),

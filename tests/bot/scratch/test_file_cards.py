@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.scratch.file_cards import profile
+from bot.scratch.file_cards import file_cards
 from bot.sessions import Sessions
 from filestore.records import StoredFile
 from kernels.workspace.removal import PREFIX
@@ -33,7 +33,7 @@ async def uploaded(sessions: Sessions, files: dict[str, bytes]) -> dict[str, str
     """The card of each file, by its name, of person 1."""
     session = await sessions.session(1, "terminal")
     stored: list[StoredFile] = [await session.files.upload(name, data) for name, data in files.items()]
-    cards = await profile(session, stored)
+    cards = await file_cards(session.files, session.scratch, stored)
     assert cards.keys() == {file.file_id for file in stored}
     for file in stored:
         card = cards[file.file_id]
@@ -48,7 +48,7 @@ async def test_cards_say_what_files_hold(sessions: Sessions) -> None:
     made = await sessions.execute_code(MAKE, user_id=1)
     assert made.success, made.error
     session = await sessions.session(1, "terminal")
-    cards = await profile(session, [file.record for file in made.generated_files])
+    cards = await file_cards(session.files, session.scratch, [file.record for file in made.generated_files])
     by_name = {file.filename: cards[file.file_id] for file in made.generated_files}
     for name in ("cities.xlsx", "cities.parquet", "cities.json", "cities.csv"):
         card = by_name[name]
@@ -197,4 +197,5 @@ async def test_a_reader_that_unpickles_by_itself_is_refused(tmp_path: Path) -> N
 
 async def test_no_files_need_no_kernel(sessions: Sessions) -> None:
     """Nothing sent, nothing started."""
-    assert await profile(await sessions.session(1, "terminal"), []) == {}
+    session = await sessions.session(1, "terminal")
+    assert await file_cards(session.files, session.scratch, []) == {}

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from bot.model.view import of_file
-from bot.scratch.file_cards import profile
+from bot.scratch.file_cards import file_cards
 from bot.sessions import Sessions
 from kernels.broker import Opened
 
@@ -23,7 +23,7 @@ async def test_card_and_cell_say_the_same_of_an_upload(sessions: Sessions) -> No
     """Three columns, a number with its comma, and one sentence on what was assumed; options say another."""
     session = await sessions.session(1, "terminal")
     stored = await session.files.upload("preise.csv", TABLE)
-    card = (await profile(session, [stored]))[stored.file_id].split("\n")
+    card = (await file_cards(session.files, session.scratch, [stored]))[stored.file_id].split("\n")
     assert card[0].endswith(": table, 1 row x 3 columns")
     assert card[1].startswith(TOLD)
     assert card[2] == "Name str, Preis float64, Menge int64"

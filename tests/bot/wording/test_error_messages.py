@@ -22,19 +22,8 @@ from bot.errors import (
     Refused,
 )
 from bot.reply import ExecutionResult
-from bot.wording.error_messages import (
-    ADVICE,
-    CLAUSES,
-    advice,
-    at_start,
-    clause,
-    ending,
-    lost_with,
-    put_off,
-    restart,
-    sentence,
-    unrecorded,
-)
+from bot.wording.cell_messages import ending, lost_with, restart, unrecorded
+from bot.wording.error_messages import ADVICE, CLAUSES, advice, at_start, clause, put_off, sentence
 from filestore.errors import (
     FileTooLarge,
     NoSuchFile,
@@ -64,7 +53,7 @@ INTERNAL = {"FileIdTaken", "BlobExists", "BlobMissing", "NoSuchCell", "NoSuchSes
 
 def result(status: str, cause: str | None = None, code: int = 1) -> ExecutionResult:
     """A result of which only the ending matters."""
-    return ExecutionResult(status == "ok", "", None, 1.0, code, (), status, cause, 1, 1, (), (), ())
+    return ExecutionResult(status=status, cause=cause, cell=1, return_code=code)
 
 
 @pytest.mark.parametrize(

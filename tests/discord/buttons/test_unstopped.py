@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.wording.unstopped import DOES_NOT_STOP
+from bot.wording.cell_messages import DOES_NOT_STOP
 from tests.discord.kernelcord import SOON, code, finished, labels, run, running
 from tests.live.cells import deaf
 from tests.loopback.loopback import Discord

@@ -72,11 +72,12 @@ async def test_nothing_is_asked_of_discord_once_the_bot_has_ended(
     """What still goes on then is cancelled; nextcord would open a session anew, which nobody closes."""
     clients: list[Client] = []
 
-    def made(*arguments: Any, **options: Any) -> Client:
-        clients.append(Client(*arguments, **options))
-        return clients[0]
+    class Kept(Client):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            clients.append(self)
 
-    monkeypatch.setattr("bot.__main__.Client", made)
+    monkeypatch.setattr("bot.__main__.Client", Kept)
     async with running(discord, data):
         pass
     with pytest.raises(asyncio.CancelledError):

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.entries import CellEntry
 from bot.discord.format.progress import end_live_text
 from bot.discord.format.split import length
-from bot.reply import Reply
-from bot.spending.usage import TurnUsage
+from bot.reply import Reply, TurnUsage
 from kernels.cell.events import (
     ClearOutput,
     Display,
@@ -215,7 +215,7 @@ def test_script_alone_is_not_mentioned() -> None:
 def test_an_error_is_an_ansi_block_of_its_own_frames() -> None:
     """Colours of IPython become Discord's, the ruler goes, and the longest traceback fits."""
     lines = ("\x1b[31m" + "-" * 75 + "\x1b[39m", "\x1b[38;5;28;01mValueError\x1b[39;00m: no ```")
-    page = final(cell([Failure("ValueError", "no", lines)], success=False, status="error", return_code=1))
+    page = final(cell([Failure("ValueError", "no", lines)], status="error", return_code=1))
     assert page.parts[0].startswith("```ansi\n\x1b[0;1;32mValueError\x1b[0m: no `\u200b`\u200b`\n```\n-# ")
     long = final(cell([Failure("E", "", ("\x1b[31mframe\x1b[0m " * 9,) * 400)], status="error"))
     assert len(long.parts) == 1
@@ -259,7 +259,7 @@ def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() 
 def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
     """In whichever order they come; each goes by itself."""
     question, unstopped = InputRequest("really? ", False), Unstopped((), limited=False, asks=True)
-    for events in ((question, unstopped), (replace(unstopped, asks=False), question)):
+    for events in ((question, unstopped), (structs.replace(unstopped, asks=False), question)):
         asked = draft(running(*events))
         assert asked.question == question
         text = asked.live_page(now=0)().parts[0]
@@ -293,7 +293,7 @@ def test_a_record_that_waits_is_said_below_the_output() -> None:
 
 def test_how_it_ended_and_what_was_lost_is_said() -> None:
     """Endings and restarts have their sentences; a turn that showed nothing says so."""
-    timeout = final(cell([printed("x\n")], status="timeout", cause="deadline", success=False)).parts[0]
+    timeout = final(cell([printed("x\n")], status="timeout", cause="deadline")).parts[0]
     assert timeout == "```\nx\n```\n**Stopped: the cell ran out of time.**\n-# 1.2 s · 84 MB"
     lost = Restarted("it died", (), ("df", "my_list"))
     died = final(cell([printed("x\n"), lost], status="died", return_code=-9)).parts[0]
