@@ -148,7 +148,7 @@ async def test_a_window_or_a_button_that_nobody_knows_is_answered(discord: Disco
             form.custom_id = custom_id
             told = await (await ada.submit_modal(form, {"Python": "swordfish"})).wait_for_message()
             assert told.ephemeral
-            assert "do not know this window" in told.content
+            assert "do not know this form" in told.content
             assert "swordfish" not in told.content
         (rerun,) = [part for part in answer.parts() if part.get("label") == "Re-run"]
         rerun["custom_id"] = "kernelcord:other"

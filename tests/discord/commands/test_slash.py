@@ -81,7 +81,7 @@ async def test_run_code_of_an_answer(discord: Discord, data: Path) -> None:
             ran = await again.wait_for_message(finished, timeout=SOON)
             assert output in ran.content
             assert "Error" not in ran.content
-        for answer, words in ((long, "only a part"), (unseen, "no Python block")):
+        for answer, words in ((long, "only part"), (unseen, "no Python block")):
             refused = await (await bob.context_menu("Run code", answer)).wait_for_message()
             assert refused.ephemeral
             assert words in refused.content
