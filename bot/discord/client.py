@@ -21,7 +21,6 @@ from typing import Any
 import nextcord
 from nextcord import ApplicationError, ApplicationInvokeError, InteractionType
 
-from bot.discord.answers.ending import EXPECTED
 from bot.discord.answers.late import LateOutput
 from bot.discord.answers.resumed import ResumedAnswers
 from bot.discord.answers.unfinished import end_unfinished, unfinished
@@ -32,15 +31,15 @@ from bot.discord.api.retry import DiscordRefused, Refusal, attempt
 from bot.discord.buttons.actions import ButtonActions
 from bot.discord.buttons.expiring import ExpiredViews
 from bot.discord.buttons.submitted import SubmittedForms
-from bot.discord.buttons.view import BROKEN, AnswerButtons
+from bot.discord.buttons.view import AnswerButtons
 from bot.discord.chat import Chat
 from bot.discord.commands.personal import PersonalCommands
 from bot.discord.commands.run import RunCommands
 from bot.discord.connections import Pauses, outlast_ready
 from bot.discord.context import Context
+from bot.discord.failures import tell_failure
 from bot.reply import Reply
 from bot.sessions import Sessions
-from bot.wording.error_messages import sentence
 from config.settings import Settings
 from filestore.errors import FileStoreError
 from filestore.records import SessionRecord
@@ -208,11 +207,7 @@ class Client(nextcord.Client):
     ) -> None:
         """Tell the person what went wrong with their command."""
         error = exception.original if isinstance(exception, ApplicationInvokeError) else exception
-        if isinstance(error, EXPECTED):
-            await privately(interaction, sentence(error))
-            return
-        log.error("command %s failed", interaction.application_command, exc_info=error)
-        await privately(interaction, BROKEN)
+        await tell_failure(interaction, error, interaction.application_command)
 
     def _has(self, interaction: Interaction) -> bool:
         """Whether one of our views has what was clicked."""

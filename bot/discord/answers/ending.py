@@ -10,20 +10,17 @@ from collections.abc import Awaitable, Callable
 from bot.discord.answers.answer import LiveAnswer, closed_on_failure
 from bot.discord.api.retry import DiscordRefused
 from bot.discord.context import CLOSING, Context
-from bot.errors import BotError
+from bot.discord.failures import EXPECTED
 from bot.wording.error_messages import sentence
-from filestore.errors import FileStoreError
-from kernels.errors import GoesOn, KernelClosed, KernelError
-from kernels.notebooks.cells import NotebookError
+from kernels.errors import GoesOn, KernelClosed
 
-__all__ = ["EXPECTED", "note_of", "restarting", "show_work", "uncancelled"]
+__all__ = ["note_of", "restarting", "show_work", "uncancelled"]
 
 log = logging.getLogger(__name__)
 
 RESTARTING = "I am being restarted."
 GOES_ON = f"{RESTARTING} The cell goes on, and its result will be shown here."
 NO_MORE = "What was to follow it will not be done."
-EXPECTED = (BotError, KernelError, FileStoreError, NotebookError)  # errors for which there is a sentence
 
 
 async def show_work(context: Context, answer: LiveAnswer, work: Callable[[], Awaitable[str]]) -> None:

@@ -4,12 +4,11 @@ actions = ButtonActions(context)
 await actions.by_name["stop"](interaction)
 """
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import nextcord
 
-from bot.discord.answers.ending import EXPECTED
 from bot.discord.answers.history import cell_record
 from bot.discord.answers.turn import begin
 from bot.discord.api.interactions import (
@@ -23,18 +22,16 @@ from bot.discord.api.interactions import (
 )
 from bot.discord.buttons.forms import LONGEST, answer_form, code_form, show_form
 from bot.discord.buttons.ownership import OwnAnswer, claimed
+from bot.discord.buttons.view import Actions
 from bot.discord.commands.files import FileList
 from bot.discord.commands.notebooks import give
 from bot.discord.context import Context
+from bot.discord.failures import EXPECTED
 from bot.discord.uploads import receive, tell_of
 from bot.request import Request
-from bot.wording.error_messages import sentence
-from filestore.records import CellRecord
 from kernels.errors import NoQuestion
 
 __all__ = ["ANSWERED", "ButtonActions", "run_for"]
-
-log = logging.getLogger(__name__)
 
 NOTHING = "Nothing of this runs any more."
 GONE = "The code of this cell is no longer kept."
@@ -45,29 +42,38 @@ NOTHING_ASKS = "No question waits for an answer here any more."
 ANSWERED = "No question waits for this answer any more."
 
 
+Action = Callable[[Interaction, OwnAnswer], Awaitable[None]]
+
+
 class ButtonActions:
     """See the module's text."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.by_name = {
-            "stop": self.stop,
-            "wait": self.wait,
-            "kill": self.kill,
-            "answer": self.answer,
-            "keep": self.keep,
-            "rerun": self.rerun,
-            "edit": self.edit,
-            "notebook": self.notebook,
-            "files": self.files,
+        self.by_name: Actions = {
+            "stop": self._for_owner(self._stop, message=False),
+            "wait": self._for_owner(partial(self._decide, kill=False), message=False),
+            "kill": self._for_owner(partial(self._decide, kill=True), message=False),
+            "answer": self._for_owner(self._open_answer),
+            "keep": self._for_owner(self._keep, message=False),
+            "rerun": self._rerun,
+            "edit": self._for_owner(self._open_code),
+            "notebook": self._for_owner(self._send_notebook, private=True),
+            "files": self._for_owner(self._list_files, private=True),
         }
 
-    async def stop(self, interaction: Interaction) -> None:
-        """Stop the turn."""
-        await defer(interaction, message=False)
-        cell = await claimed(self._context, interaction)
-        if cell is None:
-            return
+    def _for_owner(self, action: Action, **acknowledgement: bool) -> Callable[[Interaction], Awaitable[None]]:
+        """Does this, unless the button is somebody else's. Acknowledges first, except before a form."""
+
+        async def carry_out(interaction: Interaction) -> None:
+            if acknowledgement:
+                await defer(interaction, **acknowledgement)
+            if (cell := await claimed(self._context, interaction)) is not None:
+                await action(interaction, cell)
+
+        return carry_out
+
+    async def _stop(self, interaction: Interaction, cell: OwnAnswer) -> None:
         if cell.answer is not None:
             await cell.answer.stop()
             return
@@ -77,90 +83,8 @@ class ButtonActions:
         except EXPECTED:
             await privately(interaction, NOTHING)
 
-    async def wait(self, interaction: Interaction) -> None:
-        """Wait for a cell that does not stop."""
-        await self._decide(interaction, kill=False)
-
-    async def kill(self, interaction: Interaction) -> None:
-        """Kill the kernel of a cell that does not stop."""
-        await self._decide(interaction, kill=True)
-
-    async def keep(self, interaction: Interaction) -> None:
-        """Give the cell more time, and tell the person when it ends."""
-        await defer(interaction, message=False)
-        cell = await claimed(self._context, interaction)
-        if cell is None:
-            return
-        session = self._context.sessions.opened(cell.session_id)
-        if cell.answer is None or session is None:
-            await privately(interaction, NOTHING)
-            return
-        try:
-            session.extend(cell.seq, self._context.settings.max_running)
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-        else:
-            cell.answer.keep_running()
-
-    async def answer(self, interaction: Interaction) -> None:
-        """Open the form for the answer to the cell's question."""
-        cell = await claimed(self._context, interaction)
-        if cell is None:
-            return
-        question = cell.answer.draft.question if cell.answer else None
-        session = self._context.sessions.opened(cell.session_id)
-        # The form shows this question, so it answers this one even if another comes in the meantime.
-        if question is None or session is None or session.question_of(cell.seq) != question.number:
-            await privately(interaction, NOTHING_ASKS)
-            return
-        name = f"{'password' if question.password else 'answer'}:{cell.seq}:{question.number}"
-        await show_form(interaction, answer_form(name, question.prompt, password=question.password))
-
-    async def rerun(self, interaction: Interaction) -> None:
-        """Run the cell's code again, with an answer of its own."""
-        usable = await defer(interaction, message=False)
-        cell = await claimed(self._context, interaction)
-        if cell is None:
-            return
-        record = await self._record_of(cell)
-        if record is None:
-            await privately(interaction, GONE)
-            return
-        await run_for(self._context, interaction, record.code, usable=usable, deferred=False)
-
-    async def edit(self, interaction: Interaction) -> None:
-        """Open a form with the cell's code."""
-        cell = await claimed(self._context, interaction)
-        if cell is None:
-            return
-        record = await self._record_of(cell)
-        if record is None or len(record.code) > LONGEST:
-            await privately(interaction, TOO_LONG if record else GONE)
-            return
-        await show_form(interaction, code_form("edit", record.code))
-
-    async def notebook(self, interaction: Interaction) -> None:
-        """Send the session as a notebook."""
-        await defer(interaction, private=True)
-        cell = await claimed(self._context, interaction)
-        if cell is None:
-            return
-        try:
-            await give(self._context, interaction, cell.user_id, cell.place, "notebook")
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-
-    async def files(self, interaction: Interaction) -> None:
-        """List the person's files."""
-        await defer(interaction, private=True)
-        if await claimed(self._context, interaction) is not None:
-            await FileList(self._context).show(interaction)
-
-    async def _decide(self, interaction: Interaction, *, kill: bool) -> None:
-        await defer(interaction, message=False)
-        cell = await claimed(self._context, interaction)
-        if cell is None:
-            return
+    async def _decide(self, interaction: Interaction, cell: OwnAnswer, *, kill: bool) -> None:
+        """Wait for a cell that does not stop, or kill its kernel."""
         try:
             session = await self._context.sessions.session(cell.user_id, cell.place)
             session.decide(cell.seq, kill=kill)
@@ -172,8 +96,51 @@ class ButtonActions:
             if cell.answer is not None:
                 cell.answer.decided()
 
-    async def _record_of(self, cell: OwnAnswer) -> CellRecord | None:
-        return await cell_record(self._context, cell.session_id, cell.seq)
+    async def _keep(self, interaction: Interaction, cell: OwnAnswer) -> None:
+        """Give the cell more time, and tell the person when it ends."""
+        session = self._context.sessions.opened(cell.session_id)
+        if cell.answer is None or session is None:
+            await privately(interaction, NOTHING)
+            return
+        session.extend(cell.seq, self._context.settings.max_running)
+        cell.answer.keep_running()
+
+    async def _open_answer(self, interaction: Interaction, cell: OwnAnswer) -> None:
+        """Open the form for the answer to the cell's question."""
+        question = cell.answer.draft.question if cell.answer else None
+        session = self._context.sessions.opened(cell.session_id)
+        # The form shows this question, so it answers this one even if another comes in the meantime.
+        if question is None or session is None or session.question_of(cell.seq) != question.number:
+            await privately(interaction, NOTHING_ASKS)
+            return
+        name = f"{'password' if question.password else 'answer'}:{cell.seq}:{question.number}"
+        await show_form(interaction, answer_form(name, question.prompt, password=question.password))
+
+    async def _rerun(self, interaction: Interaction) -> None:
+        """Run the cell's code again, with an answer of its own."""
+        usable = await defer(interaction, message=False)
+        cell = await claimed(self._context, interaction)
+        if cell is None:
+            return
+        record = await cell_record(self._context, cell.session_id, cell.seq)
+        if record is None:
+            await privately(interaction, GONE)
+            return
+        await run_for(self._context, interaction, record.code, usable=usable, deferred=False)
+
+    async def _open_code(self, interaction: Interaction, cell: OwnAnswer) -> None:
+        """Open a form with the cell's code."""
+        record = await cell_record(self._context, cell.session_id, cell.seq)
+        if record is None or len(record.code) > LONGEST:
+            await privately(interaction, TOO_LONG if record else GONE)
+            return
+        await show_form(interaction, code_form("edit", record.code))
+
+    async def _send_notebook(self, interaction: Interaction, cell: OwnAnswer) -> None:
+        await give(self._context, interaction, cell.user_id, cell.place, "notebook")
+
+    async def _list_files(self, interaction: Interaction, _cell: OwnAnswer) -> None:
+        await FileList(self._context).show(interaction)
 
 
 async def run_for(

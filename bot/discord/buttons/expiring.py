@@ -11,12 +11,12 @@ an earlier program sent, is told which command opens it again.
 import logging
 from typing import Any
 
-from nextcord.ui import Button, Item, Select, View
+from nextcord.ui import Button, Select, View
 
 from bot.discord.api.destinations import NO_MENTIONS
 from bot.discord.api.interactions import Interaction, privately
 from bot.discord.api.retry import DiscordRefused, attempt
-from bot.discord.buttons.view import BROKEN
+from bot.discord.buttons.view import TellingView
 
 __all__ = ["ExpiredViews", "ExpiringView", "change", "id_of"]
 
@@ -34,7 +34,7 @@ def id_of(name: str, part: str) -> str:
     return f"kernelcord:{name}:{part}"
 
 
-class ExpiringView(View):
+class ExpiringView(TellingView):
     """See the module's text. `name` is a key of OVER; `timeout` is in seconds since it was last used."""
 
     def __init__(self, name: str, timeout: float) -> None:
@@ -83,39 +83,23 @@ async def change(interaction: Interaction, text: str, view: View | None = None) 
         await privately(interaction, text)
 
 
-class ExpiredViews(View):
+class ExpiredViews(TellingView):
     """Answers clicks on all such views whose time is over."""
 
     def __init__(self) -> None:
         super().__init__(timeout=None, auto_defer=False, prevent_update=False)
-        self.add_item(_DeadSelect(custom_id=id_of("files", "file")))
         for name, parts in PARTS.items():
             for part in parts:
-                self.add_item(_DeadButton(custom_id=id_of(name, part), label=part))
+                button: Button[ExpiredViews] = Button(custom_id=id_of(name, part), label=part)
+                self._add(button, name)
+        self._add(Select(custom_id=id_of("files", "file")), "files")
 
-    async def on_error(self, error: Exception, item: Item[Any], interaction: Interaction) -> None:
-        """A failure here is our fault: log it, and tell the person."""
-        log.error("a closed message failed at %s", item, exc_info=error)
-        await privately(interaction, BROKEN)
+    def _add(self, item: Button[Any] | Select[Any], name: str) -> None:
+        async def say_closed(interaction: Interaction) -> None:
+            try:
+                await attempt(lambda: interaction.response.edit_message(content=OVER[name], view=None))
+            except DiscordRefused as refused:
+                log.info("a click came too late: %s", refused)
 
-
-class _DeadButton(Button[ExpiredViews]):
-    async def callback(self, interaction: Interaction) -> None:
-        await _say_closed(interaction, self.custom_id or "")
-
-
-class _DeadSelect(Select[ExpiredViews]):
-    async def callback(self, interaction: Interaction) -> None:
-        await _say_closed(interaction, self.custom_id)
-
-
-async def _say_closed(interaction: Interaction, custom_id: str) -> None:
-    text = OVER[custom_id.split(":")[1]]
-
-    async def call() -> object:
-        return await interaction.response.edit_message(content=text, view=None)
-
-    try:
-        await attempt(call)
-    except DiscordRefused as refused:
-        log.info("a click came too late: %s", refused)
+        item.callback = say_closed  # type: ignore[method-assign]
+        self.add_item(item)

@@ -9,13 +9,12 @@ gets it back in a private answer that says what to do instead. A password is sho
 
 import logging
 
-from bot.discord.answers.ending import EXPECTED
 from bot.discord.api.interactions import Interaction, defer, give_back, privately
 from bot.discord.buttons.actions import ANSWERED, run_for
 from bot.discord.buttons.forms import name_of, typed
 from bot.discord.buttons.ownership import claimed
-from bot.discord.buttons.view import BROKEN
 from bot.discord.context import Context
+from bot.discord.failures import BROKEN, EXPECTED
 from bot.errors import NothingRuns
 from bot.wording.error_messages import sentence
 from kernels.errors import NoQuestion

@@ -7,20 +7,17 @@ The client finds what to do by a button's custom id alone, so buttons under mess
 work.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Self
+from typing import Any
 
 import nextcord
 from nextcord.ui import Button, Item, View
 
-from bot.discord.api.interactions import Interaction, privately
+from bot.discord.api.interactions import Interaction
+from bot.discord.failures import tell_failure
 
-__all__ = ["BROKEN", "FINISHED", "LOOKS", "Actions", "AnswerButtons", "buttons"]
+__all__ = ["FINISHED", "Actions", "AnswerButtons", "TellingView", "buttons"]
 
-log = logging.getLogger(__name__)
-
-BROKEN = "Something failed on our side. Please try again."
 FINISHED = ("rerun", "edit", "notebook", "files")  # the buttons of an answer in its final state
 LOOKS = {
     "stop": ("Stop", nextcord.ButtonStyle.danger),
@@ -37,6 +34,14 @@ LOOKS = {
 Actions = Mapping[str, Callable[[Interaction], Awaitable[None]]]
 
 
+class TellingView(View):
+    """A view whose person is told when an item fails."""
+
+    async def on_error(self, error: Exception, item: Item[Any], interaction: Interaction) -> None:
+        """See `tell_failure`."""
+        await tell_failure(interaction, error, getattr(item, "custom_id", item))
+
+
 class _AnswerButton(Button["AnswerButtons"]):
     def __init__(self, name: str, action: Callable[[Interaction], Awaitable[None]] | None) -> None:
         label, style = LOOKS[name]
@@ -48,7 +53,7 @@ class _AnswerButton(Button["AnswerButtons"]):
             await self._action(interaction)
 
 
-class AnswerButtons(View):
+class AnswerButtons(TellingView):
     """The buttons with these names, in the order of LOOKS; each carries out its action, if it has one."""
 
     def __init__(self, actions: Actions, names: Collection[str] = tuple(LOOKS)) -> None:
@@ -57,11 +62,6 @@ class AnswerButtons(View):
         for name in LOOKS:
             if name in names:
                 self.add_item(_AnswerButton(name, actions.get(name)))
-
-    async def on_error(self, error: Exception, item: Item[Self], interaction: Interaction) -> None:
-        """A failure here is our fault: log it, and tell the person."""
-        log.error("button %s failed", getattr(item, "custom_id", "?"), exc_info=error)
-        await privately(interaction, BROKEN)
 
 
 def buttons(names: Collection[str]) -> View | None:

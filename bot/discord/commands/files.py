@@ -3,27 +3,21 @@
 await FileList(context).show(interaction)
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import nextcord
-from nextcord.ui import Button, Item, Select, View
+from nextcord.ui import Button, Select, View
 
 from bot.discord.api.interactions import Interaction, defer, privately
 from bot.discord.buttons.expiring import ExpiringView, change, id_of
-from bot.discord.buttons.view import BROKEN
 from bot.discord.context import Context
 from bot.discord.format.attachments import Upload
 from bot.discord.format.markdown import code_name
-from bot.wording.error_messages import sentence
-from filestore.errors import FileStoreError
 from filestore.records import Cursor, Page, StoredFile
 from kernels.text.clipping import human_size
 
 __all__ = ["FileList", "get", "time_left"]
-
-log = logging.getLogger(__name__)
 
 PAGE = 25  # files on a page, which is what a select can show
 OPEN = 14 * 60.0  # seconds for which the list works, which is the life of its interaction
@@ -38,16 +32,12 @@ class FileList:
         self._context = context
 
     async def show(self, interaction: Interaction) -> None:
-        """List them; the interaction was deferred privately."""
+        """List them; the interaction was deferred privately. Raises: FileStoreError."""
         user = interaction.user
         if user is None:
             return
-        try:
-            page = await self._context.sessions.list_user_files(user.id, limit=PAGE)
-            used = await self._context.sessions.files.used(user.id)
-        except FileStoreError as error:
-            await privately(interaction, sentence(error))
-            return
+        page = await self._context.sessions.list_user_files(user.id, limit=PAGE)
+        used = await self._context.sessions.files.used(user.id)
         if not page.files:
             await privately(interaction, NONE)
             return
@@ -84,10 +74,6 @@ class _FileListView(ExpiringView):
         if page.next is not None:
             self.add_item(_FileButton("Older", self._older))
 
-    async def on_error(self, error: Exception, item: Item["_FileListView"], interaction: Interaction) -> None:
-        log.error("a list of files failed at %s", item, exc_info=error)
-        await privately(interaction, BROKEN)
-
     async def _pick(self, interaction: Interaction) -> None:
         await defer(interaction, message=False)
         chosen = self._select.values[0]
@@ -116,11 +102,7 @@ class _FileListView(ExpiringView):
         if self._picked is None:
             await privately(interaction, "Pick a file first.")
             return
-        try:
-            await verb(self._picked.file_id, self._user_id)
-        except FileStoreError as error:
-            await privately(interaction, sentence(error))
-            return
+        await verb(self._picked.file_id, self._user_id)
         name = code_name(self._picked.filename)
         await self._turn(interaction, f"{name} {done}.")
 
@@ -136,12 +118,8 @@ class _FileListView(ExpiringView):
 
     async def _turn(self, interaction: Interaction, text: str) -> None:
         """Show the last page of `_before` that has files."""
-        try:
-            while not (page := await self._listed()).files and self._before:
-                self._before = self._before[:-1]
-        except FileStoreError as error:
-            await privately(interaction, sentence(error))
-            return
+        while not (page := await self._listed()).files and self._before:
+            self._before = self._before[:-1]
         self.end()
         view = _FileListView(self._context, self._user_id, page, self._before) if page.files else None
         if view is not None:
@@ -168,21 +146,17 @@ class _FileButton(Button[_FileListView]):
 
 
 async def get(context: Context, interaction: Interaction, id_or_name: str) -> None:
-    """Send a file privately to the person who asked."""
+    """Send a file privately to the person who asked. Raises: FileStoreError."""
     user = interaction.user
     if user is None:
         return
-    try:
-        found = await context.sessions.files.find(id_or_name, user.id, "")
-        if found.file_size > context.limits.file:
-            size = human_size(found.file_size)
-            text = TOO_LARGE.format(name=code_name(found.filename), size=size, id=found.file_id)
-            await privately(interaction, text)
-            return
-        loaded = await context.sessions.load_file(found.file_id, user.id)
-    except FileStoreError as error:
-        await privately(interaction, sentence(error))
+    found = await context.sessions.files.find(id_or_name, user.id, "")
+    if found.file_size > context.limits.file:
+        size = human_size(found.file_size)
+        text = TOO_LARGE.format(name=code_name(found.filename), size=size, id=found.file_id)
+        await privately(interaction, text)
         return
+    loaded = await context.sessions.load_file(found.file_id, user.id)
     name = found.filename.rpartition("/")[2]
     await privately(interaction, f"`{found.file_id}`", uploads=[Upload(name, loaded.data)])
 

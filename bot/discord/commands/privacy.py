@@ -1,25 +1,22 @@
 """Sends a person everything kept about them, or deletes it."""
 
-import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import nextcord
 from nextcord.ui import Button, Item, button
 
-from bot.discord.answers.ending import EXPECTED
 from bot.discord.api.interactions import Interaction, defer, privately
 from bot.discord.buttons.expiring import ExpiringView, change, id_of
-from bot.discord.buttons.view import BROKEN
 from bot.discord.commands.texts import KEPT
 from bot.discord.context import Context
+from bot.discord.failures import EXPECTED
 from bot.discord.format.attachments import Upload
 from bot.notebooks.export import export
 from bot.wording.error_messages import clause, sentence
 from kernels.concurrency.threads import in_thread
 
 __all__ = ["Confirmation", "send_export"]
-
-log = logging.getLogger(__name__)
 
 OPEN = 5 * 60.0  # seconds in which the deletion can be confirmed
 
@@ -52,11 +49,10 @@ class Confirmation(ExpiringView):
         self.end()
         await change(interaction, text)
 
-    async def on_error(self, error: Exception, item: Item["Confirmation"], interaction: Interaction) -> None:
-        """A failure here is our fault: log it, and tell the person."""
+    async def on_error(self, error: Exception, item: Item[Any], interaction: Interaction) -> None:
+        """The person may try again."""
         self._confirmed = False
-        log.error("deleting failed at %s", item, exc_info=error)
-        await privately(interaction, BROKEN)
+        await super().on_error(error, item, interaction)
 
 
 async def send_export(context: Context, interaction: Interaction) -> None:

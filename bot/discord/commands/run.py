@@ -6,7 +6,6 @@ import logging
 import nextcord
 from nextcord import Attachment, ClientCog, SlashOption
 
-from bot.discord.answers.ending import EXPECTED
 from bot.discord.answers.history import cell_record
 from bot.discord.api.interactions import Interaction, defer, place_of, privately
 from bot.discord.buttons.actions import run_for
@@ -17,7 +16,6 @@ from bot.discord.context import Context
 from bot.discord.format.codeblocks import code_of
 from bot.discord.format.entries import cut_short
 from bot.errors import NothingRuns
-from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 
 __all__ = ["RunCommands"]
@@ -82,14 +80,10 @@ class RunCommands(ClientCog):
         session = self._context.sessions.opened(
             self._context.sessions.id_of(interaction.user.id, place_of(interaction))
         )
-        try:
-            if session is None:
-                raise NothingRuns
-            await session.stop(place_of(interaction))
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-        else:
-            await privately(interaction, STOPPING)
+        if session is None:
+            raise NothingRuns
+        await session.stop(place_of(interaction))
+        await privately(interaction, STOPPING)
 
     @slash("reset", "Start over with a fresh kernel")
     async def reset(

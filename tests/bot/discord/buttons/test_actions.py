@@ -33,6 +33,6 @@ async def test_a_form_is_of_the_question_that_it_shows(monkeypatch: pytest.Monke
     for name, fake in (("claimed", claimed), ("show_form", show_form), ("privately", privately)):
         monkeypatch.setattr(module, name, fake)
     for session.number in (2, 1):
-        await ButtonActions(context).answer(cast(Any, None))
+        await ButtonActions(context).by_name["answer"](cast(Any, None))
     assert words == [module.NOTHING_ASKS]
     assert forms == ["kernelcord:answer:3:1"]
