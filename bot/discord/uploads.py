@@ -87,13 +87,10 @@ async def read(context: Context, attachment: nextcord.Attachment) -> bytes | str
     """The file's bytes, or a sentence that says why they cannot be had."""
     limit = context.sessions.files.max_file
     if attachment.size > limit:
-        return f"`{_plain(attachment)}` is not stored: over the {human_size(limit)} limit for one file."
+        name = code_name(attachment.filename)
+        return f"{name} is not stored: over the {human_size(limit)} limit for one file."
     try:
         return await attempt(attachment.read)
     except DiscordRefused as refused:
         log.warning("an attachment could not be read: %s", refused)
-        return f"`{_plain(attachment)}` could not be read from Discord: send it again."
-
-
-def _plain(attachment: nextcord.Attachment) -> str:
-    return attachment.filename.replace("`", "'")
+        return f"{code_name(attachment.filename)} could not be read from Discord: send it again."

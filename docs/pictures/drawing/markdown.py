@@ -1,4 +1,4 @@
-"""Discord's markdown as blocks of spans. Pure; nothing is measured or drawn here.
+"""Discord's Markdown as blocks of spans. Pure: nothing is measured or drawn here.
 
 for block in blocks(text, names={7: "ada"}, now=1_700_000_000): ...
 """
@@ -53,7 +53,7 @@ class Block:
 
 
 def blocks(text: str, names: Mapping[int, str], now: float) -> list[Block]:
-    """The blocks of a message; `names` are those of mentioned users, `now` is when it is read."""
+    """The blocks of a message. `names` has mentioned users by id; `now` is when it is read."""
     found: list[Block] = []
     end = 0
     for fence in FENCE.finditer(text):
@@ -64,7 +64,7 @@ def blocks(text: str, names: Mapping[int, str], now: float) -> list[Block]:
 
 
 def preview(shown: Sequence[Block]) -> Line:
-    """A whole message as the one line above its answer: a fence in it is a piece of code."""
+    """A whole message as the one line above its reply; a code block becomes inline code."""
     spans: list[Span] = []
     for block in shown:
         spans += [Span(" ")] if spans and not spans[-1].text.endswith(" ") else []
@@ -76,7 +76,7 @@ def preview(shown: Sequence[Block]) -> Line:
 
 
 def relative(moment: float, now: float) -> str:
-    """A time as `<t:..:R>` shows it: "in 2 days", "5 minutes ago"."""
+    """A time as `<t:...:R>` shows it: "in 2 days", "5 minutes ago"."""
     away = abs(moment - now)
     name, size = next(((name, size) for name, size in UNITS if round(away / size) >= 1), ("second", 1))
     count = round(away / size)
@@ -119,7 +119,7 @@ def _prose(text: str, names: Mapping[int, str], now: float) -> Iterator[Block]:
 
 
 def _spans(text: str, like: Span, names: Mapping[int, str], now: float) -> Iterator[Span]:
-    """The spans of a line; what stands within marks looks `like` what is around it, and a bit more."""
+    """The spans of a line, which look `like` this; text within marks adds their look."""
     place = start = 0
     while place < len(text):
         name, found = next(
