@@ -1,6 +1,6 @@
 """One answer on Discord, from its first message to its final state, whatever happens in between.
 
-    answer = LiveAnswer(context, user_id, session_id, place, destinations, draft)
+    answer = LiveAnswer(context, user_id, place, destinations, draft)
     await answer.open()
     await answer.tell(reply)                    # every Reply of the turn
     await answer.finish(note)                   # pictures are drawn, files sent, buttons set
@@ -53,7 +53,6 @@ class LiveAnswer:
         self,
         context: Context,
         user_id: int,
-        session_id: str,
         place: str,
         destinations: Sequence[Destination],
         draft: Draft,
@@ -66,7 +65,7 @@ class LiveAnswer:
         first: int = 0,
     ) -> None:
         self.user_id = user_id
-        self.session_id = session_id
+        self.session_id = context.sessions.id_of(user_id, place)
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last

@@ -55,7 +55,6 @@ class LateOutput:
             answer = LiveAnswer(
                 self._context,
                 record.user_id,
-                record.session_id,
                 record.place,
                 destinations,
                 self._context.draft(),

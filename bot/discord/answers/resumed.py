@@ -94,7 +94,6 @@ class ResumedAnswers:
         answer = LiveAnswer(
             self._context,
             record.user_id,
-            record.session_id,
             record.place,
             destinations,
             draft,

@@ -83,7 +83,6 @@ def begin(
     answer = LiveAnswer(
         context,
         request.user_id,
-        context.sessions.id_of(request.user_id, request.place),
         request.place,
         destinations,
         context.draft(request.code if show_code and not asks_model else None),

@@ -27,6 +27,7 @@ __all__ = [
     "DirectDestination",
     "SentMessage",
     "changed",
+    "fields_of",
     "only",
 ]
 
@@ -104,9 +105,7 @@ class ChannelMessage:
         self, outgoing: Outgoing, view: View | None, attachments: dict[str, Any], patience: Patience
     ) -> None:
         async def call() -> nextcord.Message:
-            return await self._message.edit(
-                content=outgoing.content, view=view, allowed_mentions=NO_MENTIONS, **attachments
-            )
+            return await self._message.edit(**fields_of(outgoing, view), **attachments)
 
         self._message = await attempt(call, patience)
 
@@ -196,6 +195,11 @@ class Destinations:
     async def message(self, channel_id: int, message_id: int) -> ChannelMessage:
         """A message that we sent before. Raises: DiscordRefused."""
         return await (await self.channel(channel_id)).fetch(message_id)
+
+
+def fields_of(outgoing: Outgoing, view: View | None) -> dict[str, Any]:
+    """What an edit says of the text and the buttons."""
+    return {"content": outgoing.content, "view": view, "allowed_mentions": NO_MENTIONS}
 
 
 def changed(outgoing: Outgoing, kept: Sequence[nextcord.Attachment], keep: bool) -> dict[str, Any]:

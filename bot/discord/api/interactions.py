@@ -10,7 +10,7 @@ bot), there are only the interaction's own responses and five more messages.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import nextcord
@@ -23,6 +23,7 @@ from bot.discord.api.destinations import (
     ChannelMessage,
     SentMessage,
     changed,
+    fields_of,
     only,
 )
 from bot.discord.api.retry import PATIENCE, DiscordRefused, Patience, Refusal, attempt, files_of
@@ -128,17 +129,19 @@ class InteractionMessage:
         self, outgoing: Outgoing, view: View | None, *, keep: bool = True, patience: Patience = PATIENCE
     ) -> None:
         """See `SentMessage`."""
-        if self._ordinary is None and self._destination.alive:
-            try:
-                await self._edit_by_token(outgoing, view, keep, patience)
-            except DiscordRefused as refused:
-                if refused.kind is not Refusal.EXPIRED or self._destination.channel is None:
-                    raise
-                self._destination.expire()
-            else:
-                return
         if self._ordinary is None:
-            self._ordinary = await self._destination.as_ordinary(self.message_id)
+            interaction, kept = self._destination.interaction, list(self._attachments) if keep else []
+
+            async def call() -> nextcord.Message:
+                changes = fields_of(outgoing, view) | changed(outgoing, kept, keep)
+                if self._original:
+                    return await interaction.edit_original_message(**changes)
+                return await interaction.followup.edit_message(self.message_id, **changes)
+
+            if (edited := await self._destination.by_token(call, patience)) is not None:
+                self._attachments = edited.attachments
+                return
+            self._ordinary = await self._destination.ordinary().fetch(self.message_id)
         await self._ordinary.edit(outgoing, view, keep=keep, patience=patience)
 
     async def delete(self) -> None:
@@ -146,26 +149,7 @@ class InteractionMessage:
         if self._original and self._destination.alive:
             await attempt(self._destination.interaction.delete_original_message)
         else:
-            await (self._ordinary or await self._destination.as_ordinary(self.message_id)).delete()
-
-    async def _edit_by_token(
-        self, outgoing: Outgoing, view: View | None, keep: bool, patience: Patience
-    ) -> None:
-        interaction = self._destination.interaction
-        kept = list(self._attachments) if keep else []
-
-        async def call() -> nextcord.Message:
-            changes: dict[str, Any] = {
-                "content": outgoing.content,
-                "view": view,
-                "allowed_mentions": NO_MENTIONS,
-            }
-            changes |= changed(outgoing, kept, keep)
-            if self._original:
-                return await interaction.edit_original_message(**changes)
-            return await interaction.followup.edit_message(self.message_id, **changes)
-
-        self._attachments = (await attempt(call, patience)).attachments
+            await (self._ordinary or await self._destination.ordinary().fetch(self.message_id)).delete()
 
 
 class InteractionDestination:
@@ -183,7 +167,7 @@ class InteractionDestination:
         deferred: bool = True,
     ) -> None:
         self.interaction = interaction
-        self.channel = channel
+        self._channel = channel
         self._clock = clock
         self._began = clock()
         self._first = deferred
@@ -193,44 +177,45 @@ class InteractionDestination:
     @property
     def alive(self) -> bool:
         """Whether the token can still be used."""
-        return not self._expired and (self.channel is None or self._clock() - self._began < TOKEN_LIFE)
+        return not self._expired and (self._channel is None or self._clock() - self._began < TOKEN_LIFE)
 
     def expire(self) -> None:
         """The token was refused."""
         self._expired = True
 
-    async def as_ordinary(self, message_id: int) -> ChannelMessage:
-        """A message of the interaction as one of the channel. Raises: DiscordRefused."""
-        if self.channel is None:
+    def ordinary(self) -> ChannelDestination:
+        """The channel, for messages without the token. Raises: DiscordRefused."""
+        if self._channel is None:
             raise DiscordRefused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await ChannelDestination(self.channel).fetch(message_id)
+        return ChannelDestination(self._channel)
+
+    async def by_token[T](self, call: Callable[[], Awaitable[T]], patience: Patience = PATIENCE) -> T | None:
+        """What the call returns; None if the token is over but there is a channel. Raises: DiscordRefused."""
+        if not self.alive:
+            return None
+        try:
+            return await attempt(call, patience)
+        except DiscordRefused as refused:
+            if refused.kind is not Refusal.EXPIRED or self._channel is None:
+                raise
+            self.expire()
+            return None
 
     async def send(
         self, outgoing: Outgoing, view: View | None = None, *, ping: int | None = None
     ) -> SentMessage:
         """See `Destination`."""
-        if self.alive:
-            try:
-                return await self._send_by_token(outgoing, view, ping)
-            except DiscordRefused as refused:
-                if refused.kind is not Refusal.EXPIRED or self.channel is None:
-                    raise
-                self.expire()
-        if self.channel is None:
-            raise DiscordRefused(Refusal.EXPIRED, TimeoutError("the interaction's time is over"))
-        return await ChannelDestination(self.channel).send(outgoing, view, ping=ping)
-
-    async def _send_by_token(self, outgoing: Outgoing, view: View | None, ping: int | None) -> SentMessage:
-        if self._first:
-            self._first = False
-            return await self._send_original(outgoing, view)
-        if self.channel is None and self._followups >= FOLLOWUPS:
-            raise DiscordRefused(
-                Refusal.FORBIDDEN, PermissionError("no more messages in a server without the bot")
-            )
-        self._followups += 1
+        original, self._first = self._first and self.alive, False
+        if self.alive and not original:
+            if self._channel is None and self._followups >= FOLLOWUPS:
+                error = PermissionError("no more messages in a server without the bot")
+                raise DiscordRefused(Refusal.FORBIDDEN, error)
+            self._followups += 1
 
         async def call() -> nextcord.Message:
+            if original:  # it becomes the message that was announced
+                changes = fields_of(outgoing, view) | changed(outgoing, (), keep=True)
+                return await self.interaction.edit_original_message(**changes)
             fields: dict[str, Any] = {"files": files_of(outgoing.uploads)} if outgoing.uploads else {}
             if view is not None:
                 fields["view"] = view
@@ -239,28 +224,15 @@ class InteractionDestination:
             )
             return message
 
-        return InteractionMessage(self, await attempt(call), original=False)
-
-    async def _send_original(self, outgoing: Outgoing, view: View | None) -> SentMessage:
-        """Send it as the message that was announced."""
-
-        async def call() -> nextcord.Message:
-            return await self.interaction.edit_original_message(
-                content=outgoing.content,
-                view=view,
-                allowed_mentions=NO_MENTIONS,
-                **changed(outgoing, (), keep=True),
-            )
-
-        return InteractionMessage(self, await attempt(call), original=True)
+        if (sent := await self.by_token(call)) is not None:
+            return InteractionMessage(self, sent, original=original)
+        return await self.ordinary().send(outgoing, view, ping=ping)
 
 
 def channel_of(interaction: Interaction) -> Messageable | None:
     """The interaction's channel if the bot can write there by itself, otherwise None."""
     in_server = interaction.guild_id is not None
-    if (
-        in_server and interaction.guild is None
-    ):  # a person installed the app, and the server does not have the bot
+    if in_server and interaction.guild is None:  # a person installed the app; the server lacks the bot
         return None
     if interaction.context is nextcord.InteractionContextType.private_channel:
         return None

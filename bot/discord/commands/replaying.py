@@ -43,7 +43,6 @@ async def replay_for(context: Context, interaction: Interaction, attachment: Att
     answer = LiveAnswer(
         context,
         user.id,
-        context.sessions.id_of(user.id, place),
         place,
         [destination, context.destinations.direct(user.id)],
         context.draft(),

@@ -178,7 +178,7 @@ def a_context(
 
 def a_live_answer(context: Context, message: FakeMessage | None = None) -> LiveAnswer:
     """An answer of Ada's, perhaps in a message that is there."""
-    return LiveAnswer(context, ADA, "u1", "dm", [FakeDestination()], context.draft(), message=message)
+    return LiveAnswer(context, ADA, "dm", [FakeDestination()], context.draft(), message=message)
 
 
 def a_record(seq: int, status: str = "running") -> CellRecord:

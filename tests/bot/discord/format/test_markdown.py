@@ -1,6 +1,5 @@
 """Other people's text in Discord's Markdown: it breaks no fence and keeps to its room."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
