@@ -55,7 +55,7 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
         await ada.select(fresh, "made.txt")
         await fresh.wait_for(lambda m: "expires" in m.content)
         await ada.click(fresh, "Extend")  # a list that is turned must not take the names of its buttons along
-        await fresh.wait_for(lambda m: "stays" in m.content)
+        await fresh.wait_for(lambda m: "is kept" in m.content)
         await ada.select(listed, "made.txt")
         await listed.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)
         await ada.click(other, "Get")
