@@ -12,7 +12,6 @@ import time
 
 from bot.compose import compose
 from bot.discord.client import Client
-from bot.discord.context import Context
 from bot.discord.supervise import CannotServe, supervise
 from bot.errors import BotError
 from bot.sessions import Sessions
@@ -33,7 +32,7 @@ async def serve(settings: Settings, stop: asyncio.Event, **options: object) -> N
     token = settings.discord_token.get_secret_value() if settings.discord_token else ""
 
     def connect(sessions: Sessions) -> Client:
-        return Client(Context(sessions, settings, time.monotonic), **options)
+        return Client(sessions, settings, time.monotonic, **options)
 
     async with compose(settings, connect) as sessions:
         client = sessions.front

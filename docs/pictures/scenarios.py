@@ -1,4 +1,4 @@
-"""What is played for the README's pictures, see pictures.py: each shows its story what is to be seen."""
+"""The conversations in the README's pictures, for `play.py`; each adds to its story what it shows."""
 
 import math
 from datetime import date, timedelta

@@ -1,18 +1,18 @@
-"""One answer on Discord, from its first message to its last state, whatever is told meanwhile.
+"""One answer on Discord, from its first message to its final state, whatever happens in between.
 
-    live_answer = LiveAnswer(context, user_id, destinations, draft)
-    await live_answer.open()
-    await live_answer.tell(reply)                   # every Reply of the turn
-    await live_answer.finish(note)                  # pictures are drawn, files sent, buttons set
-    with closed_on_failure(live_answer): ...        # around all before `finish`
+    answer = LiveAnswer(context, user_id, place, destinations, draft)
+    await answer.open()
+    await answer.tell(reply)                    # every Reply of the turn
+    await answer.finish(note)                   # pictures are drawn, files sent, buttons set
+    with closed_on_failure(answer): ...         # around everything before `finish`
 
-The cell's message is noted as soon as its cell is known, so that buttons work after a restart and a bot that
-comes back finds where to tell the rest.
+The message is noted in the database as soon as its cell is known. That way buttons work after a restart, and
+a bot that comes back knows where to show the rest.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -21,6 +21,7 @@ from bot.discord.answers.delivery import Delivery
 from bot.discord.answers.live_message import LiveMessage, MessageLook
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused
+from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.answer import AnswerPage, Draft
 from bot.discord.format.attachments import Outgoing, Upload
@@ -32,27 +33,26 @@ from filestore.records import MessageCell
 from kernels.cell.display_updates import updated_ids
 from kernels.cell.events import Queued, Restarted
 
-__all__ = ["FINISHED", "LiveAnswer", "closed_on_failure"]
+__all__ = ["LiveAnswer", "closed_on_failure"]
 
 log = logging.getLogger(__name__)
 
 UNSHOWABLE = "This answer could not be shown, which is our fault. Your notebook has all of it."
-NONE_YET = 1  # instead of its first cell's number, of an answer that has none
-FINISHED = ("rerun", "edit", "notebook", "files")
+NONE_YET = 1  # noted in place of the number of the first cell while there is none
 
 
 class LiveAnswer:
-    """See the module's text. The destinations are tried in order; `message` is one of ours to take over.
+    """See the module's text. Destinations are tried in order; `message` is a message of ours to take over.
 
-    With `late` all that is told comes after its cell's end, and there is nothing to stop. With `several` more
-    may follow a cell, as in every turn of the model; `first` is the first of its cells that there was.
+    `cell` is the cell that runs already, 0 if none does. `asked` is the turn of the model, if it is one. With
+    `late`, everything told comes after the cell's end, and there is nothing to stop. With `several`, more may
+    follow each cell, as in every turn of the model; `first` is then the answer's first cell, if it had one.
     """
 
     def __init__(
         self,
         context: Context,
         user_id: int,
-        session_id: str,
         place: str,
         destinations: Sequence[Destination],
         draft: Draft,
@@ -65,47 +65,44 @@ class LiveAnswer:
         first: int = 0,
     ) -> None:
         self.user_id = user_id
-        self.session_id = session_id
+        self.session_id = context.sessions.id_of(user_id, place)
         self.place = place
         self.draft = draft
         self.cell = cell  # the one told last
         self.runs = cell > 0  # it has no result yet
-        self.asked = asked  # the turn of the model, if it is one
+        self.asked = asked
         self.several = several or asked is not None
+        self.kept = False  # the person wanted one of its cells to go on
         self._first = first
         self._late = late
-        self._stopped: bool | None = None  # before a cell was known that could be: whether with `kill`
-        self.kept = False  # one of its cells runs on, because the person wanted it
+        self._stopped: bool | None = None  # stopped before a cell was known; whether with `kill`
         self._context = context
         self._destinations = list(destinations)
         self._message = message
+        self._took_over = message is not None  # its message belonged to another cell before
         self._messages: list[SentMessage] = []
-        self._moves_in: int | None = None  # the channel, while it is not in its last state
+        self._live_in: int | None = None  # the channel, until the answer is in its final state
         self._live: LiveMessage | None = None
-        self._updated: set[str] = set()  # displays of which cells before `_before` have shown something else
+        self._updated: set[str] = set()  # displays that cells before `_before` show and this answer changed
         self._before = 0
-        self._asks_to_keep = False
-        self._bell: asyncio.TimerHandle | None = None
-        self._lost: Restarted | None = None  # what it tells of kernels that are gone
+        self._offers_time = False
+        self._offer: asyncio.TimerHandle | None = None
+        self._lost: Restarted | None = None  # what it tells about kernels that are gone
 
     async def open(self) -> None:
         """Send the first message, to the first destination that takes it. Raises: DiscordRefused."""
         while True:
-            self._hold()  # before the message that is taken over changes: nobody else edits it from here on
+            self._hold()  # before a message that is taken over changes: nobody else may edit it from here on
             live = LiveMessage(
-                self._destinations[0],
-                self._look,
-                self._context.buttons,
-                pace=self._context.pace,
-                message=self._message,
+                self._destinations[0], self._look, pace=self._context.pace, message=self._message
             )
             try:
                 await live.open()
             except DiscordRefused as refused:
-                log.info("an answer begins elsewhere: %s", refused)
+                log.info("an answer goes somewhere else: %s", refused)
                 self._let_go()
                 if self._message is not None:
-                    self._message = None
+                    self._message, self._took_over = None, False
                 elif len(self._destinations) > 1:
                     del self._destinations[0]
                 else:
@@ -118,32 +115,32 @@ class LiveAnswer:
         await self.note()
 
     def _hold(self) -> None:
-        """The message is this answer's, and moves, until `_let_go`."""
-        if self._message is not None and self._moves_in is None:
+        """From now on, until `_let_go`, the message belongs to this answer and is live."""
+        if self._message is not None and self._live_in is None:
             self._context.live_answers[self._message.message_id] = self
-            self._moves_in = self._message.channel_id
-            self._context.traffic.begin(self._moves_in)
+            self._live_in = self._message.channel_id
+            self._context.traffic.begin(self._live_in)
 
     def _let_go(self) -> None:
         if self._message is not None and self._context.live_answers.get(self._message.message_id) is self:
             del self._context.live_answers[self._message.message_id]
-        if self._moves_in is not None:
-            self._context.traffic.end(self._moves_in)
-            self._moves_in = None
+        if self._live_in is not None:
+            self._context.traffic.end(self._live_in)
+            self._live_in = None
 
     def close(self) -> None:
         """Leave the message as it is; others may edit it from now on."""
-        self._silence()
+        self._withdraw_offer()
         if self._live is not None:
             self._live.close()
         self._let_go()
 
     async def tell(self, reply: Reply) -> None:
-        """Take in what is told of the turn."""
+        """Add one step of the turn."""
         if reply.cell and reply.cell != self.cell and not reply.late:
             self.cell, self.runs = reply.cell, True
             self._first = self._first or reply.cell
-            self._set_bell()
+            self._schedule_offer()
             await self.note()
             if self._stopped is not None:
                 await self.stop(kill=self._stopped)
@@ -151,45 +148,42 @@ class LiveAnswer:
             case Reply(event=Restarted() as restarted):
                 self._lost = merge_losses(self._lost, restarted)
             case Reply(event=Queued(position=0)):
-                self._set_bell()
+                self._schedule_offer()
             case Reply(event=Queued()):
-                self._silence()
+                self._withdraw_offer()
             case Reply(result=ExecutionResult() as result):
                 self.runs = False
-                self._silence()
-                self._note_updated(updated_ids(result.outputs), reply.cell)
+                self._withdraw_offer()
+                self._updated |= updated_ids(result.outputs)
+                self._before = max(self._before, reply.cell)
         self.draft.add_reply(reply)
         self.touch()
 
-    def _note_updated(self, names: set[str], before: int) -> None:
-        self._updated |= names
-        self._before = max(self._before, before)
-
     def touch(self) -> None:
-        """Something is to be seen."""
+        """Something has changed that the message shows."""
         if self._live is not None:
             self._live.touch()
 
     async def finish(self, note: str = "") -> bool:
-        """Show the last state, in as many messages as it takes. Raises nothing.
+        """Show the final state, in as many messages as it takes. Raises nothing.
 
-        Returns whether all of it is there.
+        Returns whether everything is shown.
         """
-        self._silence()
-        self._context.ends()
+        self._withdraw_offer()
+        self._context.tasks.finishing()
         try:
-            last = await self._last(note)
-            page = last or AnswerPage((UNSHOWABLE,))
+            final = await self._final_page(note)
+            page = final or AnswerPage((UNSHOWABLE,))
             uploads = [*page.uploads, *await self._read(page.files)]
-            message = await self._stop()
-            view = self._context.buttons(FINISHED) if self.cell else None
-            delivery = Delivery(self._destinations, self._context.limits, self._made)
-            self._messages, is_whole = await delivery.put(page.parts, uploads, view, message)
+            message = await self._stop_live()
+            view = buttons(FINISHED if self.cell else ())
+            delivery = Delivery(self._destinations, self._context.limits, self._context.pages, self.user_id)
+            self._messages, is_whole = await delivery.deliver(page.parts, uploads, view, message)
             await self._note(self._messages, is_over=not self.runs)
             await self._ping()
             if self._updated:
-                self._context.show_again(self.session_id, self._before, self._updated)
-            is_whole &= last is not None
+                self._context.updates.note(self.session_id, self._before, self._updated)
+            is_whole &= final is not None
             if not is_whole and self._lost is not None:
                 await self._context.sessions.tell_again(self.session_id, self._lost)
             return is_whole
@@ -197,29 +191,18 @@ class LiveAnswer:
             self.close()
 
     async def note(self) -> None:
-        """Note whose the message is, and that the answer goes on, once its session is known."""
+        """Note whose the message is and that the answer goes on, once its session is known."""
         await self._note([self._message])
 
-    async def _last(self, note: str) -> AnswerPage | None:
-        try:
-            to_draw = await self._made(self.draft.drawings())
-            drawn = await self._context.renderer.draw(to_draw, self.user_id) if to_draw else {}
-            return await self._made(
-                self.draft.final_page(drawn, note=note, largest=self._context.limits.file)
-            )
-        except Exception:  # whatever a stranger's output does to us, the message gets a last state
-            log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
-            return None
-
     async def stop(self, *, kill: bool = False) -> None:
-        """Stop the turn; nothing happens when it is over. Raises: StoreUnavailable, KernelError.
+        """Stop the turn; does nothing if it is over. Raises: StoreUnavailable, KernelError.
 
-        A cell that does not stop is asked about; with `kill` its kernel is killed.
+        If a cell does not stop, its person is asked what to do; with `kill` its kernel is killed instead.
         """
         if self.asked is not None:
             await self.asked.stop(kill=kill)
             return
-        self._stopped = None if self.cell else kill or bool(self._stopped)  # a kill stays one
+        self._stopped = None if self.cell else kill or bool(self._stopped)  # a kill stays a kill
         session = self._context.sessions.opened(self.session_id)
         try:
             if session is not None:
@@ -229,46 +212,50 @@ class LiveAnswer:
 
     @property
     def message_ids(self) -> tuple[tuple[int, int], ...]:
-        """The messages of the finished answer, in order: each its channel's id, and its own."""
+        """The messages of the finished answer in order: for each the id of its channel, and its own."""
         return tuple((message.channel_id, message.message_id) for message in self._messages)
 
     def began(self, ago: timedelta) -> None:
-        """The cell began so long ago, in a program before us."""
-        self._set_bell(ago)
+        """The cell began this long ago, in an earlier program."""
+        self._schedule_offer(ago)
 
     def keep_running(self) -> None:
         """The person wants the cell to go on."""
-        self.kept, self._asks_to_keep = True, False
+        self.kept, self._offers_time = True, False
         self.touch()
 
     def decided(self) -> None:
-        """The person has said what is to be done about a cell that does not stop."""
+        """The person has decided what happens to a cell that does not stop."""
         self.draft.decided()
         self.touch()
 
-    async def _made[T](self, work: Callable[[], T]) -> T:
-        """The page, or another piece of an answer, made where it holds up nobody."""
-        return await self._context.pages.made(self.user_id, work)
+    async def _final_page(self, note: str) -> AnswerPage | None:
+        try:
+            return await self._context.pages.final_page(self.user_id, self.draft, note)
+        except Exception:  # whatever a stranger's output does to us, the message gets a final state
+            log.exception("the answer of cell %d of %s cannot be shown", self.cell, self.session_id)
+            return None
 
     async def _look(self) -> MessageLook:
-        buttons = [] if self._late else ["stop"]
+        names = [] if self._late else ["stop"]
         if self.draft.unstopped is not None:
-            buttons = ["wait", "kill"]
+            names = ["wait", "kill"]
         if self.draft.question is not None:
-            buttons.append("answer")
-        if self._asks_to_keep:
-            buttons.append("keep")
-        page = await self._made(self.draft.live_page(now=self._context.clock()))
-        return MessageLook(page.parts[0], tuple(buttons))
+            names.append("answer")
+        if self._offers_time:
+            names.append("keep")
+        page = await self._context.pages.make(self.user_id, self.draft.live_page(now=self._context.clock()))
+        return MessageLook(page.parts[0], tuple(names))
 
-    async def _stop(self) -> SentMessage | None:
+    async def _stop_live(self) -> SentMessage | None:
+        """End the live edits; the message, None if it is gone."""
         if self._live is None:
             return self._message
         await self._live.stop()
         return self._live.message
 
     async def _read(self, files: Iterable[GeneratedFile]) -> list[Upload]:
-        """The files that may be sent along; the text names the rest with their ids."""
+        """The files that may be sent along; the text names the others with their ids."""
         uploads: list[Upload] = []
         room = self._context.limits.request * self._context.limits.messages
         for file in files:
@@ -276,7 +263,7 @@ class LiveAnswer:
                 continue
             try:
                 data = await file.data()
-            except FileStoreError as error:  # deleted or expired just now
+            except FileStoreError as error:  # it was just deleted, or it has expired
                 log.info("file %s is not sent: %s", file.file_id, error)
                 continue
             room -= len(data)
@@ -285,7 +272,7 @@ class LiveAnswer:
 
     async def _note(self, messages: Sequence[SentMessage | None], *, is_over: bool = False) -> None:
         forgotten = self._context.sessions.opened(self.session_id) is None and not self._context.closing
-        if not (self.cell or self.asked) or forgotten:
+        if not (self.cell or self.asked or self._took_over) or forgotten:
             return
         first = (self._first or NONE_YET) if self.several else 0
         if is_over:
@@ -300,7 +287,7 @@ class LiveAnswer:
                 log.exception("the buttons of message %d will not find their cell", message.message_id)
 
     async def _ping(self) -> None:
-        """Tell the person who kept a cell running that it has ended."""
+        """Tell the person that the cell has ended, if they kept it running."""
         if not self.kept:
             return
         text = Outgoing(f"<@{self.user_id}> the cell that you kept running has ended.")
@@ -309,30 +296,31 @@ class LiveAnswer:
         except DiscordRefused as refused:
             log.info("nobody was pinged: %s", refused)
 
-    def _set_bell(self, worked: timedelta = timedelta()) -> None:
-        self._silence()
+    def _schedule_offer(self, worked: timedelta = timedelta()) -> None:
+        """Offer more time shortly before the cell's time is over; it has `worked` for a while already."""
+        self._withdraw_offer()
         limit = self._context.settings.cell_timeout
         if limit is None:
             return
         ahead = (limit - self._context.settings.keep_running - worked).total_seconds()
-        self._bell = asyncio.get_running_loop().call_later(max(0.0, ahead), self._ring)
+        self._offer = asyncio.get_running_loop().call_later(max(0.0, ahead), self._offer_time)
 
-    def _ring(self) -> None:
-        self._asks_to_keep = True
+    def _offer_time(self) -> None:
+        self._offers_time = True
         self.touch()
 
-    def _silence(self) -> None:
-        self._asks_to_keep = False
-        if self._bell is not None:
-            self._bell.cancel()
-            self._bell = None
+    def _withdraw_offer(self) -> None:
+        self._offers_time = False
+        if self._offer is not None:
+            self._offer.cancel()
+            self._offer = None
 
 
 @contextmanager
-def closed_on_failure(live_answer: LiveAnswer) -> Iterator[None]:
-    """Close the answer where this fails or is cancelled, since no last state of it will come."""
+def closed_on_failure(answer: LiveAnswer) -> Iterator[None]:
+    """Close the answer if this fails or is cancelled, since it will have no final state."""
     try:
         yield
-    except BaseException:  # a cancellation as well: it goes on to whoever waits for it
-        live_answer.close()
+    except BaseException:  # also a cancellation, which goes on to whoever waits for it
+        answer.close()
         raise

@@ -1,19 +1,20 @@
-"""A turn on Discord: what a person wants becomes an answer there, whatever happens on the way.
+"""A turn on Discord: a person's request becomes an answer there, whatever happens in between.
 
-turn = begin(context, request, destinations)     # at once; it goes on in a task of its own
+turn = begin(context, request, destinations)    # at once; it goes on in a task of its own
 await turn.stop()
 
-A turn that is over holds nothing of what was wanted and shown but the ids of its messages.
+A finished turn holds nothing but the ids of its messages.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from bot.discord.answers.answer import LiveAnswer, closed_on_failure
+from bot.discord.answers.answer import LiveAnswer
 from bot.discord.answers.delivery import delete_message
-from bot.discord.answers.ending import note_of
+from bot.discord.answers.ending import show_work
 from bot.discord.api.destinations import Destination, SentMessage
 from bot.discord.api.retry import DiscordRefused
 from bot.discord.context import Context
@@ -31,46 +32,39 @@ STOPPED = "Stopped."
 class DiscordTurn:
     """A turn that goes on, or is over."""
 
-    def __init__(self, context: Context, request: Request, live_answer: LiveAnswer) -> None:
+    def __init__(self, context: Context, request: Request, answer: LiveAnswer) -> None:
         self._context = context
-        self._live_answer: LiveAnswer | None = live_answer  # until it is over
-        self._message_ids: tuple[tuple[int, int], ...] = ()  # then: its messages, each with its channel
-        self._task = context.spawn(
-            self._take(request, live_answer), f"turn of {request.user_id} in {request.place}"
-        )
+        self._answer: LiveAnswer | None = answer  # until it is over
+        self._message_ids: tuple[tuple[int, int], ...] = ()  # then: those of its channels and messages
+        name = f"turn of {request.user_id} in {request.place}"
+        self._task = context.tasks.spawn(self._show(request, answer), name)
 
     async def stop(self) -> None:
-        """End it, if it still goes on, whatever that costs, and wait for its last state."""
-        if self._live_answer is not None:
-            await self._live_answer.stop(kill=True)
+        """End it if it still goes on, killing its kernel if need be, and wait for its final state."""
+        if self._answer is not None:
+            await self._answer.stop(kill=True)
             await asyncio.wait([self._task])
 
     async def first_message(self) -> SentMessage | None:
-        """The first message of its answer, None where that is gone; the others are deleted."""
-        messages = [await self._fetch(*message_ids) for message_ids in self._message_ids]
+        """The first message of its answer, None if that is gone; the others are deleted."""
+        messages = [await self._find(*ids) for ids in self._message_ids]
         for message in messages[1:]:
             if message is not None:
                 await delete_message(message)
         return messages[0] if messages else None
 
-    async def _fetch(self, channel_id: int, message_id: int) -> SentMessage | None:
+    async def _find(self, channel_id: int, message_id: int) -> SentMessage | None:
         try:
-            channel = await self._context.channel(channel_id, None)
-            return await channel.fetch(message_id)
+            return await self._context.destinations.message(channel_id, message_id)
         except DiscordRefused as refused:
             log.info("message %d is not found again: %s", message_id, refused)
             return None
 
-    async def _take(self, request: Request, live_answer: LiveAnswer) -> None:
+    async def _show(self, request: Request, answer: LiveAnswer) -> None:
         try:
-            with closed_on_failure(live_answer):
-                await live_answer.open()
-                note = await note_of(self._context, live_answer, _have(self._context, request, live_answer))
-            await live_answer.finish(note)
-        except DiscordRefused as refused:  # by `open` alone
-            log.warning("a turn of %d has nowhere to be answered: %s", request.user_id, refused)
+            await show_work(self._context, answer, partial(_carry_out, self._context, request, answer))
         finally:
-            self._message_ids, self._live_answer = live_answer.message_ids, None
+            self._message_ids, self._answer = answer.message_ids, None
 
 
 def begin(
@@ -81,34 +75,31 @@ def begin(
     *,
     show_code: bool = False,
 ) -> DiscordTurn:
-    """Take the turn in a task of its own; `message` is an answer of ours that is to be replaced.
+    """Take the turn in a task of its own; `message` is an earlier answer of ours, to be replaced.
 
     With `show_code` the answer repeats the code, which nobody else has seen.
     """
-    session_id = context.sessions.id_of(request.user_id, request.place)
     asks_model = request.words is not None
-    draft = context.draft(request.code if show_code and not asks_model else None)
-    live_answer = LiveAnswer(
+    answer = LiveAnswer(
         context,
         request.user_id,
-        session_id,
         request.place,
         destinations,
-        draft,
+        context.draft(request.code if show_code and not asks_model else None),
         message=message,
         asked=ModelTurn(request.place) if asks_model else None,
     )
-    return DiscordTurn(context, request, live_answer)
+    return DiscordTurn(context, request, answer)
 
 
-async def _have(context: Context, request: Request, live_answer: LiveAnswer) -> str:
-    """Take the turn, and return what is to be said of it below, which is little."""
+async def _carry_out(context: Context, request: Request, answer: LiveAnswer) -> str:
+    """Take the turn; returns the note at the end of its answer, which is mostly empty."""
     if request.words is not None:
         if context.sessions.model is not None:
             await context.sessions.session(request.user_id, request.place)
-            await live_answer.note()  # for the program after this one, if it should have to end the message
-        answer = await context.sessions.ask(request, live_answer.tell, live_answer.asked)
-        return STOPPED if answer.stopped and not answer.words and not answer.results else ""
+            await answer.note()  # so that the next program can end the message, should this one be killed
+        told = await context.sessions.ask(request, answer.tell, answer.asked)
+        return STOPPED if told.stopped and not told.words and not told.results else ""
     session = await context.sessions.session(request.user_id, request.place)
-    await take_turn(session, replace(request, author=person(request.author)), live_answer.tell)
+    await take_turn(session, replace(request, author=person(request.author)), answer.tell)
     return ""

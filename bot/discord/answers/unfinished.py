@@ -1,9 +1,9 @@
-"""Answers of the model that a program before this one has left in the middle: nothing more comes of them.
+"""Ends answers of the model that an earlier program left unfinished.
 
-    left = await unfinished(context, began)        # before its cells are resumed, which end their own answers
+    left = await unfinished(context, began)         # before cells are resumed: they end their own answers
     await end_unfinished(context, left)
 
-What such an answer had said is known to its message alone. It stays there, with a sentence below.
+What such an answer had said is in its message alone. It stays there, with a sentence below it.
 """
 
 import logging
@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from nextcord.utils import time_snowflake
 
-from bot.discord.answers.answer import FINISHED
+from bot.discord.answers.history import cell_record
 from bot.discord.api.retry import DiscordRefused, Refusal
-from bot.discord.buttons.ownership import Claimed, record_of
+from bot.discord.buttons.view import FINISHED, buttons
 from bot.discord.context import Context
 from bot.discord.format.attachments import Outgoing
 from bot.discord.format.progress import end_live_text
@@ -32,9 +32,9 @@ NOTE = "I was restarted before this answer was finished. Ask again."
 
 
 async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]:
-    """The messages of such answers, the newest first, but for those whose cell still runs or waits.
+    """The messages of such answers, newest first, except those whose cell still runs or waits.
 
-    This program, which `began` then, has sent none of them. Raises: FileStoreError.
+    `began` is when this program began: it has sent none of them. Raises: FileStoreError.
     """
     since, until = time_snowflake(began - LONGEST_AWAY), time_snowflake(began)
     found = await context.sessions.store.message_cells.going_on(since)
@@ -43,15 +43,14 @@ async def unfinished(context: Context, began: datetime) -> Sequence[MessageCell]
 
 
 async def end_unfinished(context: Context, left: Sequence[MessageCell]) -> None:
-    """Show each in a last state, unless it has one. Raises nothing of Discord's or the database's."""
+    """Show each in a final state, unless it has one. Raises nothing of Discord's or the database's."""
     for noted in left:
         if noted.message_id in context.live_answers:
             continue
         try:
-            channel = await context.channel(noted.channel_id, None)
-            message = await channel.fetch(noted.message_id)
-            if message.moves:
-                view = context.buttons(FINISHED) if noted.seq else None
+            message = await context.destinations.message(noted.channel_id, noted.message_id)
+            if message.is_live:
+                view = buttons(FINISHED if noted.seq else ())
                 await message.edit(Outgoing(end_live_text(message.content, NOTE)), view)
         except DiscordRefused as refused:
             log.info("message %d is left as it is: %s", noted.message_id, refused)
@@ -68,5 +67,5 @@ async def end_unfinished(context: Context, left: Sequence[MessageCell]) -> None:
 async def _runs(context: Context, noted: MessageCell) -> bool:
     if not noted.seq:
         return False
-    record = await record_of(context, Claimed(0, noted.session_id, "", noted.seq))
+    record = await cell_record(context, noted.session_id, noted.seq)
     return record is not None and record.status == "running"

@@ -1,4 +1,4 @@
-"""A session as a file to take away: its notebook, or the notebook with its files.
+"""Sends a session as a file: its notebook, or the notebook with its files.
 
 await give(context, interaction, user_id, place, "bundle")
 """
@@ -20,18 +20,20 @@ Kind = Literal["notebook", "bundle"]
 
 TOO_LARGE: dict[Kind, str] = {
     "notebook": (
-        "Your notebook is more than Discord takes ({size}), even zipped. **Edit & run** below an answer has"
-        " its code, and `/files` has your files."
+        "Your notebook is too large for Discord ({size}), even zipped. **Edit & run** below an answer has its"
+        " code, and `/files` has your files."
     ),
     "bundle": (
-        "That is more than Discord takes ({size}): take the notebook without its files, and those by"
+        "That is too large for Discord ({size}): take the notebook without its files, and get the files with"
         " `/files`."
     ),
 }
 
 
 async def give(context: Context, interaction: Interaction, user_id: int, place: str, kind: Kind) -> None:
-    """Give the session of a place to who asked, or say what else they can do; the interaction was deferred.
+    """Send the session of a place to the person who asked, or say what else they can do.
+
+    The interaction was deferred.
 
     Raises: AtWork, TooBusy, NotebookError, KernelError, StoreUnavailable.
     """
@@ -47,7 +49,7 @@ async def give(context: Context, interaction: Interaction, user_id: int, place: 
 
 
 async def _upload(context: Context, user_id: int, place: str, kind: Kind, file: BinaryIO) -> Upload:
-    """A `.zip` with files, or a `.ipynb`, which is zipped only where it is too large as it is."""
+    """A `.zip` with files, or a `.ipynb`, which is zipped only if it is too large otherwise."""
     session, limit = await context.sessions.session(user_id, place), context.limits.file
     if kind == "bundle":
         await bundle(session, context.sessions.files, file, limit=limit)

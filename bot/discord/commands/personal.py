@@ -1,4 +1,6 @@
-"""The slash commands about a person's own things; all that they answer is private."""
+"""The slash commands about a person's own things; their answers are private."""
+
+from collections.abc import Awaitable, Callable
 
 from nextcord import Attachment, ClientCog, SlashOption
 
@@ -14,15 +16,16 @@ from filestore.errors import FileStoreError
 
 __all__ = ["PersonalCommands"]
 
-CHOICES = 25  # that an autocomplete shows at most
-LABEL = 100  # characters of one
+CHOICES = 25  # choices that Discord shows at most
+LABEL = 100  # characters of a choice
 
 
 class PersonalCommands(ClientCog):
-    """Variables, files, notebooks, usage, settings, help, privacy."""
+    """Variables, files, notebooks, usage, settings, help, privacy. `forget` deletes all data of a person."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, forget: Callable[[int], Awaitable[None]]) -> None:
         self._context = context
+        self._forget = forget
 
     @slash("vars", "Your variables")
     async def vars(self, interaction: Interaction) -> None:
@@ -47,7 +50,7 @@ class PersonalCommands(ClientCog):
 
     @completes(files, "file")
     async def complete_file(self, interaction: Interaction, typed: str) -> None:
-        """Offer the files whose name or id has what was typed."""
+        """Offer the files whose name or id contains what was typed."""
         choices: dict[str, str] = {}
         if interaction.user is not None:
             try:
@@ -71,18 +74,18 @@ class PersonalCommands(ClientCog):
         ),
         replay: Attachment = SlashOption(description="Run this notebook in your kernel", required=False),
     ) -> None:
-        """Give the session as a notebook, or run one that was attached."""
-        await defer(interaction, private=not replay)
+        """Send the session as a notebook, or run one that was attached."""
+        assert interaction.user is not None
         if replay:
             await replaying.replay_for(self._context, interaction, replay)
-        else:
-            assert interaction.user is not None
-            wanted: Kind = "bundle" if kind == "bundle" else "notebook"
-            await give(self._context, interaction, interaction.user.id, place_of(interaction), wanted)
+            return
+        await defer(interaction, private=True)
+        wanted: Kind = "bundle" if kind == "bundle" else "notebook"
+        await give(self._context, interaction, interaction.user.id, place_of(interaction), wanted)
 
     @slash("usage", "What you have used today")
     async def usage(self, interaction: Interaction) -> None:
-        """Tokens, cost and time of today."""
+        """Say what the person has used today."""
         await defer(interaction, private=True)
         assert interaction.user is not None
         total = await self._context.sessions.ledger.today(interaction.user.id)
@@ -90,7 +93,7 @@ class PersonalCommands(ClientCog):
 
     @slash("help", "What I can do")
     async def help(self, interaction: Interaction) -> None:
-        """Say how it is used."""
+        """Say how to use the bot."""
         await privately(interaction, texts.HELP)
 
     @slash("settings", "How I answer in this server")
@@ -101,23 +104,23 @@ class PersonalCommands(ClientCog):
             description="Where I answer", choices={"here": "place", "a thread": "thread"}, required=False
         ),
     ) -> None:
-        """Show, or for who manages the server change, how the bot answers in it."""
+        """Show how the bot answers in this server, or change it if the person manages the server."""
         await defer(interaction, private=True)
         await privately(interaction, await texts.settings_text(self._context, interaction, answer_in))
 
-    @slash("privacy", "Export or delete all that is kept of you")
+    @slash("privacy", "Export or delete everything I keep about you")
     async def privacy(
         self,
         interaction: Interaction,
         what: str = SlashOption(
-            description="What to do", choices={"export all of mine": "export", "delete all of mine": "delete"}
+            description="What to do", choices={"export everything": "export", "delete everything": "delete"}
         ),
     ) -> None:
-        """Give a person all that is kept of them, or delete it once they have confirmed."""
+        """Send a person everything kept about them, or delete it once they have confirmed."""
         await defer(interaction, private=True)
         if what == "export":
             await send_export(self._context, interaction)
         else:
             kept = f" {texts.KEPT}" if self._context.sessions.ledger.limited else ""
-            question = Confirmation(self._context)
+            question = Confirmation(self._context, self._forget)
             question.shown(await privately(interaction, f"{texts.DELETE}{kept}", view=question))

@@ -1,17 +1,21 @@
-"""A notebook that somebody attaches, run in their kernel, cell by cell, as one answer."""
+"""Runs a notebook that somebody attached in their kernel, cell by cell, as one answer."""
 
-import logging
 import tempfile
+from functools import partial
 from typing import BinaryIO
 
 from nextcord import Attachment
 
-from bot.discord.answers.answer import LiveAnswer, closed_on_failure
-from bot.discord.answers.ending import note_of
-from bot.discord.api.destinations import Destination, DirectDestination
-from bot.discord.api.interactions import Interaction, InteractionDestination, channel_of, place_of, privately
-from bot.discord.api.retry import DiscordRefused
-from bot.discord.chat import refusal
+from bot.discord.answers.answer import LiveAnswer
+from bot.discord.answers.ending import show_work
+from bot.discord.api.interactions import (
+    Interaction,
+    InteractionDestination,
+    channel_of,
+    defer,
+    place_of,
+    privately,
+)
 from bot.discord.context import Context
 from bot.discord.uploads import read
 from bot.notebooks.replay import imported, replay
@@ -22,48 +26,42 @@ from kernels.text.clipping import counted
 
 __all__ = ["replay_for"]
 
-log = logging.getLogger(__name__)
-
 
 async def replay_for(context: Context, interaction: Interaction, attachment: Attachment) -> None:
-    """Run the notebook for who asked; the interaction was deferred."""
+    """Run the notebook for the person who attached it; acknowledges the interaction."""
     user = interaction.user
     if user is None:
         return
-    if (refused := refusal(context, user.id)) is not None:
+    if (refused := context.refusal(user.id)) is not None:
         await privately(interaction, refused)
         return
+    usable = await defer(interaction)
+    destination = InteractionDestination(interaction, channel_of(interaction), context.clock)
+    if not usable:
+        destination.expire()
     place = place_of(interaction)
-    destinations: list[Destination] = [
-        InteractionDestination(interaction, channel_of(interaction), context.clock),
-        DirectDestination(interaction.client, user.id),
-    ]
-    session_id = context.sessions.id_of(user.id, place)
-    live_answer = LiveAnswer(context, user.id, session_id, place, destinations, context.draft(), several=True)
-    context.spawn(_replay(context, live_answer, user.display_name, attachment), f"replay for {user.id}")
+    answer = LiveAnswer(
+        context,
+        user.id,
+        place,
+        [destination, context.destinations.direct(user.id)],
+        context.draft(),
+        several=True,
+    )
+    work = partial(_run, context, answer, user.display_name, attachment)
+    context.tasks.spawn(show_work(context, answer, work), f"replay for {user.id}")
 
 
-async def _replay(context: Context, live_answer: LiveAnswer, author: str, attachment: Attachment) -> None:
-    try:
-        with closed_on_failure(live_answer):
-            await live_answer.open()
-            note = await note_of(context, live_answer, _run(context, live_answer, author, attachment))
-    except DiscordRefused as refused:
-        log.warning("a replay of %d has nowhere to be answered: %s", live_answer.user_id, refused)
-        return
-    await live_answer.finish(note)
-
-
-async def _run(context: Context, live_answer: LiveAnswer, author: str, attachment: Attachment) -> str:
+async def _run(context: Context, answer: LiveAnswer, author: str, attachment: Attachment) -> str:
     async def opened() -> BinaryIO:
         return await _opened(context, attachment)
 
-    async with imported(context.sessions.jobs, live_answer.user_id, opened) as notebook:
-        session = await context.sessions.session(live_answer.user_id, live_answer.place)
-        request = Request(live_answer.user_id, person(author), live_answer.place)
+    async with imported(context.sessions.jobs, answer.user_id, opened) as notebook:
+        session = await context.sessions.session(answer.user_id, answer.place)
+        request = Request(answer.user_id, person(author), answer.place)
         ran = failed = 0
         refused = ""
-        async for step in replay(session, notebook, request, live_answer.tell, keep_going=False):
+        async for step in replay(session, notebook, request, answer.tell, keep_going=False):
             ran += step.result is not None
             failed += step.failed
             if step.refused:
@@ -73,7 +71,7 @@ async def _run(context: Context, live_answer: LiveAnswer, author: str, attachmen
 
 
 async def _opened(context: Context, attachment: Attachment) -> BinaryIO:
-    """The attachment in a temporary file. Raises: NotebookError when it cannot be had."""
+    """The attachment in a temporary file. Raises: NotebookError if it cannot be read."""
     refuse_too_large(attachment.size)
     data = await read(context, attachment)
     if isinstance(data, str):

@@ -1,4 +1,4 @@
-"""The slash commands that run and ask, and "Run code" on a message; `personal.py` has the others."""
+"""The slash commands that run code and ask the model, and "Run code" on a message. See also `personal.py`."""
 
 import asyncio
 import logging
@@ -6,33 +6,32 @@ import logging
 import nextcord
 from nextcord import Attachment, ClientCog, SlashOption
 
+from bot.discord.answers.history import cell_record
 from bot.discord.api.interactions import Interaction, defer, place_of, privately
-from bot.discord.buttons.actions import EXPECTED, run_for
+from bot.discord.buttons.actions import run_for
 from bot.discord.buttons.forms import code_form, show_form
-from bot.discord.buttons.ownership import cell_of, record_of
-from bot.discord.chat import refusal
+from bot.discord.buttons.ownership import cell_of
 from bot.discord.commands.declare import menu, slash
 from bot.discord.context import Context
 from bot.discord.format.codeblocks import code_of
 from bot.discord.format.entries import cut_short
 from bot.errors import NothingRuns
-from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
 
 __all__ = ["RunCommands"]
 
 log = logging.getLogger(__name__)
 
-LOOK = 1.5  # seconds for the database, out of Discord's three until we must have answered
-NO_CODE = "There is no Python block in that message, and it is no code by itself."
-GONE = "Your workspace, your stored files and all that was said and run with the last one are deleted."
+LOOK = 1.5  # seconds for the database, of the three in which Discord must have an answer
+NO_CODE = "There is no Python block in that message."
+GONE = "Your workspace, your stored files and everything said and run with the last one are deleted."
 KEPT = "Your files are kept."
 STOPPING = "Stopping. If a cell goes on, its answer asks you whether to wait for it."
-CUT_SHORT = "That answer shows only a part of its code. Ask the person whose answer it is to send it."
+CUT_SHORT = "That answer shows only part of its code. Ask the person whose answer it is to send it to you."
 
 
 class RunCommands(ClientCog):
-    """Code runs, the model answers, cells stop."""
+    """Run code, ask the model, stop cells."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -43,7 +42,7 @@ class RunCommands(ClientCog):
         interaction: Interaction,
         code: str = SlashOption(description="The code; leave it out to type several lines", required=False),
     ) -> None:
-        """Run code; without any, open a window for it."""
+        """Run code; without any, open a form for it."""
         if not code:
             await show_form(interaction, code_form("run"))
             return
@@ -62,7 +61,7 @@ class RunCommands(ClientCog):
 
     @menu("Run code")
     async def run_message(self, interaction: Interaction, message: nextcord.Message) -> None:
-        """Run the code of a message in the kernel of who asks; of a cut answer to them that of its cell."""
+        """Run a message's code in the kernel of the person who asks; of their own answer, the whole cell."""
         ours = message.author == interaction.client.user
         shown = code_of(message.content, bare=not ours)
         code = shown
@@ -81,30 +80,26 @@ class RunCommands(ClientCog):
         session = self._context.sessions.opened(
             self._context.sessions.id_of(interaction.user.id, place_of(interaction))
         )
-        try:
-            if session is None:
-                raise NothingRuns
-            await session.stop(place_of(interaction))
-        except EXPECTED as error:
-            await privately(interaction, sentence(error))
-        else:
-            await privately(interaction, STOPPING)
+        if session is None:
+            raise NothingRuns
+        await session.stop(place_of(interaction))
+        await privately(interaction, STOPPING)
 
-    @slash("reset", "Begin with a fresh kernel")
+    @slash("reset", "Start over with a fresh kernel")
     async def reset(
         self,
         interaction: Interaction,
         everything: bool = SlashOption(
-            description="Also delete workspace, stored files and all that was said and run with this kernel",
+            description="Also delete workspace, stored files and everything said and run with this kernel",
             required=False,
             default=False,
         ),
     ) -> None:
-        """End the kernel with its variables; files and conversations stay, unless asked."""
+        """End the kernel with its variables; files and conversations stay unless `everything` is set."""
         await defer(interaction, private=True)
         assert interaction.user is not None
         user_id, place = interaction.user.id, place_of(interaction)
-        if (refused := refusal(self._context, user_id)) is not None:
+        if (refused := self._context.refusal(user_id)) is not None:
             await privately(interaction, refused)
             return
         if everything:
@@ -119,7 +114,7 @@ class RunCommands(ClientCog):
                 cell = await cell_of(self._context, message.id)
                 if cell is None or interaction.user is None or cell.user_id != interaction.user.id:
                     return None
-                record = await record_of(self._context, cell)
+                record = await cell_record(self._context, cell.session_id, cell.seq)
         except (TimeoutError, FileStoreError) as error:
             log.warning("the code of message %d is not known: %r", message.id, error)
             return None

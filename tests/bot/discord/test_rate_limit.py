@@ -15,21 +15,21 @@ def test_turns_beyond_the_rate_wait_until_the_first_is_a_minute_old() -> None:
     """Two a minute: the third is told how long to wait, and another person is not in its way."""
     clock = Clock()
     rate = RateLimit(2, clock)
-    assert rate.take(1) == 0.0
+    assert rate.take_turn(1) == 0.0
     clock.now = 20.0
-    assert rate.take(1) == 0.0
+    assert rate.take_turn(1) == 0.0
     clock.now = 30.0
-    assert rate.take(1) == 30.0
-    assert rate.take(2) == 0.0
+    assert rate.take_turn(1) == 30.0
+    assert rate.take_turn(2) == 0.0
     clock.now = 60.0
-    assert rate.take(1) == 0.0
-    assert rate.take(1) == 20.0
+    assert rate.take_turn(1) == 0.0
+    assert rate.take_turn(1) == 20.0
 
 
 def test_rate_of_zero_is_without_limit() -> None:
     """A setting of 0 lets everything through."""
     rate = RateLimit(0, Clock())
-    assert not any(rate.take(1) for _ in range(1000))
+    assert not any(rate.take_turn(1) for _ in range(1000))
 
 
 def test_a_refusal_is_told_once_a_minute() -> None:

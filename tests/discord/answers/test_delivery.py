@@ -95,7 +95,7 @@ async def test_private_answer_that_discord_does_not_take_becomes_a_sentence(
     async with running(discord, data):
         discord.faults.status("POST", "/webhooks/*/*", 400, code=50035)
         asked = await ada.slash(ada.dm(), "usage")
-        told = await asked.wait_for_message(lambda m: "did not take" in m.content)
+        told = await asked.wait_for_message(lambda m: "did not accept" in m.content)
         assert told.ephemeral
 
 

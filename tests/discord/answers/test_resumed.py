@@ -68,7 +68,7 @@ async def test_messages_stay_when_not_all_of_the_answer_replaces_them(
         case "is not taken":
             discord.faults.status("POST", POSTS, 400, code=240000)
         case "is not known":
-            monkeypatch.setattr("bot.discord.answers.resumed.record_of", failing(StoreUnavailable("away")))
+            monkeypatch.setattr("bot.discord.answers.resumed.cell_record", failing(StoreUnavailable("away")))
     async with running(discord, data):
         last = await general.wait_for(lambda m: finished(m) and m not in before[1:], timeout=SOON)
     assert ours(discord)[: len(before)] == before

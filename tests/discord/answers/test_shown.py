@@ -73,7 +73,7 @@ async def test_what_is_shown_is_worked_on_in_threads(
 
         monkeypatch.setattr(module, name, work)
 
-    noted(bot.discord.format.answer, "live")
+    noted(bot.discord.format.answer, "live_text")
     noted(bot.discord.format.answer, "fitted")
     noted(bot.discord.format.answer, "_drawings")
     noted(bot.discord.answers.delivery, "plan")
@@ -81,5 +81,5 @@ async def test_what_is_shown_is_worked_on_in_threads(
     async with running(discord, data):
         answer = await run(discord, discord.guild.member("ada"), ENDLESS)
     assert "ValueError" in answer.content
-    assert threads.keys() == {"live", "fitted", "_drawings", "plan", "coloured"}
+    assert threads.keys() == {"live_text", "fitted", "_drawings", "plan", "coloured"}
     assert threading.get_ident() not in set().union(*threads.values())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.discord import context
-from bot.discord.answers import resumed, traffic
+from bot.discord.answers import late, traffic
 from tests.discord.kernelcord import SOON, answered, code, finished, run, running
 from tests.loopback.loopback import Discord
 from tests.loopback.people.person import Person
@@ -129,7 +129,7 @@ async def test_a_late_update_is_shown_whatever_was_told_before_it(
     discord: Discord, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The messages that late output may have are used up."""
-    monkeypatch.setattr(resumed, "LATE_MESSAGES", 0)
+    monkeypatch.setattr(late, "MESSAGES", 0)
     ada, displays = discord.guild.member("ada"), Displays(discord)
     async with running(discord, data):
         await displays.show(ada, 1)

@@ -75,7 +75,7 @@ async def test_notebook_and_files_come_privately(discord: Discord, data: Path) -
         await (await ada.select(listed, "made.txt")).wait_for_ack()
         await listed.wait_for(lambda m: "expires" in m.content)
         await (await ada.click(listed, "Extend")).wait_for_ack()
-        await listed.wait_for(lambda m: "stays" in m.content)
+        await listed.wait_for(lambda m: "is kept" in m.content)
         await ada.select(listed, "made.txt")
         got = await (await ada.click(listed, "Get")).wait_for_message(lambda m: m.attachments)
         assert got.file("made.txt").data == b"x"

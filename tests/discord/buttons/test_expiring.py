@@ -14,7 +14,7 @@ async def test_a_deletion_is_confirmed_once(discord: Discord, data: Path) -> Non
     ada, general = discord.guild.member("ada"), discord.guild.channel("general")
     async with running(discord, data):
         asked = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
-        await (await ada.click(asked, "Delete all of mine")).wait_for_ack()
+        await (await ada.click(asked, "Delete everything")).wait_for_ack()
         await asked.wait_for(lambda m: "is deleted" in m.content, SOON)
         assert labels(asked) == []
 
@@ -55,12 +55,12 @@ async def test_a_message_of_a_bot_before_this_one_says_which_command_to_use(
         await ada.select(fresh, "made.txt")
         await fresh.wait_for(lambda m: "expires" in m.content)
         await ada.click(fresh, "Extend")  # a list that is turned must not take the names of its buttons along
-        await fresh.wait_for(lambda m: "stays" in m.content)
+        await fresh.wait_for(lambda m: "is kept" in m.content)
         await ada.select(listed, "made.txt")
         await listed.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)
         await ada.click(other, "Get")
         await other.wait_for(lambda m: "`/files` opens it again" in m.content, SOON)
-        await ada.click(asked, "Delete all of mine")
+        await ada.click(asked, "Delete everything")
         await asked.wait_for(lambda m: "`/privacy` asks it again" in m.content, SOON)
         assert labels(asked) == labels(other) == []
 
@@ -148,7 +148,7 @@ async def test_a_window_or_a_button_that_nobody_knows_is_answered(discord: Disco
             form.custom_id = custom_id
             told = await (await ada.submit_modal(form, {"Python": "swordfish"})).wait_for_message()
             assert told.ephemeral
-            assert "do not know this window" in told.content
+            assert "do not know this form" in told.content
             assert "swordfish" not in told.content
         (rerun,) = [part for part in answer.parts() if part.get("label") == "Re-run"]
         rerun["custom_id"] = "kernelcord:other"

@@ -82,7 +82,7 @@ async def test_all_of_a_person_is_deleted_while_their_cell_runs(discord: Discord
         asked = await dan.say(general, f"{discord.bot.mention} {code(f'# canary\n{ENDLESS}')}")
         answer = await asked.wait_for_reply(lambda m: "on" in m.content, timeout=SOON)
         question = await (await dan.slash(general, "privacy", what="delete")).wait_for_message()
-        clicked = await dan.click(question, "Delete all of mine")
+        clicked = await dan.click(question, "Delete everything")
         await clicked.wait_for_message(lambda m: "is deleted" in m.content, timeout=SOON)
         await answer.wait_for(lambda m: "Interrupted" in m.content and "Stop" not in labels(m), SOON)
         again = await dan.click(answer, "Re-run")

@@ -81,7 +81,7 @@ async def test_run_code_of_an_answer(discord: Discord, data: Path) -> None:
             ran = await again.wait_for_message(finished, timeout=SOON)
             assert output in ran.content
             assert "Error" not in ran.content
-        for answer, words in ((long, "only a part"), (unseen, "no Python block")):
+        for answer, words in ((long, "only part"), (unseen, "no Python block")):
             refused = await (await bob.context_menu("Run code", answer)).wait_for_message()
             assert refused.ephemeral
             assert words in refused.content
@@ -252,7 +252,7 @@ async def test_privacy_exports_and_deletes(discord: Discord, data: Path) -> None
         assert message.ephemeral
         assert message.file("kernelcord-export.zip").data[:2] == b"PK"
         asked = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
-        clicked = await ada.click(asked, "Delete all of mine")
+        clicked = await ada.click(asked, "Delete everything")
         await clicked.wait_for_message(lambda m: "is deleted" in m.content, timeout=SOON)
         assert "no files" in (await (await ada.slash(general, "files")).wait_for_message()).content
         assert "NameError" in (await run(discord, ada, "mine")).content
@@ -272,7 +272,7 @@ async def test_privacy_gives_no_budget_back_and_says_so(discord: Discord, data: 
         await reset.wait_for_message(lambda m: "are deleted" in m.content, timeout=SOON)
         confirm = await (await cleo.slash(general, "privacy", what="delete")).wait_for_message()
         assert "today's limit counts" in confirm.content
-        clicked = await cleo.click(confirm, "Delete all of mine")
+        clicked = await cleo.click(confirm, "Delete everything")
         told = await clicked.wait_for_message(lambda m: "is deleted" in m.content, timeout=SOON)
         assert "today's limit counts" in told.content
         used = await (await cleo.slash(general, "usage")).wait_for_message()

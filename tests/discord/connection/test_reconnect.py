@@ -145,7 +145,7 @@ async def test_gateway_that_always_hangs_up_is_asked_ever_more_rarely(
         discord.gateway.hanging_up = None
         assert "7" in (await run(discord, ada, "print(3 + 4)")).content
     told = [record.message for record in caplog.records if record.levelno >= logging.INFO]
-    assert sum("end too soon: the next one in" in line for line in told) in (1, 2)
+    assert sum("end too soon; the next one in" in line for line in told) in (1, 2)
     assert "connected to Discord again, the session goes on" in told
 
 

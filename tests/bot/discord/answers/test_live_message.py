@@ -1,4 +1,4 @@
-"""The live message by itself, with an destination that only notes what it is told."""
+"""The live message by itself, with a destination that only notes what it is told."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def test_what_cannot_be_shown_leaves_the_message_to_its_last_state() -> No
         return MessageLook("well")
 
     noted = Noted()
-    live = LiveMessage(noted, show, lambda _: None, pace=0.0)
+    live = LiveMessage(noted, show, pace=0.0)
     await live.open()
     failing.set()
     live.touch()
@@ -66,7 +66,7 @@ async def test_forty_people_who_wait_make_one_request_each() -> None:
         async def show(draft: Draft = draft) -> MessageLook:
             return MessageLook(draft.live_page(now=asyncio.get_running_loop().time())().parts[0])
 
-        live = LiveMessage(message, show, lambda _: None, pace=0.0)
+        live = LiveMessage(message, show, pace=0.0)
         await live.open()
         lives.append(live)
     for ended in range(people):

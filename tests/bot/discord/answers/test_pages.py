@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections import Counter
+from typing import cast
 
 import pytest
 
 import bot.discord.answers.pages as module
 from bot.discord.answers.pages import Pages
+from bot.scratch.drawing import Renderer
 
 
 class Rooms:
@@ -39,12 +41,17 @@ class Rooms:
         return user_id
 
 
+def some_pages() -> Pages:
+    """Pages without pictures."""
+    return Pages(cast(Renderer, None), 0)
+
+
 async def test_the_loop_goes_on_while_pages_are_made() -> None:
     """Whoever shows much has one thread at most, and all together have few."""
-    pages, rooms = Pages(), Rooms()
+    pages, rooms = some_pages(), Rooms()
     people = [1, 1, 1, 1, 2, 2, 3, 4, 5]
     tasks = [
-        asyncio.create_task(pages.made(user_id, lambda user_id=user_id: rooms.work(user_id)))  # type: ignore[misc]
+        asyncio.create_task(pages.make(user_id, lambda user_id=user_id: rooms.work(user_id)))  # type: ignore[misc]
         for user_id in people
     ]
     await asyncio.to_thread(rooms.full.wait)
@@ -59,11 +66,11 @@ async def test_the_loop_goes_on_while_pages_are_made() -> None:
 
 async def test_a_page_that_fails_fails_alone() -> None:
     """Its error comes to whoever asked for it, and its place is free again."""
-    pages = Pages()
+    pages = some_pages()
     for _ in range(2 * module.AT_ONCE):
         with pytest.raises(ZeroDivisionError):
-            await pages.made(1, lambda: 1 / 0)
-    assert await pages.made(1, lambda: "well") == "well"
+            await pages.make(1, lambda: 1 / 0)
+    assert await pages.make(1, lambda: "well") == "well"
 
 
 async def test_a_page_is_made_though_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,4 +80,4 @@ async def test_a_page_is_made_though_there_is_no_thread(monkeypatch: pytest.Monk
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    assert await Pages().made(1, lambda: "well") == "well"
+    assert await some_pages().make(1, lambda: "well") == "well"

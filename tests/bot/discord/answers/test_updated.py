@@ -10,6 +10,7 @@ import pytest
 from bot.discord.answers.traffic import Traffic
 from bot.discord.answers.updated import UpdatedMessages, _StaleDisplays
 from bot.discord.context import Context
+from bot.discord.format.answer import Draft
 from bot.session import Session
 from filestore.records import CellRecord, MessageCell
 
@@ -36,9 +37,9 @@ async def test_of_two_quick_updates_the_later_is_shown_last(monkeypatch: pytest.
     tasks: list[asyncio.Task[None]] = []
     context: Any = SimpleNamespace(
         sessions=SimpleNamespace(opened=lambda _: session),
-        spawn=lambda work, _: tasks.append(asyncio.create_task(work)),
-        ends=lambda: None,
-        forgets=[],
+        tasks=SimpleNamespace(
+            spawn=lambda work, _: tasks.append(asyncio.create_task(work)), finishing=lambda: None
+        ),
     )
     updated = UpdatedMessages(context)
     updated.note("u1", 2, {"d"})
@@ -67,7 +68,7 @@ async def test_a_message_that_cannot_be_shown_yet_keeps_no_other_waiting(
         return 0 if record.seq == 1 and len(tried) < 6 else waiting.notes
 
     monkeypatch.setattr(UpdatedMessages, "_show_again", show)
-    updated = UpdatedMessages(cast(Context, SimpleNamespace(forgets=[])))
+    updated = UpdatedMessages(cast(Context, None))
     record = SimpleNamespace(user_id=1, session_id="u1")
     transcript = SimpleNamespace(displaying=displaying)
     waiting = _StaleDisplays(cast(Session, SimpleNamespace(record=record, transcript=transcript)))
@@ -78,7 +79,10 @@ async def test_a_message_that_cannot_be_shown_yet_keeps_no_other_waiting(
 
 
 async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> None:
-    """What was read before the wait may be old, and whoever waited twice would wait too long."""
+    """What was read before the wait may be old, and whoever waited twice would wait too long.
+
+    Drawing, which can take long, keeps no other message of the channel waiting.
+    """
     traffic = Traffic(0.0)
     read: list[bool] = []
 
@@ -90,10 +94,22 @@ async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> Non
         return []
 
     store = SimpleNamespace(message_cells=SimpleNamespace(of_cell=of_cell))
+    drawn: list[bool] = []
+
+    async def draw(_user_id: int, _draft: Draft) -> dict[tuple[str, str], bytes]:
+        drawn.append(10 in traffic._channels and traffic._channels[10].lane.locked())
+        return {}
+
     context = SimpleNamespace(
-        forgets=[], traffic=traffic, sessions=SimpleNamespace(store=store), live_answers={}
+        traffic=traffic,
+        sessions=SimpleNamespace(store=store),
+        live_answers={},
+        draft=Draft,
+        pages=SimpleNamespace(draw=draw),
     )
-    session = SimpleNamespace(transcript=SimpleNamespace(displaying=displaying))
+    session = SimpleNamespace(
+        record=SimpleNamespace(user_id=1), transcript=SimpleNamespace(displaying=displaying)
+    )
     waiting = _StaleDisplays(cast(Session, session))
     waiting.note(2, {"d"})
     traffic.begin(10)
@@ -104,6 +120,7 @@ async def test_a_message_is_made_in_its_channels_lane_after_all_waiting() -> Non
     traffic.end(10)
     await shown
     assert read == [True]
+    assert drawn == [False]
 
 
 def cell(seq: int, *names: str) -> CellRecord:
@@ -124,9 +141,9 @@ def test_a_display_that_is_updated_while_others_are_looked_up_is_looked_up_next(
         waiting.note(5, {"a"})
         waiting.shown[1] = 1
         waiting.note(6, {"b"})
-        assert waiting.settle(found, 1)
+        assert waiting.drop_shown(found, 1)
         assert list(waiting.names) == ["b"]
-        assert waiting.stale(cell(2, "b"))
+        assert waiting.is_stale(cell(2, "b"))
         waiting.shown[2] = 2
-        assert not waiting.stale(cell(2, "b"))
-        assert not waiting.settle([cell(2, "b")], 2)
+        assert not waiting.is_stale(cell(2, "b"))
+        assert not waiting.drop_shown([cell(2, "b")], 2)

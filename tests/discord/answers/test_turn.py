@@ -89,7 +89,7 @@ async def test_who_is_forgotten_is_forgotten_here_too(discord: Discord, data: Pa
         asked = await ada.say(general, f"{discord.bot.mention} {code('print(1)')}")
         answer = await answered(asked)
         confirm = await (await ada.slash(general, "privacy", what="delete")).wait_for_message()
-        await (await ada.click(confirm, "Delete all of mine")).wait_for_message(
+        await (await ada.click(confirm, "Delete everything")).wait_for_message(
             lambda m: "is deleted" in m.content, timeout=SOON
         )
         states = len(answer.history_of_states)

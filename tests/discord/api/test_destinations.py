@@ -4,8 +4,7 @@ import nextcord
 import pytest
 
 from bot.discord.api.destinations import ChannelDestination
-from bot.discord.api.interactions import Interaction
-from bot.discord.buttons.view import LOOKS, Buttons
+from bot.discord.buttons.view import buttons
 from bot.discord.format.attachments import Outgoing, Upload
 from tests.loopback.loopback import Discord
 
@@ -15,13 +14,13 @@ async def test_edit_keeps_what_was_attached(discord: Discord, tiny_bot: nextcord
     general = discord.guild.channel("general")
     channel = tiny_bot.get_channel(general.id)
     assert isinstance(channel, nextcord.TextChannel)
-    message = await ChannelDestination(channel).send(Outgoing("one", (Upload("a.txt", b"a"),)))
-    await message.edit(Outgoing("two", (Upload("b.txt", b"b"),)), None)
+    sent = await ChannelDestination(channel).send(Outgoing("one", (Upload("a.txt", b"a"),)))
+    await sent.edit(Outgoing("two", (Upload("b.txt", b"b"),)), None)
     message = await general.wait_for(lambda m: m.content == "two")
     assert {a.filename: a.data for a in message.attachments} == {"a.txt": b"a", "b.txt": b"b"}
-    await message.edit(Outgoing("three"), None)
+    await sent.edit(Outgoing("three"), None)
     assert len(message.attachments) == 2
-    await message.edit(Outgoing("four"), None, keep=False)
+    await sent.edit(Outgoing("four"), None, keep=False)
     assert not message.attachments
 
 
@@ -37,20 +36,15 @@ async def test_file_is_whole_when_it_is_sent_again(discord: Discord, tiny_bot: n
 
 
 @pytest.mark.parametrize(
-    ("buttons", "moves"),
+    ("names", "is_live"),
     [(("stop", "keep"), True), (("wait", "kill"), True), (("rerun", "edit", "notebook", "files"), False)],
 )
-async def test_message_moves_while_it_has_a_button_that_ends_its_cell(
-    discord: Discord, tiny_bot: nextcord.Client, buttons: tuple[str, ...], moves: bool
+async def test_message_is_live_while_it_has_a_button_that_ends_its_cell(
+    discord: Discord, tiny_bot: nextcord.Client, names: tuple[str, ...], is_live: bool
 ) -> None:
-    """That is how the next program knows an answer that was left in the middle, also one that asked."""
-
-    async def nothing(_interaction: Interaction) -> None:
-        """No button is clicked."""
-
+    """That is how the next program knows an answer that was left unfinished, also one that asked."""
     channel = tiny_bot.get_channel(discord.guild.channel("general").id)
     assert isinstance(channel, nextcord.TextChannel)
     destination = ChannelDestination(channel)
-    view = Buttons(dict.fromkeys(LOOKS, nothing), buttons)
-    message = await destination.send(Outgoing("one"), view)
-    assert (await destination.fetch(message.message_id)).moves is moves
+    message = await destination.send(Outgoing("one"), buttons(names))
+    assert (await destination.fetch(message.message_id)).is_live is is_live
