@@ -9,7 +9,7 @@ import pytest
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits.processor_time import Spent
 from kernels.sandbox.limits.usage import CROWDED, UNCOUNTABLE, hidden, pieces, processes
-from tests.kernels.sandbox.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
+from tests.kernels.sandbox.limits.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
 
 LARGE = 4_000_000
 MAPPED = """

@@ -1,7 +1,7 @@
 """Becomes an ordinary user, and runs a cell with a table and a plot in kernels that this user can have.
 
-    python -m tests.live.ordinary A                 # as the user that we are; "" is the strongest tier
-    unshare --mount --propagation private python -m tests.live.ordinary A 61000 61001 OUTSIDE
+    python -m tests.live.tiers.ordinary A                 # as the user that we are; "" is the strongest tier
+    unshare --mount --propagation private python -m tests.live.tiers.ordinary A 61000 61001 OUTSIDE
 
 The second form is for root, with OUTSIDE the mount namespace that it comes from. Where the interpreter or the
 checkout lies below a folder that only root may enter, the folder is covered with an empty one, in which they
@@ -19,7 +19,7 @@ from pathlib import Path
 MEMORY = 256 << 20  # bytes for a kernel
 MS_RDONLY, MS_REMOUNT, MS_BIND = 1, 32, 1 << 12
 LIBC = ctypes.CDLL(None, use_errno=True)
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 CELL = """
 import os, tempfile, time
 import pandas as pd, matplotlib.pyplot as plt
@@ -96,7 +96,7 @@ def main(tier: str, *user: str) -> None:
         os.setgroups([])
         os.setresgid(int(gid), int(gid), int(gid))
         os.setresuid(int(uid), int(uid), int(uid))
-        os.execv(sys.executable, [sys.executable, "-m", "tests.live.ordinary", tier])
+        os.execv(sys.executable, [sys.executable, "-m", "tests.live.tiers.ordinary", tier])
     print(json.dumps(asyncio.run(ran(tier))))
 
 

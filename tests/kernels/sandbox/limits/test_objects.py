@@ -21,7 +21,7 @@ from kernels.sandbox.limits.objects import (
     kept,
     socket_size,
 )
-from tests.kernels.sandbox.trees import init
+from tests.kernels.sandbox.limits.trees import init
 
 PASSED = 50 << 20
 SIOCOUTQ = 0x5411  # how much of a Unix socket's buffer is in use, with what the system adds

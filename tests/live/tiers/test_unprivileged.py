@@ -18,8 +18,8 @@ UNSHARE = ["unshare", "--mount", "--propagation", "private"]
 
 
 def ordinary(tier: str) -> list[str]:
-    """The command that runs `tests.live.ordinary` as an ordinary user, which is nobody's when we are root."""
-    command = [sys.executable, "-m", "tests.live.ordinary", tier]
+    """The command that runs `tests.live.tiers.ordinary` as an ordinary user: as root, as one that nobody is."""
+    command = [sys.executable, "-m", "tests.live.tiers.ordinary", tier]
     if os.getuid() != 0:
         return command
     if subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode:

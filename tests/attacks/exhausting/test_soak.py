@@ -9,8 +9,8 @@ import pytest
 
 from kernels.pool import Pool
 from tests.attacks.conftest import AFTER
+from tests.attacks.exhausting.test_resources import DISK, FORKS, GUARD, MEMORY
 from tests.attacks.host import leftovers, settled
-from tests.attacks.test_resources import DISK, FORKS, GUARD, MEMORY
 from tests.live.cells import NoFiles, run, value
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.soak, pytest.mark.timeout(600)]

@@ -11,7 +11,7 @@ from kernels.kernel import Kernel
 from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.policy import Tier
 from tests.live.cells import NoFiles, pooled, run
-from tests.live.scripts import SCRIPTS, Script
+from tests.live.code.scripts import SCRIPTS, Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -28,7 +28,7 @@ from kernels.sandbox.limits.watchdog import (
     Watchdog,
     Watched,
 )
-from tests.kernels.sandbox.trees import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, init, without
+from tests.kernels.sandbox.limits.trees import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, init, without
 
 LIMITS = Limits(workspace=1 * MiB, memory=64 * MiB, processes=20)
 

@@ -11,7 +11,7 @@ from kernels.sandbox.limits import still as module
 from kernels.sandbox.limits.still import Still, have_run
 from kernels.sandbox.limits.usage import processes
 from kernels.sandbox.limits.watchdog import HIDING, Watchdog, Watched
-from tests.kernels.sandbox.trees import init
+from tests.kernels.sandbox.limits.trees import init
 from tests.live.cells import until
 
 LIMITS = Limits(workspace=1 * MiB, memory=64 * MiB, processes=20)
