@@ -18,7 +18,7 @@ UNSHARE = ["unshare", "--mount", "--propagation", "private"]
 
 
 def ordinary(tier: str) -> list[str]:
-    """The command that runs `tests.live.tiers.ordinary` as an ordinary user: as root, as one that nobody is."""
+    """The command that runs `tests.live.tiers.ordinary` as an ordinary user: if we are root, as nobody."""
     command = [sys.executable, "-m", "tests.live.tiers.ordinary", tier]
     if os.getuid() != 0:
         return command
