@@ -3,7 +3,7 @@
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
     kernel = await sandbox.launch(workspace, name, order, descriptors)
     code = await kernel.wait()
-    kernel.fault        # what of `kernels.sandbox.limits.watchdog` ended it: "memory", "workspace" ...
+    kernel.fault        # the `kernels.limits.Fault` that ended it: "memory", "workspace" ...
     await kernel.release()
 """
 
@@ -22,13 +22,14 @@ from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.process.launch import Limits
+from kernels.limits import Fault, Limits
+from kernels.process.environment import environment
 from kernels.sandbox import users
 from kernels.sandbox.forkserver import LIBRARIES, Child, Forkserver
 from kernels.sandbox.limits import usage
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
-from kernels.sandbox.limits.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
-from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine, environment
+from kernels.sandbox.limits.watchdog import Watchdog, Watched
+from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
@@ -86,7 +87,7 @@ class Confined:
         if most is None or self.fault is not None:
             return
         if await in_thread(usage.size, self._watched.workspace) <= most:
-            self._too_much(ROOM)  # no process loses a rule of Landlock, so it can never write; another can
+            self._too_much(Fault.ROOM)  # Landlock lifts no rule: only another process can write again
 
     def damage(self) -> str | None:
         """Why the system has killed processes in it since the last call, if so: a name of a limit."""
@@ -94,7 +95,7 @@ class Confined:
         if self._group is None or killed <= self._killed:
             return None
         self._killed = killed
-        return MEMORY if self._group.at_its_limit else MACHINE
+        return Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
 
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
@@ -103,7 +104,7 @@ class Confined:
         if not self._namespaces:  # as a rule the init has ended all; it may have been killed itself
             await in_thread(self._forkserver.end_orphans)
         if self.fault is None and self._group is not None and code < 0 and self._group.killed > self._killed:
-            self.fault = MEMORY if self._group.at_its_limit else MACHINE
+            self.fault = Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
         return code
 
     def kill(self) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from kernels.kernel import Kernel
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from tests.attacks.conftest import LIMITS
 from tests.live.cells import NoFiles, run, until, value
 

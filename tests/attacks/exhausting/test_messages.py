@@ -10,7 +10,7 @@ import pytest
 
 from kernels.concurrency.cancellation import stop
 from kernels.kernel import Kernel
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.wire.weight import weight
 from tests.attacks.conftest import LIMITS
 from tests.live.cells import run, value

@@ -15,8 +15,8 @@ from time import monotonic
 import pytest
 
 from kernels.kernel import Kernel
+from kernels.limits import over_limit
 from kernels.pool import Pool
-from kernels.process.launch import over_limit
 from kernels.sandbox.limits.held_up import AT_FOLDER
 from tests.attacks.host import TRIES, refused
 from tests.live.cells import NoFiles, run, until, value

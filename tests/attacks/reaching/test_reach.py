@@ -11,8 +11,8 @@ import pytest
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.kernel import Kernel
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from kernels.sandbox import confined
 from kernels.sandbox.confined import Sandbox, readable
 from kernels.sandbox.policy import DEVICES, LOOKED_UP, READABLE_PROC, SYSTEM, Tier

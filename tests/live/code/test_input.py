@@ -6,7 +6,7 @@ import pytest
 
 from kernels.cell.events import Event, InputRequest, Stream
 from kernels.kernel import Kernel
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from tests.live.cells import run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

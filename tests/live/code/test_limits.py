@@ -7,7 +7,7 @@ import pytest
 
 from kernels.cell.events import Display, Result, Stream
 from kernels.kernel import Kernel
-from kernels.process.launch import Limits, MiB
+from kernels.limits import Limits, MiB
 from tests.live.cells import run, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -9,8 +9,8 @@ import pytest_asyncio
 from kernels.errors import SandboxUnavailable
 from kernels.inside.files.elsewhere import WORKSPACE_NAMES
 from kernels.kernel import Kernel
+from kernels.limits import Limits, MiB
 from kernels.pool import Pool
-from kernels.process.launch import Limits, MiB
 from kernels.sandbox.policy import Tier
 from tests.live.cells import NoFiles, Ran, pooled, run
 

@@ -12,7 +12,7 @@ from kernels.cell import run as run_module
 from kernels.cell.events import Display, Event
 from kernels.cell.router import Router
 from kernels.kernel import Kernel
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.wire.connection import Message
 from tests.live.cells import NoFiles, Ran, pooled, processes, run, until, value
 

@@ -9,10 +9,10 @@ import pytest
 
 from kernels.errors import KernelStartFailed, Misconfigured
 from kernels.kernel import Kernel
+from kernels.limits import Limits
 from kernels.process import kernel_process as module
 from kernels.process.kernel_process import KernelProcess
 from kernels.process.last_words import LastWords
-from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
 from kernels.wire.connection import Message
 from tests.live.cells import NoFiles, pooled, run, value

@@ -37,7 +37,7 @@ HOG = "held = [bytearray(1 << 20) for _ in range(400)]\nwhile True: time.sleep(1
 async def ran(tier: str) -> dict[str, object]:
     """What came of the cell."""
     from kernels.cell.events import Display
-    from kernels.process.launch import Limits
+    from kernels.limits import Limits
     from kernels.sandbox.forkserver import LIBRARIES
     from kernels.sandbox.policy import Tier
     from tests.live.cells import NoFiles, pooled, run

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kernels.errors import SandboxUnavailable
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, run

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.process.launch import Limits, MiB
+from kernels.limits import Limits, MiB
 from kernels.sandbox.limits import cgroup
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
 
@@ -131,7 +131,7 @@ def test_a_limit_that_cannot_be_set_is_an_error_that_leaves_no_group(groups: Gro
 def owner(name: str, member: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A program with a part of this name, and in it a kernel's group, with a member; killed at the end."""
     code = f"""
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.limits.cgroup import Groups
 group = Groups.found({name!r}).make("kernel", Limits())
 if {member}: group.take({member})

@@ -24,7 +24,7 @@ from pathlib import Path
 own, limit, python, workspaces = sys.argv[1:]
 (Path(own) / "cgroup.procs").write_text(str(os.getpid()))
 from kernels.cell.events import InputRequest
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.limits.machine import Machine
 from kernels.pool import Pool
 import kernels.pool; kernels.pool.RECENT = 0.0  # as if its person had left long ago

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels.process.launch import Limits, MiB
+from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import still as module
 from kernels.sandbox.limits.still import Still, have_run
 from kernels.sandbox.limits.usage import processes
-from kernels.sandbox.limits.watchdog import HIDING, Watchdog, Watched
+from kernels.sandbox.limits.watchdog import Watchdog, Watched
 from tests.kernels.sandbox.limits.trees import init
 from tests.live.cells import until
 
@@ -106,7 +106,7 @@ async def test_who_hides_files_on_their_way_and_sleeps_is_found_out(
         watchdog._round()
         assert faults == []
         watchdog._round()
-        assert faults == [HIDING]
+        assert faults == [Fault.HIDING]
 
 
 async def test_a_system_that_keeps_no_account_has_everybody_looked_at(

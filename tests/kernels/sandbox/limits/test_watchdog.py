@@ -13,18 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels.process.launch import Limits, MiB
+from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits import watchdog as module
 from kernels.sandbox.limits.watchdog import (
-    BACKGROUND,
-    FOLDERS,
-    HIDING,
-    MEMORY,
-    PROCESSES,
     STEP,
-    SYSTEM,
-    WORKSPACE,
     Watchdog,
     Watched,
 )
@@ -55,7 +48,7 @@ def test_files_over_the_limit_are_seen(workspace: Path) -> None:
     assert seen(workspace) == []
     (workspace / "folder").mkdir()
     (workspace / "folder" / "b").write_bytes(b"x" * 200_000)
-    assert seen(workspace) == [WORKSPACE]
+    assert seen(workspace) == [Fault.WORKSPACE]
 
 
 def test_a_look_can_be_asked_for_and_tells_once(workspace: Path) -> None:
@@ -70,7 +63,7 @@ def test_a_look_can_be_asked_for_and_tells_once(workspace: Path) -> None:
     watchdog.look(watched)
     watchdog.look(watched)
     watchdog._round()
-    assert faults == [WORKSPACE]
+    assert faults == [Fault.WORKSPACE]
 
 
 def test_a_large_workspace_is_not_looked_at_after_each_cell(
@@ -85,7 +78,7 @@ def test_a_large_workspace_is_not_looked_at_after_each_cell(
     watchdog.look(watched)
     assert faults == []
     watchdog._round()
-    assert faults == [WORKSPACE]
+    assert faults == [Fault.WORKSPACE]
 
 
 def test_a_workspace_without_a_limit_is_left_alone(workspace: Path) -> None:
@@ -121,7 +114,7 @@ def test_a_kernel_at_which_looks_fail_is_ended(
         for each in (bad, good):
             each.due = each.size_due = 0.0
         watchdog._round()
-    assert faults == [HIDING]
+    assert faults == [Fault.HIDING]
     assert looked == [good] * module.FAILURES
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
         f"the watchdog could not look at {workspace} (said once)"
@@ -166,7 +159,7 @@ def test_a_workspace_that_was_too_large_before_may_stay_so(workspace: Path) -> N
     """The person can delete what is too much; what grows further is ended."""
     (workspace / "a").write_bytes(b"x" * 2_000_000)
     assert seen(workspace, began=3_000_000) == []
-    assert seen(workspace, began=500_000) == [WORKSPACE]
+    assert seen(workspace, began=500_000) == [Fault.WORKSPACE]
 
 
 def test_very_many_files_are_too_much(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +169,7 @@ def test_very_many_files_are_too_much(workspace: Path, monkeypatch: pytest.Monke
         (workspace / str(number)).touch()
     assert seen(workspace) == []
     (workspace / "one more").touch()
-    assert seen(workspace) == [FOLDERS]
+    assert seen(workspace) == [Fault.FOLDERS]
 
 
 def test_very_deep_folders_are_too_much(workspace: Path) -> None:
@@ -185,14 +178,14 @@ def test_very_deep_folders_are_too_much(workspace: Path) -> None:
     for _ in range(usage.DEEPEST + 1):
         deep /= "d"
         deep.mkdir()
-    assert seen(workspace) == [FOLDERS]
+    assert seen(workspace) == [Fault.FOLDERS]
 
 
 def test_who_cannot_be_looked_into_is_told_that(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that its files are too large: nobody knows."""
     monkeypatch.setattr(usage, "opened", lambda _: iter([("0", None)]))
     with init() as pid:
-        assert seen(workspace, pid) == [HIDING]
+        assert seen(workspace, pid) == [Fault.HIDING]
 
 
 def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
@@ -202,7 +195,7 @@ def test_a_closed_folder_hides_nothing(workspace: Path) -> None:
     (workspace / "closed").chmod(0)
     workspace.chmod(0)
     with without(CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
-        assert seen(workspace) == [WORKSPACE]
+        assert seen(workspace) == [Fault.WORKSPACE]
 
 
 def test_a_workspace_that_is_gone_is_no_fault(workspace: Path) -> None:
@@ -225,13 +218,13 @@ def test_what_has_no_name_is_counted_too(
     """A file that is deleted and still open takes its room, and one in memory takes that."""
     monkeypatch.chdir(workspace)
     with init(hidden) as pid:
-        assert seen(workspace, pid, limits=Limits(workspace=1 * MiB)) == [WORKSPACE]
+        assert seen(workspace, pid, limits=Limits(workspace=1 * MiB)) == [Fault.WORKSPACE]
 
 
 def test_memory_is_summed_over_the_tree(workspace: Path) -> None:
     """The child of a child counts."""
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
-        assert seen(workspace, pid) == [MEMORY]
+        assert seen(workspace, pid) == [Fault.MEMORY]
         assert seen(workspace, pid, limits=Limits(memory=512 * MiB)) == []
 
 
@@ -257,7 +250,7 @@ def test_memory_that_takes_long_to_be_told_apart_holds_up_nobody(
         watchdog._round()
         assert (faults, watched.slow, watched.thorough) == ([], True, True)
         watchdog._slow_round()
-    assert faults == [MEMORY]
+    assert faults == [Fault.MEMORY]
 
 
 def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,9 +276,9 @@ def test_processes_and_threads_are_counted(workspace: Path) -> None:
     """Whatever a kernel runs at one time."""
     code = "import threading; [threading.Thread(target=time.sleep, args=(100,)).start() for _ in range(30)]"
     with init(code) as pid:
-        assert seen(workspace, pid) == [PROCESSES]
+        assert seen(workspace, pid) == [Fault.PROCESSES]
     with init("[os.fork() or time.sleep(100) for _ in range(30)]") as pid:
-        assert seen(workspace, pid) == [PROCESSES]
+        assert seen(workspace, pid) == [Fault.PROCESSES]
 
 
 def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
@@ -298,7 +291,7 @@ def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         assert len(usage.processes(process.pid)) > 300
-        assert seen(workspace, process.pid) == [PROCESSES]
+        assert seen(workspace, process.pid) == [Fault.PROCESSES]
         os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -313,7 +306,7 @@ def test_the_memory_of_a_process_whose_first_thread_has_ended_is_counted(workspa
     threading.Thread(target=wait).start()
     ctypes.CDLL(None).syscall(60, 0)"""
     with init(code) as pid:
-        assert seen(workspace, pid) == [MEMORY]
+        assert seen(workspace, pid) == [Fault.MEMORY]
 
 
 def test_what_the_system_keeps_is_counted_with_memory_or_without(workspace: Path) -> None:
@@ -325,7 +318,7 @@ def test_what_the_system_keeps_is_counted_with_memory_or_without(workspace: Path
         with init("held = [socket.socketpair() for _ in range(100)]") as pid:
             watchdog.watch(Watched(pid, workspace, faults.append))
             watchdog._round()
-        assert faults == [SYSTEM]
+        assert faults == [Fault.SYSTEM]
 
 
 def test_the_larger_part_of_what_is_too_much_is_told(workspace: Path) -> None:
@@ -333,12 +326,12 @@ def test_the_larger_part_of_what_is_too_much_is_told(workspace: Path) -> None:
     limits = Limits(memory=220 * MiB, processes=20)
     hold = "x = bytearray(os.urandom(1 << 20) * 150); held = [socket.socketpair() for _ in range(110)]"
     with init(hold) as pid:
-        assert seen(workspace, pid, limits=limits) == [MEMORY]
+        assert seen(workspace, pid, limits=limits) == [Fault.MEMORY]
 
 
 def test_little_that_is_open_is_counted_when_the_machine_has_lost_much(workspace: Path) -> None:
     """It costs 1 ms, and in any other round it would find little."""
-    for thorough, expected in ((False, []), (True, [SYSTEM])):
+    for thorough, expected in ((False, []), (True, [Fault.SYSTEM])):
         faults: list[str] = []
         watchdog = Watchdog(Limits(memory=64 * MiB, processes=20), workspace, memory=True)
         with init("held = [socket.socketpair() for _ in range(90)]") as pid:
@@ -373,7 +366,7 @@ def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
         while not faults:
             watched.due = 0.0
             watchdog._round()
-    assert faults == [BACKGROUND]
+    assert faults == [Fault.BACKGROUND]
 
 
 def test_what_works_on_after_a_cell_lets_others_go_first(
@@ -429,7 +422,7 @@ def test_the_thread_tells_once(workspace: Path) -> None:
         while not watched.size_due:
             os.sched_yield()
         (workspace / "large").write_bytes(b"x" * 2_000_000)
-        assert told.get(timeout=30) == WORKSPACE
+        assert told.get(timeout=30) == Fault.WORKSPACE
     assert told.empty()
     assert watched not in watchdog._watched
 
@@ -451,7 +444,7 @@ def test_a_look_that_fails_does_not_stop_the_others(
             while not watched.size_due:
                 os.sched_yield()
             (place / "large").write_bytes(b"x" * 2_000_000)
-        assert told.get(timeout=30) == WORKSPACE
+        assert told.get(timeout=30) == Fault.WORKSPACE
     assert "the sky has fallen" in caplog.text
 
 
@@ -486,7 +479,7 @@ def test_who_is_slow_to_look_at_holds_up_nobody(
         assert looking.wait(30)
         watchdog.watch(other)
         try:
-            assert told.get(timeout=30) == WORKSPACE
+            assert told.get(timeout=30) == Fault.WORKSPACE
         finally:
             end.set()
 
@@ -519,7 +512,7 @@ def test_who_makes_a_look_wait_is_ended(
             steps += 1
         end.set()
         thread.join()
-    assert told.get() == HIDING
+    assert told.get() == Fault.HIDING
     assert round(steps * STEP, 1) in ((0.5, 0.6) if lost else (15.0, 15.1))
     assert watchdog._looks.waiting(1.0) == []
 
@@ -550,7 +543,7 @@ def test_who_holds_its_folders_is_ended_after_several_short_waits(
             for _ in range(10):  # one second, then the look is over
                 watchdog._end_who_holds_up()
         waited += 10
-    assert (faults, waited) == (([], 150) if at_disk else ([HIDING], 50))
+    assert (faults, waited) == (([], 150) if at_disk else ([Fault.HIDING], 50))
     assert (watched.slow, watched.size_slow, watched.mapped_due) == (True, True, 0.0)
 
 
@@ -577,7 +570,7 @@ def test_a_process_with_too_many_areas_of_memory_ends_its_kernel(
     with init(code) as pid:
         assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == []
         monkeypatch.setattr(usage, "MOST_AREAS", 800)
-        assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == [SYSTEM]
+        assert seen(workspace, pid, limits=replace(LIMITS, memory=1 << 30)) == [Fault.SYSTEM]
 
 
 def test_whose_look_took_long_is_looked_at_apart_from_then_on(
@@ -649,7 +642,7 @@ def test_who_has_files_under_way_each_time_that_the_machine_loses_much_hides_the
         for looks in range(times):
             assert faults == [], looks
             watchdog._round()
-        assert faults == ([HIDING] if all(under_way) else [])
+        assert faults == ([Fault.HIDING] if all(under_way) else [])
         assert not watched.passing or all(under_way)
 
 
