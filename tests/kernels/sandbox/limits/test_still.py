@@ -38,7 +38,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(name: str) -> None:
         module_, _, function = name.partition(".")
-        there = __import__(f"kernels.sandbox.{module_}", fromlist=[function])
+        there = __import__(f"kernels.sandbox.limits.{module_}", fromlist=[function])
         real = getattr(there, function)
 
         def look(*args: object, **more: object) -> object:

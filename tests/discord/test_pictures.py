@@ -172,7 +172,7 @@ def test_ids_are_steady(discord: Discord) -> None:
 def test_readme_shows_each_picture_and_says_what_is_on_it(root: Path) -> None:
     """Every scenario has its picture, not too large; the README shows it with words for who cannot see it."""
     readme = (root / "README.md").read_text(encoding="utf-8")
-    found = re.findall(r"!\[([^\]]+)\]\((tests/discord/[^)]+)\)", readme)
+    found = re.findall(r"!\[([^\]]+)\]\((docs/pictures/[^)]+)\)", readme)
     shown = {path: alt for alt, path in found}
     assert set(shown) == {f"docs/pictures/{name}.png" for name in scenarios.ALL}
     assert {path.stem for path in FOLDER.glob("*.png")} == set(scenarios.ALL)
