@@ -325,7 +325,7 @@ class Kernel(KernelHere, introspection.Hinting):
             async with AsyncExitStack() as stack:
                 folder = stack.enter_context(run_folder(path))
                 broker = await stack.enter_async_context(Broker(self._source))
-                launcher = self._launcher(broker.bell.fileno())
+                launcher = self._launcher(broker.request_socket.fileno())
                 starting = KernelProcess.start(launcher, folder, self._router.receive)
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()

@@ -210,10 +210,10 @@ class Pool:
         self._sandbox, report = await choose(self._wanted, make, closing)
         log.info("kernels are held by tier %s (%s)", report.tier, report.tried)
 
-    def _launcher(self, workspace: Workspace, bell: int) -> Launcher:
+    def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:
-            return PlainLauncher(self.python, workspace.path, bell)
-        return ConfinedLauncher(self._sandbox, workspace.path, bell)
+            return PlainLauncher(self.python, workspace.path, request_socket)
+        return ConfinedLauncher(self._sandbox, workspace.path, request_socket)
 
     def _reason(self, kernel: Kernel, now: float) -> str | None:
         """Why this kernel is to be ended now, or None. Each condition has its name and its sentence."""

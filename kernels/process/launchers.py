@@ -30,11 +30,11 @@ IPYTHON = "ipython"  # in the run folder of an ordinary process: IPython's setti
 
 @dataclass(frozen=True, slots=True)
 class PlainLauncher:
-    """An ordinary process of the interpreter `python`. `bell` is the broker's."""
+    """An ordinary process of the interpreter `python`. `request_socket` is a descriptor of the broker."""
 
     python: Path
     workspace: Path
-    bell: int
+    request_socket: int
 
     def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager for a kernel with this run folder."""
@@ -54,13 +54,13 @@ class PlainLauncher:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=output,
-            pass_fds=(self.bell, *words.values()),
+            pass_fds=(self.request_socket, *words.values()),
         )
         lower(cast(PlainProvisioner, manager.provisioner).pid)
 
     def arguments(self, run_folder: Path, words: Mapping[str, int]) -> list[str]:
         """The command line, as a kernel spec has it: jupyter_client fills in the connection file."""
-        inherited = json.dumps({"files": self.bell, **words})
+        inherited = json.dumps({"files": self.request_socket, **words})
         return [str(self.python), str(INSIDE), str(run_folder), inherited, "-f", "{connection_file}"]
 
     def environment(self, run_folder: Path, outside: Mapping[str, str]) -> dict[str, str]:
@@ -70,11 +70,11 @@ class PlainLauncher:
 
 @dataclass(frozen=True, slots=True)
 class ConfinedLauncher:
-    """A process that is forked from the sandbox's zygote. `bell` is the broker's."""
+    """A process that is forked from the sandbox's zygote. `request_socket` is a descriptor of the broker."""
 
     sandbox: Sandbox
     workspace: Path
-    bell: int
+    request_socket: int
 
     def manager(self, folder: Path) -> AsyncKernelManager:
         """A manager for a kernel with this run folder."""
@@ -90,7 +90,7 @@ class ConfinedLauncher:
         with (run_folder / ALIVE).open("wb") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)  # held by the kernel's init as long as it lives
             provisioner = cast(ConfinedProvisioner, manager.provisioner)
-            provisioner.descriptors = {"files": self.bell, "alive": alive.fileno(), **words}
+            provisioner.descriptors = {"files": self.request_socket, "alive": alive.fileno(), **words}
             await manager.start_kernel(cwd=str(self.workspace), env={}, stderr=output)
 
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from kernels import broker as files
+from kernels import broker as module
 from kernels.broker import Broker, FileRow, FileUnavailable, Opened
 from kernels.inside.files import stored as inside
 
@@ -79,25 +79,25 @@ def shelf(path: Path) -> Shelf:
 
 
 @pytest.fixture
-async def bell(shelf: Shelf) -> AsyncIterator[socket.socket]:
-    """The bell of a broker that serves the shelf."""
+async def requests(shelf: Shelf) -> AsyncIterator[socket.socket]:
+    """The request socket of a broker that serves the shelf."""
     async with Broker(shelf) as broker:
-        broker.bell.settimeout(20)
-        yield broker.bell
+        broker.request_socket.settimeout(20)
+        yield broker.request_socket
 
 
-def dial(bell: socket.socket) -> socket.socket:
-    """Ring, and pick up the line."""
-    bell.send(b".")
-    _, lines, _, _ = socket.recv_fds(bell, 1, 1)
+def connect(requests: socket.socket) -> socket.socket:
+    """Ask for a connection, and receive it."""
+    requests.send(b".")
+    _, lines, _, _ = socket.recv_fds(requests, 1, 1)
     peer = socket.socket(fileno=lines[0])
     peer.settimeout(20)
     return peer
 
 
-def exchange(bell: socket.socket, request: bytes) -> tuple[dict[str, Any], bytes]:
+def exchange(requests: socket.socket, request: bytes) -> tuple[dict[str, Any], bytes]:
     """Send bytes as a kernel may; the answer with the bytes after it. No descriptor comes with them."""
-    with dial(bell) as peer:
+    with connect(requests) as peer:
         peer.sendall(request)
         told = b""
         while received := socket.recv_fds(peer, 65536, 4):
@@ -112,10 +112,10 @@ def exchange(bell: socket.socket, request: bytes) -> tuple[dict[str, Any], bytes
         return answer, data
 
 
-async def ask(bell: socket.socket, request: object) -> tuple[dict[str, Any], bytes]:
+async def ask(requests: socket.socket, request: object) -> tuple[dict[str, Any], bytes]:
     """`exchange` for a request as JSON, or as bytes, in a thread."""
     line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
-    return await asyncio.to_thread(exchange, bell, line)
+    return await asyncio.to_thread(exchange, requests, line)
 
 
 def ours() -> int:
@@ -128,9 +128,9 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-async def test_open_sends_the_bytes_and_no_descriptor(bell: socket.socket, shelf: Shelf) -> None:
+async def test_open_sends_the_bytes_and_no_descriptor(requests: socket.socket, shelf: Shelf) -> None:
     """With one the file could be opened again for writing. The store's own is closed."""
-    answer, data = await ask(bell, {"op": "open", "file": "k7m3q9x2va"})
+    answer, data = await ask(requests, {"op": "open", "file": "k7m3q9x2va"})
     assert answer == {
         "ok": True,
         "file_id": "k7m3q9x2va",
@@ -151,7 +151,7 @@ async def test_a_large_file_arrives_whole(path: Path, where: str) -> None:
     path.write_bytes(LARGE)
     shelf = Shelf(lambda: path.open("rb") if where == "on the disk" else BytesIO(LARGE), size=len(LARGE))
     async with Broker(shelf) as broker:
-        answer, data = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
+        answer, data = await ask(broker.request_socket, {"op": "open", "file": "k7m3q9x2va"})
     assert answer["size"] == len(LARGE)
     assert data == LARGE
 
@@ -160,7 +160,7 @@ async def test_a_large_file_arrives_whole(path: Path, where: str) -> None:
 async def test_a_file_of_another_size_than_was_said_is_sent_as_far(content: bytes, sent: bytes) -> None:
     """Too short a file ends early, which the kernel sees; of one that has grown the rest is not sent."""
     async with Broker(Shelf(lambda: BytesIO(content))) as broker:
-        answer, data = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
+        answer, data = await ask(broker.request_socket, {"op": "open", "file": "k7m3q9x2va"})
     assert (answer["size"], data) == (4, sent)
 
 
@@ -168,25 +168,25 @@ async def test_bytes_that_nobody_takes_hold_few_files_and_for_a_while(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A kernel that asks and does not read has two files open; a third is refused, a list is not."""
-    monkeypatch.setattr(files, "TURN_TIME", 0.1)
+    monkeypatch.setattr(module, "TURN_TIME", 0.1)
     path.write_bytes(LARGE)
     shelf = Shelf(lambda: path.open("rb"), size=len(LARGE))
     async with Broker(shelf) as broker:
-        broker.bell.settimeout(20)
-        peers = [await asyncio.to_thread(dial, broker.bell) for _ in range(files.FILES_AT_ONCE)]
+        broker.request_socket.settimeout(20)
+        peers = [await asyncio.to_thread(connect, broker.request_socket) for _ in range(module.FILES_AT_ONCE)]
         for peer in peers:
             peer.sendall(b'{"op": "open", "file": "k7m3q9x2va"}\n')
             assert (await asyncio.to_thread(peer.recv, 1)) == b"{"
-        answer, _ = await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"})
+        answer, _ = await ask(broker.request_socket, {"op": "open", "file": "k7m3q9x2va"})
         assert (answer["ok"], answer["missing"]) == (False, False)
         assert "still being loaded" in answer["message"]
-        assert len(shelf.handed) == files.FILES_AT_ONCE
-        assert (await ask(broker.bell, {"op": "list"}))[0]["ok"]
-        monkeypatch.setattr(files, "TURN_TIME", 20)
+        assert len(shelf.handed) == module.FILES_AT_ONCE
+        assert (await ask(broker.request_socket, {"op": "list"}))[0]["ok"]
+        monkeypatch.setattr(module, "TURN_TIME", 20)
         peers.pop().close()  # and it is served in the place of one that has left
-        assert (await ask(broker.bell, {"op": "open", "file": "k7m3q9x2va"}))[1] == LARGE
-        monkeypatch.setattr(files, "TAKING_TIME", 0.1)
-        peers.append(await asyncio.to_thread(dial, broker.bell))
+        assert (await ask(broker.request_socket, {"op": "open", "file": "k7m3q9x2va"}))[1] == LARGE
+        monkeypatch.setattr(module, "TAKING_TIME", 0.1)
+        peers.append(await asyncio.to_thread(connect, broker.request_socket))
         peers[-1].sendall(b'{"op": "open", "file": "k7m3q9x2va"}\n')
         while not shelf.handed[-1].closed or len(shelf.handed) < 4:  # noqa: ASYNC110  nothing tells
             await asyncio.sleep(0.01)
@@ -196,9 +196,9 @@ async def test_bytes_that_nobody_takes_hold_few_files_and_for_a_while(
         peer.close()
 
 
-async def test_list_and_path_are_answered(bell: socket.socket) -> None:
+async def test_list_and_path_are_answered(requests: socket.socket) -> None:
     """The list carries every field, and path the name that the file got in the workspace."""
-    answer, none = await ask(bell, {"op": "list"})
+    answer, none = await ask(requests, {"op": "list"})
     assert answer["files"] == [
         {
             "file_id": "k7m3q9x2va",
@@ -211,14 +211,17 @@ async def test_list_and_path_are_answered(bell: socket.socket) -> None:
         }
     ]
     assert none == b""
-    assert await ask(bell, {"op": "path", "file": "k7m3q9x2va"}) == ({"ok": True, "name": "data.csv"}, b"")
+    assert await ask(requests, {"op": "path", "file": "k7m3q9x2va"}) == (
+        {"ok": True, "name": "data.csv"},
+        b"",
+    )
 
 
 @pytest.mark.parametrize("op", ["open", "path"])
 @pytest.mark.parametrize("wanted", ["zzzzzzzzzz", "../../etc/passwd", "K7M3Q9X2VB", "\ud800", "a\nb"])
-async def test_an_absent_file_has_the_one_answer(bell: socket.socket, op: str, wanted: str) -> None:
+async def test_an_absent_file_has_the_one_answer(requests: socket.socket, op: str, wanted: str) -> None:
     """Expired, foreign and absent cannot be told apart."""
-    answer, none = await ask(bell, {"op": op, "file": wanted})
+    answer, none = await ask(requests, {"op": op, "file": wanted})
     assert answer == {
         "ok": False,
         "missing": True,
@@ -227,9 +230,9 @@ async def test_an_absent_file_has_the_one_answer(bell: socket.socket, op: str, w
     assert none == b""
 
 
-async def test_a_name_too_long_to_be_one_is_not_looked_up(bell: socket.socket) -> None:
+async def test_a_name_too_long_to_be_one_is_not_looked_up(requests: socket.socket) -> None:
     """Ten thousand characters are answered like any absent file, without all of them."""
-    answer, _ = await ask(bell, {"op": "open", "file": "x" * 10_000})
+    answer, _ = await ask(requests, {"op": "open", "file": "x" * 10_000})
     assert answer["missing"]
     assert answer["message"] == "no file xxxxxxxxxxxxxxxxxxxx...: it expired, or is not yours"
 
@@ -253,43 +256,43 @@ async def test_a_name_too_long_to_be_one_is_not_looked_up(bell: socket.socket) -
         {"user": 1, "op": "open", "file": 5},
     ],
 )
-async def test_garbage_is_answered_with_a_sentence(bell: socket.socket, request_: object) -> None:
+async def test_garbage_is_answered_with_a_sentence(requests: socket.socket, request_: object) -> None:
     """What is no request gets an answer that says so, and nothing more."""
-    answer, none = await ask(bell, request_)
+    answer, none = await ask(requests, request_)
     assert (answer["ok"], answer["missing"], none) == (False, False, b"")
     assert answer["message"].startswith(("the request ", "a file is named by "))
 
 
-async def test_what_the_request_says_about_the_person_is_not_heard(bell: socket.socket) -> None:
-    """Who asks is whose bell was rung: other fields change nothing."""
-    _, data = await ask(bell, {"op": "open", "file": "k7m3q9x2va", "user_id": 2, "session": "x"})
+async def test_what_the_request_says_about_the_person_is_not_heard(requests: socket.socket) -> None:
+    """Who asks is decided by the request socket: other fields change nothing."""
+    _, data = await ask(requests, {"op": "open", "file": "k7m3q9x2va", "user_id": 2, "session": "x"})
     assert data == b"a,b\n"
 
 
 async def test_a_store_that_fails_is_a_sentence_without_its_secrets(
-    bell: socket.socket, caplog: pytest.LogCaptureFixture
+    requests: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The kernel reads that it may try again; the traceback is in our log."""
-    answer, _ = await ask(bell, {"op": "open", "file": "broken"})
+    answer, _ = await ask(requests, {"op": "open", "file": "broken"})
     assert answer["message"] == "the files cannot be reached right now: try again in a moment"
     assert "hunter2" in caplog.text
 
 
 async def test_a_store_that_hangs_is_given_up(
-    bell: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    requests: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A kernel is not left waiting for ever."""
-    monkeypatch.setattr(files, "ANSWERING_TIME", 0.1)
-    answer, _ = await ask(bell, {"op": "open", "file": "slow"})
+    monkeypatch.setattr(module, "ANSWERING_TIME", 0.1)
+    answer, _ = await ask(requests, {"op": "open", "file": "slow"})
     assert answer["message"].startswith("the files cannot be reached right now")
     assert "TimeoutError" in caplog.text
 
 
-async def test_ten_megabytes_without_a_line_are_cut_off(bell: socket.socket) -> None:
+async def test_ten_megabytes_without_a_line_are_cut_off(requests: socket.socket) -> None:
     """A request without an end is not read to it, and the next is served."""
 
     def flood() -> int:
-        with dial(bell) as peer:
+        with connect(requests) as peer:
             sent = 0
             try:
                 while sent < 10 * 1024 * 1024:
@@ -299,15 +302,15 @@ async def test_ten_megabytes_without_a_line_are_cut_off(bell: socket.socket) -> 
             return sent
 
     assert await asyncio.to_thread(flood) < 2 * 1024 * 1024
-    assert (await ask(bell, {"op": "list"}))[0]["ok"]
+    assert (await ask(requests, {"op": "list"}))[0]["ok"]
 
 
-async def test_silence_ends_a_connection(bell: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_ends_a_connection(requests: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a line and then nothing is closed without an answer."""
-    monkeypatch.setattr(files, "ASKING_TIME", 1.0)
+    monkeypatch.setattr(module, "ASKING_TIME", 1.0)
 
     def whisper() -> bytes:
-        with dial(bell) as peer:
+        with connect(requests) as peer:
             peer.sendall(b'{"op": ')
             return peer.recv(1)
 
@@ -315,14 +318,16 @@ async def test_silence_ends_a_connection(bell: socket.socket, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("op", "most"), [("list", files.AT_ONCE), ("path", files.FILES_AT_ONCE), ("open", files.FILES_AT_ONCE)]
+    ("op", "most"), [("list", module.AT_ONCE), ("path", module.FILES_AT_ONCE), ("open", module.FILES_AT_ONCE)]
 )
-async def test_few_are_served_at_once(bell: socket.socket, shelf: Shelf, op: str, most: int) -> None:
+async def test_few_are_served_at_once(requests: socket.socket, shelf: Shelf, op: str, most: int) -> None:
     """A flood of requests reaches the store a few at a time; the others wait their turn and are served."""
     request = json.dumps({"op": op, "file": "slow"}).encode() + b"\n"
     shelf.listed = "slow"
     with ThreadPoolExecutor(40) as pool:
-        asked = [asyncio.get_running_loop().run_in_executor(pool, exchange, bell, request) for _ in range(40)]
+        asked = [
+            asyncio.get_running_loop().run_in_executor(pool, exchange, requests, request) for _ in range(40)
+        ]
         while shelf.waiting < most:
             shelf.held.clear()
             await shelf.held.wait()
@@ -335,7 +340,7 @@ async def test_few_are_served_at_once(bell: socket.socket, shelf: Shelf, op: str
 
 
 async def test_500_hostile_connections_leave_nothing(
-    bell: socket.socket, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    requests: socket.socket, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Garbage, early leaving, unread answers: no log, no descriptor left, and the next is served."""
     requests = [b"", b"x", b"garbage\n", b'{"op": "open", "file": "k7m3q9x2va"}\n', b'{"op": "list"}\n']
@@ -343,7 +348,7 @@ async def test_500_hostile_connections_leave_nothing(
     def pester() -> None:
         peers = []
         for number in range(500):
-            peer = dial(bell)
+            peer = connect(requests)
             peers.append(peer)
             peer.sendall(requests[number % len(requests)])
             if number % len(requests) < 2 or number % 7 == 0:
@@ -354,18 +359,18 @@ async def test_500_hostile_connections_leave_nothing(
     before = descriptors()
     with caplog.at_level(logging.DEBUG, logger="kernels"):
         await asyncio.to_thread(pester)
-        for _ in range(files.AT_ONCE):  # behind the last of them in every place
-            assert (await ask(bell, {"op": "list"}))[0]["ok"]
+        for _ in range(module.AT_ONCE):  # behind the last of them in every place
+            assert (await ask(requests, {"op": "list"}))[0]["ok"]
     assert caplog.records == []
     assert descriptors() <= before
     assert all(file.closed for file in shelf.handed)
 
 
-async def test_a_peer_that_sends_descriptors_leaves_none_with_us(bell: socket.socket) -> None:
+async def test_a_peer_that_sends_descriptors_leaves_none_with_us(requests: socket.socket) -> None:
     """A descriptor that a kernel passes to us is not kept."""
 
     def push() -> dict[str, Any]:
-        with dial(bell) as peer, open(os.devnull) as null:
+        with connect(requests) as peer, open(os.devnull) as null:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null.fileno()] * 50))
             try:
                 peer.sendmsg([b'{"op": "list"}\n'], [rights])
@@ -379,57 +384,57 @@ async def test_a_peer_that_sends_descriptors_leaves_none_with_us(bell: socket.so
     assert descriptors() <= before
 
 
-async def test_descriptors_that_come_with_a_ring_are_not_kept(bell: socket.socket) -> None:
-    """Whatever rings, one byte is heard of it."""
+async def test_descriptors_that_come_with_a_request_are_not_kept(requests: socket.socket) -> None:
+    """Of whatever is sent, one byte is read."""
     before = descriptors()
     try:
-        socket.send_fds(bell, [b"x" * 1000], [0] * 50)
+        socket.send_fds(requests, [b"x" * 1000], [0] * 50)
     except PermissionError:  # where the system refuses them for us
-        bell.send(b"x" * 1000)
-    _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, bell, 1, 1)
+        requests.send(b"x" * 1000)
+    _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, requests, 1, 1)
     os.close(line)
-    assert (await ask(bell, {"op": "list"}))[0]["ok"]
+    assert (await ask(requests, {"op": "list"}))[0]["ok"]
     assert descriptors() <= before
 
 
-async def test_rings_that_nobody_picks_up_are_bounded(
-    bell: socket.socket, monkeypatch: pytest.MonkeyPatch
+async def test_connections_that_nobody_receives_are_bounded(
+    requests: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kernel that only rings has few lines on their way, which end by themselves; then it is served."""
-    monkeypatch.setattr(files, "ASKING_TIME", 0.02)
+    """A kernel that only asks has few connections open, which end by themselves; then it is served."""
+    monkeypatch.setattr(module, "ASKING_TIME", 0.02)
     before = descriptors()
-    bell.setblocking(False)
+    requests.setblocking(False)
     for _ in range(2000):
         with suppress(BlockingIOError):
-            bell.send(b".")
+            requests.send(b".")
         await asyncio.sleep(0)
     lines = 0
     with suppress(BlockingIOError):
         while True:
-            _, (line,), _, _ = socket.recv_fds(bell, 1, 1)
+            _, (line,), _, _ = socket.recv_fds(requests, 1, 1)
             os.close(line)
             lines += 1
             await asyncio.sleep(0)
     assert 0 < lines < 2000
-    bell.settimeout(20)
+    requests.settimeout(20)
     monkeypatch.undo()
-    assert (await ask(bell, {"op": "list"}))[0]["ok"]
-    assert descriptors() <= before + files.AT_ONCE
+    assert (await ask(requests, {"op": "list"}))[0]["ok"]
+    assert descriptors() <= before + module.AT_ONCE
 
 
-async def test_a_ring_is_not_lost_while_there_are_no_descriptors(
-    bell: socket.socket, caplog: pytest.LogCaptureFixture
+async def test_a_request_is_not_lost_while_there_are_no_descriptors(
+    requests: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who rings when we have no descriptor to spare is answered as soon as there is one."""
+    """Who asks when we have no descriptor to spare is answered as soon as there is one."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
-        bell.send(b".")
+        requests.send(b".")
         while not caplog.records:  # noqa: ASYNC110  a log has no event
             await asyncio.sleep(0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, bell, 1, 1)
+    _, (line,), _, _ = await asyncio.to_thread(socket.recv_fds, requests, 1, 1)
     with socket.socket(fileno=line) as peer:
         peer.settimeout(20)
         peer.sendall(b'{"op": "list"}\n')
@@ -442,7 +447,7 @@ async def test_leaving_closes_everything(shelf: Shelf) -> None:
     peers = []
     async with Broker(shelf) as broker:
         for request in (b'{"op": "open", "file": "slow"}\n', b'{"op"', b""):
-            peers.append(await asyncio.to_thread(dial, broker.bell))
+            peers.append(await asyncio.to_thread(connect, broker.request_socket))
             peers[-1].sendall(request)
         await shelf.held.wait()
     for peer in peers:
@@ -452,44 +457,47 @@ async def test_leaving_closes_everything(shelf: Shelf) -> None:
     assert ours() == threads
 
 
-async def test_nobody_else_can_ring(bell: socket.socket) -> None:
-    """Neither end has a name, so there is nothing to dial, delete or put a link in the place of."""
-    assert (bell.getsockname(), bell.getpeername()) == ("", "")
+async def test_nobody_else_can_ask(requests: socket.socket) -> None:
+    """Neither end has a name, so there is nothing to connect to, delete or put a link in the place of."""
+    assert (requests.getsockname(), requests.getpeername()) == ("", "")
 
 
 @pytest.mark.parametrize("turn", ["shut", "turned to nobody", "turned to another", "closed"])
-async def test_what_a_kernel_does_to_its_bell_is_its_own_loss(
+async def test_what_a_kernel_does_to_its_request_socket_is_its_own_loss(
     tmp_path: Path, shelf: Shelf, turn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It may shut its end, turn it elsewhere or close it: nothing is raised, logged or left."""
     before = descriptors()
     async with Broker(shelf) as broker, Broker(shelf) as other:
-        broker.bell.send(b".")
+        broker.request_socket.send(b".")
         match turn:
             case "shut":
-                broker.bell.shutdown(socket.SHUT_RDWR)
+                broker.request_socket.shutdown(socket.SHUT_RDWR)
             case "turned to nobody":
-                connect_to_nobody(broker.bell)
+                connect_to_nobody(broker.request_socket)
             case "turned to another":
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as elsewhere:
                     elsewhere.bind(str(tmp_path / "socket"))
                     with contextlib.suppress(OSError):  # where it is no datagram socket
-                        broker.bell.connect(str(tmp_path / "socket"))
+                        broker.request_socket.connect(str(tmp_path / "socket"))
             case "closed":
-                broker.bell.close()
-        assert (await ask(other.bell, {"op": "list"}))[0]["ok"]
+                broker.request_socket.close()
+        assert (await ask(other.request_socket, {"op": "list"}))[0]["ok"]
     assert caplog.records == []
     assert descriptors() == before
 
 
-def connect_to_nobody(bell: socket.socket) -> None:
+def connect_to_nobody(requests: socket.socket) -> None:
     """connect(2) with AF_UNSPEC, which Python has no name for."""
     address = ctypes.create_string_buffer(16)
-    assert ctypes.CDLL(None).connect(bell.fileno(), address, 16) in (0, -1)  # -1: it was no datagram socket
+    assert ctypes.CDLL(None).connect(requests.fileno(), address, 16) in (
+        0,
+        -1,
+    )  # -1: it was no datagram socket
 
 
 def test_whoever_waits_longer_hears_the_reason_of_whoever_gives_up_first() -> None:
     """The bot's answer, then the broker's, then the kernel's own patience: else a time-out hides why."""
-    for_a_file = files.TURN_TIME + files.BOT_TIME
-    assert for_a_file < files.ANSWERING_TIME
-    assert files.ASKING_TIME + files.ANSWERING_TIME < inside.ANSWERING_TIME
+    for_a_file = module.TURN_TIME + module.BOT_TIME
+    assert for_a_file < module.ANSWERING_TIME
+    assert module.ASKING_TIME + module.ANSWERING_TIME < inside.ANSWERING_TIME

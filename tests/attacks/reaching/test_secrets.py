@@ -144,7 +144,7 @@ print(os.getppid() > 0, [subprocess.run(["true"]).returncode for _ in range(3)])
 
 
 async def test_sockets_of_the_host_are_out_of_reach(kernel: Kernel, host: Host) -> None:
-    """By path or abstract, as streams or as datagrams, the bell's own socket included."""
+    """By path or abstract, as streams or as datagrams, the request socket included."""
     code = """
 def connect(address, kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_UNIX, kind) as ours:
@@ -158,7 +158,7 @@ def by_pair(kind):
     ours.sendto(b"x", datagrams)
 tries("a pair of datagram sockets", lambda: by_pair(socket.SOCK_DGRAM))
 with contextlib.suppress(OSError):
-    load_file.__wrapped__.__self__._bell.sendto(b"x", datagrams)  # a pair's end that was given to it
+    load_file.__wrapped__.__self__._request_socket.sendto(b"x", datagrams)  # a pair's end that was given to it
 """
     names = {"stream": str(host.stream), "abstract": host.abstract}
     await refused(kernel, code, datagrams=str(host.folder / "datagrams"), **names)
@@ -312,10 +312,10 @@ async def test_a_stored_file_is_read_and_never_changed(pool: Pool, tmp_path: Pat
     before, content = stored.stat(), stored.read_bytes()
     code = """
 import json
-bell = load_file.__wrapped__.__self__._bell
+request_socket = load_file.__wrapped__.__self__._request_socket
 def asked():
-    bell.send(b".")
-    _, lines, _, _ = socket.recv_fds(bell, 1, 1)
+    request_socket.send(b".")
+    _, lines, _, _ = socket.recv_fds(request_socket, 1, 1)
     line = socket.socket(fileno=lines[0])
     line.settimeout(20)
     line.sendall(json.dumps({"op": "open", "file": "secret.bin"}).encode() + b"\\n")
