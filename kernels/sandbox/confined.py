@@ -1,7 +1,7 @@
 """The sandbox of a pool: launches kernels as its tier holds them, and clears away what they leave.
 
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
-    kernel = await sandbox.launch(workspace, name, order, descriptors)
+    kernel = await sandbox.launch(workspace, name, request, descriptors)
     code = await kernel.wait()
     kernel.fault        # the `kernels.limits.Fault` that ended it: "memory", "workspace" ...
     await kernel.release()
@@ -196,11 +196,11 @@ class Sandbox:
         self._stack.close()
 
     async def launch(
-        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, request: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Confined:
-        """Start a process that follows the order (see `inside.confinement.child`), held as the tier holds.
+        """Start a process that does what the spawn request says (see `inside.confinement.child`), confined.
 
-        `name` is that of its control group. `descriptors` go with the order and stay ours too.
+        `name` is that of its control group. `descriptors` go with the request and stay ours too.
 
         Raises: KernelStartFailed, OSError.
         """
@@ -228,7 +228,7 @@ class Sandbox:
                 "environment": confinement.environment,
                 "over": removed > 0,
             }
-            child.order({**order, **described}, descriptors)
+            child.spawn({**request, **described}, descriptors)
         except BaseException as error:  # also a cancellation leaves no process
             child.close()
             if group is not None:

@@ -59,7 +59,7 @@ class Pretended:
         self.entered = False
 
     async def launch(
-        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, request: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Throwaway:
         if isinstance(self.outcome, Exception):
             raise self.outcome

@@ -160,7 +160,7 @@ async def test_kernels_outlive_the_zygote(pool: Pool, first: Kernel) -> None:
 
 async def test_closed_gate_ends_the_kernel_and_its_children(pool: Pool) -> None:
     """As when we are killed: nobody is left to end it, so it ends itself."""
-    kernel = pool.kernel("gate", NoFiles())
+    kernel = pool.kernel("control", NoFiles())
     mark = f"96{os.getpid()}"
     await run(kernel, f"import subprocess\nsubprocess.Popen(['sleep', '{mark}'], start_new_session=True)")
     assert processes(f"sleep\0{mark}")
@@ -169,7 +169,7 @@ async def test_closed_gate_ends_the_kernel_and_its_children(pool: Pool) -> None:
     assert isinstance(provisioner, ConfinedProvisioner)
     assert provisioner._kernel is not None
     child = provisioner._kernel.child
-    child._gate.shutdown(2)
+    child._control.shutdown(2)
     await until(lambda: kernel.dead and not processes(f"sleep\0{mark}"))
     await until(lambda: child.pid not in children(zygote(pool)))
 
@@ -194,7 +194,7 @@ async def test_what_a_killed_init_leaves_is_ended_without_groups_and_namespaces(
 
 
 async def test_detached_child_goes_on(pool: Pool) -> None:
-    """A kernel that was told so does not end with its gate, but by one to its init."""
+    """A kernel that was told so does not end with its control socket, but by a signal to its init."""
     kernel = pool.kernel("left", NoFiles())
     await run(kernel, "x = 5")
     assert kernel._process is not None
@@ -248,8 +248,8 @@ async def test_an_interpreter_that_cannot_is_told(tmp_path: Path, python: str, w
                 await forkserver.fork(0)
 
 
-async def test_a_child_without_an_order_ends_with_its_gate(tmp_path: Path) -> None:
-    """A fork whose order never comes leaves no process."""
+async def test_a_child_without_a_spawn_request_ends_with_its_control_socket(tmp_path: Path) -> None:
+    """A fork whose spawn request never comes leaves no process."""
     with Forkserver(KERNEL_PYTHON, tmp_path, environment={}, libraries=()) as forkserver:
         child = await forkserver.fork(0)
         assert forkserver._process is not None
