@@ -28,7 +28,7 @@ from kernels.cell.events import Restarted
 from kernels.cell.router import NUMBER, Late, Router, Variable
 from kernels.cell.run import Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
-from kernels.concurrency.slots import Line, Ticket, Turns
+from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.limits import Limits, over_limit
 from kernels.local import KernelHere
@@ -52,7 +52,7 @@ REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop
 
 
 class Kernel(KernelHere, introspection.Hinting):
-    """One session's kernel. Made by `Pool.kernel`, which owns the places and the end of it."""
+    """One session's kernel. Made by `Pool.kernel`, which owns the slots and ends it."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class Kernel(KernelHere, introspection.Hinting):
         *,
         launcher: Callable[[int], Launcher],
         run_root: Path,
-        places: Line,
-        starts: Turns,
+        slots: SlotQueue,
+        starts: TimedSlots,
         limits: Limits,
     ) -> None:
         super().__init__()
@@ -71,15 +71,15 @@ class Kernel(KernelHere, introspection.Hinting):
         self.workspace = workspace
         self.limits = limits
         self.outputs = workspace.path.parent
-        self.line = Line(1)
+        self.queue = SlotQueue(1)
         self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         self.last_used = monotonic()
         self._source = source
         self._launcher = launcher
         self._run_root = run_root
-        self._places = places
+        self._slots = slots
         self._starts = starts
-        self._place: Ticket | None = None
+        self._slot: QueueEntry | None = None
         self._stack = AsyncExitStack()
         self._ending = asyncio.Lock()
         self._process: KernelProcess | None = None
@@ -104,7 +104,7 @@ class Kernel(KernelHere, introspection.Hinting):
     @property
     def busy(self) -> bool:
         """Whether a cell runs or waits."""
-        return self.line.served > 0
+        return self.queue.served > 0
 
     @property
     def alive(self) -> bool:
@@ -136,8 +136,8 @@ class Kernel(KernelHere, introspection.Hinting):
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. The files stay."""
-        async with self.line.enter() as ticket:
-            async for _ in ticket:
+        async with self.queue.enter() as entry:
+            async for _ in entry:
                 pass
             log.info("the kernel is restarted", extra={"session": self.session_id})
             await self._end()
@@ -149,8 +149,8 @@ class Kernel(KernelHere, introspection.Hinting):
 
         Of one that has ended before, it is told why it did.
         """
-        async with self.line.enter() as ticket:
-            if ticket.served:
+        async with self.queue.enter() as entry:
+            if entry.served:
                 await self.replace(self._why() if self.dead else reason)
 
     async def detach(self) -> None:
@@ -187,7 +187,7 @@ class Kernel(KernelHere, introspection.Hinting):
     # What a run needs (RunHost):
 
     async def ready(self) -> AsyncGenerator[int]:
-        """Have a live process; gives the position in line while it waits for a place in the pool.
+        """Have a live process; gives its position in the queue while it waits for a slot of the pool.
 
         Raises: KernelStartFailed, KernelClosed.
         """
@@ -195,22 +195,22 @@ class Kernel(KernelHere, introspection.Hinting):
         if self.dead:
             await self.replace(self._why())
         if self._process is None and not self._closed:
-            place = self._place = self._places.enter()
+            slot = self._slot = self._slots.enter()
             try:
-                async for position in place:
+                async for position in slot:
                     yield position
-                if place.served and not self._closed:
+                if slot.served and not self._closed:
                     await self._have_started()
             finally:
                 if self._process is None:
-                    place.leave()
+                    slot.leave()
         if self._closed:
             raise KernelClosed
 
     def withdraw(self) -> None:
         """Let `ready` end at once, with nothing ready."""
-        if self._process is None and self._place is not None:
-            self._place.leave()
+        if self._process is None and self._slot is not None:
+            self._slot.leave()
         if self._starting is not None:
             cancel(self._starting)
 
@@ -315,7 +315,7 @@ class Kernel(KernelHere, introspection.Hinting):
         With 30 starts at once on two processors, another person's `1+1` took 200 ms instead of 40, and all of
         the starts together took as long.
         """
-        async with self._starts.one(TURN):
+        async with self._starts.slot(TURN):
             await self._start_now()
 
     async def _start_now(self) -> None:
@@ -360,8 +360,8 @@ class Kernel(KernelHere, introspection.Hinting):
                 self._router.last_words(await self._process.last_words())
             self._death = self._process = None
             await self._stack.aclose()
-            if self._place is not None:
-                self._place.leave()
+            if self._slot is not None:
+                self._slot.leave()
 
     async def _mourn(self, process: KernelProcess) -> None:
         await process.exited.wait()

@@ -5,10 +5,10 @@
         async with kernel.run(code) as run: ...
 
 Kernels start with their first cell, as many at a time as there are processors, and stay while there is
-memory: when the machine runs short of it, those that nobody uses are ended, the longest idle first, until it
-no longer is. `size` is the most that there can be: when all of its places are taken a cell waits in line and
-tells its position, and a kernel that nobody uses gives its place up for it. Helpers
-(`kernels.workspace.folder.helper`) have a few places of their own.
+memory. When the machine runs short of it, kernels that nobody uses are ended, the longest idle first, until
+there is enough. There are `size` slots for kernels: when all are taken, a cell waits in a queue and tells its
+position, and a kernel that nobody uses is ended to free its slot. Scratch kernels
+(`kernels.workspace.folder.helper`) have a few slots of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
 the processes running. Workspaces stay in any case.
@@ -31,7 +31,7 @@ from typing import Self
 from kernels.broker import FileSource
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
-from kernels.concurrency.slots import Line, Turns
+from kernels.concurrency.slots import SlotQueue, TimedSlots
 from kernels.concurrency.threads import in_thread
 from kernels.kernel import DIED, Kernel
 from kernels.limits import Limits
@@ -56,7 +56,7 @@ LOOK = 0.25  # seconds between looks at the machine's memory, of which a cell ca
 BRIEF = 1.0  # seconds for which a kernel that was just used is kept although memory is short
 RECENT = 600.0  # seconds for which one is kept until memory is nearly gone: its person has hardly left
 NEARLY = 2  # parts of what counts as short, of which one is left then
-HELPERS = 6  # that work at one time; a bot has no more, and sees to it that nobody holds them all
+SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
 TIDY = 60.0  # seconds between looks for folders that killed programs have left
 
 
@@ -88,9 +88,11 @@ class Pool:
         self._wanted = tier
         self._libraries = libraries
         self._sandbox: Sandbox | None = None
-        self._places = Line(size)
-        self._helpers = Line(HELPERS)
-        self._starts = Turns(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+        self._slots = SlotQueue(size)
+        self._scratch_slots = SlotQueue(SCRATCH_SLOTS)
+        self._starts = TimedSlots(
+            len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+        )
         self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
         self._stack = AsyncExitStack()
@@ -130,7 +132,7 @@ class Pool:
                 source,
                 launcher=partial(self._launcher, self.workspace(session_id)),
                 run_root=self._run_root,
-                places=self._helpers if is_helper(session_id) else self._places,
+                slots=self._scratch_slots if is_helper(session_id) else self._slots,
                 starts=self._starts,
                 limits=self.limits,
             )
@@ -224,7 +226,7 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        if self._places.waiting and unused > SPARED and not is_helper(kernel.session_id):
+        if self._slots.waiting and unused > SPARED and not is_helper(kernel.session_id):
             return "it was not in use and others needed its place"
         if unused > BRIEF and self._memory().is_short(self.limits.memory, 1 if unused > RECENT else NEARLY):
             return "it was not in use and the server is short of memory"
@@ -232,9 +234,9 @@ class Pool:
 
     async def _sweep_often(self) -> None:
         while True:
-            await self._places.crowded(SWEEP)
+            await self._slots.crowded(SWEEP)
             await self.sweep(monotonic())
-            if self._places.waiting:
+            if self._slots.waiting:
                 await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
 
     async def _relieve_often(self) -> None:

@@ -125,7 +125,7 @@ class Run(CellHere):
         return self._fallen is not None or (self._replied and not self._interrupting)
 
     async def __aenter__(self) -> Self:
-        self._ticket = self._host.line.enter()
+        self._entry = self._host.queue.enter()
         return self
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -142,10 +142,10 @@ class Run(CellHere):
             self._end("interrupted")
         elif self._result is None:
             self._status = "interrupted"
-            if self._ticket.served:
+            if self._entry.served:
                 self._host.withdraw()
             else:
-                self._ticket.leave()
+                self._entry.leave()
 
     async def stop(self) -> None:
         """A person stops the cell: `Unstopped` asks if it has not ended after `GRACE`; see `decide`."""
@@ -251,7 +251,7 @@ class Run(CellHere):
 
     async def _wait(self) -> AsyncGenerator[int]:
         """Have a kernel that is ready; gives the position, in its own line and then in the pool's."""
-        async for position in self._ticket:
+        async for position in self._entry:
             yield position
         if self._status is None:
             async with aclosing(self._host.ready()) as positions:
@@ -297,7 +297,7 @@ class Run(CellHere):
         finally:
             self._stop.forget()
             self._clock.stop()
-            self._ticket.leave()
+            self._entry.leave()
 
     def _end(self, status: str, cause: str | None = None) -> None:
         """Interrupt the cell, once; it has `GRACE` then."""

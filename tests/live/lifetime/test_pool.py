@@ -214,7 +214,7 @@ async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -
         running = asyncio.create_task(run(kernel, "import time\ntime.sleep(30)"))
         await until(lambda: kernel.alive)
         waiting = asyncio.create_task(run(kernel, "2"))
-        await until(lambda: kernel.line.waiting == 1)
+        await until(lambda: kernel.queue.waiting == 1)
         await pool.close("a")
         assert (await running).status == "died"
         with pytest.raises(KernelClosed):
