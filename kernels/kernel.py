@@ -31,7 +31,7 @@ from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
 from kernels.limits import Limits, over_limit
-from kernels.local import KernelHere
+from kernels.local import LocalKernel
 from kernels.process.kernel_process import KernelProcess, run_folder
 from kernels.process.launchers import Launcher
 from kernels.wire import sizes
@@ -51,7 +51,7 @@ TURN = 1.0  # seconds for which a start keeps others from theirs; as a rule it t
 REQUEST = {"silent": False, "store_history": True, "user_expressions": {}, "stop_on_error": False}
 
 
-class Kernel(KernelHere, introspection.Hinting):
+class Kernel(LocalKernel, introspection.Hinting):
     """One session's kernel. Made by `Pool.kernel`, which owns the slots and ends it."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Kernel(KernelHere, introspection.Hinting):
         self._given_up = self._closed = False
         self._ended_because = DIED
         self._restarted: Restarted | None = None
-        self._router = Router(limits, self._condemn)
+        self._router = Router(limits, self._kill_for_broken_messages)
         self._began: float | None = None  # the last cell, in seconds since 1970
         self._late_files = LateFiles(
             self.capture, most=limits.files, busy=lambda: self.busy, tell=self._router.late_scan
@@ -163,8 +163,8 @@ class Kernel(KernelHere, introspection.Hinting):
         """End the process, and close; a running cell ends as "died". Again does nothing."""
         await self._close("the kernel was shut down")
 
-    def hint(self) -> None:
-        """Something in the workspace may have changed: look, unless the end of a cell will."""
+    def workspace_changed(self) -> None:
+        """Look for files that were written after a cell; while one runs, its end does that."""
         if self._process is not None:
             self._late_files.look()
 
@@ -232,7 +232,7 @@ class Kernel(KernelHere, introspection.Hinting):
         self._began = time()
         self._late_files.begin(self._began)
         content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
-        self._process.begins()
+        self._process.cell_started()
         self._router.begin(self._process.wire.send("shell", "execute_request", content), run)
         if self._process.exited.is_set():  # while the run told of what came before
             run.died(self._process.exit_code or 0)
@@ -287,7 +287,7 @@ class Kernel(KernelHere, introspection.Hinting):
             await self.replace(QUIT if self._router.quit_asked else WENT_ON, after=ran)
         elif self._process is not None:
             wrote, background = bool(scan.captured or scan.skipped), self.limits.background
-            fault = await self._process.ends(wrote=wrote, background=background)
+            fault = await self._process.cell_finished(wrote=wrote, background=background)
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits), after=ran)
         return replace(scan, skipped=scan.skipped + self._router.elsewhere)
@@ -339,7 +339,7 @@ class Kernel(KernelHere, introspection.Hinting):
             content = {"code": "", "cursor_pos": self._columns}
             self._process.wire.send("shell", f"{introspection.COLUMNS}_request", content)
         self._given_up, self._ended_because = False, DIED
-        self._death = asyncio.create_task(self._mourn(self._process), name="kernel death")
+        self._death = asyncio.create_task(self._report_death(self._process), name="kernel death")
 
     async def _close(self, reason: str) -> None:
         self._closed = True
@@ -363,7 +363,7 @@ class Kernel(KernelHere, introspection.Hinting):
             if self._slot is not None:
                 self._slot.leave()
 
-    async def _mourn(self, process: KernelProcess) -> None:
+    async def _report_death(self, process: KernelProcess) -> None:
         await process.exited.wait()
         self._router.last_words(await process.last_words())
         if self._router.running is not None:
@@ -374,7 +374,7 @@ class Kernel(KernelHere, introspection.Hinting):
         fault = self._process.fault if self._process is not None else None
         return self._ended_because if fault is None else over_limit(fault, self.limits)
 
-    def _condemn(self) -> None:
+    def _kill_for_broken_messages(self) -> None:
         log.warning("the kernel is killed: it sends broken messages", extra=self._ids(self._router.running))
         self._ended_because = "it sent what no kernel sends"
         self.kill()

@@ -16,10 +16,10 @@ from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace
 from kernels.workspace.scan import Capture
 
-__all__ = ["CellHere", "KernelHere"]
+__all__ = ["LocalCell", "LocalKernel"]
 
 
-class CellHere:
+class LocalCell:
     """A cell that ends with this program at the latest."""
 
     goes_on = False
@@ -28,7 +28,7 @@ class CellHere:
         """Nothing is kept of it that could be let go."""
 
 
-class KernelHere(ABC):
+class LocalKernel(ABC):
     """A kernel that nobody had before this program."""
 
     workspace: Workspace

@@ -136,7 +136,7 @@ class Pool:
                 starts=self._starts,
                 limits=self.limits,
             )
-            self._observer.watch(session_id, kernel.hint)
+            self._observer.watch(session_id, kernel.workspace_changed)
         return kernel
 
     @property

@@ -53,15 +53,15 @@ class PlainProvisioner(LocalProvisioner):
             await self.kill()  # what it leaves behind; its process group is surely its own until it is reaped
         return await super().wait()  # reaps it; where there is no pidfd it looks every 0.1 s
 
-    def begins(self) -> None:
-        """A cell begins."""
+    def cell_started(self) -> None:
+        """A cell has started."""
 
     def damage(self) -> str | None:
         """Nobody counts what the system kills in it."""
         return None
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended."""
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished."""
 
     def detach(self) -> None:
         """Let it outlive us."""
@@ -122,22 +122,22 @@ class ConfinedProvisioner(KernelProvisionerBase):
         """Ask it to end, by SIGTERM."""
         await self.send_signal(signal.SIGTERM)
 
-    def begins(self) -> None:
-        """A cell begins."""
+    def cell_started(self) -> None:
+        """A cell has started."""
         if self._kernel:
-            self._kernel.begins()
+            self._kernel.cell_started()
 
     def damage(self) -> str | None:
         """The limit for which the system has killed some of its processes since the last call, or None."""
         return self._kernel.damage() if self._kernel else None
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended; `fault` is the limit that it has left behind.
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished; `fault` is the limit that it has left behind.
 
         Whatever keeps running may use `background` of processor time until the next cell (None: no limit).
         """
         if self._kernel:
-            await self._kernel.ends(wrote=wrote, background=background)
+            await self._kernel.cell_finished(wrote=wrote, background=background)
 
     def detach(self) -> None:
         """Let it outlive us."""

@@ -48,7 +48,7 @@ from kernels.cell.run_host import RunHost
 from kernels.cell.stopping import Stop
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import NoQuestion
-from kernels.local import CellHere
+from kernels.local import LocalCell
 from kernels.text.clipping import repair
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured, Scan
@@ -64,7 +64,7 @@ OUT_OF_TIME = "it did not stop until its time was up"
 ON_REQUEST = "it did not stop, and was killed as you wanted"
 
 
-class Run(CellHere):
+class Run(LocalCell):
     """One cell in flight; see the module's text. Made by `Kernel.run`.
 
     `code` is what runs. `tag` is the caller's own name for the cell, given back with late output, and `turn`

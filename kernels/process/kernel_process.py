@@ -41,7 +41,7 @@ AGAIN = 0.01  # seconds between two looks whether an ordinary process listens
 ASK_AGAIN = 10.0  # seconds after which a kernel that starts and has not answered is asked once more
 AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; as a rule 1 ms
 KILLED = 5.0  # seconds until a killed process must be gone
-DEAF = 1.0  # seconds that a process may take to end after it closed every channel
+CLOSING = 1.0  # seconds that a process may take to end after it has closed every channel
 LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
 LOG_TAIL = 2000  # characters of a failed start's output that are told
 
@@ -54,7 +54,7 @@ class KernelProcess:
     folder: Path
     _manager: AsyncKernelManager
     _provisioner: PlainProvisioner | ConfinedProvisioner
-    _ears: "_Ears"
+    _receiver: "_Receiver"
     _words: LastWords
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
@@ -75,18 +75,18 @@ class KernelProcess:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 words = stack.enter_context(LastWords())
-                ears = _Ears(receive, words)
+                receiver = _Receiver(receive, words)
                 stack.push_async_callback(_release, manager, folder)
                 with (folder / LOG).open("wb") as output:
                     await launcher.start(manager, output, words.descriptors)
                 words.started()
-                wire = Wire(dict(manager.get_connection_info()), manager.session, ears)
+                wire = Wire(dict(manager.get_connection_info()), manager.session, receiver)
                 provisioner = cast(PlainProvisioner | ConfinedProvisioner, manager.provisioner)
-                process = KernelProcess(wire, folder, manager, provisioner, ears, words)
+                process = KernelProcess(wire, folder, manager, provisioner, receiver, words)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 stack.callback(wire.close)
-                await process._answered()
+                await process._wait_until_up()
                 ending = stack.pop_all()
         except OSError as error:
             raise KernelStartFailed(str(error)) from error
@@ -117,22 +117,22 @@ class KernelProcess:
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""
         doings = "" if self.exited.is_set() else f"; processes: {doing(self._provisioner.pid)}"
-        return f"channels: {self.wire.state}; awaited: {self._ears.awaited}{doings}"
+        return f"channels: {self.wire.state}; awaited: {self._receiver.awaited}{doings}"
 
-    def begins(self) -> None:
-        """A cell begins."""
-        self._provisioner.begins()
+    def cell_started(self) -> None:
+        """A cell has started."""
+        self._provisioner.cell_started()
 
     def damage(self) -> str | None:
         """The limit for which processes of it were killed since the last call, but not it; or None."""
         return self._provisioner.damage()
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> str | None:
-        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so.
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> str | None:
+        """A cell has finished, and wrote files or not. Returns the limit that it was killed for, if so.
 
         Whatever keeps running may use `background` of processor time until the next cell (None: no limit).
         """
-        await self._provisioner.ends(wrote=wrote, background=background)
+        await self._provisioner.cell_finished(wrote=wrote, background=background)
         return self.fault
 
     async def healthy(self) -> bool:
@@ -170,7 +170,7 @@ class KernelProcess:
         self._manager._connection_file_written = False  # it removes what it has written
         self._provisioner.detach()
 
-    async def _answered(self) -> None:
+    async def _wait_until_up(self) -> None:
         """Wait until it answers. Raises: KernelStartFailed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START):
@@ -180,7 +180,7 @@ class KernelProcess:
                     pid, state = self._provisioner.pid, self.state()
                     log.warning("the kernel process %s has not answered and is asked again: %s", pid, state)
                     self.wire.subscribe()
-        if not self._ears.heard.is_set():
+        if not self._receiver.ready.is_set():
             raise KernelStartFailed(_tail(self.folder / LOG), self._why_not_up(), self.state())
 
     def _why_not_up(self) -> str:
@@ -193,9 +193,9 @@ class KernelProcess:
 
     async def _answers(self, seconds: float) -> bool:
         """Whether it answers a question within some seconds, or ends."""
-        self._ears.listen(self.wire.send("shell", "kernel_info_request", {}))
+        self._receiver.expect_answer(self.wire.send("shell", "kernel_info_request", {}))
         exited = asyncio.create_task(self.exited.wait())
-        answered = asyncio.create_task(self._ears.heard.wait())
+        answered = asyncio.create_task(self._receiver.ready.wait())
         try:
             done, _ = await asyncio.wait(
                 [exited, answered], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
@@ -211,16 +211,16 @@ class KernelProcess:
         return self.exited.is_set()
 
     async def _watch(self) -> None:
-        deaf = asyncio.create_task(self._end_when_deaf(), name="kernel hearing")
+        ending = asyncio.create_task(self._end_without_channels(), name="kernel channels")
         try:
             self.exit_code = await self._provisioner.wait()
             self.exited.set()
         finally:
-            await stop(deaf)
+            await stop(ending)
 
-    async def _end_when_deaf(self) -> None:
+    async def _end_without_channels(self) -> None:
         await self.wire.ended.wait()
-        await asyncio.sleep(DEAF)  # a process that ends closes its channels first
+        await asyncio.sleep(CLOSING)  # a process that ends closes its channels first
         await self._provisioner.kill()
 
 
@@ -235,15 +235,15 @@ def run_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-class _Ears:
-    """Receives for the kernel, and notes when a question was answered and the kernel knows that we listen."""
+class _Receiver:
+    """Passes messages on, and notes when a question was answered and our subscription was confirmed."""
 
     def __init__(self, receive: Callable[[Message | None], None], words: LastWords) -> None:
         self._receive = receive
         self._words = words
         self._question = ""
         self._answered = self._welcomed = False
-        self.heard = asyncio.Event()
+        self.ready = asyncio.Event()
 
     @property
     def awaited(self) -> str:
@@ -251,10 +251,10 @@ class _Ears:
         missing = {"an answer": self._answered, "iopub_welcome": self._welcomed}
         return " and ".join(what for what, came in missing.items() if not came) or "nothing"
 
-    def listen(self, question: str) -> None:
-        """Note from now on the answer to the request of this id."""
+    def expect_answer(self, question: str) -> None:
+        """Note the answer to the request of this id from now on."""
         self._question, self._answered = question, False
-        self.heard.clear()
+        self.ready.clear()
 
     def __call__(self, message: Message | None) -> None:
         if message is not None:
@@ -265,7 +265,7 @@ class _Ears:
             elif message.kind == "iopub_welcome":
                 self._welcomed = True
             if self._answered and self._welcomed:
-                self.heard.set()
+                self.ready.set()
         self._receive(message)
 
 

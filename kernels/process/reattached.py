@@ -99,15 +99,15 @@ class Adopted:
         """-9, when it has ended."""
         return await self.child.wait()
 
-    def begins(self) -> None:
-        """A cell begins; nobody watches here."""
+    def cell_started(self) -> None:
+        """A cell has started; nobody watches here."""
 
     def damage(self) -> str | None:
         """Nobody counts what the system kills in it."""
         return None
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended."""
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished."""
 
     def kill(self) -> None:
         """Kill it and all that it has started."""

@@ -66,15 +66,15 @@ class Confined:
         self._began = began
         watchdog.watch(self._watched)
 
-    def begins(self) -> None:
-        """A cell begins."""
+    def cell_started(self) -> None:
+        """A cell has started."""
         self._watched.began = self._began  # what is left of before has been removed, or it counts
-        self._watched.stir()
+        self._watched.cell_started()
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has ended, and wrote files or not. What is over a limit ends the kernel, not the next cell.
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished, and `wrote` files or not. If it left a limit exceeded, the kernel is ended now.
 
-        So does room in a workspace that was full when the kernel was started.
+        So is a kernel whose workspace was full at its start, and has room again.
 
         Whatever keeps running may use `background` of processor time until the next cell begins (None: no
         limit). Where control groups hold the other limits, a cell that wrote nothing is not looked at: a look
@@ -82,7 +82,7 @@ class Confined:
         """
         if wrote or self._group is None:
             await in_thread(self._watchdog.look, self._watched)
-        self._watched.rest(background)
+        self._watched.cell_finished(background)
         most = self._full_over
         if most is None or self.fault is not None:
             return

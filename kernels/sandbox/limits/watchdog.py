@@ -2,9 +2,9 @@
 
     with Watchdog(limits, workspaces, memory=True) as watchdog:
         watchdog.watch(watched := Watched(pid, workspace, too_much, began=size))
-        watched.stir()              # a cell begins
-        watchdog.look(watched)      # it has ended: what it left is seen before the next one begins
-        watched.rest(minutes)       # what goes on has so much of the processors
+        watched.cell_started()          # it is looked at often again
+        watchdog.look(watched)          # what a cell has left is seen before the next one starts
+        watched.cell_finished(minutes)  # what runs on may use so much processor time
         watchdog.forget(watched)
 
 A kernel's workspace has a limit that only few file systems can hold, and what the system itself keeps for a
@@ -91,14 +91,14 @@ class Watched:
         self.cells = 0  # that have begun
         self.budget: tuple[Spent, float] | None = None  # while no cell runs: what was spent, and of how much
 
-    def stir(self) -> None:
-        """A cell begins: look often again."""
+    def cell_started(self) -> None:
+        """A cell has started: look often again."""
         self.cells += 1
         self.budget, self.pause = None, FIRST
         self.due = self.size_due = 0.0
 
-    def rest(self, budget: timedelta | None) -> None:
-        """A cell has ended: what goes on may use this much of the processors until the next (None: any)."""
+    def cell_finished(self, budget: timedelta | None) -> None:
+        """A cell has finished: what runs on may use `budget` of processor time until the next (None: any)."""
         self.budget = None if budget is None else (Spent(), budget.total_seconds())
         self.due, self.pause = 0.0, FIRST
 

@@ -117,7 +117,7 @@ async def test_an_idle_kernel_is_ended_and_its_owner_is_told(tmp_path: Path) -> 
         assert kernel.alive
         await pool.sweep(monotonic() + 301)
         assert not kernel.alive
-        kernel.hint()  # the observer may still hint; there is nothing to look for
+        kernel.workspace_changed()  # the observer may still hint; there is nothing to look for
         ran = await run(kernel, "open('kept.txt').read()")
         assert ran.output == "'kept'\n"
         assert ran.restarts[0].lost == ("x",)

@@ -143,7 +143,7 @@ def test_a_cell_that_begins_during_a_look_is_not_left_alone(tmp_path: Path) -> N
     """What it does was not seen, so the next look is due at once."""
     watchdog, watched = Watchdog(LIMITS, tmp_path, memory=True), Watched(os.getpid(), tmp_path, print)
     before = watched.cells, watched.budget
-    watched.stir()
+    watched.cell_started()
     watchdog._leave_alone(watched, 9.0, before)
     assert watched.due == 0.0
     watchdog._leave_alone(watched, 9.0, (watched.cells, watched.budget))

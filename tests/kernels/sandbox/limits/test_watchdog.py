@@ -351,18 +351,18 @@ def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
     watchdog = Watchdog(Limits(), workspace, memory=False)
     with init(SPIN) as pid:
         watchdog.watch(watched := Watched(pid, workspace, faults.append))
-        watched.rest(timedelta(hours=1))
+        watched.cell_finished(timedelta(hours=1))
         first = watched.budget
         assert first is not None
         while first[0].seconds < 0.2:  # it only hangs when nothing is counted
             watched.due = 0.0
             watchdog._round()
-        watched.stir()
+        watched.cell_started()
         assert watched.budget is None
         watched.due = 0.0
         watchdog._round()
         assert faults == []
-        watched.rest(timedelta(seconds=0.1))
+        watched.cell_finished(timedelta(seconds=0.1))
         while not faults:
             watched.due = 0.0
             watchdog._round()
@@ -378,7 +378,7 @@ def test_what_works_on_after_a_cell_lets_others_go_first(
     watchdog = Watchdog(Limits(), workspace, memory=False)
     with init(SPIN) as pid:
         watchdog.watch(watched := Watched(pid, workspace, lambda _: None))
-        watched.rest(timedelta(hours=1))
+        watched.cell_finished(timedelta(hours=1))
         _, kernel, spinning = usage.processes(pid)
         before = os.getpriority(os.PRIO_PROCESS, kernel)
         while os.getpriority(os.PRIO_PROCESS, spinning) != 17:  # else it hangs
@@ -394,7 +394,7 @@ def test_who_only_waits_after_a_cell_goes_on(workspace: Path) -> None:
     for code, budget in (("pass", timedelta(seconds=0.1)), (SPIN, None)):
         with init(code) as pid:
             watchdog.watch(watched := Watched(pid, workspace, faults.append))
-            watched.rest(budget)
+            watched.cell_finished(budget)
             until = time.monotonic() + 0.3
             while time.monotonic() < until:
                 watched.due = 0.0
