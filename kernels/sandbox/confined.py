@@ -72,7 +72,7 @@ class Confined:
         self._watched.cell_started()
 
     async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has finished, and `wrote` files or not. If it left a limit exceeded, the kernel is ended now.
+        """A cell has finished, and `wrote` files or not. A kernel over a limit is ended now.
 
         So is a kernel whose workspace was full at its start, and has room again.
 
