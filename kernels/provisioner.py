@@ -9,7 +9,6 @@ listen on sockets in a folder (ipc): tcp, the manager's default, would need a ne
 user of the machine. https://jupyter-client.readthedocs.io/en/stable/provisioning.html
 """
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -29,8 +28,10 @@ from traitlets import Unicode
 
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
+from kernels.inside.procfs import started
 from kernels.process.jupyter_sandbox import shared
-from kernels.process.reattached import Adopted, Process, started
+from kernels.process.reattached import Adopted, Process
+from kernels.process.waits import ended
 from kernels.sandbox.confined import Confined
 from kernels.workspace.temporary import remove_ours, taken
 
@@ -49,7 +50,7 @@ class PlainProvisioner(LocalProvisioner):
         """The exit code, when it has ended."""
         pid = getattr(self, "pid", None)
         if pid is not None and hasattr(os, "pidfd_open"):
-            await _ended(pid)
+            await ended(pid)
             await self.kill()  # what it leaves behind; its process group is surely its own until it is reaped
         return await super().wait()  # reaps it; where there is no pidfd it looks every 0.1 s
 
@@ -243,17 +244,3 @@ def _descriptor(target: Any, opened: ExitStack) -> int:
     null = os.open(os.devnull, os.O_WRONLY)
     opened.callback(os.close, null)
     return null
-
-
-async def _ended(pid: int) -> None:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)

@@ -7,27 +7,16 @@ It is not our child and we have no control socket to it, so its exit code stays 
 signals to its init (`kernels/inside/confinement/child.py`).
 """
 
-import asyncio
 import contextlib
 import os
 import select
 import signal
 from datetime import timedelta
-from pathlib import Path
 
-from kernels.process.procfs import fields, words
+from kernels.inside.procfs import children, started, words
+from kernels.process.waits import readable
 
-__all__ = ["Adopted", "Process", "started"]
-
-
-def started(pid: int) -> str:
-    """When a process started, in ticks (field 22 of proc_pid_stat(5)): no later one has this number and that.
-
-    Empty when it is gone. Raises: OSError where that cannot be found out, for want of a descriptor.
-    """
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return fields(Path(f"/proc/{pid}/stat"))[19].decode("ascii")
-    return ""
+__all__ = ["Adopted", "Process"]
 
 
 class Process:
@@ -52,21 +41,16 @@ class Process:
 
     async def wait(self) -> int:
         """-9, when it has ended."""
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
         while (code := self.poll()) is None:
-            loop.add_reader(self._pidfd, ended.set)
-            try:
-                await ended.wait()
-            finally:
-                loop.remove_reader(self._pidfd)
+            await readable(self._pidfd)
         return code
 
     def signal(self, number: int) -> None:
         """Send a signal to the kernel, which is the first that its init has started; none is no error."""
         with contextlib.suppress(OSError, IndexError):
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_bytes().split()
+            kernel = children(self.pid)[0]
             if self.poll() is None:
-                os.kill(int(children[0]), number)
+                os.kill(kernel, number)
 
     def end(self) -> None:
         """End the init, and all that it has started before it: where it is PID 1, the system does that."""
@@ -83,7 +67,7 @@ class Process:
 
 def _is_first(pid: int) -> bool:
     """Whether a process is PID 1 of a namespace of its own (NSpid of proc_pid_status(5))."""
-    numbers = words(Path(f"/proc/{pid}/status"), b"NSpid")
+    numbers = words(f"/proc/{pid}/status", b"NSpid")
     return len(numbers) > 1 and numbers[-1] == b"1"
 
 

@@ -8,9 +8,10 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from kernels.inside.procfs import PROC, tree
+
 __all__ = ["doing"]
 
-PROC = Path("/proc")
 MOST = 10  # processes that are told, and threads of each: a kernel that works has two, and six
 STAT = re.compile(rb"\d+ \((.*)\) (\w)", re.DOTALL)  # proc_pid_stat(5): id, name, state
 
@@ -21,12 +22,7 @@ def doing(pid: int | None) -> str:
     A thread is told by its state, as in ps, and by the place in the system where it sleeps. What the system
     does not tell is left out.
     """
-    found = [] if pid is None else [pid]
-    for each in found:  # grows as we go
-        with suppress(OSError):  # it has ended
-            found += map(int, (PROC / str(each) / "task" / str(each) / "children").read_text().split())
-        if len(found) >= MOST:
-            break
+    found = [] if pid is None else tree(pid, MOST)
     return ", ".join(filter(None, map(_told, found[:MOST]))) or "no process"
 
 

@@ -29,6 +29,8 @@ from typing import Any, Self
 
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
+from kernels.inside.procfs import children
+from kernels.process.waits import readable
 
 __all__ = ["LIBRARIES", "UNPREPARED", "Child", "Forkserver"]
 
@@ -83,14 +85,8 @@ class Child:
 
     async def wait(self) -> int:
         """The kernel's exit code, when it has ended."""
-        loop = asyncio.get_running_loop()
         while (code := self.poll()) is None:
-            event = asyncio.Event()
-            loop.add_reader(self._control, event.set)
-            try:
-                await event.wait()
-            finally:
-                loop.remove_reader(self._control)
+            await readable(self._control)
         return code
 
     def signal(self, number: int) -> None:
@@ -225,9 +221,8 @@ class Forkserver:
     def _orphans(self) -> set[int]:
         if self._process is None:
             return set()
-        pid = self._process.pid
         with contextlib.suppress(OSError):  # it has ended
-            return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())) - self._forked
+            return set(children(self._process.pid)) - self._forked
         return set()
 
     def _start_early(self) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 from kernels.broker import Broker, FileRow, FileUnavailable, Opened
 from kernels.errors import KernelStartFailed, Misconfigured, SandboxUnavailable
 from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK, PROBES
+from kernels.inside.procfs import started
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import UNPREPARED
 from kernels.sandbox.policy import Tier
@@ -179,14 +180,13 @@ def _targets(tier: Tier) -> Iterator[tuple[dict[str, Any], Path, Path]]:
         canary = secrets.token_hex(8)
         os.environ[CANARY] = canary
         stack.callback(os.environ.pop, CANARY)
-        started = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
         targets = {
             "secret": str(top / "secret"),
             "stored": str(top / "stored"),
             "sibling": str(top / "sibling"),
             "canary": canary,
             "pid": os.getpid(),
-            "started": started,
+            "started": started(os.getpid()),
             "port": listener.getsockname()[1],
             "socket": str(top / "socket"),
             "abstract": abstract,

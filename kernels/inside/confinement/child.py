@@ -24,6 +24,7 @@ from typing import Any
 from .. import program
 from ..files import stored
 from ..output import last_words
+from ..procfs import tree
 from . import confine, fresh, probes
 
 __all__ = ["main"]
@@ -335,12 +336,4 @@ def _signal(pid: int, number: int) -> None:
 
 def _descendants() -> list[int]:
     """All processes below us, those included that only wait for being reaped by their parents."""
-    found = [os.getpid()]
-    for pid in found:  # grows as we go
-        try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
-                    found += map(int, children.read().split())
-        except OSError:  # it has ended
-            continue
-    return found[1:]
+    return tree(os.getpid())[1:]

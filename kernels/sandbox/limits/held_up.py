@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from kernels.process.procfs import fields
-from kernels.sandbox.limits.usage import PROC
+from kernels.inside.procfs import PROC, fields
 
 __all__ = ["Look", "Looks", "waits_for_disk"]
 

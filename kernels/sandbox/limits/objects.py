@@ -16,8 +16,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from kernels.process.procfs import fields
-from kernels.sandbox.limits.usage import MOST_MAPS, MOST_OPEN, PROC, UNCOUNTABLE, live, opened, pieces
+from kernels.inside.procfs import PROC, fields
+from kernels.sandbox.limits.usage import MOST_MAPS, MOST_OPEN, UNCOUNTABLE, live, opened, pieces
 
 __all__ = ["in_flight", "kept", "many", "socket_size"]
 

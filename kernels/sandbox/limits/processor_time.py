@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from time import monotonic
 
-from kernels.process.procfs import fields
-from kernels.sandbox.limits.usage import PROC
+from kernels.inside.procfs import PROC, fields
 
 __all__ = ["Spent"]
 

@@ -17,7 +17,7 @@ https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
 import os
 from collections.abc import Iterable
 
-from kernels.sandbox.limits.usage import PROC, processes
+from kernels.inside.procfs import PROC, tree
 
 __all__ = ["Ran", "Still", "have_run", "ran_since_start"]
 
@@ -46,7 +46,7 @@ def have_run(pids: Iterable[int]) -> Ran | None:
 def ran_since_start(init: int, pids: list[int]) -> Ran | None:
     """As `have_run`, of the processes of a kernel; None where there are others by now."""
     ran = have_run(pids)
-    return ran if processes(init) == pids else None
+    return ran if tree(init) == pids else None
 
 
 class Still:

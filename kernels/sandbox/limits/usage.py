@@ -1,7 +1,7 @@
 """What a kernel uses, counted from outside, and hostile to being counted.
 
     size(workspace)                     # bytes on the disk; UNCOUNTABLE for what is made not to be counted
-    pids = processes(init)              # of the kernel, its init first
+    pids = tree(init)                   # of `kernels.inside.procfs`: of the kernel, its init first
     hidden(pids[1:], [workspace], mapped=False)     # bytes of files without a name that they hold
     memory(pids), exactly(memory), threads(pids)
 
@@ -17,15 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kernels.inside.procfs import PROC, fields, sizes
 from kernels.limits import DEEPEST, MOST_ENTRIES
-from kernels.process.procfs import fields, sizes
 from kernels.workspace.safe_open import folder, unlock
 
 __all__ = [
     "CROWDED",
     "MOST_AREAS",
     "MOST_MAPS",
-    "PROC",
     "UNCOUNTABLE",
     "exactly",
     "hidden",
@@ -34,13 +33,11 @@ __all__ = [
     "opened",
     "owned",
     "pieces",
-    "processes",
     "size",
     "threads",
 ]
 
 BLOCK = 512  # bytes that st_blocks counts in
-MOST_PROCESSES = 10_000  # looked at; one kernel has none so many for long
 MOST_OPEN = 20_000  # open files of one kernel that are looked at, which takes 0.1 s: 200 a process
 # Bytes of /proc/PID/maps of one kernel that are read at one look, which takes 0.2 s; a process with pandas
 # has 150 KB. One area can have 4 KiB, since its line tells the file's path.
@@ -54,7 +51,6 @@ CROWDED = UNCOUNTABLE << 1  # likewise, for a process that has more areas of mem
 # locked for 0.1 s each time. One with pandas, scipy and scikit-learn has 2,000, and each thread has three.
 MOST_AREAS = 8192
 BESIDE = b"VmPTE", b"VmSwap"  # of memory, what is not resident: page tables, and what was swapped out
-PROC = Path("/proc")
 # A file that was deleted, in /proc/PID/maps: its range, offset, device, inode and path.
 DELETED = re.compile(
     rb"^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) (\S+) ([0-9]+) +(/.*) \(deleted\)$",
@@ -76,19 +72,6 @@ def size(workspace: Path) -> int:
         return UNCOUNTABLE
     except OSError:
         return 0
-
-
-def processes(init: int) -> list[int]:
-    """A process and all that it has started, and theirs."""
-    found = [init]
-    for pid in found:  # grows as we go
-        with suppress(OSError):  # it has ended
-            for task in os.listdir(f"{PROC}/{pid}/task"):
-                with open(f"{PROC}/{pid}/task/{task}/children", "rb") as children:
-                    found += map(int, children.read().split())
-        if len(found) > MOST_PROCESSES:
-            break
-    return found
 
 
 def owned(uid: int) -> Iterator[int]:

@@ -33,6 +33,7 @@ from pathlib import Path
 from time import monotonic, thread_time
 from typing import Self
 
+from kernels.inside.procfs import tree
 from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits.held_up import Looks, waits_for_disk
@@ -204,7 +205,7 @@ class Watchdog:
             whom = look.whom
             look.patience = min(look.patience, LOST) if lost else look.patience
             if look.at_folder:
-                whom.at_folders += STEP / (AT_DISK if waits_for_disk(usage.processes(whom.init)) else 1)
+                whom.at_folders += STEP / (AT_DISK if waits_for_disk(tree(whom.init)) else 1)
             if look.waited > TWICE:  # the others' looks do not wait for it again
                 whom.slow = whom.size_slow = True
                 whom.mapped_due = 0.0  # by many areas of memory its lock is held for long
@@ -234,7 +235,7 @@ class Watchdog:
         began, worked, cells = monotonic(), thread_time(), watched.cells
         thorough, watched.size_thorough = watched.size_thorough, False
         mapped = thorough or began >= watched.mapped_due
-        pids = usage.processes(watched.init)
+        pids = tree(watched.init)
         ran = ran_since_start(watched.init, pids)
         short = thorough and self._machine.disk_is_short
         depth = mapped + thorough + short
@@ -270,14 +271,14 @@ class Watchdog:
         an open file, or has not accepted a connection yet, has done so the next time.
         """
         before = watched.passing
-        watched.passing = objects.in_flight(usage.processes(watched.init), alone=self._alone)
+        watched.passing = objects.in_flight(tree(watched.init), alone=self._alone)
         return watched.passing and (before or self._machine.short)
 
     def _look_at_memory(self, watched: Watched, *, quick: bool = False) -> None:
         worked, since = thread_time(), (watched.cells, watched.budget)
         thorough = watched.thorough and not quick
         watched.thorough = watched.thorough and quick
-        pids = usage.processes(watched.init)
+        pids = tree(watched.init)
         ran = None if quick else ran_since_start(watched.init, pids)
         if watched.still.known("memory", ran, thorough):
             self._leave_alone(watched, self._paused(watched), since)

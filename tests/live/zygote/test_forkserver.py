@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 
 from kernels.errors import KernelStartFailed
+from kernels.inside.procfs import started
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from kernels.process.reattached import Adopted, Process, started
+from kernels.process.reattached import Adopted, Process
 from kernels.provisioner import ConfinedProvisioner
 from kernels.sandbox.forkserver import Forkserver
 from kernels.sandbox.limits.cgroup import Groups

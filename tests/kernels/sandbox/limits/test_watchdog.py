@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.inside.procfs import tree
 from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits import watchdog as module
@@ -265,7 +266,7 @@ def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch:
         return field(pid, file, *names)
 
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
-        pids = usage.processes(pid)
+        pids = tree(pid)
         held = usage.memory(pids)
         assert usage.exactly(held) > 100 * MiB
         monkeypatch.setattr(usage, "_field", ends)
@@ -290,7 +291,7 @@ def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert len(usage.processes(process.pid)) > 300
+        assert len(tree(process.pid)) > 300
         assert seen(workspace, process.pid) == [Fault.PROCESSES]
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -379,7 +380,7 @@ def test_what_works_on_after_a_cell_lets_others_go_first(
     with init(SPIN) as pid:
         watchdog.watch(watched := Watched(pid, workspace, lambda _: None))
         watched.cell_finished(timedelta(hours=1))
-        _, kernel, spinning = usage.processes(pid)
+        _, kernel, spinning = tree(pid)
         before = os.getpriority(os.PRIO_PROCESS, kernel)
         while os.getpriority(os.PRIO_PROCESS, spinning) != 17:  # else it hangs
             watched.due = 0.0
