@@ -16,7 +16,7 @@ from kernels.inside.files import elsewhere
 from kernels.inside.files import stored as inside_files
 
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
+REPOSITORY = HERE.parents[3]
 PYTHON = REPOSITORY / ".venv-kernels" / "bin" / "python"
 TYPES = {"txt": "text", "py": "code", "html": "web", "png": "image"}
 
@@ -50,13 +50,13 @@ class Folder:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `inside_program.py` printed; it is run once, in a workspace of its own."""
+    """What `stored_program.py` printed; it is run once, in a workspace of its own."""
 
     async def run() -> dict[str, Any]:
         stored, workspace = tmp_path_factory.mktemp("stored"), tmp_path_factory.mktemp("workspace")
         async with Broker(Folder(stored)) as broker:
             bell = broker.bell.fileno()
-            arguments = [str(HERE / "inside_program.py"), str(REPOSITORY / "kernels"), str(bell), str(stored)]
+            arguments = [str(HERE / "stored_program.py"), str(REPOSITORY / "kernels"), str(bell), str(stored)]
             program = await asyncio.create_subprocess_exec(
                 str(PYTHON),
                 *arguments,
