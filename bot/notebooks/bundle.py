@@ -28,7 +28,7 @@ from filestore.files import FileStore
 from filestore.records import StoredFile
 from kernels.concurrency.threads import in_thread
 from kernels.notebooks import conversion
-from kernels.notebooks.cells import Cell, Code, Notebook, Streamed
+from kernels.notebooks.cells import Cell, Code, Notebook, StreamedCell
 from kernels.notebooks.packages import installed
 from kernels.workspace.names import Places
 
@@ -140,7 +140,7 @@ def _entry(file: StoredFile, path: str) -> dict[str, Any]:
 
 async def _write(
     session: Session,
-    cells: AsyncIterable[Cell | Streamed],
+    cells: AsyncIterable[Cell | StreamedCell],
     target: BinaryIO,
     about: dict[str, Any] | None = None,
 ) -> None:
@@ -148,21 +148,21 @@ async def _write(
     await conversion.write(cells, target, packages=packages, about=about)
 
 
-async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | Streamed]:
+async def _cells(session: Session, *first: Cell) -> AsyncIterator[Cell | StreamedCell]:
     for cell in first:
         yield cell
     async for recorded in session.transcript.notebook_cells():
         yield recorded
 
 
-async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | Streamed]:
+async def _again(session: Session, imported: Notebook) -> AsyncIterator[Cell | StreamedCell]:
     """The cells of a replayed notebook; the transcript has what came of each."""
     before = iter(imported.cells)
     async for now in _cells(session):
         cell = await session.jobs.in_thread(next, before, None)
         if cell is None:
             return
-        if isinstance(now, Streamed) and isinstance(cell, Code):
+        if isinstance(now, StreamedCell) and isinstance(cell, Code):
             yield replace(now, code=replace(now.code, tags=cell.tags, original=cell.original))
         elif isinstance(now, Code) and isinstance(cell, Code):
             yield replace(now, tags=cell.tags, original=cell.original)
