@@ -30,7 +30,7 @@ from kernels.concurrency.threads import in_thread
 from kernels.notebooks import conversion
 from kernels.notebooks.cells import Cell, Code, Notebook, StreamedCell
 from kernels.notebooks.packages import installed
-from kernels.workspace.names import Places
+from kernels.workspace.names import FreeNames
 
 __all__ = ["KIND", "bundle", "notebook", "replayed"]
 
@@ -105,7 +105,7 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
     await archive.add("README.md", README)
     for path, source in OF_OURS.items():
         await archive.add(path, source.read_bytes())
-    places = Places(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
+    names = FreeNames(["notebook.ipynb", "README.md", "files.json", *OF_OURS])
     index = []
     used = await used_files(session, files)
     own = [file for file in used if file.session_id == session.record.session_id]
@@ -116,7 +116,7 @@ async def _pack(session: Session, files: FileStore, archive: Zip) -> None:
         except NoSuchFile:  # it has expired meanwhile
             continue
         name = file.filename if file.file_id in beside else f"files/{file.filename}"
-        path = places.free(name, f"-{file.file_id}")
+        path = names.free(name, f"-{file.file_id}")
         with opened.file:
             await archive.add(path, opened.file)
         index.append(_entry(file, path))

@@ -27,19 +27,19 @@ from . import paths, stdin
 from .children import forked
 from .confinement import reserve
 from .files import elsewhere
+from .interrupts import Interrupts
 from .libraries import advice, figures
 from .output import streams
-from .turn import Turn
 
-__all__ = ["Shell", "turn"]
+__all__ = ["Shell", "interrupts"]
 
 OURS = tuple(os.path.dirname(file) + os.sep for file in (__file__, ipykernel.__file__))
 LIBRARIES = (*OURS, sys.prefix + os.sep, sys.base_prefix + os.sep)
 
-turn = Turn()
+interrupts = Interrupts()
 # asyncio, for one, asks whether the handler is this one.
-signal.default_int_handler = turn.interrupt  # type: ignore[assignment]  # it need not raise
-sys.unraisablehook = turn.dropped
+signal.default_int_handler = interrupts.interrupt  # type: ignore[assignment]  # it need not raise
+sys.unraisablehook = interrupts.not_raised
 warnings.formatwarning = paths.warning
 GOES = "The kernel ends with this cell, and its variables go. Files stay."
 STANDARD = (0, 1, 2)  # descriptors
@@ -62,7 +62,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         def standard_or_file(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             if isinstance(file, int) and file in STANDARD:
                 if file == 0 and "r" in mode:
-                    asking = stdin.Input(self.kernel.raw_input)
+                    asking = stdin.StandardInput(self.kernel.raw_input)
                     return asking.buffer if "b" in mode else asking
                 file = os.dup(file)  # it may be closed
             return open(file, mode, *args, **kwargs)
@@ -93,7 +93,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
         """Show the error of a cell; in a forked child `sys.exit` is none."""
         error = sys.exception()
-        if isinstance(error, SystemExit) and forked.here():
+        if isinstance(error, SystemExit) and forked.is_child():
             forked.leave(error)
         if _is_no_failure(error):
             return
@@ -117,7 +117,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         stb = [paths.shortened(line) for line in stb]
         evalue = paths.shortened(str(evalue))
         streams.usable(self.kernel.own_streams)
-        if forked.here():  # it has no channel of its own
+        if forked.is_child():  # it has no channel of its own
             print(self.InteractiveTB.stb2text(stb), file=sys.stderr)
         else:
             super()._showtraceback(etype, evalue, stb)
@@ -128,18 +128,18 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         try:
             failed = await super().run_ast_nodes(*args, **kwargs)
         except BaseException as error:  # whatever ends the lines, a child goes no further
-            if forked.here():
+            if forked.is_child():
                 forked.leave(error)
             raise
         finally:
             self._depth -= 1
-        if self._depth == 0 and forked.here():
+        if self._depth == 0 and forked.is_child():
             forked.leave(RuntimeError("the cell failed") if failed else None)
         return failed
 
     async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> Any:
         """Run one part of a cell, in which an interrupt is raised."""
-        with nullcontext() if async_ else turn.code():  # ipykernel cancels what is awaited
+        with nullcontext() if async_ else interrupts.raised():  # ipykernel cancels what is awaited
             failed = await super().run_code(code_obj, result, async_=async_)
         if result is not None and result.error_in_exec is not None:
             error = result.error_in_exec

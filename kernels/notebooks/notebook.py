@@ -22,7 +22,7 @@ from nbformat.notebooknode import from_dict
 from nbformat.v4.convert import upgrade_cell
 
 from kernels.notebooks import originals
-from kernels.notebooks.cell_json import MAX_TIME, MAX_WRITTEN, Room, dumped, no_outputs
+from kernels.notebooks.cell_json import MAX_TIME, MAX_WRITTEN, NotebookBudget, dumped, no_outputs
 from kernels.notebooks.cells import RAISES, SKIP, Cell, Code, LoadedNotebook, Markdown, NotebookError, Raw
 from kernels.notebooks.diff import diff_outputs
 from kernels.notebooks.reading import MAX_NAME, MAX_SIZE, fewer, load, read_cells, refuse_too_many, source
@@ -104,7 +104,7 @@ def written(
     if title:
         metadata["title"] = repair(title[:MAX_TITLE])
     before = '{\n "cells": [\n'
-    room = Room(partial(_written, {}), size, seconds)
+    room = NotebookBudget(partial(_written, {}), size, seconds)
     for cell in _validated(room.cells(cells), metadata):
         yield f"{before}  {cell.replace('\n', '\n  ')}"
         before = ",\n"

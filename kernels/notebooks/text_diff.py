@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from kernels.text.clipping import clip, strip_ansi
-from kernels.text.terminal import Terminal
+from kernels.text.terminal import TerminalText
 
 __all__ = ["diff_texts"]
 
@@ -65,7 +65,7 @@ def _levelled(text: str) -> str:
 def _drawn(text: str) -> str:
     if not _MOVES.search(text):
         return text
-    terminal = Terminal()
+    terminal = TerminalText()
     for start in range(0, len(text), PIECE):
         terminal.write(text[start : start + PIECE])
     return terminal.render()

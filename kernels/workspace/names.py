@@ -2,7 +2,7 @@
 
 safe_name("../../evil\\n.csv")    # "evil_.csv": one plain component, for a file we write
 shown_name("a\\udcff.csv")        # "a_~9c2e41.csv": what a person reads; the file keeps its own name
-Places(["data.csv"]).free("DATA.csv", "-2")     # "DATA-2.csv": a place in a folder for any system
+FreeNames(["data.csv"]).free("DATA.csv", "-2")     # "DATA-2.csv": a place in a folder for any system
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def shown_name(path: str) -> str:
     return with_suffix(repaired, f"~{digest}")
 
 
-class Places:
+class FreeNames:
     """The places of files below one folder, which may lie on a disk that does not tell `a` from `A`."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:

@@ -1,6 +1,6 @@
 """Places other than the workspace: names that it also has, and the temporary folders, which are not kept.
 
-    outside = Outside(temporary(), os.getcwd())
+    outside = TemporaryFiles(temporary(), os.getcwd())
     outside.begin()                 # before a cell
     outside.written()               # after it: ["/tmp/x.csv"], files that are not kept
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-__all__ = ["WORKSPACE_NAMES", "Outside", "advise", "in_workspace", "temporary"]
+__all__ = ["WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
 
 # The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In a tier with a file tree of its
 # own the workspace is there under these names too.
@@ -71,7 +71,7 @@ def _here() -> str:
         return "/"
 
 
-class Outside:
+class TemporaryFiles:
     """The temporary folders of a kernel, if it has its own: which files cells leave there, each told once."""
 
     def __init__(self, places: tuple[str, ...], workspace: str = "") -> None:

@@ -36,7 +36,7 @@ def install(bell: int | None) -> None:
     """
     if bell is None:
         return
-    files = _Files(bell, os.getcwd())
+    files = _StoredFiles(bell, os.getcwd())
     for function in (files.load_file, files.file_path, files.list_files):
         setattr(builtins, function.__name__, _bordered(function))
 
@@ -54,7 +54,7 @@ def _bordered[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-class _Files:
+class _StoredFiles:
     def __init__(self, bell: int, workspace: str) -> None:
         self._bell = socket.socket(fileno=bell)
         self._bell.settimeout(ANSWERING_TIME)  # the mode is shared with forked processes, which have it too

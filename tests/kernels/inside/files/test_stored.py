@@ -191,7 +191,7 @@ def test_a_name_of_several_lines_is_one_in_what_is_said(
     (tmp_path / "x\ny\x1b[2J.txt").write_bytes(b"caf\xe9 au lait, tr\xe8s bon\n")
     (tmp_path / "x\nempty.csv").write_bytes(b"")
     ours, theirs = socket.socketpair()
-    files = inside_files._Files(theirs.detach(), str(tmp_path))
+    files = inside_files._StoredFiles(theirs.detach(), str(tmp_path))
     with ours, files._bell:
         assert files.load_file("x\ny\x1b[2J.txt").startswith("caf\u00e9")
         (line,) = capsys.readouterr().err.splitlines()
