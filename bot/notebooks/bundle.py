@@ -53,6 +53,7 @@ To run it again: `jupyter nbconvert --to notebook --execute notebook.ipynb`
 INSIDE = Path(kernels.inside.__file__).parent
 OF_OURS = {  # what stands in the zip beside files, and where it lies here
     "kernelcord_files/__init__.py": INSIDE / "bundled.py",
+    "kernelcord_files/characters.py": INSIDE / "characters.py",
     **{f"kernelcord_files/loading/{file.name}": file for file in sorted((INSIDE / "loading").glob("*.py"))},
 }
 

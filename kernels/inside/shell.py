@@ -24,6 +24,7 @@ from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
 from . import paths, stdin
+from .characters import escaped
 from .children import forked
 from .confinement import reserve
 from .files import elsewhere
@@ -229,9 +230,7 @@ def _with_text(error: BaseException) -> BaseException:
         str(error)
     except BaseException as failure:  # noqa: BLE001  whatever the person's own code raises there
         named: type[Exception] = type(type(error).__name__, (Exception,), {})
-        kind = type(failure).__name__
-        kind = kind if kind.isprintable() else ascii(kind)[1:-1]  # on one line
-        stand_in = named(f"[no text: its __str__ raised {kind}]")
+        stand_in = named(f"[no text: its __str__ raised {escaped(type(failure).__name__)}]")
         stand_in.__cause__, stand_in.__context__ = error.__cause__, error.__context__
         stand_in.__suppress_context__ = error.__suppress_context__
         return stand_in.with_traceback(error.__traceback__)

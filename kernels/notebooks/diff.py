@@ -14,7 +14,7 @@ from typing import Any
 
 from kernels.notebooks.sanitize.outputs import joined, sanitize_outputs
 from kernels.notebooks.text_diff import diff_texts
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 __all__ = ["diff_outputs"]
 
@@ -85,7 +85,7 @@ def _difference(old: tuple[str, str], now: tuple[str, str]) -> str:
     if kind == "an error":
         name, before = text.partition(":")[0], old[1].partition(":")[0]
         if name != before:
-            return f"another error ({shown(name)} instead of {shown(before)})"
+            return f"another error ({one_line(name)} instead of {one_line(before)})"
         how = diff_texts(old[1], text)
         return f"the error's message differs: {how}" if how else ""
     how = diff_texts(old[1], text)

@@ -14,7 +14,7 @@ from kernels.notebooks.cells import Cell, Code, LoadedNotebook, Markdown, Notebo
 from kernels.notebooks.originals import original
 from kernels.notebooks.sanitize.outputs import count, joined, sanitize_outputs
 from kernels.text.clipping import clip, human_size, repair
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 __all__ = ["MAX_SIZE", "fewer", "load", "read_cells", "refuse_too_large", "refuse_too_many", "source"]
 
@@ -104,7 +104,7 @@ def refuse_too_many(cells: Sequence[Any]) -> None:
 def fewer(notes: Sequence[str]) -> tuple[str, ...]:
     """The first `MOST_NOTES` notes, each in one line, and a last one with the number of the others."""
     more = len(notes) - MOST_NOTES
-    kept = tuple(map(shown, notes[:MOST_NOTES]))
+    kept = tuple(map(one_line, notes[:MOST_NOTES]))
     return (*kept, f"And {more:,} more notes like these.") if more > 0 else kept
 
 

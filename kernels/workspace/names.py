@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import count
 
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 LONGEST_NAME = 200  # bytes of UTF-8; file systems take 255, and a suffix must still fit
 # https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
@@ -27,7 +27,7 @@ def safe_name(name: str) -> str:
     cut before its extension.
     """
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    plain = shown(last).lstrip(". ").rstrip() or "file"
+    plain = one_line(last).lstrip(". ").rstrip() or "file"
     return _shortened(plain)
 
 
@@ -43,7 +43,7 @@ def shown_name(path: str) -> str:
     A path that is fine already stays as it is. A repaired one gets six digits of its own bytes' hash, so that
     two names which differ only in what was repaired stay two names.
     """
-    repaired = shown(path)
+    repaired = one_line(path)
     if repaired == path:
         return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:6]

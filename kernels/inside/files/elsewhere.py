@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from ..characters import escaped
+
 __all__ = ["WORKSPACE_NAMES", "TemporaryFiles", "advise", "in_workspace", "temporary"]
 
 # The working folders of ChatGPT, Colab, E2B, Jupyter's images and Kaggle. In a tier with a file tree of its
@@ -49,8 +51,7 @@ def advise(error: BaseException) -> None:
         return
     note = ""
     if inside := in_workspace(path):
-        named = path if path.isprintable() else ascii(path)[1:-1]  # on one line
-        note = f"There is no {named} here. Files are kept in your working folder: use {inside!r}."
+        note = f"There is no {escaped(path)} here. Files are kept in your working folder: use {inside!r}."
     elif isinstance(error, PermissionError) and os.path.join(_here(), path).startswith(SHARED):
         note = "Files are kept in your working folder; temporary ones can be in tempfile.gettempdir()."
     if note and note not in getattr(error, "__notes__", ()):

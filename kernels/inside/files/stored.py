@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+from ..characters import one_line
 from . import elsewhere
 
 ID = re.compile("[23456789abcdefghjkmnpqrstuvwxyz]{10}", re.IGNORECASE)  # as `filestore.names` draws them
@@ -77,10 +78,10 @@ class _StoredFiles:
         try:
             loaded = loading.load(data, filename, options)
         except loading.NotLoaded as problem:
-            told = f"{loading.one_line(filename)} {problem} ({call[:-1]}, raw=True) gives its bytes)"
-            raise ValueError(loading.one_line(told, " ")) from None
+            told = f"{one_line(filename)} {problem} ({call[:-1]}, raw=True) gives its bytes)"
+            raise ValueError(one_line(told, " ")) from None
         if told := loaded.told(call):
-            print(f"[{loading.one_line(filename)}: {told}]", file=sys.stderr)
+            print(f"[{one_line(filename)}: {told}]", file=sys.stderr)
         return loaded.value
 
     def file_path(self, id_or_name: "str | os.PathLike[str]") -> str:
