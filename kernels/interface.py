@@ -20,7 +20,7 @@ from kernels.broker import FileSource
 from kernels.cell.events import Event
 from kernels.cell.result import Late, RunResult, Variable
 from kernels.introspection import Completions
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 __all__ = ["Cell", "Kernels", "PersonKernel", "State"]

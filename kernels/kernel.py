@@ -30,9 +30,10 @@ from kernels.cell.run import Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import Line, Ticket, Turns
 from kernels.errors import KernelClosed, KernelStartFailed
+from kernels.limits import Limits, over_limit
 from kernels.local import KernelHere
-from kernels.process.kernel_process import KernelProcess, Starter, run_folder
-from kernels.process.launch import Limits, over_limit
+from kernels.process.kernel_process import KernelProcess, run_folder
+from kernels.process.launchers import Launcher
 from kernels.wire import sizes
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace
@@ -59,7 +60,7 @@ class Kernel(KernelHere, introspection.Hinting):
         workspace: Workspace,
         source: FileSource,
         *,
-        starter: Callable[[int], Starter],
+        launcher: Callable[[int], Launcher],
         run_root: Path,
         places: Line,
         starts: Turns,
@@ -74,7 +75,7 @@ class Kernel(KernelHere, introspection.Hinting):
         self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         self.last_used = monotonic()
         self._source = source
-        self._starter = starter
+        self._launcher = launcher
         self._run_root = run_root
         self._places = places
         self._starts = starts
@@ -324,8 +325,8 @@ class Kernel(KernelHere, introspection.Hinting):
             async with AsyncExitStack() as stack:
                 folder = stack.enter_context(run_folder(path))
                 broker = await stack.enter_async_context(Broker(self._source))
-                starter = self._starter(broker.bell.fileno())
-                starting = KernelProcess.start(starter, folder, self._router.receive)
+                launcher = self._launcher(broker.request_socket.fileno())
+                starting = KernelProcess.start(launcher, folder, self._router.receive)
                 self._process = await stack.enter_async_context(starting)
                 self._stack = stack.pop_all()
         except KernelStartFailed as error:

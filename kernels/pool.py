@@ -34,9 +34,8 @@ from kernels.concurrency.lasting import lasting
 from kernels.concurrency.slots import Line, Turns
 from kernels.concurrency.threads import in_thread
 from kernels.kernel import DIED, Kernel
-from kernels.process.kernel_process import Starter
-from kernels.process.launch import Limits
-from kernels.process.launchers import Confining, Plain
+from kernels.limits import Limits
+from kernels.process.launchers import ConfinedLauncher, Launcher, PlainLauncher
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
@@ -129,7 +128,7 @@ class Pool:
                 session_id,
                 self.workspace(session_id),
                 source,
-                starter=partial(self._starter, self.workspace(session_id)),
+                launcher=partial(self._launcher, self.workspace(session_id)),
                 run_root=self._run_root,
                 places=self._helpers if is_scratch(session_id) else self._places,
                 starts=self._starts,
@@ -211,10 +210,10 @@ class Pool:
         self._sandbox, report = await choose(self._wanted, make, closing)
         log.info("kernels are held by tier %s (%s)", report.tier, report.tried)
 
-    def _starter(self, workspace: Workspace, bell: int) -> Starter:
+    def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:
-            return Plain(self.python, workspace.path, bell)
-        return Confining(self._sandbox, workspace.path, bell)
+            return PlainLauncher(self.python, workspace.path, request_socket)
+        return ConfinedLauncher(self._sandbox, workspace.path, request_socket)
 
     def _reason(self, kernel: Kernel, now: float) -> str | None:
         """Why this kernel is to be ended now, or None. Each condition has its name and its sentence."""

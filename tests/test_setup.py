@@ -21,6 +21,7 @@ WANTED = {"interpreter": "3.12", "kernels": "a1", "fonts": "f1"}
 def checkout(root: Path, tmp_path: Path) -> Path:
     """A checkout with locks of its own and no environment."""
     (tmp_path / "config" / "locks").mkdir(parents=True)
+    (tmp_path / "config" / "setup").mkdir()
     for name in ("uv", "bot", "dev", "kernels"):
         (tmp_path / "config" / "locks" / f"{name}.txt").write_text(f"{name}==1\n")
     for name in ("config/setup/warm.py", "setup.cfg", "pyproject.toml"):

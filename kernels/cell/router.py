@@ -27,8 +27,8 @@ from kernels.cell.events import (
 )
 from kernels.cell.result import Late, Variable
 from kernels.cell.run import Run
+from kernels.limits import Limits
 from kernels.process.last_words import Text
-from kernels.process.launch import Limits
 from kernels.text.clipping import repair
 from kernels.text.visible import one_line
 from kernels.wire.connection import Message

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from kernels.cell.events import Restarted
 from kernels.cell.result import Variable
 from kernels.concurrency.slots import Line
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 if TYPE_CHECKING:

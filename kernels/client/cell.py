@@ -30,7 +30,7 @@ from kernels.cell.outputs import Outputs
 from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import NodeUnavailable, NoQuestion
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured
 

@@ -29,8 +29,8 @@ from kernels.client.connection import Link
 from kernels.client.ends import Connect
 from kernels.errors import KernelClosed, KernelError
 from kernels.interface import State
+from kernels.limits import Limits
 from kernels.node.settings import limits_from, limits_to
-from kernels.process.launch import Limits
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured, Scan
 

@@ -26,8 +26,8 @@ from kernels.client.spawn import Find, Place
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
+from kernels.limits import Limits
 from kernels.node import PROTOCOL
-from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 
 __all__ = ["Node"]

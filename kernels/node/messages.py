@@ -17,7 +17,7 @@ from kernels.broker import FileRow
 from kernels.cell.codec import EVENTS
 from kernels.cell.result import RunResult, Variable
 from kernels.errors import KernelError
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.workspace.captured import CapturedFile, Skipped
 
 __all__ = [

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.forkserver import LIBRARIES
 
 __all__ = ["ALIVE", "RECORD", "NodeSettings", "limits_for", "limits_from", "limits_to"]

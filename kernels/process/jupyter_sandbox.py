@@ -12,7 +12,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose

@@ -1,7 +1,7 @@
 """One kernel process, from its start to its end, through jupyter_client's manager and provisioner.
 
     with run_folder(path) as folder:
-        async with KernelProcess.start(starter, folder, receive) as process:
+        async with KernelProcess.start(launcher, folder, receive) as process:
             process.wire.send("shell", ...)
             await process.exited.wait()
 
@@ -13,23 +13,25 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import cast
 
 from jupyter_client.manager import AsyncKernelManager
 
 from kernels.concurrency.cancellation import stop, to_the_end
 from kernels.errors import KernelStartFailed
 from kernels.process.last_words import LastWords, Text
+from kernels.process.launchers import Launcher
 from kernels.process.stacks import doing
+from kernels.provisioner import ConfinedProvisioner, PlainProvisioner
 from kernels.wire.connection import Message, Wire
 from kernels.workspace.temporary import DETACHED
 
-__all__ = ["KernelProcess", "Starter", "run_folder"]
+__all__ = ["KernelProcess", "run_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -44,31 +46,6 @@ LOG = "start.log"  # in the run folder: what the process writes to stderr until 
 LOG_TAIL = 2000  # characters of a failed start's output that are told
 
 
-class Provisioner(Protocol):
-    """What a process is watched and ended by, beside what jupyter_client calls (`kernels.provisioner`)."""
-
-    pid: int | None
-    fault: str | None
-
-    async def wait(self) -> int | None: ...
-    async def kill(self) -> None: ...
-    async def terminate(self) -> None: ...
-    def begins(self) -> None: ...
-    def damage(self) -> str | None: ...
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> None: ...
-    def detach(self) -> None: ...
-
-
-class Starter(Protocol):
-    """How a kernel's process is to be started: as an ordinary one, or confined."""
-
-    def manager(self, folder: Path) -> AsyncKernelManager:
-        """A manager with its provisioner, for a kernel with this run folder."""
-
-    async def start(self, manager: AsyncKernelManager, output: BinaryIO, words: Mapping[str, int]) -> None:
-        """Start it; what it writes until it is up goes to `output`, its `words` to these descriptors."""
-
-
 @dataclass
 class KernelProcess:
     """A running kernel: `wire` to speak with it, `exited` set at its end, `exit_code` as in subprocess."""
@@ -76,7 +53,7 @@ class KernelProcess:
     wire: Wire
     folder: Path
     _manager: AsyncKernelManager
-    _provisioner: Provisioner
+    _provisioner: PlainProvisioner | ConfinedProvisioner
     _ears: "_Ears"
     _words: LastWords
     exited: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,7 +63,7 @@ class KernelProcess:
     @staticmethod
     @contextlib.asynccontextmanager
     async def start(
-        starter: Starter,
+        launcher: Launcher,
         folder: Path,
         receive: Callable[[Message | None], None],
     ) -> AsyncIterator["KernelProcess"]:
@@ -94,17 +71,17 @@ class KernelProcess:
 
         Raises: KernelStartFailed, with the end of what the process wrote, or what the system said, and why.
         """
-        manager = starter.manager(folder)
+        manager = launcher.manager(folder)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 words = stack.enter_context(LastWords())
                 ears = _Ears(receive, words)
                 stack.push_async_callback(_release, manager, folder)
                 with (folder / LOG).open("wb") as output:
-                    await starter.start(manager, output, words.descriptors)
+                    await launcher.start(manager, output, words.descriptors)
                 words.started()
                 wire = Wire(dict(manager.get_connection_info()), manager.session, ears)
-                provisioner = cast(Provisioner, manager.provisioner)
+                provisioner = cast(PlainProvisioner | ConfinedProvisioner, manager.provisioner)
                 process = KernelProcess(wire, folder, manager, provisioner, ears, words)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)

@@ -3,8 +3,8 @@
     kernel = Adopted(Process(pid, started(pid)))
     code = await kernel.wait()
 
-It is not our child and no gate leads to it, so its exit code stays unknown, and it is ended by signals to its
-init (`kernels/inside/confinement/child.py`).
+It is not our child and we have no control socket to it, so its exit code stays unknown, and it is ended by
+signals to its init (`kernels/inside/confinement/child.py`).
 """
 
 import asyncio

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import PROBES, REMEDIES, probe

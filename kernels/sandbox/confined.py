@@ -1,9 +1,9 @@
 """The sandbox of a pool: launches kernels as its tier holds them, and clears away what they leave.
 
 with Sandbox(tier, python=..., folder=..., workspaces=..., limits=...) as sandbox:
-    kernel = await sandbox.launch(workspace, name, order, descriptors)
+    kernel = await sandbox.launch(workspace, name, request, descriptors)
     code = await kernel.wait()
-    kernel.fault        # what of `kernels.sandbox.limits.watchdog` ended it: "memory", "workspace" ...
+    kernel.fault        # the `kernels.limits.Fault` that ended it: "memory", "workspace" ...
     await kernel.release()
 """
 
@@ -22,13 +22,14 @@ from kernels.concurrency.cancellation import to_the_end
 from kernels.concurrency.threads import in_thread
 from kernels.descriptors import raise_limit
 from kernels.errors import KernelStartFailed, SandboxUnavailable
-from kernels.process.launch import Limits
+from kernels.limits import Fault, Limits
+from kernels.process.environment import environment
 from kernels.sandbox import users
 from kernels.sandbox.forkserver import LIBRARIES, Child, Forkserver
 from kernels.sandbox.limits import usage
 from kernels.sandbox.limits.cgroup import Group, Groups, unique_name
-from kernels.sandbox.limits.watchdog import MACHINE, MEMORY, ROOM, Watchdog, Watched
-from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine, environment
+from kernels.sandbox.limits.watchdog import Watchdog, Watched
+from kernels.sandbox.policy import SYSTEM, TEMPORARY_LEFT, WORKSPACE, Paths, Tier, confine
 
 __all__ = ["Confined", "Sandbox", "readable"]
 
@@ -86,7 +87,7 @@ class Confined:
         if most is None or self.fault is not None:
             return
         if await in_thread(usage.size, self._watched.workspace) <= most:
-            self._too_much(ROOM)  # no process loses a rule of Landlock, so it can never write; another can
+            self._too_much(Fault.ROOM)  # Landlock lifts no rule: only another process can write again
 
     def damage(self) -> str | None:
         """Why the system has killed processes in it since the last call, if so: a name of a limit."""
@@ -94,7 +95,7 @@ class Confined:
         if self._group is None or killed <= self._killed:
             return None
         self._killed = killed
-        return MEMORY if self._group.at_its_limit else MACHINE
+        return Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
 
     async def wait(self) -> int:
         """The exit code, as in subprocess, when the kernel has ended."""
@@ -103,7 +104,7 @@ class Confined:
         if not self._namespaces:  # as a rule the init has ended all; it may have been killed itself
             await in_thread(self._forkserver.end_orphans)
         if self.fault is None and self._group is not None and code < 0 and self._group.killed > self._killed:
-            self.fault = MEMORY if self._group.at_its_limit else MACHINE
+            self.fault = Fault.MEMORY if self._group.at_its_limit else Fault.MACHINE
         return code
 
     def kill(self) -> None:
@@ -195,11 +196,11 @@ class Sandbox:
         self._stack.close()
 
     async def launch(
-        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, request: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Confined:
-        """Start a process that follows the order (see `inside.confinement.child`), held as the tier holds.
+        """Start a process that does what the spawn request says (see `inside.confinement.child`), confined.
 
-        `name` is that of its control group. `descriptors` go with the order and stay ours too.
+        `name` is that of its control group. `descriptors` go with the request and stay ours too.
 
         Raises: KernelStartFailed, OSError.
         """
@@ -227,7 +228,7 @@ class Sandbox:
                 "environment": confinement.environment,
                 "over": removed > 0,
             }
-            child.order({**order, **described}, descriptors)
+            child.spawn({**request, **described}, descriptors)
         except BaseException as error:  # also a cancellation leaves no process
             child.close()
             if group is not None:

@@ -2,12 +2,12 @@
 
     with Forkserver(python, folder, environment=...) as forkserver:
         child = await forkserver.fork(clone_flags)
-        child.order(order, descriptors)         # what to be; until then it waits
+        child.spawn(request, descriptors)       # until then it waits
         code = await child.wait()
 
 The zygote starts once, which takes as long as its imports; a fork waits for that. When it dies the next
 fork starts another, and the kernels of the first go on: nothing of theirs runs through it. A child ends when
-its gate, which we hold, closes: so none is left when we are killed.
+its control socket closes, which we hold: so none is left when we are killed.
 """
 
 import asyncio
@@ -51,25 +51,25 @@ QUIET = {
 class Child:
     """A forked process that is the init of a kernel, or will be. Safe to use from any event loop."""
 
-    def __init__(self, pid: int, pidfd: int, gate: socket.socket) -> None:
+    def __init__(self, pid: int, pidfd: int, control: socket.socket) -> None:
         self.pid = pid
         self._pidfd = pidfd
-        self._gate = gate
+        self._control = control
         self._said = b""
         self.exit_code: int | None = None
 
-    def order(self, order: Mapping[str, Any], descriptors: Mapping[str, int]) -> None:
-        """Say what to be; it begins at once. The descriptors stay ours too. Raises: OSError: it has died."""
-        text = json.dumps({**order, "descriptors": list(descriptors)}).encode() + b"\n"
-        sent = socket.send_fds(self._gate, [text], list(descriptors.values()))
+    def spawn(self, request: Mapping[str, Any], descriptors: Mapping[str, int]) -> None:
+        """Send its spawn request; it begins at once. The descriptors stay ours too. Raises: OSError."""
+        text = json.dumps({**request, "descriptors": list(descriptors)}).encode() + b"\n"
+        sent = socket.send_fds(self._control, [text], list(descriptors.values()))
         if sent < len(text):
-            self._gate.sendall(text[sent:])
+            self._control.sendall(text[sent:])
 
     def poll(self) -> int | None:
         """The kernel's exit code, as in subprocess; None while it runs."""
         while self.exit_code is None:
             try:
-                piece = self._gate.recv(4096, socket.MSG_DONTWAIT)
+                piece = self._control.recv(4096, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return None
             except OSError:
@@ -86,11 +86,11 @@ class Child:
         loop = asyncio.get_running_loop()
         while (code := self.poll()) is None:
             event = asyncio.Event()
-            loop.add_reader(self._gate, event.set)
+            loop.add_reader(self._control, event.set)
             try:
                 await event.wait()
             finally:
-                loop.remove_reader(self._gate)
+                loop.remove_reader(self._control)
         return code
 
     def signal(self, number: int) -> None:
@@ -115,11 +115,11 @@ class Child:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
-            self._gate.close()
+            self._control.close()
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):
-            self._gate.send(line.encode(), socket.MSG_DONTWAIT)
+            self._control.send(line.encode(), socket.MSG_DONTWAIT)
 
 
 class Forkserver:
@@ -144,7 +144,7 @@ class Forkserver:
         self._environment = {**environment, **QUIET}
         self._libraries = list(libraries)
         self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._zygote_socket: socket.socket | None = None
         self._turn = threading.Lock()
         self._forked: set[int] = set()  # the process ids of children that nobody has forgotten
         self._closed = False
@@ -164,7 +164,7 @@ class Forkserver:
             self._end()
 
     async def fork(self, clone_flags: int) -> Child:
-        """A child that waits for its order. Raises: KernelStartFailed."""
+        """A child that waits for its spawn request. Raises: KernelStartFailed."""
         forking = asyncio.ensure_future(in_thread(self.fork_now, clone_flags))
         try:
             return await asyncio.shield(forking)
@@ -190,14 +190,14 @@ class Forkserver:
                 raise KernelStartFailed(self._tail() or str(error)) from error
 
     def _fork(self, clone_flags: int) -> Child:
-        assert self._control is not None
+        assert self._zygote_socket is not None
         with ExitStack() as stack:
             try:
                 ours, theirs = map(stack.enter_context, socket.socketpair())
             except OSError as error:  # not the zygote's fault: it stays
                 raise KernelStartFailed(str(error)) from error
-            socket.send_fds(self._control, [struct.pack("Q", clone_flags)], [theirs.fileno()])
-            answer, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
+            socket.send_fds(self._zygote_socket, [struct.pack("Q", clone_flags)], [theirs.fileno()])
+            answer, descriptors, _, _ = socket.recv_fds(self._zygote_socket, 64, 1)
             (pid,) = struct.unpack("q", answer)
             if pid < 0:
                 raise KernelStartFailed(f"the system made no process: {os.strerror(-pid)}")
@@ -241,9 +241,9 @@ class Forkserver:
         begun = monotonic()
         try:
             self._open()
-            assert self._control is not None
-            self._control.settimeout(START)
-            answer = self._control.recv(4096)
+            assert self._zygote_socket is not None
+            self._zygote_socket.settimeout(START)
+            answer = self._zygote_socket.recv(4096)
             if not answer:
                 raise ConnectionError("the zygote ended before it was ready")
             told = json.loads(answer)
@@ -251,7 +251,7 @@ class Forkserver:
             tail = self._tail() if self._process else ""
             self._end()
             raise KernelStartFailed(tail or str(error), UNPREPARED) from error
-        self._control.settimeout(FORK)
+        self._zygote_socket.settimeout(FORK)
         if told["missing"]:
             level = logging.WARNING if set(told["missing"]) & set(self._libraries) else logging.INFO
             log.log(level, "kernels cannot have these imported before they start: %s", told["missing"])
@@ -260,7 +260,7 @@ class Forkserver:
         log.info("the zygote is ready after %.1f s", monotonic() - begun)
 
     def _open(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._zygote_socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, (self._folder / "zygote.log").open("wb") as output:
             self._process = subprocess.Popen(
                 [*self._command, str(theirs.fileno()), json.dumps(self._libraries)],
@@ -274,12 +274,12 @@ class Forkserver:
             )
 
     def _end(self) -> None:
-        if self._control is not None:
-            self._control.close()
+        if self._zygote_socket is not None:
+            self._zygote_socket.close()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._control = self._process = None
+        self._zygote_socket = self._process = None
 
     def _tail(self) -> str:
         try:

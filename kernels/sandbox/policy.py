@@ -16,10 +16,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from kernels.inside.files.elsewhere import WORKSPACE_NAMES
-from kernels.process.launch import Limits
+from kernels.limits import Limits
+from kernels.process.environment import environment
 from kernels.sandbox import seccomp
 
-__all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine", "environment"]
+__all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine"]
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
@@ -112,7 +113,6 @@ BUFFERS = {
 }
 TERMINALS = 16  # pseudo-terminals of a kernel; the machine has 4096 for all
 
-PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")  # what of the operator's environment a kernel may know
 # Bits of landlock(7).
 EXECUTE, WRITE, READ, LIST = 1, 2, 4, 8
 MAKE_AND_REMOVE = sum(
@@ -237,22 +237,6 @@ def confine(
         seccomp=seccomp.assemble(alone=names, network=limits.network, counted=counted, full=full),
         network=limits.network,
     )
-
-
-def environment(python: Path, ipython: Path, outside: Mapping[str, str]) -> dict[str, str]:
-    """What a kernel's process, and the zygote before it, is told, whoever it is for: nothing of ours."""
-    packages = python.parent.parent
-    return {name: outside[name] for name in PASSED_ON if name in outside} | {
-        "HOME": "/",
-        "IPYTHONDIR": str(ipython),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MPLCONFIGDIR": str(packages / "matplotlib"),
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONUTF8": "1",
-        "USER": "person",
-        "VIRTUAL_ENV": str(packages),
-    }
 
 
 def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterable[tuple[str, str, str, str]]:

@@ -109,7 +109,7 @@ async def probe(sandbox: Sandbox) -> list[str]:
             async with Broker(_OneFile(Path(targets["stored"]))) as broker:
                 with theirs:
                     descriptors = {
-                        "files": broker.bell.fileno(),
+                        "files": broker.request_socket.fileno(),
                         "report": theirs.fileno(),
                         "stderr": output.fileno(),
                     }

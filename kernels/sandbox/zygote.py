@@ -3,12 +3,12 @@
     python kernels/sandbox/zygote.py SOCKET_DESCRIPTOR '["numpy", "pandas", "matplotlib.pyplot"]'
 
 Run by the kernels' own Python, with an environment that holds no secret. Each message on the socket is a set
-of clone(2) flags with one descriptor: the gate of a kernel to be (see `inside.confinement.child`, which does
-the rest in the child). The answer is the child's process id, with its pidfd. It never sees what a kernel is
-told: no key, no path and no environment of one kernel is in the memory that the next one inherits.
+of clone(2) flags with one descriptor: the control socket of a new kernel (`inside.confinement.child` does the
+rest in the child). The answer is the child's process id, with its pidfd. The zygote never sees a spawn
+request: no key, path or environment of one kernel is in the memory that the next one inherits.
 
-It has one thread, no event loop and no zmq context, or its children would inherit them broken. It ends when
-the other end of the socket does.
+It has one thread, no event loop and no zmq context, since its children would inherit them broken. It ends
+when the other end of the socket is closed.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def main(control: socket.socket, libraries: list[str]) -> None:
+def main(fork_requests: socket.socket, libraries: list[str]) -> None:
     """Serve until the other end closes."""
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs here, and it starts threads
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -67,21 +67,21 @@ def main(control: socket.socket, libraries: list[str]) -> None:
         Path(f"/proc/self/task/{task}/comm").read_text("ascii").strip()
         for task in os.listdir("/proc/self/task")
     ]
-    control.send(json.dumps({"missing": missing, "threads": threads}).encode())
+    fork_requests.send(json.dumps({"missing": missing, "threads": threads}).encode())
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 64, 1)
+        message, descriptors, _, _ = socket.recv_fds(fork_requests, 64, 1)
         if not message:
             return
-        gate = socket.socket(fileno=descriptors[0])
+        control = socket.socket(fileno=descriptors[0])
         pid, pidfd = _fork(struct.unpack("Q", message)[0])
         if pid == 0:
-            control.close()
-            child.main(gate, prepared)
-        gate.close()
+            fork_requests.close()
+            child.main(control, prepared)
+        control.close()
         if pid < 0:
-            control.send(struct.pack("q", pid))
+            fork_requests.send(struct.pack("q", pid))
         else:
-            socket.send_fds(control, [struct.pack("q", pid)], [pidfd])
+            socket.send_fds(fork_requests, [struct.pack("q", pid)], [pidfd])
             os.close(pidfd)
 
 

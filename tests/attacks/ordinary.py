@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from kernels.process.launch import Limits, MiB
+from kernels.limits import Limits, MiB
 from kernels.sandbox.limits.cgroup import Groups
 from tests.conftest import KERNEL_PYTHON, ROOT
 

@@ -11,7 +11,7 @@ from kernels.cell.events import Display, Event, Failure, InputRequest, Queued, R
 from kernels.cell.result import Late
 from kernels.errors import NoQuestion, TooLarge
 from kernels.interface import Kernels, PersonKernel
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.wire.sizes import LARGEST_ANSWER, LARGEST_CODE
 from kernels.workspace.captured import FileChanged
 from tests.contract.files import CONTENT, SomeFiles

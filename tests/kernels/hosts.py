@@ -10,7 +10,7 @@ from kernels.cell.events import Restarted
 from kernels.cell.result import Variable
 from kernels.cell.run import Run
 from kernels.concurrency.slots import Line
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
 Script = Callable[[Run], None]

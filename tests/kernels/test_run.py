@@ -19,7 +19,7 @@ from kernels.cell.events import (
 )
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from tests.kernels.hosts import Host, ends, ignores, until
 
 SOON = timedelta(milliseconds=30)

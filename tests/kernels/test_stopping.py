@@ -12,7 +12,7 @@ from kernels.cell import run as module
 from kernels.cell.events import Event, Failure, InputRequest, Restarted, Stream, Unstopped
 from kernels.cell.run import Run
 from kernels.errors import NoQuestion
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from tests.kernels.hosts import Host, ends, ignores, stops, until
 
 SOON = timedelta(milliseconds=50)

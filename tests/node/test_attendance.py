@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kernels.client import Node, Place, at
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from tests.live.cells import until
 
 

@@ -13,7 +13,7 @@ from kernels.client.cell import RemoteCell
 from kernels.client.ends import Connect, Connected
 from kernels.client.kernel import RemoteKernel
 from kernels.errors import NodeUnavailable, NoQuestion
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.workspace.captured import Captured
 from tests.live.cells import NoFiles
 

@@ -19,8 +19,8 @@ from kernels.client import Node, Place, at, local_node
 from kernels.client.captured import RemoteFile
 from kernels.client.spawn import recorded, socket_for
 from kernels.errors import NodeUnavailable
+from kernels.limits import Limits
 from kernels.node.settings import NodeSettings, limits_from, limits_to
-from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import FileChanged
 from tests.contract.conftest import free_port, node_settings, noded

@@ -23,10 +23,10 @@ from kernels.client.cell import RemoteCell
 from kernels.client.outbox import Outbox
 from kernels.client.spawn import recorded
 from kernels.errors import NodeIncompatible, NodeUnavailable
+from kernels.limits import Limits
 from kernels.node import PROTOCOL, messages
 from kernels.node.messages import COMMANDS, NEWS, TOLD, NotUnderstood, check, schema
 from kernels.node.settings import RECORD, NodeSettings, limits_for, limits_from, limits_to
-from kernels.process.launch import Limits
 from tests.contract.conftest import node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import run, until, value

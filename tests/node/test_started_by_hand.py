@@ -16,9 +16,9 @@ from bot.wording.error_messages import at_start
 from config.settings import load
 from kernels.client import Node, Place, at
 from kernels.errors import NodeIncompatible
+from kernels.limits import Limits
 from kernels.node import PROTOCOL
 from kernels.node.settings import NodeSettings
-from kernels.process.launch import Limits
 from tests.conftest import ROOT
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles

@@ -20,9 +20,9 @@ from kernels.client import Node, Place, local_node
 from kernels.client.http_answers import words_for
 from kernels.client.spawn import _held, recorded
 from kernels.errors import NodeUnavailable
+from kernels.limits import Limits
 from kernels.node import server
 from kernels.node.settings import ALIVE, RECORD
-from kernels.process.launch import Limits
 from kernels.process.reattached import started
 from tests.conftest import ROOT
 from tests.contract.conftest import node_settings, noded

@@ -1,11 +1,11 @@
-"""A forked child: it takes its order, confines itself, forks the kernel, and is the kernel's init.
+"""A forked child: it takes its spawn request, confines itself, forks the kernel, and is the kernel's init.
 
-    child.main(gate, program)       # never returns
+    child.main(control, program)    # never returns
 
-`gate` is a socket to whoever ordered the kernel. The order comes over it, and its descriptors; then lines
-that say `signal 15`, `detach` or `end`; the answer is one line, `exit -9`, when the kernel has ended. When
-the other end closes, the kernel ends too, unless it was detached. As PID 1 of its namespace the init reaps
-what the kernel's processes leave behind, and takes all of them with it when it ends.
+`control` is a socket to the program that wants the kernel. Over it comes the spawn request, with descriptors;
+then lines that say `signal 15`, `detach` or `end`; the answer is one line, `exit -9`, when the kernel has
+ended. When the other end closes, the kernel ends too, unless it was detached. As PID 1 of its namespace the
+init reaps what the kernel's processes leave behind, and takes all of them with it when it ends.
 """
 
 import gc
@@ -28,7 +28,7 @@ from . import confine, fresh, probes
 
 __all__ = ["main"]
 
-LONGEST = 1 << 20  # bytes of an order
+LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
 WAIT = 20.0  # seconds for the files of an earlier kernel, where the workspace is over its limit with them
@@ -36,14 +36,14 @@ FEW = 200  # files of an earlier kernel that are removed while one waits for thi
 LEFT = re.compile(r"\.tmp(?:\.[0-9a-f]{8})?")  # it, and what could not be removed of it
 
 
-def main(gate: socket.socket, prepared: program.Program) -> None:
+def main(control: socket.socket, prepared: program.Program) -> None:
     """Be the init of a kernel."""
     code = 1
     try:
         os.setsid()
-        order, descriptors = _order(gate)
-        _stand_apart(gate, order, descriptors)
-        description = order["confinement"]
+        request, descriptors = _spawn_request(control)
+        _stand_apart(control, request, descriptors)
+        description = request["confinement"]
         confine.end_first()
         confine.enter(description)
         _use_null()
@@ -51,16 +51,16 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
             confine.adopt()
         kernel = os.fork()
         if kernel == 0:
-            gate.close()
+            control.close()
             confine.give_way()
             full = confine.ruleset(description["full"])  # before sets of rules cannot be made any more
             confine.seal(description)
-            code = _be_kernel(prepared, order, descriptors, full)
+            code = _be_kernel(prepared, request, descriptors, full)
         else:
             confine.hide()
             if description["namespaces"]:
                 confine.seal(description)
-            _Init(gate, kernel, alone=description["namespaces"]).run()
+            _Init(control, kernel, alone=description["namespaces"]).run()
             code = 0
     except BaseException:  # noqa: BLE001  told, and then this process ends: it must never go on as a zygote
         traceback.print_exc(file=sys.__stderr__)
@@ -71,25 +71,25 @@ def main(gate: socket.socket, prepared: program.Program) -> None:
         os._exit(code)
 
 
-def _order(gate: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
+def _spawn_request(control: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
     """What to be, and the descriptors for it by name."""
-    text, numbers, _, _ = socket.recv_fds(gate, LONGEST, MOST_DESCRIPTORS)
+    text, numbers, _, _ = socket.recv_fds(control, LONGEST, MOST_DESCRIPTORS)
     while not text.endswith(b"\n"):
-        piece = gate.recv(LONGEST)
+        piece = control.recv(LONGEST)
         if not piece:
-            raise EOFError("no order came")
+            raise EOFError("no spawn request came")
         text += piece
     for number in numbers:
         os.set_inheritable(number, False)
-    order = json.loads(text)
-    return order, dict(zip(order["descriptors"], numbers, strict=True))
+    request = json.loads(text)
+    return request, dict(zip(request["descriptors"], numbers, strict=True))
 
 
-def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[str, int]) -> None:
+def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: dict[str, int]) -> None:
     """Keep nothing of the process that we were forked from: descriptors, environment, signal handling."""
     _use_null()
     os.dup2(descriptors.pop("stderr"), 2)
-    kept = {gate.fileno(), *descriptors.values()}
+    kept = {control.fileno(), *descriptors.values()}
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in kept:
             try:
@@ -97,7 +97,7 @@ def _stand_apart(gate: socket.socket, order: dict[str, Any], descriptors: dict[s
             except OSError:  # the listing's own
                 continue
     os.environ.clear()
-    os.environ.update(order["environment"])
+    os.environ.update(request["environment"])
     tempfile.tempdir = None  # found out in the zygote already, by its environment
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
@@ -111,16 +111,16 @@ def _use_null() -> None:
 
 
 def _be_kernel(
-    prepared: program.Program, order: dict[str, Any], descriptors: dict[str, int], full: int | None
+    prepared: program.Program, request: dict[str, Any], descriptors: dict[str, int], full: int | None
 ) -> int:
     """Run the person's cells; returns the exit code."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.enable()
-    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"], over=order.get("over", False))
+    _settle(os.environ["TMPDIR"], os.environ["MPLCONFIGDIR"], over=request.get("over", False))
     fresh.process()
-    if "probes" in order:
-        os.write(descriptors["report"], json.dumps(probes.run({**order["probes"], **descriptors})).encode())
+    if "probes" in request:
+        os.write(descriptors["report"], json.dumps(probes.run({**request["probes"], **descriptors})).encode())
         return 0
     stored.install(descriptors.pop("files", None))
     if "alive" in descriptors:
@@ -128,7 +128,7 @@ def _be_kernel(
     last_words.share(descriptors)
     tempfile.tempdir = os.environ["TMPDIR"]  # it would be found by trying to write
     # What may not be written any more, only now: IPython writes a little itself when it starts.
-    program.serve(prepared, order["connection"], descriptors, lambda: confine.rule(full))
+    program.serve(prepared, request["connection"], descriptors, lambda: confine.rule(full))
     return 0
 
 
@@ -239,10 +239,10 @@ def _clear(path: str) -> None:
 
 
 class _Init:
-    """Reaps, listens at the gate, and ends with the kernel. `alone`: it is PID 1 of a namespace."""
+    """Reaps, obeys the control socket, and ends with the kernel. `alone`: it is PID 1 of a namespace."""
 
-    def __init__(self, gate: socket.socket, kernel: int, *, alone: bool) -> None:
-        self._gate = gate
+    def __init__(self, control: socket.socket, kernel: int, *, alone: bool) -> None:
+        self._control = control
         self._kernel = kernel
         self._alone = alone
         self._detached = False
@@ -256,14 +256,14 @@ class _Init:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         poll = select.poll()
         poll.register(woken, select.POLLIN)
-        poll.register(self._gate, select.POLLIN)
+        poll.register(self._control, select.POLLIN)
         self._reap()
         while not self._ended:
             for number, _ in poll.poll():
                 if number == woken:
                     os.read(woken, 512)
                 elif not self._obey():
-                    poll.unregister(self._gate)
+                    poll.unregister(self._control)
                     self._ended = self._ended or not self._detached
             self._reap()
         if not self._alone:
@@ -285,8 +285,8 @@ class _Init:
                 self._say(f"exit {os.waitstatus_to_exitcode(status)}\n")
 
     def _obey(self) -> bool:
-        """Do what the gate says; False when nobody is there any more."""
-        words = self._gate.recv(4096).decode("ascii", "replace").split()
+        """Do what the control socket says; False when its other end is closed."""
+        words = self._control.recv(4096).decode("ascii", "replace").split()
         if not words:
             return False
         while words:
@@ -302,7 +302,7 @@ class _Init:
 
     def _say(self, line: str) -> None:
         try:
-            self._gate.sendall(line.encode())
+            self._control.sendall(line.encode())
         except OSError:  # nobody is there any more
             return
 

@@ -224,12 +224,12 @@ def _stored(targets: Targets) -> bool:
     return any(_changes(descriptor) for descriptor in passed)
 
 
-def _asked_for(bell: int) -> tuple[bytes, list[int]]:
+def _asked_for(request_socket: int) -> tuple[bytes, list[int]]:
     """What a broker (`kernels.broker`) says and sends when a stored file is asked for, and passes with it."""
-    with socket.socket(fileno=os.dup(bell)) as ringing:
-        ringing.settimeout(ANSWER)
-        ringing.send(b".")
-        line = socket.socket(fileno=socket.recv_fds(ringing, 1, 1)[1][0])
+    with socket.socket(fileno=os.dup(request_socket)) as requests:
+        requests.settimeout(ANSWER)
+        requests.send(b".")
+        line = socket.socket(fileno=socket.recv_fds(requests, 1, 1)[1][0])
     told, passed = b"", list[int]()
     with line:
         line.settimeout(ANSWER)

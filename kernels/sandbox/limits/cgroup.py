@@ -29,7 +29,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Self
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 
 __all__ = ["Group", "Groups", "own_groups", "unique_name"]
 

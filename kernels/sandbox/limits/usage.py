@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kernels.limits import DEEPEST, MOST_ENTRIES
 from kernels.process.procfs import fields, sizes
 from kernels.workspace.safe_open import folder, unlock
 
@@ -39,8 +40,6 @@ __all__ = [
 ]
 
 BLOCK = 512  # bytes that st_blocks counts in
-MOST_ENTRIES = 100_000  # files and folders of a workspace, which cost room that no size tells
-DEEPEST = 64  # folders within each other; what is deeper cannot be counted
 MOST_PROCESSES = 10_000  # looked at; one kernel has none so many for long
 MOST_OPEN = 20_000  # open files of one kernel that are looked at, which takes 0.1 s: 200 a process
 # Bytes of /proc/PID/maps of one kernel that are read at one look, which takes 0.2 s; a process with pandas

@@ -33,35 +33,17 @@ from pathlib import Path
 from time import monotonic, thread_time
 from typing import Self
 
-from kernels.process.launch import Limits, MiB
+from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits.held_up import Looks, waits_for_disk
 from kernels.sandbox.limits.processor_time import Spent
 from kernels.sandbox.limits.still import Still, ran_since_start
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
 
-__all__ = [
-    "BACKGROUND",
-    "FOLDERS",
-    "HIDING",
-    "MACHINE",
-    "MEMORY",
-    "PROCESSES",
-    "ROOM",
-    "STEP",
-    "SYSTEM",
-    "WORKSPACE",
-    "Watchdog",
-    "Watched",
-]
+__all__ = ["STEP", "Watchdog", "Watched"]
 
 log = logging.getLogger(__name__)
 
-# What there can be too much of; "system" is what the system keeps, "background" what goes on after a cell.
-MEMORY, PROCESSES, WORKSPACE, SYSTEM, BACKGROUND = "memory", "processes", "workspace", "system", "background"
-MACHINE = "machine"  # it kept within its limit, but the whole machine, or all kernels together, had no memory
-FOLDERS, HIDING = "folders", "hiding"  # too many or too deep to be counted; kept from being counted
-ROOM = "room"  # no limit: its workspace was full at its start, so it cannot write, and is full no longer
 FIRST, LAST = 0.2, 3.2  # seconds between looks: while something changes, and the longest
 STARTING = 1 << 20  # bytes that IPython may write at its start, where its folder is in the workspace
 QUICK = 0.01  # seconds of work that a look may take among the others', and at the end of each cell
@@ -227,7 +209,7 @@ class Watchdog:
                 whom.slow = whom.size_slow = True
                 whom.mapped_due = 0.0  # by many areas of memory its lock is held for long
             if look.held_up or whom.at_folders > AT_FOLDERS:
-                self._end(whom, HIDING)
+                self._end(whom, Fault.HIDING)
 
     def _try(self, watched: Watched, look: Callable[[Watched], None], kind: str) -> None:
         """Look. A kernel at which a `kind` of look fails again and again is ended: nobody counts it."""
@@ -241,7 +223,7 @@ class Watchdog:
                 log.exception("the watchdog could not look at %s (said once)", watched.workspace)
             watched.due = watched.size_due = monotonic() + FIRST
             if failed >= FAILURES:
-                self._end(watched, HIDING)
+                self._end(watched, Fault.HIDING)
         else:
             watched.failed.pop(kind, None)
 
@@ -266,11 +248,11 @@ class Watchdog:
             watched.mapped_due = began + MAPPED
         watched.size = named + nameless
         if watched.size > max(self._limits.workspace, watched.began + STARTING):
-            hides = HIDING if nameless >= usage.UNCOUNTABLE else WORKSPACE
-            hides = SYSTEM if nameless >= usage.CROWDED else hides
-            self._end(watched, FOLDERS if named >= usage.UNCOUNTABLE else hides)
+            hides = Fault.HIDING if nameless >= usage.UNCOUNTABLE else Fault.WORKSPACE
+            hides = Fault.SYSTEM if nameless >= usage.CROWDED else hides
+            self._end(watched, Fault.FOLDERS if named >= usage.UNCOUNTABLE else hides)
         elif thorough and not still and self._passes_on(watched):
-            self._end(watched, HIDING)
+            self._end(watched, Fault.HIDING)
         elif not still:
             watched.still.note("size", ran, 1 if watched.passing else depth)
         watched.size_took = thread_time() - worked
@@ -303,7 +285,7 @@ class Watchdog:
         held = 0
         if self._memory:
             if usage.threads(pids) > self._limits.processes:
-                self._end(watched, PROCESSES)
+                self._end(watched, Fault.PROCESSES)
             of_each = usage.memory(pids)
             held = sum(of_each.values())
             if held > max(MUCH, self._limits.memory) and (quick or not watched.slow):
@@ -312,11 +294,11 @@ class Watchdog:
                 return
             held = held if held <= self._limits.memory else usage.exactly(of_each)
             if held > self._limits.memory:
-                self._end(watched, MEMORY)
+                self._end(watched, Fault.MEMORY)
         if thorough or objects.many(pids, alone=self._alone):  # what is little costs more to count
             kept = objects.kept(pids, alone=self._alone, passed=self._limits.file, thorough=thorough)
             if held + kept > self._limits.memory:
-                self._end(watched, SYSTEM if kept > held else MEMORY)
+                self._end(watched, Fault.SYSTEM if kept > held else Fault.MEMORY)
             held += kept
         watched.took = thread_time() - worked
         if quick:
@@ -339,7 +321,7 @@ class Watchdog:
             if spent > POLITE:
                 _let_others_go_first(pids[2:])
             if spent > budget[1] and budget is watched.budget:
-                self._end(watched, BACKGROUND)
+                self._end(watched, Fault.BACKGROUND)
 
     def _paused(self, watched: Watched, held: int | None = None) -> float:
         """How long to leave it alone: twice as long each time that nothing has changed."""

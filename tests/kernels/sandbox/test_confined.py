@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.limits.cgroup import Group, Groups
 from kernels.sandbox.policy import Tier

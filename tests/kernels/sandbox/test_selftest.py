@@ -16,7 +16,7 @@ import pytest
 from kernels.broker import Opened
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK
-from kernels.process.launch import Limits
+from kernels.limits import Limits
 from kernels.sandbox import selftest
 from kernels.sandbox.__main__ import main
 from kernels.sandbox.confined import Sandbox
@@ -59,7 +59,7 @@ class Pretended:
         self.entered = False
 
     async def launch(
-        self, workspace: Path, name: str, order: Mapping[str, Any], descriptors: Mapping[str, int]
+        self, workspace: Path, name: str, request: Mapping[str, Any], descriptors: Mapping[str, int]
     ) -> Throwaway:
         if isinstance(self.outcome, Exception):
             raise self.outcome

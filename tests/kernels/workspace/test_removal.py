@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kernels.limits import Limits
 from kernels.pool import Pool
-from kernels.process.launch import Limits
 from kernels.sandbox.policy import Tier
 from kernels.workspace import removal as module
 from kernels.workspace.folder import Workspace

@@ -1,6 +1,6 @@
 """Run by the kernels' own Python: writes a file of every kind, loads each through the broker, prints it.
 
-    python stored_program.py KERNELS_FOLDER BELL STORED_FOLDER
+    python stored_program.py KERNELS_FOLDER REQUEST_SOCKET STORED_FOLDER
 
 One JSON line: {"loaded": {file name: [type, content]}, "cells": {code: output}, ...}.
 """
@@ -13,12 +13,12 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-KERNELS, BELL, STORED = sys.argv[1:]
+KERNELS, REQUEST_SOCKET, STORED = sys.argv[1:]
 sys.path.insert(0, KERNELS)
 from inside.files import stored  # noqa: E402  (as the launcher does)
 
 del sys.path[0]
-stored.install(int(BELL))
+stored.install(int(REQUEST_SOCKET))
 LIGHT = {"pandas", "numpy", "PIL", "yaml", "sqlite3"}.isdisjoint(sys.modules)
 
 import sqlite3  # noqa: E402

@@ -55,8 +55,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     async def run() -> dict[str, Any]:
         stored, workspace = tmp_path_factory.mktemp("stored"), tmp_path_factory.mktemp("workspace")
         async with Broker(Folder(stored)) as broker:
-            bell = broker.bell.fileno()
-            arguments = [str(HERE / "stored_program.py"), str(REPOSITORY / "kernels"), str(bell), str(stored)]
+            requests = broker.request_socket.fileno()
+            arguments = [
+                str(HERE / "stored_program.py"),
+                str(REPOSITORY / "kernels"),
+                str(requests),
+                str(stored),
+            ]
             program = await asyncio.create_subprocess_exec(
                 str(PYTHON),
                 *arguments,
@@ -64,7 +69,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 env={"HOME": str(workspace), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                pass_fds=[bell],
+                pass_fds=[requests],
             )
             output, errors = await program.communicate()
         assert program.returncode == 0, errors.decode()
@@ -192,7 +197,7 @@ def test_a_name_of_several_lines_is_one_in_what_is_said(
     (tmp_path / "x\nempty.csv").write_bytes(b"")
     ours, theirs = socket.socketpair()
     files = inside_files._StoredFiles(theirs.detach(), str(tmp_path))
-    with ours, files._bell:
+    with ours, files._request_socket:
         assert files.load_file("x\ny\x1b[2J.txt").startswith("caf\u00e9")
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("[x_y_[2J.txt: read with the encoding ")
