@@ -8,7 +8,7 @@ Kernels start with their first cell, as many at a time as there are processors, 
 memory. When the machine runs short of it, kernels that nobody uses are ended, the longest idle first, until
 there is enough. There are `size` slots for kernels: when all are taken, a cell waits in a queue and tells its
 position, and a kernel that nobody uses is ended to free its slot. Scratch kernels
-(`kernels.workspace.folder.helper`) have a few slots of their own.
+(`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
 the processes running. Workspaces stay in any case.
@@ -41,10 +41,10 @@ from kernels.sandbox.forkserver import LIBRARIES
 from kernels.sandbox.limits.machine import Machine, Memory
 from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
-from kernels.workspace.folder import Workspace, is_helper
+from kernels.workspace.folder import Workspace, is_scratch
 from kernels.workspace.observer import Observer
 from kernels.workspace.removal import Removal
-from kernels.workspace.temporary import found, own_folder, remove_dead
+from kernels.workspace.temporary import all_folders, own_folder, remove_dead
 
 __all__ = ["Pool"]
 
@@ -132,7 +132,7 @@ class Pool:
                 source,
                 launcher=partial(self._launcher, self.workspace(session_id)),
                 run_root=self._run_root,
-                slots=self._scratch_slots if is_helper(session_id) else self._slots,
+                slots=self._scratch_slots if is_scratch(session_id) else self._slots,
                 starts=self._starts,
                 limits=self.limits,
             )
@@ -226,7 +226,7 @@ class Pool:
             return None
         if self._idle is not None and unused > self._idle.total_seconds():
             return "it was not used for a long time"
-        if self._slots.waiting and unused > SPARED and not is_helper(kernel.session_id):
+        if self._slots.waiting and unused > SPARED and not is_scratch(kernel.session_id):
             return "it was not in use and others needed its place"
         if unused > BRIEF and self._memory().is_short(self.limits.memory, 1 if unused > RECENT else NEARLY):
             return "it was not in use and the server is short of memory"
@@ -249,7 +249,7 @@ class Pool:
     async def _tidy_often(self) -> None:
         """Remove what killed programs have left; what their kernels still use is removed at a later look."""
         while True:
-            for folder in await in_thread(found):
+            for folder in await in_thread(all_folders):
                 with contextlib.suppress(OSError):  # another program was quicker, or it is not ours
                     await in_thread(remove_dead, folder)
             await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells us when

@@ -33,7 +33,7 @@ from kernels.process.jupyter_sandbox import shared
 from kernels.process.reattached import Adopted, Process
 from kernels.process.waits import ended
 from kernels.sandbox.confined import Confined
-from kernels.workspace.temporary import remove_ours, taken
+from kernels.workspace.temporary import create_locked, remove_ours
 
 __all__ = ["ConfinedProvisioner", "PlainProvisioner"]
 
@@ -150,7 +150,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         """Choose the sockets' folder, and have the connection file written."""
         manager: Any = self.parent
         if self.folder is None:
-            self.folder, self._lock = taken("jupyter-")
+            self.folder, self._lock = create_locked("jupyter-")
         if manager.transport != "ipc" or not os.path.isabs(manager.ip):
             manager.transport, manager.ip = "ipc", str(self.folder / "s")
         kwargs.pop("extra_arguments", None)

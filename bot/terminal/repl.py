@@ -31,7 +31,7 @@ from kernels.cell.events import InputRequest, Unstopped
 from kernels.errors import KernelError, NoQuestion
 from kernels.interface import PersonKernel
 from kernels.notebooks.cells import Notebook
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 
 if TYPE_CHECKING:
     from bot.terminal.keyboard import Keyboard
@@ -266,4 +266,4 @@ def progress(step: Step) -> str:
     ending = "left out" if step.result is None else step.result.status
     said = [step.refused] if step.refused else step.differs
     more = f"; {', '.join(said)}" if said else ""
-    return shown(f"[cell {step.number} of {step.total}: {ending}{more}]", " ")
+    return one_line(f"[cell {step.number} of {step.total}: {ending}{more}]", " ")

@@ -46,7 +46,7 @@ if __name__ == "__main__":
     stored.install(DESCRIPTORS.pop("files"))
     last_words.share(DESCRIPTORS)
     threading.Thread(target=_follow_parent, daemon=True).start()
-    kernel = program.made()
+    kernel = program.create()
     kernel.initialize(sys.argv[1:])
     fresh.arguments()
     program.run(kernel)

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from kernels.inside import paths
-from kernels.inside.output import last_shown
+from kernels.inside.output import last_displays
 from kernels.inside.output.last_words import COUNT, KEPT, LANDING, PART, STREAMS
 from kernels.wire.connection import Message
 
@@ -48,7 +48,7 @@ class LastWords:
         self._pipes: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
-        self._memory = _memory(PART * len(STREAMS) + last_shown.SIZE)
+        self._memory = _memory(PART * len(STREAMS) + last_displays.SIZE)
         with contextlib.ExitStack() as stack:
             stack.callback(self.__exit__, None, None, None)
             for name in STREAMS:
@@ -116,9 +116,9 @@ class LastWords:
 
     def _shown(self, parse: Parse) -> Iterator[tuple[tuple[int, int], Message]]:
         """The displays that have not come, each with the bytes that the streams had before it."""
-        data = os.pread(self._memory, last_shown.SIZE, PART * len(STREAMS))
+        data = os.pread(self._memory, last_displays.SIZE, PART * len(STREAMS))
         come = set(self._displayed)
-        for ends, frames in last_shown.records(data):
+        for ends, frames in last_displays.records(data):
             message = parse(frames)
             if message is not None and message.kind in SHOWING and hash(message.signature) not in come:
                 self._displayed.append(hash(message.signature))

@@ -51,8 +51,8 @@ def main(fork_requests: socket.socket, libraries: list[str]) -> None:
     from inside.confinement import child, fresh, immortal  # type: ignore[import-not-found]
 
     del sys.path[0]
-    prepared = program.prepared()
-    with program.in_a_cell():
+    prepared = program.prepare()
+    with program.in_cell():
         missing = _import([*EVERYWHERE, *libraries])
         _warm()
     fresh.forget_warnings()

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+from ..characters import one_line
 from . import elsewhere
 
 ID = re.compile("[23456789abcdefghjkmnpqrstuvwxyz]{10}", re.IGNORECASE)  # as `filestore.names` draws them
@@ -36,7 +37,7 @@ def install(request_socket: int | None) -> None:
     """
     if request_socket is None:
         return
-    files = _Files(request_socket, os.getcwd())
+    files = _StoredFiles(request_socket, os.getcwd())
     for function in (files.load_file, files.file_path, files.list_files):
         setattr(builtins, function.__name__, _bordered(function))
 
@@ -54,7 +55,7 @@ def _bordered[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-class _Files:
+class _StoredFiles:
     def __init__(self, request_socket: int, workspace: str) -> None:
         self._request_socket = socket.socket(fileno=request_socket)
         self._request_socket.settimeout(ANSWERING_TIME)  # a mode that forked processes share
@@ -77,10 +78,10 @@ class _Files:
         try:
             loaded = loading.load(data, filename, options)
         except loading.NotLoaded as problem:
-            told = f"{loading.one_line(filename)} {problem} ({call[:-1]}, raw=True) gives its bytes)"
-            raise ValueError(loading.one_line(told, " ")) from None
+            told = f"{one_line(filename)} {problem} ({call[:-1]}, raw=True) gives its bytes)"
+            raise ValueError(one_line(told, " ")) from None
         if told := loaded.told(call):
-            print(f"[{loading.one_line(filename)}: {told}]", file=sys.stderr)
+            print(f"[{one_line(filename)}: {told}]", file=sys.stderr)
         return loaded.value
 
     def file_path(self, id_or_name: "str | os.PathLike[str]") -> str:

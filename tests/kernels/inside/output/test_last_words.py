@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from kernels.inside import paths
-from kernels.inside.output import last_shown
+from kernels.inside.output import last_displays
 from kernels.inside.output import last_words as inside
 from kernels.inside.output.last_words import COUNT, KEPT, LANDING, PART
 from kernels.process.last_words import LastWords
@@ -114,31 +114,31 @@ def parsed(frames: list[bytes]) -> Message | None:
 def test_what_was_displayed_is_told_in_its_place(words: LastWords) -> None:
     """Once, among the text around it, unless its message has come; a cell begins without it."""
     out = inside.of("stdout")
-    inside.shown.add(displayed(1), inside.counts())
+    inside.displays.add(displayed(1), inside.counts())
     assert words.is_news(Message("iopub", "display_data", "1", 1, {}, b"1"))
     out.add("one\n")
     assert words.is_news(sent("stdout", out.count))
     out.add("two\n")
-    inside.shown.add(displayed(2), inside.counts())
-    inside.shown.add(displayed(3), inside.counts())
+    inside.displays.add(displayed(2), inside.counts())
+    inside.displays.add(displayed(3), inside.counts())
     out.add("three\n")
     two, three = parsed(displayed(2)), parsed(displayed(3))
     assert words.rest(parsed) == [("stdout", "two\n"), two, three, ("stdout", "three\n")]
     assert words.rest(parsed) == []
-    inside.shown.begin()
-    inside.shown.add(displayed(4), inside.counts())
+    inside.displays.begin()
+    inside.displays.add(displayed(4), inside.counts())
     assert words.rest(parsed) == [parsed(displayed(4))]
 
 
-@pytest.mark.parametrize("size", [1, 1000, 100_000, last_shown.HALF - 100])
+@pytest.mark.parametrize("size", [1, 1000, 100_000, last_displays.HALF - 100])
 def test_of_more_displays_than_are_kept_the_last_are_told(words: LastWords, size: int) -> None:
     """In order, at least a half of the memory of them, and one that is too large costs no other its place."""
     for number in range(1000):
-        inside.shown.add(displayed(number, size), (0, 0))
-    inside.shown.add(displayed(1000, last_shown.HALF), (0, 0))
+        inside.displays.add(displayed(number, size), (0, 0))
+    inside.displays.add(displayed(1000, last_displays.HALF), (0, 0))
     told = [message.content for message in words.rest(parsed) if isinstance(message, Message)]
     assert told == list(range(1000))[-len(told) :]
-    assert len(told) >= min(last_shown.MOST, last_shown.HALF // (size + 100))
+    assert len(told) >= min(last_displays.MOST, last_displays.HALF // (size + 100))
 
 
 def test_whatever_a_kernel_writes_as_displays_is_bounded(words: LastWords) -> None:
@@ -148,15 +148,15 @@ def test_whatever_a_kernel_writes_as_displays_is_bounded(words: LastWords) -> No
     counted = []
     for head in (
         b"\xff" * 100,
-        last_shown.HEAD.pack(1, 1 << 62) + b"\xff" * 1000,
-        last_shown.HEAD.pack(0, 1 << 20),
+        last_displays.HEAD.pack(1, 1 << 62) + b"\xff" * 1000,
+        last_displays.HEAD.pack(0, 1 << 20),
     ):
         memory[: len(head)] = head
-        memory[last_shown.HALF :][: len(head)] = head
+        memory[last_displays.HALF :][: len(head)] = head
         assert words.rest(lambda frames: counted.append(sum(map(len, frames)))) == []
-    assert len(counted) <= 3 * last_shown.MOST
-    assert max(counted, default=0) <= last_shown.HALF
-    memory[:] = bytes(last_shown.SIZE)
+    assert len(counted) <= 3 * last_displays.MOST
+    assert max(counted, default=0) <= last_displays.HALF
+    memory[:] = bytes(last_displays.SIZE)
     inside._memory[COUNT + KEPT :][:COUNT].cast("Q")[0] = 1 << 63
     ((name, text),) = words.rest()  # type: ignore[misc]
     assert (name, len(text)) == ("stdout", LANDING)

@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 
 from kernels.notebooks.notebook import Code, Markdown, Raw, write
 from kernels.notebooks.reading import source
-from kernels.notebooks.sanitize.html import MOST_PARTS, plain_html, plain_svg
-from kernels.notebooks.sanitize.markdown import harmless
+from kernels.notebooks.sanitize.html import MOST_PARTS, is_plain_html, sanitize_svg
+from kernels.notebooks.sanitize.markdown import sanitize_markdown
 
 DATAFRAME = """<div>
 <style scoped>
@@ -255,8 +255,8 @@ def test_an_estimator_stays_without_its_script() -> None:
 def test_a_drawing_without_namespaces_gets_them() -> None:
     """Within a page it needs none, and IPython's `SVG` shows it so; as a file it would be nothing."""
     within = '<?xml version="1.0"?><!-- x --><svg width="9"><use xlink:href="#m"/></svg>'
-    assert plain_svg(within) == f'{SVG} width="9"><use xlink:href="#m" /></svg>'
-    assert plain_svg('<svg xmlns="urn:other"><rect/></svg>') is None
+    assert sanitize_svg(within) == f'{SVG} width="9"><use xlink:href="#m" /></svg>'
+    assert sanitize_svg('<svg xmlns="urn:other"><rect/></svg>') is None
 
 
 def test_active_words_are_shown_as_their_source() -> None:
@@ -272,13 +272,13 @@ def test_active_words_are_shown_as_their_source() -> None:
 
 def test_drawing_is_written_anew() -> None:
     """What matplotlib draws stays, without what it does not draw; written again it is the same."""
-    drawing = plain_svg(DRAWING)
+    drawing = sanitize_svg(DRAWING)
     assert drawing == (
         f'{SVG} viewBox="0 0 1 1"><style type="text/css">*{{stroke-linejoin: round}}</style>'
         '<path d="M 0 1" clip-path="url(#p1)" /><use xlink:href="#m" />'
         '<image href="data:image/png;base64,AA" /><text>a &lt; b</text></svg>'
     )
-    assert plain_svg(drawing) == drawing
+    assert sanitize_svg(drawing) == drawing
     assert shown({"image/svg+xml": DRAWING}) == {"image/svg+xml": drawing}
 
 
@@ -447,7 +447,7 @@ def test_hostile_length_is_no_more_than_length(unit: str) -> None:
     html = unit * (1_000_000 // len(unit))
     shown({"text/html": html})
     shown({"text/html": html + "<script>"})
-    assert not plain_html(html + "<script>")
+    assert not is_plain_html(html + "<script>")
     shown({"image/svg+xml": html})
 
 
@@ -565,14 +565,16 @@ def test_a_displayed_link_to_a_script_is_none(mime: str) -> None:
 @pytest.mark.parametrize("words", TEX_LINKS)
 def test_no_formula_links_to_a_script(words: str) -> None:
     """Neither by the command that links nor by a new name for it, however it is written."""
-    written = unescape(harmless(words))
+    written = unescape(sanitize_markdown(words))
     assert not re.search(r"\\(?:def|let|newcommand|mmlToken)\b", written)
     assert not re.search(r"\\href\W*(?:text\W)?javascript", written)
-    assert harmless(harmless(words)) == harmless(words)
+    assert sanitize_markdown(sanitize_markdown(words)) == sanitize_markdown(words)
 
 
 def test_hostile_words_take_time_by_their_length() -> None:
     """Half a million links beside one to a script."""
     began = time.monotonic()
-    harmless("[x](javascript:1)" + "](" * 500_000 + "&" * 500_000 + "<a" * 500_000 + "```\n" * 100_000)
+    sanitize_markdown(
+        "[x](javascript:1)" + "](" * 500_000 + "&" * 500_000 + "<a" * 500_000 + "```\n" * 100_000
+    )
     assert time.monotonic() - began < 20

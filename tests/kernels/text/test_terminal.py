@@ -1,6 +1,5 @@
-"""Text is repaired, clipped and drawn as a terminal would draw it."""
+"""Text is drawn as a terminal would draw it."""
 
-import json
 import re
 import sys
 import time
@@ -10,14 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.text.clipping import clip, human_size, repair, strip_ansi
-from kernels.text.terminal import Terminal
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=20,
-)
+from kernels.text.clipping import strip_ansi
+from kernels.text.terminal import TerminalText
 
 
 class Oracle:
@@ -60,7 +53,7 @@ PIECES = st.lists(
 @given(st.lists(PIECES, max_size=6))
 def test_a_terminal_shows_what_the_simplest_terminal_shows(writes: list[str]) -> None:
     """However the text is cut into writes, the rows are those of a plain grid with a cursor."""
-    terminal, oracle = Terminal(), Oracle()
+    terminal, oracle = TerminalText(), Oracle()
     for text in writes:
         terminal.write(text)
         oracle.write(text)
@@ -70,7 +63,7 @@ def test_a_terminal_shows_what_the_simplest_terminal_shows(writes: list[str]) ->
 
 def test_a_progress_bar_is_one_line() -> None:
     """A line that is redrawn after a carriage return holds its last state only."""
-    terminal = Terminal()
+    terminal = TerminalText()
     for percent in range(0, 101, 10):
         terminal.write(f"\r{percent:3}% done")
     assert terminal.render() == "100% done"
@@ -78,7 +71,7 @@ def test_a_progress_bar_is_one_line() -> None:
 
 def test_a_redrawn_line_keeps_its_colours() -> None:
     """A coloured bar that is drawn anew has its last state in its last colour, reset at its end."""
-    terminal = Terminal()
+    terminal = TerminalText()
     terminal.write("\x1b[31m50%\x1b[0m")
     terminal.write("\r\x1b[32m99%\x1b[0m")
     assert terminal.render().endswith("\x1b[32m99%\x1b[0m")
@@ -87,70 +80,20 @@ def test_a_redrawn_line_keeps_its_colours() -> None:
 
 def test_lines_beyond_reach_are_settled() -> None:
     """A cursor that goes up further than the reach changes none of the settled lines."""
-    terminal = Terminal()
-    terminal.write("".join(f"line {number}\n" for number in range(Terminal.REACH * 2)))
+    terminal = TerminalText()
+    terminal.write("".join(f"line {number}\n" for number in range(TerminalText.REACH * 2)))
     terminal.write("\x1b[9999A!")
     lines = terminal.render().split("\n")
-    assert lines[: Terminal.REACH] == [f"line {number}" for number in range(Terminal.REACH)]
+    assert lines[: TerminalText.REACH] == [f"line {number}" for number in range(TerminalText.REACH)]
     assert sum("!" in line for line in lines) == 1
 
 
 def test_a_line_that_is_too_wide_wraps() -> None:
     """After a very long line a carriage return goes back to the start of a new one, and nothing is lost."""
-    terminal = Terminal()
-    terminal.write("x" * (Terminal.WIDEST + 1))
+    terminal = TerminalText()
+    terminal.write("x" * (TerminalText.WIDEST + 1))
     terminal.write("tail\rT")
-    assert terminal.render() == "x" * (Terminal.WIDEST + 1) + "Tail"
-
-
-@given(JSON)
-def test_what_is_repaired_can_be_stored(value: object) -> None:
-    """Any JSON value becomes one that is written as standard JSON in UTF-8, without NUL."""
-    text = json.dumps(repair(value), allow_nan=False, ensure_ascii=False)
-    assert b"\x00" not in text.encode()
-    assert "\\u0000" not in text
-
-
-def test_lone_surrogates_and_nul_become_replacement_characters() -> None:
-    """What UTF-8 cannot hold is replaced, in keys too; whole characters stay."""
-    assert repair({"a\x00": ["\ud800b", "\U0001f600"]}) == {"a\ufffd": ["\ufffdb", "\U0001f600"]}
-
-
-def test_what_is_nested_too_deep_is_refused() -> None:
-    """A hundred levels are enough for anybody; deeper values could not be written down again."""
-    value: object = 1
-    for _ in range(200):
-        value = [value]
-    with pytest.raises(RecursionError):
-        repair(value)
-
-
-@given(JSON)
-def test_what_needs_no_repair_comes_back_as_it_is(value: object) -> None:
-    """A second repair finds nothing to do, and makes no copy."""
-    repaired = repair(value)
-    assert repair(repaired) is repaired
-
-
-@given(st.text(max_size=300), st.integers(min_value=2, max_value=100))
-def test_clipped_text_keeps_head_and_tail(text: str, limit: int) -> None:
-    """A text over the limit keeps its ends and says how much is missing; one within it stays as it is."""
-    clipped = clip(text, limit)
-    if len(text) <= limit:
-        assert clipped == text
-    else:
-        assert clipped.startswith(text[: limit // 2])
-        assert clipped.endswith(text[len(text) - limit // 2 :])
-        assert "left out" in clipped
-
-
-@pytest.mark.parametrize(
-    ("size", "read"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KB"), (50 << 20, "50 MB"), (3.1 * 2**30, "3.1 GB")],
-)
-def test_sizes_read_as_people_write_them(size: float, read: str) -> None:
-    """Steps of 1,024, with one decimal where it says something."""
-    assert human_size(size) == read
+    assert terminal.render() == "x" * (TerminalText.WIDEST + 1) + "Tail"
 
 
 @pytest.mark.parametrize("moves", ["\x1b[A", "\x1b[A\n", "\n\x1b[A", "\r\x1b[Aa\nb", "\x1b[31m\x1b[A"])
@@ -162,7 +105,7 @@ def test_a_move_costs_little_however_long_the_lines_are(moves: str) -> None:
         nonlocal calls
         calls += 1
 
-    terminal = Terminal()
+    terminal = TerminalText()
     terminal.write(f"{'y' * 4000}\n{'z' * 4000}")
     text = moves * 1000
     sys.setprofile(count)
@@ -193,15 +136,15 @@ FLOODS = {
 def test_drawing_takes_time_and_room_by_the_length_alone(text: str) -> None:
     """No mixture of moves is drawn slowly, or becomes much more than it was: 4 KB became 260 KB."""
     tracemalloc.start()
-    began, terminal = time.monotonic(), Terminal()
+    began, terminal = time.monotonic(), TerminalText()
     for start in range(0, len(text), 1 << 16):
         terminal.write(text[start : start + (1 << 16)])
     took = time.monotonic() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert took < 10
-    assert terminal.size <= len(text) * (1 + 1 / Terminal.SHARE) + Terminal.BLANKS
-    assert peak < 40 * len(text) + 84 * 2 * Terminal.OPEN
+    assert terminal.size <= len(text) * (1 + 1 / TerminalText.SHARE) + TerminalText.BLANKS
+    assert peak < 40 * len(text) + 84 * 2 * TerminalText.OPEN
 
 
 def test_a_flood_of_characters_is_drawn_in_few_steps() -> None:
@@ -212,7 +155,7 @@ def test_a_flood_of_characters_is_drawn_in_few_steps() -> None:
         nonlocal calls
         calls += 1
 
-    terminal = Terminal()
+    terminal = TerminalText()
     terminal.write("50%\r100%\n")
     sys.setprofile(count)
     for _ in range(10):
@@ -223,7 +166,7 @@ def test_a_flood_of_characters_is_drawn_in_few_steps() -> None:
 
 def test_no_cursor_comes_back_to_what_is_settled() -> None:
     """A terminal that nothing more is written to holds text alone."""
-    terminal = Terminal()
+    terminal = TerminalText()
     terminal.write("a\rb\nc\rd")
     terminal.settle()
     assert (terminal.render(), terminal.size) == ("b\nd", 3)

@@ -3,7 +3,17 @@ from typing import Any
 
 import pytest
 
-from kernels.notebooks.notebook import RAISES, SKIP, Code, Imported, Markdown, NotebookError, Raw, read, write
+from kernels.notebooks.notebook import (
+    RAISES,
+    SKIP,
+    Code,
+    LoadedNotebook,
+    Markdown,
+    NotebookError,
+    Raw,
+    read,
+    write,
+)
 
 
 def notebook(*cells: Any, **top: Any) -> bytes:
@@ -125,7 +135,7 @@ def test_missing_parts_are_filled_in() -> None:
         }
     ).encode("utf-8-sig")
     found = read(data)
-    assert found == Imported((Code(""), Code("a\nb"), Markdown("x\ny\nz"), Raw(""), Code("{'odd': 1}")))
+    assert found == LoadedNotebook((Code(""), Code("a\nb"), Markdown("x\ny\nz"), Raw(""), Code("{'odd': 1}")))
 
 
 def test_deep_source_is_no_source() -> None:

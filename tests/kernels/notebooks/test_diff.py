@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from kernels.notebooks.notebook import differences
+from kernels.notebooks.notebook import diff_outputs
 
 TABLE = "<table><tr><td>1</td></tr></table>"
 
@@ -64,7 +64,7 @@ def error(ename: str, evalue: str, *traceback: str) -> dict[str, Any]:
 )
 def test_what_a_person_would_call_the_same(stored: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
     """Pieces, colours, addresses, counts, pictures' bytes, stderr and tracebacks make no difference."""
-    assert differences(stored, new) == ()
+    assert diff_outputs(stored, new) == ()
 
 
 @pytest.mark.parametrize(
@@ -129,19 +129,19 @@ def test_differences_are_sentences(
     stored: list[dict[str, Any]], new: list[dict[str, Any]], sentences: tuple[str, ...]
 ) -> None:
     """Another kind, other text or another number of outputs is told with the output's number."""
-    assert differences(stored, new) == sentences
+    assert diff_outputs(stored, new) == sentences
 
 
 def test_same_error_with_another_message_says_so() -> None:
     """The name alone does not tell two errors of one kind apart, so the message is what differs."""
-    assert differences([error("E", "a")], [error("E", "b")]) == (
+    assert diff_outputs([error("E", "a")], [error("E", "b")]) == (
         'output 1: the error\'s message differs: "E: b" instead of "E: a"',
     )
 
 
 def test_hostile_outputs_are_compared_too() -> None:
     """What is no output at all is set aside as it is when a notebook is written."""
-    assert differences([{"x": 1}, {}], [{"output_type": 3}]) == ()
+    assert diff_outputs([{"x": 1}, {}], [{"output_type": 3}]) == ()
 
 
 @pytest.mark.parametrize("mime", ["text/html", " Text/HTML", "image/svg+xml", "text/markdown"])
@@ -149,8 +149,8 @@ def test_very_much_markup_is_not_compared(mime: str) -> None:
     """It would hold others up; the person is told that it was not looked at."""
     large = {"output_type": "display_data", "data": {mime: ["<b>x</b>"] * 100_000}, "metadata": {}}
     small = {"output_type": "display_data", "data": {mime: "<b>x</b>"}, "metadata": {}}
-    assert differences([large], [small]) == ("too much HTML or SVG to compare",)
-    assert differences([small], [large]) == ("too much HTML or SVG to compare",)
+    assert diff_outputs([large], [small]) == ("too much HTML or SVG to compare",)
+    assert diff_outputs([small], [large]) == ("too much HTML or SVG to compare",)
 
 
 @pytest.mark.parametrize(
@@ -160,15 +160,15 @@ def test_text_of_any_kind_is_compared_in_a_time_that_its_length_bounds(unit: str
     """Text that moves the cursor, or that looks like times and addresses, long and short."""
     for size in (1 << 14, 1 << 15):
         text = unit * (size // len(unit) - 1)
-        differences([stream(text)], [stream(text + "x")])
+        diff_outputs([stream(text)], [stream(text + "x")])
 
 
 def test_very_long_text_is_compared_as_far_as_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is alike up to the limit is the same if it is, and else nobody knows."""
     monkeypatch.setattr("kernels.notebooks.text_diff.MOST", 1 << 12)
     text = "0123456789\n" * 1000
-    assert differences([stream(text)], [stream(text)]) == ()
-    (told,) = differences([stream(text)], [stream(text + "x")])
+    assert diff_outputs([stream(text)], [stream(text)]) == ()
+    (told,) = diff_outputs([stream(text)], [stream(text + "x")])
     assert told == "output 1: text differs: it is too long to be compared"
-    (told,) = differences([stream(text)], [stream("x" + text)])
+    (told,) = diff_outputs([stream(text)], [stream("x" + text)])
     assert told.startswith('output 1: text differs: line 1 is "x0123456789"')

@@ -20,7 +20,7 @@ from kernels.notebooks.notebook import (
     write,
     written,
 )
-from kernels.notebooks.sanitize.outputs import presentable
+from kernels.notebooks.sanitize.outputs import sanitize_outputs
 
 PNG = "iVBORw0KGgo="
 STREAM = {"output_type": "stream", "name": "stdout", "text": "hello\n"}
@@ -166,7 +166,7 @@ def test_outputs_that_nbformat_refuses_are_lost_with_a_sentence(monkeypatch: pyt
     def careless(outputs: Any) -> list[dict[str, Any]]:
         return [dict(output) for output in outputs]
 
-    monkeypatch.setattr(module, "presentable", careless)
+    monkeypatch.setattr(module, "sanitize_outputs", careless)
     first, second = strict(write([Code("a", ({"output_type": "odd"},)), Code("b", (STREAM,))]))["cells"]
     assert "outputs left out" in first["outputs"][0]["text"]
     assert second["outputs"] == [STREAM]
@@ -182,9 +182,9 @@ def test_any_outputs_can_be_written(outputs: list[Any]) -> None:
 
 @given(OUTPUTS)
 def test_repairing_twice_changes_nothing(outputs: list[Any]) -> None:
-    """What has been made presentable is presentable."""
-    once = presentable(outputs)
-    assert presentable(once) == once
+    """What was sanitized once is left as it is."""
+    once = sanitize_outputs(outputs)
+    assert sanitize_outputs(once) == once
 
 
 @given(

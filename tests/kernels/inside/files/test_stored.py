@@ -16,7 +16,7 @@ from kernels.inside.files import elsewhere
 from kernels.inside.files import stored as inside_files
 
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
+REPOSITORY = HERE.parents[3]
 PYTHON = REPOSITORY / ".venv-kernels" / "bin" / "python"
 TYPES = {"txt": "text", "py": "code", "html": "web", "png": "image"}
 
@@ -50,14 +50,14 @@ class Folder:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `inside_program.py` printed; it is run once, in a workspace of its own."""
+    """What `stored_program.py` printed; it is run once, in a workspace of its own."""
 
     async def run() -> dict[str, Any]:
         stored, workspace = tmp_path_factory.mktemp("stored"), tmp_path_factory.mktemp("workspace")
         async with Broker(Folder(stored)) as broker:
             requests = broker.request_socket.fileno()
             arguments = [
-                str(HERE / "inside_program.py"),
+                str(HERE / "stored_program.py"),
                 str(REPOSITORY / "kernels"),
                 str(requests),
                 str(stored),
@@ -196,7 +196,7 @@ def test_a_name_of_several_lines_is_one_in_what_is_said(
     (tmp_path / "x\ny\x1b[2J.txt").write_bytes(b"caf\xe9 au lait, tr\xe8s bon\n")
     (tmp_path / "x\nempty.csv").write_bytes(b"")
     ours, theirs = socket.socketpair()
-    files = inside_files._Files(theirs.detach(), str(tmp_path))
+    files = inside_files._StoredFiles(theirs.detach(), str(tmp_path))
     with ours, files._request_socket:
         assert files.load_file("x\ny\x1b[2J.txt").startswith("caf\u00e9")
         (line,) = capsys.readouterr().err.splitlines()

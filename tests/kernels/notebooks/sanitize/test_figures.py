@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kernels.notebooks.sanitize.figures import plain_figure
+from kernels.notebooks.sanitize.figures import sanitize_figure
 
 PNG = "data:image/png;base64,iVBORw0KGgoAAAA="
 SOMEWHERE = "https://example.org/javascript.json"
@@ -119,7 +119,7 @@ def _changed(address: str) -> list[dict[str, Any]]:
 
 def test_what_only_shows_stays_as_it_is() -> None:
     """Texts, links to pages, pictures, maps and the settings that are no address."""
-    assert plain_figure(GOOD) == GOOD
+    assert sanitize_figure(GOOD) == GOOD
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -130,18 +130,18 @@ def test_no_text_links_to_a_script(link: str) -> None:
         "layout": {"title": {"text": link}, "annotations": [{"text": link}]},
         "frames": [{"data": [{"hovertemplate": link}]}],
     }
-    plain = plain_figure(figure)
+    plain = sanitize_figure(figure)
     written = json.dumps(plain).lower()
     assert "href=" not in written.replace(" ", "")
     assert "\\href{" not in written
     assert "\\def\\h" not in written
-    assert plain_figure(plain) == plain
+    assert sanitize_figure(plain) == plain
 
 
 @pytest.mark.parametrize("layout", HOSTILE_LAYOUT, ids=lambda layout: str(layout)[:60])
 def test_no_address_in_the_layout_is_a_script_or_a_style_of_a_map(layout: dict[str, Any]) -> None:
     """Pictures are of the web or within, and a map has one of the styles that plotly knows by name."""
-    assert "javascript" not in json.dumps(plain_figure({"data": [], "layout": layout}))
+    assert "javascript" not in json.dumps(sanitize_figure({"data": [], "layout": layout}))
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -153,9 +153,9 @@ def test_nothing_makes_a_map_read_a_document(address: str) -> None:
             "layout": layout | {"template": {"layout": layout}},
             "frames": [{"layout": layout, "data": [{"geojson": address}]}],
         }
-        plain = plain_figure(figure)
+        plain = sanitize_figure(figure)
         assert address not in json.dumps(plain), layout
-        assert plain_figure(plain) == plain
+        assert sanitize_figure(plain) == plain
 
 
 def test_a_template_makes_no_link_to_a_script() -> None:
@@ -163,12 +163,12 @@ def test_a_template_makes_no_link_to_a_script() -> None:
     script = r"\href{javascript:alert(1)}{x}"
     few = [script, '<a href="%{customdata[0]}">x</a>']
     many = [script * 3000]
-    plain = plain_figure({"data": [{"customdata": few}, {"customdata": many}]})
+    plain = sanitize_figure({"data": [{"customdata": few}, {"customdata": many}]})
     written = json.dumps(plain)
     assert "href=" not in written
     assert r"\\href{" not in written
     assert plain["data"][1]["customdata"] == [script.replace("\\", "&#92;") * 3000]
-    assert plain_figure(plain) == plain
+    assert sanitize_figure(plain) == plain
 
 
 def test_of_the_configuration_only_harmless_settings_are_kept() -> None:
@@ -187,24 +187,24 @@ def test_of_the_configuration_only_harmless_settings_are_kept() -> None:
         "locale": "javascript:alert(1)",
         "doubleClick": {"a": 1},
     }
-    plain = plain_figure({"data": [], "config": hostile | {"staticPlot": True}})
+    plain = sanitize_figure({"data": [], "config": hostile | {"staticPlot": True}})
     assert plain == {"data": [], "config": {"staticPlot": True}}
 
 
 def test_texts_beyond_any_label_have_no_markup_and_no_formulas() -> None:
     """To look through 8 MB of them would take 10 s; plotly shows the same signs. Other texts stay."""
     link, formula, other = "<a href='javascript:1'>", "$\\x$", "<b>b</b> &lt; $1, AA+/"
-    few = plain_figure({"data": [{"text": [link * 1000, formula * 1000]}]})
+    few = sanitize_figure({"data": [{"text": [link * 1000, formula * 1000]}]})
     assert few["data"] == [{"text": ["<a>" * 1000, formula * 1000]}]
     texts = [link * 3000, formula * 100, other * 10_000]
-    plain = plain_figure({"data": [{"text": texts}]})
+    plain = sanitize_figure({"data": [{"text": texts}]})
     linked, formulas, others = plain["data"][0]["text"]
     assert linked == "&lt;a href='javascript:1'>" * 3000
     assert formulas == "&#36;\\x&#36;" * 100
     assert others == other * 10_000
-    assert plain_figure(plain) == plain
+    assert sanitize_figure(plain) == plain
 
 
 def test_what_is_no_part_of_a_figure_is_dropped() -> None:
     """Unknown keys, and parts of another kind."""
-    assert plain_figure({"data": {"a": 1}, "layout": [1], "config": "x", "load": "alert(1)"}) == {}
+    assert sanitize_figure({"data": {"a": 1}, "layout": [1], "config": "x", "load": "alert(1)"}) == {}

@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from kernels.notebooks.notebook import Code, Markdown, write
-from kernels.notebooks.sanitize.formulas import unlinked, unlinked_texts
-from kernels.notebooks.sanitize.markdown import harmless, without_hidden
+from kernels.notebooks.sanitize.formulas import without_script_links, without_script_links_in
+from kernels.notebooks.sanitize.markdown import sanitize_markdown, without_hidden
 
 FENCE = "```"
 SCRIPT = "<script>alert(1)</script>"
@@ -120,13 +120,13 @@ def test_a_fence_in_a_formula_hides_nothing(before: str, after: str, between: st
 )
 def test_a_fence_after_what_may_go_on_is_not_certain(before: str) -> None:
     """Front matter, directives and definitions are of several lines, each to some program."""
-    assert SCRIPT not in harmless(f"{before}{FENCE}\n{SCRIPT}\n{FENCE}")
+    assert SCRIPT not in sanitize_markdown(f"{before}{FENCE}\n{SCRIPT}\n{FENCE}")
 
 
 @pytest.mark.parametrize("language", ["mermaid", "Mermaid", "mermaid-x"])
 def test_a_diagram_is_no_code(language: str) -> None:
     """nbconvert writes mermaid into the page as it is."""
-    written = harmless(f"{FENCE}{language}\ngraph\n{SCRIPT}\n{FENCE}")
+    written = sanitize_markdown(f"{FENCE}{language}\ngraph\n{SCRIPT}\n{FENCE}")
     for page in pages(written):
         assert Acts(page).found == []
 
@@ -143,7 +143,7 @@ def test_a_diagram_is_no_code(language: str) -> None:
 )
 def test_code_that_is_certain_stays_as_it_is(words: str) -> None:
     """A formula after a block, or in it, and links that end where they begin, change no code."""
-    assert harmless(words) == words
+    assert sanitize_markdown(words) == words
     for page in pages(words):
         assert Acts(page).found == []
 
@@ -167,8 +167,8 @@ def test_code_that_is_certain_stays_as_it_is(words: str) -> None:
 )
 def test_no_attribute_ends_within_a_formula_or_a_line(words: str) -> None:
     """A quotation mark that is put into a page unescaped, and a tag that Markdown breaks, begin nothing."""
-    written = harmless(words)
-    assert harmless(written) == written
+    written = sanitize_markdown(words)
+    assert sanitize_markdown(written) == written
     for page in pages(written):
         assert Acts(page).found == []
     output = shown({"text/markdown": words, "text/plain": "x"})
@@ -178,13 +178,13 @@ def test_no_attribute_ends_within_a_formula_or_a_line(words: str) -> None:
 
 def test_a_picture_description_has_no_quotation_mark() -> None:
     """JupyterLab's parser, marked, writes it into the attribute as it is; a reader sees the same."""
-    assert harmless('![the "best"](x.png) "q"') == '![the &quot;best&quot;](x.png) "q"'
-    assert harmless('![plain](x.png "title") "q"') == '![plain](x.png "title") "q"'
+    assert sanitize_markdown('![the "best"](x.png) "q"') == '![the &quot;best&quot;](x.png) "q"'
+    assert sanitize_markdown('![plain](x.png "title") "q"') == '![plain](x.png "title") "q"'
 
 
 def test_a_bare_address_has_no_formula() -> None:
     """Those that find addresses without brackets take the number in a formula's place for a part of it."""
-    written = harmless('see https://a/$" onclick=alert(1) b="$ and https://b/c')
+    written = sanitize_markdown('see https://a/$" onclick=alert(1) b="$ and https://b/c')
     assert written == 'see https\u200b://a/$" onclick=alert(1) b="$ and https://b/c'
 
 
@@ -244,7 +244,7 @@ def test_no_text_of_data_links_to_a_script() -> None:
             "data": [{broken: broken, "n": 1}],
         }
     }
-    assert unlinked_texts([None, 1.5, True]) == [None, 1.5, True]
+    assert without_script_links_in([None, 1.5, True]) == [None, 1.5, True]
 
 
 @pytest.mark.parametrize(
@@ -298,8 +298,8 @@ def test_hostile_formulas_take_time_by_their_length() -> None:
         "```$\n",
     ):
         many = unit * (300_000 // len(unit))
-        harmless('$"' + many + '"')
-        unlinked(many + "\\href")
+        sanitize_markdown('$"' + many + '"')
+        without_script_links(many + "\\href")
         shown({"text/html": many, "text/markdown": many})
-    harmless("&#" + "9" * 5000 + ";")  # which Python's own `unescape` refuses
+    sanitize_markdown("&#" + "9" * 5000 + ";")  # which Python's own `unescape` refuses
     assert time.monotonic() - began < 20

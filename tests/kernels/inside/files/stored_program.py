@@ -1,6 +1,6 @@
 """Run by the kernels' own Python: writes a file of every kind, loads each through the broker, prints it.
 
-    python inside_program.py KERNELS_FOLDER REQUEST_SOCKET STORED_FOLDER
+    python stored_program.py KERNELS_FOLDER REQUEST_SOCKET STORED_FOLDER
 
 One JSON line: {"loaded": {file name: [type, content]}, "cells": {code: output}, ...}.
 """

@@ -1,8 +1,8 @@
 """What a kernel has shown last, in memory that its node can still read when it has died; see `last_words`.
 
-    shown = Shown(memory)               # SIZE bytes of it
-    shown.begin()                       # a cell begins: its client has all of the cells before
-    shown.add(frames, (120, 0))         # a message, and how much text the streams had then
+    displays = LastDisplays(memory)     # SIZE bytes of it
+    displays.begin()                    # a cell begins: its client has all of the cells before
+    displays.add(frames, (120, 0))      # a message, and how much text the streams had then
     records(data)                       # by the node: those in the memory, the oldest first
 
 The memory has two halves: when one is full the other one is emptied and used. So the last messages are there,
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
-__all__ = ["SIZE", "Record", "Shown", "is_shown", "records"]
+__all__ = ["SIZE", "LastDisplays", "Record", "is_shown", "records"]
 
 HALF = 512 << 10  # bytes; of these only what was used takes memory
 SIZE = 2 * HALF
@@ -34,7 +34,7 @@ def is_shown(topic: bytes) -> bool:
     return topic.endswith(TOPIC)
 
 
-class Shown:
+class LastDisplays:
     """See the module's text; without memory that is shared nothing is kept."""
 
     def __init__(self, memory: memoryview | None = None) -> None:

@@ -256,6 +256,7 @@ def bundle(names):
     package = FOLDER.parent / "kernelcord_files"
     shutil.copytree(Path(KERNELS, "inside", "loading"), package / "loading")
     shutil.copy(Path(KERNELS, "inside", "bundled.py"), package / "__init__.py")
+    shutil.copy(Path(KERNELS, "inside", "characters.py"), package)
     index = [
         {"file_id": name, "filename": name, "type": "", "path": f"{FOLDER.name}/{name}"} for name in names
     ]

@@ -1,18 +1,22 @@
-"""Which cell an interrupt is for, and whether it got there: it goes another way than the cell does.
+"""Delivers an interrupt to the cell it is meant for, once: it travels another way than the cell does.
 
-    turn.begin(message_id)                  # raises KeyboardInterrupt: the interrupt came before the cell
-    with turn.code(): ...                   # the person's own code: here it is raised
-    turn.end()
+    interrupts.begin_cell(message_id)       # raises KeyboardInterrupt if the interrupt came before the cell
+    with interrupts.raised(): ...           # around the person's own code: here an interrupt is raised
+    interrupts.end_cell()
 
-    with turn.of(message_id) as running:    # in the thread that interrupts
-        ...                                 # the cell does not end meanwhile; not `running`, it never begins
-    await turn.insist(message_id, send)
+    with interrupts.aimed_at(message_id) as running:    # in the thread that interrupts
+        ...                                 # the cell cannot end meanwhile; if not `running`, it never begins
+    await interrupts.insist(message_id, send)
 
-What comes between the beginning and the person's code is raised at its start: IPython's own code around it
-lets some exceptions go. What comes after it is dropped. And a signal that comes when Python has let its lock
-go, and has not entered the system call yet, waits for the end of that call, `time.sleep(600)`: one of the
-first three interrupts did. And what is raised in a `__del__` or another callback of C code, Python prints and
-drops. And within a message that is being sent it would leave half of it. So it is sent until it was heard.
+An interrupt that arrives between the beginning of a cell and the person's code is raised when that code
+starts, because IPython's own code around it swallows some exceptions. One that arrives after that code is
+ignored.
+
+The signal is sent again until the kernel has noticed it, for three reasons. If it arrives when Python has
+released its lock but has not entered a system call yet, such as that of `time.sleep(600)`, it waits for the
+end of that call: this happened to one of the first three interrupts. Python prints and drops what is raised
+in `__del__` or in another callback from C code. And while a message is being sent, an exception would leave
+half of it unsent.
 """
 
 import asyncio
@@ -27,7 +31,7 @@ from typing import Any
 
 from jupyter_client.session import Session
 
-__all__ = ["Turn", "take_interrupts"]
+__all__ = ["Interrupts", "take_interrupts"]
 
 AGAIN, MOST = 0.02, 50  # seconds between two signals of one interrupt; signals at most
 # What Python has around it makes enumerations of all, which takes 10 us; each cell asks for it four times.
@@ -39,7 +43,7 @@ def take_interrupts(handler: Any) -> Any:
     return _handle(signal.SIGINT, handler)
 
 
-class Turn:
+class Interrupts:
     """See the module's text. A client that names no cell means the one that runs."""
 
     def __init__(self) -> None:
@@ -49,24 +53,24 @@ class Turn:
         self._noted = False
         self._heard = False
 
-    def begin(self, cell: str) -> None:
+    def begin_cell(self, cell: str) -> None:
         """The cell of this message is about to run. Raises: KeyboardInterrupt."""
         with self._lock:
             if cell == self._refused:
                 raise KeyboardInterrupt
             self._running, self._heard = cell, False
 
-    def runs(self, cell: str) -> bool:
+    def is_running(self, cell: str) -> bool:
         """Whether this is the cell that runs."""
         return cell == self._running
 
-    def end(self) -> None:
+    def end_cell(self) -> None:
         """It is over."""
         with self._lock:
             self._running, self._noted = "", False
 
     @contextmanager
-    def of(self, cell: str) -> Iterator[bool]:
+    def aimed_at(self, cell: str) -> Iterator[bool]:
         """Whether the cell runs; when it does not, it will not. While entered it stays so."""
         with self._lock:
             running = not cell or cell == self._running
@@ -100,7 +104,7 @@ class Turn:
         self._heard = True
         raise KeyboardInterrupt
 
-    def dropped(self, unraisable: "sys.UnraisableHookArgs") -> None:
+    def not_raised(self, unraisable: "sys.UnraisableHookArgs") -> None:
         """Take what Python could not raise, as `sys.unraisablehook`: an interrupt was not heard then."""
         if unraisable.exc_type is KeyboardInterrupt:
             self._heard = False
@@ -108,7 +112,7 @@ class Turn:
             sys.__unraisablehook__(unraisable)
 
     @contextmanager
-    def code(self) -> Iterator[None]:
+    def raised(self) -> Iterator[None]:
         """While entered the signal raises KeyboardInterrupt, as Python does by itself."""
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -19,10 +19,10 @@ from kernels.workspace.temporary import (
     LOCK,
     PREFIX,
     SURELY,
-    found,
+    all_folders,
+    create_locked,
     own_folder,
     remove_dead,
-    taken,
 )
 from tests.conftest import ROOT
 
@@ -53,7 +53,7 @@ def made(folder: Path, *files: str) -> Path:
 
 def sweep() -> int:
     """Look at all folders; how many went."""
-    return sum(remove_dead(folder) for folder in found())
+    return sum(remove_dead(folder) for folder in all_folders())
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_detached_kernel_of_which_nothing_is_known_is_left_alone(temporary: Pa
 
 def test_a_lock_is_shared_with_whoever_has_its_descriptor() -> None:
     """A kernel that outlives its maker keeps the folder."""
-    folder, lock = taken("jupyter-")
+    folder, lock = create_locked("jupyter-")
     copy = os.dup(lock.fileno())
     lock.close()
     assert sweep() == 0

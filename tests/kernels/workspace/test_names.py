@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.workspace.names import LONGEST_NAME, Places, safe_name, shown_name, with_suffix
+from kernels.workspace.names import LONGEST_NAME, FreeNames, safe_name, shown_name, with_suffix
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_a_suffix_goes_before_the_extension() -> None:
 )
 def test_a_place_has_a_name_on_any_system(name: str, place: str) -> None:
     """No drive, no stream, no device and no option of a command; what is fine stays as it is."""
-    assert Places().free(name, "-1") == place
+    assert FreeNames().free(name, "-1") == place
 
 
 def test_places_never_meet() -> None:
     """A file stays in its folders; where its place is taken, or would be a file and a folder, it moves."""
-    places = Places(["README.md", "lib/a.py"])
+    places = FreeNames(["README.md", "lib/a.py"])
     assert places.free("out/data.csv", "-1") == "out/data.csv"
     assert places.free("out/DATA.csv", "-2") == "DATA-2.csv"
     assert places.free("readme.MD", "-3") == "readme-3.MD"
@@ -106,7 +106,7 @@ def test_places_never_meet() -> None:
 def test_any_places_can_be_made(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     """However names repeat each other and point elsewhere, each is a file of its own below the folder."""
     folder = tmp_path_factory.mktemp("places")
-    places = Places()
+    places = FreeNames()
     for name in names:
         path = folder / places.free(name, "-1")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def test_any_places_can_be_made(tmp_path_factory: pytest.TempPathFactory, names:
 
 def test_a_hidden_file_stays_hidden_beside_others() -> None:
     """A program looks for .streamlit/config.toml under that name alone; no name leads out of the folder."""
-    places = Places()
+    places = FreeNames()
     assert places.free(".streamlit/config.toml", "-x") == ".streamlit/config.toml"
     assert places.free("../.env", "-x") == "file/.env"
     assert places.free("...", "-x") == "file-x"
@@ -128,14 +128,14 @@ def test_many_files_of_one_name_are_each_tried_a_few_times(
 ) -> None:
     """The next number is known, and whatever a name's case, it is the same name."""
     tried: list[str] = []
-    inner = Places._is_free
+    inner = FreeNames._is_free
 
-    def noted(places: Places, path: str) -> bool:
+    def noted(places: FreeNames, path: str) -> bool:
         tried.append(path)
         return inner(places, path)
 
-    monkeypatch.setattr(Places, "_is_free", noted)
-    places, count = Places(), 1000
+    monkeypatch.setattr(FreeNames, "_is_free", noted)
+    places, count = FreeNames(), 1000
     found = [places.free(names[number % len(names)], "-2") for number in range(count)]
     assert len({name.casefold() for name in found}) == count
     assert len(tried) <= 3 * count

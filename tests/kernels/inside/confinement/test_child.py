@@ -4,7 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[4]
 PYTHON = REPOSITORY / ".venv-kernels" / "bin" / "python"
 PROGRAM = """
 import os, time

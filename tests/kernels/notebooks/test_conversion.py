@@ -18,7 +18,7 @@ import pytest
 from kernels.notebooks import conversion, notebook
 from kernels.notebooks.cells import Cell, Code, Markdown, NotebookError, Raw
 from kernels.notebooks.conversion import reading
-from tests.kernels.test_notebook_read import VERSION_3
+from tests.kernels.notebooks.test_reading import VERSION_3
 from tests.live.cells import children
 from tests.test_layering import MODULES, ROOT, imported
 

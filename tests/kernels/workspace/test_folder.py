@@ -10,7 +10,7 @@ import pytest
 
 from kernels.workspace.folder import BadSessionId, Workspace
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
