@@ -116,8 +116,8 @@ USES = (
     ),
     Use(
         "ipykernel.iostream:OutStream",
-        "__init__ write flush fileno detach _flush _flush_pending _subprocess_flush_pending _buffers _buffer_lock"
-        " _rotate_buffers _hooks _is_master_process",
+        "__init__ write flush fileno detach _flush _flush_pending _subprocess_flush_pending _buffers"
+        " _buffer_lock _rotate_buffers _hooks _is_master_process",
         "kernels/inside/output/streams.py",
         "each message says how much of its stream was sent, so that a dead kernel's last words can be told",
     ),
@@ -175,7 +175,7 @@ USES = (
         "IPython.core.ultratb",
         "get_line_number_of_frame",
         "kernels/inside/shell.py",
-        "the source of a cell is in no file, and IPython would not shorten the traceback of a recursion there",
+        "the source of a cell is in no file, and IPython would not shorten a recursion there",
     ),
     Use(
         "IPython.core.profiledir:ProfileDir",
