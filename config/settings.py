@@ -4,7 +4,7 @@
     add_flags(parser)                               # --timeout 5m --data DIR ...: all but the secrets
     settings = from_args(args, cell_timeout=None)   # flags, then the environment, then this default
 
-`python -m config` prints the README's table.
+`python -m config` prints the table of docs/settings.md.
 """
 
 import shutil
@@ -241,7 +241,7 @@ def from_args(args: Namespace, **defaults: Any) -> Settings:
 
 
 def table() -> str:
-    """The README's table of settings, in Markdown."""
+    """The table of docs/settings.md, in Markdown."""
     lines = ["| variable | flag | default | what it is |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default

@@ -147,6 +147,7 @@ class Sandbox:
         self.tier = tier
         self.network = limits.network  # whether the host's network is to be reached
         self._python = python
+        self._readable = readable(python)
         self._folder = folder
         self._workspaces = workspaces
         self._limits = limits
@@ -209,7 +210,7 @@ class Sandbox:
         full_over = most if most is not None and began > most else None
         confinement = confine(
             self.tier,
-            Paths(workspace, self._root, readable(self._python), self._python),
+            Paths(workspace, self._root, self._readable, self._python),
             self._limits,
             uid=uid,
             own_uid=os.geteuid(),
@@ -222,13 +223,14 @@ class Sandbox:
         child = await self._forkserver.fork(confinement.clone_flags)
         group = None
         try:
-            group = await self._grouped(name, child.pid)
             described = {
                 "confinement": confinement.description(),
                 "environment": confinement.environment,
                 "over": removed > 0,
             }
             child.spawn({**request, **described}, descriptors)
+            group = await self._grouped(name, child.pid)  # which takes as long as it needs to confine itself
+            child.begin()
         except BaseException as error:  # also a cancellation leaves no process
             child.close()
             if group is not None:

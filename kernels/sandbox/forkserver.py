@@ -2,7 +2,8 @@
 
     with Forkserver(python, folder, environment=...) as forkserver:
         child = await forkserver.fork(clone_flags)
-        child.spawn(request, descriptors)       # until then it waits
+        child.spawn(request, descriptors)       # it confines itself
+        child.begin()                           # until then it runs no code of a person
         code = await child.wait()
 
 The zygote starts once, which takes as long as its imports; a fork waits for that. When it dies the next
@@ -61,11 +62,18 @@ class Child:
         self.exit_code: int | None = None
 
     def spawn(self, request: Mapping[str, Any], descriptors: Mapping[str, int]) -> None:
-        """Send its spawn request; it begins at once. The descriptors stay ours too. Raises: OSError."""
+        """Send its spawn request; it confines itself at once. The descriptors stay ours too.
+
+        Raises: OSError: it has died.
+        """
         text = json.dumps({**request, "descriptors": list(descriptors)}).encode() + b"\n"
         sent = socket.send_fds(self._control, [text], list(descriptors.values()))
         if sent < len(text):
             self._control.sendall(text[sent:])
+
+    def begin(self) -> None:
+        """Let it become the kernel, once its limits are set. Raises: OSError: it has died."""
+        self._control.sendall(b"begin\n")
 
     def poll(self) -> int | None:
         """The kernel's exit code, as in subprocess; None while it runs."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from kernels.inside.files.elsewhere import WORKSPACE_NAMES
@@ -246,10 +247,8 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
     for path in (*SYSTEM, *LOOKED_UP, *map(str, paths.readable)):
         yield "bind", path, path, "ro"
     yield "bind", str(paths.workspace), str(WORKSPACE), "rw"
-    for name in WORKSPACE_NAMES:
-        # Nothing takes the name of a folder that the kernels are installed in.
-        if not any(path.is_relative_to(name) for path in paths.readable):
-            yield "link", str(WORKSPACE), name, ""
+    for name in _workspace_names(paths.readable):
+        yield "link", str(WORKSPACE), name, ""
     for name in DEVICES:
         yield "bind", f"/dev/{_device(name, counted)}", f"/dev/{name}", "device"
     settings = {} if limits.network else BUFFERS
@@ -271,6 +270,12 @@ def _mounts(paths: Paths, limits: Limits, uid: int, *, counted: bool) -> Iterabl
             yield "copy", path, path, ""
     for name, text in given.items():
         yield "file", text, f"/etc/{name}", ""
+
+
+@cache
+def _workspace_names(readable: tuple[Path, ...]) -> tuple[str, ...]:
+    """The other names of the workspace, without those of folders that the kernels are installed in."""
+    return tuple(name for name in WORKSPACE_NAMES if not any(path.is_relative_to(name) for path in readable))
 
 
 def _device(name: str, counted: bool) -> str:

@@ -13,6 +13,7 @@ import platform
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 
 from kernels.errors import SandboxUnavailable
@@ -110,6 +111,11 @@ def assemble(*, alone: bool = True, network: bool = False, counted: bool = True,
     """
     if platform.machine() != "x86_64":
         raise SandboxUnavailable("the system call filter is written for x86-64 only")
+    return _assembled(alone, network, counted, full)
+
+
+@cache  # it takes 1 ms, and is the same for nearly every kernel
+def _assembled(alone: bool, network: bool, counted: bool, full: bool) -> bytes:
     families = [*([UNIX] if alone else []), *([INET, INET6, NETLINK] if alone or network else [])]
     # Its own answer, the one that libzmq takes for "no interfaces" and does not end the process at.
     no_netlink = [] if NETLINK in families else [*_argument(0), *_equal([NETLINK], errno.EINVAL)]

@@ -3,9 +3,10 @@
     child.main(control, program)    # never returns
 
 `control` is a socket to the program that wants the kernel. Over it comes the spawn request, with descriptors;
-then lines that say `signal 15`, `detach` or `end`; the answer is one line, `exit -9`, when the kernel has
-ended. When the other end closes, the kernel ends too, unless it was detached. As PID 1 of its namespace the
-init reaps what the kernel's processes leave behind, and takes all of them with it when it ends.
+then `begin`, once this process has its limits; then lines that say `signal 15`, `detach` or `end`. The answer
+is one line, `exit -9`, when the kernel has ended. When the other end closes, the kernel ends too, unless it
+was detached. As PID 1 of its namespace the init reaps what the kernel's processes leave behind, and takes all
+of them with it when it ends.
 """
 
 import gc
@@ -31,6 +32,7 @@ __all__ = ["main"]
 
 LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
+BEGIN = b"begin\n"
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
 WAIT = 20.0  # seconds for the files of an earlier kernel, where the workspace is over its limit with them
 FEW = 200  # files of an earlier kernel that are removed while one waits for this one
@@ -42,7 +44,7 @@ def main(control: socket.socket, prepared: program.Program) -> None:
     code = 1
     try:
         os.setsid()
-        request, descriptors = _spawn_request(control)
+        request, descriptors, said = _spawn_request(control)
         _stand_apart(control, request, descriptors)
         description = request["confinement"]
         confine.end_first()
@@ -50,6 +52,7 @@ def main(control: socket.socket, prepared: program.Program) -> None:
         _use_null()
         if not description["namespaces"]:
             confine.adopt()
+        _wait_to_begin(control, said)
         kernel = os.fork()
         if kernel == 0:
             control.close()
@@ -72,18 +75,30 @@ def main(control: socket.socket, prepared: program.Program) -> None:
         os._exit(code)
 
 
-def _spawn_request(control: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
-    """What to be, and the descriptors for it by name."""
+def _spawn_request(control: socket.socket) -> tuple[dict[str, Any], dict[str, int], bytes]:
+    """What to be, the descriptors for it by name, and what has been said after it."""
     text, numbers, _, _ = socket.recv_fds(control, LONGEST, MOST_DESCRIPTORS)
-    while not text.endswith(b"\n"):
+    while b"\n" not in text:
         piece = control.recv(LONGEST)
         if not piece:
             raise EOFError("no spawn request came")
         text += piece
     for number in numbers:
         os.set_inheritable(number, False)
-    request = json.loads(text)
-    return request, dict(zip(request["descriptors"], numbers, strict=True))
+    line, _, said = text.partition(b"\n")
+    request = json.loads(line)
+    return request, dict(zip(request["descriptors"], numbers, strict=True)), said
+
+
+def _wait_to_begin(control: socket.socket, said: bytes) -> None:
+    """Wait until the limits hold: whatever is forked before then is without them."""
+    while len(said) < len(BEGIN):
+        piece = control.recv(len(BEGIN) - len(said))
+        if not piece:
+            raise EOFError("the kernel is not to begin")
+        said += piece
+    if said != BEGIN:
+        raise ValueError(f"not to be said before the kernel begins: {said!r}")
 
 
 def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: dict[str, int]) -> None:
