@@ -91,7 +91,9 @@ class Settings(BaseSettings):
     )
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
     sandbox: SandboxTier = Field(
-        "auto", description="how kernels are held: `S`, `A`, `B`, the strongest that works, or `none`"
+        "auto",
+        description="how kernels are held: `S` (root namespaces), `A` (user namespaces), `B` (Landlock), the"
+        " strongest that works, or `none`",
     )
     max_memory: Size = Field(
         ByteSize(1024 * MiB), ge=64 * MiB, description="memory of one kernel, all its processes"

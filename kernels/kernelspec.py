@@ -15,11 +15,12 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 
-from kernels.process.jupyter_sandbox import TIERS
+from kernels.process.jupyter_sandbox import WITHOUT_ROOT
 
 __all__ = ["NAME", "spec", "write"]
 
 NAME = "kernelcord"
+TIER_HELP = "A (user namespaces) or B (Landlock); without it the stronger that works"
 
 
 def spec(python: Path, tier: str = "") -> dict[str, Any]:
@@ -50,7 +51,7 @@ def main() -> int:
     where.add_argument("--prefix", help="for the Jupyter of this environment")
     where.add_argument("--folder", type=Path, help="into a folder of kernel specs")
     parser.add_argument("--python", type=Path, default=Path(".venv-kernels/bin/python"))
-    parser.add_argument("--tier", default="", choices=TIERS, help="the stronger one without it")
+    parser.add_argument("--tier", default="", choices=WITHOUT_ROOT, help=TIER_HELP)
     args = parser.parse_args()
     python = args.python.absolute()
     if args.folder is not None:

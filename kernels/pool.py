@@ -210,7 +210,10 @@ class Pool:
 
         closing = stack.enter_context(ExitStack())
         self._sandbox, report = await choose(self._wanted, make, closing)
-        log.info("kernels are held by tier %s (%s)", report.tier, report.tried)
+        passed = [f"{tier.described}: {reason}" for tier, reason in report.tried.items() if reason]
+        log.info(
+            "kernels are held by %s%s", report.tier.described, "".join(f"; not by {why}" for why in passed)
+        )
 
     def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:

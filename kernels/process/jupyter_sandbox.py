@@ -18,10 +18,10 @@ from kernels.sandbox.policy import Tier
 from kernels.sandbox.selftest import choose
 from kernels.workspace.temporary import own_folder
 
-__all__ = ["TIERS", "close", "shared"]
+__all__ = ["WITHOUT_ROOT", "close", "shared"]
 
 _making = threading.Lock()
-TIERS = (Tier.A, Tier.B)  # the strongest first
+WITHOUT_ROOT = (Tier.A, Tier.B)  # the strongest first
 LIMITS = Limits(workspace=None)  # a notebook's folder is its owner's, however much is in it
 _made: dict[tuple[str, str], Sandbox] = {}
 _closing = ExitStack()
@@ -32,8 +32,9 @@ def shared(python: str, tier: str) -> Sandbox:
 
     Raises: SandboxUnavailable, ValueError for a tier that there is not here.
     """
-    if tier not in ("", *TIERS):
-        raise ValueError(f"There is no tier {tier} for Jupyter's programs: say {' or '.join(TIERS)}.")
+    if tier not in ("", *WITHOUT_ROOT):
+        allowed = " or ".join(each.described for each in WITHOUT_ROOT)
+        raise ValueError(f"There is no tier {tier} for Jupyter's programs: choose {allowed}.")
     with _making:
         if (python, tier) not in _made:
             _made[python, tier] = asyncio.run(_make(Path(python), Tier(tier) if tier else None))
@@ -57,6 +58,6 @@ async def _make(python: Path, tier: Tier | None) -> Sandbox:
                 tier, python=python, folder=folder / f"sandbox-{tier}", workspaces=folder, limits=LIMITS
             )
 
-        sandbox, _ = await choose(tier, make, stack, among=TIERS)
+        sandbox, _ = await choose(tier, make, stack, among=WITHOUT_ROOT)
         _closing.push(stack.pop_all())
     return sandbox

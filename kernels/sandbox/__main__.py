@@ -15,11 +15,9 @@ from pathlib import Path
 from kernels.errors import KernelStartFailed, SandboxUnavailable
 from kernels.limits import Limits
 from kernels.sandbox.confined import Sandbox
-from kernels.sandbox.policy import Tier
+from kernels.sandbox.policy import TIERS, Tier
 from kernels.sandbox.selftest import PROBES, REMEDIES, probe
 from kernels.workspace.temporary import own_folder
-
-TIERS = (Tier.S, Tier.A, Tier.B)
 
 
 async def outcome(tier: Tier, python: Path) -> tuple[str, list[str]]:
@@ -58,13 +56,13 @@ def report(python: Path) -> int:
     for tier in TIERS:
         missing, leaks = asyncio.run(outcome(tier, python))
         if missing:
-            print(f"tier {tier}  not here: {missing}\n        {REMEDIES[tier]}")
+            print(f"{tier.described}  does not work here: {missing}\n        {REMEDIES[tier]}")
             continue
-        print(f"tier {tier}  {'holds' if not leaks else 'LEAKS, and is refused'}")
+        print(f"{tier.described}  {'holds' if not leaks else 'LEAKS, and is refused'}")
         for name in PROBES:
             print(f"        {'REACHED' if name in leaks else 'refused'}  {name}")
         best = best or (tier if not leaks else None)
-    print(f"Kernels will be held by tier {best}." if best else "Kernels cannot be confined here.")
+    print(f"Kernels will be held by {best.described}." if best else "Kernels cannot be confined here.")
     return 0 if best else 1
 
 

@@ -184,7 +184,9 @@ class Sandbox:
             if self.tier is Tier.S:
                 self._users = users.numbers(Path("/proc/self/uid_map").read_text("ascii"))
                 if self._groups is None or not self._users or os.geteuid() != 0:
-                    raise SandboxUnavailable("tier S needs root, control groups and users to give away.")
+                    raise SandboxUnavailable(
+                        f"{self.tier.described} needs root, control groups and users to give away."
+                    )
             alone = self.tier.namespaces and not self._limits.network
             self._watchdog = stack.enter_context(
                 Watchdog(self._limits, self._workspaces, memory=self._groups is None, alone=alone)

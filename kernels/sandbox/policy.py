@@ -3,9 +3,9 @@
     confinement = confine(Tier.S, Paths(...), Limits(), uid=100_000)
     confinement.description()       # as the forked child takes it (kernels/inside/confinement/confine.py)
 
-A tier says by what a kernel is held: S by namespaces and a user of its own, with control groups for its
-limits; A by a user namespace, for a host without root; B by Landlock, where there are no namespaces; NONE by
-nothing.
+A tier says by what a kernel is held: S by root's namespaces and a user of its own, with control groups for
+its limits; A by a user namespace, on a host without root; B by Landlock, where there are no namespaces; NONE
+by nothing.
 """
 
 import base64
@@ -21,7 +21,7 @@ from kernels.limits import Limits
 from kernels.process.environment import environment
 from kernels.sandbox import seccomp
 
-__all__ = ["SYSTEM", "WORKSPACE", "Confinement", "Paths", "Tier", "confine"]
+__all__ = ["SYSTEM", "TIERS", "WORKSPACE", "Confinement", "Paths", "Tier", "confine"]
 
 KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
 WORKSPACE = Path("/workspace")  # the person's folder as their code sees it, in tiers S and A
@@ -126,7 +126,7 @@ SCOPED = 3  # no signal, and no abstract socket, of a process outside
 
 
 class Tier(StrEnum):
-    """How kernels are held; the strongest that the machine can do is taken."""
+    """How kernels are held; as a rule by the strongest of `TIERS` that works on the machine."""
 
     S = "S"
     A = "A"
@@ -134,9 +134,18 @@ class Tier(StrEnum):
     NONE = "none"
 
     @property
+    def described(self) -> str:
+        """The tier and what it is, for a person: "tier S (root namespaces)"."""
+        kinds = {Tier.S: "root namespaces", Tier.A: "user namespaces", Tier.B: "Landlock"}
+        return f"tier {self} ({kinds[self]})" if self in kinds else "no sandbox"
+
+    @property
     def namespaces(self) -> bool:
         """Whether a kernel has a file tree, processes and a network of its own."""
         return self in (Tier.S, Tier.A)
+
+
+TIERS = (Tier.S, Tier.A, Tier.B)  # the strongest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from kernels.inside.confinement.probes import ABSTRACT, LOOPBACK, PROBES
 from kernels.inside.procfs import started
 from kernels.sandbox.confined import Sandbox
 from kernels.sandbox.forkserver import UNPREPARED
-from kernels.sandbox.policy import Tier
+from kernels.sandbox.policy import TIERS, Tier
 from kernels.workspace.temporary import own_folder
 
 __all__ = ["PROBES", "REMEDIES", "Report", "choose", "probe"]
@@ -37,17 +37,17 @@ CANARY = "KERNELCORD_CANARY"
 SMALL = {"memory": "MAX_MEMORY", "workspace": "MAX_WORKSPACE"}  # limits by what the watchdog calls them
 REMEDIES = {
     Tier.S: (
-        "Tier S needs root (or a container with CAP_SYS_ADMIN) and control groups that can be written: mount "
+        "Tier S (root namespaces) needs root (or a container with CAP_SYS_ADMIN) and control groups that can be written: mount "
         "/sys/fs/cgroup writable, and in systemd's unit set Delegate=yes."
     ),
     Tier.A: (
-        "Tier A needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
+        "Tier A (user namespaces) needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
         "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the "
         "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt "
         "apparmor=unconfined --security-opt systempaths=unconfined."
     ),
     Tier.B: (
-        "Tier B needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
+        "Tier B (Landlock) needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
         "modules (lsm=landlock,...)."
     ),
 }
@@ -66,7 +66,7 @@ async def choose(
     make: Callable[[Tier], Sandbox],
     stack: ExitStack,
     *,
-    among: Sequence[Tier] = (Tier.S, Tier.A, Tier.B),
+    among: Sequence[Tier] = TIERS,
 ) -> tuple[Sandbox, Report]:
     """A sandbox of the tier that is wanted, or of the strongest of `among`; it is closed by `stack`.
 
@@ -86,13 +86,15 @@ async def choose(
                 tried[tier] = str(error)
                 continue
             if leaks:
-                raise SandboxUnavailable(f"Tier {tier} lets through: {', '.join(leaks)}.", REMEDIES[tier])
+                raise SandboxUnavailable(
+                    f"The sandbox of {tier.described} lets this through: {', '.join(leaks)}.", REMEDIES[tier]
+                )
             tried[tier] = ""
             stack.push(own.pop_all())
             return sandbox, Report(tier, tried)
     if unprepared:  # in whatever tier
         raise Misconfigured(f"Kernels cannot be started: {unprepared.strip().splitlines()[-1].rstrip('.')}")
-    told = " ".join(f"{tier}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
+    told = "; ".join(f"{tier.described}: {reason.strip().splitlines()[-1]}" for tier, reason in tried.items())
     raise SandboxUnavailable(
         f"Kernels cannot be confined on this machine ({told}).", " ".join(REMEDIES[tier] for tier in tried)
     )
