@@ -210,10 +210,8 @@ class Pool:
 
         closing = stack.enter_context(ExitStack())
         self._sandbox, report = await choose(self._wanted, make, closing)
-        passed = [f"{tier.described}: {reason}" for tier, reason in report.tried.items() if reason]
-        log.info(
-            "kernels are held by %s%s", report.tier.described, "".join(f"; not by {why}" for why in passed)
-        )
+        passed = [f"; not by {tier.described}: {why}" for tier, why in report.tried.items() if why]
+        log.info("kernels are held by %s%s", report.tier.described, "".join(passed))
 
     def _launcher(self, workspace: Workspace, request_socket: int) -> Launcher:
         if self._sandbox is None:

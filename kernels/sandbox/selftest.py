@@ -37,18 +37,18 @@ CANARY = "KERNELCORD_CANARY"
 SMALL = {"memory": "MAX_MEMORY", "workspace": "MAX_WORKSPACE"}  # limits by what the watchdog calls them
 REMEDIES = {
     Tier.S: (
-        "Tier S (root namespaces) needs root (or a container with CAP_SYS_ADMIN) and control groups that can be written: mount "
-        "/sys/fs/cgroup writable, and in systemd's unit set Delegate=yes."
+        "Tier S (root namespaces) needs root (or a container with CAP_SYS_ADMIN) and control groups that can "
+        "be written: mount /sys/fs/cgroup writable, and in systemd's unit set Delegate=yes."
     ),
     Tier.A: (
-        "Tier A (user namespaces) needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu 24.04 and newer): "
-        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that allows userns for the "
-        "kernels' Python. In a container: --security-opt seccomp=unconfined --security-opt "
-        "apparmor=unconfined --security-opt systempaths=unconfined."
+        "Tier A (user namespaces) needs unprivileged user namespaces. Where AppArmor forbids them (Ubuntu "
+        "24.04 and newer): sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile that "
+        "allows userns for the kernels' Python. In a container: --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined."
     ),
     Tier.B: (
-        "Tier B (Landlock) needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's security "
-        "modules (lsm=landlock,...)."
+        "Tier B (Landlock) needs Landlock with scopes: Linux 6.12 or newer, with landlock among the kernel's "
+        "security modules (lsm=landlock,...)."
     ),
 }
 
@@ -86,9 +86,8 @@ async def choose(
                 tried[tier] = str(error)
                 continue
             if leaks:
-                raise SandboxUnavailable(
-                    f"The sandbox of {tier.described} lets this through: {', '.join(leaks)}.", REMEDIES[tier]
-                )
+                told = f"The sandbox of {tier.described} lets this through: {', '.join(leaks)}."
+                raise SandboxUnavailable(told, REMEDIES[tier])
             tried[tier] = ""
             stack.push(own.pop_all())
             return sandbox, Report(tier, tried)
