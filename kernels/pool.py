@@ -10,8 +10,8 @@ there is enough. There are `size` slots for kernels: when all are taken, a cell 
 position, and a kernel that nobody uses is ended to free its slot. Scratch kernels
 (`kernels.workspace.folder.scratch_id`) have a few slots of their own.
 
-Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
-the processes running. Workspaces stay in any case.
+Leaving the block ends every kernel and leaves no process, socket or run folder behind, unless `pool.detach()`
+was called before: then the processes keep running. Workspaces always stay.
 """
 
 import asyncio
@@ -51,22 +51,22 @@ __all__ = ["Pool"]
 log = logging.getLogger(__name__)
 
 SWEEP = 30.0  # seconds between looks for idle kernels
-SPARED = 5.0  # seconds for which a kernel that was just used keeps its place although others wait
-LOOK = 0.25  # seconds between looks at the machine's memory, of which a cell can take 1 GiB in half a second
-BRIEF = 1.0  # seconds for which a kernel that was just used is kept although memory is short
-RECENT = 600.0  # seconds for which one is kept until memory is nearly gone: its person has hardly left
-NEARLY = 2  # parts of what counts as short, of which one is left then
+SPARED = 5.0  # seconds that a kernel that was just used keeps its slot although others wait
+LOOK = 0.25  # seconds between looks at the machine's memory; a cell can take 1 GiB in half a second
+BRIEF = 1.0  # seconds that a kernel that was just used is kept although memory is short
+RECENT = 600.0  # seconds that a kernel is kept until memory is nearly gone: its person may come back
+NEARLY = 2  # memory is nearly gone when a half of what counts as short is left
 SCRATCH_SLOTS = 6  # for scratch kernels; a bot has no more, and sees to it that nobody holds them all
-TIDY = 60.0  # seconds between looks for folders that killed programs have left
+TIDY = 60.0  # seconds between looks for folders that killed programs have left behind
 
 
 class Pool:
     """The kernels of this machine; see the module's text.
 
-    `python` is the interpreter of the kernels' own environment, `workspaces` the root of all workspaces,
-    `size` the most kernels of persons at a time, `idle` the time after which an unused one is ended (None:
-    never). `tier` is how kernels are held; None takes the strongest that the machine can do. `libraries` are
-    imported once for all of them. `memory` tells what memory there is.
+    `python` is the interpreter of the kernels' own environment, `workspaces` the folder of all workspaces,
+    `size` the most kernels of persons at a time, and `idle` the time after which an unused kernel is ended
+    (None: never). `tier` is how kernels are held; None takes the strongest that works on this machine.
+    `libraries` are imported once for all kernels. `memory` tells how much memory is left.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Pool:
         """
         kernel = self._kernels.get(session_id)
         if kernel is None:
-            if self._sandbox is not None:  # before anything is placed, or capture would see all of it change
+            if self._sandbox is not None:  # before any file is placed: capture would see a change of owner
                 self._sandbox.own(self.workspace(session_id).path)
             kernel = self._kernels[session_id] = Kernel(
                 session_id,
@@ -150,11 +150,11 @@ class Pool:
         return False
 
     async def untold(self) -> Sequence[str]:
-        """Nothing: nobody but this program has a kernel of it."""
+        """Nothing: only this program uses its kernels."""
         return ()
 
     def workspace(self, session_id: str) -> Workspace:
-        """The folder of a session, with a kernel or without. Raises: ValueError for an id that is none."""
+        """The folder of a session, with or without a kernel. Raises: ValueError for an invalid id."""
         return Workspace.open(self._workspaces, session_id)
 
     async def close(self, session_id: str) -> None:
@@ -165,7 +165,7 @@ class Pool:
             await kernel.shutdown()
 
     async def release(self, session_id: str) -> None:
-        """Let a session's kernel go, which is its end: there is nobody else who could have it."""
+        """End a session's kernel: nobody else could use it."""
         await self.close(session_id)
 
     async def remove(self, session_id: str) -> None:
@@ -175,7 +175,7 @@ class Pool:
         await self._removal.throw_away(workspace.path)
 
     async def detach(self) -> None:
-        """Leave every kernel's process running without us; leaving the block then ends none."""
+        """Let every kernel's process outlive us: leaving the block then ends none."""
         await asyncio.gather(*(kernel.detach() for kernel in self._kernels.values()))
 
     async def sweep(self, now: float) -> None:
@@ -192,9 +192,9 @@ class Pool:
                     log.exception("the kernel of session %s could not be ended", kernel.session_id)
 
     async def _confine(self, stack: AsyncExitStack) -> None:
-        """Have a sandbox, by the self-test, unless none is wanted."""
+        """Make a sandbox that passes the self-test, unless none is wanted."""
         if self._wanted is Tier.NONE or (self._wanted is None and sys.platform != "linux"):
-            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
+            log.warning("Kernels run without a sandbox: let in only people to whom you would give a shell.")
             return
 
         def make(tier: Tier) -> Sandbox:
@@ -219,7 +219,7 @@ class Pool:
         return ConfinedLauncher(self._sandbox, workspace.path, request_socket)
 
     def _reason(self, kernel: Kernel, now: float) -> str | None:
-        """Why this kernel is to be ended now, or None. Each condition has its name and its sentence."""
+        """Why this kernel is to be ended now, or None."""
         unused = now - kernel.last_used
         if kernel.dead and not kernel.busy:
             return DIED
@@ -238,22 +238,22 @@ class Pool:
             await self._slots.crowded(SWEEP)
             await self.sweep(monotonic())
             if self._slots.waiting:
-                await asyncio.sleep(SPARED / 5)  # a kernel becomes spare by time passing
+                await asyncio.sleep(SPARED / 5)  # a kernel becomes unused by time passing
 
     async def _relieve_often(self) -> None:
-        """End idle kernels as soon as memory is short: later the system would end the largest."""
+        """End idle kernels as soon as memory is short: otherwise the system would kill the largest."""
         while True:
-            await asyncio.sleep(LOOK)  # nothing tells, in all versions, when memory becomes short
+            await asyncio.sleep(LOOK)  # no event tells, on all versions of Linux, that memory is short
             if self._memory().is_short(self.limits.memory):
                 await self.sweep(monotonic())
 
     async def _tidy_often(self) -> None:
-        """Remove what killed programs have left; what their kernels still use is removed at a later look."""
+        """Remove what killed programs have left behind, unless their kernels still use it."""
         while True:
             for folder in await in_thread(all_folders):
                 with contextlib.suppress(OSError):  # another program was quicker, or it is not ours
                     await in_thread(remove_dead, folder)
-            await asyncio.sleep(TIDY)  # their kernels take some time to die, and nothing tells us when
+            await asyncio.sleep(TIDY)  # their kernels take some time to end, and no event tells when
 
     async def _close(self) -> None:
         await stop(self._sweeper)
