@@ -2,8 +2,8 @@
 
     python -m kernels.kernelspec --prefix /path/of/jupyter     # or --user, or --folder DIR
 
-The program that starts the kernels must have this package installed, for it is found by the entry point
-`kernelcord`: the bot's own environment has it, another gets it by `pip install .` here.
+The program that starts the kernels must have this package installed, since it finds our provisioner by the
+entry point `kernelcord`. The bot's own environment has it; another gets it by `pip install .` in this folder.
 """
 
 import argparse
@@ -24,7 +24,7 @@ TIER_HELP = "A (user namespaces) or B (Landlock); without it the stronger that w
 
 
 def spec(python: Path, tier: str = "") -> dict[str, Any]:
-    """The content of `kernel.json` for kernels of the interpreter `python`; `tier` "" takes the stronger."""
+    """The content of `kernel.json` for kernels of the interpreter `python`; "" takes the stronger tier."""
     config = {"python": str(python)} | ({"tier": tier} if tier else {})
     return {
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -36,7 +36,7 @@ def spec(python: Path, tier: str = "") -> dict[str, Any]:
 
 
 def write(folder: Path, python: Path, tier: str = "") -> Path:
-    """Write the spec into the folder of its own `folder / "kernelcord"`, and return that."""
+    """Write the spec into `folder / "kernelcord"`, and return that path."""
     target = folder / NAME
     target.mkdir(parents=True, exist_ok=True)
     (target / "kernel.json").write_text(json.dumps(spec(python, tier), indent=1) + "\n", "utf-8")
