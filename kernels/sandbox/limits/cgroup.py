@@ -2,7 +2,7 @@
 
     groups = Groups.found(unique_name())    # None where we may make none
     group = groups.make("ab12", limits)
-    group.take(pid)                         # it, and whatever it starts from now on
+    group.add_process(pid)                         # it, and whatever it starts from now on
     group.killed                            # processes that the system has killed in it for want of memory
     group.remove()
 
@@ -131,7 +131,7 @@ class Group:
     folders: tuple[Path, ...]  # that of its memory first
     events: str = EVENTS_V2  # the file that counts what became of its memory
 
-    def take(self, pid: int) -> None:
+    def add_process(self, pid: int) -> None:
         """Put a process in. Raises: OSError."""
         for folder in self.folders:
             (folder / "cgroup.procs").write_text(str(pid), "ascii")

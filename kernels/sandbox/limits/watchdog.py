@@ -5,7 +5,7 @@
         watched.cell_started()          # it is looked at often again
         watchdog.look(watched)          # what a cell has left is seen before the next one starts
         watched.cell_finished(minutes)  # what runs on may use so much processor time
-        watchdog.forget(watched)
+        watchdog.unwatch(watched)
 
 A kernel's workspace has a limit that only few file systems can hold, and what the system itself keeps for a
 kernel has none; where there are no control groups, memory and processes have none either. A cell has its
@@ -70,7 +70,7 @@ class Watched:
     """One kernel under watch: `init` is its first process, `began` its workspace's size at the start."""
 
     def __init__(
-        self, init: int, workspace: Path, too_much: Callable[[str], None], *, began: int = 0
+        self, init: int, workspace: Path, too_much: Callable[[Fault], None], *, began: int = 0
     ) -> None:
         self.init, self.workspace = init, workspace
         self.too_much = too_much
@@ -146,7 +146,7 @@ class Watchdog:
         """Look at this one too; its `too_much` is called at most once, in the thread that has looked."""
         self._watched.add(watched)
 
-    def forget(self, watched: Watched) -> None:
+    def unwatch(self, watched: Watched) -> None:
         """Look at it no more."""
         self._watched.discard(watched)
 
@@ -331,10 +331,10 @@ class Watchdog:
         watched.seen = seen
         return watched.pause
 
-    def _end(self, watched: Watched, fault: str) -> None:
+    def _end(self, watched: Watched, fault: Fault) -> None:
         with self._ending:  # another thread may have seen it too
             if watched in self._watched:
-                self.forget(watched)
+                self.unwatch(watched)
                 watched.too_much(fault)
 
 

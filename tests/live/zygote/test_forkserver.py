@@ -198,14 +198,14 @@ async def test_what_a_killed_init_leaves_is_ended_without_groups_and_namespaces(
 async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel confines itself while its group is made, and forks nothing before it is in."""
     taken: list[Group] = []
-    take = Group.take
+    take = Group.add_process
 
     def late(group: Group, pid: int) -> None:
         sleep(0.5)
         take(group, pid)
         taken.append(group)
 
-    monkeypatch.setattr(Group, "take", late)
+    monkeypatch.setattr(Group, "add_process", late)
     kernel = pool.kernel("late", NoFiles())
     assert await value(kernel, "1 + 1") == "2"
     assert kernel._process is not None

@@ -401,7 +401,7 @@ def test_who_only_waits_after_a_cell_goes_on(workspace: Path) -> None:
                 watched.due = 0.0
                 watchdog._round()
                 time.sleep(0.02)
-            watchdog.forget(watched)
+            watchdog.unwatch(watched)
     assert faults == []
 
 
@@ -666,8 +666,8 @@ def test_who_is_forgotten_is_not_looked_at(workspace: Path) -> None:
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watched = Watched(os.getpid(), workspace, lambda _: None)
     watchdog.watch(watched)
-    watchdog.forget(watched)
-    watchdog.forget(watched)
+    watchdog.unwatch(watched)
+    watchdog.unwatch(watched)
     assert watched not in watchdog._watched
 
 
