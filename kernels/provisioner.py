@@ -77,7 +77,6 @@ class ConfinedProvisioner(KernelProvisionerBase):
     python = Unicode("", help="the kernels' interpreter, without a sandbox")
     tier = Unicode("", help="its tier then: A (user namespaces), B (Landlock), or the stronger that works")
     sandbox = AnyTrait(None, allow_none=True, help="a kernels.sandbox.confined.Sandbox")
-    descriptors = AnyTrait(None, allow_none=True, help="more for the kernel, by name: files, alive")
     folder = AnyTrait(None, allow_none=True, help="the kernel's run folder")
 
     _kernel: Confined | Adopted | None = None
@@ -157,12 +156,15 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[], **kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
-        """Fork it; its workspace is `cwd`, by default ours. Raises: KernelStartFailed, SandboxUnavailable."""
+        """Fork it; its workspace is `cwd`, by default ours. `descriptors` are more for it, by name: files, alive.
+
+        Raises: KernelStartFailed, SandboxUnavailable.
+        """
         sandbox = self.sandbox or await in_thread(shared, self.python or sys.executable, self.tier)
         workspace = self._workspace(kwargs.get("cwd"))
         connection = {key: _text(value) for key, value in self.connection_info.items()}
         with ExitStack() as opened:
-            descriptors = dict(self.descriptors or {})
+            descriptors = dict(kwargs.get("descriptors") or {})
             if self._lock is not None:  # the kernel inherits the lock, and keeps it when we are gone
                 descriptors["alive"] = self._lock.fileno()
             for channel in CHANNELS if self.sandbox else (*CHANNELS, "hb"):
