@@ -156,7 +156,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[], **kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
-        """Fork it; its workspace is `cwd`, by default ours. `descriptors` are more for it, by name: files, alive.
+        """Fork it. Its workspace is `cwd`, by default ours; `descriptors` are for it, by name: files, alive.
 
         Raises: KernelStartFailed, SandboxUnavailable.
         """
