@@ -29,8 +29,9 @@ from traitlets import Unicode
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
 from kernels.inside.procfs import started
+from kernels.limits import Fault
 from kernels.process.jupyter_sandbox import shared
-from kernels.process.reattached import Adopted, Process
+from kernels.process.reattached import Adopted, Process, Unwatched
 from kernels.process.waits import ended
 from kernels.sandbox.confined import Confined
 from kernels.workspace.temporary import create_locked, remove_ours
@@ -41,10 +42,8 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 BACKLOG = 16  # connections of clients that have not been accepted yet
 
 
-class PlainProvisioner(LocalProvisioner):
+class PlainProvisioner(Unwatched, LocalProvisioner):
     """An ordinary process, whose end is noticed at once, and whose process group ends with it."""
-
-    fault: str | None = None
 
     async def wait(self) -> int | None:
         """The exit code, when it has ended."""
@@ -53,16 +52,6 @@ class PlainProvisioner(LocalProvisioner):
             await ended(pid)
             await self.kill()  # what it left running: until it is reaped the process group is surely its own
         return await super().wait()  # reaps it; without a pidfd this looks every 0.1 s
-
-    def cell_started(self) -> None:
-        """A cell has started."""
-
-    def damage(self) -> str | None:
-        """Always None: nobody counts the processes that the system kills in it."""
-        return None
-
-    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has finished."""
 
     def detach(self) -> None:
         """Let it outlive us."""
@@ -94,7 +83,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return self._kernel.child.pid if self._kernel else None
 
     @property
-    def fault(self) -> str | None:
+    def fault(self) -> Fault | None:
         """Why it was ended by us or the system, a `kernels.limits.Fault`, or None."""
         return self._kernel.fault if self._kernel else None
 
@@ -125,7 +114,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if self._kernel:
             self._kernel.cell_started()
 
-    def damage(self) -> str | None:
+    def damage(self) -> Fault | None:
         """The limit for which the system has killed some of its processes since the last call, or None."""
         return self._kernel.damage() if self._kernel else None
 
