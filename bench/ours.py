@@ -13,7 +13,7 @@ from bot.compose import compose
 from bot.sessions import Sessions
 from config.settings import load
 from kernels.broker import FileRow, FileSource, FileUnavailable, Opened
-from kernels.client import Node
+from kernels.client import RemoteNode
 from kernels.interface import PersonKernel
 from kernels.pool import Pool
 from kernels.process.launch import Limits
@@ -72,7 +72,7 @@ async def bot(ground: Ground, node: str = "auto", **more: object) -> AsyncIterat
     )
     async with compose(settings) as sessions:
         yield sessions
-        if isinstance(sessions.pool, Node):
+        if isinstance(sessions.pool, RemoteNode):
             await sessions.pool.end()  # else it would keep the kernels
 
 

@@ -28,11 +28,11 @@ from filestore.outputs.large import with_large_outputs
 from filestore.ownership import Ownership
 from filestore.spool import spooled
 from filestore.store import FileRecords, Store
-from kernels.client import Node, Place, at, local_node, socket_for
+from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
-from kernels.node.settings import NodeSettings, limits_to
+from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.process import interpreter
 from kernels.process.launch import Limits
@@ -99,7 +99,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         if model is not None:
             stack.push_async_callback(model.close)
         await _ask_python(settings)
-        pool: Pool | Node = kernels(settings)
+        pool: Pool | RemoteNode = kernels(settings)
         await stack.enter_async_context(pool)
         ledger = Ledger(
             store.usage,
@@ -142,7 +142,7 @@ async def _ask_python(settings: Settings) -> None:
             log.warning("PRELOAD names %s, which %s does not have.", name, settings.kernel_python)
 
 
-def kernels(settings: Settings) -> Pool | Node:
+def kernels(settings: Settings) -> Pool | RemoteNode:
     """The kernels, to be entered, where the settings want them: here, in a node beside us, or elsewhere."""
     limits, workspaces = _limits(settings), settings.data / "workspaces"
     python, size, idle = settings.kernel_python, settings.max_kernels, settings.idle_timeout
@@ -159,8 +159,8 @@ def kernels(settings: Settings) -> Pool | Node:
         )
     if settings.node != "auto":
         token = settings.node_token.get_secret_value() if settings.node_token else ""
-        place = Place(settings.node, token)
-        return Node(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
+        place = NodeEndpoint(settings.node, token)
+        return RemoteNode(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
     folder = settings.data / "node"
     here = NodeSettings(
         folder=folder,
@@ -171,13 +171,13 @@ def kernels(settings: Settings) -> Pool | Node:
         limits=limits,
         size=size,
         idle=idle,
-        lonely=settings.node_idle,
+        node_idle=settings.node_idle,
         tier=tier,
         libraries=settings.preloaded,
         log_level=settings.log_level,
     )
     called = {there: name.upper() for name, (there, _) in _by_their_names(settings).items()}
-    return Node(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
+    return RemoteNode(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
 
 
 def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
@@ -195,16 +195,15 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
 
 def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
     """The settings that a node is started with: the name of each in `NodeSettings.kernels`, and its value."""
-    limits = limits_to(_limits(settings))
-    values = {name: (limit, limits[limit]) for name, limit in NODE_LIMITS.items()}
-    idle = settings.idle_timeout.total_seconds() if settings.idle_timeout else None
+    limits = _limits(settings)
+    values = {name: (limit, getattr(limits, limit)) for name, limit in NODE_LIMITS.items()}
     return values | {
         "max_kernels": ("size", settings.max_kernels),
-        "idle_timeout": ("idle", idle),
+        "idle_timeout": ("idle", settings.idle_timeout),
         "sandbox": ("tier", "" if settings.sandbox == "auto" else settings.sandbox),
-        "preload": ("libraries", list(settings.preloaded)),
-        "kernel_python": ("python", str(settings.kernel_python)),
-        "node_idle": ("lonely", settings.node_idle and settings.node_idle.total_seconds()),
+        "preload": ("libraries", settings.preloaded),
+        "kernel_python": ("python", settings.kernel_python),
+        "node_idle": ("node_idle", settings.node_idle),
     }
 
 

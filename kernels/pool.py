@@ -4,11 +4,12 @@
         kernel = pool.kernel(session_id, files)
         async with kernel.run(code) as run: ...
 
-Kernels start with their first cell, as many at a time as there are processors, and stay while there is
-memory: when the machine runs short of it, those that nobody uses are ended, the longest idle first, until it
-no longer is. `size` is the most that there can be: when all of its places are taken a cell waits in line and
-tells its position, and a kernel that nobody uses gives its place up for it. Helpers
-(`kernels.workspace.folder.helper`) have a few places of their own.
+Kernels start with their first cell, as many at a time as there are processors, less one. (On two processors a
+cell beside 75 starts took 3 to 4 times as long as alone; with one start at a time it takes twice as long, and
+the starts together 1.4 times as long.) They stay while there is memory: when the machine runs short of it,
+those that nobody uses are ended, the longest idle first, until it no longer is. `size` is the most that there
+can be: when all places are taken, a cell waits in line and is told its position, and a kernel that nobody
+uses gives its place up for it. Helpers (`kernels.workspace.folder.helper`) have a few places of their own.
 
 Leaving the block ends every kernel and leaves no process, socket or run folder; `pool.detach()` before leaves
 the processes running. Workspaces stay in any case.
@@ -91,7 +92,7 @@ class Pool:
         self._sandbox: Sandbox | None = None
         self._places = Line(size)
         self._helpers = Line(HELPERS)
-        self._starts = Turns(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+        self._starts = Turns(max(1, _processors() - 1))  # one is left to the cells of those who are here
         self._memory = memory or Machine().memory
         self._kernels: dict[str, Kernel] = {}
         self._stack = AsyncExitStack()
@@ -263,3 +264,7 @@ class Pool:
         for failure in await asyncio.gather(*endings, return_exceptions=True):
             if failure is not None:
                 log.error("a kernel could not be ended", exc_info=failure)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -22,7 +22,7 @@ from bot.errors import BotError
 from bot.notebooks.bundle import notebook
 from bot.sessions import Sessions
 from filestore.errors import FileStoreError
-from kernels.client import Node
+from kernels.client import RemoteNode
 from kernels.errors import KernelError
 
 __all__ = ["DEEDS", "HOSTILE", "NEIGHBOUR", "Deed"]
@@ -132,7 +132,7 @@ for _ in range(100):
 
 async def _starts(sessions: Sessions, size: float) -> None:
     pool = sessions.pool
-    for pid in zygotes(pool.process if isinstance(pool, Node) else os.getpid()):
+    for pid in zygotes(pool.process if isinstance(pool, RemoteNode) else os.getpid()):
         os.kill(pid, signal.SIGKILL)
     people = range(STRANGERS, STRANGERS + max(int(30 * size), 3))
     await asyncio.gather(*(run(sessions, "import pandas", person) for person in people))

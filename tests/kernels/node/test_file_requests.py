@@ -2,13 +2,13 @@
 
 import asyncio
 from io import BytesIO
-from typing import Any
 
 import pytest
 
 from kernels.broker import FileUnavailable, Opened
 from kernels.node import file_requests as module
 from kernels.node.file_requests import BotFiles
+from kernels.node.messages import FileQuestion, FilesAnswer
 
 
 async def test_a_question_without_a_bot_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ async def test_a_question_without_a_bot_ends_in_time(monkeypatch: pytest.MonkeyP
 
 async def test_questions_are_pending_until_they_are_answered() -> None:
     """Whoever comes is told of them; answers find their question, and late ones hurt nobody."""
-    told: list[dict[str, Any]] = []
+    told: list[FileQuestion] = []
     source = BotFiles(told.append)
     opening, placing = (asyncio.ensure_future(work) for work in (source.open("a"), source.place("b")))
     await asyncio.sleep(0)
@@ -31,15 +31,15 @@ async def test_questions_are_pending_until_they_are_answered() -> None:
         list(source.pending())
         == told
         == [
-            {"ask": 1, "op": "open", "wanted": "a"},
-            {"ask": 2, "op": "place", "wanted": "b"},
+            FileQuestion(1, "open", "a"),
+            FileQuestion(2, "place", "b"),
         ]
     )
-    source.answer(2, {"refused": "no file b"})
+    source.answer(FilesAnswer(ask=2, refused="no file b"))
     with pytest.raises(FileUnavailable, match="no file b"):
         await placing
     opened = Opened("id", "a", "data", 1, BytesIO(b"x"))
     assert source.opened(1, opened)
     assert await opening is opened
     assert not source.opened(1, opened)
-    source.answer(2, {"name": "b"})
+    source.answer(FilesAnswer(ask=2, name="b"))

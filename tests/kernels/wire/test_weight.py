@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from kernels.cell import codec
 from kernels.cell.events import (
     BadMessage,
     ClearOutput,
@@ -33,7 +32,8 @@ from kernels.cell.inbox import Inbox
 from kernels.cell.outputs import Outputs
 from kernels.cell.router import LATE_HELD, Router
 from kernels.node import event_log as log_module
-from kernels.node.event_log import Log
+from kernels.node.encoding import decode, encode
+from kernels.node.event_log import EventLog
 from kernels.process.launch import Limits
 from kernels.wire.connection import Message
 from kernels.wire.weight import weight
@@ -145,7 +145,7 @@ def flood(times: int) -> Iterator[Event]:
     """All kinds of events, none shared with another, with what makes some of them go away between."""
     for number in range(times):
         for worst in some():
-            yield codec.to_event(json.loads(json.dumps(codec.event(worst))))
+            yield decode(encode(worst), Event)
             if number % 3 == 0:
                 yield ClearOutput(wait=True)
             if number % 5 == 0 and isinstance(worst, Display):
@@ -158,7 +158,7 @@ def test_a_cells_outputs_cost_no_more_than_its_limit() -> None:
         outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
         most = 0
         for one in flood(4):
-            outputs.add(one)
+            outputs.add_event(one)
             most = max(most, held())
         outputs.close()
         cells = outputs.cells()
@@ -172,7 +172,7 @@ def test_a_slow_reader_makes_no_difference_to_what_is_held() -> None:
         outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
         most = 0
         for one in flood(4):
-            for passed in outputs.add(one):
+            for passed in outputs.add_event(one):
                 inbox.put(passed)
             most = max(most, held())
         assert most < 8 * MiB
@@ -182,10 +182,10 @@ def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPat
     """Errors are dropped as pictures are: the cell's result has them."""
     monkeypatch.setattr(log_module, "HELD", 2 * MiB)
     with traced() as held:
-        log = Log(lambda: None)
+        log = EventLog(lambda: None)
         most = 0
         for one in flood(4):
-            log.event("run", "a", one)
+            log.add_event("a", one)
             most = max(most, held())
         assert most < 6 * MiB
 
@@ -202,9 +202,9 @@ def test_a_node_holds_little_while_no_bot_is_there(monkeypatch: pytest.MonkeyPat
 def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that was shown is kept beyond the bound, and the next bot hears that something is missing."""
     monkeypatch.setattr(log_module, "HELD", MiB)
-    log = Log(lambda: None)
+    log = EventLog(lambda: None)
     for _ in range(500):
-        log.event("run", "a", event)
+        log.add_event("a", event)
     waiting = [json.loads(entry.text) for entry in log.take()]
     assert weight(waiting) < 1.2 * MiB
     assert "left out" in waiting[0]["event"]["text"]
@@ -213,12 +213,12 @@ def test_what_nobody_takes_is_dropped_whatever_it_is(event: Event, monkeypatch: 
 def test_what_a_bot_takes_as_it_comes_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """However much came in all, and though something always waits: what was taken does not count."""
     monkeypatch.setattr(log_module, "HELD", MiB)
-    log = Log(lambda: None)
+    log = EventLog(lambda: None)
     picture = Display({"image/png": "x" * 100_000})
-    log.event("run", "a", picture)
+    log.add_event("a", picture)
     taken = 0
     for _ in range(100):
-        log.event("run", "a", picture)
+        log.add_event("a", picture)
         entry = next(log.take())
         taken += "image/png" in json.loads(entry.text)["event"].get("bundle", {})
         log.acknowledge([entry.number])
@@ -230,9 +230,9 @@ def test_a_line_that_is_redrawn_while_nobody_takes_it_is_not_too_much(
 ) -> None:
     """Of a progress bar one line waits, however often it was drawn."""
     monkeypatch.setattr(log_module, "HELD", 100 * KiB)
-    log = Log(lambda: None)
+    log = EventLog(lambda: None)
     for percent in range(5_000):
-        log.event("run", "a", Stream("stderr", f"\r{percent}"))
+        log.add_event("a", Stream("stderr", f"\r{percent}"))
     (entry,) = log.take()
     text = json.loads(entry.text)["event"]["text"]
     assert text.endswith("\r4999")
@@ -244,7 +244,7 @@ def test_updates_of_earlier_cells_displays_count_too() -> None:
     outputs, inbox = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB), Inbox()
     for number in range(60):
         update = Display({"image/png": "x" * MiB}, {}, str(number), update=True)
-        for passed in outputs.add(update):
+        for passed in outputs.add_event(update):
             inbox.put(passed)
     waiting = []
     while (one := inbox.take()) is not None:
@@ -268,9 +268,9 @@ def test_late_text_that_is_empty_is_none() -> None:
 
 def test_what_is_sent_ahead_is_bounded_by_what_the_bot_makes_of_it() -> None:
     """Short JSON can be many objects: the window counts those."""
-    log = Log(lambda: None)
+    log = EventLog(lambda: None)
     for number in range(40):
-        log.event("run", "a", Display({"application/json": [[]] * 10_000}, display_id=str(number)))
+        log.add_event("a", Display({"application/json": [[]] * 10_000}, display_id=str(number)))
     sent = [json.loads(entry.text) for entry in log.take()]
     assert weight(sent) < 1.3 * log_module.WINDOW
 
@@ -332,9 +332,9 @@ def test_a_value_has_its_place_among_errors_that_were_cleared() -> None:
     """What was cleared gives its room back, also that of errors and values."""
     outputs = Outputs(max_text=MAX_TEXT, max_shown=2 * MiB)
     for _ in range(50):
-        outputs.add(Failure("E", "", ("t" * MiB,)))
-        outputs.add(ClearOutput(wait=False))
-    outputs.add(Result({"text/plain": "42"}, 1))
+        outputs.add_event(Failure("E", "", ("t" * MiB,)))
+        outputs.add_event(ClearOutput(wait=False))
+    outputs.add_event(Result({"text/plain": "42"}, 1))
     assert outputs.text() == "42\n"
 
 

@@ -4,7 +4,7 @@ import json
 import logging
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,10 +14,12 @@ from aiohttp import web
 from bot.compose import kernels as composed
 from bot.wording.error_messages import at_start
 from config.settings import load
-from kernels.client import Node, Place, at
+from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.errors import NodeIncompatible
 from kernels.node import PROTOCOL
-from kernels.node.settings import NodeSettings
+from kernels.node.encoding import encode
+from kernels.node.messages import NodeInfo
+from kernels.node.settings import KernelSettings, NodeSettings
 from kernels.process.launch import Limits
 from tests.conftest import ROOT
 from tests.contract.conftest import free_port, node_settings, noded
@@ -53,9 +55,9 @@ def test_a_node_without_a_token_does_not_start(tmp_path: Path, token: str | None
 def test_a_node_that_somebody_starts_stays_until_it_is_told_otherwise(tmp_path: Path) -> None:
     """Nobody would bring it back. One that the bot starts, it starts again."""
     told = json.loads(node_settings(tmp_path).to_json())
-    assert NodeSettings.from_json(json.dumps(told)).lonely is not None
-    del told["lonely"]
-    assert NodeSettings.from_json(json.dumps(told)).lonely is None
+    assert NodeSettings.from_json(json.dumps(told)).node_idle is not None
+    del told["node_idle"]
+    assert NodeSettings.from_json(json.dumps(told)).node_idle is None
 
 
 async def test_a_bot_waits_for_a_node_that_is_still_starting(tmp_path: Path) -> None:
@@ -65,8 +67,8 @@ async def test_a_bot_waits_for_a_node_that_is_still_starting(tmp_path: Path) -> 
     async def node(_request: web.Request) -> web.Response:
         if answers:
             return web.Response(status=answers.pop())
-        who = {"protocol": PROTOCOL, "id": "a", "pid": 1, "tier": "S", "kernels": {}, "alive": 0}
-        return web.json_response(who)
+        info = NodeInfo(PROTOCOL, 1, "a", "S", 0, node_settings(tmp_path).kernels)
+        return web.Response(body=encode(info))
 
     app = web.Application()
     app.router.add_get("/kernelcord/node", node)
@@ -75,8 +77,8 @@ async def test_a_bot_waits_for_a_node_that_is_still_starting(tmp_path: Path) -> 
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        place = Place(f"http://127.0.0.1:{port}", TOKEN)
-        async with Node(at(place), python=Path(sys.executable), limits=Limits()) as met:
+        place = NodeEndpoint(f"http://127.0.0.1:{port}", TOKEN)
+        async with RemoteNode(at(place), python=Path(sys.executable), limits=Limits()) as met:
             assert met.tier == "S"
         assert answers == []
     finally:
@@ -119,13 +121,13 @@ def test_settings_that_a_node_elsewhere_decides_are_named_as_the_operator_has_th
         cell_timeout="5m",
     )
     node = composed(settings)
-    assert isinstance(node, Node)
-    assert node._asked_for == {"memory": 900 << 20, "libraries": []}
+    assert isinstance(node, RemoteNode)
+    assert node._asked_for == {"memory": 900 << 20, "libraries": ()}
     assert node._called == {"memory": "MAX_MEMORY", "libraries": "PRELOAD"}
-    known = node_settings(tmp_path, Limits()).kernels
+    known = {field.name for kind in (KernelSettings, Limits) for field in fields(kind)}
     everything = composed(load(data=tmp_path, node="http://127.0.0.1:1", **EVERYTHING))
-    assert isinstance(everything, Node)
-    assert everything._asked_for.keys() <= {**known, **known["limits"], "lonely": None}.keys()
+    assert isinstance(everything, RemoteNode)
+    assert everything._asked_for.keys() <= {*known, "node_idle"}
     assert len(everything._asked_for) == len(EVERYTHING)
 
 

@@ -18,7 +18,7 @@ async def written(folder: Path, *events: Event, most: int = 1 << 20) -> tuple[Te
     overflow = Overflow(folder, most=most)
     outputs = Outputs(max_text=LIMIT, max_shown=1 << 20, overflow=overflow)
     for event in events:
-        outputs.add(event)
+        outputs.add_event(event)
     outputs.close()
     file = await overflow.close("output-7") if outputs.is_cut else None
     if file is None:
@@ -120,7 +120,7 @@ async def test_a_large_text_is_written_in_steps_and_read_by_several(tmp_path: Pa
     overflow = Overflow(tmp_path, most=50 << 20)
     overflow.begin("begin\n")
     for number in range(60):
-        overflow.add(f"{number}{'x' * 100_000}\n")
+        overflow.add_text(f"{number}{'x' * 100_000}\n")
         while overflow._writing is not None:
             await overflow._writing
     file = await overflow.close("output")

@@ -9,24 +9,42 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from msgspec import UNSET
+from msgspec.json import schema_components
 
-from kernels.cell import codec
-from kernels.cell.events import Stream
-from kernels.cell.result import Variable
-from kernels.client import Node, Place, at, local_node
+from kernels.cell.events import Event, Stream
+from kernels.cell.result import Late, RunResult, Variable
+from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.cell import RemoteCell
-from kernels.client.outbox import Outbox
 from kernels.client.spawn import recorded
 from kernels.errors import NodeIncompatible, NodeUnavailable
 from kernels.node import PROTOCOL, messages
-from kernels.node.messages import COMMANDS, NEWS, TOLD, NotUnderstood, check, schema
-from kernels.node.settings import RECORD, NodeSettings, limits_for, limits_from, limits_to
+from kernels.node.encoding import FileOnNode, NotDecoded, decode, decoder, encode, on_node
+from kernels.node.messages import (
+    COMMANDS,
+    FROM_NODE,
+    Answer,
+    AnyNews,
+    CellEnd,
+    CellEvent,
+    Command,
+    Hello,
+    LateOutput,
+    NodeInfo,
+    NodeVersion,
+    NotUnderstood,
+    RaisedError,
+    read_commands,
+    read_news,
+)
+from kernels.node.settings import RECORD, NodeRecord, NodeSettings, limits_for
 from kernels.process.launch import Limits
+from kernels.workspace.captured import Skipped
 from tests.contract.conftest import node_settings, noded
 from tests.contract.files import SomeFiles
 from tests.live.cells import run, until, value
@@ -34,7 +52,7 @@ from tests.live.cells import run, until, value
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 # The digest of what travels, by the protocol's number: a new digest asks for a new number.
-DIGESTS = {4: "64af7ac5f64f7ad7"}
+DIGESTS = {4: "64af7ac5f64f7ad7", 5: "b096f5aa32e3559e"}
 LATE = """
 import pathlib, threading, time
 def wait():
@@ -53,7 +71,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def node(settings: NodeSettings) -> AsyncIterator[Node]:
+async def node(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
     """A node, and a bot that is connected to it."""
     async with noded(settings) as node:
         yield node
@@ -70,43 +88,68 @@ async def test_what_travels_has_changed_only_where_its_number_has() -> None:
     assert len(set(DIGESTS.values())) == len(DIGESTS)
 
 
-def fits(fields: dict[str, Any], shape: messages.Shape, *, more: bool = False) -> bool:
-    """Whether a message has just the fields that are declared, each of its kind."""
-    same = fields.keys() >= shape.keys() if more else fields.keys() == shape.keys()
-    return same and all(isinstance(fields[name], kind) for name, kind in shape.items())
+def schema() -> Any:
+    """All that travels, as plain data: messages with their fields, and the values in them with theirs."""
+    told = (Hello, COMMANDS, AnyNews, FROM_NODE, RunResult, FileOnNode, NodeInfo, NodeVersion)
+    kinds = (*told, NodeRecord)
+    codes = [messages.TOO_LARGE, messages.REPLACED, messages.REFUSED, messages.STOPPED]
+    schemas = schema_components(kinds, schema_hook=lambda kind: {"type": "string", "title": kind.__name__})
+    return without_words([schemas, [*codes, messages.DELETED, messages.FAILED]])
 
 
-def known(fields: dict[str, Any]) -> bool:
-    """Whether what a node says is declared."""
-    tuples = {name: tuple(value) if name == "asked" else value for name, value in fields.items()}
-    if "hello" in fields:
-        hello = {**tuples["hello"], "asked": tuple(tuples["hello"]["asked"])}
-        return fits(hello, TOLD["hello"]) and all(fits(one, TOLD["a run in it"]) for one in hello["runs"])
-    if "log" in fields:
-        news = [{name: one for name, one in each.items() if name != "n"} for each in fields["log"]]
-        return fits(fields, TOLD["log"]) and all(
-            any(fits(one, shape) for shape in NEWS.values()) for one in news
-        )
-    return any(fits(fields, TOLD[kind]) for kind in ("refused", "question"))
+def without_words(value: Any) -> Any:
+    """A schema less the docstrings in it."""
+    match value:
+        case dict():
+            return {name: without_words(one) for name, one in value.items() if name != "description"}
+        case list() | tuple():
+            return [without_words(one) for one in value]
+    return value
 
 
-async def test_what_is_said_is_what_is_declared(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def declared(text: bytes) -> bool:
+    """Whether a message has just the fields that are declared."""
+    said = json.loads(text)
+    match said:
+        case [*commands]:
+            return commands == json.loads(encode(read_commands(text)))
+        case {"client": _}:
+            return bool(said == json.loads(encode(decode(text, Hello))))
+        case {"log": [*log]}:
+            return all(one == json.loads(encode(as_written(read_news(encode(one))))) for one in log)
+    return bool(said == json.loads(encode(decoder(FROM_NODE).decode(text))))
+
+
+def as_written(news: AnyNews) -> AnyNews:
+    """The news as its node has written it."""
+    if isinstance(news, CellEnd) and news.result is not None:
+        news.result = replace(news.result, captured=on_node(news.result.captured))
+    if isinstance(news, Answer) and news.scan is not None:
+        news.scan = replace(news.scan, captured=on_node(news.scan.captured))
+    if isinstance(news, LateOutput) and news.late.scan is not None:
+        scan = replace(news.late.scan, captured=on_node(news.late.scan.captured))
+        news.late = replace(news.late, scan=scan)
+    return news
+
+
+async def test_what_is_said_is_what_is_declared(node: RemoteNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a session with everything in it: else the digest would be of something else."""
-    said, heard = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
-    add, receive = Outbox.add, aiohttp.ClientWebSocketResponse.receive
+    said, heard = list[bytes](), list[bytes]()
+    socket = aiohttp.ClientWebSocketResponse
+    send_bytes, receive = socket.send_bytes, socket.receive
 
-    def noted(self: Outbox, do: str, fields: dict[str, Any]) -> int:
-        said.append((do, fields))
-        return add(self, do, fields)
+    async def noted(self: Any, text: bytes) -> None:
+        said.append(text)
+        await send_bytes(self, text)
 
     async def overheard(self: Any, *arguments: Any) -> Any:
         message = await receive(self, *arguments)
-        if message.type is aiohttp.WSMsgType.TEXT:
-            heard.append(json.loads(message.data))
+        if message.type is aiohttp.WSMsgType.BINARY:
+            heard.append(message.data)
         return message
 
-    monkeypatch.setattr(Outbox, "add", noted)
-    monkeypatch.setattr(aiohttp.ClientWebSocketResponse, "receive", overheard)
+    monkeypatch.setattr(socket, "send_bytes", noted)
+    monkeypatch.setattr(socket, "receive", overheard)
     files = SomeFiles()
     kernel = files.kernel = node.kernel("all", files)
     async with kernel.catch_up(None):
@@ -123,57 +166,72 @@ async def test_what_is_said_is_what_is_declared(node: Node, monkeypatch: pytest.
         async for _ in cell:
             cell.extend(timedelta(seconds=50))
             await cell.stop()
-            kernel.send("decide", run=cell.key, kill=False)  # which nothing asks for yet
+            kernel.send(messages.DecideCell(run=cell.key, kill=False))  # which nothing asks for yet
             await cell.interrupt()
             break
     cell.settle()
     await kernel.state()
     await kernel.restart()
     await node.release("all")
-    assert {do for do, _ in said} == COMMANDS.keys()
-    assert [fields for do, fields in said if not fits(fields, COMMANDS[do], more=do == "told")] == []
-    assert [told for told in heard if not known(told)] == []
-    who = {"protocol": PROTOCOL, **node._who}
-    assert fits(who, TOLD["node"])
+    commands = {type(one) for text in said if text.startswith(b"[") for one in read_commands(text)}
+    assert commands == set(get_args(COMMANDS))
+    assert [text for text in (*said, *heard) if not declared(text)] == []
 
 
-async def instead(cell: RemoteCell, do: str, **fields: Any) -> None:
+class Odd(Command, tag=False):
+    """A command as another version might have it."""
+
+    do: str
+    run: str = ""
+    turn: object = UNSET
+    code: object = UNSET
+    allow_input: object = UNSET
+    since: object = UNSET
+
+
+async def instead(cell: RemoteCell, command: Command) -> None:
     """A cell that is begun with another command."""
     async with asyncio.timeout(5), cell:
-        cell._host.send(do, run=cell.key, **fields)
+        cell._host.send(command)
         async for _ in cell:
             pass
 
 
-async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(node: Node) -> None:
+async def test_a_command_that_is_not_known_is_answered_and_the_session_goes_on(node: RemoteNode) -> None:
     """So are one that lacks a field or has it of the wrong kind, and a cell that the node does not have."""
     kernel = node.kernel("unknown", SomeFiles())
     link = kernel._link
     await kernel.left_running()
     connection = link._socket
-    for do, fields in (("dance", {}), ("catch up", {}), ("catch up", {"since": "now"})):
+    for odd in (Odd(do="dance"), Odd(do="CatchUp"), Odd(do="CatchUp", since="now")):
         async with asyncio.timeout(5):
             with pytest.raises(OSError, match="command"):
-                await link.call(do, **fields)
-    for fields in ({"turn": "", "allow_input": True}, {"turn": "", "code": 7, "allow_input": True}):
+                await link.call(odd)
+    for code in (UNSET, 7):
         cell = kernel.run("1")
         cell.started = True
-        with pytest.raises(OSError, match="'code'"):
-            await instead(cell, "enter", **fields)
+        with pytest.raises(OSError, match="the command 'EnterCell' has no 'code', or one of the wrong kind"):
+            await instead(cell, Odd(do="EnterCell", run=cell.key, turn="", code=code, allow_input=True))
     cell = kernel.run("1")
     with pytest.raises(OSError, match="does not have this cell"):
-        await instead(cell, "settle")
+        await instead(cell, messages.SettleCell(run=cell.key))
     assert await value(kernel, "6 * 7") == "42"
     assert link._socket is connection is not None  # all else of the session went on
     await node.release("unknown")
 
 
-async def test_a_field_that_is_not_known_is_ignored(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_another(value: Any) -> bytes:
+    """As `encode`; objects have a field that nobody knows."""
+    plain = json.loads(encode(value))
+    return encode(plain | {"new": 1} if isinstance(plain, dict) else plain)
+
+
+async def test_a_field_that_is_not_known_is_ignored(
+    node: RemoteNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In every message of either side, as a newer version would have it."""
-    add = Outbox.add
-    monkeypatch.setattr(Outbox, "add", lambda self, do, fields: add(self, do, {**fields, "new": 1}))
-    limits = limits_to(Limits())
-    monkeypatch.setattr("kernels.client.kernel.limits_to", lambda _: {**limits, "new": 1})
+    for writer in ("client.connection", "client.outbox", "node.session", "node.event_log", "node.http_api"):
+        monkeypatch.setattr(f"kernels.{writer}.encode", with_another)
     kernel = node.kernel("fields", SomeFiles())
     async with asyncio.timeout(20):
         assert (
@@ -184,31 +242,42 @@ async def test_a_field_that_is_not_known_is_ignored(node: Node, monkeypatch: pyt
 
 async def test_what_a_newer_node_tells_is_read_as_far_as_it_is_known() -> None:
     """An event that is not known is told as such."""
-    event = codec.event(Stream("stdout", "x"))
-    assert codec.to_event({**event, "new": 1}) == Stream("stdout", "x")
-    unknown = codec.to_event({"is": "Smell", "of": "roses"})
-    assert isinstance(unknown, Stream)
-    assert "Smell" in unknown.text
-    assert codec.to_variables([["x", "int", "1", "new"]]) == (Variable("x", "int", "1"),)
-    assert [one.name for one in codec.to_skipped([["a", "why", "new"]])] == ["a"]
-    assert limits_from({**limits_to(Limits()), "new": 1}) == Limits()
-    refused = codec.to_error(codec.error(OSError(28, "No space left on device", "/srv/u1")))
+    for known, kind in (
+        (Stream("stdout", "x"), Event),
+        (Variable("x", "int", "1"), Variable),
+        (Skipped("a", "why"), Skipped),
+        (Limits(), Limits),
+    ):
+        assert decoder(kind).decode(with_another(known)) == known
+    event = Stream("stdout", "x")
+    for news in (CellEvent(n=3, run="a", event=event), LateOutput(n=4, late=Late(1, event=event))):
+        unknown = read_news(encode(news).replace(b"Stream", b"Smell"))
+        assert isinstance(unknown, CellEvent | LateOutput)
+        assert unknown.n == news.n
+        shown = unknown.event if isinstance(unknown, CellEvent) else unknown.late.event
+        assert isinstance(shown, Stream)
+        assert "Smell" in shown.text
+    for wrong in ({"is": "CellEvent", "run": "a", "event": {"is": "Stream"}}, {"is": "Smell"}):
+        with pytest.raises(NotDecoded):
+            read_news(encode(wrong))
+    told = encode(RaisedError.of(OSError(28, "No space left on device", "/srv/u1")))
+    refused = decode(told, RaisedError).exception()
     assert isinstance(refused, OSError)
     assert (refused.errno, refused.filename) == (28, None)
 
 
-@pytest.mark.parametrize("message", ["}", "[1]", '{"client": "a"}', "[]", '[{"do": "state"}]'])
+@pytest.mark.parametrize("message", ["}", "[1]", '{"client": "a"}', "[]", '[{"do": "GetState"}]'])
 async def test_what_is_no_message_ends_its_websocket_with_a_reason(
-    node: Node, settings: NodeSettings, message: str
+    node: RemoteNode, settings: NodeSettings, message: str
 ) -> None:
     """A bot that says such a thing does not come back with it again and again."""
     assert node._http is not None
     async with asyncio.timeout(5), node._http.ws_connect("kernelcord/sessions/none/channel") as socket:
         if message.startswith("[{"):
-            await socket.send_json({"client": "a", "limits": {}})
+            await socket.send_bytes(encode(Hello("a", Limits())))
             await socket.receive()
         await socket.send_str(message)
-        while (await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+        while (await socket.receive()).type is aiohttp.WSMsgType.BINARY:
             pass
         assert socket.close_code == messages.REFUSED
     with pytest.raises(NodeUnavailable, match="does not understand"):
@@ -216,28 +285,27 @@ async def test_what_is_no_message_ends_its_websocket_with_a_reason(
     await node.release("x")
 
 
-async def test_a_session_has_the_limits_of_its_node(node: Node) -> None:
+async def test_a_session_has_the_limits_of_its_node(node: RemoteNode) -> None:
     """Messages quote them, whatever the bot was told; of the bot's own the times and the questions apply."""
     kernel = node.kernel("limits", SomeFiles())
     assert (node.limits.memory, kernel.limits.memory) == (300 << 20, 300 << 20)
     other = Limits(memory=900 << 20, questions=3, cell=None)
-    kernel.limits = kernel._link._hello["limits"] = None  # type: ignore[assignment,index]
-    kernel._link._hello["limits"] = limits_to(other)
+    kernel._link._hello = Hello("a", other)
     kernel.limits = other
     await kernel.left_running()
     assert kernel.limits == replace(other, memory=300 << 20)
-    assert limits_for(limits_to(other), Limits(memory=1)) == replace(other, memory=1)
+    assert limits_for(other, Limits(memory=1)) == replace(other, memory=1)
     await node.release("limits")
 
 
 async def test_settings_that_a_node_of_others_does_not_have_are_named(
-    settings: NodeSettings, node: Node, caplog: pytest.LogCaptureFixture
+    settings: NodeSettings, node: RemoteNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only those that the operator has set, and only where they differ."""
     found = recorded(settings.folder)
     assert found is not None
     asked_for = {"memory": ("MAX_MEMORY", 900 << 20), "size": ("MAX_KERNELS", 7), "files": ("MAX_FILES", 64)}
-    async with Node(at(found[0]), python=settings.python, limits=Limits(), asked_for=asked_for):
+    async with RemoteNode(at(found[0]), python=settings.python, limits=Limits(), asked_for=asked_for):
         pass
     told = [record.message for record in caplog.records if "settings of its own" in record.message]
     assert [line.partition(" is not used ")[0] for line in told] == ["MAX_MEMORY", "MAX_KERNELS"]
@@ -255,20 +323,22 @@ async def test_a_node_of_another_version_keeps_its_kernels_and_ours_is_started_b
         record = json.loads((settings.folder / RECORD).read_text())
         (settings.folder / RECORD).write_text(json.dumps({**record, "protocol": PROTOCOL - 1}))
         try:
-            async with Node(local_node(settings), python=settings.python, limits=settings.limits) as new:
+            async with RemoteNode(
+                local_node(settings), python=settings.python, limits=settings.limits
+            ) as new:
                 assert await value(new.kernel("a", SomeFiles()), "'x' in globals()") == "False"
                 assert f"an older version (process {record['pid']})" in caplog.text
                 with pytest.raises(OSError, match="no new sessions"):
                     await old.kernel("b", SomeFiles()).left_running()
                 assert await value(kernel, "x + 1") == "42"
-                async with Node(
+                async with RemoteNode(
                     local_node(settings), python=settings.python, limits=settings.limits
                 ) as again:
                     assert again._id == new._id
                 await old.release("a")
                 await old.ask("DELETE", "sessions/a")  # as after an idle time
                 await until(lambda: recorded(settings.folder) is None)
-                async with Node(
+                async with RemoteNode(
                     local_node(settings), python=settings.python, limits=settings.limits
                 ) as again:
                     assert again._id == new._id  # ours is found where it is
@@ -279,7 +349,7 @@ async def test_a_node_of_another_version_keeps_its_kernels_and_ours_is_started_b
 
 
 async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(
-    node: Node, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
+    node: RemoteNode, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can start another there; they are left alone, with all their kernels."""
     found = recorded(settings.folder)
@@ -287,7 +357,7 @@ async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(
     for ours, newer in ((PROTOCOL + 1, False), (PROTOCOL - 1, True)):
         monkeypatch.setattr("kernels.client.node.PROTOCOL", ours)
         with pytest.raises(NodeIncompatible) as raised:
-            async with Node(at(found[0]), python=settings.python, limits=settings.limits):
+            async with RemoteNode(at(found[0]), python=settings.python, limits=settings.limits):
                 pass
         assert (raised.value.newer, raised.value.pid) == (newer, found[1])
     assert os.path.exists(settings.address)
@@ -295,18 +365,24 @@ async def test_an_older_and_a_newer_node_at_a_given_place_are_told_apart(
 
 async def test_a_command_says_what_is_wrong_with_it() -> None:
     """In a sentence."""
-    check({"m": 1, "do": "state", "new": 1})
-    for command in (
-        {},
-        {"do": "dance"},
-        {"do": "start", "run": "a"},
-        {"do": "start", "run": "a", "tag": None},
+    (command,) = read_commands('[{"m": 1, "do": "GetState", "new": 1}]')
+    assert command == messages.GetState(m=1)
+    for fields, sentence in (
+        ({}, "this node does not know the command ''"),
+        ({"do": "dance"}, "this node does not know the command 'dance'"),
+        ({"do": ["dance"]}, "this node does not know the command ['dance']"),
+        ({"do": "StartCell", "run": "a"}, "the command 'StartCell' has no 'tag', or one of the wrong kind"),
+        (
+            {"do": "StartCell", "run": "a", "tag": None},
+            "the command 'StartCell' has no 'tag', or one of the wrong kind",
+        ),
     ):
-        with pytest.raises(NotUnderstood):
-            check(command)
+        (command,) = read_commands(encode([{"m": 1, **fields}]))
+        assert isinstance(command, NotUnderstood)
+        assert command.reason == sentence
 
 
 async def test_no_token_is_shown(settings: NodeSettings) -> None:
     """Where a value is logged, or in a traceback."""
-    for shown in (settings, Place("/s", "secret")):
+    for shown in (settings, NodeEndpoint("/s", "secret")):
         assert "secret" not in repr(shown)

@@ -16,8 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from kernels.client import Node, Place, local_node
-from kernels.client.http_answers import words_for
+from kernels.client import NodeEndpoint, RemoteNode, local_node
 from kernels.client.spawn import _held, recorded
 from kernels.errors import NodeUnavailable
 from kernels.node import server
@@ -77,7 +76,7 @@ def test_the_record_of_a_node_that_lives_is_believed_while_it_has_the_lock(
 ) -> None:
     """Also of one that is too old to say when it started."""
     (held / RECORD).write_text(record(**changes))
-    assert recorded(held) == (Place("/s", "t"), os.getpid())
+    assert recorded(held) == (NodeEndpoint("/s", "t"), os.getpid())
     with (held / ALIVE).open("wb"):
         (held / ALIVE).unlink()
     assert recorded(held) is None
@@ -90,7 +89,7 @@ async def test_asking_what_is_untold_starts_no_node(tmp_path: Path) -> None:
     async def find(start: bool) -> None:
         started_for.append(start)
 
-    node = Node(find, python=Path(sys.executable), limits=Limits())
+    node = RemoteNode(find, python=Path(sys.executable), limits=Limits())
     connector = aiohttp.UnixConnector(str(tmp_path / "socket"))
     node._http = aiohttp.ClientSession("http://node/", connector=connector)
     try:
@@ -135,7 +134,9 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
         )
         await starting.communicate(replace(settings, token="another").to_json().encode())
         await until(lambda: _held(settings.folder))
-        bots = [Node(local_node(settings), python=settings.python, limits=settings.limits) for _ in range(3)]
+        bots = [
+            RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) for _ in range(3)
+        ]
         await asyncio.gather(*map(stack.enter_async_context, bots))
         found = recorded(settings.folder)
         assert found is not None
@@ -145,10 +146,10 @@ async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(t
         os.kill(found[1], signal.SIGKILL)
         places = [found[0]]
 
-        async def find(start: bool) -> Place | None:
+        async def find(start: bool) -> NodeEndpoint | None:
             return places.pop() if places else await local_node(settings)(start)
 
-        async with Node(find, python=settings.python, limits=settings.limits):
+        async with RemoteNode(find, python=settings.python, limits=settings.limits):
             assert not places
 
 
@@ -156,7 +157,7 @@ async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None
     """Its folder was deleted, and made anew for a node that lives on when it ends."""
     settings = node_settings(tmp_path)
     settings.folder.mkdir()
-    node = server.Node(settings, lambda: None)
+    node = server.RemoteNode(settings, lambda: None)
     for pid, stays in ((os.getpid() + 1, True), (os.getpid(), False)):
         (settings.folder / RECORD).write_text(record(pid=pid))
         Path(settings.address).touch()
@@ -173,7 +174,7 @@ async def test_ending_a_node_that_ends_already_is_no_error(tmp_path: Path) -> No
     async with noded(settings):
         first = recorded(settings.folder)
         assert first is not None
-        bot = Node(local_node(other), python=other.python, limits=other.limits, kernels=other.kernels)
+        bot = RemoteNode(local_node(other), python=other.python, limits=other.limits, kernels=other.kernels)
         outdated = bot._outdated
 
         def killed() -> bool:
@@ -184,10 +185,3 @@ async def test_ending_a_node_that_ends_already_is_no_error(tmp_path: Path) -> No
         bot._outdated = killed  # type: ignore[method-assign]
         async with bot:
             assert recorded(settings.folder) != first
-
-
-async def test_nobody_is_told_where_a_node_listens() -> None:
-    """What a person reads of a connection that failed has no address in it."""
-    refused = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 48021)")
-    assert words_for(refused) == "Connection refused"
-    assert words_for(TimeoutError()) == "it does not answer"

@@ -15,7 +15,7 @@ import pytest
 from kernels.cell.events import Event, Stream, Unstopped
 from kernels.cell.result import Late
 from kernels.cell.run import ON_REQUEST
-from kernels.client import Node, Place, at, connection, local_node
+from kernels.client import NodeEndpoint, RemoteNode, at, connection, local_node
 from kernels.client import node as node_module
 from kernels.client.cell import RUNS_ON, STANDS, RemoteCell
 from kernels.client.spawn import recorded
@@ -25,8 +25,8 @@ from kernels.interface import Cell, PersonKernel
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
 from tests.contract.files import SomeFiles
+from tests.kernels.client.outages import Network, network
 from tests.live.cells import Ran, run, until, value
-from tests.node.outages import Network, network
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -62,12 +62,12 @@ def plain(folder: Path, **changes: object) -> NodeSettings:
 
 
 @asynccontextmanager
-async def behind_a_network(folder: Path) -> AsyncIterator[tuple[Node, Network]]:
+async def behind_a_network(folder: Path) -> AsyncIterator[tuple[RemoteNode, Network]]:
     """A bot's side of a node that it reaches through a network."""
     settings = plain(folder, address=f"127.0.0.1:{free_port()}")
     async with noded(settings), network(int(settings.address.rpartition(":")[2])) as between:
-        find = at(Place(f"http://127.0.0.1:{between.port}", settings.token))
-        async with Node(find, python=settings.python, limits=settings.limits) as node:
+        find = at(NodeEndpoint(f"http://127.0.0.1:{between.port}", settings.token))
+        async with RemoteNode(find, python=settings.python, limits=settings.limits) as node:
             yield node, between
 
 
@@ -316,7 +316,7 @@ async def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 async def test_a_connected_bot_keeps_its_node(tmp_path: Path) -> None:
     """Without a session that is open, and without a kernel; when it has gone the node leaves."""
-    settings = plain(tmp_path, lonely=timedelta(seconds=0.5))
+    settings = plain(tmp_path, node_idle=timedelta(seconds=0.5))
     async with noded(settings) as node:
         found = recorded(settings.folder)
         await asyncio.sleep(1.2)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kernels.client import Node, Place, at
+from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.node import connection_limits
-from kernels.node.connection_limits import HEADERS, MOST, SHARE, Doors
+from kernels.node.connection_limits import HEADERS, MOST, SHARE, LimitedServer
 from kernels.node.server import BODY
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
@@ -64,9 +64,9 @@ async def ended(reader: asyncio.StreamReader) -> bool:
 async def test_half_requests_without_the_token_keep_nobody_out(settings: NodeSettings, said: bytes) -> None:
     """However many come from one address, so many are there at once, and a bot works beside them."""
     strangers = [await stranger(settings, said) for _ in range(2 * MOST)]
-    place = Place(f"http://{settings.address}", settings.token)
+    place = NodeEndpoint(f"http://{settings.address}", settings.token)
     try:
-        async with Node(at(place), python=settings.python, limits=settings.limits) as node:
+        async with RemoteNode(at(place), python=settings.python, limits=settings.limits) as node:
             kernel = node.kernel("a", SomeFiles())
             assert await value(kernel, "6 * 7") == "42"
             more = [await stranger(settings, said) for _ in range(MOST)]
@@ -125,7 +125,7 @@ def let_in(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let a connection in from an address, and give it back; nothing is read from it."""
     monkeypatch.setattr("tornado.httpserver.HTTPServer.handle_stream", lambda *_: None)
     monkeypatch.setattr("tornado.httpserver.HTTPServer.on_close", lambda *_: None)
-    server = Doors(lambda _: None)
+    server = LimitedServer(lambda _: None)
 
     def enter(host: str) -> Stream:
         stream = Stream()

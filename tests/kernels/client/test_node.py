@@ -15,11 +15,12 @@ import pytest
 import pytest_asyncio
 
 from kernels.cell.events import Display, InputRequest, Restarted, Stream, Unstopped
-from kernels.client import Node, Place, at, local_node
+from kernels.client import NodeEndpoint, RemoteNode, at, local_node
 from kernels.client.captured import RemoteFile
 from kernels.client.spawn import recorded, socket_for
 from kernels.errors import NodeUnavailable
-from kernels.node.settings import NodeSettings, limits_from, limits_to
+from kernels.node.encoding import decode, encode
+from kernels.node.settings import KernelSettings, NodeSettings
 from kernels.process.launch import Limits
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import FileChanged
@@ -37,7 +38,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def node(settings: NodeSettings) -> AsyncIterator[Node]:
+async def node(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
     """A node, and a bot that is connected to it."""
     async with noded(settings) as node:
         yield node
@@ -70,20 +71,20 @@ async def asked(settings: NodeSettings, method: str, path: str, token: str | Non
     ],
 )
 async def test_without_the_token_nothing_is_answered(
-    node: Node, settings: NodeSettings, method: str, path: str
+    node: RemoteNode, settings: NodeSettings, method: str, path: str
 ) -> None:
     """Neither ours nor Jupyter's own; a wrong token is none."""
     for token in (None, "wrong"):
         assert await asked(settings, method, path, token) in (302, 403)
 
 
-async def test_what_nobody_needs_is_not_there(node: Node, settings: NodeSettings) -> None:
+async def test_what_nobody_needs_is_not_there(node: RemoteNode, settings: NodeSettings) -> None:
     """No terminals, no contents, not even with the token."""
     for path in ("api/terminals", "api/contents", "api/config/x", "terminals/1"):
         assert await asked(settings, "GET", path, settings.token) == 404
 
 
-async def test_a_path_that_leads_out_is_refused(node: Node, settings: NodeSettings) -> None:
+async def test_a_path_that_leads_out_is_refused(node: RemoteNode, settings: NodeSettings) -> None:
     """Of Jupyter's sessions and of ours."""
     body = {"path": "../../../etc", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
     assert await asked(settings, "POST", "api/sessions", settings.token, json=body) >= 400
@@ -96,7 +97,7 @@ async def test_a_path_that_leads_out_is_refused(node: Node, settings: NodeSettin
     assert (settings.workspaces / "paths" / placed).exists()
 
 
-async def test_socket_and_folder_are_ours_alone(node: Node, settings: NodeSettings) -> None:
+async def test_socket_and_folder_are_ours_alone(node: RemoteNode, settings: NodeSettings) -> None:
     """0600 for the socket and what holds the token, 0700 around them."""
     for path, mode in (
         (Path(settings.address), 0o600),
@@ -107,7 +108,9 @@ async def test_socket_and_folder_are_ours_alone(node: Node, settings: NodeSettin
         assert stat.S_IMODE(path.stat().st_mode) == mode, path
 
 
-async def test_who_starts_second_finds_the_first(node: Node, settings: NodeSettings, tmp_path: Path) -> None:
+async def test_who_starts_second_finds_the_first(
+    node: RemoteNode, settings: NodeSettings, tmp_path: Path
+) -> None:
     """Four at once get one node, and one kernel a session."""
     fresh = node_settings(tmp_path)
     async with noded(fresh):
@@ -119,11 +122,11 @@ async def test_who_starts_second_finds_the_first(node: Node, settings: NodeSetti
 
 
 async def test_another_program_takes_a_session_over_and_the_first_hears_of_it(
-    node: Node, settings: NodeSettings
+    node: RemoteNode, settings: NodeSettings
 ) -> None:
     """The cell goes on with the second; the first ends with a sentence."""
     kernel = node.kernel("taken", SomeFiles())
-    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as second:
+    async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as second:
         async with kernel.run("name = input('who? ')\nname", tag=5) as cell:
             events = aiter(cell)
             assert isinstance(await anext(events), InputRequest)
@@ -144,7 +147,7 @@ async def _answered(cell: Any, answer: str) -> AsyncIterator[Any]:
             yield event
 
 
-async def test_a_connection_that_breaks_is_made_anew_and_nothing_is_lost(node: Node) -> None:
+async def test_a_connection_that_breaks_is_made_anew_and_nothing_is_lost(node: RemoteNode) -> None:
     """Every line once, with the websocket cut in the middle of a printing cell, several times."""
     kernel = node.kernel("cut", SomeFiles())
     told = ""
@@ -158,9 +161,9 @@ async def test_a_connection_that_breaks_is_made_anew_and_nothing_is_lost(node: N
     assert told == "".join(f"{n}\n" for n in range(60)) == cell.result.output
 
 
-async def test_a_question_for_files_waits_for_the_next_bot(node: Node, settings: NodeSettings) -> None:
+async def test_a_question_for_files_waits_for_the_next_bot(node: RemoteNode, settings: NodeSettings) -> None:
     """A cell that asks while nobody is there is answered by whoever comes in time."""
-    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as first:
+    async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as first:
         kernel = first.kernel("alone", SomeFiles())
         code = (
             "print('begun\\n', end='', flush=True)\nimport time; time.sleep(3)\n"
@@ -173,7 +176,7 @@ async def test_a_question_for_files_waits_for_the_next_bot(node: Node, settings:
             continue  # it waits for a place
     assert cell.goes_on
     await asyncio.sleep(4)  # the question has been asked with nobody there
-    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as second:
+    async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as second:
         left = await second.kernel("alone", SomeFiles()).left_running()
         async with left[3] as cell:
             async for _ in cell:
@@ -182,7 +185,7 @@ async def test_a_question_for_files_waits_for_the_next_bot(node: Node, settings:
     assert cell.result.output == "begun\nb'city,people'\n"
 
 
-async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: Node) -> None:
+async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: RemoteNode) -> None:
     """On one machine without a request; where the bot sees another disk, or other bytes, with one."""
 
     def refused() -> Any:
@@ -204,7 +207,7 @@ async def test_a_captured_file_is_opened_where_it_lies_or_fetched(node: Node) ->
     cell.settle()
 
 
-async def test_a_file_that_changes_while_it_is_fetched_is_told(node: Node) -> None:
+async def test_a_file_that_changes_while_it_is_fetched_is_told(node: RemoteNode) -> None:
     """Where the bot sees another disk, too; and then it is fetched as it is by now."""
     async with node.kernel("torn", SomeFiles()).run("open('a', 'wb').write(b'x' * (32 << 20)); 0") as cell:
         async for _ in cell:
@@ -233,10 +236,10 @@ async def test_a_file_that_changes_while_it_is_fetched_is_told(node: Node) -> No
     cell.settle()
 
 
-async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
+async def test_an_idle_node_ends_itself(tmp_path: Path) -> None:
     """With neither kernel nor bot; nothing of it is left but its log."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=3))
-    async with Node(local_node(settings), python=settings.python, limits=settings.limits):
+    settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=3))
+    async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits):
         pass
     await until(lambda: recorded(settings.folder) is None)
     await until(lambda: not Path(settings.address).exists())
@@ -245,8 +248,8 @@ async def test_a_lonely_node_ends_itself(tmp_path: Path) -> None:
 
 async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: Path) -> None:
     """Nobody can find it any more."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=5))
-    async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+    settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=5))
+    async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
         pid = int(await value(node.kernel("a", SomeFiles()), "import os; os.getpid()"))
         shutil.rmtree(settings.folder)
     await until(lambda: pid not in processes("inside"))
@@ -254,7 +257,7 @@ async def test_a_node_whose_folder_was_deleted_ends_with_its_kernels(tmp_path: P
 
 async def test_a_node_with_a_kernel_stays(tmp_path: Path) -> None:
     """However long no bot comes, while a kernel holds variables; ending it ends the kernel."""
-    settings = replace(node_settings(tmp_path), lonely=timedelta(seconds=3))
+    settings = replace(node_settings(tmp_path), node_idle=timedelta(seconds=3))
     async with noded(settings) as node:
         kernel = node.kernel("a", SomeFiles())
         pid = int(await value(kernel, "import os; os.getpid()"))
@@ -274,19 +277,19 @@ async def test_a_node_of_other_settings_is_replaced_unless_it_has_kernels(
     other = replace(settings, size=3)
     async with noded(settings) as node:
         first = recorded(settings.folder)
-        same = Node(
+        same = RemoteNode(
             local_node(settings), python=settings.python, limits=settings.limits, kernels=settings.kernels
         )
         async with same:
             assert recorded(settings.folder) == first
-        async with Node(
+        async with RemoteNode(
             local_node(other), python=settings.python, limits=settings.limits, kernels=other.kernels
         ) as node:
             second = recorded(settings.folder)
             assert second != first
             assert await value(node.kernel("a", SomeFiles()), "x = 41; x") == "41"
         third = replace(settings, size=4, limits=replace(settings.limits, memory=900 << 20))
-        async with Node(
+        async with RemoteNode(
             local_node(third),
             python=settings.python,
             limits=settings.limits,
@@ -304,7 +307,7 @@ async def test_a_node_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "workspaces").write_text("in the way")
     settings = node_settings(tmp_path)
     with pytest.raises(NodeUnavailable, match="workspaces"):
-        async with Node(local_node(settings), python=settings.python, limits=settings.limits):
+        async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits):
             pass
 
 
@@ -315,21 +318,26 @@ async def test_over_tcp_the_token_is_asked_for_and_cells_run(tmp_path: Path) -> 
     place = f"http://{settings.address}"
     try:
         with pytest.raises(NodeUnavailable, match="token"):
-            async with Node(at(Place(place, "wrong")), python=settings.python, limits=settings.limits):
+            async with RemoteNode(
+                at(NodeEndpoint(place, "wrong")), python=settings.python, limits=settings.limits
+            ):
                 pass
-        async with Node(at(Place(place, "secret")), python=settings.python, limits=settings.limits) as node:
+        async with RemoteNode(
+            at(NodeEndpoint(place, "secret")), python=settings.python, limits=settings.limits
+        ) as node:
             assert await value(node.kernel("a", SomeFiles()), "6 * 7") == "42"
     finally:
-        async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+        async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
             await node.end()
 
 
 async def test_settings_travel_as_json(settings: NodeSettings) -> None:
     """What a node reads is what was written, times and sizes included."""
     assert NodeSettings.from_json(settings.to_json()) == settings
-    for limits in (settings.limits, Limits(cell=None, answer=None, background=None)):
-        assert limits_from(limits_to(limits)) == limits
-    assert "background" not in settings.kernels["limits"]  # each bot says its own
+    endless = replace(settings, limits=Limits(cell=None, answer=None, background=None))
+    assert NodeSettings.from_json(endless.to_json()) == endless
+    assert decode(encode(endless.kernels), KernelSettings) == endless.kernels
+    assert endless.kernels == settings.kernels  # the times are each bot's to say
 
 
 async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
@@ -347,7 +355,7 @@ async def test_a_long_folder_has_its_socket_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("direction", [pytest.param("to the node", marks=pytest.mark.soak), "from the node"])
 async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_hang(
-    node: Node, monkeypatch: pytest.MonkeyPatch, direction: str
+    node: RemoteNode, monkeypatch: pytest.MonkeyPatch, direction: str
 ) -> None:
     """Nothing so large is ever sent; were it, its cell would end with a sentence, and the next one works."""
     session = direction.replace(" ", "-")
@@ -366,7 +374,7 @@ async def test_a_message_that_the_other_end_does_not_take_is_an_error_and_no_han
     await node.release(session)
 
 
-async def test_a_node_says_which_sessions_have_something_to_tell_and_no_bot(node: Node) -> None:
+async def test_a_node_says_which_sessions_have_something_to_tell_and_no_bot(node: RemoteNode) -> None:
     """What a thread prints after its session was let go is told to whoever asks for that session again."""
     kernel = node.kernel("talks-on", SomeFiles())
     await run(kernel, "import threading\nthreading.Timer(1.5, print, ['at last']).start()", tag=3)
@@ -381,7 +389,9 @@ async def test_a_node_says_which_sessions_have_something_to_tell_and_no_bot(node
     assert "talks-on" not in await node.untold()
 
 
-async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(node: Node, settings: NodeSettings) -> None:
+async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(
+    node: RemoteNode, settings: NodeSettings
+) -> None:
     """Whose database may not have it."""
     kernel = node.kernel("goes-on", SomeFiles())
     async with kernel.run("name = input()", tag=4) as cell:
@@ -397,7 +407,7 @@ async def test_a_cell_that_goes_on_says_its_code_to_the_next_bot(node: Node, set
     left.settle()
 
 
-async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: Node) -> None:
+async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: RemoteNode) -> None:
     """The one before it has gone while it was asked; the kernel was left alone until somebody answers."""
     code = "import time\nsaid = 'on'\nwhile True:\n"  # deaf wherever the interrupt meets it
     code += "  try:\n    word, said = said, ''\n    if word: print(word, flush=True)\n    time.sleep(600)\n"
@@ -437,7 +447,7 @@ async def test_the_next_bot_asks_again_whether_to_kill_a_cell(node: Node) -> Non
     await node.release("undecided")
 
 
-async def test_the_next_bot_can_ask_before_it_takes_what_a_cell_has_shown(node: Node) -> None:
+async def test_the_next_bot_can_ask_before_it_takes_what_a_cell_has_shown(node: RemoteNode) -> None:
     """However much that is, and although the one before it has not taken it either."""
     code = "for _ in range(4):\n    display({'image/png': 'A' * 4_000_000}, raw=True)\ninput()"
     kernel = node.kernel("shows-much", SomeFiles())

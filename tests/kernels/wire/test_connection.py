@@ -15,7 +15,7 @@ from jupyter_client.session import Session
 
 from kernels.wire.channel import KINDS, LARGEST
 from kernels.wire.connection import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
-from tests.kernels.wires import KEY, FarEnd, Received, wired
+from tests.kernels.wire.wires import KEY, FarEnd, Received, wired
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from kernels.client import Node, Place, at
+from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.process.launch import Limits
 from tests.live.cells import until
 
 
-class Attending(Node):
+class Attending(RemoteNode):
     """A bot's end, without a node at the other."""
 
     begun = 0
@@ -28,6 +28,6 @@ async def test_attendance_is_begun_again_whatever_it_ends_of(monkeypatch: pytest
     """Else the node would leave though a bot is connected."""
     monkeypatch.setattr("kernels.concurrency.lasting.FIRST_PAUSE", 0.01)
     monkeypatch.setattr("kernels.concurrency.lasting.LAST_PAUSE", 0.01)
-    find = at(Place("http://127.0.0.1:1", "token"))
+    find = at(NodeEndpoint("http://127.0.0.1:1", "token"))
     async with Attending(find, python=Path("python3"), limits=Limits()) as node:
         await until(lambda: node.begun > 1)

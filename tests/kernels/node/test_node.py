@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kernels.node import server
-from kernels.node.server import Node
+from kernels.node import node as module
+from kernels.node.node import Node
 from tests.contract.conftest import node_settings
 
 
@@ -54,9 +54,9 @@ async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of the kernels that nobody uses is ended, and then the node."""
-    monkeypatch.setattr(server, "DRAINING", 0.01)
+    monkeypatch.setattr(module, "DRAINING", 0.01)
     second = node._sessions["second"]
     node.drain()
     async with asyncio.timeout(5):
-        await node.lonely()
+        await node.until_idle()
     assert not second.kernel.alive

@@ -1,11 +1,11 @@
 """Messages of a kernel become events, or are refused; nothing else comes of them."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kernels.cell.events import (
     MAX_STREAM,

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from kernels.cell.events import Stream
-from kernels.client import Node, Place, at
+from kernels.client import NodeEndpoint, RemoteNode, at
 from kernels.node import logging as logged
 from kernels.node.settings import NodeSettings
 from tests.contract.conftest import free_port, node_settings, noded
@@ -61,8 +61,8 @@ async def test_requests_without_the_token_fill_no_log(settings: NodeSettings) ->
 
 async def test_each_line_of_a_cell_names_its_turn(settings: NodeSettings) -> None:
     """Its begin, that somebody stopped it, its kernel's death, and its end."""
-    async with Node(
-        at(Place(f"http://{settings.address}", settings.token)),
+    async with RemoteNode(
+        at(NodeEndpoint(f"http://{settings.address}", settings.token)),
         python=settings.python,
         limits=settings.limits,
     ) as node:
@@ -77,12 +77,12 @@ async def test_each_line_of_a_cell_names_its_turn(settings: NodeSettings) -> Non
         await node.release("turns")
     log = (settings.folder / logged.LOG).read_text("utf-8")
     for line in (
-        "the cell begins [session=turns cell=1 turn=turn-1]",
-        "the cell is interrupted: somebody stopped it [session=turns cell=1 turn=turn-1]",
-        "the cell ended: interrupted [session=turns cell=1 turn=turn-1]",
-        "the cell begins [session=turns cell=2 turn=turn-2]",
+        "cell started [session=turns cell=1 turn=turn-1]",
+        "cell interrupted: somebody stopped it [session=turns cell=1 turn=turn-1]",
+        "cell finished: interrupted [session=turns cell=1 turn=turn-1]",
+        "cell started [session=turns cell=2 turn=turn-2]",
         "the kernel is ended: the kernel died [session=turns cell=2 turn=turn-2]",
-        "the cell ended: died [session=turns cell=2 turn=turn-2]",
+        "cell finished: died [session=turns cell=2 turn=turn-2]",
     ):
         assert log.count(line) == 1
 

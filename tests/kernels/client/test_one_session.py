@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from kernels.cell.events import Event
-from kernels.client import Node, connection
+from kernels.client import RemoteNode, connection
 from kernels.client import node as node_module
 from kernels.client.spawn import recorded
 from kernels.errors import NodeUnavailable
@@ -34,7 +34,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def node(settings: NodeSettings) -> AsyncIterator[Node]:
+async def node(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
     """A node, and a bot that is connected to it."""
     async with noded(settings) as node:
         yield node
@@ -43,7 +43,7 @@ async def node(settings: NodeSettings) -> AsyncIterator[Node]:
 class Neighbour:
     """Somebody whose cell runs, over a connection that must not break."""
 
-    def __init__(self, node: Node, workspaces: Path) -> None:
+    def __init__(self, node: RemoteNode, workspaces: Path) -> None:
         self.kernel = node.kernel("neighbour", SomeFiles())
         self._go = workspaces / "neighbour" / "go"
         events = list[Event]()
@@ -67,7 +67,7 @@ class Neighbour:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def neighbour(node: Node, settings: NodeSettings) -> Neighbour:
+async def neighbour(node: RemoteNode, settings: NodeSettings) -> Neighbour:
     """Whose cell runs, and must not notice anything."""
     neighbour = Neighbour(node, settings.workspaces)
     await neighbour.begun()
@@ -83,7 +83,7 @@ def limited(settings: NodeSettings, kind: int) -> Callable[[int], None]:
 
 
 async def test_a_folder_that_cannot_be_made_is_told_to_its_session(
-    node: Node, settings: NodeSettings, neighbour: Neighbour
+    node: RemoteNode, settings: NodeSettings, neighbour: Neighbour
 ) -> None:
     """As on a disk without an inode left: once, with the system's reason; no connection breaks for it."""
     (settings.workspaces / "broken").write_text("in the way")
@@ -102,7 +102,7 @@ async def test_a_folder_that_cannot_be_made_is_told_to_its_session(
 
 
 async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
-    node: Node, settings: NodeSettings, neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch
+    node: RemoteNode, settings: NodeSettings, neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who comes is told in words; the log has a line of it, and not one for each look."""
     monkeypatch.setattr(node_module, "CONNECTING", 0.3)
@@ -130,7 +130,7 @@ async def test_a_node_without_descriptors_lets_those_go_on_that_are_there(
 
 
 async def test_an_upload_that_cannot_be_kept_is_refused_in_words(
-    node: Node, settings: NodeSettings, neighbour: Neighbour
+    node: RemoteNode, settings: NodeSettings, neighbour: Neighbour
 ) -> None:
     """Half of it written, as on a full disk; no connection is cut off, its own or another's."""
     set_limit = limited(settings, resource.RLIMIT_FSIZE)
@@ -147,7 +147,7 @@ async def test_an_upload_that_cannot_be_kept_is_refused_in_words(
 
 
 async def test_a_request_of_one_that_fails_keeps_the_connections_of_the_others(
-    node: Node, neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch
+    node: RemoteNode, neighbour: Neighbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A websocket that cannot be opened, and a connection that breaks in the middle of an answer."""
     assert node._http is not None
@@ -166,7 +166,7 @@ async def test_a_request_of_one_that_fails_keeps_the_connections_of_the_others(
 
 
 async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: RemoteNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that breaks at once, each time: a few attempts, longer and longer apart."""
     pauses, connects = list[float](), list[str]()
@@ -194,7 +194,7 @@ async def test_every_attempt_to_come_back_pauses_and_they_end_in_words(
     await node.release("breaks")
 
 
-async def test_a_kernel_that_was_let_go_answers_nothing_more_in_words(node: Node) -> None:
+async def test_a_kernel_that_was_let_go_answers_nothing_more_in_words(node: RemoteNode) -> None:
     """Whoever still has it, as a command whose person deletes everything meanwhile, waits for nothing."""
     kernel = node.kernel("let-go", SomeFiles())
     await kernel.left_running()
