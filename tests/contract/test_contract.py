@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from kernels.cell.events import Display, Event, Failure, InputRequest, Queued, Result, Stream, Unstopped
 from kernels.cell.result import Late
+from kernels.client import session_socket
 from kernels.errors import NoQuestion, TooLarge
 from kernels.interface import Kernels, PersonKernel
 from kernels.process.launch import Limits
@@ -41,8 +43,12 @@ async def test_large_outputs_are_told_and_read_one_by_one(
 ) -> None:
     """All of them are in the result, in order; none is parsed together with others, while everybody waits."""
     read: list[int] = []
-    loads = json.loads
-    monkeypatch.setattr("json.loads", lambda text, **more: read.append(len(text)) or loads(text, **more))
+
+    def measured(decode: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda text, **more: read.append(len(text)) or decode(text, **more)
+
+    monkeypatch.setattr("json.loads", measured(json.loads))  # of a kernel's messages, and of a node's
+    monkeypatch.setattr(session_socket, "decode_plain", measured(session_socket.decode_plain))
     shown = "display({'image/png': f'{n}' * 1_000_000, 'text/plain': 'x'}, raw=True)"
     ran = await run(kernel, f"print('first')\nfor n in range(1, 8): {shown}")
     first, *pictures = ran.result.outputs
