@@ -63,7 +63,9 @@ async def turns(sessions: Sessions, numbers: Iterator[int], until: float | int) 
 
     async def person(user_id: int) -> None:
         nonlocal done
-        while (number := next(numbers)) < until if isinstance(until, int) else monotonic() < until:
+        for number in numbers:  # which all of them share
+            if (number if isinstance(until, int) else monotonic()) >= until:
+                return
             result = await sessions.execute_code(CELL if number % 10 == 0 else PLAIN, user_id)
             assert result.status == "ok", result
             done += 1
