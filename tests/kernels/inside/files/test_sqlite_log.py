@@ -37,7 +37,7 @@ def open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenFiles:
     """As a cell has them, in a workspace of its own."""
     monkeypatch.chdir(tmp_path)
     begun = OpenFiles()
-    begun.begin()
+    begun.begin_cell()
     return begun
 
 
