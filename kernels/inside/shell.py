@@ -73,7 +73,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     def forget(self) -> None:
         """Forget what the cell has shown: IPython keeps it for its own `%notebook`."""
         self.history_manager.outputs.clear()
-        figures.forget()
+        figures.end_cell()
 
     def enable_matplotlib(self, gui: str | None = None) -> Any:  # noqa: ARG002  IPython's magics pass it
         """Show figures as pictures, whatever `%matplotlib` or `%pylab` asks for: there is no window here."""
