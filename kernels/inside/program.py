@@ -142,7 +142,7 @@ class InsideKernel(IPythonKernel):  # type: ignore[misc]
             parent = self.get_parent("shell")
             reaping.reap()
             interrupts.begin_cell(parent["header"]["msg_id"])
-            last_words.displays.begin()
+            last_words.displays.begin_cell()
             for stream in self.own_streams:  # a stream that the person has wrapped around ours may not do it
                 stream.set_parent(parent)
             self.shell.coming = code

@@ -109,7 +109,7 @@ class TemporaryFiles:
         return [path.removeprefix(self._above) for _, path in sorted(found)][:TOLD]
 
     def _left(self) -> list[str]:
-        """The folder that the code has changed to: nobody knows whose the files in a shared folder are."""
+        """The folder that the code has changed to; in a shared one nobody knows whose a file is."""
         here = f"{_here()}/"
         if here.startswith(self._above) or self._above == "/" or here in self._told:
             return []
