@@ -117,7 +117,7 @@ class TemporaryFiles:
         return [here]
 
     def _changed(self) -> bool:
-        """Whether a name was added or removed in a folder that is known; most cells cost no more than this."""
+        """Whether a known folder has got or lost a name since; most cells cost no more than this."""
         for path, before in (self._folders or {}).items():
             try:
                 if os.stat(path).st_mtime_ns != before:
