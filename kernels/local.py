@@ -96,7 +96,7 @@ class KernelHere(ABC):
 
         def place() -> str:
             with self.capture.lock:
-                placed = self.workspace.place(name, source, beside=beside)
+                placed = self.workspace.put_file(name, source, beside=beside)
                 self.capture.accept(placed)
                 return placed
 
