@@ -343,9 +343,8 @@ class _Survey:
     def has_rested(self, entry: WalkEntry, doubled: int) -> bool:
         """Whether it has not been written for long enough: the time doubles each time it is `doubled`."""
         age = time.time() - entry.stamp.ctime_ns / 1e9
-        young = (
-            0 <= age < self._rested * 2**doubled
-        )  # a file from the future counts as old, or it would never rest
+        # A file from the future does not count as young: it would never rest.
+        young = 0 <= age < self._rested * 2**doubled
         self.unrested = self.unrested or young
         return not young
 
