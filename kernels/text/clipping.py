@@ -103,7 +103,7 @@ def human_size(count: float) -> str:
 
 
 def over(size: int, limit: int) -> str:
-    """Says that something is too large: "3.1 GB, over the 50 MB limit"; without the size if both are alike."""
+    """Says that something is too large: "3.1 GB, over the 50 MB limit"; without the size if both match."""
     most, told = human_size(limit), human_size(size)
     alike = told.replace(".0 ", " ") == most.replace(".0 ", " ")
     return f"over the {most} limit" if alike else f"{told}, over the {most} limit"
