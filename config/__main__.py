@@ -1,4 +1,4 @@
-"""`python -m config` prints the README's table of settings."""
+"""`python -m config` prints the table of docs/settings.md."""
 
 from config.settings import table
 

@@ -4,7 +4,7 @@
     add_flags(parser)                               # --timeout 5m --data DIR ...: all but the secrets
     settings = from_args(args, cell_timeout=None)   # flags, then the environment, then this default
 
-`python -m config` prints the README's table.
+`python -m config` prints the table of docs/settings.md.
 """
 
 import shutil
@@ -91,7 +91,9 @@ class Settings(BaseSettings):
     )
     idle_timeout: Limit = Field(timedelta(hours=1), description="a kernel that was idle this long is ended")
     sandbox: SandboxTier = Field(
-        "auto", description="how kernels are held: `S`, `A`, `B`, the strongest that works, or `none`"
+        "auto",
+        description="how kernels are held: `S` (root namespaces), `A` (user namespaces), `B` (Landlock), the"
+        " strongest that works, or `none`",
     )
     max_memory: Size = Field(
         ByteSize(1024 * MiB), ge=64 * MiB, description="memory of one kernel, all its processes"
@@ -241,7 +243,7 @@ def from_args(args: Namespace, **defaults: Any) -> Settings:
 
 
 def table() -> str:
-    """The README's table of settings, in Markdown."""
+    """The table of docs/settings.md, in Markdown."""
     lines = ["| variable | flag | default | what it is |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default

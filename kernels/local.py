@@ -1,6 +1,6 @@
-"""What a kernel and a cell in this process answer at once, where a node would have to be asked.
+"""What a kernel and a cell in this process can answer themselves, where otherwise a node is asked.
 
-`Kernel` and `Run` inherit these, and so keep to `kernels.interface`.
+`Kernel` and `Run` inherit from these, and so implement `kernels.interface`.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace
 from kernels.workspace.scan import Capture
 
-__all__ = ["CellHere", "KernelHere"]
+__all__ = ["LocalCell", "LocalKernel"]
 
 
-class CellHere:
-    """A cell that ends with this program at the latest."""
+class LocalCell:
+    """A cell that ends when this program does, at the latest."""
 
     goes_on = False
 
     def settle(self) -> None:
-        """Nothing is kept of it that could be let go."""
+        """Nothing is kept of a cell here, so nothing has to be let go."""
 
 
-class KernelHere(ABC):
-    """A kernel that nobody had before this program."""
+class LocalKernel(ABC):
+    """A kernel that no other program used before this one."""
 
     workspace: Workspace
     capture: Capture
@@ -40,7 +40,7 @@ class KernelHere(ABC):
 
     @property
     def goes_on(self) -> bool:
-        """No cell here is given up."""
+        """Whether a cell may go on that nobody waits for: never here."""
         return False
 
     @property
@@ -63,16 +63,16 @@ class KernelHere(ABC):
         return State(self.alive, self.busy, self.variables)
 
     async def left_running(self) -> Mapping[int, Cell]:
-        """None: what ran ended with its program."""
+        """None: cells end with the program that began them."""
         return {}
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Learn what is in the workspace, once; what was written from `since` on (None: nothing) is news."""
+        """Take stock of the workspace, once; what was written from `since` on is news (None: nothing is)."""
         yield await self.know(since)
 
     async def know(self, since: float | None = None) -> Scan:
-        """As `catch_up`. No cell may run before it, or every file there would be taken for the cell's."""
+        """As `catch_up`. No cell may run before this, or every file would be taken for the cell's."""
         async with self._catching_up:
             found = Scan()
             if not self._caught_up and since is not None:
@@ -92,7 +92,7 @@ class KernelHere(ABC):
             self.workspace.tidy()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace as `Workspace.place` does, unseen by capture; returns its name."""
+        """Put a file into the workspace as `Workspace.place` does, without capturing it; returns its name."""
 
         def place() -> str:
             with self.capture.lock:

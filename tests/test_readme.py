@@ -1,4 +1,4 @@
-"""What the README says is true."""
+"""What the README and the pages in docs/ say is true."""
 
 import json
 import re
@@ -15,11 +15,25 @@ from bot.terminal import json_fields, jsonl
 from bot.terminal.jsonl import JsonLines
 from config.settings import table
 
+LONGEST = 180  # lines of the README: what is longer is a page of docs/
+
 
 @pytest.fixture(scope="module")
 def readme(root: Path) -> str:
     """The README's text."""
     return (root / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pages(root: Path) -> dict[str, str]:
+    """The pages of docs/, by their names."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in (root / "docs").glob("*.md")}
+
+
+@pytest.fixture(scope="module")
+def everything(readme: str, pages: dict[str, str]) -> str:
+    """The README and all pages, one after the other."""
+    return "\n".join([readme, *pages.values()])
 
 
 def between(text: str, name: str) -> str:
@@ -38,47 +52,53 @@ def of_program(name: str) -> set[str]:
     return flags(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def test_commands_are_targets(readme: str, root: Path) -> None:
-    """Each `make ...` of the README is a target of the Makefile, with its line in `make help`."""
-    named = set(re.findall(r"^make ([a-z]+)|`make ([a-z]+)", readme, re.MULTILINE))
+def test_readme_is_short_and_leads_to_every_page(readme: str, pages: dict[str, str]) -> None:
+    """A newcomer reads it in two minutes, and finds the rest from there."""
+    assert readme.count("\n") <= LONGEST
+    assert [name for name in pages if f"](docs/{name}.md)" not in readme] == []
+
+
+def test_commands_are_targets(everything: str, root: Path) -> None:
+    """Each `make ...` that is named is a target of the Makefile, with its line in `make help`."""
+    named = set(re.findall(r"^make ([a-z]+)|`make ([a-z]+)", everything, re.MULTILINE))
     commands = {first or second for first, second in named}
     targets = set(re.findall(r"^([a-z]+):.*## ", (root / "Makefile").read_text(), re.MULTILINE))
     assert {"run", "test"} <= commands <= targets
 
 
-def test_settings_table_is_the_generated_one(readme: str) -> None:
-    """`python -m config` prints the README's table of settings."""
-    assert between(readme, "settings") == table()
+def test_settings_table_is_the_generated_one(pages: dict[str, str]) -> None:
+    """`python -m config` prints the table of docs/settings.md."""
+    assert between(pages["settings"], "settings") == table()
 
 
-def test_kernels_packages_are_those_installed(readme: str, root: Path) -> None:
-    """The README lists what setup.cfg has in its extra `kernels`, and nothing else."""
+def test_kernels_packages_are_those_installed(pages: dict[str, str], root: Path) -> None:
+    """docs/kernels.md lists what setup.cfg has in its extra `kernels`, and nothing else."""
     parser = ConfigParser()
     parser.read(root / "setup.cfg", encoding="utf-8")
     extra = parser["options.extras_require"]["kernels"].split("\n")
     wanted = {re.split(r"[ <>=]", line)[0] for line in extra if line}
-    assert set(between(readme, "kernels").replace("\n", " ").rstrip(".").split(", ")) == wanted
+    assert set(between(pages["kernels"], "kernels").replace("\n", " ").rstrip(".").split(", ")) == wanted
 
 
-def test_default_retentions_are_the_settings(readme: str) -> None:
+def test_default_retentions_are_the_settings(pages: dict[str, str]) -> None:
     """The times in the table of what is kept are the settings' defaults."""
     assert "`RETENTION` | `--retention` | `48h`" in table()
     assert "`TRANSCRIPT_RETENTION` | `--transcript-retention` | `30d`" in table()
-    assert "48 hours" in readme
-    assert "30 days" in readme
+    assert "48 hours" in pages["operating"]
+    assert "30 days" in pages["operating"]
 
 
-def test_flags_are_flags(readme: str) -> None:
-    """Every flag that the README names exists."""
-    named = flags(readme.replace("<!--", "").replace("-->", ""))
+def test_flags_are_flags(everything: str) -> None:
+    """Every flag that is named exists."""
+    named = flags(everything.replace("<!--", "").replace("-->", ""))
     assert {"--timeout", "--replay", "--quick"} <= named
     programs = ("bot.console", "bench", "kernels.kernelspec", "kernels.sandbox")
     assert named <= set().union(*map(of_program, programs))
 
 
-async def test_requests_and_events_are_all_there(readme: str) -> None:
-    """The machine interface takes the requests that the README lists and says its events, and no others."""
-    listed = readme.partition("Requests: ")[2].partition("\n\n")[0]
+async def test_requests_and_events_are_all_there(pages: dict[str, str]) -> None:
+    """The machine interface takes the requests that docs/json.md lists, says its events, and no others."""
+    listed = pages["json"].partition("Requests: ")[2].partition("\n\n")[0]
     requests, _, events = listed.partition("Events: ")
     told: list[str] = []
 
@@ -93,15 +113,20 @@ async def test_requests_and_events_are_all_there(readme: str) -> None:
     assert set(re.findall(r"`(\w+)`", events)) == said
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
-def test_local_links_resolve(root: Path, name: str) -> None:
+def test_local_links_resolve(root: Path) -> None:
     """A link to a file of the project leads to one."""
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", (root / name).read_text(encoding="utf-8"))
-    assert [link for link in links if not (root / link).exists()] == []
+    texts = [*root.glob("*.md"), *root.glob("docs/*.md")]
+    assert len(texts) > 10
+    links = [
+        (path, link)
+        for path in texts
+        for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text(encoding="utf-8"))
+    ]
+    assert [(str(path), link) for path, link in links if not (path.parent / link).exists()] == []
 
 
-def test_folders_named_are_there(readme: str, root: Path) -> None:
-    """The packages and modules that the README explains exist."""
-    named = set(re.findall(r"(?<![\w-])((?:bot|kernels|filestore|config)/[a-z_/.]*)", readme))
+def test_folders_named_are_there(everything: str, root: Path) -> None:
+    """The packages and modules that are named exist."""
+    named = set(re.findall(r"(?<![\w-])((?:bot|kernels|filestore|config)/[a-z_/.]*)", everything))
     assert "bot/turn.py" in named
     assert [path for path in named if not (root / path).exists()] == []

@@ -1,4 +1,4 @@
-"""What the machine interface says, as the fields of its JSON objects; the README lists them."""
+"""What the machine interface says, as the fields of its JSON objects; docs/json.md lists them."""
 
 from dataclasses import asdict
 from typing import Any

@@ -9,7 +9,7 @@
 `user` is a whole number, 1 when it is left out, and an `id` of any kind comes back in every answer to its
 request. The requests of one user are carried out in order, those of different users at the same time; `input`
 and `interrupt` go to what runs and do not wait. When the lines end, so does the input of a cell that asks.
-Every answer has an `event`; the README lists them.
+Every answer has an `event`; docs/json.md lists them.
 """
 
 import asyncio

@@ -31,6 +31,7 @@ from kernels.cell.events import InputRequest, Unstopped
 from kernels.errors import KernelError, NoQuestion
 from kernels.interface import PersonKernel
 from kernels.notebooks.cells import Notebook
+from kernels.sandbox.policy import Tier
 from kernels.text.visible import one_line
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class Terminal:
             await self._tell_of_before(session, cells[:REMEMBERED][::-1])
         else:
             tier = self._sessions.pool.tier
-            held = "without a sandbox" if tier == "none" else f"in a sandbox of tier {tier}"
+            held = "without a sandbox" if tier == "none" else f"in a sandbox of {Tier(tier).described}"
             model = f" Ask {self._sessions.model.name} in plain words." if self._sessions.model else ""
             self._screen.note(f"A Python kernel of your own, {held}.{model} %help tells more.")
         if session.resumed:

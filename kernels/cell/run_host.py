@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kernels.cell.events import Restarted
 from kernels.cell.result import Variable
-from kernels.concurrency.slots import Line
+from kernels.concurrency.slots import SlotQueue
 from kernels.limits import Limits
 from kernels.workspace.captured import Scan
 
@@ -20,7 +20,7 @@ class RunHost(Protocol):
     """What a run needs of its kernel."""
 
     session_id: str
-    line: Line
+    queue: SlotQueue
     limits: Limits
     outputs: Path  # a folder on the disk that takes what is printed beyond the limit
 

@@ -314,7 +314,7 @@ class Node:
         """Log what there is to know of a node that we have not met before."""
         log.info("kernels live in the node of process %s", self._who["pid"])
         if self._who["tier"] == "none":
-            log.warning("Kernels run without a sandbox: let nobody in whom you would not give a shell.")
+            log.warning("Kernels run without a sandbox: let in only people to whom you would give a shell.")
         if self._wanted is None:
             self._tell_ignored("it was started with settings of its own")
 

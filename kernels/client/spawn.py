@@ -33,9 +33,9 @@ import aiohttp
 
 from kernels.concurrency.threads import in_thread
 from kernels.errors import NodeUnavailable
+from kernels.inside.procfs import started
 from kernels.node import PROTOCOL
 from kernels.node.settings import ALIVE, RECORD, NodeSettings
-from kernels.process.reattached import started
 
 __all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
 

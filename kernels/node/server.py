@@ -35,6 +35,7 @@ from traitlets.config import Config  # noqa: E402
 from kernels import descriptors  # noqa: E402
 from kernels.concurrency.cancellation import stop  # noqa: E402
 from kernels.concurrency.lasting import lasting  # noqa: E402
+from kernels.inside.procfs import started  # noqa: E402
 from kernels.node import PROTOCOL  # noqa: E402
 from kernels.node.connection_limits import Bearers, Doors  # noqa: E402
 from kernels.node.http_api import routes  # noqa: E402
@@ -43,7 +44,6 @@ from kernels.node.messages import STOPPED  # noqa: E402
 from kernels.node.session import Session  # noqa: E402
 from kernels.node.settings import RECORD, NodeSettings  # noqa: E402
 from kernels.pool import Pool  # noqa: E402
-from kernels.process.reattached import started  # noqa: E402
 from kernels.sandbox.policy import Tier  # noqa: E402
 from kernels.workspace.folder import SESSION_ID, BadSessionId  # noqa: E402
 

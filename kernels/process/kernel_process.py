@@ -5,8 +5,8 @@
             process.wire.send("shell", ...)
             await process.exited.wait()
 
-The process, its sockets and its run folder are gone when the blocks are left, unless it was detached: then it
-goes on without us, and any Jupyter client can use it by the connection file in its run folder.
+When the blocks are left, the process, its sockets and its run folder are gone, unless it was detached: then
+it goes on without us, and any Jupyter client can use it by the connection file in its run folder.
 """
 
 import asyncio
@@ -36,25 +36,25 @@ __all__ = ["KernelProcess", "run_folder"]
 log = logging.getLogger(__name__)
 
 START = 60.0  # seconds until a kernel must have answered; a loaded machine needs several
-ORDERLY = 2.0  # seconds to end by request, and again by SIGTERM, before SIGKILL
-AGAIN = 0.01  # seconds between two looks whether an ordinary process listens
-ASK_AGAIN = 10.0  # seconds after which a kernel that starts and has not answered is asked once more
-AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; as a rule 1 ms
+ORDERLY = 2.0  # seconds to end by request, and then again by SIGTERM, before SIGKILL
+AGAIN = 0.01  # seconds between looks whether an ordinary process listens yet
+ASK_AGAIN = 10.0  # seconds after which a starting kernel that has not answered is asked again
+AT_REST = 2.0  # seconds that a kernel between two cells may take to answer; usually 1 ms
 KILLED = 5.0  # seconds until a killed process must be gone
-DEAF = 1.0  # seconds that a process may take to end after it closed every channel
+CLOSING = 1.0  # seconds that a process may take to end after it has closed every channel
 LOG = "start.log"  # in the run folder: what the process writes to stderr until it is up
-LOG_TAIL = 2000  # characters of a failed start's output that are told
+LOG_TAIL = 2000  # characters of a failed start's output that its error has
 
 
 @dataclass
 class KernelProcess:
-    """A running kernel: `wire` to speak with it, `exited` set at its end, `exit_code` as in subprocess."""
+    """A running kernel: `wire` to talk to it, `exited` set at its end, `exit_code` as in subprocess."""
 
     wire: Wire
     folder: Path
     _manager: AsyncKernelManager
     _provisioner: PlainProvisioner | ConfinedProvisioner
-    _ears: "_Ears"
+    _receiver: "_Receiver"
     _words: LastWords
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
@@ -69,24 +69,25 @@ class KernelProcess:
     ) -> AsyncIterator["KernelProcess"]:
         """Start the kernel and wait until it answers. `folder` is its run folder.
 
-        Raises: KernelStartFailed, with the end of what the process wrote, or what the system said, and why.
+        Raises: KernelStartFailed, with the reason and the end of what the process wrote, or the system's
+        error.
         """
         manager = launcher.manager(folder)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 words = stack.enter_context(LastWords())
-                ears = _Ears(receive, words)
+                receiver = _Receiver(receive, words)
                 stack.push_async_callback(_release, manager, folder)
                 with (folder / LOG).open("wb") as output:
                     await launcher.start(manager, output, words.descriptors)
                 words.started()
-                wire = Wire(dict(manager.get_connection_info()), manager.session, ears)
+                wire = Wire(dict(manager.get_connection_info()), manager.session, receiver)
                 provisioner = cast(PlainProvisioner | ConfinedProvisioner, manager.provisioner)
-                process = KernelProcess(wire, folder, manager, provisioner, ears, words)
+                process = KernelProcess(wire, folder, manager, provisioner, receiver, words)
                 stack.push_async_callback(stop, asyncio.create_task(process._watch(), name="kernel exit"))
                 stack.push_async_callback(process.end, now=True)
                 stack.callback(wire.close)
-                await process._answered()
+                await process._wait_until_up()
                 ending = stack.pop_all()
         except OSError as error:
             raise KernelStartFailed(str(error)) from error
@@ -96,18 +97,18 @@ class KernelProcess:
             await to_the_end(ending.aclose())
 
     def interrupt(self, cell: str = "") -> None:
-        """Raise KeyboardInterrupt in the cell of this message, or in the one that runs."""
+        """Raise KeyboardInterrupt in the cell of this message id, or in the one that runs."""
         self.wire.send("control", "interrupt_request", {"cell": cell} if cell else {})
 
     @property
     def fault(self) -> str | None:
-        """The limit that ended it, by its name in `kernels.sandbox.limits.watchdog`, or None."""
+        """Why it was ended by us or the system, a `kernels.limits.Fault`, or None."""
         return self._provisioner.fault
 
     async def last_words(self) -> list[Text | Message]:
-        """What it wrote and displayed and could not send any more; of one that lives nothing.
+        """What a dead kernel wrote and displayed but could not send; nothing while it lives.
 
-        What it has sent came first, and has been received when this returns.
+        What it did send has been received when this returns.
         """
         if not self.exited.is_set():
             return []
@@ -117,26 +118,26 @@ class KernelProcess:
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""
         doings = "" if self.exited.is_set() else f"; processes: {doing(self._provisioner.pid)}"
-        return f"channels: {self.wire.state}; awaited: {self._ears.awaited}{doings}"
+        return f"channels: {self.wire.state}; awaited: {self._receiver.awaited}{doings}"
 
-    def begins(self) -> None:
-        """A cell begins."""
-        self._provisioner.begins()
+    def cell_started(self) -> None:
+        """A cell has started."""
+        self._provisioner.cell_started()
 
     def damage(self) -> str | None:
-        """The limit for which processes of it were killed since the last call, but not it; or None."""
+        """The limit for which some of its processes were killed since the last call, or None."""
         return self._provisioner.damage()
 
-    async def ends(self, *, wrote: bool, background: timedelta | None) -> str | None:
-        """A cell has ended, and wrote files or not. Returns the limit that it was killed for, if so.
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> str | None:
+        """A cell has finished, and `wrote` files or not. Returns the fault for which it was ended, if any.
 
-        Whatever keeps running may use `background` of processor time until the next cell (None: no limit).
+        What keeps running may use `background` of processor time until the next cell (None: no limit).
         """
-        await self._provisioner.ends(wrote=wrote, background=background)
+        await self._provisioner.cell_finished(wrote=wrote, background=background)
         return self.fault
 
     async def healthy(self) -> bool:
-        """Whether it is at rest: it answers, at once or after an interrupt, or has ended."""
+        """Whether it is idle: it answers, at once or after an interrupt, or has ended."""
         if await self._answers(AT_REST):
             return True
         self.interrupt()
@@ -147,9 +148,9 @@ class KernelProcess:
         await self._provisioner.kill()
 
     async def end(self, *, now: bool = False) -> None:
-        """End the process: by request, by SIGTERM, by SIGKILL, each with its time; `now`, by SIGKILL at once.
+        """End the process: by request, then by SIGTERM, then by SIGKILL; if `now`, by SIGKILL at once.
 
-        A process that not even the last one ends, since it is stuck in the system, is left behind and logged.
+        A process that is stuck in the system, which not even SIGKILL ends, is left behind and logged.
         """
         if self.detached:
             return
@@ -167,20 +168,20 @@ class KernelProcess:
         """Let the process outlive us: leaving the block then only closes our sockets."""
         (self.folder / DETACHED).touch()
         self.detached = True
-        self._manager._connection_file_written = False  # it removes what it has written
+        self._manager._connection_file_written = False  # else the manager removes the connection file
         self._provisioner.detach()
 
-    async def _answered(self) -> None:
+    async def _wait_until_up(self) -> None:
         """Wait until it answers. Raises: KernelStartFailed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START):
-                while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110  nothing tells
-                    await asyncio.sleep(AGAIN)  # until its sockets are there, of which no event comes
+                while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(AGAIN)  # no event tells when its sockets are there
                 while not (self.exited.is_set() or await self._answers(ASK_AGAIN)):
                     pid, state = self._provisioner.pid, self.state()
                     log.warning("the kernel process %s has not answered and is asked again: %s", pid, state)
                     self.wire.subscribe()
-        if not self._ears.heard.is_set():
+        if not self._receiver.ready.is_set():
             raise KernelStartFailed(_tail(self.folder / LOG), self._why_not_up(), self.state())
 
     def _why_not_up(self) -> str:
@@ -193,9 +194,9 @@ class KernelProcess:
 
     async def _answers(self, seconds: float) -> bool:
         """Whether it answers a question within some seconds, or ends."""
-        self._ears.listen(self.wire.send("shell", "kernel_info_request", {}))
+        self._receiver.expect_answer(self.wire.send("shell", "kernel_info_request", {}))
         exited = asyncio.create_task(self.exited.wait())
-        answered = asyncio.create_task(self._ears.heard.wait())
+        answered = asyncio.create_task(self._receiver.ready.wait())
         try:
             done, _ = await asyncio.wait(
                 [exited, answered], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
@@ -211,16 +212,16 @@ class KernelProcess:
         return self.exited.is_set()
 
     async def _watch(self) -> None:
-        deaf = asyncio.create_task(self._end_when_deaf(), name="kernel hearing")
+        ending = asyncio.create_task(self._end_without_channels(), name="kernel channels")
         try:
             self.exit_code = await self._provisioner.wait()
             self.exited.set()
         finally:
-            await stop(deaf)
+            await stop(ending)
 
-    async def _end_when_deaf(self) -> None:
+    async def _end_without_channels(self) -> None:
         await self.wire.ended.wait()
-        await asyncio.sleep(DEAF)  # a process that ends closes its channels first
+        await asyncio.sleep(CLOSING)  # a process that is ending closes its channels first
         await self._provisioner.kill()
 
 
@@ -235,26 +236,26 @@ def run_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-class _Ears:
-    """Receives for the kernel, and notes when a question was answered and the kernel knows that we listen."""
+class _Receiver:
+    """Passes messages on, and notes when a question was answered and our subscription was confirmed."""
 
     def __init__(self, receive: Callable[[Message | None], None], words: LastWords) -> None:
         self._receive = receive
         self._words = words
         self._question = ""
         self._answered = self._welcomed = False
-        self.heard = asyncio.Event()
+        self.ready = asyncio.Event()
 
     @property
     def awaited(self) -> str:
-        """What has not come yet."""
+        """What has not arrived yet, for the log."""
         missing = {"an answer": self._answered, "iopub_welcome": self._welcomed}
         return " and ".join(what for what, came in missing.items() if not came) or "nothing"
 
-    def listen(self, question: str) -> None:
-        """Note from now on the answer to the request of this id."""
+    def expect_answer(self, question: str) -> None:
+        """Note the answer to the request of this id from now on."""
         self._question, self._answered = question, False
-        self.heard.clear()
+        self.ready.clear()
 
     def __call__(self, message: Message | None) -> None:
         if message is not None:
@@ -265,12 +266,12 @@ class _Ears:
             elif message.kind == "iopub_welcome":
                 self._welcomed = True
             if self._answered and self._welcomed:
-                self.heard.set()
+                self.ready.set()
         self._receive(message)
 
 
 async def _release(manager: AsyncKernelManager, folder: Path) -> None:
-    """Close what the manager holds, and end a process that was launched but is not watched yet."""
+    """Close what the manager holds, and end a process that was launched but is not yet watched."""
     if (folder / DETACHED).exists():
         if manager.provisioner is not None:
             await manager.provisioner.cleanup()

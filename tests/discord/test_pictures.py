@@ -169,11 +169,13 @@ def test_ids_are_steady(discord: Discord) -> None:
     assert "abcdefgh23" not in told
 
 
-def test_readme_shows_each_picture_and_says_what_is_on_it(root: Path) -> None:
-    """Every scenario has its picture, not too large; the README shows it with words for who cannot see it."""
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    found = re.findall(r"!\[([^\]]+)\]\((docs/pictures/[^)]+)\)", readme)
-    shown = {path: alt for alt, path in found}
+def test_pages_show_each_picture_and_say_what_is_on_it(root: Path) -> None:
+    """Every scenario has its picture, not too large; a page shows it with words for who cannot see it."""
+    texts = [(root / name).read_text(encoding="utf-8") for name in ("README.md", "docs/discord.md")]
+    found = [
+        pair for text in texts for pair in re.findall(r"!\[([^\]]+)\]\((?:docs/)?(pictures/[^)]+)\)", text)
+    ]
+    shown = {f"docs/{path}": alt for alt, path in found}
     assert set(shown) == {f"docs/pictures/{name}.png" for name in scenarios.ALL}
     assert {path.stem for path in FOLDER.glob("*.png")} == set(scenarios.ALL)
     assert all(len(alt) > 40 for alt in shown.values())

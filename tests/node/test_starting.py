@@ -20,10 +20,10 @@ from kernels.client import Node, Place, local_node
 from kernels.client.http_answers import words_for
 from kernels.client.spawn import _held, recorded
 from kernels.errors import NodeUnavailable
+from kernels.inside.procfs import started
 from kernels.limits import Limits
 from kernels.node import server
 from kernels.node.settings import ALIVE, RECORD
-from kernels.process.reattached import started
 from tests.conftest import ROOT
 from tests.contract.conftest import node_settings, noded
 from tests.live.cells import until

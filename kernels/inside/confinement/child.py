@@ -2,10 +2,11 @@
 
     child.main(control, program)    # never returns
 
-`control` is a socket to the program that wants the kernel. It carries the spawn request, with descriptors,
-and then lines such as `signal 15`, `detach` or `end`; the only answer is a line like `exit -9` when the
-kernel has ended. When the other end closes, the kernel ends too, unless it was detached. As PID 1 of its
-namespace the init reaps what the kernel's processes leave behind, and when it ends all of them end with it.
+`control` is a socket to the program that wants the kernel. It carries the spawn request, with descriptors;
+then `begin`, once this process has its limits; then lines such as `signal 15`, `detach` or `end`. The only
+answer is a line like `exit -9` when the kernel has ended. When the other end closes, the kernel ends too,
+unless it was detached. As PID 1 of its namespace the init reaps what the kernel's processes leave behind, and
+when it ends all of them end with it.
 """
 
 import gc
@@ -24,12 +25,14 @@ from typing import Any
 from .. import program
 from ..files import stored
 from ..output import last_words
+from ..procfs import tree
 from . import confine, fresh, probes
 
 __all__ = ["main"]
 
 LONGEST = 1 << 20  # bytes of a spawn request
 MOST_DESCRIPTORS = 16
+BEGIN = b"begin\n"
 LARGE = ".tmp"  # in the workspace: see `kernels.sandbox.policy`
 WAIT = 20.0  # seconds for removing an earlier kernel's files, if the workspace is over its limit with them
 FEW = 200  # files of an earlier kernel that are removed before this one starts
@@ -41,7 +44,7 @@ def main(control: socket.socket, prepared: program.Program) -> None:
     code = 1
     try:
         os.setsid()
-        request, descriptors = _spawn_request(control)
+        request, descriptors, said = _spawn_request(control)
         _stand_apart(control, request, descriptors)
         description = request["confinement"]
         confine.end_first()
@@ -49,6 +52,7 @@ def main(control: socket.socket, prepared: program.Program) -> None:
         _use_null()
         if not description["namespaces"]:
             confine.adopt()
+        _wait_to_begin(control, said)
         kernel = os.fork()
         if kernel == 0:
             control.close()
@@ -73,18 +77,30 @@ def main(control: socket.socket, prepared: program.Program) -> None:
         os._exit(code)
 
 
-def _spawn_request(control: socket.socket) -> tuple[dict[str, Any], dict[str, int]]:
-    """The request, and the descriptors that came with it, by name."""
+def _spawn_request(control: socket.socket) -> tuple[dict[str, Any], dict[str, int], bytes]:
+    """The request, the descriptors that came with it, by name, and what was sent after it."""
     text, numbers, _, _ = socket.recv_fds(control, LONGEST, MOST_DESCRIPTORS)
-    while not text.endswith(b"\n"):
+    while b"\n" not in text:
         piece = control.recv(LONGEST)
         if not piece:
             raise EOFError("no spawn request came")
         text += piece
     for number in numbers:
         os.set_inheritable(number, False)
-    request = json.loads(text)
-    return request, dict(zip(request["descriptors"], numbers, strict=True))
+    line, _, said = text.partition(b"\n")
+    request = json.loads(line)
+    return request, dict(zip(request["descriptors"], numbers, strict=True)), said
+
+
+def _wait_to_begin(control: socket.socket, said: bytes) -> None:
+    """Wait until the limits hold: whatever is forked before then is without them."""
+    while len(said) < len(BEGIN):
+        piece = control.recv(len(BEGIN) - len(said))
+        if not piece:
+            raise EOFError("the kernel is not to begin")
+        said += piece
+    if said != BEGIN:
+        raise ValueError(f"not to be said before the kernel begins: {said!r}")
 
 
 def _stand_apart(control: socket.socket, request: dict[str, Any], descriptors: dict[str, int]) -> None:
@@ -342,12 +358,4 @@ def _signal(pid: int, number: int) -> None:
 
 def _descendants() -> list[int]:
     """All our descendants, including those that have ended and were not reaped yet."""
-    found = [os.getpid()]
-    for pid in found:  # grows as we go
-        try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
-                    found += map(int, children.read().split())
-        except OSError:  # it has ended
-            continue
-    return found[1:]
+    return tree(os.getpid())[1:]

@@ -45,7 +45,7 @@ async def test_whatever_ends_it_it_is_logged_and_begun_again(
         while await lives.get() < 4:
             pass
     await stop(task)
-    assert "janitor has ended, and is begun again" in caplog.text
+    assert "janitor has ended unexpectedly, and is begun again" in caplog.text
     assert str(error or "") in caplog.text
 
 

@@ -1,22 +1,22 @@
-"""People in a line see how many go first, and every place comes back."""
+"""People in a queue see how many go first, and every place comes back."""
 
 import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.concurrency.slots import Line, Ticket, Turns
+from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 
 
-async def positions(ticket: Ticket) -> list[int]:
+async def positions(entry: QueueEntry) -> list[int]:
     """Wait, and return what was told meanwhile."""
-    return [position async for position in ticket]
+    return [position async for position in entry]
 
 
 async def test_first_come_first_served() -> None:
     """Those who wait see their position shrink until it is their turn."""
-    line = Line(1)
-    first, second, third = line.enter(), line.enter(), line.enter()
+    queue = SlotQueue(1)
+    first, second, third = queue.enter(), queue.enter(), queue.enter()
     assert await positions(first) == []
     waiting = asyncio.create_task(positions(third))
     await asyncio.sleep(0)
@@ -28,21 +28,21 @@ async def test_first_come_first_served() -> None:
 
 
 async def test_who_leaves_while_waiting_waits_no_more() -> None:
-    """A ticket that is given up ends its own iteration, without a turn, and others move up."""
-    line = Line(1)
-    _, second, third = line.enter(), line.enter(), line.enter()
+    """An entry that is given up ends its own iteration, without a turn, and others move up."""
+    queue = SlotQueue(1)
+    _, second, third = queue.enter(), queue.enter(), queue.enter()
     waiting = asyncio.create_task(positions(second))
     await asyncio.sleep(0)
     second.leave()
     assert await asyncio.wait_for(waiting, 5) == [1]
     assert not second.served
-    assert line.position(third) == 1
+    assert queue.position(third) == 1
 
 
 async def test_leaving_twice_takes_nobody_elses_place() -> None:
     """A place can be given back once only."""
-    line = Line(1)
-    first, second, third = line.enter(), line.enter(), line.enter()
+    queue = SlotQueue(1)
+    first, second, third = queue.enter(), queue.enter(), queue.enter()
     first.leave()
     first.leave()
     assert second.served
@@ -50,55 +50,55 @@ async def test_leaving_twice_takes_nobody_elses_place() -> None:
 
 
 async def test_a_cancelled_wait_gives_its_place_up() -> None:
-    """Leaving the block by a cancellation leaves the line."""
-    line = Line(1)
-    line.enter()
+    """Leaving the block by a cancellation leaves the queue."""
+    queue = SlotQueue(1)
+    queue.enter()
 
     async def wait() -> None:
-        async with line.enter() as ticket:
-            await positions(ticket)
+        async with queue.enter() as entry:
+            await positions(entry)
 
     waiting = asyncio.create_task(wait())
     await asyncio.sleep(0)
-    assert line.waiting == 1
+    assert queue.waiting == 1
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert line.waiting == 0
+    assert queue.waiting == 0
 
 
 async def test_crowded_returns_as_soon_as_somebody_waits() -> None:
     """The pool looks for spare kernels when they are needed, not later."""
-    line = Line(1)
-    line.enter()
-    crowded = asyncio.create_task(line.crowded(60))
+    queue = SlotQueue(1)
+    queue.enter()
+    crowded = asyncio.create_task(queue.crowded(60))
     await asyncio.sleep(0)
-    line.enter()
+    queue.enter()
     await asyncio.wait_for(crowded, 5)
 
 
 @given(st.integers(1, 4), st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=40))
 def test_places_are_never_more_and_never_fewer(places: int, steps: list[tuple[bool, int]]) -> None:
     """In whatever order people come and go, the oldest are served and the others count up from one."""
-    line, inside = Line(places), []
+    queue, inside = SlotQueue(places), []
     for enters, which in steps:
         if enters or not inside:
-            inside.append(line.enter())
+            inside.append(queue.enter())
         else:
             inside.pop(which % len(inside)).leave()
     expected = [max(0, place - places + 1) for place in range(len(inside))]
-    assert [line.position(ticket) for ticket in inside] == expected
-    assert [ticket.served for ticket in inside] == [position == 0 for position in expected]
-    assert (line.served, line.waiting) == (min(len(inside), places), max(0, len(inside) - places))
+    assert [queue.position(entry) for entry in inside] == expected
+    assert [entry.served for entry in inside] == [position == 0 for position in expected]
+    assert (queue.served, queue.waiting) == (min(len(inside), places), max(0, len(inside) - places))
 
 
 async def test_turns_are_taken_in_order_and_given_back_once() -> None:
     """Who takes too long keeps nobody waiting, and gives no second place away at its end."""
-    turns, inside, most = Turns(1), 0, 0
+    turns, inside, most = TimedSlots(1), 0, 0
     order: list[int] = []
 
     async def come(number: int, seconds: float, done: asyncio.Event) -> None:
         nonlocal inside, most
-        async with turns.one(seconds):
+        async with turns.slot(seconds):
             order.append(number)
             inside += 1
             most = max(most, inside)

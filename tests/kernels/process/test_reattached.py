@@ -11,8 +11,9 @@ import pytest
 
 from kernels.client.spawn import local_node
 from kernels.errors import NodeUnavailable
+from kernels.inside.procfs import started
 from kernels.node.settings import NodeSettings
-from kernels.process.reattached import Process, started
+from kernels.process.reattached import Process
 from tests.contract.conftest import node_settings
 
 MANY = 1024  # from which on select(2) takes no descriptor

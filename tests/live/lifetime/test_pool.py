@@ -117,7 +117,7 @@ async def test_an_idle_kernel_is_ended_and_its_owner_is_told(tmp_path: Path) -> 
         assert kernel.alive
         await pool.sweep(monotonic() + 301)
         assert not kernel.alive
-        kernel.hint()  # the observer may still hint; there is nothing to look for
+        kernel.workspace_changed()  # the observer may still hint; there is nothing to look for
         ran = await run(kernel, "open('kept.txt').read()")
         assert ran.output == "'kept'\n"
         assert ran.restarts[0].lost == ("x",)
@@ -214,7 +214,7 @@ async def test_closing_ends_a_running_cell_and_those_that_wait(tmp_path: Path) -
         running = asyncio.create_task(run(kernel, "import time\ntime.sleep(30)"))
         await until(lambda: kernel.alive)
         waiting = asyncio.create_task(run(kernel, "2"))
-        await until(lambda: kernel.line.waiting == 1)
+        await until(lambda: kernel.queue.waiting == 1)
         await pool.close("a")
         assert (await running).status == "died"
         with pytest.raises(KernelClosed):

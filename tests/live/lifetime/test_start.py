@@ -59,7 +59,7 @@ async def test_a_start_that_takes_too_long_says_how_far_it_got(
     """What had come, what was still awaited, and what its processes were doing; the next try works."""
     monkeypatch.setattr(module, "START", 3.0)
     monkeypatch.setattr(module, "ASK_AGAIN", 1.0)
-    lost = losing(monkeypatch, module._Ears, "__call__", "iopub_welcome")
+    lost = losing(monkeypatch, module._Receiver, "__call__", "iopub_welcome")
     with pytest.raises(KernelStartFailed) as failed:
         await run(fresh, "1")
     assert failed.value.reason == "it did not answer within 3 s"
@@ -79,9 +79,9 @@ async def test_a_cell_whose_end_is_lost_is_told_in_the_log(
 ) -> None:
     """The person's code had no part in it: the kernel says that it does not run, and the next cell works."""
     assert await value(fresh, "1") == "1"
-    lost = losing(monkeypatch, module._Ears, "__call__", "execute_reply")
+    lost = losing(monkeypatch, module._Receiver, "__call__", "execute_reply")
     assert (await run(fresh, "2")).status == "timeout"
-    (told,) = [record for record in caplog.records if "does not run its cell" in record.message]
+    (told,) = [record for record in caplog.records if "has not arrived" in record.message]
     assert told.levelno == logging.WARNING
     assert told.__dict__["session"] == fresh.session_id
     assert "python" in told.message
@@ -89,7 +89,7 @@ async def test_a_cell_whose_end_is_lost_is_told_in_the_log(
     caplog.clear()
     stubborn = "import time\nwhile True:\n    try: time.sleep(9)\n    except BaseException: pass"
     assert (await run(fresh, stubborn)).status == "timeout"
-    assert "does not run its cell" not in caplog.text  # this one is the person's
+    assert "has not arrived" not in caplog.text  # this one is the person's
 
 
 async def test_a_kernel_that_has_not_answered_is_asked_again(
@@ -98,7 +98,7 @@ async def test_a_kernel_that_has_not_answered_is_asked_again(
     """An answer that was lost is no failed start."""
     monkeypatch.setattr(module, "ASK_AGAIN", 0.5)
     asked: list[KernelProcess] = []
-    lost = losing(monkeypatch, module._Ears, "__call__", "kernel_info_reply")
+    lost = losing(monkeypatch, module._Receiver, "__call__", "kernel_info_reply")
     state = KernelProcess.state
 
     def told(self: KernelProcess) -> str:
@@ -113,12 +113,12 @@ async def test_a_kernel_that_has_not_answered_is_asked_again(
 
 async def test_a_welcome_that_comes_early_counts() -> None:
     """It can be there before the first question is asked: the channels are connected one after the other."""
-    ears = module._Ears(lambda _: None, LastWords())
-    ears(Message("iopub", "iopub_welcome", "", {}, {}))
-    ears.listen("question")
-    assert ears.awaited == "an answer"
-    ears(Message("shell", "kernel_info_reply", "question", {}, {}))
-    assert ears.heard.is_set()
+    receiver = module._Receiver(lambda _: None, LastWords())
+    receiver(Message("iopub", "iopub_welcome", "", {}, {}))
+    receiver.expect_answer("question")
+    assert receiver.awaited == "an answer"
+    receiver(Message("shell", "kernel_info_reply", "question", {}, {}))
+    assert receiver.ready.is_set()
 
 
 async def test_limits_in_which_no_kernel_starts_are_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kernels import kernel as module
-from kernels.concurrency.slots import Turns
+from kernels.concurrency.slots import TimedSlots
 from kernels.errors import KernelStartFailed
 from kernels.pool import Pool
 from kernels.process.kernel_process import KernelProcess
@@ -42,7 +42,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> Starts:
 
 def five(pool: Pool) -> list[asyncio.Task[None]]:
     """People who start at the same time, with two at a time."""
-    pool._starts = Turns(2)
+    pool._starts = TimedSlots(2)
 
     async def one(name: str) -> None:
         with suppress(KernelStartFailed):

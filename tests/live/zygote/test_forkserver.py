@@ -5,17 +5,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import sleep
 
 import pytest
 import pytest_asyncio
 
 from kernels.errors import KernelStartFailed
+from kernels.inside.procfs import started
 from kernels.kernel import Kernel
 from kernels.pool import Pool
-from kernels.process.reattached import Adopted, Process, started
+from kernels.process.reattached import Adopted, Process
 from kernels.provisioner import ConfinedProvisioner
 from kernels.sandbox.forkserver import Forkserver
-from kernels.sandbox.limits.cgroup import Groups
+from kernels.sandbox.limits.cgroup import Group, Groups
 from kernels.sandbox.policy import Tier
 from tests.conftest import KERNEL_PYTHON
 from tests.live.cells import NoFiles, children, pooled, processes, run, until, value, zygote
@@ -158,7 +160,7 @@ async def test_kernels_outlive_the_zygote(pool: Pool, first: Kernel) -> None:
     assert (ran.status, ran.result.exit_code) == ("died", 3)
 
 
-async def test_closed_gate_ends_the_kernel_and_its_children(pool: Pool) -> None:
+async def test_a_closed_control_socket_ends_the_kernel_and_its_children(pool: Pool) -> None:
     """As when we are killed: nobody is left to end it, so it ends itself."""
     kernel = pool.kernel("control", NoFiles())
     mark = f"96{os.getpid()}"
@@ -191,6 +193,30 @@ async def test_what_a_killed_init_leaves_is_ended_without_groups_and_namespaces(
         os.kill(killed._process._provisioner.pid, signal.SIGKILL)
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
         assert await value(beside, "x") == "1"
+
+
+async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel confines itself while its group is made, and forks nothing before it is in."""
+    taken: list[Group] = []
+    take = Group.add_process
+
+    def late(group: Group, pid: int) -> None:
+        sleep(0.5)
+        take(group, pid)
+        taken.append(group)
+
+    monkeypatch.setattr(Group, "add_process", late)
+    kernel = pool.kernel("late", NoFiles())
+    assert await value(kernel, "1 + 1") == "2"
+    assert kernel._process is not None
+    init = kernel._process._provisioner.pid
+    if not taken:
+        pytest.skip("there are no control groups here")
+    (group,) = taken
+    held = {int(pid) for pid in (group.folders[0] / "cgroup.procs").read_text("ascii").split()}
+    assert {init, *children(init)} <= held
+    assert children(init)
+    await pool.close("late")
 
 
 async def test_detached_child_goes_on(pool: Pool) -> None:

@@ -64,7 +64,7 @@ def test_text_goes_round(words: LastWords, size: int) -> None:
     told = word[1]
     assert told.endswith(text[-KEPT:])
     if len(text) > KEPT:
-        assert told.startswith(f"\n[... {len(text) - KEPT:,} characters went with the kernel ...]\n")
+        assert told.startswith(f"\n[... {len(text) - KEPT:,} characters were lost with the kernel ...]\n")
     out.add("more")
     assert words.rest() == [("stdout", "more")]
 

@@ -53,7 +53,7 @@ def test_what_a_process_starts_is_in_its_group(groups: Groups) -> None:
     """A child of the process that was taken cannot leave by being one."""
     made = groups.make("kernel", LIMITS)
     with program("print(open('/proc/self/cgroup').read() if os.fork() == 0 else '', flush=True)") as one:
-        made.take(one.pid)
+        made.add_process(one.pid)
         output, _ = one.communicate(timeout=30)
     assert "/kernel\n" in output.decode()
     made.remove()
@@ -63,7 +63,7 @@ def test_too_much_memory_is_death_and_proof(group: Group) -> None:
     """The system kills what takes more than the limit, and says so."""
     assert (group.killed, group.at_its_limit) == (0, False)
     with program("x = b'x' * (200 << 20); print(len(x))") as one:
-        group.take(one.pid)
+        group.add_process(one.pid)
         output, _ = one.communicate(timeout=30)
     assert (one.returncode, output) == (-9, b"")
     assert (group.killed, group.at_its_limit) == (1, True)
@@ -81,7 +81,7 @@ def test_too_many_processes_are_refused(group: Group) -> None:
     """fork fails at the limit."""
     with program("[os.fork() or time.sleep(60) for _ in range(50)]") as one:
         assert one.stdin is not None
-        group.take(one.pid)
+        group.add_process(one.pid)
         one.stdin.close()
         assert one.wait(timeout=30) == 1
     left = (group.folders[0] / "cgroup.procs").read_text().split()
@@ -94,7 +94,7 @@ def test_removal_waits_for_the_last_process(groups: Groups) -> None:
     """A group of processes that were killed goes as soon as they have."""
     made = groups.make("kernel", LIMITS)
     with program("") as one:
-        made.take(one.pid)
+        made.add_process(one.pid)
         one.kill()
         made.remove()
         assert not made.folders[0].exists()
@@ -107,7 +107,7 @@ def test_a_group_that_keeps_a_process_is_left_and_said(
     monkeypatch.setattr(cgroup, "EMPTIED", 0.0)
     made = groups.make("kernel", LIMITS)
     with program("") as one:
-        made.take(one.pid)
+        made.add_process(one.pid)
         made.remove()
         assert "is left behind" in caplog.text
         one.kill()
@@ -134,7 +134,7 @@ def owner(name: str, member: int | None = None) -> Iterator[subprocess.Popen[byt
 from kernels.limits import Limits
 from kernels.sandbox.limits.cgroup import Groups
 group = Groups.found({name!r}).make("kernel", Limits())
-if {member}: group.take({member})
+if {member}: group.add_process({member})
 print("ready", flush=True)
 import time; time.sleep(100)
 """
@@ -242,7 +242,7 @@ def test_version_2_limits(own: Path) -> None:
     found = Groups.found("part")
     assert found is not None
     made = found.make("kernel", LIMITS)
-    made.take(42)
+    made.add_process(42)
     written = {file.name: file.read_text() for file in (own / "part" / "kernel").iterdir()}
     assert written == {
         "memory.max": str(48 * MiB),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.sandbox.limits.held_up import AT_FOLDER, ELSEWHERE, Looks, waits_for_disk
+from kernels.sandbox.limits.held_up import AT_FOLDER, ELSEWHERE, OngoingLooks, waits_for_disk
 
 HOLDS = """
 import ctypes
@@ -25,7 +25,7 @@ while True:
 
 def test_a_look_that_waits_for_the_lock_of_a_process_is_seen() -> None:
     """Its time adds up. One that waits for us, as any thread does in Python, does not wait in this sense."""
-    looks: Looks[str] = Looks()
+    looks: OngoingLooks[str] = OngoingLooks()
     end, idle = threading.Event(), threading.Event()
 
     def look(pid: int) -> None:

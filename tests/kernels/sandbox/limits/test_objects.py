@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.sandbox.limits import objects, usage
+from kernels.inside.procfs import tree
+from kernels.sandbox.limits import objects
 from kernels.sandbox.limits.objects import (
     DESCRIPTOR,
     LINK,
@@ -34,7 +35,7 @@ if libc.unshare(0x10000000 | 0x40000000) != 0: sys.exit(1)
 
 def counted(pid: int, *, alone: bool = False, thorough: bool = False) -> int:
     """What is kept for a tree."""
-    return kept(usage.processes(pid), alone=alone, passed=PASSED, thorough=thorough)
+    return kept(tree(pid), alone=alone, passed=PASSED, thorough=thorough)
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
@@ -127,12 +128,12 @@ def test_open_files_on_their_way_are_taken_for_large_ones() -> None:
     with init(f"{code}\n    more = [theirs.dup() for _ in range(5)]") as pid:
         assert counted(pid) < 15 * PASSED  # by whatever number of descriptors it is reached
     with init(code) as pid:
-        assert objects.in_flight(usage.processes(pid), alone=False)
+        assert objects.in_flight(tree(pid), alone=False)
     with init(code, before=OWN_NETWORK) as pid:
         if (Path("/proc") / str(pid)).exists():
-            assert objects.in_flight(usage.processes(pid), alone=True)
+            assert objects.in_flight(tree(pid), alone=True)
     with init("pair = socket.socketpair()") as pid:
-        assert not objects.in_flight(usage.processes(pid), alone=False)
+        assert not objects.in_flight(tree(pid), alone=False)
 
 
 def test_connections_that_nobody_has_accepted_may_hide_files() -> None:
@@ -143,8 +144,8 @@ def test_connections_that_nobody_has_accepted_may_hide_files() -> None:
         with init(code, before=OWN_NETWORK) as pid:
             if not (Path("/proc") / str(pid)).exists():
                 pytest.skip("this user may make no network here")
-            assert objects.in_flight(usage.processes(pid), alone=True) == expected
-            assert not objects.in_flight(usage.processes(pid), alone=False)
+            assert objects.in_flight(tree(pid), alone=True) == expected
+            assert not objects.in_flight(tree(pid), alone=False)
 
 
 def test_watches_are_counted_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +216,7 @@ def test_areas_of_forks_of_forks_count_once_for_each_generation() -> None:
     """
     for how, links in (("and", 1000 * 21 * 22 // 2), ("or", 1000 * 41)):
         with init(f"{areas}[os.fork() {how} time.sleep(100) for _ in range(20)]") as pid:
-            found, linked = objects._areas(usage.processes(pid))
+            found, linked = objects._areas(tree(pid))
             assert 21_000 <= found < 40_000
             assert links <= linked < 2 * links
             assert counted(pid, thorough=True) - counted(pid) >= found * RECORD + linked * LINK
@@ -224,7 +225,7 @@ def test_areas_of_forks_of_forks_count_once_for_each_generation() -> None:
 def test_who_has_lost_a_parent_may_have_had_any_number_of_them() -> None:
     """Each of whom left another process, or its links would be gone with it."""
     with init("[os.fork() or time.sleep(100) for _ in range(3)]") as pid:
-        first, *others = usage.processes(pid)[1:]
+        first, *others = tree(pid)[1:]
         assert objects._generations([pid, first, *others]) == {pid: 0, first: 1, **dict.fromkeys(others, 2)}
         assert objects._generations([first, *others[:1], pid]) == {first: 0, others[0]: 1, pid: 2}
 
@@ -242,4 +243,4 @@ def test_many_is_known_without_counting() -> None:
     """By the number of what is open."""
     assert not objects.many([os.getpid(), os.getpid()], alone=False) or len(os.listdir("/proc/self/fd")) > 200
     with init("held = [os.dup(0) for _ in range(300)]") as pid:
-        assert objects.many(usage.processes(pid), alone=False)
+        assert objects.many(tree(pid), alone=False)

@@ -133,9 +133,9 @@ async def test_a_system_that_keeps_no_account_has_everybody_looked_at(
 def test_nobody_is_still_whose_processes_have_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was forked between the two readings has not been asked, however little the others have run."""
     own = os.getpid()
-    monkeypatch.setattr(module, "processes", lambda init: [init, 1])
+    monkeypatch.setattr(module, "tree", lambda init: [init, 1])
     assert module.ran_since_start(own, [own]) is None
-    monkeypatch.setattr(module, "processes", lambda init: [init])
+    monkeypatch.setattr(module, "tree", lambda init: [init])
     assert module.ran_since_start(own, [own]) is not None
 
 
@@ -143,7 +143,7 @@ def test_a_cell_that_begins_during_a_look_is_not_left_alone(tmp_path: Path) -> N
     """What it does was not seen, so the next look is due at once."""
     watchdog, watched = Watchdog(LIMITS, tmp_path, memory=True), Watched(os.getpid(), tmp_path, print)
     before = watched.cells, watched.budget
-    watched.stir()
+    watched.cell_started()
     watchdog._leave_alone(watched, 9.0, before)
     assert watched.due == 0.0
     watchdog._leave_alone(watched, 9.0, (watched.cells, watched.budget))

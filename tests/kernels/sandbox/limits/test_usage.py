@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.inside.procfs import tree
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits.processor_time import Spent
 from kernels.sandbox.limits.usage import CROWDED, UNCOUNTABLE, hidden, pieces, processes
@@ -80,7 +81,7 @@ def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None
     for number in range(2000): os.unlink(f"{number:0240}")
     os.rmdir("../f")"""
     with init(code) as pid:
-        if (room := os.stat(f"/proc/{usage.processes(pid)[1]}/cwd").st_blocks * 512) < 2000 * 240:
+        if (room := os.stat(f"/proc/{tree(pid)[1]}/cwd").st_blocks * 512) < 2000 * 240:
             pytest.skip("this file system gives the room of names back")
         assert hidden(processes(pid), [workspace], mapped=True) == room
         assert hidden(processes(pid), [workspace], mapped=False) == 0
@@ -225,7 +226,7 @@ def test_no_name_of_a_process_changes_what_is_told_of_it(workspace: Path, end: s
         assert objects.kept(pids, alone=False, passed=0, thorough=True) > 0
         spent = Spent()
         assert spent.look(pids) == spent.look(pids) == 0
-        assert usage.live(pids[1]) == usage.PROC / str(pids[1])
+        assert usage.live(pids[1]) == Path("/proc") / str(pids[1])
 
 
 def test_lines_are_given_whole(workspace: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.inside.procfs import tree
 from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits import watchdog as module
@@ -265,7 +266,7 @@ def test_who_ends_while_memory_is_counted_has_none(workspace: Path, monkeypatch:
         return field(pid, file, *names)
 
     with init("x = bytearray(os.urandom(1 << 20) * 100)") as pid:
-        pids = usage.processes(pid)
+        pids = tree(pid)
         held = usage.memory(pids)
         assert usage.exactly(held) > 100 * MiB
         monkeypatch.setattr(usage, "_field", ends)
@@ -290,7 +291,7 @@ def test_a_long_line_of_descent_is_followed_to_its_end(workspace: Path) -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert len(usage.processes(process.pid)) > 300
+        assert len(tree(process.pid)) > 300
         assert seen(workspace, process.pid) == [Fault.PROCESSES]
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -351,18 +352,18 @@ def test_what_goes_on_after_a_cell_has_a_budget(workspace: Path) -> None:
     watchdog = Watchdog(Limits(), workspace, memory=False)
     with init(SPIN) as pid:
         watchdog.watch(watched := Watched(pid, workspace, faults.append))
-        watched.rest(timedelta(hours=1))
+        watched.cell_finished(timedelta(hours=1))
         first = watched.budget
         assert first is not None
         while first[0].seconds < 0.2:  # it only hangs when nothing is counted
             watched.due = 0.0
             watchdog._round()
-        watched.stir()
+        watched.cell_started()
         assert watched.budget is None
         watched.due = 0.0
         watchdog._round()
         assert faults == []
-        watched.rest(timedelta(seconds=0.1))
+        watched.cell_finished(timedelta(seconds=0.1))
         while not faults:
             watched.due = 0.0
             watchdog._round()
@@ -378,8 +379,8 @@ def test_what_works_on_after_a_cell_lets_others_go_first(
     watchdog = Watchdog(Limits(), workspace, memory=False)
     with init(SPIN) as pid:
         watchdog.watch(watched := Watched(pid, workspace, lambda _: None))
-        watched.rest(timedelta(hours=1))
-        _, kernel, spinning = usage.processes(pid)
+        watched.cell_finished(timedelta(hours=1))
+        _, kernel, spinning = tree(pid)
         before = os.getpriority(os.PRIO_PROCESS, kernel)
         while os.getpriority(os.PRIO_PROCESS, spinning) != 17:  # else it hangs
             watched.due = 0.0
@@ -394,13 +395,13 @@ def test_who_only_waits_after_a_cell_goes_on(workspace: Path) -> None:
     for code, budget in (("pass", timedelta(seconds=0.1)), (SPIN, None)):
         with init(code) as pid:
             watchdog.watch(watched := Watched(pid, workspace, faults.append))
-            watched.rest(budget)
+            watched.cell_finished(budget)
             until = time.monotonic() + 0.3
             while time.monotonic() < until:
                 watched.due = 0.0
                 watchdog._round()
                 time.sleep(0.02)
-            watchdog.forget(watched)
+            watchdog.unwatch(watched)
     assert faults == []
 
 
@@ -665,8 +666,8 @@ def test_who_is_forgotten_is_not_looked_at(workspace: Path) -> None:
     watchdog = Watchdog(LIMITS, workspace, memory=False)
     watched = Watched(os.getpid(), workspace, lambda _: None)
     watchdog.watch(watched)
-    watchdog.forget(watched)
-    watchdog.forget(watched)
+    watchdog.unwatch(watched)
+    watchdog.unwatch(watched)
     assert watched not in watchdog._watched
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from kernels.sandbox.limits import usage
+from kernels.inside.procfs import tree
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE = 1, 2, 21, 40
 
@@ -48,10 +48,10 @@ os.wait()
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        below = usage.processes(process.pid)
+        below = tree(process.pid)
         try:
             yield process.pid
         finally:
-            for pid in {process.pid, *below, *usage.processes(process.pid)}:
+            for pid in {process.pid, *below, *tree(process.pid)}:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

@@ -1,10 +1,13 @@
 """Files of /proc are read by lines of Linux, not by those of text, whatever a process is called."""
 
+import subprocess
+import sys
 from pathlib import Path
+from time import sleep
 
 import pytest
 
-from kernels.process.procfs import fields, sizes, words
+from kernels.inside.procfs import children, fields, sizes, started, tree, words
 
 ENDS = [b"\r", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x85", "\u2028".encode(), b"\\n"]
 
@@ -32,3 +35,21 @@ def test_a_name_moves_no_field(file: Path, name: bytes) -> None:
     assert fields(file) == [b"S", b"1", b"812", b"812", b"0"]
     file.write_bytes(b"")
     assert fields(file) == []
+
+
+def test_a_process_is_told_by_its_start_and_what_is_below_it() -> None:
+    """Also what its threads have started; what has ended is no error, and there is a bound."""
+    below = "import subprocess; subprocess.run(['cat'])"
+    code = f"import sys, threading, subprocess\nbelow = [sys.executable, '-c', {below!r}]\n"
+    code += "threading.Thread(target=subprocess.run, args=[below]).start()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        while len(found := tree(process.pid)) < 3:
+            sleep(0.01)  # nothing tells
+        assert (found[0], children(process.pid)) == (process.pid, found[1:2])
+        assert tree(process.pid, 2) == found[:2]
+        assert int(started(process.pid)) <= int(started(found[1])) <= int(started(found[2]))
+        process.stdin.close()
+    assert (started(process.pid), tree(process.pid)) == ("", [process.pid])
+    with pytest.raises(FileNotFoundError):
+        children(process.pid)
