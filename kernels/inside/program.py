@@ -29,12 +29,13 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-from . import memory, questions, stdin, variables
+from . import memory, variables
 from .absent import NoSubshells, SysWithoutModules
 from .children import forked, reaping, spawned
 from .confinement import fresh, reserve
 from .files import elsewhere, open_files
 from .heartbeat import ListeningHeartbeat
+from .input import questions, stdin
 from .interrupts import take_interrupts
 from .libraries import bars, cores, figures, nested_asyncio, shared_memory, width
 from .output import clip, last_words, streams

@@ -23,11 +23,12 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core import interactiveshell, ultratb
 from IPython.core.tbtools import get_line_number_of_frame
 
-from . import paths, stdin
+from . import paths
 from .characters import escaped
 from .children import forked
 from .confinement import reserve
 from .files import elsewhere
+from .input import stdin
 from .interrupts import Interrupts
 from .libraries import advice, figures
 from .output import streams

@@ -35,11 +35,7 @@ _STYLES = {  # plotly's own names for the styles of maps, and of fonts
 _ADDRESSES = {"source", "href", "url", "geojson", "topojsonURL", "plotlyServerURL"}  # names of addresses
 _NEVER = {
     *("attribution", "sourceattribution"),  # of a map; maps show such HTML as it is
-    *(
-        "__proto__",
-        "constructor",
-        "prototype",
-    ),  # in older versions of plotly a name with dots can change these
+    *("__proto__", "constructor", "prototype"),  # older versions of plotly let a name with dots change these
 }
 _ARGUMENTS = {"args", "args2"}  # of a button or a step of a slider: what a click changes
 _PICTURES = {"images"}  # lists in which every address is that of a picture
