@@ -25,6 +25,7 @@ told = {
 }
 with program.in_cell():
     told["in cell"] = get_ipython() is shell
+sys.path.remove("")  # which `python -c` puts first
 made.init_path()
 told["first"] = sys.path.index("") > sys.path.index(os.path.dirname(os.__file__))
 told["before packages"] = "site-packages" in sys.path[sys.path.index("") + 1]
