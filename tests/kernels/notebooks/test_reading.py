@@ -97,7 +97,7 @@ def test_version_3_is_converted() -> None:
         (b'{"nbformat": 3}', "worksheets are missing or not a list"),
         (b'{"nbformat": 1}', "format 1, which is too old"),
         (b'{"nbformat": 2, "worksheets": []}', "format 2, which is too old"),
-        (b'{"nbformat": 5, "cells": []}', "format 5, which is newer"),
+        (b'{"nbformat": 5, "cells": []}', "format 5, but only formats up to 4"),
         (b'{"nbformat": "4", "cells": []}', "not a version number"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
         (b'{"a":' * 100_000, "nested too deep"),
