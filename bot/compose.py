@@ -18,21 +18,22 @@ from bot.sessions import Sessions
 from bot.spending.day_secrets import DaySecrets
 from bot.spending.usage import Ledger
 from config.settings import Settings
-from filestore import belonging, open_store
-from filestore.belonging import Belonging
-from filestore.blobs.store import LocalBlobs
+from filestore import open_store, ownership
+from filestore.blobs.space import DISK_FULL
+from filestore.blobs.store import Blobs
 from filestore.errors import StoreFull
-from filestore.files import NO_ROOM, FileStore
+from filestore.files import FileStore
 from filestore.janitor import Janitor
-from filestore.outputs import LargeOutputs
+from filestore.outputs.large import with_large_outputs
+from filestore.ownership import Ownership
 from filestore.spool import spooled
-from filestore.store import Files, Store
-from kernels.client import Node, Place, at, local_node, socket_for
+from filestore.store import FileRecords, Store
+from kernels.client import NodeEndpoint, RemoteNode, at, local_node, socket_for
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.concurrency.threads import in_thread
 from kernels.limits import Limits
-from kernels.node.settings import NodeSettings, limits_to
+from kernels.node.settings import NodeSettings
 from kernels.pool import Pool
 from kernels.process import interpreter
 from kernels.sandbox.policy import Tier
@@ -72,11 +73,13 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         stack.enter_context(_held(settings.data))
         uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
         database = await stack.enter_async_context(open_store(settings.data, mongodb_uri=uri))
-        blobs = LocalBlobs(settings.data / "files")
-        large = LargeOutputs(database, blobs, quota=settings.quota, clock=now)
+        blobs = Blobs(settings.data / "files")
+        large = with_large_outputs(database, blobs, quota=settings.quota, clock=now)
         restored = False
 
-        async def begin(known: Files) -> None:  # first, so that what is brought in says whose bytes it has
+        async def begin(
+            known: FileRecords,
+        ) -> None:  # first, so that what is brought in says whose bytes it has
             nonlocal restored
             restored = await _begin(large, known, blobs)
 
@@ -96,7 +99,7 @@ async def compose(settings: Settings) -> AsyncIterator[Sessions]:
         if model is not None:
             stack.push_async_callback(model.close)
         await _ask_python(settings)
-        pool: Pool | Node = kernels(settings)
+        pool: Pool | RemoteNode = kernels(settings)
         await stack.enter_async_context(pool)
         ledger = Ledger(
             store.usage,
@@ -139,7 +142,7 @@ async def _ask_python(settings: Settings) -> None:
             log.warning("PRELOAD names %s, which %s does not have.", name, settings.kernel_python)
 
 
-def kernels(settings: Settings) -> Pool | Node:
+def kernels(settings: Settings) -> Pool | RemoteNode:
     """The kernels, to be entered, where the settings want them: here, in a node beside us, or elsewhere."""
     limits, workspaces = _limits(settings), settings.data / "workspaces"
     python, size, idle = settings.kernel_python, settings.max_kernels, settings.idle_timeout
@@ -156,8 +159,8 @@ def kernels(settings: Settings) -> Pool | Node:
         )
     if settings.node != "auto":
         token = settings.node_token.get_secret_value() if settings.node_token else ""
-        place = Place(settings.node, token)
-        return Node(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
+        place = NodeEndpoint(settings.node, token)
+        return RemoteNode(at(place), python=python, limits=limits, asked_for=_asked_for(settings))
     folder = settings.data / "node"
     here = NodeSettings(
         folder=folder,
@@ -168,13 +171,13 @@ def kernels(settings: Settings) -> Pool | Node:
         limits=limits,
         size=size,
         idle=idle,
-        lonely=settings.node_idle,
+        node_idle=settings.node_idle,
         tier=tier,
         libraries=settings.preloaded,
         log_level=settings.log_level,
     )
     called = {there: name.upper() for name, (there, _) in _by_their_names(settings).items()}
-    return Node(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
+    return RemoteNode(local_node(here), python=python, limits=limits, kernels=here.kernels, called=called)
 
 
 def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
@@ -192,29 +195,28 @@ def _asked_for(settings: Settings) -> dict[str, tuple[str, object]]:
 
 def _by_their_names(settings: Settings) -> dict[str, tuple[str, object]]:
     """The settings that a node is started with: the name of each in `NodeSettings.kernels`, and its value."""
-    limits = limits_to(_limits(settings))
-    values = {name: (limit, limits[limit]) for name, limit in NODE_LIMITS.items()}
-    idle = settings.idle_timeout.total_seconds() if settings.idle_timeout else None
+    limits = _limits(settings)
+    values = {name: (limit, getattr(limits, limit)) for name, limit in NODE_LIMITS.items()}
     return values | {
         "max_kernels": ("size", settings.max_kernels),
-        "idle_timeout": ("idle", idle),
+        "idle_timeout": ("idle", settings.idle_timeout),
         "sandbox": ("tier", "" if settings.sandbox == "auto" else settings.sandbox),
-        "preload": ("libraries", list(settings.preloaded)),
-        "kernel_python": ("python", str(settings.kernel_python)),
-        "node_idle": ("lonely", settings.node_idle and settings.node_idle.total_seconds()),
+        "preload": ("libraries", settings.preloaded),
+        "kernel_python": ("python", settings.kernel_python),
+        "node_idle": ("node_idle", settings.node_idle),
     }
 
 
-async def _begin(store: Store, known: Files, blobs: LocalBlobs) -> bool:
+async def _begin(store: Store, known: FileRecords, blobs: Blobs) -> bool:
     """Find out whose the files are, of which `known` may know more than the database.
 
     On a full disk that is not noted, and cells run all the same.
     Returns whether the database is not as it was when this folder was last in use.
     """
     try:
-        found = await belonging.begin(store, blobs, now(), files=known)
+        found = await ownership.begin_run(store, blobs, now(), files=known)
     except (StoreFull, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_ROOM:
+        if isinstance(error, OSError) and error.errno not in DISK_FULL:
             raise
         log.warning("The disk is full: make room on it. Until then cells are not recorded.")
         return False
@@ -222,7 +224,7 @@ async def _begin(store: Store, known: Files, blobs: LocalBlobs) -> bool:
     return not found.continued
 
 
-def _tell(found: Belonging, mark: Path) -> None:
+def _tell(found: Ownership, mark: Path) -> None:
     """Warn if the folder's files are not the database's, or if the database has missed something."""
     if not found.readable:
         log.warning(

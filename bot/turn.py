@@ -109,6 +109,6 @@ async def _finish(
     result = await session.transcript.finish(cell, ran, kept)
     ids = {"session": cell.session_id, "cell": cell.seq, "turn": run.turn}
     why = f" ({ran.cause})" if ran.cause else ""
-    log.info("the cell ended: %s%s after %.1f s", ran.status, why, ran.execution_time, extra=ids)
+    log.info("cell finished: %s%s after %.1f s", ran.status, why, ran.execution_time, extra=ids)
     run.settle()
     return kept, result

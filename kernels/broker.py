@@ -186,7 +186,7 @@ class Broker:
             return {"ok": True, "files": [asdict(row) for row in rows]}, None
         wanted = _wanted(request)
         if request.get("op") not in ("open", "path"):
-            raise _BadRequest("the request's op must be open, path or list")
+            raise _BadRequest("the request has an unknown op: it can be open, path or list")
         await self._turn(held)
         if request["op"] == "path":
             return {"ok": True, "name": await self._source.place(wanted)}, None

@@ -1,6 +1,6 @@
 """What the rest of the program needs of kernels, whether they live in this process or in a node.
 
-    kernels: Kernels = Pool(...)                    # or kernels.client.Node(...)
+    kernels: Kernels = Pool(...)                    # or kernels.client.RemoteNode(...)
     kernel: PersonKernel = kernels.kernel(session_id, files)
     async with kernel.run("x = 1") as run: ...      # run: Cell
 

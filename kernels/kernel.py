@@ -29,6 +29,7 @@ from kernels.cell.run import Run
 from kernels.concurrency.cancellation import cancel, stop, to_the_end
 from kernels.concurrency.slots import QueueEntry, SlotQueue, TimedSlots
 from kernels.errors import KernelClosed, KernelStartFailed
+from kernels.interface import State
 from kernels.limits import Limits, over_limit
 from kernels.local import LocalKernel
 from kernels.process.kernel_process import KernelProcess, run_folder
@@ -65,13 +66,11 @@ class Kernel(LocalKernel, introspection.Hinting):
         starts: TimedSlots,
         limits: Limits,
     ) -> None:
-        super().__init__()
+        super().__init__(workspace, Capture(workspace.path, max_file=limits.file, max_files=limits.files))
         self.session_id = session_id
-        self.workspace = workspace
         self.limits = limits
         self.outputs = workspace.path.parent
         self.queue = SlotQueue(1)
-        self.capture = Capture(workspace.path, max_file=limits.file, max_files=limits.files)
         self.last_used = monotonic()
         self._source = source
         self._launcher = launcher
@@ -110,6 +109,10 @@ class Kernel(LocalKernel, introspection.Hinting):
         """Whether there is a process that holds variables."""
         return self._process is not None and not self.dead
 
+    async def state(self) -> State:
+        """The kernel as it is now."""
+        return State(self.alive, self.busy, self.variables)
+
     @property
     def dead(self) -> bool:
         """Whether its process has ended by itself, or is being killed."""
@@ -140,7 +143,7 @@ class Kernel(LocalKernel, introspection.Hinting):
                 pass
             log.info("the kernel is restarted", extra={"session": self.session_id})
             await self._end()
-            self._router.forget()
+            self._router.forget_process()
             self._restarted = None
 
     async def cull(self, reason: str) -> None:
@@ -215,7 +218,7 @@ class Kernel(LocalKernel, introspection.Hinting):
 
     def damage(self) -> str | None:
         """A sentence, given once, if some of its processes were killed, but not the kernel itself."""
-        fault = self._process.damage() if self._process is not None and not self.dead else None
+        fault = self._process.provisioner.damage() if self._process is not None and not self.dead else None
         return None if fault is None else LOST.format(over_limit(fault, self.limits))
 
     def restarted(self) -> Restarted | None:
@@ -231,7 +234,7 @@ class Kernel(LocalKernel, introspection.Hinting):
         self._began = time()
         self._late_files.begin_cell(self._began)
         content = {**REQUEST, "code": run.code, "allow_stdin": run.allow_input}
-        self._process.cell_started()
+        self._process.provisioner.cell_started()
         self._router.begin(self._process.wire.send("shell", "execute_request", content), run)
         if self._process.exited.is_set():  # while the run was telling about the kernel before
             run.died(self._process.exit_code or 0)
@@ -260,7 +263,7 @@ class Kernel(LocalKernel, introspection.Hinting):
                     extra=self._ids(self._router.running),
                 )
             self._given_up = True
-            self._killing = asyncio.create_task(self._process.kill(), name="kernel end")
+            self._killing = asyncio.create_task(self._process.provisioner.kill(), name="kernel end")
 
     async def replace(self, reason: str, *, after: Run | None = None) -> None:
         """Kill the process and wait; the next cell gets a fresh one. A second call does nothing.
@@ -271,7 +274,7 @@ class Kernel(LocalKernel, introspection.Hinting):
             running = self._router.running
             in_cell = running is not None or reason == WENT_ON
             log.warning("the kernel is ended: %s", reason, extra=self._ids(running or after))
-            self._restarted = Restarted(reason, ("files",), self._router.forget(), in_cell)
+            self._restarted = Restarted(reason, ("files",), self._router.forget_process(), in_cell)
             await self._end(now=True)
 
     async def look(self) -> Scan:
@@ -286,7 +289,8 @@ class Kernel(LocalKernel, introspection.Hinting):
             await self.replace(QUIT if self._router.quit_asked else WENT_ON, after=ran)
         elif self._process is not None:
             wrote, background = bool(scan.captured or scan.skipped), self.limits.background
-            fault = await self._process.cell_finished(wrote=wrote, background=background)
+            await self._process.provisioner.cell_finished(wrote=wrote, background=background)
+            fault = self._process.provisioner.fault
             if fault is not None:
                 await self.replace(over_limit(fault, self.limits), after=ran)
         return replace(scan, skipped=scan.skipped + self._router.elsewhere)
@@ -366,11 +370,11 @@ class Kernel(LocalKernel, introspection.Hinting):
         await process.exited.wait()
         self._router.last_words(await process.last_words())
         if self._router.running is not None:
-            self._router.running.died(process.exit_code or 0, self._why(), process.fault)
+            self._router.running.died(process.exit_code or 0, self._why(), process.provisioner.fault)
 
     def _why(self) -> str:
         """Why the process has ended."""
-        fault = self._process.fault if self._process is not None else None
+        fault = self._process.provisioner.fault if self._process is not None else None
         return self._ended_because if fault is None else over_limit(fault, self.limits)
 
     def _kill_for_broken_messages(self) -> None:

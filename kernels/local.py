@@ -4,14 +4,12 @@
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import BinaryIO
 
-from kernels.cell.result import Variable
 from kernels.concurrency.threads import in_thread
-from kernels.interface import Cell, State
+from kernels.interface import Cell
 from kernels.workspace.captured import Scan
 from kernels.workspace.folder import Workspace
 from kernels.workspace.scan import Capture
@@ -28,39 +26,16 @@ class LocalCell:
         """Nothing is kept of a cell here, so nothing has to be let go."""
 
 
-class LocalKernel(ABC):
+class LocalKernel:
     """A kernel that no other program used before this one."""
 
-    workspace: Workspace
-    capture: Capture
+    goes_on = False  # no cell goes on that nobody waits for
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: Workspace, capture: Capture) -> None:
+        self.workspace = workspace
+        self.capture = capture
         self._caught_up = False
         self._catching_up = asyncio.Lock()
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether a cell may go on that nobody waits for: never here."""
-        return False
-
-    @property
-    @abstractmethod
-    def variables(self) -> tuple[Variable, ...]:
-        """The person's variables, as the last cell left them."""
-
-    @property
-    @abstractmethod
-    def busy(self) -> bool:
-        """Whether a cell runs or waits."""
-
-    @property
-    @abstractmethod
-    def alive(self) -> bool:
-        """Whether there is a process that holds variables."""
-
-    async def state(self) -> State:
-        """The kernel as it is now."""
-        return State(self.alive, self.busy, self.variables)
 
     async def left_running(self) -> Mapping[int, Cell]:
         """None: cells end with the program that began them."""

@@ -29,8 +29,9 @@ from traitlets import Unicode
 from kernels.concurrency.threads import in_thread
 from kernels.errors import KernelStartFailed
 from kernels.inside.procfs import started
+from kernels.limits import Fault
 from kernels.process.jupyter_sandbox import shared
-from kernels.process.reattached import Adopted, Process
+from kernels.process.reattached import Adopted, Process, Unwatched
 from kernels.process.waits import ended
 from kernels.sandbox.confined import Confined
 from kernels.workspace.temporary import create_locked, remove_ours
@@ -41,10 +42,8 @@ CHANNELS = ("shell", "iopub", "stdin", "control")
 BACKLOG = 16  # connections of clients that have not been accepted yet
 
 
-class PlainProvisioner(LocalProvisioner):
+class PlainProvisioner(Unwatched, LocalProvisioner):
     """An ordinary process, whose end is noticed at once, and whose process group ends with it."""
-
-    fault: str | None = None
 
     async def wait(self) -> int | None:
         """The exit code, when it has ended."""
@@ -53,16 +52,6 @@ class PlainProvisioner(LocalProvisioner):
             await ended(pid)
             await self.kill()  # what it left running: until it is reaped the process group is surely its own
         return await super().wait()  # reaps it; without a pidfd this looks every 0.1 s
-
-    def cell_started(self) -> None:
-        """A cell has started."""
-
-    def damage(self) -> str | None:
-        """Always None: nobody counts the processes that the system kills in it."""
-        return None
-
-    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has finished."""
 
     def detach(self) -> None:
         """Let it outlive us."""
@@ -77,7 +66,6 @@ class ConfinedProvisioner(KernelProvisionerBase):
     python = Unicode("", help="the kernels' interpreter, without a sandbox")
     tier = Unicode("", help="its tier then: A (user namespaces), B (Landlock), or the stronger that works")
     sandbox = AnyTrait(None, allow_none=True, help="a kernels.sandbox.confined.Sandbox")
-    descriptors = AnyTrait(None, allow_none=True, help="more for the kernel, by name: files, alive")
     folder = AnyTrait(None, allow_none=True, help="the kernel's run folder")
 
     _kernel: Confined | Adopted | None = None
@@ -95,7 +83,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return self._kernel.child.pid if self._kernel else None
 
     @property
-    def fault(self) -> str | None:
+    def fault(self) -> Fault | None:
         """Why it was ended by us or the system, a `kernels.limits.Fault`, or None."""
         return self._kernel.fault if self._kernel else None
 
@@ -126,7 +114,7 @@ class ConfinedProvisioner(KernelProvisionerBase):
         if self._kernel:
             self._kernel.cell_started()
 
-    def damage(self) -> str | None:
+    def damage(self) -> Fault | None:
         """The limit for which the system has killed some of its processes since the last call, or None."""
         return self._kernel.damage() if self._kernel else None
 
@@ -157,12 +145,15 @@ class ConfinedProvisioner(KernelProvisionerBase):
         return await super().pre_launch(cmd=[], **kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:  # noqa: ARG002
-        """Fork it; its workspace is `cwd`, by default ours. Raises: KernelStartFailed, SandboxUnavailable."""
+        """Fork it. Its workspace is `cwd`, by default ours; `descriptors` are for it, by name: files, alive.
+
+        Raises: KernelStartFailed, SandboxUnavailable.
+        """
         sandbox = self.sandbox or await in_thread(shared, self.python or sys.executable, self.tier)
         workspace = self._workspace(kwargs.get("cwd"))
         connection = {key: _text(value) for key, value in self.connection_info.items()}
         with ExitStack() as opened:
-            descriptors = dict(self.descriptors or {})
+            descriptors = dict(kwargs.get("descriptors") or {})
             if self._lock is not None:  # the kernel inherits the lock, and keeps it when we are gone
                 descriptors["alive"] = self._lock.fileno()
             for channel in CHANNELS if self.sandbox else (*CHANNELS, "hb"):

@@ -16,7 +16,7 @@ from bot.reply import Reply, Tell
 from bot.session import Session
 from bot.turn import resume_turn
 from filestore.records import CellRecord, SessionRecord
-from filestore.store import Sessions
+from filestore.store import SessionRecords
 from kernels.errors import KernelError
 from kernels.interface import Cell, Kernels
 
@@ -90,7 +90,7 @@ class Resumed:
             await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def unknown(pool: Kernels, sessions: Sessions, known: Collection[str]) -> list[SessionRecord]:
+async def unknown(pool: Kernels, sessions: SessionRecords, known: Collection[str]) -> list[SessionRecord]:
     """The sessions, but for those `known`, of which a node has something to tell.
 
     It may be a cell that ran before it was recorded, if the program before us was killed right then.

@@ -23,9 +23,9 @@ from bot.sessions import Sessions
 from bot.terminal.ending import ToldToEnd, until_told
 from bot.terminal.jsonl import LONGEST, JsonLines
 from bot.terminal.paths import created, opened
-from bot.terminal.repl import Terminal, progress
+from bot.terminal.repl import Repl, progress
 from bot.terminal.screen import Screen
-from bot.terminal.standard_input import Lines, whole
+from bot.terminal.standard_input import InputLines, whole
 from bot.wording.error_messages import at_start, ending, sentence
 from config import log
 from config.settings import Settings, add_flags, from_args
@@ -45,7 +45,7 @@ USER_ID = 1  # whoever sits at the terminal
 async def serve_json(settings: Settings) -> bool:
     """Answer JSON lines until standard input ends. Raises: BrokenPipeError when nobody reads the answers."""
     async with compose(settings) as sessions:
-        front, lines = JsonLines(sessions), Lines(LONGEST)
+        front, lines = JsonLines(sessions), InputLines(LONGEST)
         sessions.tell_late, sessions.fail_resumed = front.tell_late, front.fail_resumed
 
         async def serve() -> None:
@@ -53,7 +53,7 @@ async def serve_json(settings: Settings) -> bool:
             await front.serve(lines)
 
         def end() -> bool:
-            lines.end()
+            lines.end_input()
             return front.end()
 
         try:
@@ -68,7 +68,7 @@ async def serve_person(settings: Settings) -> bool:
     """Talk with whoever is at the terminal, or run the script on standard input."""
     async with compose(settings) as sessions:
         screen = _screen(settings)
-        terminal = Terminal(sessions, screen, user_id=USER_ID)
+        terminal = Repl(sessions, screen, user_id=USER_ID)
         sessions.tell_late, sessions.tell_resumed = terminal.tell_late, terminal.tell_resumed
         sessions.fail_resumed = terminal.fail_resumed
 

@@ -5,32 +5,35 @@
     cell.result
     cell.settle()       # once it is recorded: until then the node keeps it, for us or for who comes after us
 
-An event is acknowledged when the next one is asked for, since it has been told by then, or will be: places in
-line and a restart may be asked past before they are told (`bot.continuity.early_events`), and the result
-names the restart once more. A question, and `Unstopped`, are acknowledged when they were answered or
+An event is acknowledged when the next one is asked for: by then it has been told, or will be. (The caller may
+ask for the next event before it has told a position in line or a restart, see `bot.continuity.early_events`;
+the result names the restart again.) A question, and `Unstopped`, are acknowledged when they are answered or
 withdrawn.
 
-While the node does not answer, the cell waits and says so, once. Whoever stops it then, or has waited for too
-long, gets what came until then as its result; if the node comes back, what the cell still shows is told as
-late.
+While the node does not answer, the cell waits and says so, once. Whoever stops the cell then, or has waited
+for too long, gets a result with what came until then. If the node comes back, what the cell still shows is
+told as late output.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic, time
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-from kernels.cell import codec
+from msgspec import structs
+
 from kernels.cell.events import Event, InputRequest, Queued, Restarted, Stream, Unstopped
 from kernels.cell.outputs import Outputs
 from kernels.cell.result import RunResult
 from kernels.concurrency.cancellation import to_the_end
 from kernels.errors import NodeUnavailable, NoQuestion
 from kernels.limits import Limits
+from kernels.node import messages
+from kernels.text.clipping import repair
 from kernels.wire import sizes
 from kernels.workspace.captured import Captured
 
@@ -48,46 +51,52 @@ STANDS = (
 
 SILENT = "it does not answer"
 
-Fields = dict[str, Any]
-
 
 class CellHost(Protocol):
-    """What a cell needs of its kernel."""
+    """What a cell needs of its kernel: of `kernels.client.kernel.RemoteKernel`, which imports this module."""
 
     limits: Limits
 
-    def send(self, do: str, **fields: Any) -> int:
+    def send(self, command: messages.Command) -> int:
         """Send a command to the node."""
 
     def acknowledge(self, number: int) -> None:
         """News of this number has been told."""
 
-    def opened(self, number: int, fields: Fields) -> Captured:
-        """A captured file that news of this number names."""
+    def opened(self, number: int, files: tuple[Captured, ...]) -> tuple[Captured, ...]:
+        """The captured files that news of this number names, to be read here."""
 
     def restarted(self) -> Restarted | None:
         """What has to be told of a node that has ended; given once."""
 
-    def over(self, cell: "RemoteCell") -> None:
-        """The cell has its result, or is left to others."""
+    def forget_cell(self, cell: "RemoteCell") -> None:
+        """The cell has its result, or is left to another program."""
 
     def withdraw(self, number: int) -> bool:
-        """Take a command back that no node has got; returns whether none has."""
+        """Take a command back if no node has received it; returns whether it was taken back."""
 
     def flush(self) -> None:
-        """Let the commands go to the node now, whatever else is to be done in this step of the loop."""
+        """Send the waiting commands now, before anything else in this step of the event loop."""
 
     def has_arrived(self, number: int) -> bool:
         """Whether a node is known to have this command."""
 
     def leave_behind(self, cell: "RemoteCell") -> None:
-        """The cell has a result, and goes on in a node that does not answer: what comes of it is late."""
+        """The cell has a result, and goes on in a node that does not answer: what it shows is late output."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OurEnd:
+    """An end that the node does not tell: it has ended itself, the cell was given up, or something failed."""
+
+    restarted: Restarted | None = None
+    error: BaseException | None = None
 
 
 class RemoteCell:
-    """One cell in flight in a node; with `begun`, by another program.
+    """One cell in flight in a node; with `begun`, another program has begun it.
 
-    `began` is when its turn came, in seconds since 1970; None before, or where it is not known.
+    `began` is when its turn came, in seconds since 1970; None before that, or if it is not known.
     """
 
     def __init__(
@@ -102,7 +111,7 @@ class RemoteCell:
         begun: bool = False,
     ) -> None:
         self.key = key
-        self.code = code
+        self.code: str = repair(code)
         self.tag = tag
         self.turn = turn
         self.allow_input = allow_input
@@ -113,7 +122,7 @@ class RemoteCell:
         self._host = host
         self._outputs = Outputs(max_text=host.limits.text, max_shown=host.limits.shown)
         self._since = monotonic()
-        self._news: deque[Fields] = deque()
+        self._news: deque[messages.CellEvent | messages.CellEnd | _OurEnd] = deque()
         self._some = asyncio.Event()
         self._question: int | None = None
         self._unstopped: int | None = None
@@ -134,7 +143,7 @@ class RemoteCell:
 
     @property
     def question(self) -> int | None:
-        """The number of the news that brought the question: the node tells it again by the same number."""
+        """The number of the news with the question, which the node keeps if it sends the question again."""
         return self._question
 
     async def __aenter__(self) -> Self:
@@ -152,18 +161,18 @@ class RemoteCell:
         await to_the_end(self._leave())
 
     async def interrupt(self) -> None:
-        """Stop the cell; the next one works. Nobody is asked anything any more."""
+        """Stop the cell; the next one works. Its questions are withdrawn."""
         self._withdraw_question()
         if self._unstopped is not None:
             self._host.acknowledge(self._unstopped)
             self._unstopped = None
-        self._host.send("interrupt", run=self.key)
+        self._host.send(messages.InterruptCell(run=self.key))
         self._ends()
 
     async def stop(self) -> None:
         """Stop the cell because a person wants that: nothing is killed, but `Unstopped` asks about it."""
         self._withdraw_question()
-        self._host.send("stop", run=self.key)
+        self._host.send(messages.StopCell(run=self.key))
         self._ends()
 
     def decide(self, *, kill: bool) -> None:
@@ -172,12 +181,12 @@ class RemoteCell:
         if number is None:
             raise NoQuestion
         self._unstopped = None
-        self._host.send("decide", run=self.key, kill=kill)
+        self._host.send(messages.DecideCell(run=self.key, kill=kill))
         self._host.acknowledge(number)
         if kill:
             self._ends()
         else:
-            self._stopping = False  # also if it was stopped again meanwhile: the node forgets that
+            self._stopping = False  # even if it was stopped again meanwhile, which the node forgets
 
     def answer(self, text: str) -> None:
         """Answer the question that was asked last. Raises: NoQuestion, TooLarge."""
@@ -186,26 +195,26 @@ class RemoteCell:
             raise NoQuestion
         sizes.answer(text)
         self._question = None
-        self._host.send("answer", run=self.key, text=text)
+        self._host.send(messages.AnswerCell(run=self.key, text=repair(text)))
         self._host.acknowledge(number)
 
     def extend(self, limit: timedelta) -> None:
-        """Let the cell work for `limit`, from its start, instead of its kernel's own limit."""
-        self._host.send("extend", run=self.key, seconds=limit.total_seconds())
+        """Let the cell work for `limit`, counted from its start, instead of its kernel's own limit."""
+        self._host.send(messages.ExtendCell(run=self.key, seconds=limit.total_seconds()))
 
     def settle(self) -> None:
-        """The result is recorded: the node may forget the cell, unless it is gone itself."""
+        """The result is recorded: the node, if it is still there, may forget the cell."""
         if not (self._lost or self._given_up):
-            self._host.send("settle", run=self.key)
+            self._host.send(messages.SettleCell(run=self.key))
 
     # What the kernel reports:
 
     def enter(self) -> None:
-        """Stand in line, with this node."""
-        entered = self._host.send(
-            "enter", run=self.key, turn=self.turn, code=self.code, allow_input=self.allow_input
+        """Stand in line at the node."""
+        entering = messages.EnterCell(
+            run=self.key, turn=self.turn, code=self.code, allow_input=self.allow_input
         )
-        self._sent = [entered]
+        self._sent = [self._host.send(entering)]
         if self.started:
             self._start()
 
@@ -217,15 +226,15 @@ class RemoteCell:
             self._told_to_wait = True
             runs = not self._sent or self._host.has_arrived(self._sent[-1])
             words = RUNS_ON if runs else STANDS
-            self._news.append({"event": Stream("stderr", words), "n": 0})
+            self._news.append(messages.CellEvent(run=self.key, event=Stream("stderr", words)))
             self._some.set()
 
     def back(self) -> None:
-        """It answers again."""
+        """The node answers again."""
         self._told_to_wait = False
 
     def give_up(self, error: BaseException) -> None:
-        """Wait no longer. What no node has got does not run; what may run there goes on without us."""
+        """Wait no longer. A cell that no node has received does not run; others may go on without us."""
         if not self._entered:
             self.fail(error)
         elif self._sent and self._host.withdraw(self._sent[0]):
@@ -235,25 +244,23 @@ class RemoteCell:
         elif not self._given_up:
             self._given_up, self._question, self._unstopped = True, None, None
             self._host.leave_behind(self)
-            self._news.append({"given up": True})
+            self._news.append(_OurEnd())
             self._some.set()
 
-    def take(self, news: Fields) -> None:
-        """Something came of the cell."""
-        if "event" in news:
-            event = codec.to_event(news["event"])
-            if isinstance(event, InputRequest):
-                self._withdraw_question()  # an earlier one, if the cell has given that up
-                self._question = news["n"]
-                event = replace(event, number=news["n"])
-            news["event"] = event
-            if isinstance(event, Unstopped):  # what is done about it is yet to be said
+    def take_news(self, news: messages.CellEvent | messages.CellEnd) -> None:
+        """An event of the cell, or its end."""
+        if isinstance(news, messages.CellEvent):
+            if isinstance(news.event, InputRequest):
+                self._withdraw_question()  # an earlier one, which the cell no longer asks
+                self._question = news.n
+                news.event = structs.replace(news.event, number=news.n)
+            if isinstance(news.event, Unstopped):  # somebody has to decide what to do
                 if self._unstopped is not None:  # it was stopped once more
                     self._host.acknowledge(self._unstopped)
-                self._unstopped, self._stopping = news["n"], False
-            if event == Queued(0):  # it stood in line until now
+                self._unstopped, self._stopping = news.n, False
+            if news.event == Queued(0):  # it stood in line until now
                 self.began = time()
-            self._outputs.add(event)
+            self._outputs.add_event(news.event)
         else:
             self._question = self._unstopped = None
         self._news.append(news)
@@ -263,14 +270,14 @@ class RemoteCell:
         """The node has ended, and the cell with it."""
         self._outputs.close()
         self._question = self._unstopped = None
-        self._news.append({"event": restarted, "n": 0})
-        self._news.append({"died": restarted})
+        self._news.append(messages.CellEvent(run=self.key, event=restarted))
+        self._news.append(_OurEnd(restarted=restarted))
         self._some.set()
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more will come."""
+        """Nothing more will come of the cell."""
         self._question = self._unstopped = None
-        self._news.append({"failed": error})
+        self._news.append(_OurEnd(error=error))
         self._some.set()
 
     def detach(self) -> None:
@@ -292,12 +299,12 @@ class RemoteCell:
             for restarted in self._restarts():  # of a cell that we have given up, and that has ended by now
                 yield restarted
             news = await self._next()  # only now: who leaves at that event waits for the end, too
-            if "event" not in news:
+            if not isinstance(news, messages.CellEvent):
                 self._end(news)
                 break
-            yield news["event"]
-            if news["n"] and not isinstance(news["event"], InputRequest | Unstopped):
-                self._host.acknowledge(news["n"])
+            yield news.event
+            if news.n and not isinstance(news.event, InputRequest | Unstopped):
+                self._host.acknowledge(news.n)
         if self.goes_on:  # let go while its end lay here unread: who comes after us reads it
             raise asyncio.CancelledError
         if self._error is not None:
@@ -310,17 +317,17 @@ class RemoteCell:
             yield restarted
 
     def _start(self) -> None:
-        self._sent.append(self._host.send("start", run=self.key, tag=self.tag))
+        self._sent.append(self._host.send(messages.StartCell(run=self.key, tag=self.tag)))
         self._host.flush()  # the cell's record may be written next
 
     def _withdraw_question(self) -> None:
-        """Nobody answers it any more, and who comes after us is not asked it again."""
+        """Nobody will answer the question: acknowledge it, so that the next program is not asked it."""
         if self._question is not None:
             self._host.acknowledge(self._question)
             self._question = None
 
     def _ends(self) -> None:
-        """The node is told to end the cell: that is waited for only while the node answers."""
+        """The node was told to end the cell. Its end is waited for only while the node answers."""
         self._stopping = True
         if self._told_to_wait:
             self.give_up(NodeUnavailable(SILENT))
@@ -330,50 +337,48 @@ class RemoteCell:
             self._some.clear()
             await self._some.wait()
 
-    async def _next(self) -> Fields:
+    async def _next(self) -> messages.CellEvent | messages.CellEnd | _OurEnd:
         await self._arrived()
         return self._news.popleft()
 
     async def _leave(self) -> None:
-        """Stop the cell unless it is over, and wait for its result, which the node has soon."""
+        """Stop the cell unless it is over, and wait for its result, which comes soon."""
         await self._events.aclose()
         if self._result is None and not self.goes_on:
-            self._host.send("leave", run=self.key)
+            self._host.send(messages.LeaveCell(run=self.key))
             self._ends()
             while self._result is None and not self.goes_on:
                 news = await self._next()
-                if "event" not in news:
+                if not isinstance(news, messages.CellEvent):
                     self._end(news)
         if not self.started and not self.goes_on:
-            self.settle()  # it never began, so nobody else does
-        self._host.over(self)
+            self.settle()  # it never began, so nobody else settles it
+        self._host.forget_cell(self)
 
-    def _end(self, news: Fields) -> None:
-        self._lost = "failed" in news or "died" in news
-        if "failed" in news or "error" in news:
-            self._error = news.get("failed") or codec.to_error(news["error"])
-        if "result" in news:
-            number = news["n"]
-            result = codec.to_result(news["result"], lambda file: self._host.opened(number, file))
-            if self._restarted is not None and result.restarted is None:
-                result = replace(result, restarted=self._restarted)
-            self._result = result
+    def _end(self, end: messages.CellEnd | _OurEnd) -> None:
+        if isinstance(end, _OurEnd):
+            self._lost = end.error is not None or end.restarted is not None
+            self._error = end.error
+            self._result = self._own_result(end.restarted)
+            return
+        self._lost = False
+        self._error = end.error.exception() if end.error is not None else None
+        if end.result is None:
+            self._result = self._own_result(None)
         else:
-            self._result = self._own_result(news.get("died"))
+            captured = self._host.opened(end.n, end.result.captured)
+            restarted = end.result.restarted or self._restarted
+            self._result = replace(end.result, captured=captured, restarted=restarted)
 
     def _own_result(self, restarted: Restarted | None) -> RunResult:
-        """The result of a cell that the node has not told of: what came until then."""
+        """The result of a cell whose node has told none: what had come until then."""
         died = restarted is not None
         cause = "node" if died else UNREACHABLE if self._given_up else None
         return RunResult(
             status="died" if died else "interrupted",
             output=self._outputs.text(),
             outputs=self._outputs.cells(),
-            error=None,
             execution_time=monotonic() - self._since,
-            execution_count=None,
-            captured=(),
-            skipped=(),
             cause=cause,
             restarted=restarted or self._restarted,
         )

@@ -1,78 +1,107 @@
 """One session's websocket: commands go out in order, news comes in, and a broken connection is made anew.
 
     link = Link(connect, hello, owner)
-    link.send("start", run="a-1", tag=3)        # at once when connected, else as soon as it is
-    value = await link.call("state")
+    link.send(StartCell(run="a-1", tag=3))      # at once when connected, else as soon as it is
+    answer = await link.call(GetState(), messages.StateAnswer)
     link.acknowledge(12)
 
-Commands are numbered and kept until the node has them, so that none is lost or counts twice; news that comes
-twice is taken once. A node that is silent or refuses is waited for, longer and longer between attempts, since
-what runs in it goes on. It is gone when its process is, when another answers in its place, or when it says
-that it stops: then `owner.lost` is told, and the next command connects to the next node.
+Commands are numbered and kept until the node has them, so that none is lost or carried out twice; news that
+arrives twice is passed on once. While a node is silent or refuses, the link tries again at longer and longer
+intervals, since what runs in the node goes on. A node is gone when its process is, when another node answers
+in its place, or when it says that it stops. Then the link calls `owner.lost`, and the next command connects
+to the next node.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterator
 from itertools import chain, repeat
 from time import monotonic
-from typing import Any
+from typing import Protocol
 
 import aiohttp
 
-from kernels.cell import codec
-from kernels.client.ends import Connect, Connected, Owner
 from kernels.client.outbox import Outbox
+from kernels.client.session_socket import Connect, SessionSocket
 from kernels.concurrency.cancellation import stop
 from kernels.errors import KernelError, NodeGone, NodeUnavailable
-from kernels.node.messages import DELETED, FAILED, REFUSED, REPLACED, STOPPED, TOO_LARGE
+from kernels.node import messages
+from kernels.node.encoding import decoder, encode
 
-__all__ = ["Link"]
+__all__ = ["Link", "LinkOwner"]
 
 log = logging.getLogger(__name__)
 
-AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one from then on
-SOON = 3.0  # seconds in which a node that was there just now may be back before anybody is told
-QUICKLY = 20.0  # seconds after which what needs an answer at once has none
-PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may keep one running
+AGAIN = (0.05, 0.2, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts; the last one is repeated
+SOON = 3.0  # seconds in which a node may come back before anybody is told
+QUICKLY = 20.0  # seconds after which a call that needs an answer at once fails
+PATIENCE = 900.0  # seconds that a cell waits for its node: as long as a person may let one run
 ENDED, WAS_STOPPED = "the node that kept it has ended", "the node that kept it was stopped"
 SILENT, WAS_CLOSED = "it does not answer", "the connection was closed"
-CLOSED = {  # by the code with which the node has closed the websocket for good
-    REPLACED: "another program has taken this session over",
-    TOO_LARGE: "a message was larger than the other end takes",
-    REFUSED: "it does not understand what this version of Kernelcord says",
-    DELETED: "this session was deleted",
+CLOSED = {  # by the code with which the node closed the websocket for good
+    messages.REPLACED: "another program has taken this session over",
+    messages.TOO_LARGE: "a message was larger than the other end takes",
+    messages.REFUSED: "it does not understand what this version of Kernelcord says",
+    messages.DELETED: "this session was deleted",
 }
 BREAKS = "the connection to it breaks again and again"
-BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, is likely to break again
+BRIEF = 10.0  # seconds; a connection that breaks sooner, without any news, will probably break again
 BRIEF_ONES = 12  # such connections in a row, after which we give up
 TURN = 0.02  # seconds spent on news before other tasks get their turn
-LAST_WORDS = 5.0  # seconds to send what is left when we close
+LAST_WORDS = 5.0  # seconds to send the rest when the link is closed
 
-Fields = dict[str, Any]
+_FROM_NODE = decoder(messages.FROM_NODE)
+
+
+class LinkOwner(Protocol):
+    """Whose link it is: `kernels.client.kernel.RemoteKernel`, which imports this module."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a cell runs in the node, or is to run there."""
+
+    def greet(self, welcome: messages.Welcome) -> None:
+        """The node has said what it has of this session."""
+
+    def take_news(self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput) -> None:
+        """messages.News, in order, each once."""
+
+    def question(self, asked: messages.FileQuestion) -> None:
+        """A cell asks for the person's stored files."""
+
+    def out_of_reach(self) -> None:
+        """The node does not answer, but may live on with all that runs in it; called at each attempt."""
+
+    def given_up(self, error: BaseException) -> None:
+        """The node has not answered for so long that nobody should wait any longer."""
+
+    def lost(self, reason: str) -> None:
+        """The node is gone, with all that ran in it; what is sent from now on goes to the next."""
+
+    def failed(self, error: BaseException) -> None:
+        """There is no node, or none for us: nothing that was asked for will come."""
 
 
 class Link:
-    """See the module's text. `connect` opens a websocket; `hello` is the first thing that is said on it."""
+    """See the module's text. `connect` opens a websocket; `hello` is the first message on it."""
 
-    def __init__(self, connect: Connect, hello: Fields, owner: Owner) -> None:
+    def __init__(self, connect: Connect, hello: messages.Hello, owner: LinkOwner) -> None:
         self._connect = connect
         self._hello = hello
         self._owner = owner
         self._node_id = ""
         self._outbox = Outbox()
         self._acknowledged: list[int] = []
-        self._highest = 0  # of all news of this node
-        self._before = 0  # what its numbers are raised by: those of an earlier node mean nothing to it
-        self._calls: dict[int, asyncio.Future[Fields]] = {}
+        self._highest = 0  # the highest number of this node's news
+        self._before = 0  # what its numbers are raised by, so that an earlier node's stay different
+        self._calls: dict[int, asyncio.Future[messages.Answer]] = {}
         self._due = False
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._speaking = asyncio.Lock()  # on this socket
         self._sendings: set[asyncio.Future[None]] = set()
         self._greeted = asyncio.Event()
-        self._greetings = 0  # that are waited for
-        self._refusal: BaseException | None = None  # as the node has said it
+        self._greetings = 0  # how many tasks wait for one
+        self._refusal: BaseException | None = None  # why the node cannot serve the session
         self._reader: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self.closed = False
@@ -91,33 +120,30 @@ class Link:
         if not self._greeted.is_set():
             raise self._failure or NodeUnavailable(SILENT)
 
-    def send(self, do: str, **fields: Any) -> int:
+    def send(self, command: messages.Command) -> int:
         """Send a command; returns its number. Raises: TooLarge for one that no node would take."""
-        number = self._outbox.add(do, fields)
+        number = self._outbox.add_command(command)
         self._have_reader()
         self._flush_soon()
         return number
 
-    async def call(self, do: str, **fields: Any) -> Fields:
-        """Send a command; its answer is news with a `value`, to be acknowledged.
-
-        Raises: KernelError, OSError.
-        """
-        if self.closed:  # nothing is sent any more, and nothing answers
+    async def call(self, command: messages.Command) -> messages.Answer:
+        """Send a command; returns its answer, to be acknowledged. Raises: KernelError, OSError."""
+        if self.closed:  # nothing is sent any more
             raise NodeUnavailable(WAS_CLOSED)
-        number = self.send(do, **fields)
-        answer: asyncio.Future[Fields] = asyncio.get_running_loop().create_future()
+        number = self.send(command)
+        answer: asyncio.Future[messages.Answer] = asyncio.get_running_loop().create_future()
         self._calls[number] = answer
         try:
             return await answer
-        except NodeUnavailable:  # it is not to be done at some later time, when nobody expects it
+        except NodeUnavailable:  # or it would be carried out at a later time, when nobody expects it
             self._outbox.withdraw(number)
             raise
         finally:
             self._calls.pop(number, None)
 
     def withdraw(self, number: int) -> bool:
-        """Take a command back that was never sent; returns whether it was not."""
+        """Take a command back if it was never sent; returns whether it was taken back."""
         return self._outbox.is_unsent(number) and self._outbox.withdraw(number)
 
     def has_arrived(self, number: int) -> bool:
@@ -125,22 +151,22 @@ class Link:
         return number <= self._outbox.confirmed
 
     def wake(self) -> None:
-        """The node has been reached, by another: go on where we had given up."""
+        """Somebody else has reached the node: go on if we had given up."""
         if self._node_id and not self.closed:
             self._have_reader()
 
     def acknowledge(self, number: int) -> None:
-        """We are done with this piece of news."""
+        """Tell the node that it may forget this piece of news."""
         if number > self._before:
             self._acknowledged.append(self.at_node(number))
             self._flush_soon()
 
     def at_node(self, number: int) -> int:
-        """The number that a piece of news has at its node."""
+        """The number that this piece of news has at its node."""
         return number - self._before
 
     async def close(self) -> None:
-        """Say what is left to say, and close; all that runs goes on."""
+        """Send what is left to send, and close; everything that runs in the node goes on."""
         self.closed = True
         if self._socket is not None and not self._socket.closed:
             self.flush()
@@ -153,13 +179,13 @@ class Link:
     # Out:
 
     def flush(self) -> None:
-        """Send what waits to be sent, without leaving that to the next step of the event loop."""
+        """Send what waits, now rather than in the next step of the event loop."""
         self._due = False
         if self._socket is None or self._socket.closed:
             return
         if self._acknowledged:
             numbers, self._acknowledged = self._acknowledged, []
-            self._outbox.add("acknowledge", {"numbers": numbers})
+            self._outbox.add_command(messages.Acknowledge(numbers=numbers))
         if texts := self._outbox.messages():
             saying, loop = self._say(self._socket, self._speaking, texts), asyncio.get_running_loop()
             sending = asyncio.Task(saying, loop=loop, eager_start=True, name="commands to a node")
@@ -177,13 +203,13 @@ class Link:
             self.flush()
 
     async def _say(
-        self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[str]
+        self, socket: aiohttp.ClientWebSocketResponse, speaking: asyncio.Lock, texts: list[bytes]
     ) -> None:
         try:
-            async with speaking:  # the order of commands is that of cells
+            async with speaking:  # the order of commands is the order of cells
                 for text in texts:
-                    await socket.send_str(text)
-        except (aiohttp.ClientError, OSError):  # the reader sees it too, and what was lost is sent again
+                    await socket.send_bytes(text)
+        except (aiohttp.ClientError, OSError):  # the reader notices it too, and the commands are sent again
             log.debug("the connection to the node broke while something was sent")
 
     # In:
@@ -194,7 +220,7 @@ class Link:
             self._reader = asyncio.create_task(self._read(), name="node link")
 
     async def _read(self) -> None:
-        """Be connected for as long as there is a node; ends, with `lost`, when there is none any more."""
+        """Stay connected for as long as there is a node; when it is gone, call `lost` and return."""
         try:
             useless = 0
             pauses = _pauses()
@@ -216,12 +242,12 @@ class Link:
                     useless += 1
                 if useless == BRIEF_ONES:
                     raise NodeUnavailable(BREAKS)
-                await asyncio.sleep(next(pauses))  # it may break at once, again and again
+                await asyncio.sleep(next(pauses))  # it may break at once each time
         except _GivenUp as given_up:
             self._failure = given_up.error
             self._fail_calls(given_up.error)
             self._owner.given_up(given_up.error)
-        except Exception as error:  # whatever it is, those who wait for news must hear of it
+        except Exception as error:  # whatever it is, those who wait for news must be told
             if not isinstance(error, (KernelError, OSError)):
                 log.exception("the link to the node failed")
             self._failure = error
@@ -232,18 +258,18 @@ class Link:
             self._greeted.clear()
 
     def _understand(self, code: int | None) -> None:
-        """Go by the reason for which the node has closed the websocket. Raises: NodeUnavailable, OSError."""
-        if code == STOPPED:
+        """Act on the reason why the node has closed the websocket. Raises: NodeUnavailable, OSError."""
+        if code == messages.STOPPED:
             self._lose(NodeGone(WAS_STOPPED))
         elif code in CLOSED:
             raise NodeUnavailable(CLOSED[code])
-        elif code == FAILED:
+        elif code == messages.FAILED:
             raise self._refusal or NodeUnavailable(SILENT)
 
-    async def _reached(self) -> Connected | None:
-        """A connection: to the node that we know as long as it lives, else to the one that there is.
+    async def _reached(self) -> SessionSocket | None:
+        """A connection to the node that we know, as long as it lives, or else to the one that there is.
 
-        None when the one that we know is gone and there is nothing to say to another.
+        None if the node that we know is gone and there is nothing to send to another.
         """
         if self._node_id:
             try:
@@ -252,7 +278,7 @@ class Link:
                 self._lose(gone)
         return await self._connect("") if self._outbox or self._greetings else None
 
-    async def _again(self) -> Connected:
+    async def _again(self) -> SessionSocket:
         """A connection to the node that we know. Raises: NodeGone, NodeIncompatible, _GivenUp."""
         began = monotonic()
         for pause in _pauses():
@@ -272,64 +298,68 @@ class Link:
         raise AssertionError
 
     def _lose(self, gone: NodeGone) -> None:
-        """The node that we know is gone, with all that ran in it."""
+        """The node that we know is gone, with everything that ran in it."""
         self._forget(gone)
         self._owner.lost(WAS_STOPPED if gone.reason == WAS_STOPPED else ENDED)
 
-    async def _talk(self, connected: Connected, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _talk(self, connected: SessionSocket, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._refusal = None
-        await socket.send_json(self._hello)
+        await socket.send_bytes(encode(self._hello))
         async for message in socket:
-            if message.type is not aiohttp.WSMsgType.TEXT:
+            if message.type is not aiohttp.WSMsgType.BINARY:
                 continue
-            told = json.loads(message.data)
-            if "hello" in told:
-                self._greet(connected.node_id, told["hello"])
-                self._socket = socket
-                self._flush_soon()
-            elif "refused" in told:
-                self._refusal = codec.to_error(told["refused"])
-            elif "ask" in told:
-                self._owner.question(told)
-            else:
-                self._outbox.confirm(told["got"])
-                began = monotonic()
-                for news in told["log"]:
-                    if monotonic() - began > TURN:
-                        await asyncio.sleep(0)  # others have their turn
-                        began = monotonic()
-                    if "large" in news:
-                        news = await connected.fetch(news["n"])
-                    self._take(news)
+            match told := _FROM_NODE.decode(message.data):
+                case messages.Welcome():
+                    self._greet(connected.node_id, told)
+                    self._socket = socket
+                    self._flush_soon()
+                case messages.SessionRefused(error=error):
+                    self._refusal = error.exception()
+                case messages.FileQuestion():
+                    self._owner.question(told)
+                case messages.NewsBatch(got=got, log=texts):
+                    self._outbox.confirm(got)
+                    began = monotonic()
+                    for text in texts:
+                        if monotonic() - began > TURN:
+                            await asyncio.sleep(0)  # others have their turn
+                            began = monotonic()
+                        news = messages.read_news(text)
+                        if isinstance(news, messages.LargeNews):
+                            news = await connected.fetch_news(news.n)
+                        assert not isinstance(news, messages.LargeNews)
+                        self._take_news(news)
 
-    def _greet(self, node_id: str, hello: Fields) -> None:
+    def _greet(self, node_id: str, welcome: messages.Welcome) -> None:
         self._node_id = node_id
-        self._outbox.confirm(hello["got"])
+        self._outbox.confirm(welcome.got)
         self._outbox.rewind()
         self._speaking = asyncio.Lock()
-        self._owner.greet(hello)
+        self._owner.greet(welcome)
         self._greeted.set()
-        for asked in hello["asked"]:
+        for asked in welcome.asked:
             self._owner.question(asked)
 
-    def _take(self, news: Fields) -> None:
-        if news["n"] <= self._highest:
+    def _take_news(
+        self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput | messages.Answer
+    ) -> None:
+        if news.n <= self._highest:
             return
-        self._highest = news["n"]
-        news["n"] += self._before
-        if "call" not in news:
-            self._owner.take(news)
+        self._highest = news.n
+        news.n += self._before
+        if not isinstance(news, messages.Answer):
+            self._owner.take_news(news)
             return
-        answer = self._calls.get(news["call"])
-        if answer is not None and not answer.done() and "value" in news:
+        answer = self._calls.get(news.call)
+        if answer is not None and not answer.done() and news.error is None:
             answer.set_result(news)
             return
-        if answer is not None and not answer.done():
-            answer.set_exception(codec.to_error(news["error"]))
-        self.acknowledge(news["n"])
+        if answer is not None and not answer.done() and news.error is not None:
+            answer.set_exception(news.error.exception())
+        self.acknowledge(news.n)
 
     def _forget(self, error: BaseException) -> None:
-        """Forget the node: nothing of it comes any more, and nothing that was for it goes to another."""
+        """Forget the node: it sends nothing more, and what was meant for it must not go to another."""
         self._node_id = ""
         self._before += self._highest
         self._highest = 0

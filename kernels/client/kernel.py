@@ -1,7 +1,7 @@
 """A session's kernel that lives in a node, as `kernels.kernel.Kernel` is one that lives here.
 
 kernel = node.kernel(session_id, files)
-cells = await kernel.left_running()         # by tag: what a program before us had begun
+cells = await kernel.left_running()         # by tag: what an earlier program has begun
 async with kernel.run("x = 1") as cell: ...
 """
 
@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any, BinaryIO, Protocol
@@ -20,29 +20,27 @@ import aiohttp
 
 from kernels import introspection
 from kernels.broker import FileSource, FileUnavailable
-from kernels.cell import codec
 from kernels.cell.events import ClearOutput, Display, Restarted, Result, Stream
 from kernels.cell.result import Late, Variable
 from kernels.client.captured import RemoteFile
 from kernels.client.cell import RemoteCell
 from kernels.client.connection import Link
-from kernels.client.ends import Connect
+from kernels.client.session_socket import Connect
 from kernels.errors import KernelClosed, KernelError
 from kernels.interface import State
 from kernels.limits import Limits
-from kernels.node.settings import limits_from, limits_to
+from kernels.node import messages
+from kernels.node.encoding import decode
 from kernels.wire import sizes
-from kernels.workspace.captured import Captured, Scan
+from kernels.workspace.captured import Captured, CapturedFile, Scan
 
 __all__ = ["KernelNode", "RemoteKernel"]
 
 log = logging.getLogger(__name__)
 
-Fields = dict[str, Any]
-
 
 class KernelNode(Protocol):
-    """What a kernel needs of its node."""
+    """What a kernel needs of its node: of `kernels.client.node.RemoteNode`, which imports this module."""
 
     limits: Limits
 
@@ -62,22 +60,22 @@ class KernelNode(Protocol):
         data: Any = None,
         start: bool = True,
     ) -> bytes:
-        """One request; its answer's body. Raises: OSError, KernelError; NodeGone without `start`."""
+        """Make a request; returns its body. Raises: OSError, KernelError; NodeGone without `start`."""
 
     def get(self, path: str) -> Any:
-        """A request whose answer is read bit by bit."""
+        """Make a request whose answer is read piece by piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """A node that is gone: the cell that ran in it, if one did, and when it began (seconds since 1970)."""
+    """A node that is gone: the cell that ran in it, if any, and when it began (seconds since 1970)."""
 
     tag: int = 0
     since: float | None = None
 
 
 class RemoteKernel(introspection.Hinting):
-    """One session's kernel in a node; made by `Node.kernel`."""
+    """One session's kernel in a node; made by `RemoteNode.kernel`."""
 
     def __init__(self, node: KernelNode, session_id: str, source: FileSource) -> None:
         self.session_id = session_id
@@ -87,18 +85,17 @@ class RemoteKernel(introspection.Hinting):
         self._path = f"sessions/{quote(session_id, safe='')}"
         self._cells: dict[str, RemoteCell] = {}
         self._left: dict[int, RemoteCell] = {}
-        self._given_up: dict[str, int] = {}  # cells that may go on, by their keys: their tags
-        self._settling: dict[int, str] = {}  # of those, the ones that have ended: by the number of the news
+        self._given_up: dict[str, int] = {}  # tags of cells that may go on, by their keys
+        self._settling: dict[int, str] = {}  # keys of those that have ended, by the number of the news
         self._numbers = count(1)
         self._late: asyncio.Queue[tuple[int, Late]] = asyncio.Queue()
         self._variables: tuple[Variable, ...] = ()
         self._restarted: Restarted | None = None
-        self._unknown: _Lost | None = None  # a node was lost, and the next one has to know the workspace
-        self._columns: int | None = None  # how wide tables may be, where somebody has said so
+        self._unknown: _Lost | None = None  # set if the next node has to learn the workspace
+        self._columns: int | None = None  # how wide tables may be, if somebody has said so
         self._answering: set[asyncio.Task[None]] = set()
-        self._client = secrets.token_hex(4)  # of this kernel: whoever opens the session anew begins anew
-        hello = {"client": self._client, "limits": limits_to(node.limits)}
-        self._link = Link(node.connect_to(session_id), hello, self)
+        self._client = secrets.token_hex(4)  # another for each object, so that numbering begins anew
+        self._link = Link(node.connect_to(session_id), messages.Hello(self._client, node.limits), self)
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -123,39 +120,39 @@ class RemoteKernel(introspection.Hinting):
         return cell
 
     async def late(self) -> AsyncIterator[Late]:
-        """What comes after its cell: output of threads, files they write. Never ends; for one reader."""
+        """What arrives after its cell: output of threads, files they write. Never ends; for one reader."""
         while True:
             number, late = await self._late.get()
             yield late
             self.acknowledge(number)
             if (key := self._settling.pop(number, None)) is not None:
-                self.send("settle", run=key)  # its files are kept
+                self.send(messages.SettleCell(run=key))  # its files are kept
 
     async def left_running(self) -> Mapping[int, RemoteCell]:
-        """The cells that a program before us began and nobody settled, by their tags. Raises: KernelError."""
+        """The cells that an earlier program began and nobody settled, by their tags. Raises: KernelError."""
         await self._link.greeted()
         return dict(self._left)
 
     @asynccontextmanager
     async def catch_up(self, since: float | None) -> AsyncIterator[Scan]:
-        """Know what lies in the workspace, once; files written from `since` on are news while entered."""
-        answer = await self._link.call("catch up", since=since)
-        yield self._scan(answer["n"], answer["value"])
-        self.acknowledge(answer["n"])
+        """Learn what is in the workspace, once; yields the files that were written from `since` on."""
+        answer = await self._link.call(messages.CatchUp(since=since))
+        yield self._scan(answer.n, answer.scan)
+        self.acknowledge(answer.n)
 
     async def state(self) -> State:
         """The kernel as it is now. Raises: KernelError."""
-        answer = await self._link.call("state")
-        self.acknowledge(answer["n"])
-        value = answer["value"]
-        self._variables = codec.to_variables(value["variables"])
-        return State(value["alive"], value["busy"], self._variables)
+        answer = await self._link.call(messages.GetState())
+        self.acknowledge(answer.n)
+        assert answer.state is not None
+        self._variables = answer.state.variables
+        return answer.state
 
     async def _hint(self, question: str, code: str, position: int) -> Any:
         path, at = f"{self._path}/hints/{question}", {"position": str(position)}
         with suppress(KernelError, OSError, TimeoutError):
             asked = self._node.ask("POST", path, params=at, data=code.encode(), start=False)
-            return codec.loads(await asyncio.wait_for(asked, 2 * introspection.PATIENCE))
+            return decode(await asyncio.wait_for(asked, 2 * introspection.PATIENCE), dict[str, Any])
 
     async def widen(self, columns: int) -> None:
         """From now on tables of text may be this wide, in whatever node the kernel lives."""
@@ -164,9 +161,9 @@ class RemoteKernel(introspection.Hinting):
 
     async def restart(self) -> None:
         """End the process, with its variables; the next cell gets a fresh one. Raises: KernelError."""
-        for key in self._given_up:  # nobody could be asked about these
-            self.send("interrupt", run=key)
-        self.acknowledge((await self._link.call("restart"))["n"])
+        for key in self._given_up:  # nobody is there to be asked about these
+            self.send(messages.InterruptCell(run=key))
+        self.acknowledge((await self._link.call(messages.RestartKernel())).n)
         self._variables, self._restarted = (), None
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
@@ -174,10 +171,10 @@ class RemoteKernel(introspection.Hinting):
         path = f"{self._path}/files/{quote(name, safe='')}"
         params = {"beside": beside} if beside else None
         placed = await self._node.ask("PUT", path, params=params, data=_kept_open(source))
-        return str(codec.loads(placed)["name"])
+        return decode(placed, str)
 
     def wake(self) -> None:
-        """The node answers again: what we have given up may go on there."""
+        """The node answers again: cells that were given up may go on there."""
         if self._given_up:
             self._link.wake()
 
@@ -191,14 +188,14 @@ class RemoteKernel(introspection.Hinting):
 
     # What a cell needs (CellHost):
 
-    def send(self, do: str, **fields: Any) -> int:
-        """Send a command to the node. A node that does not know the workspace is told to learn it first."""
+    def send(self, command: messages.Command) -> int:
+        """Send a command to the node. A node that does not know the workspace has to learn it first."""
         lost, self._unknown = self._unknown, None
         if lost is not None and not self._link.closed:
             # Started eagerly, so that its command is sent before this one.
             loop, work = asyncio.get_running_loop(), self._catch_up_after(lost)
             self._keep(asyncio.Task(work, loop=loop, eager_start=True, name="files of a lost cell"))
-        return self._link.send(do, **fields)
+        return self._link.send(command)
 
     def flush(self) -> None:
         """Let the commands go to the node now."""
@@ -208,27 +205,34 @@ class RemoteKernel(introspection.Hinting):
         """News of this number has been told."""
         self._link.acknowledge(number)
 
-    def opened(self, number: int, fields: Fields) -> Captured:
-        """A captured file that news of this number names."""
-        path = f"{self._path}/log/{self._link.at_node(number)}/files/{fields['number']}"
-        file = codec.to_file(fields)
-        here = file if self._node.local and not file.is_output else None
-        get = partial(self._node.get, path)
-        return RemoteFile(file.name, file.size, file.mtime, get, here, is_output=file.is_output)
+    def opened(self, number: int, files: tuple[Captured, ...]) -> tuple[Captured, ...]:
+        """The captured files that news of this number names, to be read here."""
+        path = f"{self._path}/log/{self._link.at_node(number)}/files"
+        return tuple(
+            RemoteFile(
+                file.name,
+                file.size,
+                file.mtime,
+                get=partial(self._node.get, f"{path}/{index}"),
+                here=file if self._node.local and isinstance(file, CapturedFile) and file.path else None,
+                is_output=file.is_output,
+            )
+            for index, file in enumerate(files)
+        )
 
     def restarted(self) -> Restarted | None:
-        """What has to be told of a node that has ended; given once."""
+        """The restart that has to be told if a node has ended; returned once."""
         restarted, self._restarted = self._restarted, None
         return restarted
 
-    def over(self, cell: RemoteCell) -> None:
-        """The cell has its result, or is left to others."""
+    def forget_cell(self, cell: RemoteCell) -> None:
+        """The cell has its result, or is left to another program."""
         self._cells.pop(cell.key, None)
         if self._left.get(cell.tag) is cell:
             del self._left[cell.tag]
 
     def withdraw(self, number: int) -> bool:
-        """Take a command back that no node has got; returns whether none has."""
+        """Take a command back if no node has received it; returns whether it was taken back."""
         return self._link.withdraw(number)
 
     def has_arrived(self, number: int) -> bool:
@@ -236,62 +240,65 @@ class RemoteKernel(introspection.Hinting):
         return self._link.has_arrived(number)
 
     def leave_behind(self, cell: RemoteCell) -> None:
-        """The cell has a result, and goes on in a node that does not answer: what comes of it is late."""
+        """The cell has a result, and goes on in a node that does not answer: what it shows is late output."""
         self._given_up[cell.key] = cell.tag
 
-    # What the link tells (Owner):
+    # What the link tells (LinkOwner):
 
     @property
     def waits(self) -> bool:
         """Whether a cell runs in the node, or is to run there."""
         return bool(self._cells)
 
-    def greet(self, hello: Fields) -> None:
-        """Know the cells that were begun before us, and the limits that apply."""
-        self.limits = limits_from(hello.get("limits", {}), self.limits)
-        if self._columns is not None:  # it may be another node, which has not been told
+    def greet(self, welcome: messages.Welcome) -> None:
+        """Note the limits that apply, and the cells that an earlier program has begun."""
+        self.limits = welcome.limits
+        if self._columns is not None:  # it may be another node, which does not know it
             self._keep(asyncio.create_task(self.widen(self._columns), name="width for a node"))
         for cell in self._cells.values():
             cell.back()
         known = {cell.key for cell in self._left.values()} | self._cells.keys() | self._given_up.keys()
-        for run in hello["runs"]:
-            if run["run"] not in known:
-                code, about = run.get("code", ""), {"tag": run["tag"], "turn": run.get("turn", "")}
-                cell = RemoteCell(self, run["run"], code, **about, allow_input=True, begun=True)
-                cell.began = run.get("began")
+        for run in welcome.runs:
+            if run.run not in known:
+                cell = RemoteCell(
+                    self, run.run, run.code, tag=run.tag, turn=run.turn, allow_input=True, begun=True
+                )
+                cell.began = run.began
                 self._left[cell.tag] = self._cells[cell.key] = cell
 
-    def take(self, news: Fields) -> None:
-        """Give news to whom it is for; what nobody waits for any more is done with."""
-        if "variables" in news:
-            self._variables = codec.to_variables(news["variables"])
-        if "late" in news:
-            self._take_late(news)
-        elif (tag := self._given_up.get(news["run"])) is not None:
+    def take_news(self, news: messages.CellEvent | messages.CellEnd | messages.LateOutput) -> None:
+        """Pass news on to its cell, or as late output; acknowledge events that nobody waits for."""
+        if isinstance(news, messages.CellEnd) and news.variables is not None:
+            self._variables = news.variables
+        if isinstance(news, messages.LateOutput):
+            late = news.late
+            scan = self._scan(news.n, late.scan) if late.scan is not None else None
+            self._late.put_nowait((news.n, replace(late, scan=scan)))
+        elif (tag := self._given_up.get(news.run)) is not None:
             self._take_given_up(tag, news)
-        elif (cell := self._cells.get(news["run"])) is not None:
-            cell.take(news)
-        elif "event" in news:
-            self.acknowledge(news["n"])
+        elif (cell := self._cells.get(news.run)) is not None:
+            cell.take_news(news)
+        elif isinstance(news, messages.CellEvent):
+            self.acknowledge(news.n)
 
-    def question(self, asked: Fields) -> None:
-        """Answer a cell that asks for the person's stored files."""
+    def question(self, asked: messages.FileQuestion) -> None:
+        """Answer a cell's question for the person's stored files."""
         self._keep(asyncio.create_task(self._answer(asked), name="stored files for a node"))
 
     def out_of_reach(self) -> None:
-        """The node does not answer: the cells wait, and say so."""
+        """The node does not answer: its cells wait, and say so."""
         for cell in list(self._cells.values()):
             cell.wait()
 
     def given_up(self, error: BaseException) -> None:
-        """It has not answered for too long: no cell waits on."""
+        """The node has not answered for too long: no cell waits any longer."""
         for cell in list(self._cells.values()):
             cell.give_up(error)
 
     def lost(self, reason: str) -> None:
-        """The running cell has died; those that wait are sent to the next node.
+        """The running cell has died; those that stand in line are sent to the next node.
 
-        That node is told to learn what is in the workspace, and to report only what the dead cell wrote.
+        That node first learns what is in the workspace, and reports only what the dead cell wrote.
         """
         names = tuple(variable.name for variable in self._variables)
         self._given_up.clear()
@@ -311,7 +318,7 @@ class RemoteKernel(introspection.Hinting):
         self._variables = ()
 
     def failed(self, error: BaseException) -> None:
-        """There is no node: tell all who wait."""
+        """There is no node: fail all cells."""
         for cell in self._cells.values():
             cell.fail(error)
 
@@ -325,76 +332,69 @@ class RemoteKernel(introspection.Hinting):
             self._unknown = lost
 
     async def _catch_up_after(self, lost: "_Lost") -> None:
-        """Have the node learn the workspace. What the dead cell wrote is told as late.
+        """Let the node learn the workspace. What the dead cell wrote becomes late output.
 
-        Where that fails, the next command tries again.
+        If that fails, the next command tries again.
         """
         try:
-            answer = await self._link.call("catch up", since=lost.since)
+            answer = await self._link.call(messages.CatchUp(since=lost.since))
         except (KernelError, OSError) as error:
             log.info("the workspace of session %s is not known yet: %s", self.session_id, error)
             self._not_known(lost)
             return
-        scan = self._scan(answer["n"], answer["value"])
+        scan = self._scan(answer.n, answer.scan)
         if scan == Scan():
-            self.acknowledge(answer["n"])
+            self.acknowledge(answer.n)
         else:
-            self._late.put_nowait((answer["n"], Late(lost.tag, scan=scan)))
+            self._late.put_nowait((answer.n, Late(lost.tag, scan=scan)))
 
-    def _take_given_up(self, tag: int, news: Fields) -> None:
-        """What a cell that we have given up shows is told as late, and so are its files."""
-        if "result" in news:
-            result = codec.to_result(news["result"], lambda file: self.opened(news["n"], file))
-            self._restarted = result.restarted or self._restarted
-            self._settling[news["n"]] = news["run"]
-            self._late.put_nowait((news["n"], Late(tag, scan=Scan(result.captured, result.skipped))))
-        elif "event" in news:
-            event = codec.to_event(news["event"])
-            if isinstance(event, Stream | Display | Result | ClearOutput):
-                self._late.put_nowait((news["n"], Late(tag, event=event)))
+    def _take_given_up(self, tag: int, news: messages.CellEvent | messages.CellEnd) -> None:
+        """What a cell that we have given up shows is told as late output, and so are its files."""
+        if isinstance(news, messages.CellEvent):
+            if isinstance(news.event, Stream | Display | Result | ClearOutput):
+                self._late.put_nowait((news.n, Late(tag, event=news.event)))
             else:  # its questions have nobody to answer them, and end by themselves
-                self.acknowledge(news["n"])
-        else:
-            self.send("settle", run=news["run"])
-        if "event" not in news:
-            del self._given_up[news["run"]]
+                self.acknowledge(news.n)
+            return
+        del self._given_up[news.run]
+        if news.result is None:
+            self.send(messages.SettleCell(run=news.run))
+            return
+        self._restarted = news.result.restarted or self._restarted
+        self._settling[news.n] = news.run
+        scan = Scan(self.opened(news.n, news.result.captured), news.result.skipped)
+        self._late.put_nowait((news.n, Late(tag, scan=scan)))
 
-    def _take_late(self, news: Fields) -> None:
-        number, tag = news["n"], int(news["late"])
-        if "scan" in news:
-            late = Late(tag, scan=self._scan(number, news["scan"]))
-        else:
-            late = Late(tag, event=codec.to_event(news["event"]))
-        self._late.put_nowait((number, late))
+    def _scan(self, number: int, scan: Scan | None) -> Scan:
+        """What a scan found, as news of this number tells it."""
+        assert scan is not None
+        return Scan(self.opened(number, scan.captured), scan.skipped)
 
-    def _scan(self, number: int, fields: Fields) -> Scan:
-        files = tuple(self.opened(number, file) for file in fields["captured"])
-        return Scan(files, codec.to_skipped(fields["skipped"]))
-
-    async def _answer(self, asked: Fields) -> None:
-        number = asked["ask"]
+    async def _answer(self, asked: messages.FileQuestion) -> None:
+        answer = messages.FilesAnswer(ask=asked.ask)
         try:
-            match asked["op"]:
+            match asked.op:
                 case "list":
-                    files = [asdict(row) for row in await self._source.list()]
-                    self.send("told", ask=number, files=files)
+                    answer.files = tuple(await self._source.list())
                 case "place":
-                    self.send("told", ask=number, name=await self._source.place(asked["wanted"]))
+                    answer.name = await self._source.place(asked.wanted)
                 case "open":
-                    await self._give(number, asked["wanted"])
+                    await self._give(asked)
+                    return
         except FileUnavailable as refusal:
-            self.send("told", ask=number, refused=refusal.message)
-        except Exception as error:  # whatever it is, the cell must not wait for it in vain
+            answer.refused = refusal.message
+        except Exception as error:  # whatever it is, the cell must not wait for an answer in vain
             log.exception("a cell's question for stored files could not be answered")
-            self.send("told", ask=number, failed=type(error).__name__)
+            answer.failed = type(error).__name__
+        self.send(answer)
 
-    async def _give(self, number: int, wanted: str) -> None:
-        opened = await self._source.open(wanted)
+    async def _give(self, asked: messages.FileQuestion) -> None:
+        opened = await self._source.open(asked.wanted)
         with opened.file:
             about = {name: getattr(opened, name) for name in ("file_id", "filename", "file_type")}
-            await self._node.ask("PUT", f"{self._path}/asked/{number}", params=about, data=opened.file)
+            await self._node.ask("PUT", f"{self._path}/asked/{asked.ask}", params=about, data=opened.file)
 
 
 def _kept_open(source: BinaryIO | bytes) -> Any:
-    """`source` as a request's body, which leaves a file open: it is the caller's."""
+    """`source` as a request's body that does not close a file, which belongs to the caller."""
     return source if isinstance(source, bytes) else aiohttp.payload.IOBasePayload(source)

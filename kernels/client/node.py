@@ -1,12 +1,12 @@
 """A node, as `kernels.pool.Pool` is the kernels of this process: see `kernels.client`.
 
-Requests and websockets go to the place that `find` gives. When the node there has ended, the next thing that
-is asked for finds the next node, which may have to be started.
+Requests and websockets go to the endpoint that `find` returns. When the node there has ended, the next
+request finds the next node, which may have to be started.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from itertools import chain, repeat
 from pathlib import Path
@@ -18,41 +18,43 @@ from urllib.parse import quote
 import aiohttp
 
 from kernels.broker import FileSource
-from kernels.cell import codec
-from kernels.client.ends import Connect, Connected
 from kernels.client.http_answers import CHANGING, body_of, differing, is_changing, words_for
 from kernels.client.kernel import RemoteKernel
-from kernels.client.spawn import Find, Place
+from kernels.client.session_socket import Connect, SessionSocket
+from kernels.client.spawn import Find, NodeEndpoint
 from kernels.concurrency.cancellation import stop
 from kernels.concurrency.lasting import lasting
 from kernels.errors import KernelError, NodeGone, NodeIncompatible, NodeUnavailable
 from kernels.limits import Limits
 from kernels.node import PROTOCOL
+from kernels.node.encoding import NotDecoded, decode
+from kernels.node.messages import NodeInfo, NodeVersion
+from kernels.node.settings import KernelSettings
 from kernels.wire.sizes import MESSAGE
 
-__all__ = ["Node"]
+__all__ = ["RemoteNode"]
 
 log = logging.getLogger(__name__)
 
 CONNECTING = 10.0  # seconds
 ENDING, LOOK = 20.0, 0.05  # seconds that a node may take to end its kernels, and between looks
-HEARTBEAT = 30.0  # seconds between pings: a node that is frozen keeps its connections
-PATIENT = aiohttp.ClientTimeout(
-    total=None, sock_connect=CONNECTING, sock_read=300.0
-)  # seconds; some delete much
-CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a node that is frozen says no goodbye
+HEARTBEAT = 30.0  # seconds between pings, since a frozen node keeps its connections
+# Seconds; a request may delete very much.
+PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECTING, sock_read=300.0)
+CLOSING = aiohttp.ClientWSTimeout(ws_close=2.0)  # seconds; a frozen node does not answer a close
 WRONG_TOKEN = (401, 403)
-AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to be there
+AWAY = (0.5, 2.0, 8.0, 30.0)  # seconds between attempts to attend
 AGAIN = (0.1, 0.5, 2.0)  # seconds before another attempt to find and ask a node of this machine
 
 
-class Node:
+class RemoteNode:
     """All kernels of a node. `python` is the interpreter that kernels run on, as this machine names it.
 
-    `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`): one with others is
-    replaced, unless kernels live in it; `called` is what the operator calls each. A node that somebody else
-    has started keeps its own. For that, `asked_for` has what the operator has set, by its name in the node:
-    what they call it, and its value. What is not used is logged.
+    `kernels` are the settings that a node of ours must have (`NodeSettings.kernels`). A node with others is
+    replaced, unless it has kernels; `called` has the operator's name of each setting. A node that somebody
+    else has started keeps its own settings. For that case `asked_for` has what the operator has set, by its
+    name in the node: the operator's name of it, and its value. Settings that the node does not use are
+    logged.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Node:
         *,
         python: Path,
         limits: Limits,
-        kernels: Mapping[str, Any] | None = None,
+        kernels: KernelSettings | None = None,
         asked_for: Mapping[str, tuple[str, Any]] | None = None,
         called: Mapping[str, str] | None = None,
     ) -> None:
@@ -71,10 +73,11 @@ class Node:
         self._wanted = kernels
         self._asked_for = {name: value for name, (_, value) in (asked_for or {}).items()}
         self._called = called or {name: known for name, (known, _) in (asked_for or {}).items()}
-        self._place: Place | None = None
+        self._place: NodeEndpoint | None = None
         self._http: aiohttp.ClientSession | None = None
+        self._who: NodeInfo  # since we are connected
         self._id = ""
-        self._doubted = False  # something failed since it was asked who it is: it may be gone, or another
+        self._doubted = False  # whether a request has failed: the node may be gone, or another one by now
         self._meetings: dict[bool, asyncio.Task[None]] = {}  # by whether a node is to be started
         self._reached = asyncio.Event()
         self._attending: asyncio.Task[None] | None = None
@@ -107,12 +110,12 @@ class Node:
     @property
     def tier(self) -> str:
         """How kernels are held: "S", "A", "B" or "none"."""
-        return str(self._who["tier"])
+        return self._who.tier
 
     @property
     def process(self) -> int:
         """The id of the node's process, on its own machine."""
-        return int(self._who["pid"])
+        return self._who.pid
 
     @property
     def outlived(self) -> bool:
@@ -120,21 +123,19 @@ class Node:
         return True
 
     async def untold(self) -> list[str]:
-        """The sessions that nobody has and that have something to tell; none where there is no node.
+        """The sessions that have news and no bot; none if there is no node.
 
         Raises: OSError, KernelError.
         """
         if self._http is None:
             return []
         try:
-            return [
-                str(name) for name in codec.loads(await self.ask("GET", "untold", start=False))["sessions"]
-            ]
+            return decode(await self.ask("GET", "untold", start=False), list[str])
         except NodeGone:
             return []
 
     async def release(self, session_id: str) -> None:
-        """Let go of a session's kernel, which lives on with all that runs in it."""
+        """Let go of a session's kernel, which lives on with everything that runs in it."""
         kernel = self._kernels.pop(session_id, None)
         if kernel is not None:
             await kernel.detach()
@@ -145,7 +146,7 @@ class Node:
         await self.ask("DELETE", f"sessions/{quote(session_id, safe='')}", params={"workspace": "1"})
 
     async def end(self) -> None:
-        """End the node, with all its kernels. Raises: OSError, KernelError when it does not end."""
+        """End the node, with all its kernels. Raises: OSError, KernelError if it does not end."""
         await self.connected()
         await self._end()
 
@@ -154,8 +155,8 @@ class Node:
     def connect_to(self, session_id: str) -> Connect:
         """How to get a websocket to this session."""
 
-        async def connect(known: str) -> Connected:
-            return await self._channel(f"sessions/{quote(session_id, safe='')}", known)
+        async def connect(known: str) -> SessionSocket:
+            return await self._session_socket(f"sessions/{quote(session_id, safe='')}", known)
 
         return connect
 
@@ -168,9 +169,9 @@ class Node:
         data: Any = None,
         start: bool = True,
     ) -> bytes:
-        """One request; its answer's body. Without `start` no node is started for it: NodeGone says so.
+        """Make a request; returns its answer's body. Without `start`, no node is started for it.
 
-        Raises: OSError, KernelError.
+        Raises: OSError, KernelError; NodeGone without `start` if there is no node.
         """
         for last in (False, True):
             await self.connected(start=start)
@@ -198,16 +199,16 @@ class Node:
     def get(
         self, path: str, params: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """A request whose answer is read bit by bit. Raises: NodeUnavailable once the node is gone."""
+        """Make a request whose answer is read piece by piece. Raises: NodeGone."""
         if self._http is None:
             raise NodeGone
         return self._http.get(f"kernelcord/{path}", params=params)
 
     async def connected(self, known: str = "", *, start: bool = True) -> str:
-        """Be in touch with a node, or with the one of the id `known`; returns its id.
+        """Be connected to a node, or to the one with the id `known`; returns its id.
 
-        One is started where none runs, but not in place of a known one, nor without `start`. Whoever asks
-        while somebody else is finding out waits for the same answer.
+        If none runs, one is started, but not in place of a known one, nor without `start`. Concurrent callers
+        wait for the same attempt.
 
         Raises: NodeGone, NodeUnavailable, NodeIncompatible.
         """
@@ -226,7 +227,7 @@ class Node:
     def _met(self, meeting: "asyncio.Task[None]", *, start: bool) -> None:
         del self._meetings[start]
         if not meeting.cancelled():
-            meeting.exception()  # whoever waits has it too, if anybody still does
+            meeting.exception()  # those who still wait get it too
 
     async def _meet(self, *, start: bool) -> None:
         await self._find_and_greet(start=start)
@@ -244,17 +245,17 @@ class Node:
                 await self._greet(place)
                 return
             except NodeUnavailable as error:
-                # It may be ending; then the next one is found or started. Or it is starting, wherever it is.
+                # It may be ending; then the next one is found or started. Or it is starting.
                 again = place.unix and attempt < len(AGAIN)
                 if not start or not (again or (is_changing(error) and monotonic() - began < ENDING)):
                     raise
                 await asyncio.sleep(pause)  # nothing tells when a node can be asked
 
     def _outdated(self) -> bool:
-        """Whether the node has other settings than are wanted, and nothing to lose by being replaced."""
-        if self._wanted is None or self._who["kernels"] == self._wanted:
+        """Whether the node has other settings than wanted, and can be replaced because it has no kernels."""
+        if self._wanted is None or self._who.kernels == self._wanted:
             return False
-        if self._who["alive"]:
+        if self._who.alive:
             self._tell_ignored("it has kernels, and changes when they have ended")
             return False
         return True
@@ -265,13 +266,13 @@ class Node:
             async with self._http.post("api/shutdown"):
                 pass
         await self._hang_up()
-        with suppress(NodeUnavailable):  # it is ending, and whoever starts the next one waits for that
+        with suppress(NodeUnavailable):  # it is ending; whoever starts the next one waits for that
             async with asyncio.timeout(ENDING):
                 while await self._find(False) is not None:  # noqa: ASYNC110  its end is told to nobody
                     await asyncio.sleep(LOOK)  # between two looks
 
-    async def _greet(self, place: Place) -> None:
-        """Ask the node there who it is. One that we know keeps its connections, those of all sessions."""
+    async def _greet(self, place: NodeEndpoint) -> None:
+        """Ask the node there what it is. If it is the one that we know, all connections to it are kept."""
         connector = (
             aiohttp.UnixConnector(place.address, limit=0) if place.unix else aiohttp.TCPConnector(limit=0)
         )
@@ -287,14 +288,16 @@ class Node:
                     if response.status in WRONG_TOKEN:
                         raise NodeUnavailable("it does not accept our token")
                     response.raise_for_status()
-                    who = await response.json(content_type=None)
-            if who["protocol"] != PROTOCOL:
-                raise NodeIncompatible(who["pid"], newer=who["protocol"] > PROTOCOL)
-            known = self._http is not None and (who["id"], place) == (self._id, self._place)
-        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
+                    told = await response.read()
+            version = decode(told, NodeVersion)
+            if version.protocol != PROTOCOL:
+                raise NodeIncompatible(version.pid, newer=version.protocol > PROTOCOL)
+            who = decode(told, NodeInfo)
+            known = self._http is not None and (who.id, place) == (self._id, self._place)
+        except (aiohttp.ClientError, OSError, NotDecoded) as error:
             await http.close()
             raise NodeUnavailable(words_for(error)) from error
-        except BaseException:  # whatever ends it, a cancellation too, the connection is not left open
+        except BaseException:  # a cancellation, too, leaves no connection open
             await http.close()
             raise
         if known:
@@ -302,7 +305,7 @@ class Node:
             await http.close()
         else:
             before, self._http = self._http, http
-            self._who, self._id, self._place, self._doubted = who, who["id"], place, False
+            self._who, self._id, self._place, self._doubted = who, who.id, place, False
             if before is not None:
                 await before.close()
             self._tell()
@@ -311,22 +314,22 @@ class Node:
             kernel.wake()
 
     def _tell(self) -> None:
-        """Log what there is to know of a node that we have not met before."""
-        log.info("kernels live in the node of process %s", self._who["pid"])
-        if self._who["tier"] == "none":
+        """Log what the operator has to know about a node that is new to us."""
+        log.info("kernels live in the node of process %s", self._who.pid)
+        if self._who.tier == "none":
             log.warning("Kernels run without a sandbox: let in only people to whom you would give a shell.")
         if self._wanted is None:
             self._tell_ignored("it was started with settings of its own")
 
     def _tell_ignored(self, why: str) -> None:
-        """Log the settings that the node has otherwise, each on a line of its own."""
-        ignored = differing(self._wanted or self._asked_for, self._who["kernels"])
+        """Log each setting that the node has otherwise."""
+        ignored = differing(self._wanted or self._asked_for, self._who.kernels)
         address = self._place.address if self._place is not None else ""
         for name in sorted(ignored):
             log.warning("%s is not used by the node at %s: %s", self._called.get(name, name), address, why)
 
     async def _attend(self) -> None:
-        """Let the node see that we are there: it does not leave while a bot is connected, used or not."""
+        """Show the node that we are there: it does not end while a bot is connected, even without kernels."""
         pauses = chain(AWAY, repeat(AWAY[-1]))
         while True:
             known = self._id
@@ -337,9 +340,9 @@ class Node:
                     "kernelcord/attendance", heartbeat=HEARTBEAT, timeout=CLOSING
                 ) as socket:
                     pauses = chain(AWAY, repeat(AWAY[-1]))
-                    await socket.receive()  # it says nothing, and then that it ends
+                    await socket.receive()  # there is no message, only the end
             except NodeGone:
-                if self._id == known:  # the next one is not started before somebody needs it
+                if self._id == known:  # the next node is not started before somebody needs it
                     self._reached.clear()
                     await self._reached.wait()
                 continue
@@ -348,7 +351,7 @@ class Node:
             self._doubted = True
             await asyncio.sleep(next(pauses))  # nothing tells when it can be reached again
 
-    async def _channel(self, path: str, known: str) -> Connected:
+    async def _session_socket(self, path: str, known: str) -> SessionSocket:
         for last in (False, True):
             node_id = await self.connected(known)
             assert self._http is not None
@@ -360,40 +363,15 @@ class Node:
                         heartbeat=HEARTBEAT,
                         timeout=CLOSING,
                     )
-            except (aiohttp.ClientError, OSError) as error:  # of this session: the others keep what they have
+            except (aiohttp.ClientError, OSError) as error:  # other sessions keep their connections
                 self._doubted = True
                 if last:
                     raise NodeUnavailable(words_for(error)) from error
             else:
-                return _Channel(socket, node_id, lambda number: self.ask("GET", f"{path}/log/{number}"))
+                return SessionSocket(socket, node_id, lambda number: self.ask("GET", f"{path}/log/{number}"))
         raise AssertionError
 
     async def _hang_up(self) -> None:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
-
-
-class _Channel:
-    """kernels.client.connection.Connected."""
-
-    def __init__(
-        self,
-        socket: aiohttp.ClientWebSocketResponse,
-        node_id: str,
-        fetch: Callable[[int], Awaitable[bytes]],
-    ) -> None:
-        self.socket = socket
-        self.node_id = node_id
-        self._fetch = fetch
-
-    async def fetch(self, number: int) -> dict[str, Any]:
-        """A piece of news by its number. Raises: OSError."""
-        told = await self._fetch(number)
-        end = told.find(b"\n")
-        news = codec.loads(told if end < 0 else told[:end])
-        while end >= 0:  # one output after the other: all together are up to 64 MiB
-            start, end = end + 1, told.find(b"\n", end + 1)
-            news["result"]["outputs"].append(codec.loads(told[start:] if end < 0 else told[start:end]))
-            await asyncio.sleep(0)  # others have their turn
-        return news

@@ -1,17 +1,18 @@
 """The commands that a node has not confirmed: numbered, and kept to be sent again.
 
-number = outbox.add("start", run="a-1")     # raises TooLarge
-for text in outbox.messages(): ...          # what was not sent yet, in messages of limited length
-outbox.confirm(12)                          # the node has every command up to this number
-outbox.rewind()                             # on a new connection: send again what is not confirmed
-outbox.withdraw(13)                         # never mind; whether it was never sent
+number = outbox.add_command(StartCell(run="a-1", tag=3))    # raises TooLarge
+for text in outbox.messages(): ...      # what was not sent yet, in messages of limited length
+outbox.confirm(12)                      # the node has every command up to this number
+outbox.rewind()                         # on a new connection: send again what is not confirmed
+outbox.withdraw(13)                     # do not send it, or not again; returns whether it was never sent
 """
 
-import json
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kernels.errors import TooLarge
+from kernels.node.encoding import encode
+from kernels.node.messages import Command
 from kernels.wire.sizes import MESSAGE
 
 __all__ = ["Outbox"]
@@ -20,11 +21,11 @@ LARGEST = MESSAGE - 2  # bytes of one command; the brackets of its list take two
 TOGETHER = 4 << 20  # bytes of the commands that share a message
 
 
-class Command(NamedTuple):
-    """A command with its number, as JSON in ASCII."""
+class _Numbered(NamedTuple):
+    """A command with its number, as JSON."""
 
     number: int
-    text: str
+    text: bytes
 
 
 class Outbox:
@@ -34,37 +35,39 @@ class Outbox:
         self.confirmed = 0  # the highest number, ever
         self._last = 0
         self._sent = 0  # the highest number, ever
-        self._unsent: deque[Command] = deque()
-        self._unconfirmed: deque[Command] = deque()
+        self._unsent: deque[_Numbered] = deque()
+        self._unconfirmed: deque[_Numbered] = deque()
 
     def __bool__(self) -> bool:
         """Whether there is something to send."""
         return bool(self._unsent)
 
-    def add(self, do: str, fields: dict[str, Any]) -> int:
-        """Add a command; returns its number. Raises: TooLarge for one that no node would take."""
-        text = json.dumps({"m": self._last + 1, "do": do, **fields})
+    def add_command(self, command: Command) -> int:
+        """Number and add a command; returns its number. Raises: TooLarge for one that no node would take."""
+        command.m = self._last + 1
+        text = encode(command)
         if len(text) > LARGEST:
-            raise TooLarge(f"a message to the kernel ({do})", len(text), LARGEST, "send less at once")
-        self._last += 1
-        self._unsent.append(Command(self._last, text))
-        return self._last
+            what = f"a message to the kernel ({type(command).__name__})"
+            raise TooLarge(what, len(text), LARGEST, "send less at once")
+        self._last = command.m
+        self._unsent.append(_Numbered(command.m, text))
+        return command.m
 
-    def messages(self) -> list[str]:
-        """What was not sent yet, as lists of commands. A list over `TOGETHER` has a single command."""
-        messages: list[str] = []
-        together: list[str] = []
+    def messages(self) -> list[bytes]:
+        """The commands that were not sent yet, in lists. A list over `TOGETHER` has a single command."""
+        messages: list[bytes] = []
+        together: list[bytes] = []
         size = 0
         while self._unsent:
             command = self._unsent.popleft()
             self._unconfirmed.append(command)
             self._sent = max(self._sent, command.number)
             if together and size + len(command.text) > TOGETHER:
-                messages.append(f"[{','.join(together)}]")
+                messages.append(_list(together))
                 together, size = [], 0
             together.append(command.text)
             size += len(command.text)
-        return [*messages, f"[{','.join(together)}]"] if together else messages
+        return [*messages, _list(together)] if together else messages
 
     def confirm(self, number: int) -> None:
         """The node has every command up to this number."""
@@ -91,3 +94,7 @@ class Outbox:
         """Forget every command; the numbering goes on."""
         self._unsent.clear()
         self._unconfirmed.clear()
+
+
+def _list(commands: list[bytes]) -> bytes:
+    return b"[" + b",".join(commands) + b"]"

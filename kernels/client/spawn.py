@@ -1,22 +1,21 @@
 """A node on this machine: the one that runs for a folder, or a new one, which outlives us.
 
-node = Node(local_node(settings), ...)
+node = RemoteNode(local_node(settings), ...)
 
-The node is started detached (its own session; standard error goes to a log in its folder) and with hardly
-any environment: none of our tokens is in it. Two who start at once get one node.
+The node is started detached (in a session of its own, with standard error going to a log in its folder) and
+with hardly any environment, so it has none of our tokens. Two programs that start at once get one node.
 
 A node holds a lock for as long as it lives, and writes a record once it can be reached. The record of a node
 that was killed stays behind, so a record counts only while the process that wrote it lives. A lock without a
 valid record means that a node is starting or ending; we wait for it.
 
-A node of another version speaks another protocol. It keeps its folder, and ours gets one beside it, "node-4"
-beside "node"; the other is asked to take no new sessions and to end when its kernels have ended.
+A node of another version speaks another protocol. It keeps its folder, and ours gets one beside it, "node-5"
+beside "node". The other one is asked to take no new sessions and to end when its kernels have ended.
 """
 
 import asyncio
 import fcntl
 import hashlib
-import json
 import logging
 import os
 import select
@@ -35,9 +34,10 @@ from kernels.concurrency.threads import in_thread
 from kernels.errors import NodeUnavailable
 from kernels.inside.procfs import started
 from kernels.node import PROTOCOL
-from kernels.node.settings import ALIVE, RECORD, NodeSettings
+from kernels.node.encoding import NotDecoded, decode
+from kernels.node.settings import ALIVE, RECORD, NodeRecord, NodeSettings
 
-__all__ = ["Find", "Place", "at", "local_node", "recorded", "socket_for"]
+__all__ = ["Find", "NodeEndpoint", "at", "local_node", "recorded", "socket_for"]
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +49,10 @@ LOOK = 0.05  # seconds between looks at a node that starts or ends
 LOG = "log"  # in the node's folder, as in `kernels.node.logging`
 TAIL = 2000  # characters of its log that are told
 ASKING = 5.0  # seconds for a node of another version to answer
-FIRST = 3  # the protocol of nodes that do not tell theirs in the record
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodeEndpoint:
     """Where a node listens: a Unix socket's path, or an http(s) address; and the token that it asks for."""
 
     address: str
@@ -65,17 +64,8 @@ class Place:
         return self.address.startswith("/")
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """What a node that lives has written of itself."""
-
-    place: Place
-    pid: int
-    protocol: int
-
-
 # Gives the place of a node. With True one is started where none runs; with False None says that none does.
-Find = Callable[[bool], Awaitable[Place | None]]
+Find = Callable[[bool], Awaitable[NodeEndpoint | None]]
 
 
 def socket_for(folder: Path) -> str:
@@ -103,7 +93,7 @@ def local_node(settings: NodeSettings) -> Find:
     Finding raises: NodeUnavailable, with the end of its log, or while it can be neither found nor started.
     """
 
-    async def find(start: bool) -> Place | None:
+    async def find(start: bool) -> NodeEndpoint | None:
         try:
             if not start:
                 return await in_thread(_find, settings)
@@ -117,7 +107,7 @@ def local_node(settings: NodeSettings) -> Find:
     return find
 
 
-async def _drain(other: _Record) -> None:
+async def _drain(other: NodeRecord) -> None:
     """Ask a node of another version to end when its kernels have ended; a very old one does so unasked."""
     log.warning(
         "The node of %s version (process %d) runs beside ours. Its kernels are not used any more: people get"
@@ -125,7 +115,7 @@ async def _drain(other: _Record) -> None:
         "a newer" if other.protocol > PROTOCOL else "an older",
         other.pid,
     )
-    place = other.place
+    place = _endpoint(other)
     connector = aiohttp.UnixConnector(place.address) if place.unix else aiohttp.TCPConnector()
     with suppress(aiohttp.ClientError, OSError):
         async with (
@@ -138,22 +128,26 @@ async def _drain(other: _Record) -> None:
             pass
 
 
-def at(place: Place) -> Find:
+def at(place: NodeEndpoint) -> Find:
     """The node at `place`, which somebody else has started."""
 
-    async def find(_start: bool) -> Place:
+    async def find(_start: bool) -> NodeEndpoint:
         return place
 
     return find
 
 
-def recorded(folder: Path) -> tuple[Place, int] | None:
+def recorded(folder: Path) -> tuple[NodeEndpoint, int] | None:
     """Where the node of this folder listens, and its process, if one lives. Raises: OSError, as `_record`."""
     record = _record(folder)
-    return (record.place, record.pid) if record else None
+    return (_endpoint(record), record.pid) if record else None
 
 
-def _record(folder: Path) -> _Record | None:
+def _endpoint(record: NodeRecord) -> NodeEndpoint:
+    return NodeEndpoint(record.address, record.token)
+
+
+def _record(folder: Path) -> NodeRecord | None:
     """What the node of this folder has written, if one lives.
 
     Raises: OSError where that cannot be found out: for want of a descriptor nobody is dead.
@@ -161,16 +155,13 @@ def _record(folder: Path) -> _Record | None:
     if not _held(folder):
         return None
     try:
-        told = json.loads((folder / RECORD).read_bytes())
-        place, pid = Place(str(told["address"]), str(told["token"])), int(told["pid"])
-        born = str(told.get("started", ""))  # an older node does not say it
-        protocol = int(told.get("protocol", FIRST))
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        record = decode((folder / RECORD).read_bytes(), NodeRecord)
+    except (FileNotFoundError, NotDecoded):
         return None  # not there yet, already removed, or cut off when the machine stopped
-    lives = started(pid)
-    if sys.platform == "linux" and (not lives or born not in ("", lives)):
+    lives = started(record.pid)
+    if sys.platform == "linux" and (not lives or record.started not in ("", lives)):
         return None  # its node is dead, and the number may be another process's by now
-    return _Record(place, pid, protocol)
+    return record
 
 
 def _held(folder: Path) -> bool:
@@ -194,30 +185,30 @@ def _homes(settings: NodeSettings) -> tuple[NodeSettings, NodeSettings]:
     return settings, replace(settings, folder=beside, address="/")
 
 
-def _find(settings: NodeSettings) -> Place | None:
+def _find(settings: NodeSettings) -> NodeEndpoint | None:
     """The node of our version, if one lives. Raises: NodeUnavailable while one starts or ends; OSError."""
     between = False
     for home in _homes(settings):
         record = _record(home.folder)
         if record is not None and record.protocol == PROTOCOL:
-            return record.place
+            return _endpoint(record)
         between = between or (record is None and _held(home.folder))
     if between:
         raise NodeUnavailable("it is starting or ending")
     return None
 
 
-def _find_or_start(settings: NodeSettings) -> tuple[Place, list[_Record]]:
+def _find_or_start(settings: NodeSettings) -> tuple[NodeEndpoint, list[NodeRecord]]:
     """The node of our version, and those of others where ours had to be started beside them."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings.folder):
-        others, free = list[_Record](), list[NodeSettings]()
+        others, free = list[NodeRecord](), list[NodeSettings]()
         for home in _homes(settings):
             found = _settled(home.folder)
             if found is None:
                 free.append(home)
             elif found.protocol == PROTOCOL:
-                return found.place, []
+                return _endpoint(found), []
             else:
                 others.append(found)
         home = free[0]
@@ -228,10 +219,10 @@ def _find_or_start(settings: NodeSettings) -> tuple[Place, list[_Record]]:
         found = _record(home.folder)
         if found is None:
             raise NodeUnavailable("it has ended at once", f"Its log is {home.folder / LOG}.")
-        return found.place, others
+        return _endpoint(found), others
 
 
-def _settled(folder: Path) -> _Record | None:
+def _settled(folder: Path) -> NodeRecord | None:
     """As `_record`, after waiting for a node that is starting or ending."""
     until = monotonic() + UP
     while True:

@@ -1,35 +1,31 @@
 """The person's stored files, as a node's broker sees them: the bot has them, and is asked over the websocket.
 
-    source = BotFiles(tell)             # `tell` gives a question to the bot, when there is one
-    source.answer(number, fields)       # what the bot says: a refusal, a list, a name
-    source.opened(number, opened)       # the bytes of a file that it was asked for
-    source.pending()                    # for a bot that has come (back)
+    source = BotFiles(tell)             # `tell` sends a question to the bot, if there is one
+    source.answer(answer)               # the bot's answer: a refusal, a list, a name
+    source.opened(number, opened)       # the bytes of a file that the bot was asked for
+    source.pending()                    # the open questions, for a bot that has come (back)
 
-Without a bot a question waits for a while and is then refused: a cell must not hang on it.
+Without a bot a question waits for a while and is then refused, so that no cell hangs on it.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from itertools import count
 from typing import Any
 
 from kernels.broker import BOT_TIME, FileRow, FileUnavailable, Opened
+from kernels.node.messages import FileQuestion, FilesAnswer
 
 __all__ = ["BotFiles"]
-
-FILE_ROW = tuple(field.name for field in fields(FileRow))  # what else a bot says of a file is ignored
-
-Question = dict[str, Any]
 
 
 class BotFiles:
     """kernels.broker.FileSource of one session. Raises ConnectionError where the bot does not answer."""
 
-    def __init__(self, tell: Callable[[Question], None]) -> None:
+    def __init__(self, tell: Callable[[FileQuestion], None]) -> None:
         self._tell = tell
         self._numbers = count(1)
-        self._open: dict[int, tuple[Question, asyncio.Future[Any]]] = {}
+        self._open: dict[int, tuple[FileQuestion, asyncio.Future[Any]]] = {}
 
     async def open(self, wanted: str) -> Opened:
         """The file. Raises: FileUnavailable, ConnectionError."""
@@ -39,31 +35,32 @@ class BotFiles:
 
     async def place(self, wanted: str) -> str:
         """Have the bot put the file into the workspace. Raises: FileUnavailable, ConnectionError."""
-        return str((await self._ask("place", wanted))["name"])
+        answer: FilesAnswer = await self._ask("place", wanted)
+        return answer.name
 
     async def list(self) -> Sequence[FileRow]:
         """The files that the person can load. Raises: ConnectionError."""
-        rows = (await self._ask("list"))["files"]
-        return [FileRow(**{name: row[name] for name in FILE_ROW}) for row in rows]
+        answer: FilesAnswer = await self._ask("list")
+        return answer.files
 
-    def pending(self) -> tuple[Question, ...]:
+    def pending(self) -> tuple[FileQuestion, ...]:
         """The questions without an answer."""
         return tuple(question for question, _ in self._open.values())
 
-    def answer(self, number: int, fields: dict[str, Any]) -> None:
-        """The bot's answer; one that nobody waits for any more is no error."""
-        future = self._waiting(number)
+    def answer(self, answer: FilesAnswer) -> None:
+        """Pass on the bot's answer; one that nobody waits for any more is ignored."""
+        future = self._waiting(answer.ask)
         if future is None:
             return
-        if "refused" in fields:
-            future.set_exception(FileUnavailable(fields["refused"]))
-        elif "failed" in fields:
-            future.set_exception(ConnectionError(fields["failed"]))
+        if answer.refused is not None:
+            future.set_exception(FileUnavailable(answer.refused))
+        elif answer.failed is not None:
+            future.set_exception(ConnectionError(answer.failed))
         else:
-            future.set_result(fields)
+            future.set_result(answer)
 
     def opened(self, number: int, opened: Opened) -> bool:
-        """The bytes that were asked for; False when nobody waits for them: the caller closes them."""
+        """Pass on the file that was asked for; False when nobody waits for it: the caller closes it."""
         future = self._waiting(number)
         if future is None:
             return False
@@ -76,7 +73,7 @@ class BotFiles:
 
     async def _ask(self, op: str, wanted: str = "") -> Any:
         number = next(self._numbers)
-        question = {"ask": number, "op": op, "wanted": wanted}
+        question = FileQuestion(number, op, wanted)
         future = asyncio.get_running_loop().create_future()
         self._open[number] = question, future
         try:

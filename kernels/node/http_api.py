@@ -1,33 +1,33 @@
 """What a node answers: JSON over HTTP, bytes of files both ways, and one websocket a session.
 
-    GET    kernelcord/node                              who this is
-    GET    kernelcord/untold                            the sessions that have something to tell, and no bot
-    POST   kernelcord/drain                             take no new sessions, end once no kernel is left
-    GET    kernelcord/attendance                        a websocket on which nothing is said: a bot is there
-    DELETE kernelcord/sessions/ID                       end the kernel; ?workspace=1 deletes the files too
-    PUT    kernelcord/sessions/ID/files/NAME            put a file into the workspace
-    PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has asked for
-    GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the websocket,
+    GET    kernelcord/node                              what node this is GET    kernelcord/untold
+    the sessions that have news and no bot POST   kernelcord/drain                             take no new
+    sessions, end once no kernel is left GET    kernelcord/attendance                        a websocket
+    without messages: while open, a bot is there DELETE kernelcord/sessions/ID                       end the
+    kernel; ?workspace=1 deletes the files too PUT    kernelcord/sessions/ID/files/NAME            put a file
+    into the workspace PUT    kernelcord/sessions/ID/asked/NUMBER          the bytes of a file that a cell has
+    asked for GET    kernelcord/sessions/ID/log/N                 a piece of news that is too large for the
+    websocket,
                                                         and the outputs of its result, a line each
     GET    kernelcord/sessions/ID/log/N/files/I         a captured file that it names; with ?latest=BYTES
-                                                        as it is now, if it has no more
+                                                        as it is now, if it is no larger
     GET    kernelcord/sessions/ID/channel               the websocket
 
-Everything asks for the token: Jupyter's handlers refuse whoever has none. The first two are the same in every
-version. What fails is answered with its reason, and in the header `ERRNO` with the system's number of the
-error, where it has one.
+Every request needs the token: Jupyter's handlers refuse those without it. The first two are the same in every
+version. The answer to a request that fails has the reason and, in the header `ERRNO`, the system's number of
+the error if it has one.
 """
 
 import asyncio
-import json
 import os
 import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
+from msgspec import Raw, Struct
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
@@ -35,36 +35,33 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from kernels import introspection
 from kernels.broker import Opened
-from kernels.cell import codec
 from kernels.cell.overflow import TextFile
 from kernels.concurrency.threads import in_thread
-from kernels.node import PROTOCOL
-from kernels.node.messages import FAILED, REFUSED, REPLACED
-from kernels.node.session import Session
+from kernels.node import messages
+from kernels.node.encoding import decode, encode
+from kernels.node.node import Node
+from kernels.node.session import NodeSession
 from kernels.wire.sizes import MESSAGE
 from kernels.workspace.captured import CapturedFile, FileChanged
 
-if TYPE_CHECKING:
-    from kernels.node.server import Node
-
 __all__ = ["routes"]
 
-LARGEST = 16 << 20  # bytes of one message; what is longer is fetched
+LARGEST = 16 << 20  # bytes of one message; longer news has to be fetched
 TOGETHER = 1 << 20  # bytes of the news that share a message
 CHUNK = 1 << 20  # bytes
-UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so that the node needs none
-GONE = 410  # HTTP: there was such a thing, and it has changed
+UPLOAD = 1 << 40  # bytes of an upload; the bot's store has limits, so the node needs none
+GONE = 410  # HTTP: the file was there, and has changed
 ERRNO = "Kernelcord-Errno"
 
 
-class _Asked(JupyterHandler):
-    """Shared by all: whose node this is, and errors in a line of text."""
+class _NodeRequest(JupyterHandler):
+    """What all requests share: the node, and errors as a line of text."""
 
-    def initialize(self, node: "Node") -> None:
+    def initialize(self, node: Node) -> None:
         self.node = node
         self._errno: int | None = None
 
-    def session(self, session_id: str) -> Session:
+    def session(self, session_id: str) -> NodeSession:
         """The session. Raises: HTTPError for an id that cannot be one."""
         try:
             return self.node.session(unquote(session_id))
@@ -89,19 +86,19 @@ class _Asked(JupyterHandler):
         self.finish(f"{status_code} {self._reason}")
 
 
-class _Who(_Asked):
+class _Who(_NodeRequest):
     @web.authenticated
     def get(self) -> None:
-        self.finish(json.dumps({"protocol": PROTOCOL, **self.node.described()}))
+        self.finish(encode(self.node.described()))
 
 
-class _Untold(_Asked):
+class _Untold(_NodeRequest):
     @web.authenticated
     def get(self) -> None:
-        self.finish(json.dumps({"sessions": self.node.untold()}))
+        self.finish(encode(self.node.untold()))
 
 
-class _Session(_Asked):
+class _EndSession(_NodeRequest):
     @web.authenticated
     async def delete(self, session_id: str) -> None:
         session_id = unquote(session_id)
@@ -114,7 +111,7 @@ class _Session(_Asked):
         self.set_status(204)
 
 
-class _Drain(_Asked):
+class _Drain(_NodeRequest):
     @web.authenticated
     def post(self) -> None:
         self.node.drain()
@@ -122,17 +119,17 @@ class _Drain(_Asked):
 
 
 @web.stream_request_body
-class _Upload(_Asked):
-    """A request whose body goes into a file on disk, without a name."""
+class _Upload(_NodeRequest):
+    """A request whose body goes into an unnamed file on disk."""
 
-    def initialize(self, node: "Node") -> None:
+    def initialize(self, node: Node) -> None:
         super().initialize(node)
         self.body: BinaryIO | None = None
         self._failed: OSError | None = None
 
     async def prepare(self, *, _redirect_to_login: bool = False) -> None:
         await super().prepare(_redirect_to_login=False)
-        # Whoever gets here has shown the token.
+        # Only those who have shown the token get here.
         cast(HTTP1Connection, self.request.connection).set_max_body_size(UPLOAD)
         try:
             self.body = tempfile.TemporaryFile(dir=self.node.folder)  # noqa: SIM115  closed in on_finish
@@ -143,7 +140,7 @@ class _Upload(_Asked):
         if self.body is not None and self._failed is None:
             try:
                 self.body.write(chunk)
-            except OSError as error:  # the rest is read too: a connection that is cut off tells no reason
+            except OSError as error:  # read the rest too: a connection that is cut off cannot tell a reason
                 self._failed = error
 
     def on_finish(self) -> None:
@@ -152,7 +149,7 @@ class _Upload(_Asked):
             self.body.close()
 
     def received(self) -> BinaryIO:
-        """The body, from its start. Raises: OSError when it could not be kept."""
+        """The body, from its start. Raises: OSError if it could not be stored."""
         if self._failed is not None:
             raise self._failed
         assert self.body is not None
@@ -161,7 +158,7 @@ class _Upload(_Asked):
         return self.body
 
 
-class _Place(_Upload):
+class _PlacedUpload(_Upload):
     @web.authenticated
     async def put(self, session_id: str, name: str) -> None:
         kernel = self.session(session_id).kernel
@@ -171,11 +168,11 @@ class _Place(_Upload):
             )
         except OSError as error:
             raise self.failure(error) from None
-        self.finish(json.dumps({"name": placed}))
+        self.finish(encode(placed))
 
 
-class _Hints(_Asked):
-    """What the session's kernel knows of code that is being typed."""
+class _Hints(_NodeRequest):
+    """What the session's kernel knows about code that is being typed."""
 
     @web.authenticated
     async def post(self, session_id: str, question: str) -> None:
@@ -184,15 +181,15 @@ class _Hints(_Asked):
         if question == introspection.COMPLETE:
             found = await kernel.complete(code, position)
             place = {"cursor_start": found.start, "cursor_end": found.end}
-            self.finish(json.dumps({"matches": found.matches, **place}))
+            self.finish(encode({"matches": found.matches, **place}))
         elif question == introspection.COLUMNS:
             await kernel.widen(position)
             self.finish("{}")
         else:
-            self.finish(json.dumps({"data": {"text/plain": await kernel.inspect(code, position)}}))
+            self.finish(encode({"data": {"text/plain": await kernel.inspect(code, position)}}))
 
 
-class _Answer(_Upload):
+class _FileAnswer(_Upload):
     @web.authenticated
     def put(self, session_id: str, number: str) -> None:
         about = {name: self.get_query_argument(name) for name in ("file_id", "filename", "file_type")}
@@ -200,7 +197,7 @@ class _Answer(_Upload):
         try:
             file = os.fdopen(os.dup(self.received().fileno()), "rb")
         except OSError as error:
-            files.answer(int(number), {"failed": error.strerror or type(error).__name__})
+            files.answer(messages.FilesAnswer(ask=int(number), failed=error.strerror or type(error).__name__))
             raise self.failure(error) from None
         opened = Opened(**about, size=os.fstat(file.fileno()).st_size, file=file)
         if not files.opened(int(number), opened):
@@ -208,25 +205,25 @@ class _Answer(_Upload):
         self.set_status(204)
 
 
-class _News(_Asked):
+class _FetchedNews(_NodeRequest):
     @web.authenticated
     async def get(self, session_id: str, number: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
         if entry is None:
             raise web.HTTPError(404)
         with suppress(StreamClosedError):
-            for line in (entry.text, *(f"\n{output}" for output in entry.outputs)):
+            for line in (entry.text, *(b"\n" + output for output in entry.outputs)):
                 for start in range(0, len(line), CHUNK):
                     self.write(line[start : start + CHUNK])
                     await self.flush()  # others have their turn here
 
 
-class _Captured(_Asked):
+class _CapturedDownload(_NodeRequest):
     @web.authenticated
-    async def get(self, session_id: str, number: str, place: str) -> None:
+    async def get(self, session_id: str, number: str, index: str) -> None:
         entry = self.session(session_id).log.entry(int(number))
         files = entry.files if entry is not None else ()
-        file = files[int(place)] if int(place) < len(files) else None
+        file = files[int(index)] if int(index) < len(files) else None
         if not isinstance(file, CapturedFile | TextFile):
             raise web.HTTPError(404)
         latest = self.get_query_argument("latest", "")
@@ -244,9 +241,9 @@ class _Captured(_Asked):
             await self._send(opened, file)
 
     async def _send(self, opened: BinaryIO, file: CapturedFile | TextFile) -> None:
-        """Send it all but for the last piece, and that only if the whole is one state of the file.
+        """Send the file, the last piece only if all of it is one state of the file.
 
-        The reader must see that it has shrunk or was written to meanwhile.
+        Otherwise the reader could not see that it has shrunk, or was written to meanwhile.
         """
         left = file.size
         with suppress(StreamClosedError):
@@ -264,18 +261,18 @@ class _Captured(_Asked):
                 self.detach().close()
 
 
-class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a check of origins
-    """A bot's websocket to one session: its first message says who it is, the others are commands."""
+class _Commands(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # both have a check of origins
+    """A bot's websocket to one session: its first message is `Hello`, the others are commands."""
 
-    def initialize(self, node: "Node") -> None:
+    def initialize(self, node: Node) -> None:
         super().initialize(node)
-        self.served: Session | None = None
+        self.served: NodeSession | None = None
         self._session_id = ""
         self._due = False
 
     @property
     def max_message_size(self) -> int:
-        """Bytes of one message from the bot, which keeps to the same limit; Tornado's default is 10 MiB."""
+        """Bytes of one message from the bot, which has the same limit; Tornado's default is 10 MiB."""
         return MESSAGE
 
     @ws_authenticated
@@ -289,41 +286,41 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
 
     def on_message(self, message: str | bytes) -> None:
         try:
-            told = json.loads(message)
             if self.served is None:
+                hello = decode(message, messages.Hello)
                 session = self.node.session(self._session_id)
-                hello = session.attach(self, told["client"], told["limits"])
+                welcome = session.attach(self, hello)
                 self.served = session
-                self.say(hello)
+                self._write(welcome)
                 self._send()
             else:
-                for command in told:
-                    self.served.take(command)
-        except (ValueError, KeyError, TypeError, AttributeError):
+                for command in messages.read_commands(message):
+                    self.served.carry_out(command)
+        except ValueError:  # no message, or no session's id
             self.log.exception("a message from the bot could not be understood")
-            self.close(REFUSED)
-        except Exception as error:  # noqa: BLE001  it would cut the connection off, and the bot came back at once
+            self.close(messages.REFUSED)
+        except Exception as error:  # noqa: BLE001  it would cut the connection, and the bot would come back at once
             self.log.warning("session %s cannot be served: %s", self._session_id, error)
-            self.say({"refused": codec.error(error)})
-            self.close(FAILED)
+            self._write(messages.SessionRefused(messages.RaisedError.of(error)))
+            self.close(messages.FAILED)
 
     def on_close(self) -> None:
         if self.served is not None:
-            self.served.detached(self)
+            self.served.detach(self)
 
-    # What the session tells (kernels.node.session.Channel):
+    # What the session tells (kernels.node.session.BotSocket):
 
-    def news(self) -> None:
-        """Send what is new, together with what else comes in this turn of the loop."""
+    def send_news(self) -> None:
+        """Send what is new, together with whatever else is logged in this turn of the loop."""
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._send)
 
-    def say(self, fields: dict[str, Any]) -> None:
-        self._write(json.dumps(fields, ensure_ascii=False))
+    def ask(self, question: messages.FileQuestion) -> None:
+        self._write(question)
 
     def end(self, code: int) -> None:
-        if code != REPLACED:  # whoever has come instead is sent it
+        if code != messages.REPLACED:  # otherwise the next bot gets it
             self._send()
         self.close(code)
 
@@ -331,31 +328,27 @@ class _Channel(WebSocketHandler, _Asked):  # type: ignore[misc]  # both have a c
         self._due = False
         if self.served is None:
             return
-        texts: list[str] = []
+        texts: list[Raw] = []
         size = 0
         for entry in self.served.log.take():
-            text, length = entry.text, _bytes(entry.text)
-            if length > LARGEST or entry.outputs:
-                text, length = json.dumps({"n": entry.number, "large": True}), 0
-            if texts and size + length > TOGETHER:
-                self._write_log(texts)
+            text = entry.text
+            if len(text) > LARGEST or entry.outputs:
+                text = encode(messages.LargeNews(n=entry.number))
+            if texts and size + len(text) > TOGETHER:
+                self._write(messages.NewsBatch(self.served.got, texts))
                 texts, size = [], 0
-            texts.append(text)
-            size += length
+            texts.append(Raw(text))
+            size += len(text)
         if texts:
-            self._write_log(texts)
+            self._write(messages.NewsBatch(self.served.got, texts))
 
-    def _write_log(self, texts: list[str]) -> None:
-        assert self.served is not None
-        self._write(f'{{"got": {self.served.got}, "log": [{", ".join(texts)}]}}')
-
-    def _write(self, text: str) -> None:
+    def _write(self, message: Struct) -> None:
         with suppress(WebSocketClosedError):
-            self.write_message(text)
+            self.write_message(encode(message), binary=True)
 
 
-class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
-    """Open as long as a bot is there, whatever its sessions do: a node with a bot does not leave."""
+class _Attendance(WebSocketHandler, _NodeRequest):  # type: ignore[misc]  # as above
+    """Open as long as a bot is there, whatever its sessions do: a node with a bot does not end."""
 
     @ws_authenticated
     async def get(self) -> None:
@@ -365,13 +358,13 @@ class _Attendance(WebSocketHandler, _Asked):  # type: ignore[misc]  # as above
         self.node.bots += 1
 
     def on_message(self, message: str | bytes) -> None:
-        """Nothing is said here."""
+        """Ignore it: nothing is said here."""
 
     def on_close(self) -> None:
         self.node.bots -= 1
 
 
-def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
+def routes(node: Node) -> list[tuple[str, type[web.RequestHandler], dict[str, Any]]]:
     """The handlers of `node` with their addresses."""
     session = "kernelcord/sessions/([^/]+)"
     paths: dict[str, type[web.RequestHandler]] = {
@@ -379,16 +372,12 @@ def routes(node: "Node") -> list[tuple[str, type[web.RequestHandler], dict[str, 
         "kernelcord/untold": _Untold,
         "kernelcord/drain": _Drain,
         "kernelcord/attendance": _Attendance,
-        session: _Session,
-        f"{session}/files/([^/]+)": _Place,
-        f"{session}/asked/([0-9]+)": _Answer,
+        session: _EndSession,
+        f"{session}/files/([^/]+)": _PlacedUpload,
+        f"{session}/asked/([0-9]+)": _FileAnswer,
         f"{session}/hints/({introspection.COMPLETE}|{introspection.INSPECT}|{introspection.COLUMNS})": _Hints,
-        f"{session}/log/([0-9]+)": _News,
-        f"{session}/log/([0-9]+)/files/([0-9]+)": _Captured,
-        f"{session}/channel": _Channel,
+        f"{session}/log/([0-9]+)": _FetchedNews,
+        f"{session}/log/([0-9]+)/files/([0-9]+)": _CapturedDownload,
+        f"{session}/channel": _Commands,
     }
     return [(f"/{path}", handler, {"node": node}) for path, handler in paths.items()]
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

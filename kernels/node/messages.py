@@ -1,39 +1,31 @@
-"""What bot and node say to each other: every message with its fields, and why a websocket is closed.
+"""What bot and node say to each other: each message with its fields, and why a websocket is closed.
 
-    check(command)          # a bot's command, before it is carried out; raises NotUnderstood
-    schema()                # all of it as plain data, of which a test keeps the digest
+On a session's websocket the bot says `Hello`, then lists of commands; the node says `Welcome` or
+`SessionRefused`, then `FileQuestion` and `NewsBatch`.
 
-Whoever changes what is declared here, or a value that travels, raises `kernels.node.PROTOCOL`: a test demands
-it. A field that the reader does not know is ignored.
+    encode([EnterCell(...), ...])       # what the bot sends; see kernels.node.encoding
+    read_commands(text)                 # what the node makes of it: Command or NotUnderstood, one for each
+    read_news(text)                     # a piece of news
+
+These classes are the one definition of what travels, together with the values in them (`kernels.cell.events`,
+`kernels.cell.result` and so on). A test keeps the digest of their schema: whoever changes one of them raises
+`kernels.node.PROTOCOL`.
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import fields
-from types import NoneType
-from typing import Any, get_type_hints
+from typing import Any, Union, get_args
+
+from msgspec import Raw, Struct, ValidationError, convert
+from msgspec.json import decode as decode_plain
 
 from kernels.broker import FileRow
-from kernels.cell.codec import EVENTS
-from kernels.cell.result import RunResult, Variable
-from kernels.errors import KernelError
+from kernels.cell.events import Event
+from kernels.cell.result import Late, RunResult, Variable
+from kernels.errors import KernelClosed, KernelError, KernelStartFailed, NoQuestion
+from kernels.interface import State
 from kernels.limits import Limits
-from kernels.workspace.captured import CapturedFile, Skipped
-
-__all__ = [
-    "COMMANDS",
-    "DELETED",
-    "FAILED",
-    "NEWS",
-    "REFUSED",
-    "REPLACED",
-    "STOPPED",
-    "TOLD",
-    "TOO_LARGE",
-    "NotUnderstood",
-    "check",
-    "schema",
-]
+from kernels.node.encoding import decode, decoder
+from kernels.node.settings import KernelSettings
+from kernels.workspace.captured import Scan
 
 # Why the node closes a websocket (RFC 6455, section 7.4: 4000 and above are for private use).
 TOO_LARGE = 1009  # a message was larger than the other end takes
@@ -41,90 +33,312 @@ REPLACED = 4000  # another program has taken this session over
 REFUSED = 4001  # what the bot says cannot be understood
 STOPPED = 4002  # the node was told to stop, and ends its kernels
 DELETED = 4003  # the session was deleted
-FAILED = 4004  # the session cannot be served; why was said before
-
-Shape = Mapping[str, type | tuple[type, ...]]
-NUMBER = (int, float)
-
-# By its `do`, the fields of a bot's command beside `m`, its number.
-COMMANDS: Mapping[str, Shape] = {
-    "enter": {"run": str, "turn": str, "code": str, "allow_input": bool},
-    "start": {"run": str, "tag": int},
-    "leave": {"run": str},
-    "interrupt": {"run": str},
-    "stop": {"run": str},
-    "decide": {"run": str, "kill": bool},
-    "answer": {"run": str, "text": str},
-    "extend": {"run": str, "seconds": NUMBER},
-    "settle": {"run": str},
-    "acknowledge": {"numbers": list},
-    "told": {"ask": int},  # and what is told, which depends on what was asked
-    "state": {},
-    "restart": {},
-    "catch up": {"since": (int, float, NoneType)},
-}
-# By what tells it apart: the fields of a piece of news beside `n`, its number.
-NEWS: Mapping[str, Shape] = {
-    "event": {"run": str, "event": dict},
-    "result": {"run": str, "result": dict, "variables": list},
-    "error": {"run": str, "error": dict},
-    "late event": {"late": str, "event": dict},
-    "late scan": {"late": int, "scan": dict},
-    "value": {"call": int, "value": (dict, NoneType)},
-    "refusal": {"call": int, "error": dict},
-    "large": {"large": bool},
-}
-# What else is said on a websocket, and of a node as a whole.
-TOLD: Mapping[str, Shape] = {
-    "the bot's hello": {"client": str, "limits": dict},
-    "hello": {"got": int, "runs": list, "asked": tuple, "limits": dict},
-    "a run in it": {"run": str, "tag": int, "turn": str, "began": (int, float, NoneType), "code": str},
-    "untold": {"sessions": list},
-    "refused": {"refused": dict},
-    "log": {"got": int, "log": list},
-    "question": {"ask": int, "op": str, "wanted": str},
-    "scan": {"captured": list, "skipped": list},
-    "state": {"alive": bool, "busy": bool, "variables": list},
-    "node": {"protocol": int, "id": str, "tier": str, "pid": int, "kernels": dict, "alive": int},
-}
-VALUES = (*EVENTS.values(), RunResult, Variable, Skipped, CapturedFile, FileRow, Limits)
+FAILED = 4004  # the session cannot be served; the message before says why
 
 
-class NotUnderstood(KernelError):
-    """A command of another version, or none at all."""
+class RaisedError(Struct, frozen=True, omit_defaults=True):
+    """An exception for the other end to raise. `kind` is its class; one of no known class is an OSError."""
+
+    kind: str
+    text: str = ""
+    reason: str = ""
+    state: str = ""
+    errno: int | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> "RaisedError":
+        """What is told of an exception."""
+        match error:
+            case KernelStartFailed(log=log, reason=reason, state=state):
+                return cls("KernelStartFailed", log, reason, state)
+            case KernelClosed() | NoQuestion():
+                return cls(type(error).__name__)
+            case OSError(errno=int(number), strerror=reason):
+                # Without the path, which is the node's: the number tells a person what to do.
+                return cls("OSError", reason or "", errno=number)
+        return cls("OSError", str(error) or type(error).__name__)
+
+    def exception(self) -> KernelError | OSError:
+        """The exception to raise."""
+        match self.kind:
+            case "KernelStartFailed":
+                return KernelStartFailed(self.text, self.reason, self.state)
+            case "KernelClosed":
+                return KernelClosed()
+            case "NoQuestion":
+                return NoQuestion()
+        return OSError(self.text) if self.errno is None else OSError(self.errno, self.text)
 
 
-def check(command: Mapping[str, Any]) -> None:
-    """Refuse a command that is not known, or lacks what belongs to it. Raises: NotUnderstood."""
-    shape = COMMANDS.get(command.get("do", ""))
-    if shape is None:
-        raise NotUnderstood(f"this node does not know the command {command.get('do')!r:.100}")
-    for name, kind in shape.items():
-        if not isinstance(command.get(name, ...), kind):
-            raise NotUnderstood(f"the command {command['do']!r} has no {name!r}, or one of the wrong kind")
+# From the bot:
 
 
-def schema() -> dict[str, Any]:
-    """All that travels: messages with their fields, and the values in them with theirs."""
-    return {
-        "commands": _shapes(COMMANDS),
-        "news": _shapes(NEWS),
-        "told": _shapes(TOLD),
-        "codes": [TOO_LARGE, REPLACED, REFUSED, STOPPED, DELETED, FAILED],
-        "values": {
-            kind.__name__: {field.name: _plain(get_type_hints(kind)[field.name]) for field in fields(kind)}
-            for kind in VALUES
-        },
-    }
+class Hello(Struct, frozen=True):
+    """The first message of a websocket: `client` is whose commands follow, `limits` are the bot's."""
+
+    client: str
+    limits: Limits
 
 
-def _shapes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
-    return {
-        name: {field: _plain(kind) for field, kind in sorted(shape.items())}
-        for name, shape in sorted(shapes.items())
-    }
+class Command(Struct, kw_only=True, tag_field="do", tag=True):
+    """Something to do. The bot numbers its commands from 1, so a command that comes twice counts once."""
+
+    m: int = 0
 
 
-def _plain(kind: Any) -> str:
-    """A type by its name alone: in which module it stands does not travel."""
-    return re.sub(r"(\w+\.)+", "", str(kind))
+class CellCommand(Command):
+    """What is done to one cell: `run` is the bot's name for it in every message."""
+
+    run: str
+
+
+class EnterCell(CellCommand):
+    """Put the cell in line."""
+
+    turn: str
+    code: str
+    allow_input: bool
+
+
+class StartCell(CellCommand):
+    """Run it when its turn comes; `tag` is given back with its late output."""
+
+    tag: int
+
+
+class LeaveCell(CellCommand):
+    """Stop it as when its block is left early."""
+
+
+class InterruptCell(CellCommand):
+    """Interrupt it; see `Cell.interrupt`."""
+
+
+class StopCell(CellCommand):
+    """A person stops it; see `Cell.stop`."""
+
+
+class DecideCell(CellCommand):
+    """Answer its `Unstopped`."""
+
+    kill: bool
+
+
+class AnswerCell(CellCommand):
+    """Answer its `input()`."""
+
+    text: str
+
+
+class ExtendCell(CellCommand):
+    """Let it work for so many seconds in all."""
+
+    seconds: float
+
+
+class SettleCell(CellCommand):
+    """Forget it: its result is recorded."""
+
+
+class Acknowledge(Command):
+    """Forget the news of these numbers."""
+
+    numbers: list[int]
+
+
+class FilesAnswer(Command):
+    """The answer to the `FileQuestion` number `ask`: a list, the name of a placed file, or why there is none.
+
+    `refused` is a sentence for the person; `failed` says that the store could not be asked.
+    """
+
+    ask: int
+    files: tuple[FileRow, ...] = ()
+    name: str = ""
+    refused: str | None = None
+    failed: str | None = None
+
+
+class GetState(Command):
+    """Ask for the kernel's `State`."""
+
+
+class RestartKernel(Command):
+    """End the kernel's process."""
+
+
+class CatchUp(Command):
+    """Learn what is in the workspace; what was written since then (seconds since 1970) is news."""
+
+    since: float | None
+
+
+COMMANDS: Any = Union[
+    (*CellCommand.__subclasses__(), Acknowledge, FilesAnswer, GetState, RestartKernel, CatchUp)
+]
+
+
+# From the node, numbered and kept until they are acknowledged:
+
+
+class News(Struct, kw_only=True, tag_field="is", tag=True):
+    """Something that has happened; `n` is its number."""
+
+    n: int = 0
+
+
+class CellEvent(News):
+    """An event of a cell that runs."""
+
+    run: str
+    event: Event
+
+
+class CellEnd(News):
+    """A cell is over: with its result, with an error of ours, or with both. `variables` are the kernel's."""
+
+    run: str
+    result: RunResult | None = None
+    variables: tuple[Variable, ...] | None = None
+    error: RaisedError | None = None
+
+
+class LateOutput(News):
+    """An event or files that came after the end of their cell."""
+
+    late: Late
+
+
+class Answer(News):
+    """The answer to the command number `call`: what it asks for, or why it was not carried out."""
+
+    call: int
+    state: State | None = None
+    scan: Scan | None = None
+    error: RaisedError | None = None
+
+
+class LargeNews(News):
+    """Stands for news that is too large for a websocket: to be fetched by its number."""
+
+
+AnyNews = CellEvent | CellEnd | LateOutput | Answer | LargeNews
+
+
+# From the node, at once:
+
+
+class RunningCell(Struct, frozen=True):
+    """A cell that a program before this one has begun; `began` is in seconds since 1970."""
+
+    run: str
+    tag: int
+    turn: str
+    began: float | None
+    code: str
+
+
+class FileQuestion(Struct, frozen=True, tag=True):
+    """A cell asks for stored files: `op` is "list", "place" or "open"; `wanted` is an id or a name."""
+
+    ask: int
+    op: str
+    wanted: str
+
+
+class Welcome(Struct, frozen=True, tag=True):
+    """The answer to `Hello`: the last command that was carried out, what goes on, the limits that apply."""
+
+    got: int
+    runs: tuple[RunningCell, ...]
+    asked: tuple[FileQuestion, ...]
+    limits: Limits
+
+
+class SessionRefused(Struct, frozen=True, tag=True):
+    """The session cannot be served."""
+
+    error: RaisedError
+
+
+class NewsBatch(Struct, frozen=True, tag=True):
+    """Some news, and the number of the last command that was carried out."""
+
+    got: int
+    log: list[Raw]
+
+
+FROM_NODE: Any = Welcome | SessionRefused | FileQuestion | NewsBatch
+
+
+# Over HTTP:
+
+
+class NodeVersion(Struct, frozen=True):
+    """What a node of any version says of itself."""
+
+    protocol: int
+    pid: int
+
+
+class NodeInfo(Struct, frozen=True):
+    """What a node says of itself: `alive` is how many kernels have a process or a cell."""
+
+    protocol: int
+    pid: int
+    id: str
+    tier: str
+    alive: int
+    kernels: KernelSettings
+
+
+class NotUnderstood(Struct):
+    """What can be read of a command that is not known or lacks a field; `reason` is added by its reader."""
+
+    m: int
+    do: Any = ""
+    run: Any = None
+    reason: str = ""
+
+
+UNKNOWN = "[... something was shown here that this version of Kernelcord does not know ({}) ...]\n"
+_COMMAND, _NEWS = decoder(COMMANDS), decoder(AnyNews)
+_COMMANDS, _EVENTS = ([kind.__name__ for kind in get_args(union)] for union in (COMMANDS, Event))
+
+
+def read_commands(text: bytes | str) -> "list[Command | NotUnderstood]":
+    """The commands in a message of the bot. Raises: NotDecoded for what is no list of numbered commands."""
+    return [_command(one) for one in decode(text, list[Raw])]
+
+
+def _command(text: Raw) -> Command | NotUnderstood:
+    try:
+        command: Command = _COMMAND.decode(text)
+    except ValidationError as error:
+        odd = decode(text, NotUnderstood)
+        name = str(error).rstrip("`").rpartition("`")[2].removeprefix("$.")
+        if odd.do in _COMMANDS:
+            odd.reason = f"the command {odd.do!r} has no {name!r}, or one of the wrong kind"
+        else:
+            odd.reason = f"this node does not know the command {odd.do!r:.100}"
+        return odd
+    if command.m < 1:
+        raise ValidationError("a command without a number")
+    return command
+
+
+def read_news(text: bytes | Raw) -> AnyNews:
+    """A piece of news. An event that is not known is told as a line of text. Raises: NotDecoded."""
+    news: AnyNews
+    try:
+        news = _NEWS.decode(text)
+    except ValidationError:
+        told = decode_plain(text)
+        match told:
+            case {"event": {"is": str(kind)}} | {"late": {"event": {"is": str(kind)}}} if kind not in _EVENTS:
+                words = {"is": "Stream", "name": "stderr", "text": UNKNOWN.format(kind)}
+                told.get("late", told)["event"] = words
+                news = convert(told, AnyNews)
+            case _:
+                raise
+    return news

@@ -15,7 +15,6 @@ import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -48,12 +47,15 @@ LOG_TAIL = 2000  # characters of a failed start's output that its error has
 
 @dataclass
 class KernelProcess:
-    """A running kernel: `wire` to talk to it, `exited` set at its end, `exit_code` as in subprocess."""
+    """A running kernel: `wire` to talk to it, `exited` set at its end, `exit_code` as in subprocess.
+
+    `provisioner` watches and ends its processes.
+    """
 
     wire: Wire
     folder: Path
     _manager: AsyncKernelManager
-    _provisioner: PlainProvisioner | ConfinedProvisioner
+    provisioner: PlainProvisioner | ConfinedProvisioner
     _receiver: "_Receiver"
     _words: LastWords
     exited: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,11 +102,6 @@ class KernelProcess:
         """Raise KeyboardInterrupt in the cell of this message id, or in the one that runs."""
         self.wire.send("control", "interrupt_request", {"cell": cell} if cell else {})
 
-    @property
-    def fault(self) -> str | None:
-        """Why it was ended by us or the system, a `kernels.limits.Fault`, or None."""
-        return self._provisioner.fault
-
     async def last_words(self) -> list[Text | Message]:
         """What a dead kernel wrote and displayed but could not send; nothing while it lives.
 
@@ -117,24 +114,8 @@ class KernelProcess:
 
     def state(self) -> str:
         """For the log: how far each channel has got, and what the processes are doing."""
-        doings = "" if self.exited.is_set() else f"; processes: {doing(self._provisioner.pid)}"
+        doings = "" if self.exited.is_set() else f"; processes: {doing(self.provisioner.pid)}"
         return f"channels: {self.wire.state}; awaited: {self._receiver.awaited}{doings}"
-
-    def cell_started(self) -> None:
-        """A cell has started."""
-        self._provisioner.cell_started()
-
-    def damage(self) -> str | None:
-        """The limit for which some of its processes were killed since the last call, or None."""
-        return self._provisioner.damage()
-
-    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> str | None:
-        """A cell has finished, and `wrote` files or not. Returns the fault for which it was ended, if any.
-
-        What keeps running may use `background` of processor time until the next cell (None: no limit).
-        """
-        await self._provisioner.cell_finished(wrote=wrote, background=background)
-        return self.fault
 
     async def healthy(self) -> bool:
         """Whether it is idle: it answers, at once or after an interrupt, or has ended."""
@@ -142,10 +123,6 @@ class KernelProcess:
             return True
         self.interrupt()
         return await self._answers(AT_REST)
-
-    async def kill(self) -> None:
-        """Kill the process and what it has started, without waiting for their end."""
-        await self._provisioner.kill()
 
     async def end(self, *, now: bool = False) -> None:
         """End the process: by request, then by SIGTERM, then by SIGKILL; if `now`, by SIGKILL at once.
@@ -158,18 +135,18 @@ class KernelProcess:
             self.interrupt()
             self.wire.send("control", "shutdown_request", {"restart": False})
             if not await self._exits_within(ORDERLY):
-                await self._provisioner.terminate()
+                await self.provisioner.terminate()
                 await self._exits_within(ORDERLY)
-        await self._provisioner.kill()
+        await self.provisioner.kill()
         if not await self._exits_within(KILLED):
-            log.error("the kernel process %s cannot be killed; it is left behind", self._provisioner.pid)
+            log.error("the kernel process %s cannot be killed; it is left behind", self.provisioner.pid)
 
     def detach(self) -> None:
         """Let the process outlive us: leaving the block then only closes our sockets."""
         (self.folder / DETACHED).touch()
         self.detached = True
         self._manager._connection_file_written = False  # else the manager removes the connection file
-        self._provisioner.detach()
+        self.provisioner.detach()
 
     async def _wait_until_up(self) -> None:
         """Wait until it answers. Raises: KernelStartFailed."""
@@ -178,7 +155,7 @@ class KernelProcess:
                 while not self.wire.connect() and not self.exited.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(AGAIN)  # no event tells when its sockets are there
                 while not (self.exited.is_set() or await self._answers(ASK_AGAIN)):
-                    pid, state = self._provisioner.pid, self.state()
+                    pid, state = self.provisioner.pid, self.state()
                     log.warning("the kernel process %s has not answered and is asked again: %s", pid, state)
                     self.wire.subscribe()
         if not self._receiver.ready.is_set():
@@ -187,8 +164,8 @@ class KernelProcess:
     def _why_not_up(self) -> str:
         if not self.exited.is_set():
             return f"it did not answer within {START:.0f} s"
-        if self.fault is not None:
-            return f"it went over its limit of {self.fault}"
+        if self.provisioner.fault is not None:
+            return f"it went over its limit of {self.provisioner.fault}"
         code = self.exit_code or 0
         return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
@@ -214,7 +191,7 @@ class KernelProcess:
     async def _watch(self) -> None:
         ending = asyncio.create_task(self._end_without_channels(), name="kernel channels")
         try:
-            self.exit_code = await self._provisioner.wait()
+            self.exit_code = await self.provisioner.wait()
             self.exited.set()
         finally:
             await stop(ending)
@@ -222,7 +199,7 @@ class KernelProcess:
     async def _end_without_channels(self) -> None:
         await self.wire.ended.wait()
         await asyncio.sleep(CLOSING)  # a process that is ending closes its channels first
-        await self._provisioner.kill()
+        await self.provisioner.kill()
 
 
 @contextlib.contextmanager

@@ -89,9 +89,10 @@ class ConfinedLauncher:
         run_folder = Path(manager.connection_file).parent
         with (run_folder / ALIVE).open("wb") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)  # held by the kernel's init as long as it lives
-            provisioner = cast(ConfinedProvisioner, manager.provisioner)
-            provisioner.descriptors = {"files": self.request_socket, "alive": alive.fileno(), **words}
-            await manager.start_kernel(cwd=str(self.workspace), env={}, stderr=output)
+            descriptors = {"files": self.request_socket, "alive": alive.fileno(), **words}
+            await manager.start_kernel(
+                cwd=str(self.workspace), env={}, stderr=output, descriptors=descriptors
+            )
 
 
 Launcher = PlainLauncher | ConfinedLauncher

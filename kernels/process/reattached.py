@@ -14,9 +14,10 @@ import signal
 from datetime import timedelta
 
 from kernels.inside.procfs import children, started, words
+from kernels.limits import Fault
 from kernels.process.waits import readable
 
-__all__ = ["Adopted", "Process"]
+__all__ = ["Adopted", "Process", "Unwatched"]
 
 
 class Process:
@@ -71,10 +72,24 @@ def _is_first(pid: int) -> bool:
     return len(numbers) > 1 and numbers[-1] == b"1"
 
 
-class Adopted:
-    """What a provisioner needs of a kernel, for one that it has not started."""
+class Unwatched:
+    """What a provisioner tells of cells to a kernel that no watchdog watches."""
 
-    fault: str | None = None
+    fault: Fault | None = None  # why it was ended
+
+    def cell_started(self) -> None:
+        """A cell has started."""
+
+    def damage(self) -> Fault | None:
+        """Always None: nobody counts the processes that the system kills in it."""
+        return None
+
+    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
+        """A cell has finished."""
+
+
+class Adopted(Unwatched):
+    """What a provisioner needs of a kernel, for one that it has not started."""
 
     def __init__(self, process: Process) -> None:
         self.child = process
@@ -82,16 +97,6 @@ class Adopted:
     async def wait(self) -> int:
         """-9, when it has ended."""
         return await self.child.wait()
-
-    def cell_started(self) -> None:
-        """A cell has started; no watchdog watches this kernel."""
-
-    def damage(self) -> str | None:
-        """Always None: nobody counts the processes that the system kills in it."""
-        return None
-
-    async def cell_finished(self, *, wrote: bool, background: timedelta | None) -> None:
-        """A cell has finished."""
 
     def kill(self) -> None:
         """Kill it and all that it has started."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, Self
+from typing import BinaryIO, NamedTuple, Protocol, Self, runtime_checkable
 
 from kernels.concurrency.threads import in_thread
 from kernels.workspace.databases import SQLITE, is_being_written
@@ -37,6 +37,7 @@ class Stamp(NamedTuple):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+@runtime_checkable  # msgspec checks what `kernels.node.encoding` makes of a file in a message
 class Captured(Protocol):
     """A new or changed file of a workspace, wherever the workspace is.
 

@@ -19,7 +19,7 @@ SECRET = "a_word_of_mine"
 
 def turns_of(log: str) -> dict[int, str]:
     """The turns of the cells that have ended, as the bot's log names them."""
-    found = re.findall(r"the cell ended: .* \[session=u1 cell=(\d+) turn=([0-9a-f]{8})\]", log)
+    found = re.findall(r"cell finished: .* \[session=u1 cell=(\d+) turn=([0-9a-f]{8})\]", log)
     return {int(cell): turn for cell, turn in found}
 
 
@@ -40,23 +40,23 @@ async def test_what_an_operator_needs_is_in_the_log_once(tmp_path: Path) -> None
         assert (await program.run("1"))["status"] == "ok"
     bot, kernels = said.read_text(), (node / "log").read_text()
     for line in (
-        "the cell ended: ok after",
-        "the cell ended: timeout (deadline) after",
-        "the cell ended: died after",
+        "cell finished: ok after",
+        "cell finished: timeout (deadline) after",
+        "cell finished: died after",
     ):
         assert line in bot
     turns = turns_of(bot)
     assert [*turns] == [1, 2, 3, 4, 5, 6][: len(turns)]
     assert len(set(turns.values())) == len(turns) >= 5
     once = {
-        f"the cell begins [session=u1 cell=1 turn={turns[1]}]": 1,
-        f"the cell ended: ok [session=u1 cell=1 turn={turns[1]}]": 1,
-        f"the cell is interrupted: deadline [session=u1 cell=2 turn={turns[2]}]": 1,
-        f"the cell ended: timeout (deadline) [session=u1 cell=2 turn={turns[2]}]": 1,
-        f"the cell is interrupted: deadline [session=u1 cell=3 turn={turns[3]}]": 1,
+        f"cell started [session=u1 cell=1 turn={turns[1]}]": 1,
+        f"cell finished: ok [session=u1 cell=1 turn={turns[1]}]": 1,
+        f"cell interrupted: deadline [session=u1 cell=2 turn={turns[2]}]": 1,
+        f"cell finished: timeout (deadline) [session=u1 cell=2 turn={turns[2]}]": 1,
+        f"cell interrupted: deadline [session=u1 cell=3 turn={turns[3]}]": 1,
         f"the kernel is ended: it did not stop within 2 s [session=u1 cell=3 turn={turns[3]}]": 1,
         f"the kernel is ended: the kernel died [session=u1 cell=4 turn={turns[4]}]": 1,
-        f"the cell ended: died [session=u1 cell=4 turn={turns[4]}]": 1,
+        f"cell finished: died [session=u1 cell=4 turn={turns[4]}]": 1,
         "the kernel is restarted [session=u1]": 1,
         "a kernel has started [session=u1]": 3,  # at first, after the kill, and in the second node
     }
@@ -90,4 +90,4 @@ async def test_a_turn_has_one_name_in_all_logs(tmp_path: Path) -> None:
     kernels = (data / "node" / "log").read_text()
     for number in (1, 2, 3):
         ids = f"[session=u1 cell={number} turn={turns[number]}]"
-        assert kernels.count(f"the cell begins {ids}") == kernels.count(f"the cell ended: ok {ids}") == 1
+        assert kernels.count(f"cell started {ids}") == kernels.count(f"cell finished: ok {ids}") == 1

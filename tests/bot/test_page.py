@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bot.discord.format.answer import Draft, Page
 from bot.discord.format.entries import Shown
@@ -259,7 +260,7 @@ def test_a_cell_that_does_not_stop_is_asked_about_until_it_is_decided_or_over() 
 def test_a_cell_that_asks_and_does_not_stop_shows_both() -> None:
     """In whichever order they come; each goes by itself."""
     question, unstopped = InputRequest("really? ", False), Unstopped((), limited=False, asks=True)
-    for events in ((question, unstopped), (replace(unstopped, asks=False), question)):
+    for events in ((question, unstopped), (structs.replace(unstopped, asks=False), question)):
         asked = draft(running(*events))
         assert asked.question == question
         text = asked.page(now=0).parts[0]

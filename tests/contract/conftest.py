@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kernels.client import Node, local_node, socket_for
+from kernels.client import RemoteNode, local_node, socket_for
 from kernels.client.spawn import recorded
 from kernels.interface import Kernels, PersonKernel
 from kernels.limits import Limits
@@ -37,7 +37,7 @@ def node_settings(folder: Path, limits: Limits | None = None) -> NodeSettings:
         workspaces=folder / "workspaces",
         limits=limits or Limits(),
         size=SIZE,
-        lonely=timedelta(seconds=60),
+        node_idle=timedelta(seconds=60),
         libraries=(),  # to import them takes a second and a half of the processor
         log_level="info",
     )
@@ -51,10 +51,10 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def noded(settings: NodeSettings) -> AsyncIterator[Node]:
+async def noded(settings: NodeSettings) -> AsyncIterator[RemoteNode]:
     """A bot's side of the node with these settings, which is ended at the end."""
     try:
-        async with Node(local_node(settings), python=settings.python, limits=settings.limits) as node:
+        async with RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) as node:
             yield node
     finally:
         found = recorded(settings.folder)
@@ -63,7 +63,8 @@ async def noded(settings: NodeSettings) -> AsyncIterator[Node]:
             await until(lambda: recorded(settings.folder) is None)
 
 
-# One over the network differs in its address alone: test_node.py and test_outage.py in tests/node reach one.
+# A node over the network differs in its address alone: test_node.py and test_connection.py in
+# tests/kernels/client reach one.
 @pytest.fixture(scope="module", params=["here", "node", pytest.param("network", marks=pytest.mark.soak)])
 def where(request: pytest.FixtureRequest) -> str:
     """Where the kernels live."""

@@ -343,15 +343,15 @@ async def test_500_hostile_connections_leave_nothing(
     requests: socket.socket, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Garbage, early leaving, unread answers: no log, no descriptor left, and the next is served."""
-    requests = [b"", b"x", b"garbage\n", b'{"op": "open", "file": "k7m3q9x2va"}\n', b'{"op": "list"}\n']
+    hostile = [b"", b"x", b"garbage\n", b'{"op": "open", "file": "k7m3q9x2va"}\n', b'{"op": "list"}\n']
 
     def pester() -> None:
         peers = []
         for number in range(500):
             peer = connect(requests)
             peers.append(peer)
-            peer.sendall(requests[number % len(requests)])
-            if number % len(requests) < 2 or number % 7 == 0:
+            peer.sendall(hostile[number % len(hostile)])
+            if number % len(hostile) < 2 or number % 7 == 0:
                 peer.close()  # those that say nothing more would only be waited for
         for peer in peers:
             peer.close()

@@ -18,7 +18,7 @@ from bot.discord.format.attachments import Upload
 from bot.discord.format.markdown import code_name
 from bot.wording.error_messages import sentence
 from filestore.errors import FileStoreError
-from filestore.records import Cursor, Page, StoredFile
+from filestore.records import Cursor, FilePage, StoredFile
 from kernels.text.clipping import human_size
 
 __all__ = ["FileList", "get", "time_left"]
@@ -63,7 +63,9 @@ class FileList:
 class _Listed(Passing):
     """One page, one of its files picked or none."""
 
-    def __init__(self, desk: Desk, user_id: int, page: Page, before: Sequence[Cursor | None] = ()) -> None:
+    def __init__(
+        self, desk: Desk, user_id: int, page: FilePage, before: Sequence[Cursor | None] = ()
+    ) -> None:
         super().__init__("files", OPEN)
         self._desk = desk
         self._user_id = user_id
@@ -146,7 +148,7 @@ class _Listed(Passing):
             await view.interaction_check(interaction)
         await self._change(interaction, text if view else f"{text} {NONE}", view)
 
-    async def _listed(self) -> Page:
+    async def _listed(self) -> FilePage:
         after = self._before[-1] if self._before else None
         return await self._desk.sessions.list_user_files(self._user_id, limit=PAGE, after=after)
 

@@ -197,7 +197,7 @@ class Draft:
             case InputRequest() | Unstopped() | Queued() | None:
                 return
             case event:
-                shown.outputs.add(event)
+                shown.outputs.add_event(event)
 
 
 def _drawings(entries: Iterable[Still]) -> tuple[ToDraw, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kernels.sandbox.limits.cgroup import own_groups
 
-__all__ = ["Machine", "Memory"]
+__all__ = ["Machine", "Memory", "memory_left"]
 
 MEMINFO = Path("/proc/meminfo")
 ONE = re.compile(r"^(MemTotal|MemAvailable): +(\d+) kB", re.MULTILINE)
@@ -42,6 +42,12 @@ class Memory:
         return self.left < min(one, self.whole // SHARE) // parts
 
 
+def memory_left() -> Memory:
+    """What the machine itself has left. Raises: OSError, KeyError."""
+    told = dict(ONE.findall(MEMINFO.read_text("ascii")))
+    return Memory(int(told["MemAvailable"]) << 10, int(told["MemTotal"]) << 10)
+
+
 class Machine:
     """See the module's text. If the system tells nothing, memory is never short."""
 
@@ -63,8 +69,7 @@ class Machine:
         machine = Memory(1 << 62, 1 << 62)
         yield machine
         with suppress(OSError, KeyError, ValueError):
-            told = dict(ONE.findall(MEMINFO.read_text("ascii")))
-            machine = Memory(int(told["MemAvailable"]) << 10, int(told["MemTotal"]) << 10)
+            machine = memory_left()
             yield machine
         for group, (limit, usage, dropped) in self._groups:
             with suppress(OSError, KeyError, ValueError):  # it has no limit

@@ -37,6 +37,7 @@ from kernels.inside.procfs import tree
 from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits.held_up import OngoingLooks, waits_for_disk
+from kernels.sandbox.limits.machine import memory_left
 from kernels.sandbox.limits.processor_time import Spent
 from kernels.sandbox.limits.still import Still, ran_since_start
 from kernels.sandbox.policy import WORKSPACE as WORKSPACE_INSIDE
@@ -363,21 +364,14 @@ class _Machine:
             return False
 
     def _fell(self) -> bool:
-        memory, whole = _memory()
+        memory = memory_left()
         disk = os.statvfs(self._workspaces)
         running = int(Path("/proc/loadavg").read_text("ascii").split()[3].partition("/")[2])
         free, room = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
         self.disk_is_short = free * SHORT < room
-        self.short = memory * SHORT < whole or self.disk_is_short
-        left = [memory, free, -running]
+        self.short = memory.left * SHORT < memory.whole or self.disk_is_short
+        left = [memory.left, free, -running]
         last = self._last = self._last or left
         fell = any(now <= before - step for now, before, step in zip(left, last, self._steps, strict=True))
         self._last = left if fell else [max(pair) for pair in zip(left, last, strict=True)]
         return fell
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes of memory that are left, and in all."""
-    with open("/proc/meminfo", encoding="ascii") as file:
-        told = dict(line.split(":", 1) for line in file)
-    return int(told["MemAvailable"].split()[0]) * 1024, int(told["MemTotal"].split()[0]) * 1024

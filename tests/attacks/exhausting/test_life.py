@@ -163,7 +163,7 @@ async def test_a_zygote_that_is_gone_costs_no_kernel(kernel: Kernel, pool: Pool)
 async def test_an_init_that_is_killed_takes_its_kernel_along(kernel: Kernel, pool: Pool) -> None:
     """Whatever kills it from outside: nothing of the kernel goes on by itself."""
     assert kernel._process is not None
-    init = kernel._process._provisioner.pid
+    init = kernel._process.provisioner.pid
     assert init is not None
     await run(kernel, "import subprocess\nchild = subprocess.Popen(['sleep', '300'], start_new_session=True)")
     os.kill(init, signal.SIGKILL)

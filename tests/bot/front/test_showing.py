@@ -125,7 +125,7 @@ async def test_late_output_that_cannot_be_told_holds_no_message_and_no_channel(
         raise ValueError("x")
 
     monkeypatch.setattr(Draft, "add", fails)
-    record = SessionRecord("u1", ADA, "dm", None, {}, datetime.now(UTC), datetime.now(UTC))
+    record = SessionRecord("u1", ADA, "dm", None, datetime.now(UTC), datetime.now(UTC))
     before = asyncio.all_tasks()
     Afterwards(desk).tell_late(record, Reply(7, late=True))
     await asyncio.wait(tuple(desk.tasks))

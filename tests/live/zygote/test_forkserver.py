@@ -167,7 +167,7 @@ async def test_a_closed_control_socket_ends_the_kernel_and_its_children(pool: Po
     await run(kernel, f"import subprocess\nsubprocess.Popen(['sleep', '{mark}'], start_new_session=True)")
     assert processes(f"sleep\0{mark}")
     assert kernel._process is not None
-    provisioner = kernel._process._provisioner
+    provisioner = kernel._process.provisioner
     assert isinstance(provisioner, ConfinedProvisioner)
     assert provisioner._kernel is not None
     child = provisioner._kernel.child
@@ -190,7 +190,7 @@ async def test_what_a_killed_init_leaves_is_ended_without_groups_and_namespaces(
         )
         pids = [int(number) for number in (await value(killed, code)).strip("()").split(", ")]
         assert killed._process is not None
-        os.kill(killed._process._provisioner.pid, signal.SIGKILL)
+        os.kill(killed._process.provisioner.pid, signal.SIGKILL)
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
         assert await value(beside, "x") == "1"
 
@@ -209,7 +209,7 @@ async def test_every_process_of_a_kernel_has_its_limits(pool: Pool, monkeypatch:
     kernel = pool.kernel("late", NoFiles())
     assert await value(kernel, "1 + 1") == "2"
     assert kernel._process is not None
-    init = kernel._process._provisioner.pid
+    init = kernel._process.provisioner.pid
     if not taken:
         pytest.skip("there are no control groups here")
     (group,) = taken
@@ -224,7 +224,7 @@ async def test_detached_child_goes_on(pool: Pool) -> None:
     kernel = pool.kernel("left", NoFiles())
     await run(kernel, "x = 5")
     assert kernel._process is not None
-    provisioner = kernel._process._provisioner
+    provisioner = kernel._process.provisioner
     assert isinstance(provisioner, ConfinedProvisioner)
     pid = provisioner.pid
     assert pid is not None

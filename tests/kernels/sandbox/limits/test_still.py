@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from kernels.inside.procfs import tree
 from kernels.limits import Fault, Limits, MiB
 from kernels.sandbox.limits import still as module
 from kernels.sandbox.limits.still import Still, have_run
-from kernels.sandbox.limits.usage import processes
 from kernels.sandbox.limits.watchdog import Watchdog, Watched
 from tests.kernels.sandbox.limits.trees import init
 from tests.live.cells import until
@@ -23,13 +23,13 @@ async def at_rest(pid: int) -> list[int]:
     """The processes of a tree, once each of their threads sleeps."""
 
     def sleeps() -> bool:
-        tasks = (task for one in processes(pid) for task in Path(f"/proc/{one}/task").iterdir())
+        tasks = (task for one in tree(pid) for task in Path(f"/proc/{one}/task").iterdir())
         return all(
             (task / "stat").read_bytes().rpartition(b")")[2].split()[0] in (b"S", b"Z") for task in tasks
         )
 
     await until(sleeps)
-    return processes(pid)
+    return tree(pid)
 
 
 def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from kernels.inside.procfs import tree
 from kernels.sandbox.limits import objects, usage
 from kernels.sandbox.limits.processor_time import Spent
-from kernels.sandbox.limits.usage import CROWDED, UNCOUNTABLE, hidden, pieces, processes
+from kernels.sandbox.limits.usage import CROWDED, UNCOUNTABLE, hidden, pieces
 from tests.kernels.sandbox.limits.trees import CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, init, without
 
 LARGE = 4_000_000
@@ -41,24 +41,24 @@ def mapping(number: int, size: int = LARGE) -> str:
 def test_a_deleted_file_that_is_mapped_counts_in_full() -> None:
     """However little of it is mapped: the disk keeps all."""
     with init(mapping(3)) as pid:
-        assert 3 * LARGE <= hidden(processes(pid), [Path.cwd()], mapped=True) < 4 * LARGE
-        assert hidden(processes(pid), [Path.cwd()], mapped=False) < LARGE
+        assert 3 * LARGE <= hidden(tree(pid), [Path.cwd()], mapped=True) < 4 * LARGE
+        assert hidden(tree(pid), [Path.cwd()], mapped=False) < LARGE
 
 
 @ROOT
 def test_a_mapped_file_with_another_name_is_not_hidden() -> None:
     """It is counted where it lies, although the name that it was mapped by is gone."""
     with init(mapping(1).replace("os.unlink(f", "os.link(f\"mapped {number}\", 'b'); os.unlink(f")) as pid:
-        assert hidden(processes(pid), [Path.cwd()], mapped=True) < LARGE
+        assert hidden(tree(pid), [Path.cwd()], mapped=True) < LARGE
 
 
 def test_of_files_that_nobody_may_look_at_there_are_few() -> None:
     """But for root nobody can tell how large they are: more than a few are too many, in a shortage one is."""
     with init(mapping(usage.UNSEEN)) as pid, without(CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE):
-        assert hidden(processes(pid), [Path.cwd()], mapped=True) == usage.UNSEEN * 4096
-        assert hidden(processes(pid), [Path.cwd()], mapped=True, doubt=False) == UNCOUNTABLE
+        assert hidden(tree(pid), [Path.cwd()], mapped=True) == usage.UNSEEN * 4096
+        assert hidden(tree(pid), [Path.cwd()], mapped=True, doubt=False) == UNCOUNTABLE
     with init(mapping(usage.UNSEEN + 1)) as pid, without(CAP_SYS_ADMIN, CAP_CHECKPOINT_RESTORE):
-        assert hidden(processes(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
+        assert hidden(tree(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
 
 
 def test_in_a_shortage_nobody_has_files_that_may_keep_deleted_folders(workspace: Path) -> None:
@@ -67,10 +67,10 @@ def test_in_a_shortage_nobody_has_files_that_may_keep_deleted_folders(workspace:
     code = "os.mkdir('d'); f = open('d/f', 'w'); os.unlink('d/f'); os.rmdir('d')"
     with init(code, before=quiet) as pid:
         for mapped in (True, False):
-            assert hidden(processes(pid), [workspace], mapped=mapped) == 0
-            assert hidden(processes(pid), [workspace], mapped=mapped, doubt=False) == UNCOUNTABLE
+            assert hidden(tree(pid), [workspace], mapped=mapped) == 0
+            assert hidden(tree(pid), [workspace], mapped=mapped, doubt=False) == UNCOUNTABLE
     with init("held = os.memfd_create('x'), open('f', 'w')", before=quiet) as pid:
-        assert hidden(processes(pid), [workspace], mapped=True, doubt=False) == 0
+        assert hidden(tree(pid), [workspace], mapped=True, doubt=False) == 0
 
 
 def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None:
@@ -83,8 +83,8 @@ def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None
     with init(code) as pid:
         if (room := os.stat(f"/proc/{tree(pid)[1]}/cwd").st_blocks * 512) < 2000 * 240:
             pytest.skip("this file system gives the room of names back")
-        assert hidden(processes(pid), [workspace], mapped=True) == room
-        assert hidden(processes(pid), [workspace], mapped=False) == 0
+        assert hidden(tree(pid), [workspace], mapped=True) == room
+        assert hidden(tree(pid), [workspace], mapped=False) == 0
     thread = code.replace("os.chdir", "ctypes.CDLL(None).unshare(0x200); os.chdir").replace(
         "\n    ", "\n        "
     )
@@ -95,7 +95,7 @@ def test_a_deleted_folder_that_a_thread_works_in_counts(workspace: Path) -> None
     while not os.path.exists("f"): time.sleep(0.001)
     while os.path.exists("f"): time.sleep(0.001)"""
     with init(work) as pid:
-        assert hidden(processes(pid), [workspace], mapped=True) == room
+        assert hidden(tree(pid), [workspace], mapped=True) == room
 
 
 def test_a_deleted_program_that_runs_counts_in_full() -> None:
@@ -106,9 +106,9 @@ def test_a_deleted_program_that_runs_counts_in_full() -> None:
     with program.open("ab") as file:
         file.write(bytes(range(256)) * (LARGE // 256 + 1))
     with init("import subprocess; subprocess.Popen(['./program', '100'])") as pid:
-        assert hidden(processes(pid), [Path.cwd()], mapped=False) == 0
+        assert hidden(tree(pid), [Path.cwd()], mapped=False) == 0
         program.unlink()
-        assert LARGE <= hidden(processes(pid), [Path.cwd()], mapped=False) < 2 * LARGE
+        assert LARGE <= hidden(tree(pid), [Path.cwd()], mapped=False) < 2 * LARGE
 
 
 def test_a_deleted_program_whose_path_is_too_long_to_be_told_counts_too() -> None:
@@ -122,7 +122,7 @@ def test_a_deleted_program_whose_path_is_too_long_to_be_told_counts_too() -> Non
     subprocess.Popen(["./program", "100"])
     os.unlink("program")"""
     with init(code) as pid:
-        assert LARGE <= hidden(processes(pid), [Path.cwd()], mapped=False) < 2 * LARGE
+        assert LARGE <= hidden(tree(pid), [Path.cwd()], mapped=False) < 2 * LARGE
 
 
 def test_what_an_upgrade_has_deleted_is_nobodys(workspace: Path) -> None:
@@ -132,15 +132,15 @@ def test_what_an_upgrade_has_deleted_is_nobodys(workspace: Path) -> None:
     program.chmod(0o700)
     with init("import subprocess; subprocess.Popen(['./program', '100'])" + mapping(usage.UNSEEN + 1)) as pid:
         program.unlink()
-        assert hidden(processes(pid), [workspace / "other"], mapped=True) == 0
-        assert hidden(processes(pid), [workspace / "other", workspace], mapped=True) > 0
+        assert hidden(tree(pid), [workspace / "other"], mapped=True) == 0
+        assert hidden(tree(pid), [workspace / "other", workspace], mapped=True) > 0
 
 
 def test_very_many_open_files_are_not_looked_at_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has that many has too many, in whichever process they are."""
     code = "held = [os.open('/dev/null', os.O_RDONLY) for _ in range(60)]; os.fork()"
     with init(code) as pid:
-        pids = processes(pid)
+        pids = tree(pid)
         assert hidden(pids, [Path.cwd()], mapped=True) == 0
         assert not objects.in_flight(pids, alone=False)
         monkeypatch.setattr(usage, "MOST_OPEN", 100)
@@ -164,7 +164,7 @@ def test_no_more_is_read_of_what_is_mapped_than_the_bound(monkeypatch: pytest.Mo
         return piece
 
     with init(code) as pid:
-        pids = processes(pid)
+        pids = tree(pid)
         assert hidden(pids, [Path.cwd()], mapped=True) == 0
         bound = 300_000
         for module in (usage, objects):
@@ -181,7 +181,7 @@ def test_a_process_with_very_many_areas_of_memory_is_told(monkeypatch: pytest.Mo
     for number in range(900): libc.mmap(None, ctypes.c_size_t(4096), 1 + 2 * (number & 1), 0x22, -1, 0)
     for _ in range(3): os.fork() or time.sleep(100)"""
     with init(code) as pid:
-        pids = processes(pid)
+        pids = tree(pid)
         monkeypatch.setattr(usage, "MOST_AREAS", 1500)
         assert hidden(pids, [Path.cwd()], mapped=True) == 0
         monkeypatch.setattr(usage, "MOST_AREAS", 800)
@@ -193,7 +193,7 @@ def test_many_mapped_files_without_a_name_are_too_many(monkeypatch: pytest.Monke
     """Each costs a look of its own."""
     monkeypatch.setattr(usage, "MOST_NAMELESS", 20)
     with init(mapping(30, size=10)) as pid:
-        assert hidden(processes(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
+        assert hidden(tree(pid), [Path.cwd()], mapped=True) == UNCOUNTABLE
 
 
 def test_a_large_honest_program_is_counted() -> None:
@@ -204,8 +204,8 @@ def test_a_large_honest_program_is_counted() -> None:
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(500)]
     for _ in range(3): os.fork() or time.sleep(100)"""
     with init(code) as pid:
-        assert hidden(processes(pid), [Path.cwd()], mapped=True) == 0
-        assert objects.kept(processes(pid), alone=False, passed=0, thorough=True) < 20 << 20
+        assert hidden(tree(pid), [Path.cwd()], mapped=True) == 0
+        assert objects.kept(tree(pid), alone=False, passed=0, thorough=True) < 20 << 20
 
 
 NAMES = "\r\v\f\x1c\x1d\x1e\x85\n\u2028"  # where text has lines that end
@@ -217,7 +217,7 @@ def test_no_name_of_a_process_changes_what_is_told_of_it(workspace: Path, end: s
     code = "held = bytearray(30_000_000)\n    ctypes.CDLL(None).prctl(15, NAME, 0, 0, 0)"
     name = f"a{end}VmPTE:".encode("latin-1" if end == "\x85" else "utf-8")
     with init(code.replace("NAME", repr(name))) as pid:
-        pids = processes(pid)
+        pids = tree(pid)
         held = usage.memory(pids)
         assert held[pids[1]] > 30_000_000
         assert usage.exactly(held) > 30_000_000

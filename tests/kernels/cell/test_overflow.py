@@ -1,0 +1,139 @@
+"""All text of a cell that shows more than is kept goes to a file, which says when it has not all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kernels.cell import overflow as module
+from kernels.cell.events import Bundle, ClearOutput, Display, Event, Failure, Result, Stream
+from kernels.cell.outputs import Outputs
+from kernels.cell.overflow import Overflow, TextFile
+
+LIMIT = 1000
+
+
+async def written(folder: Path, *events: Event, most: int = 1 << 20) -> tuple[TextFile | None, str]:
+    """The file of a cell with these events, and what is in it."""
+    overflow = Overflow(folder, most=most)
+    outputs = Outputs(max_text=LIMIT, max_shown=1 << 20, overflow=overflow)
+    for event in events:
+        outputs.add_event(event)
+    outputs.close()
+    file = await overflow.close("output-7") if outputs.is_cut else None
+    if file is None:
+        return None, ""
+    async with file.content() as content:
+        text = content.read().decode()
+    assert len(text.encode()) == file.size <= most
+    return file, text
+
+
+def printed(text: str, name: str = "stdout") -> Stream:
+    """Something printed."""
+    return Stream(name, text)
+
+
+async def test_all_of_a_long_text_is_in_its_file(tmp_path: Path) -> None:
+    """In order, of both streams, and what is shown among it; and no file has a name."""
+    lines = [f"line {number}\n" for number in range(500)]
+    events = [printed(line, "stderr" if number % 7 == 0 else "stdout") for number, line in enumerate(lines)]
+    file, text = await written(tmp_path, *events, Result({"text/plain": "42"}, 1))
+    assert file is not None
+    assert file.name == "output-7.txt"
+    assert text == "".join(lines) + "42\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_is_shown_whole_has_no_file(tmp_path: Path) -> None:
+    """Neither a short text nor one whose head and tail are all of it."""
+    assert await written(tmp_path, printed("x" * LIMIT)) == (None, "")
+    assert await written(tmp_path, printed("x" * 600), printed("y" * 300, "stderr")) == (None, "")
+
+
+async def test_a_long_value_is_in_the_file(tmp_path: Path) -> None:
+    """Its text comes clipped, with all of it beside; what the kernel has clipped itself is a part."""
+    bundle = Bundle({"text/plain": "x...x"})
+    bundle.whole = "x" * 5000
+    file, text = await written(tmp_path, printed("before\n"), Result(bundle, 1), printed("after\n"))
+    assert (file and file.name, text) == ("output-7.txt", "before\n" + "x" * 5000 + "\nafter\n")
+    assert bundle.whole == ""  # it is held no longer
+    bundle.whole, bundle.partial = "y" * 5000, True
+    file, text = await written(tmp_path, Display(bundle))
+    assert (file and file.name) == "output-7-part.txt"
+
+
+async def test_the_file_reads_as_a_terminal_shows(tmp_path: Path) -> None:
+    """Without colours, and of a line that is drawn again and again the last; wherever the text is cut."""
+    events = [printed(f"\x1b[31mred\x1b[0m\n{'x' * LIMIT}\n")]
+    events += [printed(f"\r{number:3} %") for number in range(100)]
+    events += [printed("\r\nend\n"), Failure("E", "v", ("\x1b[31mE\x1b[0m: v",))]
+    _, text = await written(tmp_path, *events)
+    assert text == f"red\n{'x' * LIMIT}\n 99 %\nend\nE: v\n"
+
+
+async def test_what_is_cleared_is_not_in_the_file(tmp_path: Path) -> None:
+    """A loop that draws a long text anew has that of its last time."""
+    events: list[Event] = []
+    for number in range(3):
+        events += [ClearOutput(wait=number == 1), printed(f"{number} " * 2000)]
+    assert (await written(tmp_path, *events))[1] == "2 " * 2000
+    assert await written(tmp_path, *events, ClearOutput(wait=False), printed("short")) == (None, "")
+
+
+async def test_a_file_that_has_not_all_says_so(tmp_path: Path) -> None:
+    """In its name, and how much is missing at its end; it keeps within its limit."""
+    file, text = await written(tmp_path, *[printed("é" * 100 + "\n")] * 500, most=10_000)
+    assert file is not None
+    assert file.name == "output-7-part.txt"
+    head, told = text.rsplit("\n[", 1)
+    assert set(head) == {"é", "\n"}
+    assert len(head.encode()) > 9_700
+    missing = f"{(500 * 201 - len(head.encode())) / 1024:.1f} KB"
+    assert told == f"... cut here: {missing} more were printed; a file of this text has at most 9.8 KB ...]\n"
+
+
+async def test_a_text_that_comes_faster_than_the_disk_takes_it_waits_within_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever does not fit is left out from there on, and said."""
+    monkeypatch.setattr(module, "HELD", 50_000)
+    file, text = await written(tmp_path, *[printed(f"{number:9}\n") for number in range(10_000)])
+    assert (file and file.name) == "output-7-part.txt"
+    assert "4999\n\n[... cut here: 48.8 KB more were printed" in text
+    assert "5000\n" not in text
+
+
+async def test_a_disk_that_takes_nothing_costs_only_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell ends as it does, without a file."""
+    assert await written(tmp_path / "gone", printed("x" * 5000)) == (None, "")
+    read, write = os.pipe()
+    os.close(read)
+    monkeypatch.setattr(module.tempfile, "TemporaryFile", lambda **_: os.fdopen(write, "wb", buffering=0))
+    assert await written(tmp_path, printed("x" * 5000)) == (None, "")
+
+
+async def test_a_large_text_is_written_in_steps_and_read_by_several(tmp_path: Path) -> None:
+    """While it is printed, in order; each reader has a place of its own, and the bytes go with the last."""
+    overflow = Overflow(tmp_path, most=50 << 20)
+    overflow.begin("begin\n")
+    for number in range(60):
+        overflow.add_text(f"{number}{'x' * 100_000}\n")
+        while overflow._writing is not None:
+            await overflow._writing
+    file = await overflow.close("output")
+    assert file is not None
+    async with file.content() as one, file.content() as other:
+        expected = "begin\n" + "".join(f"{number}{'x' * 100_000}\n" for number in range(60))
+        assert one.read() == other.read() == expected.encode()
+    del file, overflow
+    assert not [link for link in map(_target, os.listdir("/proc/self/fd")) if link.startswith(str(tmp_path))]
+
+
+def _target(descriptor: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:  # the listing's own
+        return ""

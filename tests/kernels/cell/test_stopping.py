@@ -1,0 +1,383 @@
+"""A cell that a person stops and that goes on: nothing is killed unless they want it, or its time is up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from time import monotonic
+
+import pytest
+
+from kernels.cell import run as module
+from kernels.cell.events import Event, Failure, InputRequest, Restarted, Stream, Unstopped
+from kernels.cell.run import Run
+from kernels.errors import NoQuestion
+from kernels.limits import Limits
+from tests.kernels.cell.hosts import Host, ends, ignores, stops, until
+
+SOON = timedelta(milliseconds=50)
+QUESTION = InputRequest("name? ", password=False)
+ASKED = Unstopped(("x",), limited=True, asks=False)
+KEYBOARD = Failure("KeyboardInterrupt", "", ("traceback",))
+
+
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not stop is asked about soon."""
+    monkeypatch.setattr(module, "GRACE", SOON)
+
+
+class Running(Run):
+    """A cell that runs, with all that it has told so far."""
+
+    told: list[Event]
+
+
+@asynccontextmanager
+async def running(host: Host) -> AsyncIterator[Running]:
+    """A cell of this host, which ends while this is left."""
+    async with asyncio.timeout(20), Running(host, "code") as run:
+        run.told = []
+
+        async def take() -> None:
+            async for event in run:
+                run.told.append(event)
+
+        taking = asyncio.create_task(take())
+        await until(lambda: bool(host.cells))
+        yield run
+        await taking
+
+
+def deaf(*, limits: Limits | None = None) -> Host:
+    """A host whose kernel hears interrupts, and goes on with its cell."""
+    host = Host(ignores, limits=limits)
+    host.on_interrupt = lambda run: run.interrupted()
+    return host
+
+
+def did(host: Host) -> list[str]:
+    """What was done to the kernel."""
+    return [step for step in host.asked if step in ("interrupt", "kill", "replace")]
+
+
+async def test_a_cell_that_stops_is_not_asked_about() -> None:
+    """It ends as interrupted, and keeps its kernel."""
+    host = Host(ignores)
+    async with running(host) as run:
+        await run.stop()
+    assert (run.told, run.result.status, did(host)) == ([], "interrupted", ["interrupt"])
+
+
+async def test_a_cell_that_does_not_stop_is_asked_about_and_nothing_is_killed() -> None:
+    """Once; if it ends after that it is as interrupted, with its kernel, and there is nothing to decide."""
+    host = deaf()
+    async with running(host) as run:
+        with pytest.raises(NoQuestion):
+            run.decide(kill=True)  # nobody has asked
+        await run.stop()
+        await until(lambda: bool(run.told))
+        await asyncio.sleep(4 * SOON.total_seconds())
+        ends(run)
+    assert (run.told, run.result.status, did(host)) == ([ASKED], "interrupted", ["interrupt"])
+    with pytest.raises(NoQuestion):
+        run.decide(kill=True)
+    assert run.result.restarted is None
+
+
+@pytest.mark.parametrize("extended", [False, True])
+async def test_kill_kills_at_once(extended: bool) -> None:
+    """And tells the loss as any kill does."""
+    host = deaf()
+    async with running(host) as run:
+        await run.stop()
+        await until(lambda: bool(run.told))
+        if extended:
+            run.extend(timedelta(hours=1))
+        run.decide(kill=True)
+        assert run.over
+        with pytest.raises(NoQuestion):
+            run.decide(kill=True)
+    restarted = Restarted(module.ON_REQUEST, ("files",), ("x",))
+    assert (run.told, run.result.restarted) == ([ASKED, restarted], restarted)
+    assert (run.result.status, did(host)) == ("interrupted", ["interrupt", "kill", "replace"])
+
+
+@pytest.mark.parametrize(
+    ("shown", "replied", "status"),
+    [(None, "ok", "ok"), (KEYBOARD, "error", "interrupted"), (Failure("ValueError", ""), "error", "error")],
+)
+async def test_who_waits_gets_what_the_cell_comes_to(
+    shown: Failure | None, replied: str, status: str
+) -> None:
+    """It is interrupted where the interrupt has ended it after all, and no other result is called so."""
+    host = deaf()
+    async with running(host) as run:
+        await run.stop()
+        await until(lambda: bool(run.told))
+        run.decide(kill=False)
+        with pytest.raises(NoQuestion):
+            run.decide(kill=True)  # it is decided
+        await asyncio.sleep(2 * SOON.total_seconds())
+        if shown is not None:
+            run.take_event(shown)
+        run.reply(replied, 1)
+    assert (run.told[0], run.result.status, did(host)) == (ASKED, status, ["interrupt"])
+
+
+async def test_who_waits_may_stop_again_and_is_asked_again() -> None:
+    """As often as they like."""
+    host = deaf()
+    async with running(host) as run:
+        for times in (1, 2, 3):
+            await run.stop()
+            await until(lambda times=times: len(run.told) == times)
+            run.decide(kill=False)
+        ends(run)
+    assert (run.told, run.result.status, did(host)) == ([ASKED] * 3, "ok", ["interrupt"] * 3)
+
+
+async def test_a_second_stop_interrupts_again_and_asks_again() -> None:
+    """A thread pool that is being joined ends then; so it is before the question and while it stands."""
+    host = deaf()
+    async with running(host) as run:
+        await run.stop()
+        await run.stop()
+        await until(lambda: bool(run.told))
+        await run.stop()
+        await until(lambda: len(run.told) == 2)
+        host.on_interrupt = stops
+        await run.stop()
+    assert (run.told, run.result.status, did(host)) == ([ASKED] * 2, "interrupted", ["interrupt"] * 4)
+
+
+async def test_an_interrupt_that_is_on_its_way_is_not_sent_again() -> None:
+    """Whoever presses a button often keeps the kernel from nothing, and is killed nothing."""
+    host = Host(ignores)
+    host.on_interrupt = ignores
+    async with running(host) as run:
+        for _ in range(100):
+            await run.stop()
+        await until(lambda: bool(run.told))
+        for _ in range(100):
+            await run.stop()
+        await until(lambda: len(run.told) == 2)
+        run.interrupted()
+        ends(run)
+    assert (run.told, did(host)) == ([ASKED] * 2, ["interrupt"])
+
+
+async def test_without_an_answer_it_is_killed_when_its_time_is_up_and_not_before() -> None:
+    """Its own time, from its start; the kernel that was interrupted long ago gets no further grace."""
+    limit = timedelta(seconds=1)
+    host = deaf(limits=Limits(cell=limit))
+    began = monotonic()
+    async with running(host) as run:
+        await run.stop()
+        await until(lambda: bool(run.told))
+        await until(lambda: "kill" in host.asked)
+        assert monotonic() - began > limit.total_seconds() - 0.1
+    assert isinstance(run.told[1], Restarted)
+    assert (run.result.status, run.told[1].reason) == ("interrupted", module.OUT_OF_TIME)
+    assert did(host) == ["interrupt", "kill", "replace"]
+
+
+async def test_who_waits_has_the_cells_own_time() -> None:
+    """Its end is the time-out that it is for every cell: an interrupt, and a moment for it."""
+    host = deaf(limits=Limits(cell=timedelta(seconds=3)))
+    async with running(host) as run:
+        await run.stop()
+        await until(lambda: bool(run.told))
+        run.decide(kill=False)
+        host.on_interrupt = stops
+    assert (run.told, run.result.status, run.result.cause) == ([ASKED], "timeout", "deadline")
+    assert did(host) == ["interrupt", "interrupt"]
+
+
+async def test_a_stop_just_before_the_deadline_leaves_the_kernel_its_moment() -> None:
+    """And no question: what would be asked is decided by then."""
+    host = deaf()
+    async with running(host) as run:
+        await run.stop()
+        run._clock._ring()  # just now
+        assert did(host) == ["interrupt"]
+    assert [type(event) for event in run.told] == [Restarted]
+    assert (run.result.status, did(host)) == ("interrupted", ["interrupt", "kill", "replace"])
+
+
+async def test_a_stop_just_before_the_deadline_that_works_keeps_the_kernel() -> None:
+    """The deadline that comes meanwhile kills nothing."""
+    host = deaf()
+    async with running(host) as run:
+        await run.stop()
+        run._clock._ring()  # just now
+        ends(run)
+    assert (run.told, run.result.status, did(host)) == ([], "interrupted", ["interrupt"])
+
+
+async def test_more_time_is_more_time_for_a_cell_that_does_not_stop() -> None:
+    """Asked for before the deadline, or in the moment that the kernel has beyond it."""
+    host = deaf()
+    async with running(host) as run:
+        await run.stop()
+        run._clock._ring()  # just now
+        run.extend(timedelta(seconds=30))
+        await until(lambda: bool(run.told))
+        await asyncio.sleep(2 * SOON.total_seconds())
+        run.decide(kill=False)
+        ends(run)
+    assert (run.told, run.result.status, did(host)) == ([ASKED], "ok", ["interrupt"])
+
+
+async def test_without_a_limit_it_goes_on_until_it_ends() -> None:
+    """Which the question says."""
+    host = deaf(limits=Limits(cell=None))
+    async with running(host) as run:
+        await run.stop()
+        await until(lambda: bool(run.told))
+        await asyncio.sleep(3 * SOON.total_seconds())
+        ends(run)
+    assert (run.told, did(host)) == ([Unstopped(("x",), limited=False, asks=False)], ["interrupt"])
+
+
+async def test_whatever_else_ends_a_cell_kills_its_kernel_as_ever() -> None:
+    """A reset, or an edited message: also of a cell that was stopped, or is asked about, by then."""
+    for moment in ("before", "stopped", "asked"):
+        host = deaf(limits=Limits(cell=None))
+        async with running(host) as run:
+            if moment != "before":
+                await run.stop()
+            if moment == "asked":
+                await until(lambda: bool(run.told))
+            await run.interrupt()
+            with pytest.raises(NoQuestion):
+                run.decide(kill=False)  # nobody has a say in it
+            await run.stop()  # nor does that bring a question
+        assert isinstance(run.told[-1], Restarted), moment
+        assert (len(run.told), run.result.status) == (1 + (moment == "asked"), "interrupted")
+        assert did(host)[-2:] == ["kill", "replace"]
+
+
+async def test_whoever_leaves_while_it_is_asked_kills_the_kernel() -> None:
+    """A turn that is cancelled does not hold the kernel until a deadline."""
+    host = deaf(limits=Limits(cell=None))
+    async with asyncio.timeout(10), Run(host, "code") as run:
+        stopping = asyncio.create_task(_stop_when_it_runs(host, run))
+        async for event in run:
+            assert event == Unstopped(("x",), limited=False, asks=False)
+            break
+        await stopping
+    assert (run.result.status, did(host)) == ("interrupted", ["interrupt", "interrupt", "kill", "replace"])
+
+
+async def _stop_when_it_runs(host: Host, run: Run) -> None:
+    await until(lambda: bool(host.cells))
+    await run.stop()
+
+
+async def test_a_question_is_withdrawn_by_a_stop_and_the_cells_time_goes_on() -> None:
+    """Not the time that an answer may take: what was left of the cell's own."""
+    host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
+    async with running(host) as run:
+        run.take_event(QUESTION)
+        await run.stop()
+        with pytest.raises(NoQuestion):
+            run.answer("Bob")
+        await until(lambda: len(run.told) == 2)
+    assert run.told[:2] == [QUESTION, ASKED]
+    assert isinstance(run.told[2], Restarted)
+    assert run.told[2].reason == module.OUT_OF_TIME
+
+
+async def test_a_cell_that_asks_when_it_is_stopped_can_be_answered_and_killed() -> None:
+    """As `except KeyboardInterrupt: input("quit? ")` does: both questions stand, and say so of each other."""
+    host = deaf()
+    async with running(host) as run:
+        await run.stop()
+        run.take_event(QUESTION)
+        await until(lambda: len(run.told) == 2)
+        assert run.told == [QUESTION, Unstopped(("x",), limited=True, asks=True)]
+        run.answer("no")
+        assert "answer no" in host.asked
+        run.decide(kill=True)
+    assert run.told[2] == Stream("stdout", "name? no\n")
+    assert isinstance(run.told[3], Restarted)
+
+
+async def test_an_answer_that_nothing_comes_of_leaves_it_asked_about() -> None:
+    """The kernel is killed neither for it nor for the stop, and the cell's time goes on after the answer."""
+    host = deaf(limits=Limits(cell=timedelta(seconds=3), answer=timedelta(seconds=60)))
+    async with running(host) as run:
+        await run.stop()
+        run.take_event(QUESTION)
+        run.answer("no")
+        await until(lambda: len(run.told) == 3)
+        assert did(host) == ["interrupt"]
+    assert run.told[2] == ASKED
+    assert isinstance(run.told[3], Restarted)
+    assert run.told[3].reason == module.OUT_OF_TIME
+
+
+async def test_a_question_that_nobody_answers_ends_a_stopped_cell_too() -> None:
+    """After the time that every answer may take."""
+    host = deaf(limits=Limits(cell=None, answer=4 * SOON))
+    async with running(host) as run:
+        await run.stop()
+        run.take_event(QUESTION)
+    assert (run.result.status, run.result.cause) == ("timeout", "no answer")
+    assert did(host) == ["interrupt", "interrupt", "kill", "replace"]
+
+
+async def test_an_interrupt_that_is_never_confirmed_does_not_keep_an_ended_cell_open() -> None:
+    """The kernel is broken then, not the cell slow: whoever waits for it does not wait for ever."""
+    for waited in (False, True):
+        host = Host(ignores, limits=Limits(cell=None))
+        host.on_interrupt = ignores
+        async with running(host) as run:
+            await run.stop()
+            if waited:
+                await until(lambda: bool(run.told))
+                run.decide(kill=False)
+            ends(run)
+            assert not run.over
+        assert isinstance(run.told[-1], Restarted)
+        assert (run.result.status, did(host)) == ("interrupted", ["interrupt", "kill", "replace"])
+
+
+async def test_a_kernel_that_dies_is_told_as_what_it_died_of() -> None:
+    """A limit is named; a death while somebody waits is one; one that the stop may have brought is not."""
+    cases: list[tuple[bool | None, str | None, str]] = [
+        (None, "memory", "out of memory"),
+        (None, None, "interrupted"),
+        (False, None, "died"),
+    ]
+    for decided, fault, status in cases:
+        host = deaf()
+        async with running(host) as run:
+            await run.stop()
+            await until(lambda: bool(run.told))
+            if decided is not None:
+                run.decide(kill=decided)
+            run.died(-9, "it ended", fault)
+        assert run.result.status == status
+
+
+async def test_a_stop_before_the_cell_runs_ends_it() -> None:
+    """In its kernel's line, where there is nothing to kill."""
+    host = Host(ignores)
+    async with running(host) as first:
+        second = Run(host, "second")
+        waiting = asyncio.create_task(_events(second))
+        await until(lambda: host.queue.waiting == 1)
+        await second.stop()
+        await waiting
+        assert second.result.status == "interrupted"
+        ends(first)
+    assert "second" not in host.asked
+    await first.stop()  # too late
+    assert did(host) == []
+
+
+async def _events(run: Run) -> list[Event]:
+    async with run:
+        return [event async for event in run]

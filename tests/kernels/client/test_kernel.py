@@ -1,0 +1,172 @@
+"""A session's kernel in a node, as the bot has it: whose news it is, and what goes with a node that ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from kernels.cell.events import InputRequest, Restarted, Stream
+from kernels.cell.result import Late, RunResult, Variable
+from kernels.client.captured import RemoteFile
+from kernels.client.kernel import RemoteKernel
+from kernels.client.session_socket import Connect, SessionSocket
+from kernels.errors import NodeUnavailable
+from kernels.limits import Limits
+from kernels.node.encoding import FileOnNode
+from kernels.node.messages import CellEnd, CellEvent, LateOutput, RunningCell, Welcome, read_commands
+from kernels.workspace.captured import Scan, Stamp
+from tests.live.cells import NoFiles
+
+LEFT = RunningCell("b-1", 7, "turn", 1.5, "print()")
+FILE = FileOnNode("a.csv", 3, 1.5, b"/srv/u1", b"a.csv", Stamp(1, 2, 3, 4, 5)).file()
+
+
+class Asked:
+    """A node that is asked, and never reached by a connection."""
+
+    limits = Limits()
+    local = True
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, object]] = []
+
+    def connect_to(self, session_id: str) -> Connect:
+        async def connect(known: str) -> SessionSocket:
+            raise NodeUnavailable("nobody is there")
+
+        return connect
+
+    async def ask(
+        self, method: str, path: str, *, params: Any = None, data: Any = None, start: bool = True
+    ) -> bytes:
+        self.asked.append((path, params))
+        return b"{}"
+
+    def get(self, path: str, params: Any = None) -> Any:
+        self.asked.append((path, params))
+
+
+@pytest.fixture
+def node() -> Asked:
+    """The kernel's node."""
+    return Asked()
+
+
+@pytest.fixture
+async def kernel(node: Asked) -> AsyncIterator[RemoteKernel]:
+    """A kernel that its node has greeted, with a cell that another program has begun."""
+    kernel = RemoteKernel(node, "u1", NoFiles())
+    kernel.greet(Welcome(0, (LEFT,), (), Limits(memory=1)))
+    yield kernel
+    await kernel.detach()
+
+
+def sent(kernel: RemoteKernel) -> list[str]:
+    """The commands that wait for a node, by their names."""
+    return [type(one).__name__ for text in kernel._link._outbox.messages() for one in read_commands(text)]
+
+
+async def late(kernel: RemoteKernel) -> Late:
+    """The next piece of late output."""
+    async with asyncio.timeout(5):
+        return await anext(aiter(kernel.late()))
+
+
+async def test_what_was_begun_before_is_there_once(kernel: RemoteKernel) -> None:
+    """However often the node greets; the limits are the node's."""
+    (cell,) = kernel._left.values()
+    kernel.greet(Welcome(0, (LEFT,), (), Limits(memory=2)))
+    assert kernel._left == {7: cell}
+    assert (cell.code, cell.turn, cell.began) == ("print()", "turn", 1.5)
+    assert kernel.limits == Limits(memory=2)
+
+
+async def test_news_is_for_the_cell_that_it_names(kernel: RemoteKernel, node: Asked) -> None:
+    """With it come the variables; what nobody waits for is acknowledged, and late output names its cell."""
+    (cell,) = kernel._left.values()
+    kernel.take_news(CellEvent(n=1, run="b-1", event=Stream("stdout", "x")))
+    kernel.take_news(CellEvent(n=2, run="gone", event=Stream("stdout", "y")))
+    assert kernel._link._acknowledged == [2]
+    result = RunResult("ok", "x", (), captured=(FILE,))
+    kernel.take_news(CellEnd(n=3, run="b-1", result=result, variables=(Variable("x", "int", "1"),)))
+    async with asyncio.timeout(5):
+        async with cell:
+            assert [event async for event in cell] == [Stream("stdout", "x")]
+    assert kernel.variables == (Variable("x", "int", "1"),)
+    (file,) = cell.result.captured
+    assert isinstance(file, RemoteFile)
+    assert file.here == FILE
+    file.get(params={})
+    assert node.asked == [("sessions/u1/log/3/files/0", {})]
+    kernel.take_news(LateOutput(n=4, late=Late(7, event=Stream("stdout", "late"))))
+    assert await late(kernel) == Late(7, event=Stream("stdout", "late"))
+
+
+async def test_late_files_are_fetched_from_their_news(kernel: RemoteKernel, node: Asked) -> None:
+    """Where the node is on another machine there is no other way."""
+    node.local = False
+    kernel.take_news(LateOutput(n=5, late=Late(7, scan=Scan((FILE, FILE)))))
+    told = await late(kernel)
+    assert told.scan is not None
+    for file in told.scan.captured:
+        assert isinstance(file, RemoteFile)
+        assert file.here is None
+        file.get(params={})
+    assert node.asked == [(f"sessions/u1/log/5/files/{index}", {}) for index in range(2)]
+
+
+async def test_a_cell_that_was_given_up_tells_late_what_it_still_shows(kernel: RemoteKernel) -> None:
+    """Its question has nobody to answer it. Its files are late ones, and then the node forgets it."""
+    (cell,) = kernel._left.values()
+    kernel.given_up(NodeUnavailable("it does not answer"))
+    async with cell:
+        async for _ in cell:
+            pass
+    assert kernel.goes_on
+    kernel.take_news(CellEvent(n=1, run="b-1", event=Stream("stdout", "x")))
+    kernel.take_news(CellEvent(n=2, run="b-1", event=InputRequest("who? ", password=False)))
+    assert await late(kernel) == Late(7, event=Stream("stdout", "x"))
+    assert kernel._link._acknowledged == [2]
+    kernel.take_news(CellEnd(n=3, run="b-1", result=RunResult("ok", "x", (), captured=(FILE,))))
+    assert not kernel.goes_on
+    told = aiter(kernel.late())
+    came = await anext(told)
+    assert came.scan is not None
+    assert [file.name for file in came.scan.captured] == ["a.csv"]
+    sent(kernel)
+    settling = asyncio.ensure_future(anext(told))  # the files are kept
+    await asyncio.sleep(0)
+    assert sent(kernel) == ["SettleCell"]
+    settling.cancel()
+
+
+async def test_a_node_that_is_gone_takes_the_cell_along_and_the_next_one_learns_the_workspace(
+    kernel: RemoteKernel,
+) -> None:
+    """The running cell dies with its node. One that stood in line enters it at the next."""
+    (cell,) = kernel._left.values()
+    waiting = kernel.run("2")
+    kernel.take_news(CellEnd(n=1, run="other", variables=(Variable("x", "int", "1"),)))
+    await waiting.__aenter__()
+    sent(kernel)
+    kernel._link._outbox.clear()
+    kernel.lost("the node that kept it has ended")
+    restarted = Restarted("the node that kept it has ended", ("files",), ("x",), unnamed=True)
+    async with cell:
+        assert [event async for event in cell] == [restarted]
+    assert (cell.result.status, cell.result.cause, cell.result.restarted) == ("died", "node", restarted)
+    assert kernel.variables == ()
+    assert sent(kernel) == ["CatchUp", "EnterCell"]
+    waiting.detach()
+
+
+async def test_the_next_node_is_told_how_wide_tables_may_be(node: Asked) -> None:
+    """The one before it took that along; nothing is said where nobody has asked for a width."""
+    kernel = RemoteKernel(node, "u1", NoFiles())
+    kernel.greet(Welcome(0, (), (), Limits()))
+    await kernel.widen(132)
+    kernel.greet(Welcome(0, (), (), Limits()))
+    await asyncio.wait(kernel._answering)
+    assert node.asked == [("sessions/u1/hints/columns", {"position": "132"})] * 2
+    await kernel.detach()

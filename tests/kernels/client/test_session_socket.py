@@ -1,0 +1,40 @@
+"""News that is too large for a websocket is fetched, its result's outputs one by one."""
+
+from typing import Any, cast
+
+from kernels.cell.events import Stream
+from kernels.cell.result import RunResult
+from kernels.client.session_socket import SessionSocket
+from kernels.node.encoding import encode
+from kernels.node.messages import CellEnd, CellEvent
+
+OUTPUTS = tuple({"output_type": "stream", "name": "stdout", "text": f"{number}\n"} for number in range(3))
+
+
+def at_node(body: bytes) -> tuple[SessionSocket, list[int]]:
+    """A connection to a node that answers so, and the numbers that it is asked for."""
+    asked: list[int] = []
+
+    async def get(number: int) -> bytes:
+        asked.append(number)
+        return body
+
+    return SessionSocket(cast(Any, None), "id", get), asked
+
+
+async def test_a_result_comes_with_its_outputs_a_line_each() -> None:
+    """They follow the result, in their order; without any it has none."""
+    end = CellEnd(n=7, run="a", result=RunResult("ok", "x", ()), variables=())
+    for outputs in (OUTPUTS, ()):
+        socket, asked = at_node(b"\n".join(map(encode, (end, *outputs))))
+        news = await socket.fetch_news(7)
+        assert isinstance(news, CellEnd)
+        assert news.result == RunResult("ok", "x", outputs)
+        assert asked == [7]
+
+
+async def test_other_news_is_one_line() -> None:
+    """A display of many megabytes, for one."""
+    told = CellEvent(n=8, run="a", event=Stream("stdout", "x\n"))
+    socket, _ = at_node(encode(told))
+    assert await socket.fetch_news(8) == told

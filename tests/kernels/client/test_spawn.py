@@ -1,0 +1,187 @@
+"""Finding the node of a folder, and starting one, at the worst moments."""
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kernels.client import NodeEndpoint, RemoteNode, local_node
+from kernels.client.spawn import _held, recorded
+from kernels.errors import NodeUnavailable
+from kernels.inside.procfs import started
+from kernels.limits import Limits
+from kernels.node import server
+from kernels.node.settings import ALIVE, RECORD
+from tests.conftest import ROOT
+from tests.contract.conftest import node_settings, noded
+from tests.live.cells import until
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a node that lives, as its lock tells, and has not said yet where it listens."""
+    with (tmp_path / ALIVE).open("wb") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        yield tmp_path
+
+
+def record(**changes: Any) -> str:
+    """What a node that lives, this process, would leave."""
+    fields = {"address": "/s", "token": "t", "pid": os.getpid(), "started": started(os.getpid())}
+    return json.dumps(fields | changes)
+
+
+def a_dead_process() -> int:
+    """The number of a process that is gone."""
+    with subprocess.Popen(["true"]) as process:
+        pass
+    return process.pid
+
+
+NOT_BELIEVED: dict[str, Callable[[], str]] = {  # made in the test: process ids differ from run to run
+    "dead": lambda: record(pid=a_dead_process(), started="1"),
+    "dead, of an older node": lambda: record(pid=a_dead_process(), started=""),
+    "its number is another process's by now": lambda: record(started="1"),
+    "cut off": lambda: record()[:20],
+    "empty": lambda: "",
+    "a list": lambda: "[]",
+    "nothing in it": lambda: "{}",
+    "null": lambda: "null",
+    "no number": lambda: record(pid="x"),
+    "no process": lambda: record(pid=None),
+}
+
+
+@pytest.mark.parametrize("text", NOT_BELIEVED.values(), ids=NOT_BELIEVED)
+def test_the_record_of_a_dead_node_is_not_believed(held: Path, text: Callable[[], str]) -> None:
+    """Though another holds the lock, which has to leave its own first; nor is half of one."""
+    (held / RECORD).write_text(text())
+    assert recorded(held) is None
+
+
+@pytest.mark.parametrize("changes", [{}, {"started": ""}], ids=["new", "of an older node"])
+def test_the_record_of_a_node_that_lives_is_believed_while_it_has_the_lock(
+    held: Path, changes: dict[str, str]
+) -> None:
+    """Also of one that is too old to say when it started."""
+    (held / RECORD).write_text(record(**changes))
+    assert recorded(held) == (NodeEndpoint("/s", "t"), os.getpid())
+    with (held / ALIVE).open("wb"):
+        (held / ALIVE).unlink()
+    assert recorded(held) is None
+
+
+async def test_asking_what_is_untold_starts_no_node(tmp_path: Path) -> None:
+    """Where the node is gone, there is nothing to tell; it is started when somebody runs a cell."""
+    started_for: list[bool] = []
+
+    async def find(start: bool) -> None:
+        started_for.append(start)
+
+    node = RemoteNode(find, python=Path(sys.executable), limits=Limits())
+    connector = aiohttp.UnixConnector(str(tmp_path / "socket"))
+    node._http = aiohttp.ClientSession("http://node/", connector=connector)
+    try:
+        assert await node.untold() == []
+        assert started_for == [False]
+    finally:
+        await node._hang_up()
+
+
+async def test_a_node_that_neither_starts_nor_ends_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while, with what to do, and without another beside it."""
+    settings = node_settings(tmp_path)
+    settings.folder.mkdir()
+    monkeypatch.setattr("kernels.client.spawn.UP", 0.2)
+    with (settings.folder / ALIVE).open("wb") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        with pytest.raises(NodeUnavailable) as raised:
+            await local_node(settings)(True)
+    assert "end it and start again" in raised.value.remedy
+    assert not (settings.folder / "log").exists()
+
+
+async def test_who_comes_while_a_node_starts_after_anothers_death_waits_for_it(tmp_path: Path) -> None:
+    """It gets the new one; of the dead one no record, no token and no runtime file is left."""
+    settings = replace(node_settings(tmp_path), tier="none", libraries=())  # which start sooner
+    async with noded(settings), AsyncExitStack() as stack:
+        dead = recorded(settings.folder)
+        assert dead is not None
+        os.kill(dead[1], signal.SIGKILL)
+        await until(lambda: not _held(settings.folder))
+        left = {path.name for path in (settings.folder / "jupyter").rglob("jpserver-*")}
+        assert (settings.folder / RECORD).exists()
+        assert left
+        starting = await asyncio.create_subprocess_exec(  # as by a bot that is killed right after
+            *(sys.executable, "-m", "kernels.node", "--detach"),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await starting.communicate(replace(settings, token="another").to_json().encode())
+        await until(lambda: _held(settings.folder))
+        bots = [
+            RemoteNode(local_node(settings), python=settings.python, limits=settings.limits) for _ in range(3)
+        ]
+        await asyncio.gather(*map(stack.enter_async_context, bots))
+        found = recorded(settings.folder)
+        assert found is not None
+        assert found[0].token == "another"
+        assert not left & {path.name for path in (settings.folder / "jupyter").rglob("jpserver-*")}
+        # One that dies while it is asked: the next is started.
+        os.kill(found[1], signal.SIGKILL)
+        places = [found[0]]
+
+        async def find(start: bool) -> NodeEndpoint | None:
+            return places.pop() if places else await local_node(settings)(start)
+
+        async with RemoteNode(find, python=settings.python, limits=settings.limits):
+            assert not places
+
+
+async def test_a_node_leaves_the_record_of_another_alone(tmp_path: Path) -> None:
+    """Its folder was deleted, and made anew for a node that lives on when it ends."""
+    settings = node_settings(tmp_path)
+    settings.folder.mkdir()
+    node = server.RemoteNode(settings, lambda: None)
+    for pid, stays in ((os.getpid() + 1, True), (os.getpid(), False)):
+        (settings.folder / RECORD).write_text(record(pid=pid))
+        Path(settings.address).touch()
+        node.ready = True
+        await node.close()
+        assert (settings.folder / RECORD).exists() == stays
+        assert Path(settings.address).exists() == stays
+
+
+async def test_ending_a_node_that_ends_already_is_no_error(tmp_path: Path) -> None:
+    """One with other settings is asked to end, and may have been killed since it was asked who it is."""
+    settings = replace(node_settings(tmp_path), tier="none", libraries=())
+    other = replace(settings, size=settings.size + 1)
+    async with noded(settings):
+        first = recorded(settings.folder)
+        assert first is not None
+        bot = RemoteNode(local_node(other), python=other.python, limits=other.limits, kernels=other.kernels)
+        outdated = bot._outdated
+
+        def killed() -> bool:
+            if found := outdated():
+                os.kill(first[1], signal.SIGKILL)
+            return found
+
+        bot._outdated = killed  # type: ignore[method-assign]
+        async with bot:
+            assert recorded(settings.folder) != first

@@ -1,0 +1,186 @@
+"""Connections to a node on a port that do not show the token: few, for a short time, and small."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from kernels.client import NodeEndpoint, RemoteNode, at
+from kernels.node import connection_limits
+from kernels.node.connection_limits import HEADERS, MOST, SHARE, LimitedServer
+from kernels.node.server import BODY
+from kernels.node.settings import NodeSettings
+from tests.contract.conftest import free_port, node_settings, noded
+from tests.contract.files import SomeFiles
+from tests.live.cells import value
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+HALVES = {
+    "nothing": b"",
+    "half of a header": b"GET /kernelcord/node HTTP/1.1\r\nHost: node\r\nX-Long: x",
+    "half of a body": b"POST /api/kernels HTTP/1.1\r\nHost: node\r\nContent-Length: 1000\r\n\r\n{",
+    "half of a websocket": b"GET /kernelcord/sessions/a/channel HTTP/1.1\r\nUpgrade: websocket\r\n",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def settings(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NodeSettings]:
+    """The settings of a node that listens on a port and runs."""
+    folder = tmp_path_factory.mktemp("node")
+    settings = replace(node_settings(folder), address=f"127.0.0.1:{free_port()}", tier="none", libraries=())
+    async with noded(settings):
+        yield settings
+
+
+async def stranger(settings: NodeSettings, said: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has said this, and waits."""
+    host, _, port = settings.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(said)
+    return reader, writer
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the node has closed this connection."""
+    try:
+        async with asyncio.timeout(0.5):  # all are asked at once
+            await reader.read()
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@pytest.mark.parametrize("said", HALVES.values(), ids=HALVES)
+async def test_half_requests_without_the_token_keep_nobody_out(settings: NodeSettings, said: bytes) -> None:
+    """However many come from one address, so many are there at once, and a bot works beside them."""
+    strangers = [await stranger(settings, said) for _ in range(2 * MOST)]
+    place = NodeEndpoint(f"http://{settings.address}", settings.token)
+    try:
+        async with RemoteNode(at(place), python=settings.python, limits=settings.limits) as node:
+            kernel = node.kernel("a", SomeFiles())
+            assert await value(kernel, "6 * 7") == "42"
+            more = [await stranger(settings, said) for _ in range(MOST)]
+            strangers += more
+            assert await value(kernel, "7 * 8") == "56"  # who has shown the token is never closed
+            await kernel.place("a", BytesIO(b"x" * (BODY + 1)))
+        alive = [not closed for closed in await asyncio.gather(*(ended(reader) for reader, _ in strangers))]
+        assert 0 < sum(alive) <= MOST // SHARE
+        assert not any(alive[: -MOST // SHARE])
+    finally:
+        for _, writer in strangers:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * HEADERS, b""),
+        (b"POST /api/kernels HTTP/1.1\r\nHost: n\r\nContent-Length: %d\r\n\r\n" % (BODY + 1), b"400"),
+        (
+            b"POST /api/kernels HTTP/1.1\r\nHost: n\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"10000\r\n%b\r\n" % (b"x" * 0x10000) * (BODY // 0x10000 + 1),
+            b"400",
+        ),
+        (b"PUT /kernelcord/sessions/a/files/b HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (1 << 39), b"400"),
+        (b"PUT /kernelcord/sessions/a/asked/1 HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (1 << 39), b"400"),
+    ],
+    ids=["header", "body", "chunks", "upload", "answer"],
+)
+async def test_nothing_large_is_taken_without_the_token(
+    settings: NodeSettings, said: bytes, status: bytes
+) -> None:
+    """It is refused before it is read, and the connection closed."""
+    reader, writer = await stranger(settings, said)
+    try:
+        async with asyncio.timeout(10):
+            assert (await reader.read()).partition(b"\r\n")[0][9:12] == status
+    except ConnectionResetError:
+        assert len(said) > HEADERS  # it was closed while we still wrote
+    finally:
+        writer.close()
+
+
+class Stream:
+    """A connection, as far as the door sees it."""
+
+    def __init__(self) -> None:
+        self.was_closed = False
+
+    def close(self) -> None:
+        self.was_closed = True
+
+
+@pytest.fixture
+def let_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let a connection in from an address, and give it back; nothing is read from it."""
+    monkeypatch.setattr("tornado.httpserver.HTTPServer.handle_stream", lambda *_: None)
+    monkeypatch.setattr("tornado.httpserver.HTTPServer.on_close", lambda *_: None)
+    server = LimitedServer(lambda _: None)
+
+    def enter(host: str) -> Stream:
+        stream = Stream()
+        server.handle_stream(stream, (host, 1) if host else "")  # type: ignore[arg-type]  # our own
+        return stream
+
+    return SimpleNamespace(enter=enter, server=server)
+
+
+async def test_the_oldest_makes_room_first_of_its_own_address(
+    let_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One address fills up its own share only; with many, so many in all; a Unix socket has no share."""
+    most, share = let_in.server._most, let_in.server._most // SHARE
+    other = let_in.enter("10.0.0.1")
+    many = [let_in.enter("10.0.0.2") for _ in range(share + 5)]
+    assert [stream.was_closed for stream in many] == [True] * 5 + [False] * share
+    assert not other.was_closed
+    socket = [let_in.enter("") for _ in range(most - share - 1)]
+    let_in.enter("10.0.0.3")
+    assert other.was_closed
+    assert not any(stream.was_closed for stream in socket)
+
+
+async def test_a_connection_has_a_time_to_show_the_token(
+    let_in: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it says meanwhile; once it has, or has ended, its time does not count."""
+    monkeypatch.setattr(connection_limits, "PROOF", 0.05)
+    caplog.set_level(logging.WARNING)
+    slow, quick, gone, here = (let_in.enter(host) for host in ("10.0.0.1", "10.0.0.2", "10.0.0.3", ""))
+    let_in.server.proven(quick)
+    let_in.server.on_close(SimpleNamespace(stream=gone))
+    async with asyncio.timeout(10):
+        while not (slow.was_closed and here.was_closed):  # noqa: ASYNC110  the door tells nobody
+            await asyncio.sleep(0.01)
+    assert (quick.was_closed, gone.was_closed) == (False, False)
+    assert let_in.server._unproven == {}
+    assert caplog.text.count("without the token, from 10.0.0.1,") == 1  # and not once for each
+    assert "from here" not in caplog.text
+
+
+async def test_half_a_minute_is_enough_for_strangers() -> None:
+    """A client hangs up an idle connection itself before we do: it would lose a request otherwise."""
+    assert connection_limits.PROOF <= 30
+    assert connection_limits.IDLE > 15  # seconds that aiohttp keeps one
+
+
+async def test_the_unix_socket_asks_for_the_token_in_time_too(tmp_path: Path) -> None:
+    """The same door is before it."""
+    settings = replace(node_settings(tmp_path), tier="none", libraries=())
+    async with noded(settings) as node:
+        strangers = [await asyncio.open_unix_connection(settings.address) for _ in range(2 * MOST)]
+        assert await value(node.kernel("a", SomeFiles()), "6 * 7") == "42"
+        alive = [not closed for closed in await asyncio.gather(*(ended(reader) for reader, _ in strangers))]
+        for _, writer in strangers:
+            writer.close()
+        assert 0 < sum(alive) <= MOST

@@ -1,0 +1,45 @@
+"""Stored files that a cell asks for, with a bot and without."""
+
+import asyncio
+from io import BytesIO
+
+import pytest
+
+from kernels.broker import FileUnavailable, Opened
+from kernels.node import file_requests as module
+from kernels.node.file_requests import BotFiles
+from kernels.node.messages import FileQuestion, FilesAnswer
+
+
+async def test_a_question_without_a_bot_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell must not hang on a bot that is away: the broker makes a sentence of it."""
+    monkeypatch.setattr(module, "BOT_TIME", 0.05)
+    source = BotFiles(lambda _: None)
+    for asking in (source.open("a"), source.place("a"), source.list()):
+        with pytest.raises(ConnectionError):
+            await asking
+    assert source.pending() == ()
+
+
+async def test_questions_are_pending_until_they_are_answered() -> None:
+    """Whoever comes is told of them; answers find their question, and late ones hurt nobody."""
+    told: list[FileQuestion] = []
+    source = BotFiles(told.append)
+    opening, placing = (asyncio.ensure_future(work) for work in (source.open("a"), source.place("b")))
+    await asyncio.sleep(0)
+    assert (
+        list(source.pending())
+        == told
+        == [
+            FileQuestion(1, "open", "a"),
+            FileQuestion(2, "place", "b"),
+        ]
+    )
+    source.answer(FilesAnswer(ask=2, refused="no file b"))
+    with pytest.raises(FileUnavailable, match="no file b"):
+        await placing
+    opened = Opened("id", "a", "data", 1, BytesIO(b"x"))
+    assert source.opened(1, opened)
+    assert await opening is opened
+    assert not source.opened(1, opened)
+    source.answer(FilesAnswer(ask=2, name="b"))

@@ -1,0 +1,62 @@
+"""A node ends all that it has, also while bots come and go."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kernels.node import node as module
+from kernels.node.node import Node
+from tests.contract.conftest import node_settings
+
+
+class Served:
+    """A session with a kernel; while it is closed, or its kernel ended, others come and go in its node."""
+
+    attended = False
+
+    def __init__(self, node: Node) -> None:
+        self.closed = False
+        self.kernel = SimpleNamespace(alive=True, busy=False, last_used=float("-inf"), cull=self.cull)
+        self._sessions: dict[str, Any] = node._sessions
+
+    async def close(self, _code: int) -> None:
+        self.closed = True
+        await asyncio.sleep(0)
+        self._sessions.pop("first", None)
+
+    async def cull(self, _reason: str) -> None:
+        self.kernel.alive = False
+        self._sessions.pop("first", None)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    """A node that was not started, with two sessions."""
+    node = Node(node_settings(tmp_path), lambda: None)
+    sessions: dict[str, Any] = node._sessions
+    sessions |= {"first": Served(node), "second": Served(node)}
+    return node
+
+
+async def test_a_session_that_goes_meanwhile_keeps_a_node_from_no_end(node: Node) -> None:
+    """Each session is closed, and then the pool."""
+    first, second = list[Any](node._sessions.values())
+    closed: list[str] = []
+    node._stack.callback(closed.append, "pool")
+    await node.close()
+    assert (first.closed, second.closed, closed) == (True, True, ["pool"])
+
+
+async def test_a_session_that_goes_meanwhile_keeps_a_drained_node_from_no_kernel(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of the kernels that nobody uses is ended, and then the node."""
+    monkeypatch.setattr(module, "DRAINING", 0.01)
+    second = node._sessions["second"]
+    node.drain()
+    async with asyncio.timeout(5):
+        await node.until_idle()
+    assert not second.kernel.alive

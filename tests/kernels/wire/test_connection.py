@@ -1,0 +1,323 @@
+"""The loop reads a kernel's sockets: every message once and in order, and a broken one is None."""
+
+import asyncio
+import json
+import os
+import socket
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from jupyter_client.session import Session
+
+from kernels.wire.channel import KINDS, LARGEST
+from kernels.wire.connection import BATCH_TIME, DELIMITER, MOST_VALUES, Message, Wire
+from tests.kernels.wire.wires import KEY, FarEnd, Received, wired
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a path short enough for sockets."""
+    return tmp_path_factory.mktemp("w")
+
+
+async def test_a_message_is_parsed(folder: Path) -> None:
+    """Channel, kind, parent and content of an honest message come through."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(b'{"text": "a"}', parent="request"))
+        await received.count(1)
+    assert received.messages == [Message("iopub", "stream", "request", {"text": "a"}, {})]
+
+
+async def test_a_request_is_signed_and_answered(folder: Path) -> None:
+    """What is sent carries the id that is returned, and a valid signature."""
+    async with wired(folder) as (wire, far, received):
+        message_id = wire.send("shell", "execute_request", {"code": "1"})
+        shell = far.sockets["shell"]
+        identity, *frames = await asyncio.to_thread(shell.recv_multipart)
+        _, message = far.session.feed_identities(frames)
+        assert far.session.deserialize(message)["header"]["msg_id"] == message_id
+        shell.send_multipart([identity, *far.frames(b"{}", kind="execute_reply", parent=message_id)[1:]])
+        await received.count(1)
+    assert received.messages == [Message("shell", "execute_reply", message_id, {}, {})]
+
+
+async def test_a_subscription_can_be_made_again(folder: Path) -> None:
+    """The kernel's socket gets it, which wakes a kernel that has not seen the first."""
+    async with wired(folder) as (wire, far, _):
+        far.sockets["iopub"].setsockopt(zmq.XPUB_VERBOSE, 1)  # which tells of each, not only of the first
+        assert "iopub connected 0 B" not in wire.state
+        wire.subscribe()
+        await asyncio.to_thread(far.subscribed)
+
+
+def deep(levels: int) -> bytes:
+    """A JSON list nested so deep."""
+    return b"[" * levels + b"]" * levels
+
+
+def crowded(value: str) -> bytes:
+    """A JSON object with too many of this value."""
+    return f'{{"text": [{f"{value}, " * MOST_VALUES}0]}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda far: [],
+        lambda far: [b""],
+        lambda far: [DELIMITER],
+        lambda far: [b"no", b"delimiter", b"in", b"any", b"of", b"these"],
+        lambda far: far.frames(b"{}")[:5],
+        lambda far: [*far.frames(b"{}")[:2], b"0" * 64, *far.frames(b"{}")[3:]],
+        lambda far: [*far.frames(b"{}")[:-1], b'{"changed": 1}'],
+        lambda far: far.frames(b"not json"),
+        lambda far: far.frames(b"\xff\xfe\xfd\x00"),
+        lambda far: far.frames(deep(200_000)),
+        lambda far: far.frames(b"1" * 10_000),
+        lambda far: far.frames(crowded("[]")),
+        lambda far: far.frames(crowded('"\\\\"')),
+        lambda far: far.frames(b"{}", header=crowded("1")),
+        lambda far: far.frames(json.dumps({"text": '"'}).encode("utf-16")),
+        lambda far: far.frames(b"{}", header=b"[]"),
+        lambda far: far.frames(b"{}", header=b'{"msg_id": "without a type"}'),
+        lambda far: far.frames(b"{}", header=b'{"msg_type": {"a": 1}}'),
+        lambda far: far.frames(b"{}", header=deep(200_000)),
+    ],
+)
+async def test_a_broken_message_is_none_and_the_next_one_arrives(folder: Path, broken: object) -> None:
+    """Missing frames, wrong signatures, wrong types and JSON of any depth cost that one message only."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*(broken(far) or [b""]))  # type: ignore[operator]
+        far.publish(*far.frames(b"{}"))
+        await received.count(2)
+    assert received.messages == [None, Message("iopub", "stream", "p", {}, {})]
+
+
+async def test_a_text_may_have_any_number_of_marks(folder: Path) -> None:
+    """Commas, brackets, quotes and backslashes in a text are no values, however many they are."""
+    text = ',[{"\\' * MOST_VALUES
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(json.dumps({"text": text}).encode()))
+        await received.count(1)
+    assert received.messages == [Message("iopub", "stream", "p", {"text": text}, {})]
+
+
+async def test_surrogates_are_passed_on_for_the_border_to_repair(folder: Path) -> None:
+    """An escaped lone surrogate is legal JSON; it does not stop the reader."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(rb'{"text": "\ud800"}'))
+        await received.count(1)
+    assert received.messages[0] is not None
+    assert received.messages[0].content == {"text": "\ud800"}
+
+
+async def test_a_reader_that_was_stalled_loses_nothing(folder: Path) -> None:
+    """20,000 messages sent while our loop is slow arrive whole and in order: the sender waits."""
+    number = 20_000
+    async with wired(folder) as (_, far, received):
+        sending = asyncio.create_task(asyncio.to_thread(flood, far, number))
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # noqa: ASYNC251  the stall itself
+        await received.count(number)
+        await sending
+    assert [message and message.content for message in received.messages] == list(range(number))
+
+
+def flood(far: FarEnd, number: int) -> None:
+    """Publish so many messages, as fast as they are taken."""
+    for count in range(number):
+        far.publish(*far.frames(str(count).encode()))
+
+
+async def test_a_flood_leaves_other_tasks_their_turn(folder: Path) -> None:
+    """While thousands of messages are read, another task runs between the batches."""
+    turns = 0
+    async with wired(folder) as (_, far, received):
+        sending = asyncio.create_task(asyncio.to_thread(flood, far, 2000))
+        while len(received.messages) < 2000:
+            turns += 1
+            await asyncio.sleep(0)
+        await sending
+    assert turns > 2000 / 200
+
+
+class Slow(Received):
+    """Takes long for each message, without letting anybody else have a turn."""
+
+    def __call__(self, message: Message | None) -> None:
+        super().__call__(message)
+        time.sleep(2 * BATCH_TIME)
+
+
+@pytest.mark.parametrize("drained", [False, True], ids=["as they come", "at the end"])
+async def test_what_takes_long_leaves_others_some_time(folder: Path, *, drained: bool) -> None:
+    """After each message that took long others have many turns, not one, before the next is taken."""
+    turns, number = 0, 10
+    async with wired(folder, Slow()) as (wire, far, received):
+        for count in range(number):
+            far.publish(*far.frames(str(count).encode(), header=b'{"msg_type": "%b"}' % (b"x" * 50_000)))
+        draining = asyncio.create_task(wire.drained()) if drained else None
+        while len(received.messages) < number:
+            turns += 1
+            await asyncio.sleep(0)
+        if draining is not None:
+            await draining
+    assert [message and message.content for message in received.messages] == list(range(number))
+    assert turns > 10 * number
+
+
+async def test_a_fault_in_receiving_costs_one_message(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When our own code fails with a message that is logged, and the reader goes on."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    far, received = FarEnd(context, folder), Received()
+
+    def receive(message: Message | None) -> None:
+        received(message)
+        if len(received.messages) == 1:
+            raise KeyError("our fault")
+
+    with closing(Wire(far.connection, Session(key=KEY), receive)) as wire:
+        wire.connect()
+        await asyncio.to_thread(far.subscribed)
+        for _ in range(2):
+            far.publish(*far.frames(b"{}"))
+        await received.count(2)
+    far.close()
+    context.destroy(linger=0)
+    assert "our fault" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "more"),
+    [(b'"%b"' % (b"x" * LARGEST), []), (b"{}", [bytes(LARGEST // 2)] * 2), (b"{}", [b""] * 5000)],
+    ids=["a frame", "together", "frames"],
+)
+async def test_what_is_too_large_is_left_out_and_the_connection_stays(
+    folder: Path, content: bytes, more: list[bytes]
+) -> None:
+    """A valid message counts as broken, and the next one comes by the same connection."""
+    async with wired(folder) as (_, far, received):
+        far.publish(*far.frames(content), *more)
+        far.publish(*far.frames(b"{}"))
+        await received.count(2)
+        while received.messages[-1] is None:
+            await received.count(len(received.messages) + 1)
+    *broken, last = received.messages
+    assert broken == [None] * len(broken) != []
+    assert last == Message("iopub", "stream", "p", {}, {})
+
+
+async def test_a_long_request_is_sent_whole(folder: Path) -> None:
+    """What the stream has no room for yet follows when it has, before what is sent after it."""
+    code = "x" * 5_000_000
+    async with wired(folder) as (wire, far, _):
+        for text in (code, "1"):
+            wire.send("shell", "execute_request", {"code": text})
+        for text in (code, "1"):
+            _, *frames = await asyncio.to_thread(far.sockets["shell"].recv_multipart)
+            _, message = far.session.feed_identities(frames)
+            assert far.session.deserialize(message)["content"]["code"] == text
+
+
+async def test_a_request_that_is_sent_at_once_arrives(folder: Path) -> None:
+    """It waits until the other end has said that it listens."""
+    with ExitStack() as stack:
+        far = stack.enter_context(closing(FarEnd(stack.enter_context(zmq.Context()), folder)))
+        wire = stack.enter_context(closing(Wire(far.connection, Session(key=KEY), Received())))
+        wire.connect()
+        for name in ("shell", "control", "stdin"):
+            wire.send(name, "a_request", {})
+        for name in ("shell", "control", "stdin"):
+            assert await asyncio.to_thread(far.sockets[name].poll, 10_000)
+
+
+async def test_what_is_left_is_watched_no_more(folder: Path) -> None:
+    """Neither a wire that is closed while much is to be sent and much to come, nor one whose end is gone."""
+    loop: Any = asyncio.get_running_loop()
+    watched = len(loop._selector.get_map())
+    async with wired(folder, Slow()) as (wire, far, received):
+        for _ in range(10):
+            far.publish(*far.frames(b'"%b"' % (b"x" * 50_000)))
+        wire.send("control", "a_request", {"text": "x" * 20_000_000})
+        await received.count(1)
+        wire.close()
+        assert len(loop._selector.get_map()) == watched
+        await asyncio.sleep(4 * BATCH_TIME)  # longer than the rest that would have followed
+        assert len(received.messages) == 1
+        assert not wire.ended.is_set()
+
+
+async def test_connecting_says_whether_anybody_listens(folder: Path) -> None:
+    """It can be tried again, and goes on where it was."""
+    connection = {"ip": str(folder / "s"), **{f"{name}_port": name for name in KINDS}}
+    with closing(Wire(connection, Session(key=KEY), Received())) as wire, ExitStack() as stack:
+        for number in range(len(KINDS)):
+            assert not wire.connect(), number
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listening.bind(f"{folder / 's'}-{list(KINDS)[number]}")
+            listening.listen()
+        assert wire.connect()
+
+
+async def test_a_wire_ends_with_its_last_channel(folder: Path) -> None:
+    """All that was sent before is received by then; what is sent to nobody is lost without a word."""
+    async with wired(folder) as (wire, far, received):
+        for number in range(500):
+            far.publish(*far.frames(json.dumps(number).encode()))
+        for name, ended in far.sockets.items():
+            await asyncio.sleep(0.01)
+            assert not wire.ended.is_set()
+            ended.close(linger=-1)
+            wire.send(name, "execute_request", {})
+        await asyncio.wait_for(wire.drained(), 10)
+        assert wire.ended.is_set()
+        assert len(received.messages) == 500
+        wire.send("shell", "execute_request", {})
+
+
+async def test_who_does_not_speak_the_protocol_is_left(folder: Path) -> None:
+    """Its channel ends, as if it were closed there."""
+    connection = {"ip": str(folder / "s"), **{f"{name}_port": name for name in KINDS}}
+    with closing(Wire(connection, Session(key=KEY), Received())) as wire, ExitStack() as stack:
+        listening = []
+        for name in KINDS:
+            listening.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            listening[-1].bind(f"{folder / 's'}-{name}")
+            listening[-1].listen()
+        assert wire.connect()
+        for each in listening:
+            stack.enter_context(each.accept()[0]).sendall(b"HTTP/1.1 400 Bad Request\r\n".ljust(100))
+        await asyncio.wait_for(wire.ended.wait(), 10)
+
+
+async def test_drained_means_that_all_was_received(folder: Path) -> None:
+    """After an end, what was sent before it has been received."""
+    async with wired(folder) as (wire, far, received):
+        for number in range(500):
+            far.publish(*far.frames(json.dumps(number).encode()))
+        await asyncio.wait_for(wire.drained(), 10)
+        assert len(received.messages) == 500
+
+
+async def test_a_wire_leaves_no_descriptor(folder: Path) -> None:
+    """Sockets, and the reader, are gone when the block is left."""
+
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    far = FarEnd(context, folder)
+    before = descriptors()
+    tasks = asyncio.all_tasks()
+    with closing(Wire(far.connection, Session(key=KEY), Received())) as wire:
+        wire.connect()
+        await asyncio.to_thread(far.subscribed)
+        assert descriptors() > before
+    far.close()
+    context.destroy(linger=0)
+    assert descriptors() < before
+    assert asyncio.all_tasks() == tasks
