@@ -67,7 +67,7 @@ class LocalKernel:
             self.workspace.tidy()
 
     async def place(self, name: str, source: BinaryIO | bytes, *, beside: str = "") -> str:
-        """Put a file into the workspace as `Workspace.put_file` does, without capturing it; returns its name."""
+        """Put a file into the workspace as `Workspace.put_file`, without capturing it; returns its name."""
 
         def place() -> str:
             with self.capture.lock:
