@@ -27,10 +27,10 @@ from kernels.cell.events import (
 )
 from kernels.cell.result import Late, Variable
 from kernels.cell.run import Run
+from kernels.limits import Limits
 from kernels.process.last_words import Text
-from kernels.process.launch import Limits
 from kernels.text.clipping import repair
-from kernels.text.visible import shown
+from kernels.text.visible import one_line
 from kernels.wire.connection import Message
 from kernels.workspace.captured import Scan, Skipped
 from kernels.workspace.names import shown_name
@@ -43,7 +43,7 @@ RECENT = 64  # cells whose late output can still be told apart
 LATE_COST = 1000, 64
 MOST_LATE = 1000  # pieces of late output that may wait, and as many scans; newer ones are dropped
 LATE_HELD = 16 << 20  # bytes that the waiting output may take; newer output is dropped
-NUMBER = "kernelcord_question"  # as in `kernels.inside.questions`, which only a kernel can import
+NUMBER = "kernelcord_question"  # as in `kernels.inside.input.questions`, which only a kernel can import
 MOST_QUESTIONS = 1 << 53  # numbers that are exact in every JSON
 MOST_MEMORY = 1 << 48  # bytes that a reply may claim
 MOST_PATHS, LONGEST_PATH = 8, 200  # files outside the workspace that are named; characters of each
@@ -264,7 +264,7 @@ def _variables(metadata: Any) -> tuple[Variable, ...]:
     try:
         described = metadata["kernelcord"]["variables"][:MOST_VARIABLES]
         return tuple(
-            Variable(*(shown(repair(str(part)[:LONGEST])) for part in (name, kind, detail)))
+            Variable(*(one_line(repair(str(part)[:LONGEST])) for part in (name, kind, detail)))
             for name, kind, detail in described
         )
     except (TypeError, KeyError, ValueError, RecursionError):

@@ -1,0 +1,376 @@
+"""The observer hints when a workspace may have changed, whatever happens to its watcher."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+from watchfiles import Change
+
+from kernels.workspace import observer
+from kernels.workspace.folder import Workspace
+from kernels.workspace.observer import Observer
+
+SOON = 0.4  # seconds between two tries while a watcher may still be starting
+WARNING = "The watcher of the workspaces ended"
+
+
+class Hints:
+    """Counts its calls, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._called = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.count += 1
+        self._called.set()
+
+    async def next(self, act: Callable[[], object] = lambda: None) -> None:
+        """Wait for the next call, doing `act` again until it comes."""
+        self._called.clear()
+        async with asyncio.timeout(20):
+            while not self._called.is_set():
+                act()
+                await observer._is_set(self._called, SOON)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New workspaces are watched sooner."""
+    monkeypatch.setattr(observer, "TICK", 100)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The root of all workspaces."""
+    return tmp_path / "workspaces"
+
+
+def writer(workspace: Workspace) -> Callable[[], object]:
+    """Each call writes another file."""
+    numbers = count()
+
+    def write() -> None:
+        (workspace.path / f"{next(numbers)}.txt").touch()
+
+    return write
+
+
+def watches() -> int:
+    """The inotify watches of this process."""
+    found = 0
+    for name in os.listdir("/proc/self/fdinfo"):
+        try:
+            with open(f"/proc/self/fdinfo/{name}") as info:
+                found += info.read().count("inotify wd")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def wait_for_no_watch() -> None:
+    """A watcher that was left is closed by a thread of its own. The time-out of the test bounds it."""
+    while watches():
+        time.sleep(0.01)  # that thread tells nobody when it is done
+
+
+@contextmanager
+def one_warning(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Within, the watcher's end is logged once."""
+    with caplog.at_level(logging.WARNING, logger="kernels"):
+        yield
+    assert [record.getMessage()[: len(WARNING)] for record in caplog.records] == [WARNING]
+
+
+async def test_a_change_hints_its_session_only(root: Path) -> None:
+    """Who wrote a file is looked at, and nobody else."""
+    mine, theirs = Hints(), Hints()
+    workspace = Workspace.open(root, "1")
+    Workspace.open(root, "2")
+    async with Observer(root) as watching:
+        watching.watch("1", mine)
+        watching.watch("2", theirs)
+        await mine.next(writer(workspace))
+    assert theirs.count == 0
+
+
+async def test_sessions_come_and_go(root: Path) -> None:
+    """A workspace that comes later is watched too, and one that was let go hints no more."""
+    first, second = Hints(), Hints()
+    one, two = Workspace.open(root, "1"), Workspace.open(root, "2")
+    async with Observer(root) as watching:
+        watching.watch("1", first)
+        await first.next(writer(one))
+        watching.watch("2", second)
+        await second.next(writer(two))
+        watching.unwatch("1")
+        watching.unwatch("1")
+        before = first.count
+        writer(one)()
+        await second.next(writer(two))
+        assert first.count == before
+
+
+def bad_writer(workspace: Workspace) -> Callable[[], object]:
+    """Each call writes another file, whose name is not UTF-8."""
+    numbers = count()
+
+    def write_badly() -> None:
+        name = b'\xff" to \n%d' % next(numbers)
+        os.close(os.open(os.fsencode(workspace.path) + b"/" + name, os.O_CREAT | os.O_WRONLY))
+
+    return write_badly
+
+
+async def test_a_name_that_is_not_text_ends_the_watcher_for_nobody_else(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another's files are heard of while such names come all the time: only their workspace is left alone."""
+    monkeypatch.setattr(observer, "FIRST_DELAY", 60.0)  # a pause for all would be seen
+    monkeypatch.setattr(observer, "LAST_DELAY", 60.0)
+    bad, good = Hints(), Hints()
+    hostile, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
+    write, write_badly = writer(workspace), bad_writer(hostile)
+
+    def write_both() -> None:
+        write_badly()
+        write()
+
+    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    with caplog.at_level(logging.INFO, logger="kernels"):
+        async with Observer(root) as watching:
+            watching.watch("1", bad)
+            watching.watch("2", good)
+            async with asyncio.timeout(20):
+                while not caplog.records:
+                    write_badly()
+                    await asyncio.sleep(0.05)
+            for _ in range(3):
+                await good.next(write_both)
+            assert watches() == 1
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert (
+        caplog.records[0]
+        .getMessage()
+        .startswith("Workspace 1 contains a file name that is not UTF-8: for 20 s")
+    )
+
+
+async def test_what_changed_while_there_was_no_watcher_is_hinted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After such a name everyone is hinted once there are watches again, though nothing changes any more."""
+    hints = Hints()
+    for session_id in ("1", "2"):
+        Workspace.open(root, session_id)
+    given: list[list[str]] = []
+
+    def dies_once(*folders: Path, stop_event: threading.Event, **_: object) -> Iterator[set[object]]:
+        given.append(sorted(folder.name for folder in folders))
+        if len(given) == 1:
+            raise RuntimeError(f'Unable to decode path "{root}/1/\\xFF" to string')
+        while not stop_event.is_set():
+            time.sleep(0.01)  # the real one asks in steps as well
+            yield set()
+
+    monkeypatch.setattr(observer, "watch", dies_once)
+    async with Observer(root) as watching:
+        watching.watch("1", Hints())
+        watching.watch("2", hints)
+        await hints.next()
+    assert given == [["1", "2"], ["2"]]
+
+
+async def test_a_workspace_with_such_names_rests_for_longer_each_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So nobody ends the watcher often; after its rest it is hinted and watched again."""
+    monkeypatch.setattr(observer, "ROUND", 0.2)
+    monkeypatch.setattr(observer, "LONGEST_REST", 0.6)
+    hints = Hints()
+    write = bad_writer(Workspace.open(root, "1"))
+    with caplog.at_level(logging.INFO, logger="kernels"):
+        async with Observer(root) as watching, asyncio.timeout(20):
+            watching.watch("1", hints)
+            while len(caplog.records) < 4:
+                write()
+                await asyncio.sleep(0.02)
+    rests = [record.args[1] for record in caplog.records[:4] if isinstance(record.args, tuple)]
+    assert rests == [0.2, 0.4, 0.6, 0.6]
+
+
+async def test_a_storm_of_names_is_one_hint_for_the_loop(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names change at once, no name is looked at on the loop, and only one call comes there."""
+    told: list[int] = []
+    looked_at = Counter[int]()
+
+    class Name(str):
+        __slots__ = ()
+
+        def removeprefix(self, prefix: str, /) -> str:
+            looked_at[threading.get_ident()] += 1
+            return super().removeprefix(prefix)
+
+    def storm(*_: object, stop_event: threading.Event, **__: object) -> Iterator[set[tuple[Change, str]]]:
+        yield {(Change.added, Name(f"{root}/1/{number}")) for number in range(60_000)}
+        while not stop_event.is_set():
+            time.sleep(0.01)  # the real one asks in steps as well
+
+    hear = Observer._note_changes
+
+    def counted(self: Observer, counts: Mapping[str, int]) -> None:
+        told.append(len(counts))
+        hear(self, counts)
+
+    monkeypatch.setattr(observer, "watch", storm)
+    monkeypatch.setattr(Observer, "_note_changes", counted)
+    hints = Hints()
+    Workspace.open(root, "1")
+    async with Observer(root) as watching:
+        watching.watch("1", hints)
+        await hints.next()
+    assert (told, hints.count) == ([1], 1)
+    assert sum(looked_at.values()) == 60_000
+    assert threading.get_ident() not in looked_at
+
+
+async def test_a_workspace_with_many_changes_is_left_alone_for_a_while(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no watch meanwhile, others keep theirs; then it is hinted, and watched again."""
+    monkeypatch.setattr(observer, "MANY", 10)
+    monkeypatch.setattr(observer, "REST", 1.0)
+    wild, calm = Hints(), Hints()
+    stormy, workspace = Workspace.open(root, "1"), Workspace.open(root, "2")
+    write = writer(stormy)
+
+    def write_much() -> None:
+        for _ in range(100):
+            write()
+
+    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    async with Observer(root) as watching:
+        watching.watch("1", wild)
+        watching.watch("2", calm)
+        await calm.next(writer(workspace))
+        assert watches() == 2
+        await wild.next(write_much)
+        async with asyncio.timeout(20):
+            while watches() != 1:  # noqa: ASYNC110  nothing tells when a watcher is another one
+                await asyncio.sleep(0.01)
+        await calm.next(writer(workspace))
+        await wild.next()
+        await wild.next(write)
+
+
+async def test_without_a_watcher_hints_still_come(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where inotify cannot be had every session is hinted now and then, and the log says so once."""
+
+    def none_left(*_: object, **__: object) -> Iterator[None]:
+        raise OSError("too many inotify instances")
+        yield
+
+    monkeypatch.setattr(observer, "watch", none_left)
+    monkeypatch.setattr(observer, "LAST_DELAY", 0.1)
+    hints = Hints()
+    Workspace.open(root, "1")
+    with one_warning(caplog):
+        async with Observer(root) as watching:
+            watching.watch("1", hints)
+            await hints.next()
+            await hints.next()
+
+
+async def test_the_round_finds_what_the_watcher_does_not(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in a folder below is no change to the watcher; the round hints all the same."""
+    monkeypatch.setattr(observer, "ROUND", 0.2)
+    hints = Hints()
+    Workspace.open(root, "1")
+    async with Observer(root) as watching:
+        watching.watch("1", hints)
+        await hints.next()
+
+
+async def test_links_and_folders_in_a_workspace_get_no_watch(root: Path, tmp_path: Path) -> None:
+    """A link to a large tree, or a thousand folders, cost not one watch: a workspace is one watch."""
+    workspace = Workspace.open(root, "1")
+    hints = Hints()
+    for number in range(50):
+        (tmp_path / "elsewhere" / str(number)).mkdir(parents=True)
+        (workspace.path / str(number)).mkdir()
+    (workspace.path / "link").symlink_to(tmp_path / "elsewhere")
+    await asyncio.to_thread(wait_for_no_watch)  # that of the test before
+    async with Observer(root) as watching:
+        watching.watch("1", hints)
+        await hints.next(writer(workspace))
+        assert watches() == 1
+
+
+async def test_a_hint_that_fails_costs_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One session's fault is logged, and the next session is hinted."""
+    monkeypatch.setattr(observer, "ROUND", 0.2)
+
+    def fail() -> None:
+        raise RuntimeError("fault")
+
+    hints = Hints()
+    async with Observer(root) as watching:
+        watching.watch("1", fail)
+        watching.watch("2", hints)
+        await hints.next()
+    assert caplog.records[0].getMessage() == "The hint for workspace 1 failed"
+
+
+async def test_a_workspace_that_is_missing_does_not_disturb_others(root: Path) -> None:
+    """A folder that code deleted is left out until it is there again."""
+    hints = Hints()
+    workspace = Workspace.open(root, "2")
+    async with Observer(root) as watching:
+        watching.watch("1", Hints())
+        watching.watch("2", hints)
+        await hints.next(writer(workspace))
+
+
+def test_leaving_ends_the_watcher(root: Path) -> None:
+    """No task, no watch and no thread remains, whether it watched, idled or was never used."""
+
+    async def use(*session_ids: str) -> None:
+        hints = Hints()
+        async with Observer(root) as watching:
+            for session_id in session_ids:
+                watching.watch(session_id, hints)
+                await hints.next(writer(Workspace.open(root, session_id)))
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    threads = set(threading.enumerate())
+    asyncio.run(use())
+    asyncio.run(use("1", "2"))
+    wait_for_no_watch()
+    for thread in set(threading.enumerate()) - threads:  # anyio keeps its worker until the loop is closed
+        thread.join(timeout=5)
+        assert not thread.is_alive()
+
+
+async def test_a_workspace_that_is_watched_anew_has_no_rest_left(tmp_path: Path) -> None:
+    """A rest may be an hour; it is its watching's, and the longest of two is the one that counts."""
+    observer = Observer(tmp_path)
+    observer.watch("a", lambda: None)
+    observer._rest("a", 0.01)
+    observer._rest("a", 3600)
+    await asyncio.sleep(0.1)
+    assert "a" in observer._resting
+    observer.unwatch("a")
+    observer.watch("a", lambda: None)
+    assert "a" not in observer._resting
