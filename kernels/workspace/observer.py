@@ -45,9 +45,7 @@ class Pace:
     rest: float = 2.0  # that while; then the workspace is hinted, whatever happened meanwhile
     tick: float = 1.0  # the longest that a new workspace waits for its watch
     round: float = 20.0  # between hints to all workspaces, whatever the watcher says
-    longest_rest: float = (
-        3600.0  # of a workspace with a bad name, which first rests for a round, then for two
-    )
+    longest_rest: float = 3600.0  # of a workspace with a bad name: first a round, then always twice as long
     first_delay: float = 0.1  # before the watcher is started again; doubles up to `last_delay`
     last_delay: float = 10.0
 
